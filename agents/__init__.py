@@ -1,0 +1,1 @@
+"""Policies: rules here, learned agents beside them."""

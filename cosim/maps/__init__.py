@@ -1,0 +1,1 @@
+"""Map folders: made, listed, drawn."""

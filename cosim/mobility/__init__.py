@@ -1,0 +1,1 @@
+"""Where the vehicles are: SUMO live, a recording, or synthetic roads."""

@@ -1,0 +1,1 @@
+"""The air between vehicles and sites: path loss, link, shared cells, handover."""

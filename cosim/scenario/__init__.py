@@ -1,0 +1,1 @@
+"""What a run is made of: a frozen, checked description read from YAML."""

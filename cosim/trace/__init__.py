@@ -1,0 +1,1 @@
+"""Facts of a run: recorded, stored as Parquet, read back."""

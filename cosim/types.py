@@ -1,0 +1,68 @@
+"""Words of the whole house: array types, codes stored in the trace, and the two coupling types of a wait."""
+
+from enum import IntEnum
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray: TypeAlias = NDArray[np.float64]
+IntArray: TypeAlias = NDArray[np.int64]
+BoolArray: TypeAlias = NDArray[np.bool_]
+AnyArray: TypeAlias = NDArray[Any]
+
+NOWHERE = -1
+"""Site number of a vehicle without coverage, and of a phase that did not happen."""
+
+
+class Tier(IntEnum):
+    """Where a task may be executed."""
+
+    LOCAL = 0
+    EDGE = 1
+    CLOUD = 2
+    NEIGHBOUR = 3
+
+
+class Status(IntEnum):
+    """How a task ended; each released task has exactly one."""
+
+    COMPLETED = 0
+    """The result was back at the vehicle by the deadline."""
+    LATE = 1
+    """The result was back, after the deadline."""
+    NO_COVERAGE = 2
+    """A radio transfer found no usable link for longer than `radio.outage_s`."""
+    REJECTED = 3
+    """A queue was full."""
+    LEFT = 4
+    """The vehicle left the map first."""
+    EXPIRED = 5
+    """The deadline passed and the scenario drops such tasks."""
+    NO_ENERGY = 6
+    """The vehicle's energy budget was spent."""
+    HELPER_LOST = 7
+    """The neighbour that executed the task left the map or the range."""
+    IN_FLIGHT = 8
+    """The run ended first."""
+
+
+class Phase(IntEnum):
+    """The part of a task's life in which it ended."""
+
+    DECISION = 0
+    UPLINK = 1
+    BACKHAUL = 2
+    QUEUE = 3
+    EXECUTION = 4
+    RETURN = 5
+    DOWNLINK = 6
+    DONE = 7
+
+
+class Direction(IntEnum):
+    """The medium of a radio transfer."""
+
+    UPLINK = 0
+    DOWNLINK = 1
+    SIDELINK = 2
