@@ -63,9 +63,7 @@ class Choice(Section):
     @model_validator(mode="after")
     def _paired(self) -> "Choice":
         if self.weights is not None and len(self.weights) != len(self.values):
-            raise ValueError(
-                f"{len(self.weights)} weights for {len(self.values)} values; give one weight per value"
-            )
+            raise ValueError(f"{len(self.weights)} weights for {len(self.values)} values; give one weight per value")
         return self
 
 
@@ -120,9 +118,7 @@ class ReplayMobility(Section):
 
     kind: Literal["replay"]
     file: Name = Field(description="Path of the recording, relative to the scenario file.")
-    step_s: Positive = Field(
-        1.0, le=60, description="Tick; the recording must hold a row per vehicle at each."
-    )
+    step_s: Positive = Field(1.0, le=60, description="Tick; the recording must hold a row per vehicle at each.")
     begin_s: NonNegative = Field(0.0, description="Recorded time at which the run's clock starts.")
 
 
@@ -136,9 +132,7 @@ class SyntheticMobility(Section):
     length_m: Positive = Field(1000.0, description="Length of each road.")
     spacing_m: NonNegative = Field(50.0, description="Distance between parallel roads.")
     speed_mps: Distribution = 15.0
-    reenter: bool = Field(
-        True, description="A vehicle that reaches the end is replaced by a new one at the start."
-    )
+    reenter: bool = Field(True, description="A vehicle that reaches the end is replaced by a new one at the start.")
     placement: Literal["even", "random"] = "even"
 
 
@@ -248,9 +242,7 @@ class PluginPathLoss(Section):
     options: dict[str, Any] = Field(default_factory=dict)
 
 
-PathLoss: TypeAlias = Annotated[
-    PowerLaw | Umi | V2vUrban | V2vHighway | PluginPathLoss, Field(discriminator="kind")
-]
+PathLoss: TypeAlias = Annotated[PowerLaw | Umi | V2vUrban | V2vHighway | PluginPathLoss, Field(discriminator="kind")]
 
 
 class Ofdma(Section):
@@ -306,9 +298,7 @@ class Radio(Section):
     """The air between vehicles and sites; uplink and downlink have bands of their own in each cell."""
 
     bandwidth_hz: Positive = Field(20e6, description="Uplink band of each cell.")
-    downlink_bandwidth_hz: Positive | None = Field(
-        None, description="Downlink band; as the uplink by default."
-    )
+    downlink_bandwidth_hz: Positive | None = Field(None, description="Downlink band; as the uplink by default.")
     vehicle_power_w: Positive = Field(0.2, description="23 dBm, the NR user power class 3.")
     max_vehicle_power_w: Positive | None = Field(
         None, description="Bound of the power knob; vehicle_power_w by default."
@@ -324,15 +314,11 @@ class Radio(Section):
     association: Literal["strongest", "target"] = Field(
         "strongest", description="Uplink to the serving cell, or straight to the target's site (S1, S3)."
     )
-    interference: bool = Field(
-        False, description="Co-channel interference between cells, updated at each tick."
-    )
+    interference: bool = Field(False, description="Co-channel interference between cells, updated at each tick.")
     max_efficiency_bps_hz: Positive | None = Field(
         7.4063, description="Cap: 256-QAM at code rate 948/1024 (TS 38.214 Table 5.1.3.1-2); null: none."
     )
-    min_snr_db: float = Field(
-        -6.7, description="Below it there is no coverage; -6.7 dB is the lowest CQI's usual SNR."
-    )
+    min_snr_db: float = Field(-6.7, description="Below it there is no coverage; -6.7 dB is the lowest CQI's usual SNR.")
     outage_s: NonNegative = Field(1.0, description="A transfer without coverage for longer fails.")
     candidates: int = Field(4, ge=1, le=16, description="Each vehicle looks at this many nearest sites.")
     handover: Handover = Field(default_factory=Handover)
@@ -545,9 +531,7 @@ class PeriodicDecisions(Section):
     """All tasks that wait are decided together, every period."""
 
     kind: Literal["periodic"] = "periodic"
-    period_s: Positive = Field(
-        0.1, description="S1 uses slots of 1 s; 0.1 s adds 50 ms to a task on average."
-    )
+    period_s: Positive = Field(0.1, description="S1 uses slots of 1 s; 0.1 s adds 50 ms to a task on average.")
     candidates: int = Field(
         3, ge=1, le=16, description="Edge hosts offered for each task: the sites with the strongest signal."
     )
@@ -598,9 +582,7 @@ class TraceOptions(Section):
     part_s: Positive = Field(
         60.0, description="Simulated time between committed parts: a killed run loses at most this much."
     )
-    positions: bool = Field(
-        False, description="Record every vehicle's position at every tick (for maps and playback)."
-    )
+    positions: bool = Field(False, description="Record every vehicle's position at every tick (for maps and playback).")
 
 
 class Scenario(Section):

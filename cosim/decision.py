@@ -1,0 +1,96 @@
+"""What a policy sees and what it answers: arrays with one row for each waiting task, one column for each option.
+
+Column 0 is the vehicle itself; then come the edge hosts at the sites with the strongest signal, the cloud if there is
+one, and the neighbours in range if there is a sidelink.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+from cosim.types import BoolArray, FloatArray, IntArray, Tier
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """The state at a decision epoch: T waiting tasks, M options each.
+
+    Rates are those of a transfer that started now beside the transfers that are active, at the default power. Waits
+    are the work in the queue over the host's speed. All are estimates: they do not know what the others will choose.
+    """
+
+    time_s: float
+    # (T,)
+    task: IntArray
+    vehicle: IntArray
+    task_class: IntArray
+    released_s: FloatArray
+    deadline_s: FloatArray  # absolute
+    input_bit: FloatArray  # to be sent: D sigma_ij
+    output_bit: FloatArray
+    cycles: FloatArray  # s_c, before the accuracy factor
+    priority: FloatArray
+    power_w: FloatArray  # default transmit power
+    # (T, M)
+    tier: IntArray  # cosim.types.Tier
+    target: IntArray  # site number, neighbour's vehicle number; -1 for local
+    feasible: BoolArray
+    work_cycles: FloatArray  # cycles times the accuracy factor of that processor
+    core_hz: FloatArray
+    cores: FloatArray
+    wait_s: FloatArray  # queue in front
+    uplink_bps: FloatArray  # inf for local
+    alone_bps: FloatArray  # uplink rate with the whole band of the cell; inf for local
+    downlink_bps: FloatArray  # inf for local
+    wire_s: FloatArray  # backhaul and WAN, both ways
+    cell: IntArray  # cell whose uplink would carry it; -1 for local and neighbours
+    kappa: FloatArray  # of the processor, counted only where the vehicle pays
+    max_power_w: float
+    latency_weight: float
+
+    def __len__(self) -> int:
+        """Number of waiting tasks."""
+        return len(self.task)
+
+    @property
+    def expected_s(self) -> FloatArray:  # (T, M)
+        """Estimated latency from now on: send, wait, execute, return; inf where infeasible."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            total = (
+                self.input_bit[:, None] / self.uplink_bps
+                + self.wire_s
+                + self.wait_s
+                + self.work_cycles / self.core_hz
+                + np.where(self.tier == Tier.LOCAL, 0.0, self.output_bit[:, None] / self.downlink_bps)
+            )
+        expected: FloatArray = np.where(self.feasible, total, np.inf)
+        return expected
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """A choice for each waiting task; knobs that the scenario does not hand over are ignored."""
+
+    option: IntArray  # (T,) column of the observation
+    share: FloatArray | None = None  # (T,) bandwidth share in (0, 1]
+    power_w: FloatArray | None = None  # (T,)
+    cpu_share: FloatArray | None = None  # (T,) in (0, 1]
+
+
+class Policy(Protocol):
+    """Anything that decides."""
+
+    def decide(self, observation: Observation) -> Action:
+        """One call for all waiting tasks."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionEpoch:
+    """The simulation stands still at `time_s` until its action is given."""
+
+    time_s: float
+    observation: Observation
+    info: Mapping[str, Any] = field(default_factory=dict)
