@@ -66,3 +66,15 @@ class Direction(IntEnum):
     UPLINK = 0
     DOWNLINK = 1
     SIDELINK = 2
+
+
+class Failure(Exception):  # noqa: N818 - an event in the life of a task, not a fault of the program
+    """What ends a task before its result is back; thrown into its story by the part that it waits for."""
+
+    status: Status
+
+
+class VehicleGone(Failure):
+    """The task's vehicle left the map."""
+
+    status = Status.LEFT

@@ -1,0 +1,158 @@
+"""One clock for everything: SimPy's environment with a cheap lane for timers, and stories that wait on parts.
+
+A *story* is a plain generator that yields waits (`yield cell.start(...)`). A *wait* is the thing itself: a transfer, an
+execution, a pause. `Life` drives a story: it is resumed when its wait is over, or gets the wait's error thrown in.
+Measured against a SimPy process and event for each wait this saves about two thirds of the cost of a task; ordinary
+SimPy processes still run on the same clock.
+"""
+
+from collections.abc import Callable, Generator
+from functools import partial
+from heapq import heappop, heappush
+from itertools import count
+from typing import Any, TypeAlias
+
+import simpy
+from simpy.core import StopSimulation
+
+URGENT = 0
+"""Before anything else at that instant: vehicles have moved before anyone looks."""
+NORMAL = 1
+LAST = 2
+"""After everything else at that instant: decisions see all that has happened."""
+
+
+class Wait:
+    """What a story can wait for. The part that owns it calls `resume(self)` once, later than `start`."""
+
+    __slots__ = ("error", "resume")
+
+    resume: Callable[["Wait"], None]
+    error: Exception | None
+
+    def __init__(self) -> None:
+        self.error = None
+
+    def cancel(self, error: Exception) -> None:
+        """Take this wait out of its part and throw `error` into the story that waits."""
+        raise NotImplementedError
+
+    def fail(self, error: Exception) -> None:
+        """Resume the story with an error."""
+        self.error = error
+        self.resume(self)
+
+
+Story: TypeAlias = Generator[Wait, None, None]
+
+
+class Clock(simpy.Environment):  # type: ignore[misc]  # SimPy is read as untyped
+    """SimPy's environment; entries of its queue are SimPy events or plain callables."""
+
+    now: float = 0.0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._push = partial(heappush, self._queue)
+        self._number: count[int] = self._eid
+
+    # `now` is a plain attribute here, because SimPy's property costs more than many of the actions.
+    @property
+    def _now(self) -> float:
+        return self.now
+
+    @_now.setter
+    def _now(self, value: float) -> None:
+        self.now = value
+
+    def at(self, time_s: float, action: Callable[[], None], priority: int = NORMAL) -> None:
+        """Call `action` at `time_s`."""
+        self._push((time_s, priority, next(self._number), action))
+
+    def every(self, step_s: float, action: Callable[[int], None], first: int = 0, priority: int = URGENT) -> None:
+        """Call `action(n)` at `n * step_s` for n = first, first + 1, ...; times are products, never sums."""
+
+        def turn(n: int) -> None:
+            self.at((n + 1) * step_s, partial(turn, n + 1), priority)
+            action(n)
+
+        self.at(first * step_s, partial(turn, first), priority)
+
+    def halt(self) -> None:
+        """End the current `advance` after this action; to be called last in it."""
+        raise StopSimulation(None)
+
+    def advance(self) -> None:
+        """Run until an action halts."""
+        queue = self._queue
+        try:
+            while queue:
+                self.now, _, _, event = heappop(queue)
+                if isinstance(event, simpy.Event):
+                    self._fire(event)
+                else:
+                    event()
+        except StopSimulation:
+            return
+
+    def _fire(self, event: Any) -> None:
+        """One turn of SimPy's own loop."""
+        callbacks, event.callbacks = event.callbacks, None
+        for callback in callbacks:
+            callback(event)
+        if not event._ok and not event._defused:
+            raise event._value
+
+    def pause(self, delay_s: float) -> "Pause":
+        """A wait of `delay_s`."""
+        pause = Pause()
+        self.at(self.now + delay_s, pause.over)
+        return pause
+
+
+class Pause(Wait):
+    """A wait for time to pass."""
+
+    __slots__ = ("_cancelled",)
+
+    def __init__(self) -> None:
+        self.error = None
+        self._cancelled = False
+
+    def over(self) -> None:
+        """The time has passed."""
+        if not self._cancelled:
+            self.resume(self)
+
+    def cancel(self, error: Exception) -> None:
+        """Stop waiting."""
+        self._cancelled = True
+        self.fail(error)
+
+
+class Life:
+    """A story on its way: it runs from wait to wait."""
+
+    __slots__ = ("_story", "wait")
+
+    def __init__(self, story: Story) -> None:
+        self._story = story
+        self.wait: Wait
+
+    def begin(self) -> None:
+        """Run to the first wait."""
+        try:
+            wait = self._story.send(None)
+        except StopIteration:
+            return
+        self.wait = wait
+        wait.resume = self.resume
+
+    def resume(self, over: Wait) -> None:
+        """Run from a wait that is over to the next."""
+        try:
+            wait = self._story.send(None) if over.error is None else self._story.throw(over.error)
+        except StopIteration:
+            return
+        self.wait = wait
+        wait.resume = self.resume

@@ -1,0 +1,286 @@
+"""Processors: c cores of one speed that execute in order, by priority, or all at once in shares.
+
+Energy is the integral of power over time, kappa f^3 for each busy core; so C cycles cost kappa f^2 C. Idle power is
+left out, as in the papers.
+"""
+
+from heapq import heappop, heappush
+from itertools import count
+from math import isnan, nan
+from typing import Protocol
+
+from cosim.clock import Clock
+from cosim.energy import cpu_energy_j, cpu_power_w
+from cosim.fluid import Flow, Fluid
+from cosim.types import Failure, Status
+
+
+class QueueFull(Failure):
+    """The host's queue holds as much as it may."""
+
+    status = Status.REJECTED
+
+
+class Host(Protocol):
+    """What a task needs of a processor, and what a sample says of it."""
+
+    core_hz: float
+    cores: int
+    kappa: float
+    rejected: int
+
+    @property
+    def queued(self) -> int:
+        """Executions that wait now."""
+        ...
+
+    @property
+    def running(self) -> int:
+        """Executions that run now."""
+        ...
+
+    @property
+    def served(self) -> int:
+        """Executions that ended."""
+        ...
+
+    @property
+    def number_s(self) -> float:
+        """Integral of executions waiting or running over time."""
+        ...
+
+    @property
+    def busy_core_s(self) -> float:
+        """Integral of busy cores over time."""
+        ...
+
+    @property
+    def wait_s(self) -> float:
+        """Estimate of the wait of an execution that came now."""
+        ...
+
+    @property
+    def speed_hz(self) -> float:
+        """Estimate of the cycles per second of an execution that came now, once it runs."""
+        ...
+
+    def execute(self, cycles: float, priority: float = 0.0, share: float = 1.0) -> "Execution":
+        """Queue work.
+
+        Raises:
+            QueueFull: `queue_limit` executions wait already.
+        """
+        ...
+
+    def withdraw(self, execution: "Execution") -> None:
+        """Take an execution out, waiting or running."""
+        ...
+
+    def settle(self) -> None:
+        """Bring the totals up to now."""
+        ...
+
+
+class Execution(Flow):
+    """Work at a host: `size` cycles, of which `left` are not done."""
+
+    __slots__ = ("host", "queued_s", "started_s")
+
+    def __init__(self, host: Host, cycles: float, now_s: float) -> None:
+        self.error = None
+        self.size = cycles
+        self.left = cycles
+        self.gain = 1.0
+        self.weight = 1.0
+        self.active_s = 0.0
+        self.host = host
+        self.queued_s = now_s
+        self.started_s = nan
+        """NaN while it waits."""
+
+    @property
+    def energy_j(self) -> float:
+        """Paid for the cycles done, once it has ended or was withdrawn."""
+        return cpu_energy_j(self.host.kappa, self.host.core_hz, self.size - self.left)
+
+    def cancel(self, error: Exception) -> None:
+        """Leave the host; cycles that were executed stay paid."""
+        self.host.withdraw(self)
+        self.fail(error)
+
+
+def energy_j(host: Host) -> float:
+    """Integral of the power that a host has drawn so far."""
+    return cpu_power_w(host.kappa, host.core_hz) * host.busy_core_s
+
+
+class QueueHost:
+    """Executions wait for a free core, first come first served or highest priority first, and run to their end."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        core_hz: float,
+        cores: int,
+        kappa: float,
+        queue_limit: int | None = None,
+        by_priority: bool = False,
+    ) -> None:
+        self._clock = clock
+        self.core_hz = core_hz
+        self.speed_hz = core_hz
+        self.cores = cores
+        self.kappa = kappa
+        self._queue_limit = queue_limit
+        self._by_priority = by_priority
+        self._order = count()
+        self._waiting: list[tuple[float, int, Execution]] = []
+        self._since_s = clock.now
+        self._backlog_cycles = 0.0
+        self.queued = 0
+        self.running = 0
+        self.served = 0
+        self.rejected = 0
+        self.busy_core_s = 0.0
+        self.number_s = 0.0
+
+    @property
+    def wait_s(self) -> float:
+        """All work at the host over all its cores; 0 while a core is free."""
+        return self._backlog_cycles / (self.cores * self.core_hz) if self.running >= self.cores else 0.0
+
+    def execute(self, cycles: float, priority: float = 0.0, share: float = 1.0) -> Execution:  # noqa: ARG002
+        """Queue work; `share` means nothing where a core is held alone."""
+        free = self.running < self.cores
+        if not free and self._queue_limit is not None and self.queued >= self._queue_limit:
+            self.rejected += 1
+            raise QueueFull
+        execution = Execution(self, cycles, self._clock.now)
+        self.settle()
+        self._backlog_cycles += cycles
+        if free:
+            self.running += 1
+            self._begin(execution)
+        else:
+            self.queued += 1
+            execution.entry = order = next(self._order)
+            heappush(self._waiting, (-priority if self._by_priority else 0.0, order, execution))
+        return execution
+
+    def withdraw(self, execution: Execution) -> None:
+        """Take an execution out; a core that it held goes to the next."""
+        self.settle()
+        execution.entry = -1
+        self._backlog_cycles -= execution.size
+        if not isnan(execution.started_s):
+            execution.left = max(0.0, execution.size - (self._clock.now - execution.started_s) * self.core_hz)
+            self._next()
+        else:
+            self.queued -= 1
+
+    def settle(self) -> None:
+        """Bring the totals up to now."""
+        now = self._clock.now
+        passed_s = now - self._since_s
+        if passed_s > 0.0:
+            self.busy_core_s += passed_s * self.running
+            self.number_s += passed_s * (self.running + self.queued)
+            self._since_s = now
+
+    def _begin(self, execution: Execution) -> None:
+        execution.started_s = now = self._clock.now
+        execution.entry = 0
+        self._clock.at(now + execution.size / self.core_hz, _Ending(self, execution))
+
+    def _end(self, execution: Execution) -> None:
+        if execution.entry < 0:
+            return  # withdrawn meanwhile
+        self.settle()
+        execution.left = 0.0
+        self.served += 1
+        self._backlog_cycles -= execution.size
+        self._next()
+        execution.resume(execution)
+
+    def _next(self) -> None:
+        while self._waiting:
+            _, order, execution = heappop(self._waiting)
+            if execution.entry == order:
+                self.queued -= 1
+                self._begin(execution)
+                return
+        self.running -= 1
+        if not self.running:
+            self._backlog_cycles = 0.0  # exactly: rounding must not pile up
+
+
+class _Ending:
+    """The call at the end of an execution; a slotted object is cheaper than a closure."""
+
+    __slots__ = ("_execution", "_host")
+
+    def __init__(self, host: QueueHost, execution: Execution) -> None:
+        self._host = host
+        self._execution = execution
+
+    def __call__(self) -> None:
+        self._host._end(self._execution)
+
+
+class SharingHost:
+    """Processor sharing: all executions run at once by their shares, each on at most one core."""
+
+    def __init__(self, clock: Clock, core_hz: float, cores: int, kappa: float, queue_limit: int | None = None) -> None:
+        self._clock = clock
+        self._fluid = Fluid(clock, core_hz, float(cores))
+        self.core_hz = core_hz
+        self.cores = cores
+        self.kappa = kappa
+        self._queue_limit = queue_limit
+        self.rejected = 0
+        self.queued = 0
+        self.wait_s = 0.0
+
+    @property
+    def running(self) -> int:
+        """Executions that run now."""
+        return self._fluid.active
+
+    @property
+    def served(self) -> int:
+        """Executions that ended."""
+        return self._fluid.ended
+
+    @property
+    def number_s(self) -> float:
+        """Integral of executions over time."""
+        return self._fluid.number_s
+
+    @property
+    def busy_core_s(self) -> float:
+        """Integral of busy cores over time."""
+        return self._fluid.used_s
+
+    @property
+    def speed_hz(self) -> float:
+        """A core's speed, or an equal part of all cores."""
+        return self.core_hz * min(1.0, self.cores / (self._fluid.active + 1))
+
+    def execute(self, cycles: float, priority: float = 0.0, share: float = 1.0) -> Execution:  # noqa: ARG002
+        """Run work beside the rest; `queue_limit` bounds the executions beyond one for each core."""
+        if self._queue_limit is not None and self._fluid.active >= self.cores + self._queue_limit:
+            self.rejected += 1
+            raise QueueFull
+        execution = Execution(self, cycles, self._clock.now)
+        execution.started_s = execution.queued_s
+        execution.weight = share
+        self._fluid.start(execution)
+        return execution
+
+    def withdraw(self, execution: Execution) -> None:
+        """Take an execution out."""
+        self._fluid.withdraw(execution)
+
+    def settle(self) -> None:
+        """Bring the totals up to now."""
+        self._fluid.settle()

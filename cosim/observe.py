@@ -1,0 +1,203 @@
+"""From the state of the network to what a policy sees."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from cosim.compute import Host
+from cosim.decision import Observation
+from cosim.distributions import keyed_draw
+from cosim.radio.cell import expected_bps
+from cosim.rng import stream_key
+from cosim.scenario.schema import Scenario
+from cosim.topology import Topology
+from cosim.transport import Transport
+from cosim.types import NOWHERE, AnyArray, FloatArray, IntArray, Tier
+
+
+class Observer:
+    """Builds the observation of an epoch: one row for each waiting task, one column for each option.
+
+    What it sees is the truth at the last tick for positions and radio, and at this instant for queues and cells.
+    """
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        topology: Topology,
+        transport: Transport,
+        hosts: Mapping[int, Host],
+        vehicle_host: Callable[[int], Host | None],
+    ) -> None:
+        self._scenario = scenario
+        self._transport = transport
+        self._hosts: Sequence[Host | None] = [hosts.get(node) for node in range(topology.sites)]
+        self._cloud = None if topology.cloud is None else hosts[topology.cloud]
+        self._cloud_node = topology.cloud
+        self._vehicle_host = vehicle_host
+        self._pinned = scenario.radio.association == "target"
+        self._latency_s = topology.latency_s
+        self._per_bit_s = topology.per_bit_s
+        self._has_host = np.array([host is not None for host in self._hosts])
+        self._cores = np.array([0 if host is None else host.cores for host in self._hosts], float)
+        self._vehicle_key = stream_key(scenario.seed, "vehicle-core-hz")
+
+    def vehicle_core_hz(self, vehicles: IntArray) -> FloatArray:
+        """Speed of the vehicles' own processors, drawn once for each vehicle."""
+        return keyed_draw(self._scenario.compute.vehicle.core_hz, self._vehicle_key, vehicles)
+
+    def observe(self, now_s: float, tasks: Mapping[str, AnyArray]) -> Observation:
+        """The observation for these tasks; all their vehicles are on the map."""
+        air = self._transport.channel.air
+        rows = np.searchsorted(air.numbers, tasks["vehicle"])
+        parts = [self._local(tasks), self._edges(tasks, rows)]
+        if self._cloud is not None:
+            parts.append(self._distant(tasks, rows))
+        if self._transport.sidelink is not None:
+            parts.append(self._neighbours(tasks, rows))
+        options = {name: np.concatenate([part[name] for part in parts], axis=1) for name in parts[0]}
+        radio = self._scenario.radio
+        return Observation(
+            time_s=now_s,
+            task=tasks["task"],
+            vehicle=tasks["vehicle"],
+            task_class=tasks["task_class"],
+            released_s=tasks["released_s"],
+            deadline_s=tasks["deadline_s"],
+            input_bit=tasks["input_bit"],
+            output_bit=tasks["output_bit"],
+            cycles=tasks["cycles"],
+            priority=tasks["priority"],
+            power_w=np.full(len(rows), radio.vehicle_power_w),
+            **options,
+            max_power_w=radio.max_vehicle_power_w or radio.vehicle_power_w,
+            latency_weight=self._scenario.decisions.latency_weight,
+        )
+
+    def _local(self, tasks: Mapping[str, AnyArray]) -> dict[str, AnyArray]:
+        vehicles = tasks["vehicle"]
+        hosts = [self._vehicle_host(vehicle) for vehicle in vehicles.tolist()]
+        wait_s = np.array([0.0 if host is None else host.wait_s for host in hosts])
+        return self._columns(
+            (len(vehicles), 1),
+            tier=Tier.LOCAL,
+            work_cycles=tasks["vehicle_cycles"][:, None],
+            core_hz=self.vehicle_core_hz(vehicles)[:, None],
+            wait_s=wait_s[:, None],
+            kappa=self._scenario.compute.vehicle.kappa,
+        )
+
+    def _edges(self, tasks: Mapping[str, AnyArray], rows: IntArray) -> dict[str, AnyArray]:
+        channel = self._transport.channel
+        air = channel.air
+        count = min(self._scenario.decisions.candidates, air.sites.shape[1])
+        sites = air.sites[rows, :count]
+        wait_s = np.array([0.0 if host is None else host.wait_s for host in self._hosts])
+        speed_hz = np.array([1.0 if host is None else host.speed_hz for host in self._hosts])
+        if self._pinned:
+            cell, snr, down_snr = sites, air.snr_per_w[rows, :count], air.down_snr[rows, :count]
+            wire_s: AnyArray = np.zeros(sites.shape)
+            covered = snr > 0.0
+        else:
+            cell, snr, down_snr, covered = self._served(rows, count)
+            wire_s = self._wired_s(tasks, cell, sites)
+        return self._columns(
+            (len(rows), count),
+            tier=Tier.EDGE,
+            target=sites,
+            feasible=self._has_host[sites] & covered,
+            work_cycles=tasks["edge_cycles"][:, None],
+            core_hz=speed_hz[sites],
+            cores=self._cores[sites],
+            wait_s=wait_s[sites],
+            wire_s=wire_s,
+            cell=cell,
+            **self._rates(cell, snr, down_snr),
+        )
+
+    def _distant(self, tasks: Mapping[str, AnyArray], rows: IntArray) -> dict[str, AnyArray]:
+        cloud, node = self._cloud, self._cloud_node
+        assert cloud is not None and node is not None  # noqa: S101, PT018 - asked only with a cloud
+        cell, snr, down_snr, covered = self._served(rows, 1)
+        return self._columns(
+            (len(rows), 1),
+            tier=Tier.CLOUD,
+            target=node,
+            feasible=covered,
+            work_cycles=tasks["edge_cycles"][:, None],
+            core_hz=cloud.speed_hz,
+            cores=float(cloud.cores),
+            wait_s=cloud.wait_s,
+            wire_s=self._wired_s(tasks, cell, np.full(cell.shape, node)),
+            cell=cell,
+            **self._rates(cell, snr, down_snr),
+        )
+
+    def _neighbours(self, tasks: Mapping[str, AnyArray], rows: IntArray) -> dict[str, AnyArray]:
+        sidelink = self._transport.sidelink
+        assert sidelink is not None  # noqa: S101 - asked only with a sidelink
+        names = sidelink.neighbours.numbers[rows]
+        rates_bps = sidelink.rates_bps(rows)
+        hosts = [self._vehicle_host(name) for name in names.ravel().tolist()]
+        wait_s = np.array([0.0 if host is None else host.wait_s for host in hosts]).reshape(names.shape)
+        speed_hz = self.vehicle_core_hz(np.maximum(names, 0).ravel()).reshape(names.shape)
+        return self._columns(
+            (len(rows), names.shape[1]),
+            tier=Tier.NEIGHBOUR,
+            target=names,
+            feasible=(names != NOWHERE) & (rates_bps > 0.0) & self._scenario.compute.vehicle.shared,
+            work_cycles=tasks["vehicle_cycles"][:, None],
+            core_hz=speed_hz,
+            wait_s=wait_s,
+            uplink_bps=rates_bps,
+            alone_bps=rates_bps,
+            downlink_bps=rates_bps,
+            kappa=self._scenario.compute.vehicle.kappa,
+        )
+
+    def _served(self, rows: IntArray, count: int) -> tuple[IntArray, FloatArray, FloatArray, AnyArray]:
+        """Serving cell, signal up and down, and coverage, repeated for `count` options."""
+        air = self._transport.channel.air
+        slot = air.slot[rows]
+        shape = (len(rows), count)
+        covered = air.serving[rows] >= 0
+        return (
+            np.broadcast_to(air.serving[rows][:, None], shape),
+            np.broadcast_to((air.snr_per_w[rows, slot] * covered)[:, None], shape),
+            np.broadcast_to((air.down_snr[rows, slot] * covered)[:, None], shape),
+            np.broadcast_to(covered[:, None], shape),
+        )
+
+    def _rates(self, cell: IntArray, snr_per_w: FloatArray, down_snr: FloatArray) -> dict[str, AnyArray]:
+        channel = self._transport.channel
+        snr = snr_per_w * self._scenario.radio.vehicle_power_w
+        return {
+            "uplink_bps": expected_bps(channel.up, cell, snr),
+            "alone_bps": channel.up[0].alone_bps(snr),
+            "downlink_bps": expected_bps(channel.down, cell, down_snr),
+        }
+
+    def _wired_s(self, tasks: Mapping[str, AnyArray], start: IntArray, end: IntArray) -> FloatArray:
+        """Both ways over the wires: latency and, hop by hop, the bits."""
+        size_bit = (tasks["input_bit"] + tasks["output_bit"])[:, None]
+        both_s: FloatArray = 2.0 * self._latency_s[start, end] + size_bit * self._per_bit_s[start, end]
+        return both_s
+
+    def _columns(self, shape: tuple[int, int], **given: AnyArray | float) -> dict[str, AnyArray]:
+        """All option columns, (rows, count), with what holds for the vehicle itself as defaults."""
+        defaults: dict[str, float] = {
+            "tier": Tier.LOCAL,
+            "target": NOWHERE,
+            "feasible": True,
+            "work_cycles": 0.0,
+            "core_hz": 1.0,
+            "cores": 1.0,
+            "wait_s": 0.0,
+            "uplink_bps": np.inf,
+            "alone_bps": np.inf,
+            "downlink_bps": np.inf,
+            "wire_s": 0.0,
+            "cell": NOWHERE,
+            "kappa": 0.0,
+        }
+        return {name: np.broadcast_to(given.get(name, default), shape) for name, default in defaults.items()}

@@ -1,0 +1,289 @@
+"""The story of one task, from its decision to its outcome.
+
+A task runs in its vehicle, at a site's host or in the cloud, or in a neighbour. Whatever ends it early is a `Failure`
+thrown into the story by the part that it waits for; it is caught once, here, and becomes the status of the one row that
+tells the task's life.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from math import isnan, nan
+from typing import NamedTuple
+
+from cosim.clock import Clock, Life, Story
+from cosim.compute import Execution, Host
+from cosim.energy import EnergyMeter, transmit_energy_j
+from cosim.radio.sidelink import HelperLost
+from cosim.tasks import Task
+from cosim.trace.schema import TaskEnded
+from cosim.trace.writer import FactWriter
+from cosim.transport import Transport
+from cosim.types import NOWHERE, Failure, Phase, Status, Tier, VehicleGone
+
+
+class DeadlinePassed(Failure):
+    """The deadline passed, and the scenario drops such tasks."""
+
+    status = Status.EXPIRED
+
+
+class BudgetSpent(Failure):
+    """The vehicle has no energy left."""
+
+    status = Status.NO_ENERGY
+
+
+class RunOver(Failure):
+    """The run ended first."""
+
+    status = Status.IN_FLIGHT
+
+
+class Choice(NamedTuple):
+    """What was decided for a task."""
+
+    decided_s: float
+    tier: int
+    target: int
+    share: float
+    power_w: float
+    cpu_share: float
+
+
+class Journey:
+    """How far a task has come; NaN and NOWHERE for what did not happen."""
+
+    __slots__ = (
+        "downlink_s", "downlink_site", "edge_cpu_j", "executed_s", "handovers", "phase", "queued_s", "started_s",
+        "transmit_j", "uplink_s", "uplink_site", "uplinked_s", "vehicle_cpu_j",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self.phase = Phase.DECISION
+        self.uplink_site = self.downlink_site = NOWHERE
+        self.handovers = 0
+        self.uplink_s = self.uplinked_s = self.queued_s = self.started_s = self.executed_s = self.downlink_s = nan
+        self.transmit_j = self.vehicle_cpu_j = self.edge_cpu_j = 0.0
+
+
+class Offloading:
+    """All tasks that are decided and not ended."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        transport: Transport,
+        hosts: Mapping[int, Host],
+        vehicle_host: Callable[[int], Host],
+        meter: EnergyMeter,
+        facts: FactWriter,
+        *,
+        pinned: bool,
+        inference_s: float,
+        drop_late: bool,
+        receive_power_w: float,
+    ) -> None:
+        """Tell the stories what they may use.
+
+        Args:
+            clock: simulated time.
+            transport: all that carries bits.
+            hosts: processors by node, sites and cloud.
+            vehicle_host: a vehicle's own processor.
+            meter: what vehicles have spent.
+            facts: where outcomes are recorded.
+            pinned: a vehicle sends straight to its target's site instead of through its serving cell.
+            inference_s: time between a decision and its tasks' first step.
+            drop_late: tasks end at their deadline.
+            receive_power_w: drawn by a vehicle while it receives.
+        """
+        self._clock = clock
+        self._transport = transport
+        self._channel = transport.channel
+        self._hosts = hosts
+        self._vehicle_host = vehicle_host
+        self._meter = meter
+        self._pinned = pinned
+        self._inference_s = inference_s
+        self._drop_late = drop_late
+        self._receive_power_w = receive_power_w
+        self._record = facts.recorder(TaskEnded)
+        self._in_vehicles: dict[int, dict[Execution, int]] = {}
+        self._since_s = 0.0
+        self.alive: dict[int, Life] = {}
+        self.alive_number_s = 0.0
+        """Integral of the number of living tasks."""
+
+    def begin(self, task: Task, choice: Choice) -> None:
+        """Start a task's story."""
+        self.settle()
+        life = Life(self.story(task, choice))
+        self.alive[task.task] = life
+        if self._drop_late:
+            self._clock.at(max(task.deadline_s, self._clock.now), partial(self._expire, task.task))
+        life.begin()
+
+    # --- the story -------------------------------------------------------------------------------------------------
+
+    def story(self, task: Task, choice: Choice) -> Story:
+        """The life of one task."""
+        journey = Journey()
+        try:
+            if self._inference_s > 0.0:
+                yield self._clock.pause(self._inference_s)
+            if self._meter.exhausted(task.vehicle):
+                raise BudgetSpent
+            if choice.tier == Tier.LOCAL:
+                yield from self._execute_in_vehicle(task, journey, task.vehicle)
+            elif choice.tier == Tier.NEIGHBOUR:
+                yield from self._help(task, choice, journey)
+            else:
+                yield from self._offload(task, choice, journey)
+            journey.phase = Phase.DONE
+            status = Status.COMPLETED if self._clock.now <= task.deadline_s else Status.LATE
+        except Failure as failure:
+            status = failure.status
+        self._end(task, choice, journey, status)
+
+    def _offload(self, task: Task, choice: Choice, journey: Journey) -> Story:
+        """Uplink, wires to the target, its queue and processor, wires to where the vehicle is now, downlink."""
+        channel = self._channel
+        pinned = choice.target if self._pinned else NOWHERE
+        journey.phase = Phase.UPLINK
+        journey.uplink_s = self._clock.now
+        up = channel.uplink(task.vehicle, task.task, task.input_bit, choice.power_w, choice.share, pinned)
+        try:
+            yield up
+        finally:
+            channel.end(up)
+            journey.uplink_site = up.site
+            journey.handovers = up.handovers
+            self._transmitted(task.vehicle, journey, up.power_w, up.active_s)
+        journey.uplinked_s = self._clock.now
+
+        if up.site != choice.target:
+            journey.phase = Phase.BACKHAUL
+            yield from self._transport.wires.carry(task.input_bit, up.site, choice.target)
+
+        execution = self._queue(task.edge_cycles, task, choice.cpu_share, self._hosts[choice.target], journey)
+        try:
+            yield execution
+        finally:
+            self._executed(execution, journey)
+            journey.edge_cpu_j = execution.energy_j
+
+        serving = choice.target if self._pinned else channel.serving(task.vehicle)
+        if serving not in (choice.target, NOWHERE):
+            journey.phase = Phase.RETURN
+            yield from self._transport.wires.carry(task.output_bit, choice.target, serving)
+
+        journey.phase = Phase.DOWNLINK
+        journey.downlink_s = self._clock.now
+        down = channel.downlink(task.vehicle, task.task, task.output_bit, pinned)
+        try:
+            yield down
+        finally:
+            channel.end(down)
+            journey.downlink_site = down.site
+            journey.handovers += down.handovers
+            self._transmitted(task.vehicle, journey, self._receive_power_w, down.active_s)
+
+    def _help(self, task: Task, choice: Choice, journey: Journey) -> Story:
+        """Sidelink to a neighbour, its processor, sidelink back."""
+        journey.phase = Phase.UPLINK
+        journey.uplink_s = self._clock.now
+        yield from self._sidelink(task.vehicle, choice.target, task.vehicle, task.input_bit, choice, journey)
+        journey.uplinked_s = self._clock.now
+        yield from self._execute_in_vehicle(task, journey, choice.target)
+        journey.phase = Phase.DOWNLINK
+        journey.downlink_s = self._clock.now
+        yield from self._sidelink(task.vehicle, choice.target, choice.target, task.output_bit, choice, journey)
+
+    def _sidelink(
+        self, vehicle: int, helper: int, sender: int, size_bit: float, choice: Choice, journey: Journey
+    ) -> Story:
+        sidelink = self._transport.sidelink
+        assert sidelink is not None  # noqa: S101 - neighbours are offered only with a sidelink
+        transfer = sidelink.send(vehicle, helper, size_bit, choice.power_w, choice.share)
+        try:
+            yield transfer
+        finally:
+            sidelink.end(transfer)
+            self._transmitted(sender, journey, transfer.power_w, transfer.active_s)
+
+    def _execute_in_vehicle(self, task: Task, journey: Journey, vehicle: int) -> Story:
+        """A vehicle's own processor, which goes when the vehicle goes."""
+        if vehicle not in self._channel.air.row:
+            raise VehicleGone if vehicle == task.vehicle else HelperLost
+        execution = self._queue(task.vehicle_cycles, task, 1.0, self._vehicle_host(vehicle), journey)
+        running = self._in_vehicles.setdefault(vehicle, {})
+        running[execution] = task.vehicle
+        try:
+            yield execution
+        finally:
+            running.pop(execution, None)
+            self._executed(execution, journey)
+            journey.vehicle_cpu_j = execution.energy_j
+            self._meter.spend(vehicle, execution.energy_j)
+
+    # --- its steps -------------------------------------------------------------------------------------------------
+
+    def _queue(self, cycles: float, task: Task, share: float, host: Host, journey: Journey) -> Execution:
+        journey.phase = Phase.QUEUE
+        execution = host.execute(cycles, task.priority, share)
+        journey.queued_s = self._clock.now
+        return execution
+
+    def _executed(self, execution: Execution, journey: Journey) -> None:
+        journey.started_s = started_s = execution.started_s
+        if not isnan(started_s):
+            journey.phase = Phase.EXECUTION
+        if execution.left <= 0.0:
+            journey.executed_s = self._clock.now
+
+    def _transmitted(self, sender: int, journey: Journey, power_w: float, active_s: float) -> None:
+        energy_j = transmit_energy_j(power_w, active_s)
+        journey.transmit_j += energy_j
+        self._meter.spend(sender, energy_j)
+
+    def _end(self, task: Task, choice: Choice, journey: Journey, status: Status) -> None:
+        self.settle()
+        del self.alive[task.task]
+        self._record(
+            self._clock.now, task.task, task.vehicle, status, journey.phase, choice.tier, choice.target,
+            journey.uplink_site, journey.downlink_site, journey.handovers, task.released_s, task.deadline_s,
+            choice.decided_s, journey.uplink_s, journey.uplinked_s, journey.queued_s, journey.started_s,
+            journey.executed_s, journey.downlink_s, journey.transmit_j, journey.vehicle_cpu_j, journey.edge_cpu_j,
+        )  # fmt: skip
+
+    # --- what ends it from outside ---------------------------------------------------------------------------------
+
+    def leave(self, vehicle: int) -> None:
+        """A vehicle is gone, and with it all that its processor was doing."""
+        for execution, owner in list(self._in_vehicles.pop(vehicle, {}).items()):
+            execution.cancel(VehicleGone() if owner == vehicle else HelperLost())
+
+    def refuse(self, task: Task, status: Status, time_s: float) -> None:
+        """End a task that was never decided."""
+        nothing = nan
+        self._record(
+            time_s, task.task, task.vehicle, status, Phase.DECISION, NOWHERE, NOWHERE, NOWHERE, NOWHERE, 0,
+            task.released_s, task.deadline_s, nothing, nothing, nothing, nothing, nothing, nothing, nothing,
+            0.0, 0.0, 0.0,
+        )  # fmt: skip
+
+    def finish(self) -> None:
+        """The run is over: what is still alive is in flight."""
+        for life in list(self.alive.values()):
+            life.wait.cancel(RunOver())
+
+    def settle(self) -> None:
+        """Bring the totals up to now."""
+        now = self._clock.now
+        self.alive_number_s += (now - self._since_s) * len(self.alive)
+        self._since_s = now
+
+    def _expire(self, task: int) -> None:
+        life = self.alive.get(task)
+        if life is not None:
+            life.wait.cancel(DeadlinePassed())

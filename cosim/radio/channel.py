@@ -1,0 +1,218 @@
+"""Transfers over the air: they follow their vehicle from cell to cell, wait without coverage, and may be lost."""
+
+from functools import partial
+
+import numpy as np
+
+from cosim.clock import Clock
+from cosim.fluid import Flow
+from cosim.radio.cell import Cell, make_cell
+from cosim.radio.survey import Air, Survey
+from cosim.scenario.schema import Radio
+from cosim.trace.schema import CellChanged, TransferMoved
+from cosim.trace.writer import FactWriter
+from cosim.types import NOWHERE, Direction, Failure, FloatArray, IntArray, Status, VehicleGone
+
+
+class LinkLost(Failure):
+    """A transfer had no coverage for too long."""
+
+    status = Status.NO_COVERAGE
+
+
+class Transfer(Flow):
+    """Bits between a vehicle and a site; `site` is the cell it is in, or was in last."""
+
+    __slots__ = ("direction", "handovers", "pinned", "power_w", "site", "task", "vehicle", "waits")
+
+    def __init__(
+        self, direction: Direction, vehicle: int, task: int, size_bit: float, power_w: float, share: float, pinned: int
+    ) -> None:
+        self.error = None
+        self.size = size_bit
+        self.left = size_bit
+        self.gain = 1.0
+        self.weight = share
+        self.active_s = 0.0
+        self.medium = None
+        self.entry = -1
+        self.direction = direction
+        self.vehicle = vehicle
+        self.task = task
+        self.power_w = power_w
+        self.pinned = pinned
+        self.site = NOWHERE
+        self.handovers = 0
+        self.waits = 0
+        """Counts the times without a medium, so that an old timer knows it is old."""
+
+
+class Channel:
+    """All cells and the transfers in them."""
+
+    def __init__(self, clock: Clock, radio: Radio, site_xy_m: FloatArray, seed: int, facts: FactWriter) -> None:
+        self._clock = clock
+        self._radio = radio
+        self._survey = Survey(radio, site_xy_m, seed)
+        cap = radio.max_efficiency_bps_hz or float("inf")
+        down_hz = radio.downlink_bandwidth_hz or radio.bandwidth_hz
+        sites = range(len(site_xy_m))
+        self.up: list[Cell] = [make_cell(clock, radio.access, radio.bandwidth_hz, cap, uplink=True) for _ in sites]
+        self.down: list[Cell] = [make_cell(clock, radio.access, down_hz, cap, uplink=False) for _ in sites]
+        self._cells: dict[Direction, list[Cell]] = {Direction.UPLINK: self.up, Direction.DOWNLINK: self.down}
+        self._of_vehicle: dict[int, list[Transfer]] = {}
+        self._busy_s = np.zeros((2, len(site_xy_m)))
+        self._ticked_s = 0.0
+        self._cells_changed = facts.batch(CellChanged)
+        self._moved = facts.recorder(TransferMoved)
+        self.air: Air
+        self._serving: list[int] = []
+        self._snr_per_w: list[float] = []
+        self._down_snr: list[float] = []
+
+    # --- what a story uses -----------------------------------------------------------------------------------------
+
+    def uplink(
+        self, vehicle: int, task: int, size_bit: float, power_w: float, share: float, pinned: int = NOWHERE
+    ) -> Transfer:
+        """Send from a vehicle to its serving site, or to the site `pinned`."""
+        return self._send(Transfer(Direction.UPLINK, vehicle, task, size_bit, power_w, share, pinned))
+
+    def downlink(self, vehicle: int, task: int, size_bit: float, pinned: int = NOWHERE) -> Transfer:
+        """Send to a vehicle from its serving site, or from the site `pinned`."""
+        return self._send(Transfer(Direction.DOWNLINK, vehicle, task, size_bit, 0.0, 1.0, pinned))
+
+    def end(self, transfer: Transfer) -> None:
+        """Forget a transfer that its story has done with; called once for each."""
+        transfers = self._of_vehicle[transfer.vehicle]
+        if len(transfers) == 1:
+            del self._of_vehicle[transfer.vehicle]
+        else:
+            transfers.remove(transfer)
+
+    def serving(self, vehicle: int) -> int:
+        """The site that serves a vehicle now, or NOWHERE."""
+        row = self.air.row.get(vehicle)
+        return NOWHERE if row is None else self._serving[row]
+
+    # --- what the tick does ----------------------------------------------------------------------------------------
+
+    def tick(self, numbers: IntArray, xy_m: FloatArray, left: IntArray, tick: int) -> None:
+        """Vehicles have moved: new serving sites, new rates; transfers follow, and those of the gone are lost."""
+        now = self._clock.now
+        for vehicle in left.tolist():
+            for transfer in list(self._of_vehicle.get(vehicle, ())):
+                transfer.cancel(VehicleGone())
+        up_busy, down_busy = self._activity(tick)
+        self.air = air = self._survey.update(numbers, xy_m, tick, up_busy, down_busy)
+        column = air.slot[:, None]
+        self._serving = air.serving.tolist()
+        covered = air.serving >= 0
+        self._snr_per_w = (np.take_along_axis(air.snr_per_w, column, 1)[:, 0] * covered).tolist()
+        self._down_snr = (np.take_along_axis(air.down_snr, column, 1)[:, 0] * covered).tolist()
+        if len(air.changed):
+            rows = air.changed
+            self._cells_changed(
+                time_s=now, vehicle=air.numbers[rows], from_site=air.before[rows], to_site=air.serving[rows]
+            )
+        self._follow()
+
+    def _activity(self, tick: int) -> tuple[FloatArray, FloatArray]:
+        """Busy share of each cell and direction since the last tick; all zero unless interference is asked for."""
+        if not self._radio.interference or tick == 0:
+            return self._busy_s[0] * 0.0, self._busy_s[1] * 0.0
+        for cell in (*self.up, *self.down):
+            cell.settle()
+        busy_s = np.array([[cell.busy_s for cell in self.up], [cell.busy_s for cell in self.down]])
+        share = (busy_s - self._busy_s) / (self._clock.now - self._ticked_s)
+        self._busy_s = busy_s
+        return share[0], share[1]
+
+    def _follow(self) -> None:
+        """Move the active transfers to where their vehicles are."""
+        self._ticked_s = self._clock.now
+        touched: dict[tuple[Direction, int], None] = {}
+        for vehicle, transfers in list(self._of_vehicle.items()):
+            row = self.air.row.get(vehicle)
+            if row is None:
+                continue  # sent to a vehicle that is gone: about to be lost
+            for transfer in list(transfers):
+                site, _ = self._link(transfer, row)
+                if site == transfer.site and transfer.medium is not None:
+                    touched[transfer.direction, site] = None
+                elif site != transfer.site:
+                    self._change(transfer, site)
+        for direction, site in touched:
+            cell = self._cells[direction][site]
+            cell.retune(partial(self._retuned, cell))
+
+    def _retuned(self, cell: Cell, flow: Flow) -> float:
+        assert isinstance(flow, Transfer)  # noqa: S101 - only transfers run in cells
+        return cell.gain(self._link(flow, self.air.row[flow.vehicle])[1])
+
+    def _link(self, transfer: Transfer, row: int) -> tuple[int, float]:
+        """Site and signal-to-noise ratio that a transfer has now; NOWHERE without coverage."""
+        uplink = transfer.direction == Direction.UPLINK
+        if transfer.pinned == NOWHERE:
+            site = self._serving[row]
+            return site, self._snr_per_w[row] * transfer.power_w if uplink else self._down_snr[row]
+        air = self.air
+        columns = np.flatnonzero(air.sites[row] == transfer.pinned)
+        if len(columns) == 0:
+            return NOWHERE, 0.0
+        snr = float((air.snr_per_w if uplink else air.down_snr)[row, columns[0]])
+        return (transfer.pinned, snr * transfer.power_w if uplink else snr) if snr > 0.0 else (NOWHERE, 0.0)
+
+    # --- the way of a transfer -------------------------------------------------------------------------------------
+
+    def _send(self, transfer: Transfer) -> Transfer:
+        row = self.air.row.get(transfer.vehicle)
+        self._of_vehicle.setdefault(transfer.vehicle, []).append(transfer)
+        if row is None:
+            self._clock.at(self._clock.now, partial(self._lose, transfer, transfer.waits, VehicleGone()))
+            return transfer
+        site, snr = self._link(transfer, row)
+        if site == NOWHERE:
+            self._suspend(transfer)
+        else:
+            transfer.site = site
+            cell = self._cells[transfer.direction][site]
+            transfer.gain = cell.gain(snr)
+            cell.start(transfer)
+        return transfer
+
+    def _change(self, transfer: Transfer, site: int) -> None:
+        """Handover, loss or return of coverage of an active transfer."""
+        if transfer.medium is not None:
+            transfer.medium.withdraw(transfer)
+            if self._radio.handover.transfer == "restart":
+                transfer.left = transfer.size
+        self._moved(self._clock.now, transfer.task, transfer.direction, transfer.site, site, transfer.left)
+        came_back = transfer.site == NOWHERE
+        transfer.site = site
+        transfer.waits += 1
+        if site == NOWHERE:
+            self._suspend(transfer)
+            return
+        transfer.handovers += not came_back
+        interruption_s = 0.0 if came_back else self._radio.handover.interruption_s
+        if interruption_s > 0.0:
+            self._clock.at(self._clock.now + interruption_s, partial(self._join, transfer, transfer.waits))
+        else:
+            self._join(transfer, transfer.waits)
+
+    def _join(self, transfer: Transfer, waits: int) -> None:
+        if transfer.waits != waits or transfer.error is not None:
+            return
+        _, snr = self._link(transfer, self.air.row[transfer.vehicle])
+        cell = self._cells[transfer.direction][transfer.site]
+        transfer.gain = cell.gain(snr)
+        cell.start(transfer)
+
+    def _suspend(self, transfer: Transfer) -> None:
+        give_up_s = self._clock.now + self._radio.outage_s
+        self._clock.at(give_up_s, partial(self._lose, transfer, transfer.waits, LinkLost()))
+
+    def _lose(self, transfer: Transfer, waits: int, error: Failure) -> None:
+        if transfer.waits == waits and transfer.error is None:
+            transfer.cancel(error)

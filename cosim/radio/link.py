@@ -1,0 +1,77 @@
+"""What a link carries: thermal noise, signal to noise, Shannon's rate, and several users on one band (NOMA)."""
+
+import math
+
+import numpy as np
+
+from cosim.types import FloatArray
+from cosim.units import THERMAL_NOISE_DBM_HZ, dbm_to_w
+
+
+def noise_w(bandwidth_hz: float, noise_figure_db: float) -> float:
+    """Noise power of a receiver: -174 dBm/Hz + 10 log10 B + NF, in W."""
+    return dbm_to_w(THERMAL_NOISE_DBM_HZ + 10.0 * math.log10(bandwidth_hz) + noise_figure_db)
+
+
+def snr(power_w: float | FloatArray, gain: FloatArray, noise_w: float) -> FloatArray:
+    """Linear signal to noise ratio p h / N0 (S1 eq 10 without I); `gain` is linear, of any shape."""
+    ratio: FloatArray = power_w * gain / noise_w
+    return ratio
+
+
+def spectral_efficiency_bps_hz(sinr: FloatArray, cap: float = math.inf) -> FloatArray:
+    """Shannon's min(cap, log2(1 + SINR)), element by element; `efficiency` is the same for one number.
+
+    Args:
+        sinr: linear, any shape.
+        cap: highest modulation and coding the radio has, in bit/s/Hz; inf where a paper's formula has none.
+    """
+    capped: FloatArray = np.minimum(np.log2(1.0 + sinr), cap)
+    return capped
+
+
+def efficiency(sinr: float, cap: float = math.inf) -> float:
+    """min(cap, log2(1 + SINR)) of one link: twenty times faster than the array form where events are counted."""
+    value = math.log2(1.0 + sinr)
+    return value if value < cap else cap
+
+
+def rate_bps(bandwidth_hz: float | FloatArray, sinr: FloatArray, cap: float = math.inf) -> FloatArray:
+    """B min(cap, log2(1 + SINR)) (S1 eq 10); block errors and control overhead are left out."""
+    rate: FloatArray = bandwidth_hz * spectral_efficiency_bps_hz(sinr, cap)
+    return rate
+
+
+def noma_sinr(received_w: FloatArray, noise_w: float, sic: bool) -> FloatArray:
+    """SINR of users that send at once over the whole band of one receiver (S3 eq 13), in the users' order.
+
+    Without SIC every other user interferes: P_i / (N + sum of the others). Two equal users then never exceed 0 dB,
+    whatever their power. With SIC the receiver decodes in descending received power and removes what it has decoded, so
+    that each user sees the weaker ones only; of two equal users the earlier in the array is decoded first. The rates
+    log2(1 + SINR_i) then add up to the joint capacity log2(1 + sum P / N). Removal is perfect; error propagation and
+    a bound on the number of users are left out.
+
+    Args:
+        received_w: power of each user at the receiver, (n,).
+        noise_w: noise over the whole band.
+        sic: successive interference cancellation.
+    """
+    if not sic:
+        everyone: FloatArray = received_w / (noise_w + _others(received_w))
+        return everyone
+    order = np.argsort(-received_w, kind="stable")
+    descending = received_w[order]
+    weaker = np.zeros(len(descending))
+    weaker[:-1] = np.cumsum(descending[:0:-1])[::-1]
+    ratio = np.empty(len(descending))
+    ratio[order] = descending / (noise_w + weaker)
+    return ratio
+
+
+def _others(power_w: FloatArray) -> FloatArray:
+    """Sum of all other elements, from both sides: total minus own would cancel when one user dominates."""
+    before = np.zeros(len(power_w))
+    before[1:] = np.cumsum(power_w[:-1])
+    after = np.zeros(len(power_w))
+    after[:-1] = np.cumsum(power_w[:0:-1])[::-1]
+    return before + after

@@ -1,0 +1,168 @@
+"""Vehicle to vehicle: who is in range, and transfers between two vehicles.
+
+Resources are those of the site nearest to the sender (NR-V2X mode 1): transfers of one site's surroundings share one
+sidelink band. A link ends when the two are out of range at a tick.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+from math import inf
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from cosim.clock import Clock
+from cosim.fluid import Flow
+from cosim.radio.cell import OrthogonalCell
+from cosim.radio.link import noise_w, spectral_efficiency_bps_hz
+from cosim.radio.pathloss import path_loss_model
+from cosim.radio.shadowing import los_state
+from cosim.rng import stream_key
+from cosim.scenario.schema import Radio, Sidelink
+from cosim.types import NOWHERE, BoolArray, Failure, FloatArray, IntArray, Status, VehicleGone
+from cosim.units import db_to_linear
+
+
+class HelperLost(Failure):
+    """The neighbour left the map or the range."""
+
+    status = Status.HELPER_LOST
+
+
+class SideTransfer(Flow):
+    """Bits between the vehicle that owns the task and its helper, either way."""
+
+    __slots__ = ("helper", "power_w", "vehicle", "zone")
+
+    def __init__(self, vehicle: int, helper: int, size_bit: float, power_w: float, share: float) -> None:
+        super().__init__(size_bit, 1.0, share)
+        self.vehicle = vehicle
+        self.helper = helper
+        self.power_w = power_w
+        self.zone = NOWHERE
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """The nearest vehicles in range of each vehicle."""
+
+    numbers: IntArray  # (N, m) vehicle numbers, NOWHERE where there is none
+    distance_m: FloatArray  # (N, m)
+
+
+class SidelinkChannel:
+    """All sidelinks. Shadowing is left out: pairs of vehicles are too short-lived to carry a state."""
+
+    def __init__(self, clock: Clock, radio: Radio, sidelink: Sidelink, site_xy_m: FloatArray, seed: int) -> None:
+        self._clock = clock
+        self._options = sidelink
+        self._power_w = radio.vehicle_power_w
+        self._model = path_loss_model(sidelink.path_loss)
+        self._los_key = stream_key(seed, "sidelink-line-of-sight")
+        self._gain_per_noise = db_to_linear(radio.antenna_gain_db) / noise_w(
+            sidelink.bandwidth_hz, radio.noise_figure_db
+        )
+        self._cap = radio.max_efficiency_bps_hz or inf
+        self._least_snr = db_to_linear(radio.min_snr_db)
+        self._tree = cKDTree(site_xy_m)
+        self.zones = [OrthogonalCell(clock, sidelink.bandwidth_hz, self._cap) for _ in range(len(site_xy_m))]
+        self._active: dict[SideTransfer, None] = {}
+        self._row: dict[int, int] = {}
+        self._xy_m = np.empty((0, 2))
+        self._zone: list[int] = []
+        self.neighbours = Neighbours(np.empty((0, sidelink.max_neighbours), np.int64), np.empty((0, 1)))
+
+    def tick(self, numbers: IntArray, xy_m: FloatArray, row: dict[int, int]) -> None:
+        """Vehicles have moved: new neighbours, new rates; links out of range end."""
+        self._row = row
+        self._xy_m = xy_m
+        here = np.where(np.isnan(xy_m), 1e12, xy_m)
+        self._zone = np.asarray(self._tree.query(here)[1]).tolist()
+        self.neighbours = self._nearest(numbers, here)
+        touched: dict[int, None] = {}
+        for transfer in list(self._active):
+            if transfer.medium is None:
+                continue  # it ended at this instant
+            error = self._broken(transfer)
+            if error is not None:
+                transfer.cancel(error)
+            else:
+                touched[transfer.zone] = None
+        for zone in touched:
+            cell = self.zones[zone]
+            cell.retune(partial(self._gain, cell))
+
+    def send(self, vehicle: int, helper: int, size_bit: float, power_w: float, share: float = 1.0) -> SideTransfer:
+        """Send between two vehicles."""
+        transfer = SideTransfer(vehicle, helper, size_bit, power_w, share)
+        error = self._broken(transfer)
+        if error is not None:
+            self._clock.at(self._clock.now, partial(transfer.cancel, error))
+            return transfer
+        transfer.zone = self._zone[self._row[vehicle]]
+        cell = self.zones[transfer.zone]
+        transfer.gain = self._gain(cell, transfer)
+        self._active[transfer] = None
+        cell.start(transfer)
+        return transfer
+
+    def end(self, transfer: SideTransfer) -> None:
+        """Forget a transfer that its story has done with."""
+        self._active.pop(transfer, None)
+
+    def rates_bps(self, rows: IntArray) -> FloatArray:  # (T, m)
+        """Rate to each neighbour of the vehicles in `rows`, beside the transfers that are active now."""
+        near = self.neighbours
+        snr = self._power_w * self._snr_per_w(near.distance_m[rows], self._los(near.numbers[rows], rows))
+        load = np.array([self.zones[zone].active + 1.0 for zone in self._zone])[rows][:, None]
+        rates: FloatArray = self._options.bandwidth_hz * spectral_efficiency_bps_hz(snr, self._cap) / load
+        return rates
+
+    def _nearest(self, numbers: IntArray, here: FloatArray) -> Neighbours:
+        count, most = len(numbers), self._options.max_neighbours
+        if count < 2:
+            return Neighbours(np.full((count, most), NOWHERE), np.full((count, most), inf))
+        ranks = list(range(2, most + 2))  # rank 1 is the vehicle itself
+        distance_m, found = cKDTree(here).query(here, k=ranks, distance_upper_bound=self._options.range_m)
+        away = here[:, :1] >= 1e12
+        none = np.isinf(distance_m) | away
+        names = np.where(none, NOWHERE, np.append(numbers, NOWHERE)[np.minimum(found, count)])
+        return Neighbours(names, np.where(none, inf, distance_m))
+
+    def _los(self, helpers: IntArray, rows: IntArray) -> BoolArray:
+        near = self.neighbours
+        p_los = self._model.los_probability(np.minimum(near.distance_m[rows], self._options.range_m))
+        vehicles = np.array(list(self._row))[rows]
+        low, high = np.minimum(vehicles[:, None], helpers), np.maximum(vehicles[:, None], helpers)
+        drawn = los_state(
+            self._los_key, low.ravel(), high.reshape(-1, 1), np.zeros(low.size), p_los.reshape(-1, 1), 1.0
+        )
+        return drawn.reshape(p_los.shape)
+
+    def _snr_per_w(self, distance_m: FloatArray, los: BoolArray) -> FloatArray:
+        finite = np.where(np.isfinite(distance_m), distance_m, self._options.range_m)
+        loss_db = self._model.loss_db(finite, los)
+        return np.where(np.isfinite(distance_m), db_to_linear(-loss_db) * self._gain_per_noise, 0.0)
+
+    def _pair(self, transfer: SideTransfer) -> tuple[float, float]:
+        """Distance and signal-to-noise ratio of a transfer's two vehicles."""
+        rows = [self._row[transfer.vehicle], self._row[transfer.helper]]
+        gap = self._xy_m[rows[0]] - self._xy_m[rows[1]]
+        distance_m = float(np.hypot(gap[0], gap[1]))
+        low, high = sorted((transfer.vehicle, transfer.helper))
+        probability = self._model.los_probability(np.array([[distance_m]]))
+        los = los_state(self._los_key, np.array([low]), np.array([[high]]), np.zeros(1), probability, 1.0)
+        snr = self._snr_per_w(np.array([[distance_m]]), los)
+        return distance_m, float(snr[0, 0]) * transfer.power_w
+
+    def _broken(self, transfer: SideTransfer) -> Failure | None:
+        if transfer.vehicle not in self._row:
+            return VehicleGone()
+        if transfer.helper not in self._row:
+            return HelperLost()
+        distance_m, snr = self._pair(transfer)
+        return None if distance_m <= self._options.range_m and snr >= self._least_snr else HelperLost()
+
+    def _gain(self, cell: OrthogonalCell, flow: Flow) -> float:
+        assert isinstance(flow, SideTransfer)  # noqa: S101 - only side transfers run here
+        return cell.gain(self._pair(flow)[1])

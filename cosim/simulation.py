@@ -1,0 +1,388 @@
+"""The composition root: builds the parts of a run and turns its clock from one decision epoch to the next."""
+
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import fields
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from cosim.clock import LAST, Clock
+from cosim.compute import Host, QueueHost, SharingHost, energy_j
+from cosim.decision import Action, DecisionEpoch, Observation, Policy
+from cosim.energy import EnergyMeter
+from cosim.errors import InputError
+from cosim.mobility.catalog import resolve_map
+from cosim.mobility.connect import connect
+from cosim.mobility.source import MobilityFrame
+from cosim.observe import Observer
+from cosim.offload import Choice, Offloading
+from cosim.radio.channel import Channel
+from cosim.radio.sidelink import SidelinkChannel
+from cosim.scenario.schema import Scenario, SyntheticMobility
+from cosim.siting import Placed, place_sites
+from cosim.tasks import Releases, Task, task_source
+from cosim.topology import build_topology
+from cosim.trace.schema import (
+    CellSampled,
+    HostSampled,
+    SiteDeployed,
+    TaskDecided,
+    TaskReleased,
+    TeleportEnded,
+    TeleportStarted,
+    TrafficSampled,
+    VehicleEntered,
+    VehicleLeft,
+    VehicleMoved,
+)
+from cosim.trace.writer import FactWriter, NullWriter
+from cosim.transport import Transport, Wires
+from cosim.types import Direction, FloatArray, Status
+from cosim.waiting import Waiting
+
+_RELEASED = tuple(field.name for field in fields(Releases))
+
+
+class Simulation:
+    """One run. `advance` gives the next decision epoch, `decide` answers it; `run` does both until the end."""
+
+    def __init__(self, scenario: Scenario, facts: FactWriter | None = None, folder: Path = Path()) -> None:
+        """Build all parts and look at the first frame.
+
+        Args:
+            scenario: what to run.
+            facts: where facts go; nowhere by default.
+            folder: relative paths of the scenario start here.
+
+        Raises:
+            InputError: the scenario names something that is not there.
+            RunError: the traffic source broke.
+        """
+        self.scenario = scenario
+        self.clock = clock = Clock()
+        self.facts = facts = facts or NullWriter()
+        self.source = connect(scenario.mobility, scenario.map, folder, scenario.seed, scenario.duration_s)
+        try:
+            self.sites = self._place(folder)
+            self._build(facts, folder)
+        except BaseException:
+            self.source.close()
+            raise
+        self._epoch: DecisionEpoch | None = None
+        self._decided: tuple[list[Task], Observation] | None = None
+        self._over = False
+        self._frame: MobilityFrame
+        self._off_road: frozenset[int] = frozenset()
+        clock.every(scenario.mobility.step_s, self._tick)
+        clock.every(scenario.trace.sample_s, self._sample, first=1, priority=LAST)
+        if scenario.decisions.kind == "periodic":
+            clock.every(scenario.decisions.period_s, self._decide_due, first=1, priority=LAST)
+        clock.at(scenario.duration_s, self._finish, priority=LAST + 1)
+
+    def _place(self, folder: Path) -> tuple[Placed, ...]:
+        scenario = self.scenario
+        if isinstance(scenario.mobility, SyntheticMobility) or scenario.sites.kind in ("listed", "grid"):
+            return place_sites(scenario.sites, None, self.source.bounds_m, None)
+        files = resolve_map(scenario.map, folder)
+        return place_sites(scenario.sites, files.net, self.source.bounds_m, files.sites)
+
+    def _build(self, facts: FactWriter, folder: Path) -> None:
+        scenario, clock = self.scenario, self.clock
+        if not self.sites:
+            raise InputError("sites: the scenario places no site on this map; lower sites.spacing_m or list sites")
+        xy_m = np.array([(site.x_m, site.y_m) for site in self.sites])
+        self.topology = build_topology(xy_m, scenario.backhaul, scenario.cloud)
+        self.hosts = self._make_hosts()
+        self._vehicle_hosts: dict[int, Host] = {}
+        self.channel = Channel(clock, scenario.radio, xy_m, scenario.seed, facts)
+        sidelink = scenario.radio.sidelink
+        self.sidelink = (
+            None if sidelink is None else SidelinkChannel(clock, scenario.radio, sidelink, xy_m, scenario.seed)
+        )
+        self.transport = Transport(self.channel, Wires(clock, self.topology), self.sidelink)
+        self.observer = Observer(scenario, self.topology, self.transport, self.hosts, self._vehicle_hosts.get)
+        self.meter = EnergyMeter(scenario.energy.vehicle_budget_j)
+        self.offloading = Offloading(
+            clock,
+            self.transport,
+            self.hosts,
+            self._vehicle_host,
+            self.meter,
+            facts,
+            pinned=scenario.radio.association == "target",
+            inference_s=scenario.decisions.inference_s,
+            drop_late=scenario.tasks.on_deadline == "drop",
+            receive_power_w=scenario.energy.receive_power_w,
+        )
+        self.tasks = task_source(scenario.tasks, scenario.seed, folder)
+        self.waiting = Waiting()
+        self._record_entry = facts.recorder(VehicleEntered)
+        self._record_left = facts.batch(VehicleLeft)
+        self._record_teleport = facts.batch(TeleportStarted)
+        self._record_back = facts.batch(TeleportEnded)
+        self._record_positions = facts.batch(VehicleMoved)
+        self._record_releases = facts.batch(TaskReleased)
+        self._record_decisions = facts.batch(TaskDecided)
+        self._record_traffic = facts.recorder(TrafficSampled)
+        self._record_hosts = facts.batch(HostSampled)
+        self._record_cells = facts.batch(CellSampled)
+        deployed = facts.recorder(SiteDeployed)
+        for node in range(self.topology.sites + (self.topology.cloud is not None)):
+            host = self.hosts.get(node)
+            x_m, y_m = xy_m[node] if node < len(xy_m) else (np.nan, np.nan)
+            name = self.sites[node].name if node < len(xy_m) else "cloud"
+            deployed(0.0, node, name, x_m, y_m, host.cores if host else 0, host.core_hz if host else 0.0)
+
+    def _make_hosts(self) -> dict[int, Host]:
+        """The processors of sites and cloud by node; a site without cores has none."""
+        edge, cloud = self.scenario.compute.edge, self.scenario.cloud
+        hosts: dict[int, Host] = {}
+        for node, site in enumerate(self.sites):
+            cores = edge.cores if site.cores is None else site.cores
+            core_hz = edge.core_hz if site.core_hz is None else site.core_hz
+            if cores and edge.discipline == "processor_sharing":
+                hosts[node] = SharingHost(self.clock, core_hz, cores, edge.kappa, edge.queue_limit)
+            elif cores:
+                by_priority = edge.discipline == "priority"
+                hosts[node] = QueueHost(self.clock, core_hz, cores, edge.kappa, edge.queue_limit, by_priority)
+        if cloud is not None and self.topology.cloud is not None:
+            hosts[self.topology.cloud] = QueueHost(self.clock, cloud.core_hz, cloud.cores, edge.kappa)
+        return hosts
+
+    def _vehicle_host(self, number: int) -> Host:
+        host = self._vehicle_hosts.get(number)
+        if host is None:
+            vehicle = self.scenario.compute.vehicle
+            core_hz = float(self.observer.vehicle_core_hz(np.array([number]))[0])
+            host = QueueHost(self.clock, core_hz, 1, vehicle.kappa, vehicle.queue_limit)
+            self._vehicle_hosts[number] = host
+        return host
+
+    # --- the loop --------------------------------------------------------------------------------------------------
+
+    def advance(self) -> DecisionEpoch | None:
+        """Run to the next epoch at which tasks wait; None when the scenario's duration is over."""
+        if self._epoch is not None:
+            raise RuntimeError("this epoch waits for decide()")
+        if not self._over:
+            self.clock.advance()
+        return self._epoch
+
+    def decide(self, action: Action) -> None:
+        """Answer the epoch; its tasks go their ways when the clock goes on."""
+        if self._decided is None:
+            raise RuntimeError("no epoch waits for a decision")
+        (tasks, observation), self._decided, self._epoch = self._decided, None, None
+        self._start(tasks, observation, action)
+
+    def run(self, policy: Policy, progress: Callable[[float], None] | None = None) -> None:
+        """Run to the end under a policy.
+
+        Args:
+            policy: answers each epoch.
+            progress: told the simulated time now and then.
+        """
+        with _quiet_collector():
+            while (epoch := self.advance()) is not None:
+                if progress is not None:
+                    progress(epoch.time_s)
+                self.decide(policy.decide(epoch.observation))
+
+    def close(self) -> None:
+        """End the traffic source; may be called twice."""
+        self.source.close()
+
+    # --- what happens at a tick ------------------------------------------------------------------------------------
+
+    def _tick(self, tick: int) -> None:
+        now = self.clock.now
+        frame = self.source.advance(tick)
+        self._frame = frame
+        for entry in frame.entered:
+            self._record_entry(now, *entry)
+        if len(frame.left):
+            self._record_left(time_s=now, vehicle=frame.left)
+        self.channel.tick(frame.numbers, frame.xy_m, frame.left, tick)
+        if self.sidelink is not None:
+            self.sidelink.tick(frame.numbers, frame.xy_m, self.channel.air.row)
+        for vehicle in frame.left.tolist():
+            self.offloading.leave(vehicle)
+            self._vehicle_hosts.pop(vehicle, None)
+        for task in self.waiting.drop(frame.left):
+            self.offloading.refuse(task, Status.LEFT, now)
+        self._teleports(frame)
+        if self.scenario.trace.positions and len(frame.numbers):
+            self._record_positions(
+                time_s=now,
+                vehicle=frame.numbers,
+                x_m=frame.xy_m[:, 0],
+                y_m=frame.xy_m[:, 1],
+                speed_mps=frame.speed_mps,
+                site=self.channel.air.serving,
+            )
+        self._release(frame, now, min((tick + 1) * self.source.step_s, self.scenario.duration_s))
+        self.facts.tick(now)
+
+    def _teleports(self, frame: MobilityFrame) -> None:
+        on_road = frame.on_road
+        if on_road.all() and not self._off_road:
+            return
+        off_road = frozenset(frame.numbers[~on_road].tolist())
+        started = np.array(sorted(off_road - self._off_road), np.int64)
+        ended = np.array(sorted((self._off_road - off_road).intersection(frame.numbers.tolist())), np.int64)
+        if len(started):
+            self._record_teleport(time_s=frame.time_s, vehicle=started)
+        if len(ended):
+            self._record_back(time_s=frame.time_s, vehicle=ended)
+        self._off_road = off_road
+
+    def _release(self, frame: MobilityFrame, start_s: float, end_s: float) -> None:
+        self.tasks.enter(frame.entered)
+        if end_s <= start_s:
+            return
+        releases = self.tasks.draw(frame, start_s, end_s)
+        if not len(releases):
+            return
+        self._record_releases(**{name: getattr(releases, name) for name in _RELEASED})
+        self.waiting.add(releases)
+        if self.scenario.decisions.kind == "per_task":
+            for time_s in np.unique(releases.time_s).tolist():
+                self.clock.at(time_s, partial(self._decide_due, 0), LAST)
+
+    # --- what happens at an epoch ----------------------------------------------------------------------------------
+
+    def _decide_due(self, _: int) -> None:
+        """Halt the clock if tasks wait."""
+        count = self.waiting.due(self.clock.now)
+        if not count:
+            return
+        tasks, columns = self.waiting.take(count)
+        if self.scenario.tasks.on_deadline == "drop":
+            in_time = columns["deadline_s"] > self.clock.now
+            for task, kept in zip(tasks, in_time.tolist(), strict=True):
+                if not kept:
+                    self.offloading.refuse(task, Status.EXPIRED, task.deadline_s)
+            tasks = [task for task, kept in zip(tasks, in_time.tolist(), strict=True) if kept]
+            columns = {name: values[in_time] for name, values in columns.items()}
+            if not tasks:
+                return
+        observation = self.observer.observe(self.clock.now, columns)
+        self._decided = tasks, observation
+        self._epoch = DecisionEpoch(self.clock.now, observation)
+        self.clock.halt()
+
+    def _start(self, tasks: list[Task], observation: Observation, action: Action) -> None:
+        knobs = self.scenario.decisions.knobs
+        count = len(tasks)
+        rows = np.arange(count)
+        option = np.asarray(action.option, np.int64)
+        share = _knob(action.share if "share" in knobs else None, count, 1.0, 1.0)
+        cpu_share = _knob(action.cpu_share if "cpu_share" in knobs else None, count, 1.0, 1.0)
+        power_w = _knob(
+            action.power_w if "power" in knobs else None,
+            count,
+            self.scenario.radio.vehicle_power_w,
+            observation.max_power_w,
+        )
+        tier, target = observation.tier[rows, option], observation.target[rows, option]
+        now = self.clock.now
+        self._record_decisions(
+            time_s=now,
+            task=observation.task,
+            tier=tier,
+            target=target,
+            share=share,
+            power_w=power_w,
+            cpu_share=cpu_share,
+            expected_s=observation.expected_s[rows, option],
+        )
+        begin = self.offloading.begin
+        choices = zip(tier.tolist(), target.tolist(), share.tolist(), power_w.tolist(), cpu_share.tolist(), strict=True)
+        for task, choice in zip(tasks, choices, strict=True):
+            begin(task, Choice(now, *choice))
+
+    # --- samples and the end ---------------------------------------------------------------------------------------
+
+    def _sample(self, _: int) -> None:
+        """State the running totals of hosts, cells and traffic."""
+        now = self.clock.now
+        self.transport.settle()
+        nodes = sorted(self.hosts)
+        hosts = [self.hosts[node] for node in nodes]
+        for host in hosts:
+            host.settle()
+        if hosts:
+            self._record_hosts(
+                time_s=now,
+                site=np.array(nodes),
+                queued=np.array([host.queued for host in hosts]),
+                running=np.array([host.running for host in hosts]),
+                number_s=np.array([host.number_s for host in hosts]),
+                busy_core_s=np.array([host.busy_core_s for host in hosts]),
+                energy_j=np.array([energy_j(host) for host in hosts]),
+                served=np.array([host.served for host in hosts]),
+                rejected=np.array([host.rejected for host in hosts]),
+            )
+        media = [(Direction.UPLINK, self.channel.up), (Direction.DOWNLINK, self.channel.down)]
+        if self.sidelink is not None:
+            media.append((Direction.SIDELINK, list(self.sidelink.zones)))
+        for direction, cells in media:
+            self._record_cells(
+                time_s=now,
+                site=np.arange(len(cells)),
+                direction=int(direction),
+                active=np.array([cell.active for cell in cells]),
+                number_s=np.array([cell.number_s for cell in cells]),
+                busy_s=np.array([cell.busy_s for cell in cells]),
+                sent_bit=np.array([cell.done for cell in cells]),
+            )
+        frame = self._frame
+        on_road = frame.on_road
+        self.offloading.settle()
+        self._record_traffic(
+            now,
+            len(frame.numbers),
+            int((self.channel.air.serving >= 0).sum()),
+            int((~on_road).sum()),
+            float(frame.speed_mps[on_road].mean()) if on_road.any() else float("nan"),
+            self.waiting.due(now),
+            len(self.offloading.alive),
+            self.offloading.alive_number_s,
+        )
+
+    def _finish(self) -> None:
+        """The duration is over: whatever still lives is in flight."""
+        now = self.clock.now
+        if (now / self.scenario.trace.sample_s) % 1.0:
+            self._sample(0)
+        self.offloading.finish()
+        tasks, _ = self.waiting.take(len(self.waiting))
+        for task in tasks:
+            self.offloading.refuse(task, Status.IN_FLIGHT, now)
+        self._over = True
+        self.clock.halt()
+
+
+def _knob(given: FloatArray | None, count: int, default: float, most: float) -> FloatArray:
+    """What a policy turned, kept in (0, most]; the default where it has no say."""
+    if given is None:
+        return np.full(count, default)
+    kept: FloatArray = np.clip(np.asarray(given, float), 1e-6 * most, most)
+    return kept
+
+
+@contextmanager
+def _quiet_collector() -> Iterator[None]:
+    """Keep the garbage collector from walking the whole network again and again; it holds for this process."""
+    threshold = gc.get_threshold()
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*threshold)
+        gc.unfreeze()

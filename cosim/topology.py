@@ -1,0 +1,91 @@
+"""Sites, core and cloud as a graph of wires.
+
+Nodes are site numbers 0..S-1, then the cloud if there is one, then the core switch of a star. Each edge carries
+`latency_s` and `bandwidth_bps`, the same in both directions.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+
+import networkx as nx
+import numpy as np
+from scipy.spatial import cKDTree
+
+from cosim.scenario.schema import Backhaul, Cloud
+from cosim.types import FloatArray, IntArray
+
+
+@dataclass(frozen=True)
+class Topology:
+    """The wired network. Not slotted: the table of latencies is computed once, when it is first asked for."""
+
+    graph: nx.Graph
+    sites: int
+    cloud: int | None
+
+    def route(self, start: int, end: int) -> list[tuple[int, int]]:
+        """Hops of the path of least latency; ties go to the lower node numbers."""
+        path: list[int] = nx.shortest_path(self.graph, start, end, weight="latency_s")
+        return list(pairwise(path))
+
+    @cached_property
+    def latency_s(self) -> FloatArray:  # (nodes, nodes)
+        """One-way latency between all nodes."""
+        return self._along_routes(lambda wire: wire["latency_s"])
+
+    @cached_property
+    def per_bit_s(self) -> FloatArray:  # (nodes, nodes)
+        """Time that each bit adds on the way between two nodes: hops store and forward."""
+        return self._along_routes(lambda wire: 1.0 / wire["bandwidth_bps"])
+
+    def _along_routes(self, value: Callable[[Mapping[str, float]], float]) -> FloatArray:
+        total = np.zeros((len(self.graph), len(self.graph)))
+        for start, routes in nx.all_pairs_dijkstra_path(self.graph, weight="latency_s"):
+            for end, path in routes.items():
+                total[start, end] = sum(value(self.graph.edges[hop]) for hop in pairwise(path))
+        return total
+
+
+def build_topology(xy_m: FloatArray, backhaul: Backhaul, cloud: Cloud | None) -> Topology:
+    """Wire the sites.
+
+    Args:
+        xy_m: (S, 2) positions of the sites.
+        backhaul: star (each site has a wire to a core switch) or mesh (wires to near neighbours; clusters that are
+            left apart are joined by the shortest wire between them).
+        cloud: hangs on the core of a star, or on the mesh's most central site.
+    """
+    count = len(xy_m)
+    graph = nx.Graph()
+    graph.add_nodes_from(range(count))
+    wire = {"latency_s": backhaul.latency_s, "bandwidth_bps": backhaul.bandwidth_bps}
+    cloud_node = count if cloud is not None else None
+    gate = 0
+    if backhaul.kind == "star":
+        gate = count + (cloud is not None)
+        graph.add_edges_from(((site, gate) for site in range(count)), **wire)
+    else:
+        graph.add_edges_from(_mesh(xy_m, backhaul.neighbours), **wire)
+        gate = int(np.argmin(((xy_m - xy_m.mean(axis=0)) ** 2).sum(axis=1)))
+    if cloud is not None and cloud_node is not None:
+        graph.add_edge(gate, cloud_node, latency_s=cloud.latency_s, bandwidth_bps=cloud.bandwidth_bps)
+    return Topology(graph, count, cloud_node)
+
+
+def _mesh(xy_m: FloatArray, neighbours: int) -> Sequence[tuple[int, int]]:
+    count = len(xy_m)
+    if count == 1:
+        return []
+    graph = nx.Graph()
+    graph.add_nodes_from(range(count))
+    near: IntArray = np.asarray(cKDTree(xy_m).query(xy_m, k=list(range(1, min(neighbours + 1, count) + 1)))[1])
+    graph.add_edges_from((site, int(other)) for site in range(count) for other in near[site] if int(other) != site)
+    while not nx.is_connected(graph):
+        first, *rest = (sorted(part) for part in nx.connected_components(graph))
+        others = np.concatenate(rest)
+        gaps = ((xy_m[first][:, None, :] - xy_m[others][None, :, :]) ** 2).sum(axis=2)
+        row, column = np.unravel_index(int(np.argmin(gaps)), gaps.shape)
+        graph.add_edge(first[int(row)], int(others[int(column)]))
+    return sorted(tuple(sorted(edge)) for edge in graph.edges)

@@ -1,0 +1,59 @@
+"""One way to send: over the air to and from vehicles, between vehicles, and over wires between sites and the cloud."""
+
+from collections.abc import Generator, Iterable
+
+from cosim.clock import Clock, Wait
+from cosim.fluid import Flow, Fluid
+from cosim.radio.channel import Channel
+from cosim.radio.sidelink import SidelinkChannel
+from cosim.topology import Topology
+
+
+class Wires:
+    """The wired network: each wire and direction is a fluid medium, hops are store-and-forward."""
+
+    def __init__(self, clock: Clock, topology: Topology) -> None:
+        self._clock = clock
+        self._topology = topology
+        self._wires: dict[tuple[int, int], Fluid] = {}
+        self._delay_s: dict[tuple[int, int], float] = {}
+        for start, end, wire in topology.graph.edges(data=True):
+            for hop in ((start, end), (end, start)):
+                self._wires[hop] = Fluid(clock, wire["bandwidth_bps"])
+                self._delay_s[hop] = wire["latency_s"]
+        self._routes: dict[tuple[int, int], tuple[list[Fluid], float]] = {}
+
+    def carry(self, size_bit: float, start: int, end: int) -> Generator[Wait, None, None]:
+        """Send between two nodes and wait until the last bit has arrived."""
+        if start == end:
+            return
+        route = self._routes.get((start, end))
+        if route is None:
+            hops = self._topology.route(start, end)
+            route = [self._wires[hop] for hop in hops], sum(self._delay_s[hop] for hop in hops)
+            self._routes[start, end] = route
+        wires, latency_s = route
+        for wire in wires:
+            yield wire.start(Flow(size_bit))
+        if latency_s > 0.0:
+            yield self._clock.pause(latency_s)
+
+    def media(self) -> Iterable[Fluid]:
+        """All wires, for their totals."""
+        return self._wires.values()
+
+
+class Transport:
+    """Everything that can carry bits, for the stories that use it."""
+
+    def __init__(self, channel: Channel, wires: Wires, sidelink: SidelinkChannel | None) -> None:
+        self.channel = channel
+        self.wires = wires
+        self.sidelink = sidelink
+
+    def settle(self) -> None:
+        """Bring all totals up to now."""
+        for cell in (*self.channel.up, *self.channel.down):
+            cell.settle()
+        for wire in self.wires.media():
+            wire.settle()
