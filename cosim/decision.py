@@ -94,3 +94,21 @@ class DecisionEpoch:
     time_s: float
     observation: Observation
     info: Mapping[str, Any] = field(default_factory=dict)
+
+
+def action_problem(action: Action, observation: Observation) -> str | None:
+    """What is wrong with an answer, in words; None if it can be carried out.
+
+    An infeasible option is no fault: it is carried out and fails as it would on the road.
+    """
+    tasks, options = observation.tier.shape
+    option = np.asarray(action.option)
+    if option.shape != (tasks,):
+        return f"option has shape {option.shape}, needs ({tasks},): one column for each waiting task"
+    if tasks and (option.dtype.kind not in "iu" or option.min() < 0 or option.max() >= options):
+        return f"option must be whole numbers from 0 to {options - 1}"
+    for name in ("share", "power_w", "cpu_share"):
+        knob = getattr(action, name)
+        if knob is not None and (np.shape(knob) != (tasks,) or not np.isfinite(np.asarray(knob, float)).all()):
+            return f"{name} must hold {tasks} finite numbers"
+    return None

@@ -148,7 +148,7 @@ class Offloading:
     def _offload(self, task: Task, choice: Choice, journey: Journey) -> Story:
         """Uplink, wires to the target, its queue and processor, wires to where the vehicle is now, downlink."""
         channel = self._channel
-        pinned = choice.target if self._pinned else NOWHERE
+        pinned = choice.target if self._pinned and choice.tier == Tier.EDGE else NOWHERE
         journey.phase = Phase.UPLINK
         journey.uplink_s = self._clock.now
         up = channel.uplink(task.vehicle, task.task, task.input_bit, choice.power_w, choice.share, pinned)
@@ -172,7 +172,7 @@ class Offloading:
             self._executed(execution, journey)
             journey.edge_cpu_j = execution.energy_j
 
-        serving = choice.target if self._pinned else channel.serving(task.vehicle)
+        serving = channel.serving(task.vehicle) if pinned == NOWHERE else pinned
         if serving not in (choice.target, NOWHERE):
             journey.phase = Phase.RETURN
             yield from self._transport.wires.carry(task.output_bit, choice.target, serving)

@@ -24,7 +24,8 @@ def stream(seed: int, name: str) -> np.random.Generator:
 def _mix(x: AnyArray) -> AnyArray:
     x = (x ^ (x >> np.uint64(30))) * _MIX_1
     x = (x ^ (x >> np.uint64(27))) * _MIX_2
-    return x ^ (x >> np.uint64(31))
+    mixed: AnyArray = x ^ (x >> np.uint64(31))
+    return mixed
 
 
 def keyed_bits(key: int, *counters: AnyArray | int) -> AnyArray:
@@ -39,7 +40,8 @@ def keyed_bits(key: int, *counters: AnyArray | int) -> AnyArray:
         for counter in counters:
             word = np.asarray(counter).astype(np.uint64)
             state = _mix(state + _GOLDEN + word * _MIX_2)
-        return _mix(state + _GOLDEN)
+        bits: AnyArray = _mix(state + _GOLDEN)
+        return bits
 
 
 def keyed_uniform(key: int, *counters: AnyArray | int) -> FloatArray:

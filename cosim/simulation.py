@@ -191,6 +191,11 @@ class Simulation:
                     progress(epoch.time_s)
                 self.decide(policy.decide(epoch.observation))
 
+    def notes(self) -> Iterator[str]:
+        """What a person should know about the run that no fact tells."""
+        if self.tasks.dropped:
+            yield f"{self.tasks.dropped} arrivals were left out: their vehicles were not on the map at the time"
+
     def close(self) -> None:
         """End the traffic source; may be called twice."""
         self.source.close()

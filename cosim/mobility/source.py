@@ -18,9 +18,9 @@ class Entry(NamedTuple):
 class MobilityFrame:
     """All vehicles at one tick, in order of entry.
 
-    Positions, speeds and headings are multiples of 0.01 (the precision of SUMO's FCD output), so that libsumo, traci and
-    a replay of a recording agree bit for bit. A vehicle that is being teleported stays in the frame with NaN positions,
-    speed 0 and heading 0; a parked vehicle stays with its position.
+    Positions, speeds and headings are multiples of 0.01 (the precision of SUMO's FCD output), so that libsumo, traci
+    and a replay of a recording agree bit for bit. A vehicle that is being teleported stays in the frame with NaN
+    positions, speed 0 and heading 0; a parked vehicle stays with its position.
     """
 
     time_s: float

@@ -1,0 +1,1 @@
+"""When vehicles want something computed."""

@@ -1,0 +1,86 @@
+"""How a random quantity of a scenario is spread: its mean, its inverse distribution function, and draws from it."""
+
+from typing import assert_never
+
+import numpy as np
+from scipy.special import ndtri
+
+from cosim.rng import keyed_uniform
+from cosim.scenario.section import Choice, Distribution, Exponential, Lognormal, Uniform
+from cosim.types import AnyArray, FloatArray
+
+_LOWEST = 2.0**-54
+_HIGHEST = 1.0 - 2.0**-53
+
+
+def mean(distribution: Distribution) -> float:
+    """Expected value; a plain number is its own mean."""
+    match distribution:
+        case Uniform(low=low, high=high):
+            return (low + high) / 2.0
+        case Exponential(mean=value) | Lognormal(mean=value):
+            return value
+        case Choice(values=values):
+            return float(np.dot(values, _probabilities(distribution)))
+        case float() | int():
+            return float(distribution)
+        case _:
+            assert_never(distribution)
+
+
+def quantile(distribution: Distribution, probability: FloatArray) -> FloatArray:
+    """Inverse distribution function, element by element.
+
+    Uniform: low + (high - low) u. Exponential: -m ln(1 - u). Lognormal with mean m and coefficient of variation c:
+    exp(mu + s z(u)) with s^2 = ln(1 + c^2), mu = ln m - s^2 / 2 and z the standard normal quantile. Choice: the first
+    value whose cumulated weight exceeds u. Probabilities are kept inside (0, 1), so that an exponential or lognormal
+    value is finite and positive.
+    """
+    match distribution:
+        case Uniform(low=low, high=high):
+            spread: FloatArray = low + (high - low) * probability
+            return spread
+        case Exponential(mean=value):
+            exponential: FloatArray = -value * np.log1p(-_inside(probability))
+            return exponential
+        case Lognormal(mean=value, cv=cv):
+            log_variance = np.log1p(cv * cv)
+            normal = ndtri(_inside(probability))
+            lognormal: FloatArray = np.exp(np.log(value) - log_variance / 2.0 + np.sqrt(log_variance) * normal)
+            return lognormal
+        case Choice(values=values):
+            cumulated = np.cumsum(_probabilities(distribution))[:-1]
+            chosen: FloatArray = np.asarray(values, float)[np.searchsorted(cumulated, probability, side="right")]
+            return chosen
+        case float() | int():
+            return np.full(np.shape(probability), float(distribution))
+        case _:
+            assert_never(distribution)
+
+
+def draw(distribution: Distribution, rng: np.random.Generator, n: int) -> FloatArray:
+    """`n` independent values, (n,); a plain number draws nothing from the stream."""
+    if isinstance(distribution, float | int):
+        return np.full(n, float(distribution))
+    return quantile(distribution, rng.random(n))
+
+
+def keyed_draw(distribution: Distribution, key: int, *counters: AnyArray | int) -> FloatArray:
+    """Values that depend on the key and the counters alone, for example one for each vehicle number.
+
+    Args:
+        distribution: of each value.
+        key: of the phenomenon's stream, see `cosim.rng.stream_key`.
+        counters: integers or integer arrays that broadcast together to the shape of the result.
+    """
+    return quantile(distribution, np.asarray(keyed_uniform(key, *counters)))
+
+
+def _inside(probability: FloatArray) -> FloatArray:
+    return np.clip(probability, _LOWEST, _HIGHEST)
+
+
+def _probabilities(choice: Choice) -> FloatArray:
+    weights = np.ones(len(choice.values)) if choice.weights is None else np.asarray(choice.weights, float)
+    probabilities: FloatArray = weights / weights.sum()
+    return probabilities

@@ -1,0 +1,180 @@
+"""The maps by name: real ones inside the eclipse-sumo package, bundled ones, and folders of the user."""
+
+import tomllib
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from cosim.errors import InputError
+from cosim.mobility.cache import cache_folder, cached, content_key
+from cosim.mobility.demand import random_routes
+from cosim.mobility.programs import sumo_home, sumo_version
+from cosim.resources import bundled
+from cosim.roads import read_bounds
+
+_SUMO_LICENCE = "EPL-2.0 OR GPL-2.0-or-later; road data (c) OpenStreetMap contributors, ODbL-1.0"
+_A10KW_ROUTES = (
+    "osm.passenger.rou.xml",
+    "osm.truck.rou.xml",
+    "osm.passenger_mw.rou.xml",
+    "osm.truck_mw.rou.xml",
+    "osm.passenger_mwb.rou.xml",
+    "osm.truck_mwb.rou.xml",
+    "extra.rou.xml",
+)
+_BERLIN_END_S = 5400.0
+_BERLIN_TRIPS = ["--period", "0.4", "--end", "5400", "--seed", "42", "--random-depart"]
+_BERLIN_TRIPS += ["--fringe-factor", "5", "--min-distance", "500", "--vehicle-class", "passenger"]
+
+
+@dataclass(frozen=True, slots=True)
+class MapFiles:
+    """A map: what SUMO reads, where roadside units stand, and where it comes from."""
+
+    name: str
+    net: Path
+    routes: tuple[Path, ...]
+    additional: tuple[Path, ...] = ()
+    sites: Path | None = None
+    begin_s: float = 0.0
+    """Traffic time from which on the map is filled, a good mobility.begin_s; 0: not known."""
+    end_s: float | None = None
+    """Traffic time of the last departure; None: not known."""
+    origin: str = ""
+    licence: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MapEntry:
+    """A line of the catalog."""
+
+    name: str
+    title: str
+
+
+_SUMO_MAPS = (
+    MapEntry("sumo:a10kw", "Berlin ring road at Koenigs Wusterhausen, about 970 vehicles at once from t=900 s on"),
+    MapEntry(
+        "sumo:berlin", "Berlin-Adlershof and Johannisthal, random demand, about 2,950 vehicles at once at t=1800 s"
+    ),
+)
+
+
+def list_maps() -> tuple[MapEntry, ...]:
+    """The maps that need no path: SUMO's own, then the bundled ones by name."""
+    home = bundled("sumo_maps")
+    folders = sorted(home.iterdir()) if home.is_dir() else []
+    own = [MapEntry(path.name, str(_source(path).get("title", ""))) for path in folders if _net(path) is not None]
+    return (*_SUMO_MAPS, *own)
+
+
+def resolve_map(name: str, folder: Path) -> MapFiles:
+    """The files of a map.
+
+    Args:
+        name: a name of the catalog, or the path of a map folder.
+        folder: that a relative path starts from.
+
+    Raises:
+        InputError: there is no such map, or it lacks its net or routes, or its net is not readable.
+    """
+    match name:
+        case "sumo:a10kw":
+            files = _a10kw()
+        case "sumo:berlin":
+            files = _berlin()
+        case _:
+            files = _map_folder(name, folder)
+    for path in (files.net, *files.routes):
+        if not path.is_file():
+            raise InputError(f"map={name}: {path} is missing; install eclipse-sumo again")
+    read_bounds(files.net)
+    return files
+
+
+def _a10kw() -> MapFiles:
+    home = sumo_home() / "tools" / "game" / "A10KW"
+    return MapFiles(
+        name="sumo:a10kw",
+        net=home / "osm.net.xml",
+        routes=tuple(home / route for route in _A10KW_ROUTES),
+        begin_s=900.0,
+        end_s=1800.0,
+        origin="tools/game/A10KW of the package eclipse-sumo",
+        licence=_SUMO_LICENCE,
+    )
+
+
+def _berlin() -> MapFiles:
+    net = sumo_home() / "tools" / "game" / "DRT" / "osm.net.xml"
+    if not net.is_file():
+        raise InputError(f"map=sumo:berlin: {net} is missing; install eclipse-sumo again")
+    key = content_key([net], [*_BERLIN_TRIPS, sumo_version()])
+    routes = cached(cache_folder() / "demand" / key / "rou.xml.gz", partial(random_routes, net, options=_BERLIN_TRIPS))
+    return MapFiles(
+        name="sumo:berlin",
+        net=net,
+        routes=(routes,),
+        begin_s=1800.0,
+        end_s=_BERLIN_END_S,
+        origin="tools/game/DRT of the package eclipse-sumo; demand by randomTrips, seed 42",
+        licence=_SUMO_LICENCE,
+    )
+
+
+def _map_folder(name: str, folder: Path) -> MapFiles:
+    known_home = bundled("sumo_maps") / name
+    home = known_home if "/" not in name and _is_folder(known_home) else folder / name
+    if not _is_folder(home):
+        known = ", ".join(entry.name for entry in list_maps())
+        raise InputError(f"map={name}: no such map and no folder {home}; known maps are {known}")
+    net = _net(home)
+    if net is None:
+        raise InputError(f"map={name}: {home} holds no net.net.xml or net.net.xml.gz; put the SUMO net there")
+    routes = _either(home, "rou.xml")
+    if routes is None:
+        raise InputError(f"map={name}: {home} holds no rou.xml or rou.xml.gz; put the route file there")
+    source, sites = _source(home), home / "sites.yaml"
+    return MapFiles(
+        name=name,
+        net=net,
+        routes=(routes,),
+        additional=tuple(sorted(home.glob("*.add.xml"))),
+        sites=sites if sites.is_file() else None,
+        begin_s=_seconds(home, source, "begin_s") or 0.0,
+        end_s=_seconds(home, source, "end_s"),
+        origin=str(source.get("origin", "")),
+        licence=str(source.get("licence", "")),
+    )
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # for example a name too long for the file system
+        return False
+
+
+def _net(home: Path) -> Path | None:
+    return _either(home, "net.net.xml")
+
+
+def _either(home: Path, name: str) -> Path | None:
+    """The file, gzipped or plain; None if there is neither."""
+    return next((path for path in (home / f"{name}.gz", home / name) if path.is_file()), None)
+
+
+def _seconds(home: Path, source: dict[str, Any], field: str) -> float | None:
+    value = source.get(field)
+    if value is None or (isinstance(value, int | float) and value >= 0):
+        return None if value is None else float(value)
+    raise InputError(f"{home / 'SOURCE.toml'}: {field}={value!r} is not a time in seconds; correct it")
+
+
+def _source(home: Path) -> dict[str, Any]:
+    path = home / "SOURCE.toml"
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: broken TOML, {error}; correct it") from error

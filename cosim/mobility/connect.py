@@ -1,0 +1,39 @@
+"""From a scenario's mobility section to the source of traffic that it describes."""
+
+from pathlib import Path
+
+from cosim.mobility.catalog import resolve_map
+from cosim.mobility.fcd import RecordedMobility
+from cosim.mobility.source import MobilitySource
+from cosim.mobility.sumo import SumoMobility
+from cosim.mobility.synthetic import SyntheticRoads
+from cosim.rng import stream
+from cosim.roads import read_bounds
+from cosim.scenario.traffic import LibsumoMobility, Mobility, ReplayMobility, SyntheticMobility, TraciMobility
+
+NO_MAP = "synthetic"
+"""Value of the scenario's `map` that names none."""
+
+
+def connect(mobility: Mobility, map_name: str, folder: Path, seed: int, duration_s: float) -> MobilitySource:
+    """Opens the source of traffic.
+
+    Args:
+        mobility: the scenario's section.
+        map_name: the scenario's `map`; a replay takes its bounds from it, if it names a map.
+        folder: that relative paths start from, the scenario file's.
+        seed: of the scenario.
+        duration_s: of the run.
+
+    Raises:
+        InputError: map, recording or options are not usable.
+        RunError: libsumo already runs a simulation in this process.
+    """
+    match mobility:
+        case LibsumoMobility() | TraciMobility():
+            return SumoMobility(resolve_map(map_name, folder), mobility, seed)
+        case ReplayMobility(file=file):
+            bounds_m = None if map_name == NO_MAP else read_bounds(resolve_map(map_name, folder).net)
+            return RecordedMobility(folder / file, mobility, duration_s, bounds_m)
+        case SyntheticMobility():
+            return SyntheticRoads(mobility, stream(seed, "mobility"))

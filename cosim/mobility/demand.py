@@ -1,0 +1,35 @@
+"""Random demand for a road network, by SUMO's own randomTrips tool."""
+
+import gzip
+import re
+from pathlib import Path
+
+from cosim.mobility.programs import run_tool
+
+_HEADER = re.compile(rb"<!--.*?-->\s*", re.DOTALL)
+
+
+def random_routes(net: Path, routes: Path, options: list[str]) -> None:
+    """Writes routed vehicles of random trips, gzipped, with the same bytes each time.
+
+    Args:
+        net: road network.
+        routes: file to write, named *.rou.xml.gz.
+        options: of randomTrips, such as --period, --end and --seed.
+
+    Raises:
+        InputError: the tool failed.
+    """
+    trips = routes.with_name("draft.trips.xml")
+    draft = routes.with_name("draft.rou.xml")
+    chosen = ["--net-file", str(net), "--output-trip-file", str(trips), "--route-file", str(draft)]
+    run_tool("randomTrips.py", [*chosen, "--validate", *options], f"random demand for {net.name}")
+    pack(draft, routes)
+    for name in (trips, draft, routes.with_name("draft.rou.alt.xml")):
+        name.unlink(missing_ok=True)
+
+
+def pack(plain: Path, packed: Path) -> None:
+    """Gzips a file of SUMO's without its comments, which hold dates and paths."""
+    with packed.open("wb") as raw, gzip.GzipFile(filename="", fileobj=raw, mode="wb", mtime=0) as stream:
+        stream.write(_HEADER.sub(b"", plain.read_bytes()))

@@ -1,0 +1,128 @@
+"""Replays a recording instead of running SUMO: our own Parquet, or SUMO's floating car data (FCD)."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from cosim.errors import InputError, RunError
+from cosim.mobility.foreign import FcdTable, read_csv, read_parquet, read_xml
+from cosim.mobility.record import MARK, last_tick, read_recording
+from cosim.mobility.recording import Recording, Rows, assemble, to_centi
+from cosim.mobility.source import MobilityFrame
+from cosim.roads import Bounds
+from cosim.scenario.traffic import ReplayMobility
+from cosim.types import BoolArray
+
+_ON_TICK = 1e-6
+"""A recorded time this near to a tick, in steps, belongs to it."""
+
+
+class RecordedMobility:
+    """A recording, one frame for each tick.
+
+    SUMO's files carry no mark of who is being teleported: a vehicle enters at its first row, leaves after its last, and
+    is being teleported where a row lacks between. SUMO writes under time t what its step from t on ended with; libsumo
+    shows the same under t + step. Rows between two ticks are skipped.
+
+    Args:
+        path: *.parquet, *.xml, *.csv, the last two also gzipped.
+        mobility: the scenario's choice.
+        duration_s: of the run.
+        bounds_m: of the map; None: those of the recording.
+
+    Raises:
+        InputError: the file is missing, malformed, of another step, or ends before the run does.
+    """
+
+    step_s: float
+    bounds_m: Bounds
+
+    def __init__(self, path: Path, mobility: ReplayMobility, duration_s: float, bounds_m: Bounds | None = None) -> None:
+        if not path.is_file():
+            raise InputError(f"mobility.file={mobility.file}: there is no file {path}; correct the path")
+        self.step_s = mobility.step_s
+        self._path = path
+        self._recording = _read(path, mobility)
+        self.bounds_m = bounds_m or self._recording.bounds_m
+        end_s = (self._recording.ticks - 1) * self.step_s
+        if last_tick(duration_s, self.step_s) >= self._recording.ticks:
+            raise InputError(
+                f"mobility.file={mobility.file}: the recording ends {end_s:g} s after mobility.begin_s and the run "
+                f"takes {duration_s:g} s; lower duration_s or record longer"
+            )
+
+    def advance(self, tick: int) -> MobilityFrame:
+        """See MobilitySource."""
+        if tick >= self._recording.ticks:
+            raise RunError(f"{self._path}: the recording ends before t={tick * self.step_s:g} s; record longer")
+        return self._recording.frame(tick, self.step_s)
+
+    def close(self) -> None:
+        """See MobilitySource."""
+
+
+def _read(path: Path, mobility: ReplayMobility) -> Recording:
+    name = path.name.removesuffix(".gz")
+    try:
+        if name.endswith(".parquet"):
+            table = pq.read_table(path)
+            if MARK in (table.schema.metadata or {}):
+                return _own(table, mobility)
+            return _foreign(read_parquet(table), mobility)
+        if name.endswith(".csv"):
+            return _foreign(read_csv(path), mobility)
+        if name.endswith(".xml"):
+            return _foreign(read_xml(path), mobility)
+    except (pa.ArrowException, ValueError, KeyError, OSError, EOFError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"mobility.file={mobility.file}: {reason}") from error
+    raise InputError(f"mobility.file={mobility.file}: the name must end in .parquet, .xml, .csv, .xml.gz or .csv.gz")
+
+
+def _own(table: pa.Table, mobility: ReplayMobility) -> Recording:
+    rows, ticks, bounds_m = read_recording(table, mobility.step_s)
+    begin = round(mobility.begin_s / mobility.step_s)
+    if abs(begin * mobility.step_s - mobility.begin_s) > _ON_TICK:
+        raise ValueError(f"mobility.begin_s={mobility.begin_s:g} is not a multiple of mobility.step_s; round it")
+    if begin:
+        rows = rows.chosen(rows.tick >= begin)
+        rows.tick[:] -= begin
+    return assemble(rows, max(0, ticks - begin), bounds_m)
+
+
+def _foreign(table: FcdTable, mobility: ReplayMobility) -> Recording:
+    """Rows of SUMO's FCD on the run's ticks; empty frames are known from rows without a vehicle."""
+    place = (table.time_s - mobility.begin_s) / mobility.step_s
+    tick = np.rint(place).astype(np.int64)
+    kept = (np.abs(place - tick) < _ON_TICK) & (tick >= 0)
+    shown = np.unique(tick[kept])
+    if len(shown) == 0:
+        raise ValueError(f"no row at or after mobility.begin_s={mobility.begin_s:g} s on a tick; lower begin_s")
+    apart = np.diff(np.unique(table.time_s))
+    if len(apart) and apart.min() > mobility.step_s * (1.0 + _ON_TICK):
+        raise ValueError(f"it has a row each {apart.min():g} s; set mobility.step_s to that or a multiple")
+    kept &= table.vehicle >= 0
+    centi = to_centi(np.column_stack((table.x_m, table.y_m, table.speed_mps, table.heading_deg))[kept])
+    centi[:, 3] %= 36000
+    rows = Rows(tick[kept], table.vehicle[kept], centi, table.names)
+    _refuse_doubles(rows, mobility)
+    return assemble(rows, int(shown[-1]) + 1, _extent(table, kept))
+
+
+def _refuse_doubles(rows: Rows, mobility: ReplayMobility) -> None:
+    order = np.lexsort((rows.vehicle, rows.tick))
+    tick, vehicle = rows.tick[order], rows.vehicle[order]
+    doubled = np.flatnonzero((np.diff(tick) == 0) & (np.diff(vehicle) == 0))
+    if len(doubled):
+        k = doubled[0]
+        time_s = mobility.begin_s + tick[k] * mobility.step_s
+        raise ValueError(f"vehicle {rows.names[vehicle[k]][0]} has two rows at t={time_s:g} s; drop one")
+
+
+def _extent(table: FcdTable, kept: BoolArray) -> Bounds:
+    if not kept.any():
+        return (0.0, 0.0, 0.0, 0.0)
+    x_m, y_m = table.x_m[kept], table.y_m[kept]
+    return float(x_m.min()), float(y_m.min()), float(x_m.max()), float(y_m.max())

@@ -1,0 +1,79 @@
+"""SUMO's own programs and maps, as the installed eclipse-sumo package brings them."""
+
+import os
+import subprocess
+import sys
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+
+from cosim.errors import InputError
+
+_LONGEST = 300
+
+
+def sumo_home() -> Path:
+    """SUMO's folder with `bin`, `data` and `tools`; the package's own, whatever SUMO_HOME says.
+
+    Raises:
+        InputError: the package eclipse-sumo is not installed.
+    """
+    spec = find_spec("sumo")
+    if spec is None or not spec.submodule_search_locations:
+        raise InputError("SUMO is not installed; install the package eclipse-sumo")
+    return Path(spec.submodule_search_locations[0])
+
+
+def sumo_version() -> str:
+    """Version of SUMO's programs."""
+    return version("eclipse-sumo")
+
+
+def sumo_environment() -> dict[str, str]:
+    """The environment SUMO's programs need: without PROJ_LIB they complain that proj.db is missing."""
+    home = sumo_home()
+    return {**os.environ, "SUMO_HOME": str(home), "PROJ_LIB": str(home / "data" / "proj")}
+
+
+def run_program(name: str, options: list[str], purpose: str) -> str:
+    """Run a program of SUMO's `bin` to its end and give what it printed.
+
+    Raises:
+        InputError: it failed; the line carries its own complaint.
+    """
+    return _run([str(sumo_home() / "bin" / name), *options], name, purpose)
+
+
+def run_tool(name: str, options: list[str], purpose: str) -> str:
+    """Run a Python script of SUMO's `tools` to its end and give what it printed.
+
+    Raises:
+        InputError: it failed; the line carries its own complaint.
+    """
+    return _run([sys.executable, str(sumo_home() / "tools" / name), *options], name, purpose)
+
+
+def _run(command: list[str], name: str, purpose: str) -> str:
+    ended = subprocess.run(
+        command, env=sumo_environment(), stdin=subprocess.DEVNULL, capture_output=True, check=False, text=True
+    )
+    printed = ended.stdout + ended.stderr
+    if ended.returncode != 0:
+        reason = complaint(printed) or f"exit status {ended.returncode}"
+        raise InputError(f"{purpose}: {name} failed: {reason}")
+    return printed
+
+
+def complaint(printed: str) -> str:
+    """SUMO's first error in what it printed, with the lines that continue it, as one line; empty if there is none."""
+    lines = [line.strip() for line in printed.splitlines()]
+    errors = [k for k, line in enumerate(lines) if line.startswith("Error:")]
+    if not errors:
+        return lines[-1][:_LONGEST] if lines and lines[-1].startswith(("Traceback", "KeyError", "OSError")) else ""
+    first = errors[0]
+    told = [lines[first].removeprefix("Error:").strip()]
+    for line in lines[first + 1 :]:
+        if not line or line.startswith(("Error:", "Warning:", "Quitting")):
+            break
+        told.append(line)
+    return " ".join(told)[:_LONGEST]

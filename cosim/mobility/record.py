@@ -1,0 +1,98 @@
+"""Writes what a source of traffic shows as a Parquet recording that replays bit for bit."""
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from cosim.errors import InputError
+from cosim.mobility.recording import Rows, to_centi
+from cosim.mobility.source import MobilityFrame, MobilitySource
+from cosim.roads import Bounds
+from cosim.types import AnyArray
+
+MARK = b"cosim.recording"
+"""Key of the schema metadata that makes a Parquet file one of our recordings."""
+VERSION = 1
+_MEASURES = ("x_centi", "y_centi", "speed_centi", "heading_centi")
+_SCHEMA = pa.schema([("tick", pa.int32()), ("vehicle", pa.int32()), *((name, pa.int32()) for name in _MEASURES)])
+_FLUSH_ROWS = 1 << 20
+
+
+def last_tick(duration_s: float, step_s: float) -> int:
+    """Number of the last tick at or before the end of a run."""
+    return int(np.floor(duration_s / step_s + 1e-9))
+
+
+def record(source: MobilitySource, duration_s: float, path: Path) -> int:
+    """Writes the frames of ticks 0 to duration_s / step_s, both included, and gives the number of vehicle rows.
+
+    Values are hundredths as int32, -2^31 stands for NaN. Vehicles, step, bounds and the number of ticks are in the
+    schema metadata, so that empty frames count too. The source is left open.
+
+    Raises:
+        InputError: the file cannot be written.
+        RunError: the source broke; no file is left behind.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".recording-") as folder:
+            draft = Path(folder) / "rows.parquet"
+            rows = _write(source, last_tick(duration_s, source.step_s) + 1, draft)
+            draft.replace(path)
+            return rows
+    except OSError as error:
+        raise InputError(f"recording {path}: cannot be written ({error.strerror}); choose another file") from error
+
+
+def read_recording(table: pa.Table, step_s: float) -> tuple[Rows, int, Bounds]:
+    """Rows, number of ticks and bounds of one of our recordings.
+
+    Raises:
+        ValueError: the recording is of another version or step.
+    """
+    about = json.loads(table.schema.metadata[MARK])
+    if about["version"] != VERSION:
+        raise ValueError(f"recording version {about['version']}, this cosim reads {VERSION}; record again")
+    every = round(step_s / about["step_s"])
+    if every < 1 or abs(every * about["step_s"] - step_s) > 1e-9:
+        raise ValueError(f"it was recorded each {about['step_s']:g} s; set mobility.step_s to that or a multiple")
+    tick, vehicle = (table[name].to_numpy().astype(np.int64) for name in ("tick", "vehicle"))
+    centi = np.column_stack([table[name].to_numpy() for name in _MEASURES])
+    rows = Rows(tick, vehicle, centi, tuple((name, kind) for name, kind in about["vehicles"]))
+    left, bottom, right, top = about["bounds_m"]
+    if every > 1:
+        rows = rows.chosen(tick % every == 0)
+        rows.tick[:] //= every
+    return rows, (about["ticks"] - 1) // every + 1, (left, bottom, right, top)
+
+
+def _write(source: MobilitySource, ticks: int, path: Path) -> int:
+    vehicles: list[tuple[str, str]] = []
+    waiting: list[tuple[AnyArray, ...]] = []
+    rows = 0
+    options = {"compression": "zstd", "use_dictionary": False, "column_encoding": "DELTA_BINARY_PACKED"}
+    with pq.ParquetWriter(path, _SCHEMA, **options) as writer:
+        for tick in range(ticks):
+            frame = source.advance(tick)
+            vehicles += [(entry.vehicle_id, entry.vehicle_type) for entry in frame.entered]
+            waiting.append(_columns(tick, frame))
+            rows += len(frame.numbers)
+            if tick == ticks - 1 or sum(len(part[0]) for part in waiting) >= _FLUSH_ROWS:
+                columns = [np.concatenate(column) for column in zip(*waiting, strict=True)]
+                writer.write_table(pa.table(dict(zip(_SCHEMA.names, columns, strict=True)), schema=_SCHEMA))
+                waiting.clear()
+        about: dict[str, Any] = {"version": VERSION, "step_s": source.step_s, "ticks": ticks}
+        about |= {"bounds_m": source.bounds_m, "vehicles": vehicles}
+        writer.add_key_value_metadata({MARK: json.dumps(about).encode()})
+    return rows
+
+
+def _columns(tick: int, frame: MobilityFrame) -> tuple[AnyArray, ...]:
+    shared = np.full(len(frame.numbers), tick, dtype=np.int32), frame.numbers.astype(np.int32)
+    motion = frame.xy_m[:, 0], frame.xy_m[:, 1], frame.speed_mps, frame.heading_deg
+    return (*shared, *(to_centi(values) for values in motion))

@@ -1,0 +1,111 @@
+"""A recording of traffic in memory: who was where at each tick, in hundredths, and the frames it gives again."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cosim.mobility.frames import CENTI, from_centi
+from cosim.mobility.source import Entry, MobilityFrame
+from cosim.roads import Bounds
+from cosim.types import AnyArray, FloatArray, IntArray
+
+Centi = NDArray[np.int32]
+ABSENT = np.iinfo(np.int32).min
+"""Stands for NaN, in the place of a vehicle that is being teleported."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """One row for each vehicle and tick; `vehicle` is a code, `names` gives id and type of each code."""
+
+    tick: IntArray  # (rows,)
+    vehicle: IntArray  # (rows,)
+    centi: Centi  # (rows, 4) x and y in cm, speed in cm/s, heading in hundredths of a degree
+    names: tuple[tuple[str, str], ...]
+
+    def chosen(self, which: AnyArray) -> "Rows":
+        """The rows of a mask or an order."""
+        return Rows(self.tick[which], self.vehicle[which], self.centi[which], self.names)
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """Rows sorted by tick, then vehicle; vehicles are numbered in order of entry."""
+
+    ticks: int  # frames, with the empty ones
+    rows: Rows
+    first_row: IntArray  # (ticks + 1,)
+    entry_tick: IntArray  # (vehicles,) ascending
+    leaving: IntArray  # (vehicles,) vehicles by last tick, then number
+    leaving_tick: IntArray  # (vehicles,) their last ticks, ascending
+    bounds_m: Bounds
+
+    def frame(self, tick: int, step_s: float) -> MobilityFrame:
+        """The frame that was recorded at `tick`."""
+        rows = slice(self.first_row[tick], self.first_row[tick + 1])
+        centi = self.rows.centi[rows]
+        values = from_centi(centi)
+        xy_m = values[:, :2].copy()
+        xy_m[centi[:, 0] == ABSENT] = np.nan
+        first, end = np.searchsorted(self.entry_tick, [tick, tick + 1])
+        gone, going = np.searchsorted(self.leaving_tick, [tick - 1, tick])
+        return MobilityFrame(
+            time_s=tick * step_s,
+            numbers=self.rows.vehicle[rows],
+            xy_m=xy_m,
+            speed_mps=values[:, 2].copy(),
+            heading_deg=values[:, 3].copy(),
+            entered=tuple(Entry(number, *self.rows.names[number]) for number in range(first, end)),
+            left=self.leaving[gone:going],
+        )
+
+
+def assemble(rows: Rows, ticks: int, bounds_m: Bounds) -> Recording:
+    """Sorts rows into a recording.
+
+    Vehicles are numbered by their first tick, then by their code. A vehicle that has no row at a tick between its first
+    and its last is being teleported.
+    """
+    codes, vehicle = np.unique(rows.vehicle, return_inverse=True)
+    first = np.full(len(codes), np.iinfo(np.int64).max)
+    last = np.full(len(codes), -1)
+    np.minimum.at(first, vehicle, rows.tick)
+    np.maximum.at(last, vehicle, rows.tick)
+    order = np.lexsort((codes, first))
+    number = np.empty(len(codes), dtype=np.int64)
+    number[order] = np.arange(len(codes))
+    first, last = first[order], last[order]
+    names = tuple(rows.names[code] for code in codes[order])
+    full = _with_gaps(Rows(rows.tick, number[vehicle], rows.centi, names), first, last)
+    full = full.chosen(np.lexsort((full.vehicle, full.tick)))
+    leaving = np.lexsort((np.arange(len(last)), last))
+    first_row = np.searchsorted(full.tick, np.arange(ticks + 1))
+    return Recording(ticks, full, first_row, first, leaving, last[leaving], bounds_m)
+
+
+def _with_gaps(rows: Rows, first: IntArray, last: IntArray) -> Rows:
+    """The rows and an absent row at each tick that a vehicle lacks between its first and last, (vehicles,) both."""
+    lengths = last - first + 1
+    total = int(lengths.sum())
+    if total == len(rows.tick):
+        return rows
+    before = np.cumsum(lengths) - lengths
+    seen = np.zeros(total, dtype=np.bool_)
+    seen[before[rows.vehicle] + rows.tick - first[rows.vehicle]] = True
+    missing = np.flatnonzero(~seen)
+    vehicle = np.searchsorted(before, missing, side="right") - 1
+    absent = np.tile(np.array([ABSENT, ABSENT, 0, 0], dtype=np.int32), (len(missing), 1))
+    tick = missing - before[vehicle] + first[vehicle]
+    return Rows(
+        np.concatenate((rows.tick, tick)),
+        np.concatenate((rows.vehicle, vehicle)),
+        np.concatenate((rows.centi, absent)),
+        rows.names,
+    )
+
+
+def to_centi(values: FloatArray) -> Centi:
+    """Hundredths as integers; NaN becomes ABSENT."""
+    whole = np.rint(values * CENTI)
+    return np.where(np.isnan(whole), ABSENT, whole).astype(np.int32)

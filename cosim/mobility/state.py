@@ -1,0 +1,53 @@
+"""The traffic before a run's clock starts, computed once by SUMO and kept as a saved state."""
+
+import logging
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+from cosim.mobility.cache import cache_folder, cached, content_key
+from cosim.mobility.catalog import MapFiles
+from cosim.mobility.programs import run_program, sumo_version
+from cosim.scenario.traffic import LibsumoMobility, TraciMobility
+
+_NAME = "state.xml.gz"
+logger = logging.getLogger(__name__)
+
+
+@contextmanager
+def traffic_at(options: list[str], files: MapFiles, mobility: LibsumoMobility | TraciMobility) -> Iterator[Path | None]:
+    """A state file to start SUMO with, None if the clock starts with an empty map.
+
+    SUMO always starts from the file, also the first time, because a state holds 16 digits and not the exact numbers.
+    Without mobility.cache it lies in a temporary folder.
+
+    Raises:
+        InputError: SUMO refuses the map.
+    """
+    if mobility.begin_s == 0:
+        yield None
+    elif mobility.cache:
+        yield cached(_place(options, files, mobility.begin_s), partial(_compute, options, mobility))
+    else:
+        with tempfile.TemporaryDirectory(prefix="cosim-") as folder:
+            state = Path(folder) / _NAME
+            _compute(options, mobility, state)
+            yield state
+
+
+def _place(options: list[str], files: MapFiles, begin_s: float) -> Path:
+    inputs = (files.net, *files.routes, *files.additional)
+    paths = {str(files.net), ",".join(map(str, files.routes)), ",".join(map(str, files.additional))}
+    words = [option for option in options if option not in paths]
+    key = content_key(inputs, [*words, repr(begin_s), sumo_version()])
+    return cache_folder() / "states" / key / _NAME
+
+
+def _compute(options: list[str], mobility: LibsumoMobility | TraciMobility, state: Path) -> None:
+    begin_s, step_s = mobility.begin_s, mobility.step_s
+    logger.info("computing the traffic up to t=%g s; the next run finds it in the cache", begin_s)
+    saving = ["--save-state.times", f"{begin_s:.3f}", "--save-state.files", str(state)]
+    saving += ["--save-state.rng", "--save-state.precision", "16", "--end", f"{begin_s + step_s:.3f}"]
+    run_program("sumo", [*options, *saving], "the traffic before mobility.begin_s")

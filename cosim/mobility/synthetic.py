@@ -1,0 +1,86 @@
+"""Straight parallel roads without SUMO: vehicles at constant speed from west to east."""
+
+import numpy as np
+
+from cosim.distributions import draw
+from cosim.mobility.frames import Roster, build_frame
+from cosim.mobility.source import MobilityFrame
+from cosim.roads import Bounds
+from cosim.scenario.traffic import SyntheticMobility
+from cosim.types import FloatArray, IntArray
+
+_EAST_DEG = 90.0
+_TYPE = "car"
+
+
+class SyntheticRoads:
+    """Road i is the line y = i spacing_m from x = 0 to length_m; vehicle k drives on road k mod roads.
+
+    A vehicle at the end leaves; with `reenter` a new one, with a new number and a new speed, goes on at the start of
+    the same road, where the old one would be on a ring. Positions are computed from the start of each drive, never
+    summed. There is no traffic: vehicles pass through each other.
+
+    Args:
+        roads: the scenario's choice.
+        rng: gives places and speeds.
+    """
+
+    step_s: float
+    bounds_m: Bounds
+
+    def __init__(self, roads: SyntheticMobility, rng: np.random.Generator) -> None:
+        self.step_s = roads.step_s
+        self.bounds_m = (0.0, 0.0, roads.length_m, (roads.roads - 1) * roads.spacing_m)
+        self._roads = roads
+        self._rng = rng
+        self._roster = Roster()
+        self._drives = 0
+        count = roads.vehicles
+        if roads.placement == "random":
+            self._from_m: FloatArray = rng.uniform(0.0, roads.length_m, count)
+        else:
+            lane, place = np.arange(count) % roads.roads, np.arange(count) // roads.roads
+            on_road = np.bincount(lane, minlength=roads.roads)
+            self._from_m = place * roads.length_m / on_road[lane]
+        self._y_m: FloatArray = np.multiply(np.arange(count) % roads.roads, roads.spacing_m, dtype=np.float64)
+        self._since_s: FloatArray = np.zeros(count)
+        self._speed_mps = draw(roads.speed_mps, rng, count)
+
+    def advance(self, tick: int) -> MobilityFrame:
+        """See MobilitySource."""
+        time_s = tick * self.step_s
+        along_m = self._along(time_s)
+        arrived = np.flatnonzero(along_m >= self._roads.length_m)
+        left = self._roster.leave([self._roster.ids[k] for k in arrived])
+        count = self._roads.vehicles if tick == 0 else len(arrived) if self._roads.reenter else 0
+        if len(arrived):
+            self._replace(arrived, along_m, time_s)
+            along_m = self._along(time_s)
+        entered = self._roster.enter([(f"car{self._drives + k:08d}", _TYPE) for k in range(count)])
+        self._drives += count
+        motion = (
+            np.column_stack((along_m, self._y_m)),
+            self._speed_mps,
+            np.full(len(along_m), _EAST_DEG),
+        )
+        return build_frame(time_s, self._roster.numbers, motion, entered, left)
+
+    def close(self) -> None:
+        """See MobilitySource."""
+
+    def _along(self, time_s: float) -> FloatArray:
+        return self._from_m + (time_s - self._since_s) * self._speed_mps
+
+    def _replace(self, arrived: IntArray, along_m: FloatArray, time_s: float) -> None:
+        """Takes the drives that ended out and puts the new ones at the end: arrays are in order of entry."""
+        new = arrived if self._roads.reenter else arrived[:0]
+        fresh = (
+            along_m[new] % self._roads.length_m,
+            self._y_m[new],
+            np.full(len(new), time_s),
+            draw(self._roads.speed_mps, self._rng, len(new)),
+        )
+        old = self._from_m, self._y_m, self._since_s, self._speed_mps
+        self._from_m, self._y_m, self._since_s, self._speed_mps = (
+            np.append(np.delete(column, arrived), added) for column, added in zip(old, fresh, strict=True)
+        )

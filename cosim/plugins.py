@@ -1,0 +1,51 @@
+"""Parts that other packages bring: found by entry-point group and name, built from a scenario's options."""
+
+from collections.abc import Mapping
+from importlib.metadata import entry_points
+from typing import Any
+
+from cosim.errors import InputError
+
+
+def load_plugin(group: str, name: str) -> Any:
+    """The object that an installed package declares under `name` in an entry-point group.
+
+    Raises:
+        InputError: no such name, two packages claim it, or the object cannot be imported.
+    """
+    found = [entry for entry in entry_points(group=group) if entry.name == name]
+    if not found:
+        known = ", ".join(sorted(entry.name for entry in entry_points(group=group))) or "none"
+        raise InputError(
+            f"no plug-in {name!r} in entry-point group {group} (installed: {known}); "
+            "correct the name or install the package that declares it"
+        )
+    if len({entry.value for entry in found}) > 1:
+        claims = ", ".join(sorted(entry.value for entry in found))
+        raise InputError(f"plug-in {name!r} of {group} is declared more than once ({claims}); uninstall all but one")
+    try:
+        return found[0].load()
+    except (ImportError, AttributeError) as error:
+        raise InputError(
+            f"plug-in {name!r} of {group} ({found[0].value}) cannot be imported: {error}; reinstall its package"
+        ) from error
+
+
+def make_plugin(group: str, name: str, options: Mapping[str, Any], *arguments: Any) -> Any:
+    """Call the plug-in `name` with `arguments` and its options as keywords: what it returns is the part.
+
+    Raises:
+        InputError: as `load_plugin`; or the plug-in does not take these options, or fails for another reason.
+    """
+    factory = load_plugin(group, name)
+    if not callable(factory):
+        raise InputError(f"plug-in {name!r} of {group} is not callable; its entry point must name a class or function")
+    try:
+        return factory(*arguments, **options)
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(
+            f"plug-in {name!r} of {group} failed with options={dict(options)}: {type(error).__name__}: {error}; "
+            "correct its options"
+        ) from error

@@ -1,0 +1,166 @@
+"""From a scenario file, or the name of a bundled one, to a checked scenario with a run id."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from cosim.errors import InputError
+from cosim.resources import bundled
+from cosim.scenario import overrides as changes
+from cosim.scenario.document import Document, parse, shown
+from cosim.scenario.problems import closest, input_error
+from cosim.scenario.schema import Scenario
+
+MAX_FILE_BYTE: Final = 4_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A checked scenario and where it came from."""
+
+    scenario: Scenario
+    path: Path
+    folder: Path
+    """Files named in the scenario are relative to it."""
+    run_id: str
+    """Name and content hash."""
+
+    @property
+    def run_folder(self) -> Path:
+        """Where a run goes if nobody says otherwise: a folder of this name, or with -2, -3, ... if that is taken."""
+        name = f"{self.run_id}-{_safe(self.scenario.policy.name)}-s{self.scenario.seed}"
+        names = (name, *(f"{name}-{count}" for count in range(2, 10_000)))
+        return next((path for path in map(Path("runs").joinpath, names) if not path.exists()), Path("runs") / name)
+
+
+def load(path_or_name: str | Path, overrides: Sequence[str] = ()) -> Loaded:
+    """Read a YAML file, or a bundled scenario by its name, and apply `key.path=value` overrides.
+
+    Raises:
+        InputError: it is missing, unreadable, not YAML, or not a possible scenario; one line with file, line, field,
+            value and remedy.
+    """
+    path = _find(path_or_name)
+    origin = shown(str(path), 300)
+    document = parse(_text(path, origin), origin)
+    if document.data is None:
+        raise InputError(f"{origin}: is empty; start from `cosim scenario list` or write at least `duration_s: 60`")
+    if not isinstance(document.data, dict):
+        raise InputError(f"{origin}:1: is not a mapping; write lines like `duration_s: 60`")
+    scenario = _checked(document, overrides, origin)
+    return Loaded(scenario, path, path.resolve().parent, run_id(scenario))
+
+
+def _checked(document: Document, overrides: Sequence[str], origin: str) -> Scenario:
+    data = dict(document.data)
+    origins = changes.apply(data, overrides)
+    try:
+        return Scenario.model_validate(data)
+    except ValidationError as error:
+        raise input_error(error, document, origins, origin) from None
+
+
+def run_id(scenario: Scenario) -> str:
+    """The scenario's name and the first 12 hex digits of the SHA-256 over its canonical content.
+
+    Key order, comments, defaults written out and 5 against 5.0 make no difference; the content of files that the
+    scenario names is not part of it.
+    """
+    canonical = json.dumps(_canonical(scenario.model_dump(mode="json")), sort_keys=True, separators=(",", ":"))
+    return f"{_safe(scenario.name)}-{hashlib.sha256(canonical.encode()).hexdigest()[:12]}"
+
+
+def _canonical(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _canonical(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_canonical(item) for item in value]
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value
+
+
+def override(path: str, value: str | int | None) -> list[str]:
+    """An override for a value that is given, as plain text or number; none for None."""
+    return [] if value is None else [f"{path}={json.dumps(value)}"]
+
+
+def bundled_scenarios() -> dict[str, Path]:
+    """Name and file of each scenario that comes with cosim, in order of name."""
+    folder = bundled("scenarios")
+    return {path.relative_to(folder).with_suffix("").as_posix(): path for path in sorted(folder.rglob("*.yaml"))}
+
+
+def json_schema() -> str:
+    """JSON Schema of a scenario file, for completion and checks in editors."""
+    schema = Scenario.model_json_schema()
+    schema["properties"]["policy"] = {"anyOf": [{"type": "string", "minLength": 1}, schema["properties"]["policy"]]}
+    return json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}, indent=2)
+
+
+def describe(loaded: Loaded) -> dict[str, str]:
+    """The main choices of a scenario, for people."""
+    scenario = loaded.scenario
+    classes = ", ".join(task_class.name for task_class in scenario.tasks.classes)
+    return {
+        "name": scenario.name,
+        "description": " ".join(scenario.description.split()),
+        "run id": loaded.run_id,
+        "map": scenario.map if scenario.mobility.kind != "synthetic" else "straight roads",
+        "duration": f"{scenario.duration_s:g} s after a warm-up of traffic of {scenario.mobility.begin_s:g} s"
+        if scenario.mobility.kind != "synthetic"
+        else f"{scenario.duration_s:g} s",
+        "mobility": f"{scenario.mobility.kind}, tick {scenario.mobility.step_s:g} s",
+        "sites": scenario.sites.kind,
+        "radio": f"{scenario.radio.path_loss.kind}, {scenario.radio.access.kind}, "
+        f"{scenario.radio.bandwidth_hz / 1e6:g} MHz",
+        "tasks": f"{scenario.tasks.arrivals.kind} arrivals of {classes}",
+        "decisions": f"{scenario.decisions.kind} by {scenario.policy.name}",
+        "seed": str(scenario.seed),
+    }
+
+
+def _safe(name: str) -> str:
+    """A name as part of a folder's name."""
+    return "".join(letter if letter.isascii() and (letter.isalnum() or letter in "-_") else "-" for letter in name)[:60]
+
+
+def _find(path_or_name: str | Path) -> Path:
+    path = Path(path_or_name)
+    name = shown(str(path_or_name), 300)
+    try:
+        if path.is_file():
+            return path
+        known = bundled_scenarios()
+        if str(path_or_name) in known:
+            return known[str(path_or_name)]
+        if path.is_dir():
+            raise InputError(f"{name}: is a folder; name a scenario file in it")
+        if path.exists():
+            raise InputError(f"{name}: is not a regular file; name a YAML file")
+    except (OSError, ValueError) as error:
+        raise InputError(f"{name}: cannot be opened: {_reason(error)}; check the path") from None
+    raise InputError(f"{name}: no such file or bundled scenario; {closest(str(path_or_name), known)}")
+
+
+def _text(path: Path, origin: str) -> str:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{origin}: cannot be read: {_reason(error)}; check its permissions") from None
+    if len(content) > MAX_FILE_BYTE:
+        raise InputError(f"{origin}: has {len(content)} bytes; a scenario may have {MAX_FILE_BYTE}, move data to files")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise InputError(f"{origin}:{line}: is not UTF-8 text; give a YAML file") from None
+
+
+def _reason(error: OSError | ValueError) -> str:
+    return str(getattr(error, "strerror", None) or error).lower()

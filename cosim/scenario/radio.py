@@ -1,0 +1,142 @@
+"""The air of a scenario: path loss, medium access, handover, and the radio itself."""
+
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import Field, model_validator
+
+from cosim.scenario.section import Name, NonNegative, Positive, Real, Section, Share, Whole
+
+
+class PowerLaw(Section):
+    """h = g0 / d^alpha (paper S1 eq 3), no shadowing, always in line of sight."""
+
+    kind: Literal["power_law"]
+    exponent: Positive = Field(2.0, description="S1 Table III.")
+    gain_at_1m_db: Real = Field(-40.0, description="g0; S1 gives no value, -40 dB at 1 m is common.")
+
+
+class _Shadowed(Section):
+    frequency_ghz: Positive = Field(5.9, ge=0.5, le=100, description="ITS band.")
+    shadowing: bool = Field(True, description="AR(1) in dB along the travelled distance.")
+    los: Literal["drawn", "always", "never"] = Field(
+        "drawn", description="Line of sight: drawn from its probability, or fixed."
+    )
+
+
+class Umi(_Shadowed):
+    """3GPP TR 38.901 urban micro, street canyon."""
+
+    kind: Literal["umi"] = "umi"
+    site_height_m: Positive = Field(10.0, gt=1, description="TR 38.901 Table 7.2-1.")
+    vehicle_height_m: Positive = Field(1.5, gt=1)
+
+
+class V2vUrban(_Shadowed):
+    """3GPP TR 37.885 urban."""
+
+    kind: Literal["v2v_urban"]
+
+
+class V2vHighway(_Shadowed):
+    """3GPP TR 37.885 highway."""
+
+    kind: Literal["v2v_highway"]
+
+
+class PluginPathLoss(Section):
+    """A path loss from the entry-point group cosim.path_loss."""
+
+    kind: Literal["plugin"]
+    name: Name
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+PathLoss: TypeAlias = Annotated[PowerLaw | Umi | V2vUrban | V2vHighway | PluginPathLoss, Field(discriminator="kind")]
+
+
+class Ofdma(Section):
+    """One cell's transfers share its band: equal shares, or in proportion to the policy's shares."""
+
+    kind: Literal["ofdma"] = "ofdma"
+
+
+class Fixed(Section):
+    """Each transfer has its own slice of the band, whoever else sends."""
+
+    kind: Literal["fixed"]
+    slice_share: Share = Field(0.1, description="Slice of the cell's band for each transfer.")
+
+
+class Noma(Section):
+    """All uplink transfers of a cell use the whole band at once (paper S3 eq 13)."""
+
+    kind: Literal["noma"]
+    sic: bool = Field(
+        True,
+        description="Successive interference cancellation: stronger received users are decoded and removed first.",
+    )
+
+
+Access: TypeAlias = Annotated[Ofdma | Fixed | Noma, Field(discriminator="kind")]
+
+
+class Handover(Section):
+    """When and how a vehicle changes its cell."""
+
+    hysteresis_db: NonNegative = Field(
+        3.0, description="A neighbour must be this much stronger (3GPP A3 offsets are 1 to 4 dB)."
+    )
+    interruption_s: NonNegative = Field(
+        0.05, description="No transfer of the vehicle moves for this long (LTE and NR: 30 to 60 ms)."
+    )
+    transfer: Literal["continue", "restart"] = Field(
+        "continue", description="A transfer goes on over the new cell or starts again."
+    )
+
+
+class Sidelink(Section):
+    """Vehicle-to-vehicle radio; neighbours in range may execute a task."""
+
+    range_m: Positive = 150.0
+    bandwidth_hz: Positive = 10e6
+    max_neighbours: Whole = Field(1, ge=1, le=8, description="Neighbours offered as targets to the policy.")
+    path_loss: PathLoss = Field(default_factory=lambda: V2vUrban(kind="v2v_urban"))
+
+
+class Radio(Section):
+    """The air between vehicles and sites; uplink and downlink have bands of their own in each cell."""
+
+    bandwidth_hz: Positive = Field(20e6, description="Uplink band of each cell.")
+    downlink_bandwidth_hz: Positive | None = Field(None, description="Downlink band; as the uplink by default.")
+    vehicle_power_w: Positive = Field(0.2, description="23 dBm, the NR user power class 3.")
+    max_vehicle_power_w: Positive | None = Field(
+        None, description="Bound of the power knob; vehicle_power_w by default."
+    )
+    site_power_w: Positive = Field(1.0, description="30 dBm.")
+    antenna_gain_db: Real = Field(3.0, description="Sum over both ends.")
+    noise_figure_db: NonNegative = 9.0
+    noise_dbm: Real | None = Field(
+        None, description="Total noise power; from -174 dBm/Hz, band and noise figure by default."
+    )
+    path_loss: PathLoss = Field(default_factory=Umi)
+    access: Access = Field(default_factory=Ofdma)
+    association: Literal["strongest", "target"] = Field(
+        "strongest", description="Uplink to the serving cell, or straight to the target's site (S1, S3)."
+    )
+    interference: bool = Field(False, description="Co-channel interference between cells, updated at each tick.")
+    max_efficiency_bps_hz: Positive | None = Field(
+        7.4063, description="Cap: 256-QAM at code rate 948/1024 (TS 38.214 Table 5.1.3.1-2); null: none."
+    )
+    min_snr_db: Real = Field(-6.7, description="Below it there is no coverage; -6.7 dB is the lowest CQI's usual SNR.")
+    outage_s: NonNegative = Field(1.0, description="A transfer without coverage for longer fails.")
+    candidates: Whole = Field(4, ge=1, le=16, description="Each vehicle looks at this many nearest sites.")
+    handover: Handover = Field(default_factory=Handover)
+    sidelink: Sidelink | None = None
+
+    @model_validator(mode="after")
+    def _power(self) -> "Radio":
+        if self.max_vehicle_power_w is not None and self.max_vehicle_power_w < self.vehicle_power_w:
+            raise ValueError(
+                f"max_vehicle_power_w={self.max_vehicle_power_w:g} is below vehicle_power_w={self.vehicle_power_w:g}; raise it"
+            )
+        return self

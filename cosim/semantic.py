@@ -1,0 +1,51 @@
+"""Tasks by their meaning, as in paper S1: how much of the data is sent and which task matters most (eq 1, 2, 7).
+
+Every function takes numbers or arrays that broadcast together.
+"""
+
+from typing import TypeVar
+
+import numpy as np
+
+from cosim.types import FloatArray
+
+Value = TypeVar("Value", float, FloatArray)
+
+
+def performance(complexity: Value, efficiency: Value, complexity_weight: float, efficiency_weight: float) -> Value:
+    """Semantic performance S_p = phi_1 s_c + phi_2 sigma_ij (S1 eq 1).
+
+    The paper gives neither weight, and adds cycles to a share: phi_1 must carry the scale of 1 / s_c.
+    """
+    return complexity_weight * complexity + efficiency_weight * efficiency
+
+
+def priority_score(cycles: Value, weight: Value | float) -> Value:
+    """Priority score P = phi s_c (S1 eq 2): the more complex task matters more."""
+    return weight * cycles
+
+
+def queue_priority(score: Value, deadline_s: Value, urgency_weight: Value | float) -> Value:
+    """Place in the queue, larger first: P + beta L_D, with L_D the absolute deadline.
+
+    The paper prints S = P + beta (L_D - tau) (S1 eq 7) with tau the present. At one instant -beta tau is common to all
+    tasks that wait, so the order is that of P + beta L_D, which does not change while a task waits.
+    With beta > 0, as the paper's wording suggests, more time left means higher priority; read as beta < 0 by default,
+    because urgent tasks should go first. At phi = 0 and beta < 0 it is earliest deadline first.
+    """
+    return score + urgency_weight * deadline_s
+
+
+def sent_share(efficiency: FloatArray, min_efficiency: float | FloatArray) -> FloatArray:
+    """Share of the data that is sent: sigma_ij in [sigma_min, 1] (S1 eq 19f; sigma_ij is a share by its definition)."""
+    return np.clip(efficiency, min_efficiency, 1.0)
+
+
+def sent_bit(size_bit: Value, share: Value) -> Value:
+    """Bits that go over the air: D sigma_ij (S1 eq 13, 15)."""
+    return size_bit * share
+
+
+def worked_cycles(cycles: Value, accuracy: Value) -> Value:
+    """Cycles that a processor works: s_c sigma, with the accuracy of that processor (S1 eq 12, 13, 16)."""
+    return cycles * accuracy

@@ -1,0 +1,113 @@
+"""The life of one task in words: why was this one late?"""
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pandas as pd
+
+from cosim.errors import InputError
+from cosim.types import NOWHERE, Direction, Phase, Status, Tier
+
+_STEPS = (
+    ("uplink_s", "uplink starts"),
+    ("uplinked_s", "uplink ends in cell {uplink_site}"),
+    ("queued_s", "enters the queue of {host}"),
+    ("started_s", "execution starts at {host}"),
+    ("executed_s", "execution ends"),
+    ("downlink_s", "downlink starts"),
+)
+
+
+def timeline(sql: Callable[[str], pd.DataFrame], task: int) -> list[tuple[float, str]]:
+    """What happened to a task and to its vehicle's radio meanwhile, in order of time.
+
+    Args:
+        sql: answers a query over the trace.
+        task: the task's number.
+
+    Raises:
+        InputError: no such task.
+    """
+    released = sql(f"SELECT * FROM task_released WHERE task = {task:d}")
+    if released.empty:
+        count = int(sql("SELECT count(*) AS n FROM task_released").n[0])
+        raise InputError(f"task {task}: not in this trace; it has {count} tasks, numbered from 0")
+    deployed = sql("SELECT site, name FROM site_deployed")
+    sites = dict(zip(deployed.site.tolist(), deployed.name.tolist(), strict=True))
+    release = released.to_dict("records")[0]
+    ended = sql(f"SELECT * FROM task_ended WHERE task = {task:d}")
+    events = [
+        *_released(release),
+        *_decided(sql(f"SELECT * FROM task_decided WHERE task = {task:d}"), sites),
+        *_moved(sql(f"SELECT * FROM transfer_moved WHERE task = {task:d} ORDER BY seq"), sites),
+        *_cells(sql, release, ended, sites),
+    ]
+    for row in ended.to_dict("records"):
+        events.extend(_lived(row, sites))
+    return sorted(events, key=lambda event: event[0])
+
+
+def _site(number: int, sites: dict[int, str]) -> str:
+    return "none" if number == NOWHERE else sites.get(int(number), f"site {number}")
+
+
+def _host(tier: int, target: int, sites: dict[int, str]) -> str:
+    if tier == Tier.LOCAL:
+        return "its own vehicle"
+    return f"vehicle {target}" if tier == Tier.NEIGHBOUR else _site(target, sites)
+
+
+def _released(row: dict[Any, Any]) -> Iterator[tuple[float, str]]:
+    text = (
+        f"released by vehicle {row['vehicle']}: class {row['task_class']}, {row['input_bit']:g} bit, "
+        f"{row['cycles']:g} cycles, deadline t={row['deadline_s']:g} s"
+    )
+    yield row["time_s"], text
+
+
+def _decided(rows: pd.DataFrame, sites: dict[int, str]) -> Iterator[tuple[float, str]]:
+    for row in rows.to_dict("records"):
+        host = _host(row["tier"], row["target"], sites)
+        yield row["time_s"], f"decided: {Tier(row['tier']).name} at {host}, {row['expected_s']:g} s expected"
+
+
+def _moved(rows: pd.DataFrame, sites: dict[int, str]) -> Iterator[tuple[float, str]]:
+    for row in rows.to_dict("records"):
+        name = Direction(row["direction"]).name.lower()
+        if row["to_site"] == NOWHERE:
+            what = f"{name} waits for coverage"
+        elif row["from_site"] == NOWHERE:
+            what = f"{name} goes on in cell {_site(row['to_site'], sites)}"
+        else:
+            what = f"{name} moves from cell {_site(row['from_site'], sites)} to {_site(row['to_site'], sites)}"
+        yield row["time_s"], f"{what}, {row['left_bit']:g} bit left"
+
+
+def _cells(
+    sql: Callable[[str], pd.DataFrame], release: dict[Any, Any], ended: pd.DataFrame, sites: dict[int, str]
+) -> Iterator[tuple[float, str]]:
+    end_s = math.inf if ended.empty else float(ended.time_s[0])
+    changes = sql(
+        f"SELECT * FROM cell_changed WHERE vehicle = {release['vehicle']:d} AND time_s >= {release['time_s']!r} "
+        "ORDER BY seq"
+    )
+    for row in changes[changes.time_s <= end_s].to_dict("records"):
+        yield (
+            row["time_s"],
+            f"vehicle changes from cell {_site(row['from_site'], sites)} to {_site(row['to_site'], sites)}",
+        )
+
+
+def _lived(row: dict[Any, Any], sites: dict[int, str]) -> Iterator[tuple[float, str]]:
+    host = _host(row["tier"], row["target"], sites)
+    for column, text in _STEPS:
+        if not math.isnan(row[column]):
+            yield row[column], text.format(host=host, uplink_site=_site(row["uplink_site"], sites))
+    spare_s = row["deadline_s"] - row["time_s"]
+    text = (
+        f"ends {Status(row['status']).name} in phase {Phase(row['phase']).name} after "
+        f"{row['time_s'] - row['released_s']:g} s, "
+        f"{abs(spare_s):g} s {'before' if spare_s >= 0 else 'after'} its deadline"
+    )
+    yield row["time_s"], text

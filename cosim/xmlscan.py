@@ -1,0 +1,66 @@
+"""Reads the elements of an XML file, gzipped or plain, one after the other."""
+
+import gzip
+import io
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO, cast
+from xml.parsers import expat
+
+from cosim.errors import InputError
+
+_CHUNK = 1 << 18
+
+
+def open_packed(path: Path) -> BinaryIO:
+    """The bytes of a file, unpacked if its name ends in .gz.
+
+    Raises:
+        OSError: the file cannot be opened.
+    """
+    raw = path.open("rb")
+    return (
+        cast("BinaryIO", gzip.GzipFile(fileobj=raw))
+        if path.suffix == ".gz"
+        else cast("BinaryIO", io.BufferedReader(raw))
+    )
+
+
+def scan_xml(path: Path, on_element: Callable[[str, dict[str, str]], bool | None], remedy: str) -> None:
+    """Calls `on_element(name, attributes)` at each start tag until it answers True or the file ends.
+
+    Args:
+        path: an XML file, gzipped if its name ends in .gz.
+        on_element: sees the elements in the file's order.
+        remedy: what to do about a broken file, the end of the error's line.
+
+    Raises:
+        InputError: the file cannot be read or is not well-formed XML, or a value in it cannot be understood.
+    """
+    parser = expat.ParserCreate()
+    stopped = False
+
+    def start(name: str, attributes: dict[str, str]) -> None:
+        nonlocal stopped
+        if on_element(name, attributes):
+            stopped = True
+            parser.StartElementHandler = None
+
+    parser.StartElementHandler = start
+    try:
+        with open_packed(path) as stream:
+            while not stopped:
+                chunk = stream.read(_CHUNK)
+                parser.Parse(chunk, not chunk)
+                if not chunk:
+                    return
+    except expat.ExpatError as error:
+        if not stopped:  # what comes after the wanted element was not asked for
+            raise InputError(f"{path}: broken XML, {error}; {remedy}") from error
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(f"{path}: cannot be read ({error}); {remedy}") from error
+    except KeyError as error:
+        raise InputError(f"{path}, line {parser.CurrentLineNumber}: attribute {error} is missing; {remedy}") from error
+    except ValueError as error:
+        raise InputError(f"{path}, line {parser.CurrentLineNumber}: {error}; {remedy}") from error

@@ -1,0 +1,78 @@
+"""Noise, Shannon's rate, and several users on one band."""
+
+import math
+
+import numpy as np
+import pytest
+
+from cosim.radio.link import efficiency, noise_w, noma_sinr, rate_bps, snr, spectral_efficiency_bps_hz
+from cosim.units import w_to_dbm
+
+
+@pytest.mark.parametrize(("bandwidth_hz", "level_dbm"), [(1e6, -105.0), (10e6, -95.0), (20e6, -91.98970004336019)])
+def test_noise_power(bandwidth_hz, level_dbm):
+    """Thermal noise with a 9 dB noise figure is -105, -95 and -92 dBm in 1, 10 and 20 MHz."""
+    assert w_to_dbm(noise_w(bandwidth_hz, 9.0)) == pytest.approx(level_dbm, abs=1e-9)
+
+
+def test_shannon_rate():
+    """A link of 10 MHz at 31.8 dB carries 105.6 Mbit/s, and one at 0 dB one bit per second and hertz."""
+    assert rate_bps(10e6, np.array([10**3.18]))[0] == pytest.approx(105.6e6, rel=1e-3)
+    assert rate_bps(5e6, np.array([1.0]))[0] == 5e6
+
+
+def test_link_budget_of_s1():
+    """S1's link (1 W, g0 = 1e-4, 100 m, -70 dBm noise) has 20 dB and 66.6 Mbit/s in 10 MHz."""
+    ratio = snr(1.0, np.array([1e-4 / 100.0**2]), 1e-10)
+    assert ratio[0] == pytest.approx(100.0)
+    assert rate_bps(10e6, ratio)[0] == pytest.approx(10e6 * math.log2(101.0))
+
+
+def test_cap():
+    """The cap bounds the efficiency, and is not felt below it."""
+    np.testing.assert_allclose(spectral_efficiency_bps_hz(np.array([3.0, 1e9]), 7.4063), [2.0, 7.4063])
+
+
+def test_scalar_and_array_forms_agree():
+    """The one-link form gives what the array form gives, to the last few bits, with and without cap."""
+    sinr = np.logspace(-6, 12, 200)
+    for cap in (math.inf, 7.4063):
+        np.testing.assert_allclose([efficiency(x, cap) for x in sinr], spectral_efficiency_bps_hz(sinr, cap), rtol=1e-9)
+
+
+@pytest.mark.parametrize("power_w", [1e-12, 1e-6, 1.0])
+def test_two_equal_users_without_sic_stay_below_0_db(power_w):
+    """Without SIC two equal NOMA users never exceed 0 dB, however strong they are."""
+    ratio = noma_sinr(np.array([power_w, power_w]), 1e-13, sic=False)
+    assert (ratio < 1.0).all()
+    assert ratio[0] == pytest.approx(power_w / (1e-13 + power_w))
+
+
+def test_two_equal_users_with_sic():
+    """With SIC the earlier of two equal users is decoded first, under the other's interference; the later is alone."""
+    np.testing.assert_allclose(noma_sinr(np.array([9.0, 9.0]), 1.0, sic=True), [0.9, 9.0])
+
+
+def test_sic_decodes_the_strongest_first():
+    """With SIC each user sees the weaker ones only, and the result stands in the users' own order."""
+    np.testing.assert_allclose(noma_sinr(np.array([1.0, 8.0, 3.0]), 1.0, sic=True), [1.0, 8.0 / 5.0, 3.0 / 2.0])
+
+
+@pytest.mark.parametrize("users", [1, 2, 5, 40])
+def test_sic_sum_rate_is_the_joint_capacity(users):
+    """With SIC the users' rates add up to log2(1 + sum P / N), exactly, over eight decades of power."""
+    received_w = 10.0 ** np.random.default_rng(users).uniform(-8, 0, users)
+    ratio = noma_sinr(received_w, 1e-6, sic=True)
+    assert np.log2(1.0 + ratio).sum() == pytest.approx(math.log2(1.0 + received_w.sum() / 1e-6), rel=1e-12)
+
+
+@pytest.mark.parametrize("sic", [True, False])
+def test_one_user_alone_has_its_snr_and_nobody_has_none(sic):
+    """A NOMA user alone has its signal-to-noise ratio; an empty cell has no ratios."""
+    assert noma_sinr(np.array([2e-9]), 1e-10, sic)[0] == pytest.approx(20.0)
+    assert noma_sinr(np.zeros(0), 1e-10, sic).shape == (0,)
+
+
+def test_weak_users_count_beside_a_dominant_one():
+    """Without SIC the strong user's interference is the weak one's power, even 17 decades below its own."""
+    assert noma_sinr(np.array([1.0, 1e-17]), 1e-20, sic=False)[0] == pytest.approx(1.0 / (1e-17 + 1e-20), rel=1e-9)
