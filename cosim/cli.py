@@ -9,7 +9,6 @@ from typing import Annotated, Final, Literal
 import typer
 
 from cosim import __version__, console
-from cosim.errors import InputError, RunError
 
 app = typer.Typer(
     name="cosim",
@@ -31,7 +30,6 @@ ScenarioName = Annotated[
 RunFolder = Annotated[Path, typer.Argument(help="A run folder.", metavar="RUN")]
 Overrides = Annotated[list[str] | None, typer.Option("--set", help="Change a value: radio.bandwidth_hz=20e6.")]
 INTERRUPTED: Final = 130
-_STOPPED: Final = "interrupted; what was written is kept"
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
@@ -46,35 +44,14 @@ def status(arguments: Sequence[str] | None = None) -> int:
         code = int(app(args=None if arguments is None else list(arguments), standalone_mode=False) or 0)
         sys.stdout.flush()
     except (Exception, KeyboardInterrupt) as error:
-        code, told = _failure(error)
+        code, told = console.failure(error)
         if told:
             console.warn(told)
         return code
     if code == INTERRUPTED:  # how newer versions of Typer report Ctrl-C
-        console.warn(_STOPPED)
+        console.warn(console.STOPPED)
         return 1
     return code
-
-
-def _failure(error: BaseException) -> tuple[int, str]:
-    """Exit status and line of an expected failure; any other is a fault of cosim and is raised again."""
-    usage = getattr(error, "format_message", None)  # of Typer's click or of click itself
-    match error:
-        case InputError():
-            return 2, str(error)
-        case RunError():
-            return 1, str(error)
-        case KeyboardInterrupt() | typer.Abort():
-            return 1, _STOPPED
-        case BrokenPipeError():  # the reader of a pipe has seen enough
-            console.silence()
-            return 1, ""
-        case OSError():
-            where = f"{error.filename}: " if error.filename else ""
-            return 1, f"{where}{str(error.strerror or error).lower()}; make room or correct the path"
-        case _ if usage is not None:
-            return 2, f"{' '.join(usage().split())} Try cosim --help." if usage() else ""
-    raise error
 
 
 def _version(wanted: bool) -> None:
@@ -198,6 +175,26 @@ def map_list(json: Json = False) -> None:
     console.say_table([(entry.name, entry.title) for entry in maps], ("name", "title"))
 
 
+@map_app.command("show")
+def map_show(
+    name: Annotated[str, typer.Argument(help="A map's name, or the path of a map folder.", metavar="MAP")],
+    picture: Annotated[Path | None, typer.Option(help="Draw the roads into this PNG, PDF or SVG file.")] = None,
+    json: Json = False,
+) -> None:
+    """What a map is made of."""
+    from cosim.maps.show import describe, draw
+    from cosim.mobility.catalog import resolve_map
+
+    files = resolve_map(name, Path())
+    facts = asdict(describe(files))
+    if picture is not None:
+        draw(files, picture)
+    if json:
+        console.say_json(facts)
+        return
+    console.say_table([(key, console.shown(value)) for key, value in facts.items()])
+
+
 @map_app.command("make")
 def map_make(
     kind: Annotated[Literal["grid", "intersection"], typer.Argument(help="grid or intersection.")],
@@ -286,9 +283,9 @@ def doctor(
 
     found = list(checks())
     if validate:
-        from cosim.validation import validate
+        from cosim import validation
 
-        found += validate()
+        found += validation.validate()
     ok = all(check.ok for check in found)
     if json:
         console.say_json({"ok": ok, "checks": found})

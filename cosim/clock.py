@@ -54,7 +54,8 @@ class Clock(simpy.Environment):  # type: ignore[misc]  # SimPy is read as untype
     def __init__(self) -> None:
         super().__init__()
         self._push = partial(heappush, self._queue)
-        self._number: count[int] = self._eid
+        self.numbers: count[int] = self._eid
+        """Never given twice on one clock: what is numbered can move from part to part."""
 
     # `now` is a plain attribute here, because SimPy's property costs more than many of the actions.
     @property
@@ -67,7 +68,7 @@ class Clock(simpy.Environment):  # type: ignore[misc]  # SimPy is read as untype
 
     def at(self, time_s: float, action: Callable[[], None], priority: int = NORMAL) -> None:
         """Call `action` at `time_s`."""
-        self._push((time_s, priority, next(self._number), action))
+        self._push((time_s, priority, next(self.numbers), action))
 
     def every(self, step_s: float, action: Callable[[int], None], first: int = 0, priority: int = URGENT) -> None:
         """Call `action(n)` at `n * step_s` for n = first, first + 1, ...; times are products, never sums."""

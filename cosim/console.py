@@ -7,7 +7,13 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
+
+import typer
+
+from cosim.errors import InputError, RunError
+
+STOPPED: Final = "interrupted; what was written is kept"
 
 
 class Estimate(Protocol):
@@ -44,6 +50,27 @@ def silence() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def failure(error: BaseException) -> tuple[int, str]:
+    """Exit status and line of an expected failure; any other is a fault of cosim and is raised again."""
+    usage = getattr(error, "format_message", None)  # of Typer's click or of click itself
+    match error:
+        case InputError():
+            return 2, str(error)
+        case RunError():
+            return 1, str(error)
+        case KeyboardInterrupt() | typer.Abort():
+            return 1, STOPPED
+        case BrokenPipeError():  # the reader of a pipe has seen enough
+            silence()
+            return 1, ""
+        case OSError():
+            where = f"{error.filename}: " if error.filename else ""
+            return 1, f"{where}{str(error.strerror or error).lower()}; make room or correct the path"
+        case _ if usage is not None:
+            return 2, f"{' '.join(usage().split())} Try cosim --help." if usage() else ""
+    raise error
+
+
 def say_json(value: Any) -> None:
     """One JSON object on stdout; numbers that are not finite become null."""
     say(json.dumps(_plain(value), indent=2, ensure_ascii=False, allow_nan=False))
@@ -75,6 +102,15 @@ def number(value: float, digits: int = 4) -> str:
     if value == int(value) and abs(value) < 10**9:
         return str(int(value))
     return f"{value:.{digits}g}"
+
+
+def shown(value: object) -> str:
+    """A value for a table, as YAML writes it."""
+    if value is None or isinstance(value, bool):
+        return "-" if value is None else str(value).lower()
+    if isinstance(value, float):
+        return number(value)
+    return ", ".join(map(shown, value)) if isinstance(value, tuple | list) else str(value)
 
 
 @contextmanager

@@ -14,7 +14,6 @@ u = bit rate, F = 1, g = 1: a wire;  u = core speed, F = cores, g = 1: processor
 
 from collections.abc import Callable
 from heapq import heapify, heappop, heappush
-from itertools import count
 from math import inf
 from typing import Protocol
 
@@ -62,8 +61,8 @@ class Fluid:
     __slots__ = (
         "_armed_s",
         "_clock",
-        "_entries",
         "_heap",
+        "_numbers",
         "_rate",
         "_since_s",
         "_v",
@@ -83,7 +82,7 @@ class Fluid:
         self.unit_rate = unit_rate
         self.room = room
         self._heap: list[tuple[float, int, Flow]] = []
-        self._entries = count()
+        self._numbers = clock.numbers
         self._v = 0.0
         self._rate = unit_rate
         self._since_s = clock.now
@@ -107,7 +106,7 @@ class Fluid:
         flow.medium = self
         flow.since_s = self._since_s
         flow.finish_v = finish_v = self._v + flow.left / (flow.weight * flow.gain)
-        flow.entry = entry = next(self._entries)
+        flow.entry = entry = next(self._numbers)
         heappush(self._heap, (finish_v, entry, flow))
         self.active += 1
         self._weigh(self.weight + flow.weight)

@@ -10,7 +10,7 @@ from functools import partial
 from math import isnan, nan
 from typing import NamedTuple
 
-from cosim.clock import Clock, Life, Story
+from cosim.clock import Clock, Life, Story, Wait
 from cosim.compute import Execution, Host
 from cosim.energy import EnergyMeter, transmit_energy_j
 from cosim.radio.sidelink import HelperLost
@@ -51,19 +51,24 @@ class Choice(NamedTuple):
 
 
 class Journey:
-    """How far a task has come; NaN and NOWHERE for what did not happen."""
+    """How far a task has come; NaN and NOWHERE for what did not happen.
 
-    __slots__ = (
-        "downlink_s", "downlink_site", "edge_cpu_j", "executed_s", "handovers", "phase", "queued_s", "started_s",
-        "transmit_j", "uplink_s", "uplink_site", "uplinked_s", "vehicle_cpu_j",
-    )  # fmt: skip
+    The defaults stand in the class: making one costs nothing, and a task sets only what it comes to.
+    """
 
-    def __init__(self) -> None:
-        self.phase = Phase.DECISION
-        self.uplink_site = self.downlink_site = NOWHERE
-        self.handovers = 0
-        self.uplink_s = self.uplinked_s = self.queued_s = self.started_s = self.executed_s = self.downlink_s = nan
-        self.transmit_j = self.vehicle_cpu_j = self.edge_cpu_j = 0.0
+    phase = Phase.DECISION
+    uplink_site = NOWHERE
+    downlink_site = NOWHERE
+    handovers = 0
+    uplink_s = nan
+    uplinked_s = nan
+    queued_s = nan
+    started_s = nan
+    executed_s = nan
+    downlink_s = nan
+    transmit_j = 0.0
+    vehicle_cpu_j = 0.0
+    edge_cpu_j = 0.0
 
 
 class Offloading:
@@ -242,9 +247,10 @@ class Offloading:
             journey.executed_s = self._clock.now
 
     def _transmitted(self, sender: int, journey: Journey, power_w: float, active_s: float) -> None:
-        energy_j = transmit_energy_j(power_w, active_s)
-        journey.transmit_j += energy_j
-        self._meter.spend(sender, energy_j)
+        if power_w > 0.0:
+            energy_j = transmit_energy_j(power_w, active_s)
+            journey.transmit_j += energy_j
+            self._meter.spend(sender, energy_j)
 
     def _end(self, task: Task, choice: Choice, journey: Journey, status: Status) -> None:
         self.settle()
@@ -260,7 +266,8 @@ class Offloading:
 
     def leave(self, vehicle: int) -> None:
         """A vehicle is gone, and with it all that its processor was doing."""
-        for execution, owner in list(self._in_vehicles.pop(vehicle, {}).items()):
+        executions = self._in_vehicles.pop(vehicle, {})
+        for execution, owner in sorted(executions.items(), key=lambda item: _runs(item[0])):
             execution.cancel(VehicleGone() if owner == vehicle else HelperLost())
 
     def refuse(self, task: Task, status: Status, time_s: float) -> None:
@@ -274,7 +281,7 @@ class Offloading:
 
     def finish(self) -> None:
         """The run is over: what is still alive is in flight."""
-        for life in list(self.alive.values()):
+        for life in sorted(self.alive.values(), key=lambda life: _runs(life.wait)):
             life.wait.cancel(RunOver())
 
     def settle(self) -> None:
@@ -287,3 +294,8 @@ class Offloading:
         life = self.alive.get(task)
         if life is not None:
             life.wait.cancel(DeadlinePassed())
+
+
+def _runs(wait: Wait) -> bool:
+    """Whether a processor works on it; those that do are cancelled last, so that nobody moves up."""
+    return isinstance(wait, Execution) and not isnan(wait.started_s)

@@ -16,7 +16,7 @@ from cosim.energy import EnergyMeter
 from cosim.errors import InputError
 from cosim.mobility.catalog import resolve_map
 from cosim.mobility.connect import connect
-from cosim.mobility.source import MobilityFrame
+from cosim.mobility.source import MobilityFrame, MobilitySource
 from cosim.observe import Observer
 from cosim.offload import Choice, Offloading
 from cosim.radio.channel import Channel
@@ -49,13 +49,20 @@ _RELEASED = tuple(field.name for field in fields(Releases))
 class Simulation:
     """One run. `advance` gives the next decision epoch, `decide` answers it; `run` does both until the end."""
 
-    def __init__(self, scenario: Scenario, facts: FactWriter | None = None, folder: Path = Path()) -> None:
-        """Build all parts and look at the first frame.
+    def __init__(
+        self,
+        scenario: Scenario,
+        facts: FactWriter | None = None,
+        folder: Path = Path(),
+        source: MobilitySource | None = None,
+    ) -> None:
+        """Build all parts.
 
         Args:
             scenario: what to run.
             facts: where facts go; nowhere by default.
             folder: relative paths of the scenario start here.
+            source: traffic to use instead of the scenario's own.
 
         Raises:
             InputError: the scenario names something that is not there.
@@ -64,7 +71,7 @@ class Simulation:
         self.scenario = scenario
         self.clock = clock = Clock()
         self.facts = facts = facts or NullWriter()
-        self.source = connect(scenario.mobility, scenario.map, folder, scenario.seed, scenario.duration_s)
+        self.source = source or connect(scenario.mobility, scenario.map, folder, scenario.seed, scenario.duration_s)
         try:
             self.sites = self._place(folder)
             self._build(facts, folder)

@@ -67,10 +67,9 @@ def _read(path: Path, mobility: ReplayMobility) -> Recording:
     name = path.name.removesuffix(".gz")
     try:
         if name.endswith(".parquet"):
+            about = (pq.read_metadata(path).metadata or {}).get(MARK)
             table = pq.read_table(path)
-            if MARK in (table.schema.metadata or {}):
-                return _own(table, mobility)
-            return _foreign(read_parquet(table), mobility)
+            return _own(table, about, mobility) if about else _foreign(read_parquet(table), mobility)
         if name.endswith(".csv"):
             return _foreign(read_csv(path), mobility)
         if name.endswith(".xml"):
@@ -81,8 +80,8 @@ def _read(path: Path, mobility: ReplayMobility) -> Recording:
     raise InputError(f"mobility.file={mobility.file}: the name must end in .parquet, .xml, .csv, .xml.gz or .csv.gz")
 
 
-def _own(table: pa.Table, mobility: ReplayMobility) -> Recording:
-    rows, ticks, bounds_m = read_recording(table, mobility.step_s)
+def _own(table: pa.Table, about: bytes, mobility: ReplayMobility) -> Recording:
+    rows, ticks, bounds_m = read_recording(table, about, mobility.step_s)
     begin = round(mobility.begin_s / mobility.step_s)
     if abs(begin * mobility.step_s - mobility.begin_s) > _ON_TICK:
         raise ValueError(f"mobility.begin_s={mobility.begin_s:g} is not a multiple of mobility.step_s; round it")

@@ -16,7 +16,7 @@ from cosim.roads import Bounds
 from cosim.types import AnyArray
 
 MARK = b"cosim.recording"
-"""Key of the schema metadata that makes a Parquet file one of our recordings."""
+"""Key of the file metadata that makes a Parquet file one of our recordings."""
 VERSION = 1
 _MEASURES = ("x_centi", "y_centi", "speed_centi", "heading_centi")
 _SCHEMA = pa.schema([("tick", pa.int32()), ("vehicle", pa.int32()), *((name, pa.int32()) for name in _MEASURES)])
@@ -32,7 +32,7 @@ def record(source: MobilitySource, duration_s: float, path: Path) -> int:
     """Writes the frames of ticks 0 to duration_s / step_s, both included, and gives the number of vehicle rows.
 
     Values are hundredths as int32, -2^31 stands for NaN. Vehicles, step, bounds and the number of ticks are in the
-    schema metadata, so that empty frames count too. The source is left open.
+    file's metadata, so that empty frames count too. The source is left open.
 
     Raises:
         InputError: the file cannot be written.
@@ -49,13 +49,13 @@ def record(source: MobilitySource, duration_s: float, path: Path) -> int:
         raise InputError(f"recording {path}: cannot be written ({error.strerror}); choose another file") from error
 
 
-def read_recording(table: pa.Table, step_s: float) -> tuple[Rows, int, Bounds]:
-    """Rows, number of ticks and bounds of one of our recordings.
+def read_recording(table: pa.Table, described: bytes, step_s: float) -> tuple[Rows, int, Bounds]:
+    """Rows, number of ticks and bounds of one of our recordings, from its rows and what MARK describes.
 
     Raises:
         ValueError: the recording is of another version or step.
     """
-    about = json.loads(table.schema.metadata[MARK])
+    about = json.loads(described)
     if about["version"] != VERSION:
         raise ValueError(f"recording version {about['version']}, this cosim reads {VERSION}; record again")
     every = round(step_s / about["step_s"])

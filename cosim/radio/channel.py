@@ -1,5 +1,6 @@
 """Transfers over the air: they follow their vehicle from cell to cell, wait without coverage, and may be lost."""
 
+from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
@@ -60,7 +61,7 @@ class Channel:
         self.up: list[Cell] = [make_cell(clock, radio.access, radio.bandwidth_hz, cap, uplink=True) for _ in sites]
         self.down: list[Cell] = [make_cell(clock, radio.access, down_hz, cap, uplink=False) for _ in sites]
         self._cells: dict[Direction, list[Cell]] = {Direction.UPLINK: self.up, Direction.DOWNLINK: self.down}
-        self._of_vehicle: dict[int, list[Transfer]] = {}
+        self._active: dict[Transfer, None] = {}
         self._busy_s = np.zeros((2, len(site_xy_m)))
         self._ticked_s = 0.0
         self._cells_changed = facts.batch(CellChanged)
@@ -76,19 +77,15 @@ class Channel:
         self, vehicle: int, task: int, size_bit: float, power_w: float, share: float, pinned: int = NOWHERE
     ) -> Transfer:
         """Send from a vehicle to its serving site, or to the site `pinned`."""
-        return self._send(Transfer(Direction.UPLINK, vehicle, task, size_bit, power_w, share, pinned))
+        return self._send(Transfer(Direction.UPLINK, vehicle, task, size_bit, power_w, share, pinned), self.up)
 
     def downlink(self, vehicle: int, task: int, size_bit: float, pinned: int = NOWHERE) -> Transfer:
         """Send to a vehicle from its serving site, or from the site `pinned`."""
-        return self._send(Transfer(Direction.DOWNLINK, vehicle, task, size_bit, 0.0, 1.0, pinned))
+        return self._send(Transfer(Direction.DOWNLINK, vehicle, task, size_bit, 0.0, 1.0, pinned), self.down)
 
     def end(self, transfer: Transfer) -> None:
         """Forget a transfer that its story has done with; called once for each."""
-        transfers = self._of_vehicle[transfer.vehicle]
-        if len(transfers) == 1:
-            del self._of_vehicle[transfer.vehicle]
-        else:
-            transfers.remove(transfer)
+        del self._active[transfer]
 
     def serving(self, vehicle: int) -> int:
         """The site that serves a vehicle now, or NOWHERE."""
@@ -100,8 +97,9 @@ class Channel:
     def tick(self, numbers: IntArray, xy_m: FloatArray, left: IntArray, tick: int) -> None:
         """Vehicles have moved: new serving sites, new rates; transfers follow, and those of the gone are lost."""
         now = self._clock.now
-        for vehicle in left.tolist():
-            for transfer in list(self._of_vehicle.get(vehicle, ())):
+        gone = set(left.tolist())
+        for transfer in list(self._active) if gone else ():
+            if transfer.vehicle in gone:
                 transfer.cancel(VehicleGone())
         up_busy, down_busy = self._activity(tick)
         self.air = air = self._survey.update(numbers, xy_m, tick, up_busy, down_busy)
@@ -132,16 +130,15 @@ class Channel:
         """Move the active transfers to where their vehicles are."""
         self._ticked_s = self._clock.now
         touched: dict[tuple[Direction, int], None] = {}
-        for vehicle, transfers in list(self._of_vehicle.items()):
-            row = self.air.row.get(vehicle)
+        for transfer in list(self._active):
+            row = self.air.row.get(transfer.vehicle)
             if row is None:
                 continue  # sent to a vehicle that is gone: about to be lost
-            for transfer in list(transfers):
-                site, _ = self._link(transfer, row)
-                if site == transfer.site and transfer.medium is not None:
-                    touched[transfer.direction, site] = None
-                elif site != transfer.site:
-                    self._change(transfer, site)
+            site, _ = self._link(transfer, row)
+            if site == transfer.site and transfer.medium is not None:
+                touched[transfer.direction, site] = None
+            elif site != transfer.site:
+                self._change(transfer, site)
         for direction, site in touched:
             cell = self._cells[direction][site]
             cell.retune(partial(self._retuned, cell))
@@ -165,9 +162,9 @@ class Channel:
 
     # --- the way of a transfer -------------------------------------------------------------------------------------
 
-    def _send(self, transfer: Transfer) -> Transfer:
+    def _send(self, transfer: Transfer, cells: Sequence[Cell]) -> Transfer:
+        self._active[transfer] = None
         row = self.air.row.get(transfer.vehicle)
-        self._of_vehicle.setdefault(transfer.vehicle, []).append(transfer)
         if row is None:
             self._clock.at(self._clock.now, partial(self._lose, transfer, transfer.waits, VehicleGone()))
             return transfer
@@ -176,7 +173,7 @@ class Channel:
             self._suspend(transfer)
         else:
             transfer.site = site
-            cell = self._cells[transfer.direction][site]
+            cell = cells[site]
             transfer.gain = cell.gain(snr)
             cell.start(transfer)
         return transfer

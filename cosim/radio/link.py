@@ -7,6 +7,8 @@ import numpy as np
 from cosim.types import FloatArray
 from cosim.units import THERMAL_NOISE_DBM_HZ, dbm_to_w
 
+_LN_2 = math.log(2.0)
+
 
 def noise_w(bandwidth_hz: float, noise_figure_db: float) -> float:
     """Noise power of a receiver: -174 dBm/Hz + 10 log10 B + NF, in W."""
@@ -22,17 +24,19 @@ def snr(power_w: float | FloatArray, gain: FloatArray, noise_w: float) -> FloatA
 def spectral_efficiency_bps_hz(sinr: FloatArray, cap: float = math.inf) -> FloatArray:
     """Shannon's min(cap, log2(1 + SINR)), element by element; `efficiency` is the same for one number.
 
+    Computed as ln(1 + SINR) / ln 2 by log1p: a user far below the noise is slow, and never at rest.
+
     Args:
         sinr: linear, any shape.
         cap: highest modulation and coding the radio has, in bit/s/Hz; inf where a paper's formula has none.
     """
-    capped: FloatArray = np.minimum(np.log2(1.0 + sinr), cap)
+    capped: FloatArray = np.minimum(np.log1p(sinr) / _LN_2, cap)
     return capped
 
 
 def efficiency(sinr: float, cap: float = math.inf) -> float:
     """min(cap, log2(1 + SINR)) of one link: twenty times faster than the array form where events are counted."""
-    value = math.log2(1.0 + sinr)
+    value = math.log1p(sinr) / _LN_2
     return value if value < cap else cap
 
 

@@ -2,9 +2,9 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from cosim.scenario.section import Distribution, NonNegative, Positive, Section, Whole
+from cosim.scenario.section import Distribution, NonNegative, Positive, Section, Whole, refuse_zero
 
 
 class Backhaul(Section):
@@ -50,6 +50,11 @@ class VehicleCompute(Section):
         1e-27, description="Common values are 1e-27 (S1 Table III) and 1e-28: a tenfold difference."
     )
     shared: bool = Field(True, description="Neighbours may execute here too (needs radio.sidelink).")
+
+    @model_validator(mode="after")
+    def _possible(self) -> "VehicleCompute":
+        refuse_zero(self.core_hz, "core_hz")
+        return self
 
 
 class Compute(Section):

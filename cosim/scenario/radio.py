@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field, model_validator
 
-from cosim.scenario.section import Name, NonNegative, Positive, Real, Section, Share, Whole
+from cosim.scenario.section import Decibel, Name, NonNegative, Positive, Section, Share, Whole
 
 
 class PowerLaw(Section):
@@ -12,7 +12,7 @@ class PowerLaw(Section):
 
     kind: Literal["power_law"]
     exponent: Positive = Field(2.0, description="S1 Table III.")
-    gain_at_1m_db: Real = Field(-40.0, description="g0; S1 gives no value, -40 dB at 1 m is common.")
+    gain_at_1m_db: Decibel = Field(-40.0, description="g0; S1 gives no value, -40 dB at 1 m is common.")
 
 
 class _Shadowed(Section):
@@ -83,8 +83,8 @@ Access: TypeAlias = Annotated[Ofdma | Fixed | Noma, Field(discriminator="kind")]
 class Handover(Section):
     """When and how a vehicle changes its cell."""
 
-    hysteresis_db: NonNegative = Field(
-        3.0, description="A neighbour must be this much stronger (3GPP A3 offsets are 1 to 4 dB)."
+    hysteresis_db: Decibel = Field(
+        3.0, ge=0, description="A neighbour must be this much stronger (3GPP A3 offsets are 1 to 4 dB)."
     )
     interruption_s: NonNegative = Field(
         0.05, description="No transfer of the vehicle moves for this long (LTE and NR: 30 to 60 ms)."
@@ -113,9 +113,9 @@ class Radio(Section):
         None, description="Bound of the power knob; vehicle_power_w by default."
     )
     site_power_w: Positive = Field(1.0, description="30 dBm.")
-    antenna_gain_db: Real = Field(3.0, description="Sum over both ends.")
-    noise_figure_db: NonNegative = 9.0
-    noise_dbm: Real | None = Field(
+    antenna_gain_db: Decibel = Field(3.0, description="Sum over both ends.")
+    noise_figure_db: Decibel = Field(9.0, ge=0)
+    noise_dbm: Decibel | None = Field(
         None, description="Total noise power; from -174 dBm/Hz, band and noise figure by default."
     )
     path_loss: PathLoss = Field(default_factory=Umi)
@@ -127,7 +127,9 @@ class Radio(Section):
     max_efficiency_bps_hz: Positive | None = Field(
         7.4063, description="Cap: 256-QAM at code rate 948/1024 (TS 38.214 Table 5.1.3.1-2); null: none."
     )
-    min_snr_db: Real = Field(-6.7, description="Below it there is no coverage; -6.7 dB is the lowest CQI's usual SNR.")
+    min_snr_db: Decibel = Field(
+        -6.7, description="Below it there is no coverage; -6.7 dB is the lowest CQI's usual SNR."
+    )
     outage_s: NonNegative = Field(1.0, description="A transfer without coverage for longer fails.")
     candidates: Whole = Field(4, ge=1, le=16, description="Each vehicle looks at this many nearest sites.")
     handover: Handover = Field(default_factory=Handover)

@@ -26,6 +26,7 @@ from cosim.scenario.radio import (
 )
 from cosim.scenario.section import (
     Choice,
+    Decibel,
     Distribution,
     Exponential,
     Lognormal,
@@ -74,6 +75,7 @@ __all__ = [
     "Choice",
     "Cloud",
     "Compute",
+    "Decibel",
     "Decisions",
     "Distribution",
     "EdgeCompute",
@@ -140,9 +142,9 @@ class Statistics(Section):
 class TraceOptions(Section):
     """How facts are stored."""
 
-    sample_s: Positive = Field(1.0, description="Interval of the samples of hosts and cells.")
+    sample_s: Positive = Field(1.0, ge=1e-3, description="Interval of the samples of hosts and cells.")
     part_s: Positive = Field(
-        60.0, description="Simulated time between committed parts: a killed run loses at most this much."
+        60.0, ge=0.01, description="Simulated time between committed parts: a killed run loses at most this much."
     )
     positions: bool = Field(False, description="Record every vehicle's position at every tick (for maps and playback).")
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
 
 class Section(BaseModel):
@@ -18,12 +18,20 @@ def _plain_number(value: Any) -> Any:
     return value
 
 
+def _computable(value: float) -> float:
+    """Beyond these bounds products and quotients of a few such numbers leave what a float can hold."""
+    if abs(value) > 1e18 or 0 < abs(value) < 1e-30:
+        raise ValueError("must be 0 or between 1e-30 and 1e18 in size; choose such a value or check the unit")
+    return value
+
+
 Name: TypeAlias = Annotated[str, Field(min_length=1, max_length=200)]
-Real: TypeAlias = Annotated[float, BeforeValidator(_plain_number)]
 Whole: TypeAlias = Annotated[int, BeforeValidator(_plain_number)]
-Positive: TypeAlias = Annotated[float, BeforeValidator(_plain_number), Field(gt=0)]
-NonNegative: TypeAlias = Annotated[float, BeforeValidator(_plain_number), Field(ge=0)]
-Share: TypeAlias = Annotated[float, BeforeValidator(_plain_number), Field(gt=0, le=1)]
+Real: TypeAlias = Annotated[float, BeforeValidator(_plain_number), AfterValidator(_computable)]
+Positive: TypeAlias = Annotated[Real, Field(gt=0)]
+NonNegative: TypeAlias = Annotated[Real, Field(ge=0)]
+Share: TypeAlias = Annotated[Real, Field(ge=1e-6, le=1)]
+Decibel: TypeAlias = Annotated[Real, Field(ge=-300, le=300)]
 
 
 class Uniform(Section):
@@ -83,3 +91,22 @@ Distribution: TypeAlias = Annotated[
     Discriminator(_distribution_kind),
 ]
 """A plain number (constant) or a distribution by `kind`."""
+
+
+def refuse_zero(value: float | Section, field: str) -> None:
+    """A quantity that something is divided by must not be drawn as 0.
+
+    Raises:
+        ValueError: the number or distribution can be 0.
+    """
+    match value:
+        case Uniform(low=low):
+            smallest = low
+        case Choice(values=values):
+            smallest = min(values)
+        case float() | int():
+            smallest = value
+        case _:
+            return
+    if smallest <= 0:
+        raise ValueError(f"{field} can be 0; give it a positive value")

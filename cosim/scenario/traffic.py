@@ -9,7 +9,7 @@ from cosim.scenario.section import Distribution, Name, NonNegative, Positive, Re
 
 class _Traffic(Section):
     step_s: Positive = Field(
-        1.0, le=60, description="Tick: positions are read this often. SUMO's own default step is 1 s."
+        1.0, ge=0.001, le=60, description="Tick: positions are read this often. SUMO's own default step is 1 s."
     )
     begin_s: NonNegative = Field(
         0.0,
@@ -49,7 +49,9 @@ class ReplayMobility(Section):
 
     kind: Literal["replay"]
     file: Name = Field(description="Path of the recording, relative to the scenario file.")
-    step_s: Positive = Field(1.0, le=60, description="Tick; the recording must hold a row per vehicle at each.")
+    step_s: Positive = Field(
+        1.0, ge=0.001, le=60, description="Tick; the recording must hold a row per vehicle at each."
+    )
     begin_s: NonNegative = Field(0.0, description="Recorded time at which the run's clock starts.")
 
 
@@ -57,7 +59,7 @@ class SyntheticMobility(Section):
     """Straight parallel roads without SUMO: vehicles at constant speed, for tests and first experiments."""
 
     kind: Literal["synthetic"]
-    step_s: Positive = Field(1.0, le=60)
+    step_s: Positive = Field(1.0, ge=0.001, le=60)
     vehicles: Whole = Field(10, ge=0, le=100_000, description="Vehicles on the road at once.")
     roads: Whole = Field(1, ge=1, le=1000)
     length_m: Positive = Field(1000.0, description="Length of each road.")

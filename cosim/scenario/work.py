@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field, model_validator
 
-from cosim.scenario.section import Choice, Distribution, Name, NonNegative, Positive, Real, Section, Uniform, Whole
+from cosim.scenario.section import Distribution, Name, NonNegative, Positive, Real, Section, Uniform, Whole, refuse_zero
 
 
 class Semantic(Section):
@@ -49,18 +49,7 @@ class TaskClass(Section):
     @model_validator(mode="after")
     def _possible(self) -> "TaskClass":
         for field in ("input_bit", "cycles", "deadline_s"):
-            value = getattr(self, field)
-            smallest = (
-                value
-                if isinstance(value, float | int)
-                else value.low
-                if isinstance(value, Uniform)
-                else min(value.values)
-                if isinstance(value, Choice)
-                else 1.0
-            )
-            if smallest <= 0:
-                raise ValueError(f"{field} can be 0; give it a positive value")
+            refuse_zero(getattr(self, field), field)
         return self
 
 
@@ -134,7 +123,7 @@ class PeriodicDecisions(Section):
     """All tasks that wait are decided together, every period."""
 
     kind: Literal["periodic"] = "periodic"
-    period_s: Positive = Field(0.1, description="S1 uses slots of 1 s; 0.1 s adds 50 ms to a task on average.")
+    period_s: Positive = Field(0.1, ge=1e-4, description="S1 uses slots of 1 s; 0.1 s adds 50 ms to a task on average.")
     candidates: Whole = Field(
         3, ge=1, le=16, description="Edge hosts offered for each task: the sites with the strongest signal."
     )

@@ -286,7 +286,7 @@ def _write_part(folder: Path, kind: _Kind, number: int) -> Part:
 def write_table(path: Path, table: Any, encoding: Mapping[str, str]) -> None:
     """Write one Parquet part durably: zstd, no dictionaries, delta-coded whole numbers, byte-split floats.
 
-    Columns that can hold NaN get no statistics: Parquet's leave NaN out, and DuckDB 2.0 then answers isnan() with false.
+    Columns that can hold NaN get no statistics: those of Parquet leave NaN out, and DuckDB 2.0 folds isnan() to false.
 
     Raises:
         OSError: the disk is full or refuses; nothing is left at `path`.

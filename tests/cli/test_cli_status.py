@@ -38,7 +38,6 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, s
 )
 def test_bad_input_is_2_and_one_line(capsys: pytest.CaptureFixture[str], arguments: list[str], told: str) -> None:
     """Wrong arguments and missing files end with 2 and one line."""
-    pytest.importorskip("cosim.runner")
     status, line = refused(capsys, *arguments)
     assert status == 2
     assert told in line

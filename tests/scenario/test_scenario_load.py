@@ -53,8 +53,10 @@ def test_a_rich_file_loads(tmp_path: Path) -> None:
         ),
         (
             "compute:\n  vehicle:\n    core_hz: {kind: uniform, low: 1, high: fast}\n",
-            "case.yaml:3: compute.vehicle.core_hz.high = fast: "
-             "must be a number, not text or a truth value; write it plainly",
+            (
+                "case.yaml:3: compute.vehicle.core_hz.high = fast: must be a number, "
+                "not text or a truth value; write it plainly"
+            ),
         ),
         (
             "tasks:\n  classes:\n    - deadline_s: 1\n",
@@ -65,6 +67,17 @@ def test_a_rich_file_loads(tmp_path: Path) -> None:
             "case.yaml:3: tasks.classes.0: deadline_s can be 0; give it a positive value",
         ),
         ("seed: 1.5\n", "case.yaml:1: seed = 1.5: must be a whole number; round it"),
+        (
+            "radio: {bandwidth_hz: 1e300}\n",
+            (
+                "case.yaml:1: radio.bandwidth_hz = 1e+300: must be 0 or between 1e-30 and 1e18 in size; "
+                "choose such a value or check the unit"
+            ),
+        ),
+        (
+            "compute:\n  vehicle: {core_hz: {kind: uniform, low: 0, high: 1}}\n",
+            "case.yaml:2: compute.vehicle: core_hz can be 0; give it a positive value",
+        ),
         ("radio: [1]\n", "case.yaml:1: radio: must be a mapping; write keys and values below it"),
         ("tasks: {classes: {name: a}}\n", "case.yaml:1: tasks.classes: must be a list; write a list"),
         ("tasks: {classes: []}\n", "case.yaml:1: tasks.classes: must have at least 1 item, not 0; add an item"),

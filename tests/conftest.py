@@ -1,0 +1,16 @@
+"""Puts tests/support on the path and keeps the user's cache out of the tests."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent / "support"))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def own_cache(tmp_path_factory: pytest.TempPathFactory):
+    """Every test session has its own cache folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COSIM_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
