@@ -23,15 +23,14 @@ LAST = 2
 
 
 class Wait:
-    """What a story can wait for. The part that owns it calls `resume(self)` once, later than `start`."""
+    """What a story can wait for. The part that owns it calls `resume(self)` once, later than `start`.
 
-    __slots__ = ("error", "resume")
+    Defaults stand in the class, here and in the subclasses: thousands of waits begin each second, and each then sets
+    only what differs.
+    """
 
     resume: Callable[["Wait"], None]
-    error: Exception | None
-
-    def __init__(self) -> None:
-        self.error = None
+    error: Exception | None = None
 
     def cancel(self, error: Exception) -> None:
         """Take this wait out of its part and throw `error` into the story that waits."""
@@ -53,7 +52,6 @@ class Clock(simpy.Environment):  # type: ignore[misc]  # SimPy is read as untype
 
     def __init__(self) -> None:
         super().__init__()
-        self._push = partial(heappush, self._queue)
         self.numbers: count[int] = self._eid
         """Never given twice on one clock: what is numbered can move from part to part."""
 
@@ -68,7 +66,7 @@ class Clock(simpy.Environment):  # type: ignore[misc]  # SimPy is read as untype
 
     def at(self, time_s: float, action: Callable[[], None], priority: int = NORMAL) -> None:
         """Call `action` at `time_s`."""
-        self._push((time_s, priority, next(self.numbers), action))
+        heappush(self._queue, (time_s, priority, next(self.numbers), action))
 
     def every(self, step_s: float, action: Callable[[int], None], first: int = 0, priority: int = URGENT) -> None:
         """Call `action(n)` at `n * step_s` for n = first, first + 1, ...; times are products, never sums."""
@@ -114,11 +112,7 @@ class Clock(simpy.Environment):  # type: ignore[misc]  # SimPy is read as untype
 class Pause(Wait):
     """A wait for time to pass."""
 
-    __slots__ = ("_cancelled",)
-
-    def __init__(self) -> None:
-        self.error = None
-        self._cancelled = False
+    _cancelled = False
 
     def over(self) -> None:
         """The time has passed."""

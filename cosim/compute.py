@@ -4,6 +4,7 @@ Energy is the integral of power over time, kappa f^3 for each busy core; so C cy
 left out, as in the papers.
 """
 
+from functools import partial
 from heapq import heappop, heappush
 from itertools import count
 from math import isnan, nan
@@ -84,19 +85,15 @@ class Host(Protocol):
 class Execution(Flow):
     """Work at a host: `size` cycles, of which `left` are not done."""
 
-    __slots__ = ("host", "queued_s", "started_s")
+    gain = 1.0
+    weight = 1.0
+    started_s = nan
+    """NaN while it waits."""
 
-    def __init__(self, host: Host, cycles: float, now_s: float) -> None:
-        self.error = None
+    def __init__(self, host: Host, cycles: float) -> None:
         self.size = cycles
         self.left = cycles
-        self.gain = 1.0
-        self.weight = 1.0
-        self.active_s = 0.0
         self.host = host
-        self.queued_s = now_s
-        self.started_s = nan
-        """NaN while it waits."""
 
     @property
     def energy_j(self) -> float:
@@ -155,7 +152,7 @@ class QueueHost:
         if not free and self._queue_limit is not None and self.queued >= self._queue_limit:
             self.rejected += 1
             raise QueueFull
-        execution = Execution(self, cycles, self._clock.now)
+        execution = Execution(self, cycles)
         self.settle()
         self._backlog_cycles += cycles
         if free:
@@ -190,7 +187,7 @@ class QueueHost:
     def _begin(self, execution: Execution) -> None:
         execution.started_s = now = self._clock.now
         execution.entry = 0
-        self._clock.at(now + execution.size / self.core_hz, _Ending(self, execution))
+        self._clock.at(now + execution.size / self.core_hz, partial(self._end, execution))
 
     def _end(self, execution: Execution) -> None:
         if execution.entry < 0:
@@ -212,19 +209,6 @@ class QueueHost:
         self.running -= 1
         if not self.running:
             self._backlog_cycles = 0.0  # exactly: rounding must not pile up
-
-
-class _Ending:
-    """The call at the end of an execution; a slotted object is cheaper than a closure."""
-
-    __slots__ = ("_execution", "_host")
-
-    def __init__(self, host: QueueHost, execution: Execution) -> None:
-        self._host = host
-        self._execution = execution
-
-    def __call__(self) -> None:
-        self._host._end(self._execution)
 
 
 class SharingHost:
@@ -271,8 +255,8 @@ class SharingHost:
         if self._queue_limit is not None and self._fluid.active >= self.cores + self._queue_limit:
             self.rejected += 1
             raise QueueFull
-        execution = Execution(self, cycles, self._clock.now)
-        execution.started_s = execution.queued_s
+        execution = Execution(self, cycles)
+        execution.started_s = self._clock.now
         execution.weight = share
         self._fluid.start(execution)
         return execution

@@ -34,19 +34,19 @@ class Medium(Protocol):
 class Flow(Wait):
     """Something on its way through a medium, in units of the medium (bit or cycle)."""
 
-    __slots__ = ("active_s", "entry", "finish_v", "gain", "left", "medium", "since_s", "size", "weight")
+    medium: Medium | None = None
+    active_s = 0.0
+    """Time in media so far."""
+    entry = -1
+    """Its place among the medium's entries, so that an old one is known as old."""
+    finish_v = 0.0
+    since_s = 0.0
 
     def __init__(self, size: float, gain: float = 1.0, weight: float = 1.0) -> None:
-        self.error = None
         self.size = size
         self.left = size
         self.gain = gain
         self.weight = weight
-        self.medium: Medium | None = None
-        self.active_s = 0.0
-        self.entry = -1
-        self.finish_v = 0.0
-        self.since_s = 0.0
 
     def cancel(self, error: Exception) -> None:
         """Leave the medium; `left` then tells what was not done."""
@@ -109,7 +109,8 @@ class Fluid:
         flow.entry = entry = next(self._numbers)
         heappush(self._heap, (finish_v, entry, flow))
         self.active += 1
-        self._weigh(self.weight + flow.weight)
+        self.weight = weight = self.weight + flow.weight
+        self._rate = self.unit_rate if weight <= self.room else self.unit_rate * self.room / weight
         self._arm()
         return flow
 

@@ -20,6 +20,12 @@ from cosim.trace.writer import FactWriter
 from cosim.transport import Transport
 from cosim.types import NOWHERE, Failure, Phase, Status, Tier, VehicleGone
 
+# Bound here once: looking a member up in its enum costs ten times as much, and a task does it a dozen times.
+LOCAL, NEIGHBOUR, EDGE = Tier.LOCAL, Tier.NEIGHBOUR, Tier.EDGE
+UPLINK, BACKHAUL, QUEUE, EXECUTION = Phase.UPLINK, Phase.BACKHAUL, Phase.QUEUE, Phase.EXECUTION
+RETURN, DOWNLINK, DONE = Phase.RETURN, Phase.DOWNLINK, Phase.DONE
+COMPLETED, LATE = Status.COMPLETED, Status.LATE
+
 
 class DeadlinePassed(Failure):
     """The deadline passed, and the scenario drops such tasks."""
@@ -138,14 +144,14 @@ class Offloading:
                 yield self._clock.pause(self._inference_s)
             if self._meter.exhausted(task.vehicle):
                 raise BudgetSpent
-            if choice.tier == Tier.LOCAL:
+            if choice.tier == LOCAL:
                 yield from self._execute_in_vehicle(task, journey, task.vehicle)
-            elif choice.tier == Tier.NEIGHBOUR:
+            elif choice.tier == NEIGHBOUR:
                 yield from self._help(task, choice, journey)
             else:
                 yield from self._offload(task, choice, journey)
-            journey.phase = Phase.DONE
-            status = Status.COMPLETED if self._clock.now <= task.deadline_s else Status.LATE
+            journey.phase = DONE
+            status = COMPLETED if self._clock.now <= task.deadline_s else LATE
         except Failure as failure:
             status = failure.status
         self._end(task, choice, journey, status)
@@ -153,8 +159,8 @@ class Offloading:
     def _offload(self, task: Task, choice: Choice, journey: Journey) -> Story:
         """Uplink, wires to the target, its queue and processor, wires to where the vehicle is now, downlink."""
         channel = self._channel
-        pinned = choice.target if self._pinned and choice.tier == Tier.EDGE else NOWHERE
-        journey.phase = Phase.UPLINK
+        pinned = choice.target if self._pinned and choice.tier == EDGE else NOWHERE
+        journey.phase = UPLINK
         journey.uplink_s = self._clock.now
         up = channel.uplink(task.vehicle, task.task, task.input_bit, choice.power_w, choice.share, pinned)
         try:
@@ -167,7 +173,7 @@ class Offloading:
         journey.uplinked_s = self._clock.now
 
         if up.site != choice.target:
-            journey.phase = Phase.BACKHAUL
+            journey.phase = BACKHAUL
             yield from self._transport.wires.carry(task.input_bit, up.site, choice.target)
 
         execution = self._queue(task.edge_cycles, task, choice.cpu_share, self._hosts[choice.target], journey)
@@ -179,10 +185,10 @@ class Offloading:
 
         serving = channel.serving(task.vehicle) if pinned == NOWHERE else pinned
         if serving not in (choice.target, NOWHERE):
-            journey.phase = Phase.RETURN
+            journey.phase = RETURN
             yield from self._transport.wires.carry(task.output_bit, choice.target, serving)
 
-        journey.phase = Phase.DOWNLINK
+        journey.phase = DOWNLINK
         journey.downlink_s = self._clock.now
         down = channel.downlink(task.vehicle, task.task, task.output_bit, pinned)
         try:
@@ -195,12 +201,12 @@ class Offloading:
 
     def _help(self, task: Task, choice: Choice, journey: Journey) -> Story:
         """Sidelink to a neighbour, its processor, sidelink back."""
-        journey.phase = Phase.UPLINK
+        journey.phase = UPLINK
         journey.uplink_s = self._clock.now
         yield from self._sidelink(task.vehicle, choice.target, task.vehicle, task.input_bit, choice, journey)
         journey.uplinked_s = self._clock.now
         yield from self._execute_in_vehicle(task, journey, choice.target)
-        journey.phase = Phase.DOWNLINK
+        journey.phase = DOWNLINK
         journey.downlink_s = self._clock.now
         yield from self._sidelink(task.vehicle, choice.target, choice.target, task.output_bit, choice, journey)
 
@@ -234,7 +240,7 @@ class Offloading:
     # --- its steps -------------------------------------------------------------------------------------------------
 
     def _queue(self, cycles: float, task: Task, share: float, host: Host, journey: Journey) -> Execution:
-        journey.phase = Phase.QUEUE
+        journey.phase = QUEUE
         execution = host.execute(cycles, task.priority, share)
         journey.queued_s = self._clock.now
         return execution
@@ -242,7 +248,7 @@ class Offloading:
     def _executed(self, execution: Execution, journey: Journey) -> None:
         journey.started_s = started_s = execution.started_s
         if not isnan(started_s):
-            journey.phase = Phase.EXECUTION
+            journey.phase = EXECUTION
         if execution.left <= 0.0:
             journey.executed_s = self._clock.now
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields
 from functools import partial
+from itertools import repeat
 from pathlib import Path
 
 import numpy as np
@@ -312,9 +313,10 @@ class Simulation:
             expected_s=observation.expected_s[rows, option],
         )
         begin = self.offloading.begin
-        choices = zip(tier.tolist(), target.tolist(), share.tolist(), power_w.tolist(), cpu_share.tolist(), strict=True)
+        columns = (tier.tolist(), target.tolist(), share.tolist(), power_w.tolist(), cpu_share.tolist())
+        choices = map(partial(tuple.__new__, Choice), zip(repeat(now), *columns, strict=False))
         for task, choice in zip(tasks, choices, strict=True):
-            begin(task, Choice(now, *choice))
+            begin(task, choice)
 
     # --- samples and the end ---------------------------------------------------------------------------------------
 

@@ -88,12 +88,10 @@ class TraciLink:
                 self._connection._socket.settimeout(1.0)
                 self._connection.close(False)
             self._connection = None
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(1.0)
         if self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(2.0)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
+            self.process.kill()  # SUMO puts SIGTERM off while it waits for a command
         self.process.wait()
         self._printed.close()
 

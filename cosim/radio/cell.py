@@ -16,6 +16,8 @@ from cosim.radio.link import efficiency, noma_sinr, spectral_efficiency_bps_hz
 from cosim.scenario.schema import Access, Fixed, Noma
 from cosim.types import FloatArray, IntArray
 
+_LEAST_BPS_HZ = 1e-12
+
 
 class Cell(Protocol):
     """One direction of one cell."""
@@ -68,8 +70,8 @@ class OrthogonalCell(Fluid):
         self._cap_bps_hz = cap_bps_hz
 
     def gain(self, snr: float) -> float:
-        """Spectral efficiency."""
-        return efficiency(snr, self._cap_bps_hz)
+        """Spectral efficiency, never quite 0: interference may drown a link that has coverage."""
+        return efficiency(snr, self._cap_bps_hz) or _LEAST_BPS_HZ
 
     @property
     def next_share(self) -> float:
@@ -167,7 +169,7 @@ class NomaCell:
             self._armed_s = inf
             return
         sinr = noma_sinr(np.array([flow.gain for flow in self._flows]), 1.0, self._sic)
-        self._rates = self.alone_bps(sinr).tolist()
+        self._rates = np.maximum(self.alone_bps(sinr), self._band_hz * _LEAST_BPS_HZ).tolist()
         due_s = self._since_s + min(flow.left / rate for flow, rate in zip(self._flows, self._rates, strict=True))
         if due_s < self._armed_s:
             self._armed_s = due_s

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
+from typing import ClassVar
 
 import numpy as np
 
@@ -24,28 +25,33 @@ class LinkLost(Failure):
 class Transfer(Flow):
     """Bits between a vehicle and a site; `site` is the cell it is in, or was in last."""
 
-    __slots__ = ("direction", "handovers", "pinned", "power_w", "site", "task", "vehicle", "waits")
+    uplink: ClassVar[bool]
+    gain = 1.0
+    site = NOWHERE
+    handovers = 0
+    waits = 0
+    """Counts the times without a medium, so that an old timer knows it is old."""
 
-    def __init__(
-        self, direction: Direction, vehicle: int, task: int, size_bit: float, power_w: float, share: float, pinned: int
-    ) -> None:
-        self.error = None
+    def __init__(self, vehicle: int, task: int, size_bit: float, power_w: float, share: float, pinned: int) -> None:
         self.size = size_bit
         self.left = size_bit
-        self.gain = 1.0
         self.weight = share
-        self.active_s = 0.0
-        self.medium = None
-        self.entry = -1
-        self.direction = direction
         self.vehicle = vehicle
         self.task = task
         self.power_w = power_w
         self.pinned = pinned
-        self.site = NOWHERE
-        self.handovers = 0
-        self.waits = 0
-        """Counts the times without a medium, so that an old timer knows it is old."""
+
+
+class Uplink(Transfer):
+    """From a vehicle to a site."""
+
+    uplink = True
+
+
+class Downlink(Transfer):
+    """From a site to a vehicle."""
+
+    uplink = False
 
 
 class Channel:
@@ -60,7 +66,6 @@ class Channel:
         sites = range(len(site_xy_m))
         self.up: list[Cell] = [make_cell(clock, radio.access, radio.bandwidth_hz, cap, uplink=True) for _ in sites]
         self.down: list[Cell] = [make_cell(clock, radio.access, down_hz, cap, uplink=False) for _ in sites]
-        self._cells: dict[Direction, list[Cell]] = {Direction.UPLINK: self.up, Direction.DOWNLINK: self.down}
         self._active: dict[Transfer, None] = {}
         self._busy_s = np.zeros((2, len(site_xy_m)))
         self._ticked_s = 0.0
@@ -77,11 +82,11 @@ class Channel:
         self, vehicle: int, task: int, size_bit: float, power_w: float, share: float, pinned: int = NOWHERE
     ) -> Transfer:
         """Send from a vehicle to its serving site, or to the site `pinned`."""
-        return self._send(Transfer(Direction.UPLINK, vehicle, task, size_bit, power_w, share, pinned), self.up)
+        return self._send(Uplink(vehicle, task, size_bit, power_w, share, pinned), self.up)
 
     def downlink(self, vehicle: int, task: int, size_bit: float, pinned: int = NOWHERE) -> Transfer:
         """Send to a vehicle from its serving site, or from the site `pinned`."""
-        return self._send(Transfer(Direction.DOWNLINK, vehicle, task, size_bit, 0.0, 1.0, pinned), self.down)
+        return self._send(Downlink(vehicle, task, size_bit, 0.0, 1.0, pinned), self.down)
 
     def end(self, transfer: Transfer) -> None:
         """Forget a transfer that its story has done with; called once for each."""
@@ -129,18 +134,18 @@ class Channel:
     def _follow(self) -> None:
         """Move the active transfers to where their vehicles are."""
         self._ticked_s = self._clock.now
-        touched: dict[tuple[Direction, int], None] = {}
+        touched: dict[tuple[bool, int], None] = {}
         for transfer in list(self._active):
             row = self.air.row.get(transfer.vehicle)
             if row is None:
                 continue  # sent to a vehicle that is gone: about to be lost
             site, _ = self._link(transfer, row)
             if site == transfer.site and transfer.medium is not None:
-                touched[transfer.direction, site] = None
+                touched[transfer.uplink, site] = None
             elif site != transfer.site:
                 self._change(transfer, site)
-        for direction, site in touched:
-            cell = self._cells[direction][site]
+        for uplink, site in touched:
+            cell = (self.up if uplink else self.down)[site]
             cell.retune(partial(self._retuned, cell))
 
     def _retuned(self, cell: Cell, flow: Flow) -> float:
@@ -149,10 +154,9 @@ class Channel:
 
     def _link(self, transfer: Transfer, row: int) -> tuple[int, float]:
         """Site and signal-to-noise ratio that a transfer has now; NOWHERE without coverage."""
-        uplink = transfer.direction == Direction.UPLINK
-        if transfer.pinned == NOWHERE:
-            site = self._serving[row]
-            return site, self._snr_per_w[row] * transfer.power_w if uplink else self._down_snr[row]
+        uplink = transfer.uplink
+        if transfer.pinned < 0:
+            return self._serving[row], self._snr_per_w[row] * transfer.power_w if uplink else self._down_snr[row]
         air = self.air
         columns = np.flatnonzero(air.sites[row] == transfer.pinned)
         if len(columns) == 0:
@@ -169,7 +173,7 @@ class Channel:
             self._clock.at(self._clock.now, partial(self._lose, transfer, transfer.waits, VehicleGone()))
             return transfer
         site, snr = self._link(transfer, row)
-        if site == NOWHERE:
+        if site < 0:
             self._suspend(transfer)
         else:
             transfer.site = site
@@ -184,7 +188,8 @@ class Channel:
             transfer.medium.withdraw(transfer)
             if self._radio.handover.transfer == "restart":
                 transfer.left = transfer.size
-        self._moved(self._clock.now, transfer.task, transfer.direction, transfer.site, site, transfer.left)
+        direction = Direction.UPLINK if transfer.uplink else Direction.DOWNLINK
+        self._moved(self._clock.now, transfer.task, direction, transfer.site, site, transfer.left)
         came_back = transfer.site == NOWHERE
         transfer.site = site
         transfer.waits += 1
@@ -202,7 +207,7 @@ class Channel:
         if transfer.waits != waits or transfer.error is not None:
             return
         _, snr = self._link(transfer, self.air.row[transfer.vehicle])
-        cell = self._cells[transfer.direction][transfer.site]
+        cell = (self.up if transfer.uplink else self.down)[transfer.site]
         transfer.gain = cell.gain(snr)
         cell.start(transfer)
 

@@ -20,7 +20,7 @@ from cosim.radio.shadowing import los_state
 from cosim.rng import stream_key
 from cosim.scenario.schema import Radio, Sidelink
 from cosim.types import NOWHERE, BoolArray, Failure, FloatArray, IntArray, Status, VehicleGone
-from cosim.units import db_to_linear
+from cosim.units import db_to_linear, dbm_to_w
 
 
 class HelperLost(Failure):
@@ -32,14 +32,13 @@ class HelperLost(Failure):
 class SideTransfer(Flow):
     """Bits between the vehicle that owns the task and its helper, either way."""
 
-    __slots__ = ("helper", "power_w", "vehicle", "zone")
+    zone = NOWHERE
 
     def __init__(self, vehicle: int, helper: int, size_bit: float, power_w: float, share: float) -> None:
         super().__init__(size_bit, 1.0, share)
         self.vehicle = vehicle
         self.helper = helper
         self.power_w = power_w
-        self.zone = NOWHERE
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +58,9 @@ class SidelinkChannel:
         self._power_w = radio.vehicle_power_w
         self._model = path_loss_model(sidelink.path_loss)
         self._los_key = stream_key(seed, "sidelink-line-of-sight")
-        self._gain_per_noise = db_to_linear(radio.antenna_gain_db) / noise_w(
-            sidelink.bandwidth_hz, radio.noise_figure_db
-        )
+        noise = radio.noise_dbm
+        total_w = noise_w(sidelink.bandwidth_hz, radio.noise_figure_db) if noise is None else dbm_to_w(noise)
+        self._gain_per_noise = db_to_linear(radio.antenna_gain_db) / total_w
         self._cap = radio.max_efficiency_bps_hz or inf
         self._least_snr = db_to_linear(radio.min_snr_db)
         self._tree = cKDTree(site_xy_m)

@@ -77,10 +77,10 @@ def test_leaves_during_local_execution(tmp_path):
 
 
 def test_leaves_with_tasks_in_its_own_queue(tmp_path):
-    """Tasks that wait for the vehicle's own processor end with it, in the queue and unpaid."""
+    """Tasks that wait for the vehicle's own processor end with it, in the queue and unpaid: none of them moves up."""
     arrivals = [(0.5, "a", {"cycles": 4e9}), (0.75, "a")]
     story = tell(tmp_path, {"a": [NEAR_A] * 2}, arrivals, Told("local"))
-    assert story.of("TaskEnded") == ["2 TaskEnded 0 LEFT in EXECUTION", "2 TaskEnded 1 LEFT in QUEUE"]
+    assert story.of("TaskEnded") == ["2 TaskEnded 1 LEFT in QUEUE", "2 TaskEnded 0 LEFT in EXECUTION"]
     assert story.number(1, "vehicle_cpu_j") == 0.0
 
 

@@ -1,0 +1,204 @@
+"""The simulator's parts against closed forms, quick enough for a user to run: expected, measured, interval, verdict.
+
+Parts are those of a run, on its clock. Intervals are batch means at 99 %, streams are fixed, so the numbers are the same
+each time; a check fails if its interval misses the law or is wider than 10 % of it to either side.
+"""
+
+import math
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+from scipy.special import chdtri, ndtri
+
+from cosim.clock import Clock, Story
+from cosim.compute import Execution, QueueHost, SharingHost, energy_j
+from cosim.doctor import Check
+from cosim.fluid import Flow
+from cosim.radio.cell import NomaCell, OrthogonalCell
+from cosim.radio.pathloss import path_loss_model, v2v_highway_los_db, v2v_nlos_db, v2v_urban_los_db
+from cosim.radio.shadowing import ShadowField
+from cosim.rng import stream, stream_key
+from cosim.scenario.radio import Umi
+from cosim.trace.statistics import Estimate, batch_means
+from cosim.types import Failure, FloatArray
+from cosim.validation.drive import drive, poisson_s, sojourns_s
+from cosim.validation.theory import blocking, mg1_wait_s, mmc_wait_s, priority_waits_s, sharing_sojourn_s
+
+CONFIDENCE: Final = 0.99
+_BATCHES: Final = 20
+_WIDEST: Final = 0.1
+_EXACT: Final = 1e-9
+_JOBS: Final = 150_000
+_HZ: Final = 2e9
+_SERVICE_S: Final = 0.05
+_KAPPA: Final = 1e-28
+_FIX: Final = "the model differs from its law: report it with `cosim doctor --validate --json`"
+
+
+def validate() -> Iterator[Check]:
+    """All comparisons, one after the other."""
+    yield from _queues()
+    yield _priority()
+    yield _loss()
+    yield _sharing()
+    yield from _rates()
+    yield from _path_losses()
+    yield from _shadowing()
+    yield from _totals()
+
+
+def _estimated(name: str, expected: float, measured: Estimate, *, scale: float | None = None) -> Check:
+    """Verdict on an estimate; `scale` is what its width is compared with, the expected value by default."""
+    hit = measured.low <= expected <= measured.high
+    tight = measured.half_width <= _WIDEST * (abs(expected) if scale is None else scale)
+    found = (
+        f"expected {expected:.5g}{measured.unit}, measured {measured.value:.5g}{measured.unit}, "
+        f"{CONFIDENCE:.0%} interval {measured.low:.5g} to {measured.high:.5g}"
+    )
+    return Check(name, hit and tight, found, _FIX)
+
+
+def _equal(name: str, expected: float, measured: float, unit: str, tolerance: float) -> Check:
+    """Verdict on a number that has no spread; `tolerance` is absolute."""
+    found = f"expected {expected:.9g}{unit}, measured {measured:.9g}{unit}, exact to {tolerance:.1g}"
+    return Check(name, abs(measured - expected) <= tolerance, found, _FIX)
+
+
+def _settled(values: FloatArray, unit: str) -> Estimate:
+    """Mean after the first twentieth, in which an empty queue fills."""
+    return batch_means(values[len(values) // 20 :], _BATCHES, CONFIDENCE, unit)
+
+
+def _queues() -> Iterator[Check]:
+    """M/M/1, M/M/c and M/D/1 waits."""
+    for name, cores, load, squared_cv in (
+        ("M/M/1 wait", 1, 0.7, 1.0),
+        ("M/M/4 wait", 4, 0.8, 1.0),
+        ("M/D/1 wait", 1, 0.7, 0.0),
+    ):
+        rng, clock = stream(1, f"validate {name}"), Clock()
+        arrival_hz = load * cores / _SERVICE_S
+        spread = rng.exponential(1.0, _JOBS) if squared_cv else np.ones(_JOBS)
+        cycles = (spread * _SERVICE_S * _HZ).tolist()
+        host = QueueHost(clock, _HZ, cores, _KAPPA)
+        spent_s = sojourns_s(clock, poisson_s(rng, arrival_hz, _JOBS), lambda k, h=host, c=cycles: h.execute(c[k]))
+        expected_s = (
+            mmc_wait_s(arrival_hz, _SERVICE_S, cores) if squared_cv else mg1_wait_s(arrival_hz, _SERVICE_S, squared_cv)
+        )
+        yield _estimated(f"{name}, rho {load}", expected_s, _settled(spent_s - np.array(cycles) / _HZ, " s"))
+
+
+def _priority() -> Check:
+    """The higher of two classes of one queue."""
+    rng, clock = stream(1, "validate priority"), Clock()
+    first = rng.random(_JOBS) < 0.5
+    cycles = rng.exponential(_SERVICE_S * _HZ, _JOBS).tolist()
+    priority = first.astype(float).tolist()
+    host = QueueHost(clock, _HZ, 1, _KAPPA, by_priority=True)
+    rate_hz = 0.8 / _SERVICE_S
+    spent_s = sojourns_s(clock, poisson_s(rng, rate_hz, _JOBS), lambda k: host.execute(cycles[k], priority[k]))
+    expected_s = priority_waits_s([rate_hz / 2.0] * 2, [_SERVICE_S] * 2)[0]
+    return _estimated("priority wait, rho 0.8", expected_s, _settled((spent_s - np.array(cycles) / _HZ)[first], " s"))
+
+
+def _loss() -> Check:
+    """A bounded queue turns arrivals away."""
+    rng, clock = stream(1, "validate loss"), Clock()
+    cycles = rng.exponential(_SERVICE_S * _HZ, _JOBS).tolist()
+    host = QueueHost(clock, _HZ, 1, _KAPPA, queue_limit=4)
+    spent_s = sojourns_s(clock, poisson_s(rng, 0.9 / _SERVICE_S, _JOBS), lambda k: host.execute(cycles[k]))
+    return _estimated("M/M/1/5 loss, rho 0.9", blocking(0.9, 5), _settled(np.isnan(spent_s).astype(float), ""))
+
+
+def _sharing() -> Check:
+    """Processor sharing."""
+    rng, clock = stream(1, "validate sharing"), Clock()
+    cycles = rng.exponential(_SERVICE_S * _HZ, _JOBS).tolist()
+    host = SharingHost(clock, _HZ, 1, _KAPPA)
+    rate_hz = 0.7 / _SERVICE_S
+    spent_s = sojourns_s(clock, poisson_s(rng, rate_hz, _JOBS), lambda k: host.execute(cycles[k]))
+    return _estimated(
+        "processor sharing time, rho 0.7", sharing_sojourn_s(rate_hz, _SERVICE_S), _settled(spent_s, " s")
+    )
+
+
+def _rates() -> Iterator[Check]:
+    """Shannon's rate of one transfer at 20 dB, and two users at 10 and 20 dB in a NOMA cell."""
+    clock, size_bit, band_hz = Clock(), 1e7, 1e7
+    cell = OrthogonalCell(clock, band_hz, math.inf)
+    alone_s = sojourns_s(clock, np.zeros(1), lambda _: cell.start(Flow(size_bit, cell.gain(100.0))))[0]
+    yield _equal("Shannon rate at 20 dB", band_hz * math.log2(101.0), size_bit / alone_s, " bit/s", _EXACT * 1e8)
+    for sic in (True, False):
+        clock = Clock()
+        noma = NomaCell(clock, band_hz, math.inf, sic=sic)
+        snr = (100.0, 10.0)
+        both_s = sojourns_s(clock, np.zeros(2), lambda k, n=noma, s=snr: n.start(Flow(size_bit, s[k])))
+        strong = math.log2(1.0 + 100.0 / 11.0)
+        weak, lone = math.log2(1.0 + (10.0 if sic else 10.0 / 101.0)), (math.log2(101.0), math.log2(11.0))
+        faster, slower, after = (weak, strong, lone[0]) if weak > strong else (strong, weak, lone[1])
+        expected_s = size_bit / band_hz * (1.0 / faster + (1.0 - slower / faster) / after)
+        name = f"NOMA {'with' if sic else 'without'} SIC, last of two"
+        yield _equal(name, expected_s, float(both_s.max()), " s", _EXACT * expected_s)
+
+
+def _path_losses() -> Iterator[Check]:
+    """TR 37.885 at 5 GHz and 100 m, as published with ns-3's tests."""
+    for name, law, published_db in (
+        ("path loss, urban", v2v_urban_los_db, 84.8913),
+        ("path loss, highway", v2v_highway_los_db, 86.3794),
+        ("path loss, blocked", v2v_nlos_db, 110.0605),
+    ):
+        yield _equal(name, published_db, float(law(100.0, 5.0)), " dB", 5e-5)
+
+
+def _shadowing() -> Iterator[Check]:
+    """Mean, deviation and autocorrelation of the shadowing of 20,000 vehicles after moves of 5 m."""
+    vehicles, moves = 20_000, 10
+    model = path_loss_model(Umi())
+    field = ShadowField(stream_key(1, "validate shadowing"), model)
+    numbers, sites = np.arange(vehicles), np.zeros((vehicles, 1), np.int64)
+    moved_m, los = np.full(vehicles, 5.0), np.ones((vehicles, 1), bool)
+    past = [field.update(numbers, sites, moved_m, los, tick)[:, 0] for tick in range(moves + 1)]
+    last, sigma_db, reach_m = past[-1], float(model.sigma_db(los[:1])[0, 0]), float(model.correlation_m(los[:1])[0, 0])
+    yield _estimated("shadowing mean", 0.0, batch_means(last, _BATCHES, CONFIDENCE, " dB"), scale=sigma_db)
+    tail, free = (1.0 - CONFIDENCE) / 2.0, vehicles - 1
+    deviation_db = float(last.std(ddof=1))
+    low, high = (deviation_db * math.sqrt(free / float(chdtri(free, p))) for p in (tail, 1.0 - tail))
+    yield _estimated("shadowing deviation", sigma_db, Estimate(deviation_db, low, high, " dB"))
+    kept = float(np.corrcoef(past[-3], last)[0, 1])
+    half = float(ndtri(1.0 - tail)) / math.sqrt(vehicles - 3)
+    low, high = math.tanh(math.atanh(kept) - half), math.tanh(math.atanh(kept) + half)
+    yield _estimated("shadowing correlation at 10 m", math.exp(-10.0 / reach_m), Estimate(kept, low, high))
+
+
+class _Cancelled(Failure):
+    """The check took a job away."""
+
+
+def _totals() -> Iterator[Check]:
+    """Energy is the integral of power, and Little's law holds exactly, though every fifth job is taken away."""
+    for name, host_type in (("queue", QueueHost), ("sharing", SharingHost)):
+        rng, clock = stream(1, f"validate {name} totals"), Clock()
+        cycles = rng.exponential(_SERVICE_S * _HZ, 20_000).tolist()
+        patience_s = np.where(rng.random(20_000) < 0.2, rng.exponential(_SERVICE_S, 20_000), math.inf).tolist()
+        host = host_type(clock, _HZ, 2, _KAPPA)
+        paid_j, spent_s = [], []
+
+        def story(number: int) -> Story:
+            entered_s = clock.now
+            execution = host.execute(cycles[number])
+            if patience_s[number] < math.inf:
+                clock.at(entered_s + patience_s[number], lambda: _take_away(execution))
+            try:
+                yield execution
+            except _Cancelled:
+                pass
+            paid_j.append(execution.energy_j)
+            spent_s.append(clock.now - entered_s)
+
+        drive(clock, poisson_s(rng, 1.6 / _SERVICE_S, 20_000), story)
+        host.settle()
+        drawn_j, number_s = energy_j(host), math.fsum(spent_s)
+        yield _equal(f"energy, {name}", drawn_j, math.fsum(paid_j), " J", _EXACT * drawn_j)
+        yield _equal(f"Little's law, {name}", number_s, host.number_s, " s", _EXACT * number_s)
