@@ -132,7 +132,8 @@ class Life:
 
     def __init__(self, story: Story) -> None:
         self._story = story
-        self.wait: Wait
+        self.wait: Wait | None = None
+        """What it waits for now; None once it has ended, so that life and wait do not keep each other in memory."""
 
     def begin(self) -> None:
         """Run to the first wait."""
@@ -148,6 +149,12 @@ class Life:
         try:
             wait = self._story.send(None) if over.error is None else self._story.throw(over.error)
         except StopIteration:
+            self.wait = None
             return
         self.wait = wait
         wait.resume = self.resume
+
+    def cancel(self, error: Exception) -> None:
+        """Throw `error` into the story, through the wait that it is in."""
+        if self.wait is not None:
+            self.wait.cancel(error)

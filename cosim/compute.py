@@ -13,7 +13,7 @@ from typing import Protocol
 from cosim.clock import Clock
 from cosim.energy import cpu_energy_j, cpu_power_w
 from cosim.fluid import Flow, Fluid
-from cosim.types import Failure, Status
+from cosim.types import NOWHERE, Failure, Status
 
 
 class QueueFull(Failure):
@@ -89,6 +89,10 @@ class Execution(Flow):
     weight = 1.0
     started_s = nan
     """NaN while it waits."""
+    vehicle = NOWHERE
+    """Whose processor it is in; NOWHERE at a site."""
+    owner = NOWHERE
+    """Whose task it is, if it is in a vehicle."""
 
     def __init__(self, host: Host, cycles: float) -> None:
         self.size = cycles

@@ -101,6 +101,8 @@ def action_problem(action: Action, observation: Observation) -> str | None:
 
     An infeasible option is no fault: it is carried out and fails as it would on the road.
     """
+    if not isinstance(action, Action):
+        return f"decide() gave {type(action).__name__}, needs an Action"
     tasks, options = observation.tier.shape
     option = np.asarray(action.option)
     if option.shape != (tasks,):

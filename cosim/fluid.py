@@ -15,6 +15,7 @@ u = bit rate, F = 1, g = 1: a wire;  u = core speed, F = cores, g = 1: processor
 from collections.abc import Callable
 from heapq import heapify, heappop, heappush
 from math import inf
+from operator import itemgetter
 from typing import Protocol
 
 from cosim.clock import Clock, Wait
@@ -53,6 +54,9 @@ class Flow(Wait):
         if self.medium is not None:
             self.medium.withdraw(self)
         self.fail(error)
+
+
+_by_entry = itemgetter(1)
 
 
 class Fluid:
@@ -104,15 +108,24 @@ class Fluid:
         """Let a flow run; it resumes its story when nothing is left."""
         self.settle()
         flow.medium = self
-        flow.since_s = self._since_s
+        flow.since_s = now = self._since_s
         flow.finish_v = finish_v = self._v + flow.left / (flow.weight * flow.gain)
         flow.entry = entry = next(self._numbers)
-        heappush(self._heap, (finish_v, entry, flow))
+        heap = self._heap
+        heappush(heap, (finish_v, entry, flow))
         self.active += 1
         self.weight = weight = self.weight + flow.weight
-        self._rate = self.unit_rate if weight <= self.room else self.unit_rate * self.room / weight
-        self._arm()
+        self._rate = rate = self.unit_rate if weight <= self.room else self.unit_rate * self.room / weight
+        if heap[0][1] == entry:  # else the timer for the first is early enough: it has only become slower
+            due_s = now + (finish_v - self._v) / rate
+            if due_s < self._armed_s:
+                self._armed_s = due_s
+                self._clock.at(due_s, self._fire)
         return flow
+
+    def flows(self) -> list[Flow]:
+        """The active flows in order of their start."""
+        return [flow for _, entry, flow in sorted(self._heap, key=_by_entry) if flow.entry == entry]
 
     def withdraw(self, flow: Flow) -> None:
         """Take an active flow out, with what is left of it."""

@@ -5,14 +5,14 @@ thrown into the story by the part that it waits for; it is caught once, here, an
 tells the task's life.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
 from math import isnan, nan
 from typing import NamedTuple
 
-from cosim.clock import Clock, Life, Story, Wait
-from cosim.compute import Execution, Host
-from cosim.energy import EnergyMeter, transmit_energy_j
+from cosim.clock import LAST, Clock, Life, Story
+from cosim.compute import Execution, Host, QueueFull
+from cosim.energy import EnergyMeter
 from cosim.radio.sidelink import HelperLost
 from cosim.tasks import Task
 from cosim.trace.schema import TaskEnded
@@ -86,7 +86,7 @@ class Offloading:
         transport: Transport,
         hosts: Mapping[int, Host],
         vehicle_host: Callable[[int], Host],
-        meter: EnergyMeter,
+        meter: EnergyMeter | None,
         facts: FactWriter,
         *,
         pinned: bool,
@@ -101,7 +101,7 @@ class Offloading:
             transport: all that carries bits.
             hosts: processors by node, sites and cloud.
             vehicle_host: a vehicle's own processor.
-            meter: what vehicles have spent.
+            meter: what vehicles have spent of their budgets; None without budgets.
             facts: where outcomes are recorded.
             pinned: a vehicle sends straight to its target's site instead of through its serving cell.
             inference_s: time between a decision and its tasks' first step.
@@ -119,20 +119,20 @@ class Offloading:
         self._drop_late = drop_late
         self._receive_power_w = receive_power_w
         self._record = facts.recorder(TaskEnded)
-        self._in_vehicles: dict[int, dict[Execution, int]] = {}
         self._since_s = 0.0
         self.alive: dict[int, Life] = {}
         self.alive_number_s = 0.0
         """Integral of the number of living tasks."""
 
-    def begin(self, task: Task, choice: Choice) -> None:
-        """Start a task's story."""
+    def begin(self, tasks: Iterable[Task], choices: Iterable[Choice]) -> None:
+        """Start the stories of the tasks that were decided at this instant."""
         self.settle()
-        life = Life(self.story(task, choice))
-        self.alive[task.task] = life
-        if self._drop_late:
-            self._clock.at(max(task.deadline_s, self._clock.now), partial(self._expire, task.task))
-        life.begin()
+        alive, story = self.alive, self.story
+        for task, choice in zip(tasks, choices, strict=True):
+            alive[task.task] = life = Life(story(task, choice))
+            if self._drop_late:
+                self._clock.at(max(task.deadline_s, choice.decided_s), partial(self._expire, task.task), LAST)
+            life.begin()
 
     # --- the story -------------------------------------------------------------------------------------------------
 
@@ -142,7 +142,7 @@ class Offloading:
         try:
             if self._inference_s > 0.0:
                 yield self._clock.pause(self._inference_s)
-            if self._meter.exhausted(task.vehicle):
+            if self._meter is not None and self._meter.exhausted(task.vehicle):
                 raise BudgetSpent
             if choice.tier == LOCAL:
                 yield from self._execute_in_vehicle(task, journey, task.vehicle)
@@ -166,17 +166,16 @@ class Offloading:
         try:
             yield up
         finally:
-            channel.end(up)
             journey.uplink_site = up.site
             journey.handovers = up.handovers
-            self._transmitted(task.vehicle, journey, up.power_w, up.active_s)
+            self._pay_radio(task.vehicle, journey, up.power_w * up.active_s)
         journey.uplinked_s = self._clock.now
 
         if up.site != choice.target:
             journey.phase = BACKHAUL
             yield from self._transport.wires.carry(task.input_bit, up.site, choice.target)
 
-        execution = self._queue(task.edge_cycles, task, choice.cpu_share, self._hosts[choice.target], journey)
+        execution = self._queue(self._hosts.get(choice.target), task.edge_cycles, task, choice.cpu_share, journey)
         try:
             yield execution
         finally:
@@ -194,10 +193,10 @@ class Offloading:
         try:
             yield down
         finally:
-            channel.end(down)
             journey.downlink_site = down.site
             journey.handovers += down.handovers
-            self._transmitted(task.vehicle, journey, self._receive_power_w, down.active_s)
+            if self._receive_power_w > 0.0:
+                self._pay_radio(task.vehicle, journey, self._receive_power_w * down.active_s)
 
     def _help(self, task: Task, choice: Choice, journey: Journey) -> Story:
         """Sidelink to a neighbour, its processor, sidelink back."""
@@ -220,27 +219,29 @@ class Offloading:
             yield transfer
         finally:
             sidelink.end(transfer)
-            self._transmitted(sender, journey, transfer.power_w, transfer.active_s)
+            self._pay_radio(sender, journey, transfer.power_w * transfer.active_s)
 
     def _execute_in_vehicle(self, task: Task, journey: Journey, vehicle: int) -> Story:
         """A vehicle's own processor, which goes when the vehicle goes."""
         if vehicle not in self._channel.air.row:
             raise VehicleGone if vehicle == task.vehicle else HelperLost
-        execution = self._queue(task.vehicle_cycles, task, 1.0, self._vehicle_host(vehicle), journey)
-        running = self._in_vehicles.setdefault(vehicle, {})
-        running[execution] = task.vehicle
+        execution = self._queue(self._vehicle_host(vehicle), task.vehicle_cycles, task, 1.0, journey)
+        execution.vehicle = vehicle
+        execution.owner = task.vehicle
         try:
             yield execution
         finally:
-            running.pop(execution, None)
             self._executed(execution, journey)
-            journey.vehicle_cpu_j = execution.energy_j
-            self._meter.spend(vehicle, execution.energy_j)
+            journey.vehicle_cpu_j = energy_j = execution.energy_j
+            if self._meter is not None:
+                self._meter.spend(vehicle, energy_j)
 
     # --- its steps -------------------------------------------------------------------------------------------------
 
-    def _queue(self, cycles: float, task: Task, share: float, host: Host, journey: Journey) -> Execution:
+    def _queue(self, host: Host | None, cycles: float, task: Task, share: float, journey: Journey) -> Execution:
         journey.phase = QUEUE
+        if host is None:
+            raise QueueFull  # a site that is radio only
         execution = host.execute(cycles, task.priority, share)
         journey.queued_s = self._clock.now
         return execution
@@ -249,13 +250,13 @@ class Offloading:
         journey.started_s = started_s = execution.started_s
         if not isnan(started_s):
             journey.phase = EXECUTION
-        if execution.left <= 0.0:
+        if execution.error is None:
             journey.executed_s = self._clock.now
 
-    def _transmitted(self, sender: int, journey: Journey, power_w: float, active_s: float) -> None:
-        if power_w > 0.0:
-            energy_j = transmit_energy_j(power_w, active_s)
-            journey.transmit_j += energy_j
+    def _pay_radio(self, sender: int, journey: Journey, energy_j: float) -> None:
+        """Power times airtime (S1 eq 15)."""
+        journey.transmit_j += energy_j
+        if self._meter is not None:
             self._meter.spend(sender, energy_j)
 
     def _end(self, task: Task, choice: Choice, journey: Journey, status: Status) -> None:
@@ -270,11 +271,12 @@ class Offloading:
 
     # --- what ends it from outside ---------------------------------------------------------------------------------
 
-    def leave(self, vehicle: int) -> None:
-        """A vehicle is gone, and with it all that its processor was doing."""
-        executions = self._in_vehicles.pop(vehicle, {})
-        for execution, owner in sorted(executions.items(), key=lambda item: _runs(item[0])):
-            execution.cancel(VehicleGone() if owner == vehicle else HelperLost())
+    def leave(self, gone: Collection[int]) -> None:
+        """Vehicles are gone, and with them all that their processors were doing."""
+        lives = [(life, life.wait) for life in self.alive.values() if isinstance(life.wait, Execution)]
+        inside = [(life, execution.owner) for life, execution in lives if execution.vehicle in gone]
+        for life, owner in sorted(inside, key=lambda pair: _runs(pair[0])):
+            life.cancel(VehicleGone() if owner in gone else HelperLost())
 
     def refuse(self, task: Task, status: Status, time_s: float) -> None:
         """End a task that was never decided."""
@@ -287,8 +289,8 @@ class Offloading:
 
     def finish(self) -> None:
         """The run is over: what is still alive is in flight."""
-        for life in sorted(self.alive.values(), key=lambda life: _runs(life.wait)):
-            life.wait.cancel(RunOver())
+        for life in sorted(self.alive.values(), key=_runs):
+            life.cancel(RunOver())
 
     def settle(self) -> None:
         """Bring the totals up to now."""
@@ -299,9 +301,9 @@ class Offloading:
     def _expire(self, task: int) -> None:
         life = self.alive.get(task)
         if life is not None:
-            life.wait.cancel(DeadlinePassed())
+            life.cancel(DeadlinePassed())
 
 
-def _runs(wait: Wait) -> bool:
+def _runs(life: Life) -> bool:
     """Whether a processor works on it; those that do are cancelled last, so that nobody moves up."""
-    return isinstance(wait, Execution) and not isnan(wait.started_s)
+    return isinstance(life.wait, Execution) and not isnan(life.wait.started_s)

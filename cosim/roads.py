@@ -47,7 +47,8 @@ def read_bounds(net: Path) -> Bounds:
     """The boundary that the head of a net states.
 
     Raises:
-        InputError: the net cannot be read, is broken, or states no boundary.
+        InputError: the net cannot be read, is broken, or states no version or boundary. Without a version libsumo 1.28
+            would end the whole process.
     """
     found: list[Bounds] = []
     scan_xml(net, partial(_on_location, found), _REMEDY)
@@ -67,6 +68,8 @@ def read_net(net: Path) -> RoadNet:
 
 
 def _on_location(found: list[Bounds], name: str, attributes: dict[str, str]) -> bool:
+    if name == "net" and "version" not in attributes:
+        raise ValueError("the net states no version")
     if name == "location":
         found.append(_boundary(attributes["convBoundary"]))
     elif name == "edge":

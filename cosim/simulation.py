@@ -24,7 +24,7 @@ from cosim.radio.channel import Channel
 from cosim.radio.sidelink import SidelinkChannel
 from cosim.scenario.schema import Scenario, SyntheticMobility
 from cosim.siting import Placed, place_sites
-from cosim.tasks import Releases, Task, task_source
+from cosim.tasks import Releases, Task, as_tasks, task_source
 from cosim.topology import build_topology
 from cosim.trace.schema import (
     CellSampled,
@@ -41,7 +41,7 @@ from cosim.trace.schema import (
 )
 from cosim.trace.writer import FactWriter, NullWriter
 from cosim.transport import Transport, Wires
-from cosim.types import Direction, FloatArray, Status
+from cosim.types import AnyArray, Direction, FloatArray, Status
 from cosim.waiting import Waiting
 
 _RELEASED = tuple(field.name for field in fields(Releases))
@@ -80,7 +80,7 @@ class Simulation:
             self.source.close()
             raise
         self._epoch: DecisionEpoch | None = None
-        self._decided: tuple[list[Task], Observation] | None = None
+        self._decided: dict[str, AnyArray] | None = None
         self._over = False
         self._frame: MobilityFrame
         self._off_road: frozenset[int] = frozenset()
@@ -112,7 +112,8 @@ class Simulation:
         )
         self.transport = Transport(self.channel, Wires(clock, self.topology), self.sidelink)
         self.observer = Observer(scenario, self.topology, self.transport, self.hosts, self._vehicle_hosts.get)
-        self.meter = EnergyMeter(scenario.energy.vehicle_budget_j)
+        budget_j = scenario.energy.vehicle_budget_j
+        self.meter = None if budget_j is None else EnergyMeter(budget_j)
         self.offloading = Offloading(
             clock,
             self.transport,
@@ -181,10 +182,11 @@ class Simulation:
 
     def decide(self, action: Action) -> None:
         """Answer the epoch; its tasks go their ways when the clock goes on."""
-        if self._decided is None:
+        if self._decided is None or self._epoch is None:
             raise RuntimeError("no epoch waits for a decision")
-        (tasks, observation), self._decided, self._epoch = self._decided, None, None
-        self._start(tasks, observation, action)
+        columns, observation = self._decided, self._epoch.observation
+        self._decided = self._epoch = None
+        self._start(as_tasks(columns), observation, action)
 
     def run(self, policy: Policy, progress: Callable[[float], None] | None = None) -> None:
         """Run to the end under a policy.
@@ -221,9 +223,11 @@ class Simulation:
         self.channel.tick(frame.numbers, frame.xy_m, frame.left, tick)
         if self.sidelink is not None:
             self.sidelink.tick(frame.numbers, frame.xy_m, self.channel.air.row)
-        for vehicle in frame.left.tolist():
-            self.offloading.leave(vehicle)
-            self._vehicle_hosts.pop(vehicle, None)
+        if len(frame.left):
+            gone = frozenset(frame.left.tolist())
+            self.offloading.leave(gone)
+            for vehicle in gone:
+                self._vehicle_hosts.pop(vehicle, None)
         for task in self.waiting.drop(frame.left):
             self.offloading.refuse(task, Status.LEFT, now)
         self._teleports(frame)
@@ -272,19 +276,16 @@ class Simulation:
         count = self.waiting.due(self.clock.now)
         if not count:
             return
-        tasks, columns = self.waiting.take(count)
+        columns = self.waiting.take(count)
         if self.scenario.tasks.on_deadline == "drop":
             in_time = columns["deadline_s"] > self.clock.now
-            for task, kept in zip(tasks, in_time.tolist(), strict=True):
-                if not kept:
-                    self.offloading.refuse(task, Status.EXPIRED, task.deadline_s)
-            tasks = [task for task, kept in zip(tasks, in_time.tolist(), strict=True) if kept]
+            for task in as_tasks({name: values[~in_time] for name, values in columns.items()}):
+                self.offloading.refuse(task, Status.EXPIRED, task.deadline_s)
             columns = {name: values[in_time] for name, values in columns.items()}
-            if not tasks:
+            if not in_time.any():
                 return
-        observation = self.observer.observe(self.clock.now, columns)
-        self._decided = tasks, observation
-        self._epoch = DecisionEpoch(self.clock.now, observation)
+        self._decided = columns
+        self._epoch = DecisionEpoch(self.clock.now, self.observer.observe(self.clock.now, columns))
         self.clock.halt()
 
     def _start(self, tasks: list[Task], observation: Observation, action: Action) -> None:
@@ -312,11 +313,9 @@ class Simulation:
             cpu_share=cpu_share,
             expected_s=observation.expected_s[rows, option],
         )
-        begin = self.offloading.begin
         columns = (tier.tolist(), target.tolist(), share.tolist(), power_w.tolist(), cpu_share.tolist())
         choices = map(partial(tuple.__new__, Choice), zip(repeat(now), *columns, strict=False))
-        for task, choice in zip(tasks, choices, strict=True):
-            begin(task, choice)
+        self.offloading.begin(tasks, choices)
 
     # --- samples and the end ---------------------------------------------------------------------------------------
 
@@ -373,8 +372,7 @@ class Simulation:
         if (now / self.scenario.trace.sample_s) % 1.0:
             self._sample(0)
         self.offloading.finish()
-        tasks, _ = self.waiting.take(len(self.waiting))
-        for task in tasks:
+        for task in as_tasks(self.waiting.take(len(self.waiting))):
             self.offloading.refuse(task, Status.IN_FLIGHT, now)
         self._over = True
         self.clock.halt()

@@ -34,7 +34,7 @@ class Status(IntEnum):
     NO_COVERAGE = 2
     """A radio transfer found no usable link for longer than `radio.outage_s`."""
     REJECTED = 3
-    """A queue was full."""
+    """A queue was full, or the site has no processor."""
     LEFT = 4
     """The vehicle left the map first."""
     EXPIRED = 5

@@ -124,8 +124,9 @@ def _berlin() -> MapFiles:
 
 
 def _map_folder(name: str, folder: Path) -> MapFiles:
-    known_home = bundled("sumo_maps") / name
-    home = known_home if "/" not in name and _is_folder(known_home) else folder / name
+    ours = bundled("sumo_maps")
+    own_names = [path.name for path in ours.iterdir()] if ours.is_dir() else []
+    home = (ours if name in own_names else folder) / name
     if not _is_folder(home):
         known = ", ".join(entry.name for entry in list_maps())
         raise InputError(f"map={name}: no such map and no folder {home}; known maps are {known}")

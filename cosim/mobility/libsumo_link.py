@@ -69,7 +69,7 @@ class LibsumoLink:
             with _quiet(self._printed):
                 call()
         except self._errors as error:
-            raise SumoError(told(self._printed) or str(error)) from error
+            raise SumoError(told(self._printed) or " ".join(str(error).split())) from error
 
 
 @contextmanager

@@ -64,15 +64,16 @@ class Recording:
 def assemble(rows: Rows, ticks: int, bounds_m: Bounds) -> Recording:
     """Sorts rows into a recording.
 
-    Vehicles are numbered by their first tick, then by their code. A vehicle that has no row at a tick between its first
-    and its last is being teleported.
+    Vehicles are numbered by their first tick, then by their id, as a live source does. A vehicle that has no row at a tick
+    between its first and its last is being teleported.
     """
     codes, vehicle = np.unique(rows.vehicle, return_inverse=True)
     first = np.full(len(codes), np.iinfo(np.int64).max)
     last = np.full(len(codes), -1)
     np.minimum.at(first, vehicle, rows.tick)
     np.maximum.at(last, vehicle, rows.tick)
-    order = np.lexsort((codes, first))
+    ids = np.array([rows.names[code][0] for code in codes], dtype=np.str_)
+    order = np.lexsort((codes, ids, first))
     number = np.empty(len(codes), dtype=np.int64)
     number[order] = np.arange(len(codes))
     first, last = first[order], last[order]

@@ -84,9 +84,10 @@ class TraciLink:
     def close(self) -> None:
         """See Link."""
         if self._connection is not None:
-            with suppress(*self._errors):
-                self._connection._socket.settimeout(1.0)
-                self._connection.close(False)
+            if self._connection._socket is not None:  # traci drops it when SUMO is gone
+                with suppress(*self._errors):
+                    self._connection._socket.settimeout(1.0)
+                    self._connection.close(False)
             self._connection = None
             with suppress(subprocess.TimeoutExpired):
                 self.process.wait(1.0)

@@ -47,6 +47,10 @@ class Cell(Protocol):
         """Let a flow run."""
         ...
 
+    def flows(self) -> list[Flow]:
+        """The active flows in order of their start."""
+        ...
+
     def withdraw(self, flow: Flow) -> None:
         """Take a flow out."""
         ...
@@ -125,6 +129,10 @@ class NomaCell:
             else np.broadcast_to(heard, (*snr.shape, len(heard)))
         )
         return self.alone_bps(snr / (1.0 + others.sum(axis=-1)))
+
+    def flows(self) -> list[Flow]:
+        """The active flows in order of their start."""
+        return list(self._flows)
 
     def start(self, flow: Flow) -> Flow:
         """Let a flow run."""

@@ -66,7 +66,8 @@ class Channel:
         sites = range(len(site_xy_m))
         self.up: list[Cell] = [make_cell(clock, radio.access, radio.bandwidth_hz, cap, uplink=True) for _ in sites]
         self.down: list[Cell] = [make_cell(clock, radio.access, down_hz, cap, uplink=False) for _ in sites]
-        self._active: dict[Transfer, None] = {}
+        self._outside: dict[Transfer, None] = {}
+        """Transfers without a medium: no coverage, or in the middle of a handover."""
         self._busy_s = np.zeros((2, len(site_xy_m)))
         self._ticked_s = 0.0
         self._cells_changed = facts.batch(CellChanged)
@@ -88,10 +89,6 @@ class Channel:
         """Send to a vehicle from its serving site, or from the site `pinned`."""
         return self._send(Downlink(vehicle, task, size_bit, 0.0, 1.0, pinned), self.down)
 
-    def end(self, transfer: Transfer) -> None:
-        """Forget a transfer that its story has done with; called once for each."""
-        del self._active[transfer]
-
     def serving(self, vehicle: int) -> int:
         """The site that serves a vehicle now, or NOWHERE."""
         row = self.air.row.get(vehicle)
@@ -103,7 +100,7 @@ class Channel:
         """Vehicles have moved: new serving sites, new rates; transfers follow, and those of the gone are lost."""
         now = self._clock.now
         gone = set(left.tolist())
-        for transfer in list(self._active) if gone else ():
+        for transfer in self._transfers() if gone else ():
             if transfer.vehicle in gone:
                 transfer.cancel(VehicleGone())
         up_busy, down_busy = self._activity(tick)
@@ -135,7 +132,7 @@ class Channel:
         """Move the active transfers to where their vehicles are."""
         self._ticked_s = self._clock.now
         touched: dict[tuple[bool, int], None] = {}
-        for transfer in list(self._active):
+        for transfer in self._transfers():
             row = self.air.row.get(transfer.vehicle)
             if row is None:
                 continue  # sent to a vehicle that is gone: about to be lost
@@ -147,6 +144,13 @@ class Channel:
         for uplink, site in touched:
             cell = (self.up if uplink else self.down)[site]
             cell.retune(partial(self._retuned, cell))
+
+    def _transfers(self) -> list[Transfer]:
+        """All transfers on their way: those in cells, then those outside."""
+        self._outside = {transfer: None for transfer in self._outside if transfer.error is None}
+        cells = (*self.up, *self.down)
+        inside = [flow for cell in cells if cell.active for flow in cell.flows()]
+        return [*inside, *self._outside]  # type: ignore[list-item]  # only transfers run in cells
 
     def _retuned(self, cell: Cell, flow: Flow) -> float:
         assert isinstance(flow, Transfer)  # noqa: S101 - only transfers run in cells
@@ -167,9 +171,9 @@ class Channel:
     # --- the way of a transfer -------------------------------------------------------------------------------------
 
     def _send(self, transfer: Transfer, cells: Sequence[Cell]) -> Transfer:
-        self._active[transfer] = None
         row = self.air.row.get(transfer.vehicle)
         if row is None:
+            self._outside[transfer] = None
             self._clock.at(self._clock.now, partial(self._lose, transfer, transfer.waits, VehicleGone()))
             return transfer
         site, snr = self._link(transfer, row)
@@ -199,6 +203,7 @@ class Channel:
         transfer.handovers += not came_back
         interruption_s = 0.0 if came_back else self._radio.handover.interruption_s
         if interruption_s > 0.0:
+            self._outside[transfer] = None
             self._clock.at(self._clock.now + interruption_s, partial(self._join, transfer, transfer.waits))
         else:
             self._join(transfer, transfer.waits)
@@ -206,12 +211,14 @@ class Channel:
     def _join(self, transfer: Transfer, waits: int) -> None:
         if transfer.waits != waits or transfer.error is not None:
             return
+        self._outside.pop(transfer, None)
         _, snr = self._link(transfer, self.air.row[transfer.vehicle])
         cell = (self.up if transfer.uplink else self.down)[transfer.site]
         transfer.gain = cell.gain(snr)
         cell.start(transfer)
 
     def _suspend(self, transfer: Transfer) -> None:
+        self._outside[transfer] = None
         give_up_s = self._clock.now + self._radio.outage_s
         self._clock.at(give_up_s, partial(self._lose, transfer, transfer.waits, LinkLost()))
 

@@ -121,10 +121,12 @@ class SidelinkChannel:
         count, most = len(numbers), self._options.max_neighbours
         if count < 2:
             return Neighbours(np.full((count, most), NOWHERE), np.full((count, most), inf))
-        ranks = list(range(2, most + 2))  # rank 1 is the vehicle itself
-        distance_m, found = cKDTree(here).query(here, k=ranks, distance_upper_bound=self._options.range_m)
-        away = here[:, :1] >= 1e12
-        none = np.isinf(distance_m) | away
+        found_m, found = cKDTree(here).query(here, k=most + 1, distance_upper_bound=self._options.range_m)
+        # The vehicle itself is the first, unless another stands at the very same place.
+        found_m = np.where(found == np.arange(count)[:, None], inf, found_m)
+        order = np.argsort(found_m, axis=1, kind="stable")[:, :most]
+        distance_m, found = np.take_along_axis(found_m, order, axis=1), np.take_along_axis(found, order, axis=1)
+        none = np.isinf(distance_m) | (here[:, :1] >= 1e12)
         names = np.where(none, NOWHERE, np.append(numbers, NOWHERE)[np.minimum(found, count)])
         return Neighbours(names, np.where(none, inf, distance_m))
 

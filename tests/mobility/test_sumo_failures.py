@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import socket
+from collections import deque
 from pathlib import Path
 
 import pytest
@@ -52,9 +53,9 @@ def test_broken_net(kind, begin_s, own_map, capfd):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_bad_route(kind, own_map, capfd):
-    """A route over an unknown edge is refused and the edge is named."""
+    """A first route over an unknown edge is refused at the start and the edge is named."""
     routes = own_map / "rou.xml"
-    routes.write_text(routes.read_text().replace("left0A0", "nowhere", 1))
+    routes.write_text(routes.read_text().replace("right0A0", "nowhere", 1))
     with pytest.raises(InputError) as error:
         start(KINDS[kind], own_map)
     assert "nowhere" in one_line(error)
@@ -69,8 +70,7 @@ def test_bad_route_far_on(kind, own_map, capfd):
     routes.write_text(f"{head}nowhere{tail}")
     source = start(KINDS[kind], own_map)
     with pytest.raises(RunError) as error:
-        for tick in range(1900):
-            source.advance(tick)
+        deque(map(source.advance, range(1900)), maxlen=0)
     assert "nowhere" in one_line(error)
     source.close()
     assert capfd.readouterr() == ("", "")
@@ -79,7 +79,7 @@ def test_bad_route_far_on(kind, own_map, capfd):
 def test_next_start_after_a_refused_one(own_map):
     """After a refused map the same process can open a good one."""
     good = shutil.copytree(own_map, own_map.parent / "good")
-    (own_map / "net.net.xml").write_text("<net><location convBoundary='0,0,1,1'/><edge")
+    (own_map / "net.net.xml").write_text("<net version='1.20'><location convBoundary='0,0,1,1'/><edge")
     for kind in KINDS.values():
         with pytest.raises(InputError):
             start(kind, own_map)
@@ -134,7 +134,7 @@ def test_chosen_port(own_map):
 
 
 def test_two_at_once(own_map):
-    """libsumo holds one simulation: a second is refused, the first goes on, and after its end another may start."""
+    """Libsumo holds one simulation: a second is refused, the first goes on, and after its end another may start."""
     first = start(LibsumoMobility(), own_map)
     first.advance(0)
     with pytest.raises(RunError, match="one simulation per process"):
@@ -156,7 +156,7 @@ def test_traci_beside_libsumo(own_map):
 
 @pytest.mark.parametrize(
     ("field", "value", "reason"),
-    [("step_s", 0.0004, "multiple of 0.001 s"), ("begin_s", 10.3, "not a multiple of mobility.step_s")],
+    [("step_s", 0.0015, "multiple of 0.001 s"), ("begin_s", 10.3, "not a multiple of mobility.step_s")],
 )
 def test_times_that_do_not_fit(field, value, reason, own_map):
     """A step below SUMO's clock, or a start between two steps, is refused."""
@@ -170,6 +170,25 @@ def test_missing_file(missing, own_map):
     (own_map / missing).unlink()
     with pytest.raises(InputError, match=missing):
         start(LibsumoMobility(), own_map)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("<net><location convBoundary='0,0,1,1'/></net>", "line 1: the net states no version"),
+        ("<net version='1.20'><location convBoundary='0,0,1'/></net>", "line 1: not enough values"),
+        ("<net version='1.20'><location/></net>", "line 1: attribute 'convBoundary' is missing"),
+        ("<net version='1.20'></net>", "not a SUMO net"),
+        ("<net version='1.20'><loc", "broken XML"),
+        ("", "broken XML"),
+    ],
+)
+def test_net_that_is_none(text, reason, own_map):
+    """A net whose head is wrong is refused before SUMO sees it: some such nets end the whole process in libsumo."""
+    (own_map / "net.net.xml").write_text(text)
+    with pytest.raises(InputError, match=reason) as error:
+        start(LibsumoMobility(), own_map)
+    assert "net.net.xml" in one_line(error)
 
 
 def test_missing_map():

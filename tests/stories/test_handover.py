@@ -1,9 +1,9 @@
 """A vehicle goes from one cell to the next while it sends.
 
-    A (0)                     B (150)
-    |---- heard to 100 ----|
-          |---- heard from 50 ----|
-    car:  40 at ticks 0 and 1, then 110
+A (0)                     B (150)
+|---- heard to 100 ----|
+      |---- heard from 50 ----|
+car:  40 at ticks 0 and 1, then 110
 """
 
 import pytest
@@ -18,7 +18,9 @@ def test_uplink_goes_on_in_the_new_cell(tmp_path):
 
     0.5 to 2 in A: 1.5 of 4 Mbit; nothing to 2.25; 2.5 Mbit in B to 4.75.
     """
-    story = tell(tmp_path, {"a": CROSSING}, TASK, "B", sites=sites(A=0, B=150), radio={"handover": {"interruption_s": 0.25}})
+    story = tell(
+        tmp_path, {"a": CROSSING}, TASK, "B", sites=sites(A=0, B=150), radio={"handover": {"interruption_s": 0.25}}
+    )
     assert story.facts == [
         "0 VehicleEntered a",
         "0 CellChanged a -->A",

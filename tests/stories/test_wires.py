@@ -1,6 +1,6 @@
 """A task goes over wires: to a host behind another site, to a vehicle that has moved on, to the cloud."""
 
-from stories import FAR, NEAR_A, NEAR_B, tell
+from stories import FAR, NEAR_A, NEAR_B, Told, tell
 
 WIRE = {"kind": "star", "bandwidth_bps": 1e6, "latency_s": 0.1}
 """Two hops between sites: 1 Mbit takes 2.2 s, 0.5 Mbit takes 1.2 s."""
@@ -65,13 +65,15 @@ def test_host_behind_another_site(tmp_path):
 
 
 def test_a_site_that_is_radio_only(tmp_path):
-    """A site without cores carries tasks for others' hosts."""
+    """A site without cores carries tasks for others' hosts, and rejects a task that is meant for itself."""
     listed = {
         "kind": "listed",
         "sites": [{"name": "A", "x_m": 0, "y_m": 0, "cores": 0}, {"name": "B", "x_m": 1000, "y_m": 0}],
     }
-    story = tell(tmp_path, {"a": [NEAR_A] * 11}, [(0.5, "a")], "B", backhaul=WIRE, sites=listed)
-    assert story.facts[-1] == "6.4 TaskEnded 0 COMPLETED through A"
+    story = tell(
+        tmp_path, {"a": [NEAR_A] * 11}, [(0.5, "a"), (7.0, "a")], Told(["B", "A"]), backhaul=WIRE, sites=listed
+    )
+    assert story.of("TaskEnded") == ["6.4 TaskEnded 0 COMPLETED through A", "8 TaskEnded 1 REJECTED in QUEUE"]
 
 
 def test_a_wire_is_shared(tmp_path):

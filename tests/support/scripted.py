@@ -14,7 +14,7 @@ TELEPORTING = float("nan")
 
 
 class ScriptedMobility:
-    """One place for each vehicle and tick: (x, y) on the road, NaN teleporting, None before it enters and after it left.
+    """A place for each vehicle and tick: (x, y) on the road, NaN teleporting, None before it enters and after it left.
 
     Speed and heading follow from the last place; a vehicle whose list has ended has left.
     """
@@ -30,6 +30,7 @@ class ScriptedMobility:
         self.closed = False
 
     def advance(self, tick: int) -> MobilityFrame:
+        """See MobilitySource."""
         if self.closed:
             raise RunError("the script is closed")
         left = self._roster.leave([name for name in self._roster.ids if self._place(name, tick) is None])
@@ -43,6 +44,7 @@ class ScriptedMobility:
         return build_frame(tick * self.step_s, self._roster.numbers, motion, entered, left)
 
     def close(self) -> None:
+        """See MobilitySource."""
         self.closed = True
 
     def _place(self, name: str, tick: int) -> Place:

@@ -224,7 +224,9 @@ class _Names:
 
     def __init__(self, trace: Trace) -> None:
         self._site = {-1: "-", **dict(trace.sql("SELECT site, name FROM site_deployed").itertuples(index=False))}
-        self._vehicle = dict(trace.sql("SELECT vehicle, vehicle_id FROM vehicle_entered").itertuples(index=False))
+        self._vehicle = {-1: "-"} | dict(
+            trace.sql("SELECT vehicle, vehicle_id FROM vehicle_entered").itertuples(index=False)
+        )
 
     def line(self, kind: str, row: dict[str, Any]) -> str:
         """What follows the kind."""

@@ -1,0 +1,251 @@
+"""Media against plain arithmetic: each flow re-rated at each event, under random starts, withdrawals, moves and retunes.
+
+The plain medium keeps what each flow has left and steps from one end to the next; the product keeps a heap in virtual
+time. Both must tell the same ends, the same bits left and the same totals.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Literal
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cosim.clock import Clock
+from cosim.fluid import Flow, Fluid
+from cosim.radio.cell import NomaCell
+from cosim.types import Failure
+
+FLOWS = 6
+TOLERANCE = 1e-6  # bit and s, for sizes of 0.1 to 100 bit: a flow ends up to 1 ns early, and steps add rounding
+FAST = settings(max_examples=250, deadline=None, derandomize=True)
+
+
+@dataclass(slots=True)
+class PlainFlow:
+    """What the arithmetic knows of a flow."""
+
+    size: float
+    left: float
+    weight: float
+    gain: float = 1.0
+    delivered: float = 0.0
+    """Integral of its rates since it was new or began again."""
+    active_s: float = 0.0
+
+
+Rates = Callable[[list[PlainFlow]], list[float]]
+
+
+@dataclass(slots=True)
+class PlainMedium:
+    """Re-rates every flow whenever one ends."""
+
+    rates: Rates
+    flows: dict[int, PlainFlow] = field(default_factory=dict)
+    now_s: float = 0.0
+    number_s: float = 0.0
+    busy_s: float = 0.0
+    done: float = 0.0
+    ends_s: dict[int, float] = field(default_factory=dict)
+
+    def run(self, until_s: float) -> None:
+        while self.flows:
+            numbers = list(self.flows)
+            rates = self.rates([self.flows[number] for number in numbers])
+            first_s, first = min(
+                (self.flows[number].left / rate, number) for number, rate in zip(numbers, rates, strict=True)
+            )
+            step_s = min(first_s, until_s - self.now_s)
+            for number, rate in zip(numbers, rates, strict=True):
+                flow = self.flows[number]
+                flow.left -= rate * step_s
+                flow.delivered += rate * step_s
+                flow.active_s += step_s
+            self.number_s += step_s * len(numbers)
+            self.busy_s += step_s
+            self.now_s += step_s
+            if first_s > step_s:
+                break
+            self.done += self.flows[first].size
+            self.flows.pop(first).left = 0.0
+            self.ends_s[first] = self.now_s
+        self.now_s = until_s
+
+
+def shared_rates(unit_rate: float, room: float) -> Rates:
+    """u w g / max(1, W / F)."""
+
+    def rates(flows: list[PlainFlow]) -> list[float]:
+        crowd = max(1.0, sum(flow.weight for flow in flows) / room)
+        return [unit_rate * flow.weight * flow.gain / crowd for flow in flows]
+
+    return rates
+
+
+def noma_rates(band_hz: float, cap: float, sic: bool) -> Rates:
+    """B min(cap, log2(1 + P / (1 + I))): I is everybody else, or with SIC those who are decoded later."""
+
+    def rates(flows: list[PlainFlow]) -> list[float]:
+        order = sorted(range(len(flows)), key=lambda place: -flows[place].gain)
+        rank = {place: number for number, place in enumerate(order)}
+        found = []
+        for place, flow in enumerate(flows):
+            heard = sum(
+                other.gain for at, other in enumerate(flows) if at != place and (not sic or rank[at] > rank[place])
+            )
+            found.append(band_hz * min(cap, math.log2(1.0 + flow.gain / (1.0 + heard))))
+        return found
+
+    return rates
+
+
+MEDIA: dict[str, tuple[Callable[[Clock], Fluid | NomaCell], Rates]] = {
+    "shared": (lambda clock: Fluid(clock, 3.0), shared_rates(3.0, 1.0)),
+    "slices": (lambda clock: Fluid(clock, 3.0, math.inf), shared_rates(3.0, math.inf)),
+    "cores": (lambda clock: Fluid(clock, 3.0, 2.5), shared_rates(3.0, 2.5)),
+    "noma": (lambda clock: NomaCell(clock, 3.0, 4.0, sic=False), noma_rates(3.0, 4.0, sic=False)),
+    "noma with sic": (lambda clock: NomaCell(clock, 3.0, math.inf, sic=True), noma_rates(3.0, math.inf, sic=True)),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Something that is done to a flow, or to a medium, `gap_s` after the step before."""
+
+    gap_s: float
+    kind: Literal["start", "withdraw", "again", "move", "retune"]
+    flow: int
+    medium: int
+    gain: float
+
+
+STEPS = st.lists(
+    st.builds(
+        Step,
+        gap_s=st.floats(0.0, 8.0),
+        kind=st.sampled_from(["start", "start", "withdraw", "again", "move", "retune"]),
+        flow=st.integers(0, FLOWS - 1),
+        medium=st.integers(0, 1),
+        gain=st.floats(0.05, 20.0),
+    ),
+    min_size=4,
+    max_size=40,
+)
+
+
+class Both:
+    """Two media of one kind, as product and as arithmetic, and the same flows in both."""
+
+    def __init__(self, kind: str, sizes: list[float], weights: list[float]) -> None:
+        make, rates = MEDIA[kind]
+        self.clock = Clock()
+        self.media = [make(self.clock) for _ in range(2)]
+        self.plain = [PlainMedium(rates) for _ in range(2)]
+        self.flows = [Flow(size, 1.0, weight) for size, weight in zip(sizes, weights, strict=True)]
+        self.plain_flows = [PlainFlow(size, size, weight) for size, weight in zip(sizes, weights, strict=True)]
+        self.ends_s: dict[int, float] = {}
+        for number, flow in enumerate(self.flows):
+            flow.resume = partial(self._ended, number)
+
+    def _ended(self, number: int, _: object) -> None:
+        assert number not in self.ends_s
+        self.ends_s[number] = self.clock.now
+
+    def do(self, step: Step) -> None:
+        for medium in self.plain:
+            medium.run(self.clock.now)
+        active = self.flows[step.flow].medium is not None
+        if step.kind == "retune":
+            self._retune(step)
+        elif step.flow in self.ends_s:
+            return
+        elif step.kind == "start" and not active:
+            self._start(step)
+        elif step.kind == "withdraw" and active:
+            self._withdraw(step.flow)
+        elif step.kind == "again" and active:
+            self._withdraw(step.flow)
+            flow, plain = self.flows[step.flow], self.plain_flows[step.flow]
+            flow.left, plain.left, plain.delivered = flow.size, flow.size, 0.0
+            self._start(step)
+        elif step.kind == "move" and active:
+            self._withdraw(step.flow)
+            self._start(step)
+
+    def _start(self, step: Step) -> None:
+        self.flows[step.flow].gain = self.plain_flows[step.flow].gain = step.gain
+        self.plain[step.medium].flows[step.flow] = self.plain_flows[step.flow]
+        self.media[step.medium].start(self.flows[step.flow])
+
+    def _withdraw(self, number: int) -> None:
+        flow = self.flows[number]
+        assert flow.medium is not None
+        flow.medium.withdraw(flow)
+        for plain in self.plain:
+            plain.flows.pop(number, None)
+            plain.ends_s.pop(number, None)
+        assert flow.left == pytest.approx(self.plain_flows[number].left, abs=TOLERANCE)
+
+    def _retune(self, step: Step) -> None:
+        def gain(flow: Flow) -> float:
+            return step.gain * (1.0 + 0.3 * self.flows.index(flow))
+
+        for number, plain in self.plain[step.medium].flows.items():
+            plain.gain = gain(self.flows[number])
+        self.media[step.medium].retune(gain)
+
+
+@pytest.mark.parametrize("kind", MEDIA)
+@FAST
+@given(
+    steps=STEPS,
+    sizes=st.lists(st.floats(0.1, 100.0), min_size=FLOWS, max_size=FLOWS),
+    weights=st.lists(st.floats(0.1, 2.0), min_size=FLOWS, max_size=FLOWS),
+)
+def test_media_deliver_what_arithmetic_says(
+    kind: str, steps: list[Step], sizes: list[float], weights: list[float]
+) -> None:
+    """Whatever happens to a flow, its size is what was delivered and what is left, and it ends when that is nothing."""
+    both = Both(kind, sizes, weights)
+    due_s = 0.0
+    for step in steps:
+        due_s += step.gap_s
+        both.clock.at(due_s, partial(both.do, step))
+    both.clock.advance()
+    for medium, plain in zip(both.media, both.plain, strict=True):
+        plain.run(max(both.clock.now, plain.now_s) + 1.0)
+        medium.settle()
+        assert medium.active == len(plain.flows) == 0
+        assert medium.number_s == pytest.approx(plain.number_s, abs=TOLERANCE)
+        assert medium.busy_s == pytest.approx(plain.busy_s, abs=TOLERANCE)
+        assert medium.done == pytest.approx(plain.done, abs=TOLERANCE)
+    assert both.ends_s == pytest.approx({**both.plain[0].ends_s, **both.plain[1].ends_s}, abs=TOLERANCE)
+    for flow, plain_flow in zip(both.flows, both.plain_flows, strict=True):
+        assert flow.left == pytest.approx(plain_flow.left, abs=TOLERANCE)
+        assert plain_flow.delivered + flow.left == pytest.approx(flow.size, abs=TOLERANCE)
+        assert flow.active_s == pytest.approx(plain_flow.active_s, abs=TOLERANCE)
+
+
+class Cancelled(Failure):
+    """By the test."""
+
+
+def test_a_cancelled_flow_leaves_its_medium() -> None:
+    """A cancelled flow gets the error at once, keeps what is left, and gives its share to the others."""
+    clock = Clock()
+    medium = Fluid(clock, 1.0)
+    told: list[tuple[float, Exception | None]] = []
+    flows = [Flow(4.0), Flow(4.0)]
+    for flow in flows:
+        flow.resume = lambda wait: told.append((clock.now, wait.error))
+        medium.start(flow)
+    error = Cancelled()
+    clock.at(2.0, partial(flows[0].cancel, error))
+    clock.advance()
+    assert told == [(2.0, error), (5.0, None)]
+    assert (flows[0].left, flows[1].left) == (3.0, 0.0)
+    assert (medium.ended, medium.done) == (1, 4.0)
