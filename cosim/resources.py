@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 def bundled(folder: str) -> Path:
-    """The folder `scenarios` or `sumo_maps`: inside the package if installed from a wheel, else at the repository's root."""
+    """The folder `scenarios` or `sumo_maps`: inside the package in a wheel, at the repository's root in a checkout."""
     package = Path(str(files("cosim")))
     shipped = package / "_data" / folder
     return shipped if shipped.is_dir() else package.parent / folder

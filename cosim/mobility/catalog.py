@@ -54,9 +54,10 @@ class MapEntry:
 
 
 _SUMO_MAPS = (
-    MapEntry("sumo:a10kw", "Berlin ring road at Koenigs Wusterhausen, about 970 vehicles at once from t=900 s on"),
+    MapEntry("sumo:a10kw", "Motorway ring south-east of Berlin (A10), about 965 vehicles at once from t=900 s on"),
     MapEntry(
-        "sumo:berlin", "Berlin-Adlershof and Johannisthal, random demand, about 2,950 vehicles at once at t=1800 s"
+        "sumo:berlin",
+        "District in the south-east of Berlin, random demand, about 3,000 vehicles at once at t=1800 s and growing",
     ),
 )
 
@@ -89,6 +90,9 @@ def resolve_map(name: str, folder: Path) -> MapFiles:
     for path in (files.net, *files.routes):
         if not path.is_file():
             raise InputError(f"map={name}: {path} is missing; install eclipse-sumo again")
+    for path in (*files.routes, *files.additional):
+        if "," in str(path):
+            raise InputError(f"map={name}: SUMO cannot read {path}, commas part its list of files; rename the folder")
     read_bounds(files.net)
     return files
 

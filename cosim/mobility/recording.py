@@ -64,8 +64,8 @@ class Recording:
 def assemble(rows: Rows, ticks: int, bounds_m: Bounds) -> Recording:
     """Sorts rows into a recording.
 
-    Vehicles are numbered by their first tick, then by their id, as a live source does. A vehicle that has no row at a tick
-    between its first and its last is being teleported.
+    Vehicles are numbered by their first tick, then by their id, as a live source does. A vehicle that has no row
+    at a tick between its first and its last is being teleported.
     """
     codes, vehicle = np.unique(rows.vehicle, return_inverse=True)
     first = np.full(len(codes), np.iinfo(np.int64).max)

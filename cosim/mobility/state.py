@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
+from cosim.errors import InputError
 from cosim.mobility.cache import cache_folder, cached, content_key
 from cosim.mobility.catalog import MapFiles
 from cosim.mobility.programs import run_program, sumo_version
@@ -46,6 +47,8 @@ def _place(options: list[str], files: MapFiles, begin_s: float) -> Path:
 
 
 def _compute(options: list[str], mobility: LibsumoMobility | TraciMobility, state: Path) -> None:
+    if ":" in str(state):
+        raise InputError(f"SUMO cannot write {state}, a colon means a socket to it; set COSIM_CACHE to another folder")
     begin_s, step_s = mobility.begin_s, mobility.step_s
     logger.info("computing the traffic up to t=%g s; the next run finds it in the cache", begin_s)
     saving = ["--save-state.times", f"{begin_s:.3f}", "--save-state.files", str(state)]

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from cosim.scenario.schema import Statistics
+from cosim.scenario.work import Semantic
 from cosim.trace.reader import Trace
 from cosim.trace.statistics import Estimate, batch_quantile, batch_ratio, batch_total
 from cosim.types import FloatArray, Status
@@ -72,6 +73,7 @@ def kpis(trace: Trace, statistics: Statistics | None = None) -> Kpis:
         [
             *_tasks(trace, slices),
             *_latencies(trace, slices),
+            *_meaning(trace, slices),
             *_traffic(trace, slices),
             *_utilisations(trace, slices),
         ]
@@ -137,6 +139,31 @@ def _latencies(trace: Trace, slices: _Slices) -> Iterator[tuple[str, Estimate]]:
                 float(overall[place]), quantiles.to_numpy(dtype=np.float64), counts, level, slices.confidence, "s"
             ),
         )
+
+
+def _meaning(trace: Trace, slices: _Slices) -> Iterator[tuple[str, Estimate]]:
+    """Mean semantic performance (S1 eq 1) of the tasks done in time, over the classes that have semantics."""
+    semantics = [task_class.semantic for task_class in trace.scenario.tasks.classes]
+    cases = [
+        f"WHEN {number} THEN {_performance(semantic)}"
+        for number, semantic in enumerate(semantics)
+        if semantic is not None
+    ]
+    if not cases:
+        return
+    table = trace.sql(
+        f"SELECT {slices.by_start('released_s')} AS batch, count(value) AS n, sum(value) AS total FROM ("
+        f"SELECT e.released_s, CASE task_class {' '.join(cases)} END AS value FROM task_ended e "
+        f"JOIN task_released r USING (task) WHERE status = {Status.COMPLETED:d} "
+        f"AND e.released_s >= {slices.begin_s!r} AND e.released_s < {slices.end_s!r}) GROUP BY batch"
+    ).set_index("batch")
+    total, count = slices.column(table, "total"), slices.column(table, "n")
+    yield "semantic_performance", batch_ratio(total, count, slices.confidence)
+
+
+def _performance(semantic: Semantic) -> str:
+    """S1 eq 1 (`cosim.semantic.performance`) as SQL: phi_1 s_c + phi_2 sigma_ij."""
+    return f"{semantic.complexity_weight!r} * cycles + {semantic.efficiency_weight!r} * efficiency"
 
 
 def _traffic(trace: Trace, slices: _Slices) -> Iterator[tuple[str, Estimate]]:

@@ -12,7 +12,7 @@ from cosim.fluid import Flow, Fluid
 from cosim.radio.cell import NomaCell, OrthogonalCell, make_cell
 from cosim.scenario.hosts import Backhaul, Cloud
 from cosim.scenario.radio import Fixed
-from cosim.topology import build_topology
+from cosim.topology import Topology, build_topology
 from cosim.transport import Wires
 from cosim.validation.drive import drive, sojourns_s
 
@@ -65,7 +65,7 @@ def test_noma_without_sic() -> None:
 
 
 def test_noma_with_sic() -> None:
-    """Of two equal users at SNR 3 the later is decoded last and has 2 bit/s/Hz, the earlier log2(1 + 3/4) until then."""
+    """Of two equal users at SNR 3 the later is decoded last with 2 bit/s/Hz, the earlier has log2(1 + 3/4) until then."""
     clock = Clock()
     cell = NomaCell(clock, 1e6, math.inf, sic=True)
     ends = ends_s(clock, [0.0, 0.0], lambda _: cell.start(Flow(2e6, 3.0)))
@@ -101,8 +101,10 @@ def test_a_drowned_user_goes_on_when_the_strong_one_is_gone(sic: bool) -> None:
     assert ends == pytest.approx([alone_s, 1.0] if sic else [alone_s, alone_s + 1.0], rel=1e-9)
 
 
-def carried_s(wires: Wires, clock: Clock, size_bit: float, routes: Sequence[tuple[int, int]]) -> list[float]:
+def carried_s(topology: Topology, size_bit: float, routes: Sequence[tuple[int, int]]) -> list[float]:
     """When each of the messages that are sent at once over the wires has arrived."""
+    clock = Clock()
+    wires = Wires(clock, topology)
     arrived_s = [math.nan] * len(routes)
 
     def story(number: int) -> Story:
@@ -114,28 +116,24 @@ def carried_s(wires: Wires, clock: Clock, size_bit: float, routes: Sequence[tupl
 
 
 def test_wires_store_and_forward() -> None:
-    """A message over a star takes size over bandwidth and the latency on each of its two wires, then more to a cloud."""
-    clock, size_bit = Clock(), 8e6
+    """A message takes size over bandwidth and the latency of each wire on its way, over a star and up to the cloud."""
+    size_bit = 8e6
     backhaul = Backhaul(bandwidth_bps=1e9, latency_s=0.001)
     cloud = Cloud(bandwidth_bps=1e8, latency_s=0.04)
     topology = build_topology(np.array([[0.0, 0.0], [100.0, 0.0], [200.0, 0.0]]), backhaul, cloud)
     assert topology.cloud is not None
     between_s = 2.0 * (size_bit / 1e9 + 0.001)
     up_s = size_bit / 1e9 + 0.001 + size_bit / 1e8 + 0.04
-    wires = Wires(clock, topology)
-    assert carried_s(wires, clock, size_bit, [(0, 1)])[0] == pytest.approx(between_s, rel=1e-12)
-    start_s = clock.now
-    assert carried_s(wires, clock, size_bit, [(2, topology.cloud)])[0] - start_s == pytest.approx(up_s, rel=1e-12)
-    assert topology.latency_s[0, 1] + size_bit * topology.per_bit_s[0, 1] == pytest.approx(between_s, rel=1e-12)
-    hop = topology.latency_s[2, topology.cloud] + size_bit * topology.per_bit_s[2, topology.cloud]
-    assert hop == pytest.approx(up_s, rel=1e-12)
+    for route, expected_s in (((0, 1), between_s), ((2, topology.cloud), up_s)):
+        assert carried_s(topology, size_bit, [route]) == pytest.approx([expected_s], rel=1e-12)
+        table_s = topology.latency_s[route] + size_bit * topology.per_bit_s[route]
+        assert table_s == pytest.approx(expected_s, rel=1e-12)
 
 
 def test_wires_are_shared_in_one_direction() -> None:
     """Two messages on one route halve each wire's rate; one the other way is not in their way."""
-    clock, size_bit = Clock(), 8e6
     topology = build_topology(np.array([[0.0, 0.0], [100.0, 0.0]]), Backhaul(bandwidth_bps=1e9, latency_s=0.001), None)
-    arrived_s = carried_s(Wires(clock, topology), clock, size_bit, [(0, 1), (0, 1), (1, 0)])
+    arrived_s = carried_s(topology, 8e6, [(0, 1), (0, 1), (1, 0)])
     assert arrived_s == pytest.approx([0.034, 0.034, 0.018], rel=1e-12)
 
 

@@ -1,4 +1,4 @@
-"""Media against plain arithmetic: each flow re-rated at each event, under random starts, withdrawals, moves and retunes.
+"""Media against plain arithmetic: each flow re-rated at each event, under random starts, withdrawals and moves.
 
 The plain medium keeps what each flow has left and steps from one end to the next; the product keeps a heap in virtual
 time. Both must tell the same ends, the same bits left and the same totals.
@@ -53,6 +53,7 @@ class PlainMedium:
     ends_s: dict[int, float] = field(default_factory=dict)
 
     def run(self, until_s: float) -> None:
+        """Let time pass."""
         while self.flows:
             numbers = list(self.flows)
             rates = self.rates([self.flows[number] for number in numbers])
@@ -77,7 +78,7 @@ class PlainMedium:
 
 
 def shared_rates(unit_rate: float, room: float) -> Rates:
-    """u w g / max(1, W / F)."""
+    """Rates u w g / max(1, W / F)."""
 
     def rates(flows: list[PlainFlow]) -> list[float]:
         crowd = max(1.0, sum(flow.weight for flow in flows) / room)
@@ -156,6 +157,7 @@ class Both:
         self.ends_s[number] = self.clock.now
 
     def do(self, step: Step) -> None:
+        """Take a step, if it makes sense to the flow as it is now."""
         for medium in self.plain:
             medium.run(self.clock.now)
         active = self.flows[step.flow].medium is not None

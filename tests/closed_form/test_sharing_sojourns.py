@@ -14,7 +14,7 @@ from cosim.types import FloatArray
 from cosim.validation.drive import poisson_s, sojourns_s
 from cosim.validation.theory import mmc_wait_s, sharing_sojourn_s
 
-JOBS = 200_000
+JOBS = 300_000
 CORE_HZ = 2.0
 SERVICE_S = 0.5
 

@@ -101,7 +101,7 @@ def spend(clock: Clock, jobs: list[Job], start: Callable[[Job], Wait]) -> tuple[
 @FAST
 @given(jobs=JOBS)
 def test_host(kind: str, jobs: list[Job]) -> None:
-    """A host's integral of number is the sum of its sojourns, and kappa f^3 times busy time what its jobs paid (1e-9)."""
+    """A host's integral of number is the sum of its sojourns, kappa f^3 times busy time what its jobs paid (1e-9)."""
     clock = Clock()
     host = HOSTS[kind](clock)
     spent_s, waits, taken = spend(clock, jobs, lambda job: host.execute(job.size, job.priority, job.share))

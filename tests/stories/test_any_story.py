@@ -17,6 +17,7 @@ class Blind:
         self._rng = rng
 
     def decide(self, observation: Observation) -> Action:
+        """Draw everything."""
         tasks, options = observation.tier.shape
         share, power_w, cpu_share = self._rng.uniform(0.0, 1.2, (3, tasks))
         return Action(self._rng.integers(options, size=tasks), share, power_w, cpu_share)

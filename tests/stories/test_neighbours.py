@@ -86,3 +86,9 @@ def test_a_helper_has_work_of_its_own(tmp_path):
     arrivals = [(0.5, "a"), (0.75, "b", {"cycles": 2e9})]
     story = beside(tmp_path, [BESIDE] * 11, arrivals=arrivals, policy=Told(["b", "local"]))
     assert story.of("queued", "started") == ["0.75 queued 1", "0.75 started 1", "1.5 queued 0", "2.75 started 0"]
+
+
+def test_two_at_the_very_same_place(tmp_path):
+    """Two vehicles at one place are each other's neighbours, not their own."""
+    story = beside(tmp_path, [FAR] * 11, arrivals=[(0.5, "a"), (5.0, "b")], policy=Told(["b", "a"]))
+    assert story.of("TaskEnded") == ["3 TaskEnded 0 COMPLETED", "7.5 TaskEnded 1 COMPLETED"]

@@ -95,6 +95,7 @@ class Told:
         self.epochs: list[float] = []
 
     def decide(self, observation: Observation) -> Action:
+        """The column of each task's place."""
         self.epochs.append(observation.time_s)
         tasks = observation.task.tolist()
         options = [self._option(observation, row, task) for row, task in enumerate(tasks)]
