@@ -77,7 +77,7 @@ def together(vehicles: int, seconds: float) -> dict[str, float]:
             marks.append((now_s, time.process_time()))
 
     with tempfile.TemporaryDirectory() as folder:
-        writer = TraceWriter(Path(folder) / "run", part_s=10.0)
+        writer = TraceWriter(Path(folder) / "run", plan.trace.part_s)
         simulation = Simulation(plan, writer)
         simulation.run(make_policy(plan.policy.name, {}, stream(1, "policy")), mark)
         writer.close(complete=True, end_s=plan.duration_s)

@@ -13,7 +13,7 @@ from itertools import count
 from typing import Any, TypeAlias
 
 import simpy
-from simpy.core import StopSimulation
+from simpy.core import EmptySchedule, StopSimulation
 
 URGENT = 0
 """Before anything else at that instant: vehicles have moved before anyone looks."""
@@ -46,7 +46,7 @@ Story: TypeAlias = Generator[Wait, None, None]
 
 
 class Clock(simpy.Environment):  # type: ignore[misc]  # SimPy is read as untyped
-    """SimPy's environment; entries of its queue are SimPy events or plain callables."""
+    """SimPy's environment; entries of its queue are plain callables, a SimPy event among them by `schedule`."""
 
     now: float = 0.0
 
@@ -68,6 +68,10 @@ class Clock(simpy.Environment):  # type: ignore[misc]  # SimPy is read as untype
         """Call `action` at `time_s`."""
         heappush(self._queue, (time_s, priority, next(self.numbers), action))
 
+    def schedule(self, event: simpy.Event, priority: int = NORMAL, delay: float = 0.0) -> None:
+        """SimPy's own way in: succeeded events, timeouts and processes."""
+        self.at(self.now + delay, partial(self._fire, event), priority)
+
     def every(self, step_s: float, action: Callable[[int], None], first: int = 0, priority: int = URGENT) -> None:
         """Call `action(n)` at `n * step_s` for n = first, first + 1, ...; times are products, never sums."""
 
@@ -86,20 +90,24 @@ class Clock(simpy.Environment):  # type: ignore[misc]  # SimPy is read as untype
         queue = self._queue
         try:
             while queue:
-                self.now, _, _, event = heappop(queue)
-                if isinstance(event, simpy.Event):
-                    self._fire(event)
-                else:
-                    event()
+                self.now, _, _, action = heappop(queue)
+                action()
         except StopSimulation:
             return
 
+    def step(self) -> None:
+        """One action; what SimPy's own `run` is made of."""
+        if not self._queue:
+            raise EmptySchedule
+        self.now, _, _, action = heappop(self._queue)
+        action()
+
     def _fire(self, event: Any) -> None:
-        """One turn of SimPy's own loop."""
+        """What SimPy does with an event that is due; a failed one that nobody caught ends the run."""
         callbacks, event.callbacks = event.callbacks, None
         for callback in callbacks:
             callback(event)
-        if not event._ok and not event._defused:
+        if not event._ok and not hasattr(event, "_defused"):
             raise event._value
 
     def pause(self, delay_s: float) -> "Pause":

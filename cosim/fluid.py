@@ -211,6 +211,7 @@ class Fluid:
         if ended:
             self.ended += len(ended)
             self._weigh(weight)
-        self._arm()
+        if heap:
+            self._arm()
         for flow in ended:
             flow.resume(flow)

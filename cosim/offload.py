@@ -260,10 +260,12 @@ class Offloading:
             self._meter.spend(sender, energy_j)
 
     def _end(self, task: Task, choice: Choice, journey: Journey, status: Status) -> None:
-        self.settle()
+        now = self._clock.now
+        self.alive_number_s += (now - self._since_s) * len(self.alive)
+        self._since_s = now
         del self.alive[task.task]
         self._record(
-            self._clock.now, task.task, task.vehicle, status, journey.phase, choice.tier, choice.target,
+            now, task.task, task.vehicle, status, journey.phase, choice.tier, choice.target,
             journey.uplink_site, journey.downlink_site, journey.handovers, task.released_s, task.deadline_s,
             choice.decided_s, journey.uplink_s, journey.uplinked_s, journey.queued_s, journey.started_s,
             journey.executed_s, journey.downlink_s, journey.transmit_j, journey.vehicle_cpu_j, journey.edge_cpu_j,

@@ -65,7 +65,7 @@ def test_noma_without_sic() -> None:
 
 
 def test_noma_with_sic() -> None:
-    """Of two equal users at SNR 3 the later is decoded last with 2 bit/s/Hz, the earlier has log2(1 + 3/4) until then."""
+    """Of two equal users at SNR 3 the later is decoded last and has 2 bit/s/Hz, the earlier log2(1.75) until then."""
     clock = Clock()
     cell = NomaCell(clock, 1e6, math.inf, sic=True)
     ends = ends_s(clock, [0.0, 0.0], lambda _: cell.start(Flow(2e6, 3.0)))
