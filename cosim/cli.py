@@ -1,5 +1,6 @@
 """The command `cosim`: reads arguments, calls the package, prints; exit status 0 done, 1 a run broke, 2 bad input."""
 
+import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -34,7 +35,8 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line and end the process with its status."""
+    """Run the command line and end the process with its status; SIGTERM, as batch systems send it, counts as Ctrl-C."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(status(arguments))
 
 
@@ -84,8 +86,11 @@ def run(
     changes = [*(overrides or []), *override("policy", policy), *override("seed", seed)]
     loaded = load(scenario, changes)
     folder = out or loaded.run_folder
-    with console.progress(loaded.scenario.duration_s, loaded.scenario.name) as tell:
-        result = simulate(loaded, folder, tell)
+    try:
+        with console.progress(loaded.scenario.duration_s, loaded.scenario.name) as tell:
+            result = simulate(loaded, folder, tell)
+    except KeyboardInterrupt:
+        raise RunError(console.stopped(folder)) from None
     drawn = None
     if picture:
         from cosim.report.figures import draw_run

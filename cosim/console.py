@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
+from pathlib import Path
 from typing import Any, Final, Protocol
 
 import typer
@@ -43,6 +44,13 @@ def say(text: str) -> None:
 def warn(text: str) -> None:
     """A line on stderr, after the program's name."""
     sys.stderr.write(f"cosim: {text}\n")
+
+
+def stopped(run_folder: Path) -> str:
+    """What to say of a run that Ctrl-C has ended."""
+    if not run_folder.exists():
+        return "interrupted before the run began; nothing is left of it"
+    return f"{STOPPED}; look at it with `cosim trace summary {run_folder}` or run again for all of it"
 
 
 def silence() -> None:

@@ -3,9 +3,12 @@
 import shutil
 import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import takewhile
 from pathlib import Path
+from typing import Literal
 
 from agents.registry import make_policy
 from cosim.decision import Action, Observation, Policy, action_problem
@@ -46,8 +49,6 @@ def simulate(loaded: Loaded, out: Path, progress: Callable[[float], None] | None
     """
     scenario = loaded.scenario
     policy = make_policy(scenario.policy.name, scenario.policy.options, stream(scenario.seed, "policy"), loaded.folder)
-    existed = out.exists()
-    writer = TraceWriter(out, scenario.trace.part_s)
     provenance = Provenance(
         run_id=loaded.run_id,
         scenario=scenario.model_dump(mode="json"),
@@ -56,29 +57,37 @@ def simulate(loaded: Loaded, out: Path, progress: Callable[[float], None] | None
         started=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     wall_s, cpu_s = time.perf_counter(), time.process_time()
-    try:
+    with ExitStack() as undo:
+        undo.callback(_unmake, _missing(out))
+        writer = TraceWriter(out, scenario.trace.part_s)
+        undo.callback(_clear, out)
         write_provenance(out, provenance)
         simulation = Simulation(scenario, writer, loaded.folder)
-    except BaseException:
-        _clear(out, existed)
-        raise
-    complete = False
-    try:
-        simulation.run(_Guarded(policy, scenario.policy.name), progress)
-        complete = True
-    finally:
-        simulation.close()
-        writer.close(complete, scenario.duration_s if complete else None)
-        provenance = replace(
+        undo.pop_all()
+
+    def ended(status: Literal["partial", "complete"]) -> Provenance:
+        return replace(
             provenance,
-            status="complete" if complete else "partial",
+            status=status,
             digest=writer.digest,
             digests=writer.digests,
             facts=writer.facts,
             wall_s=round(time.perf_counter() - wall_s, 3),
             cpu_s=round(time.process_time() - cpu_s, 3),
         )
-        write_provenance(out, provenance)
+
+    try:
+        simulation.run(_Guarded(policy, scenario.policy.name), progress)
+        simulation.close()
+        writer.close(True, scenario.duration_s)
+    except BaseException:
+        with suppress(RunError, OSError):  # a full disk must not hide why the run broke
+            simulation.close()
+            writer.close(False)
+            write_provenance(out, ended("partial"))
+        raise
+    provenance = ended("complete")
+    write_provenance(out, provenance)
     with Trace.open(out) as trace:
         measured = kpis(trace)
     return RunResult(
@@ -104,9 +113,9 @@ class _Guarded:
     def decide(self, observation: Observation) -> Action:
         try:
             action = self._policy.decide(observation)
-        except (RunError, KeyboardInterrupt):
+        except RunError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             reason = " ".join(f"{type(error).__name__}: {error}".split())
             raise RunError(
                 f"policy {self._name} failed at t={observation.time_s:g} s ({reason}); correct its decide()"
@@ -117,12 +126,29 @@ class _Guarded:
         return action
 
 
-def _clear(folder: Path, existed: bool) -> None:
+def _missing(folder: Path) -> list[Path]:
+    """Of the folder and those around it the ones that are still to be made, innermost first."""
+
+    def missing(path: Path) -> bool:
+        try:
+            return not path.exists()
+        except OSError:  # no possible name, as `TraceWriter` will say
+            return True
+
+    return list(takewhile(missing, (folder, *folder.parents)))
+
+
+def _clear(folder: Path) -> None:
     """Leave nothing of a run that never began."""
     for child in folder.iterdir():
         if child.is_dir():
             shutil.rmtree(child)
         else:
             child.unlink()
-    if not existed:
-        folder.rmdir()
+
+
+def _unmake(folders: list[Path]) -> None:
+    """Take empty folders away again, as far as nobody else uses them."""
+    for folder in folders:
+        with suppress(OSError):
+            folder.rmdir()

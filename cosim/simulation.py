@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from cosim.clock import LAST, Clock
-from cosim.compute import Host, QueueHost, SharingHost, energy_j
+from cosim.compute import Host, QueueHost, SharingHost
 from cosim.decision import Action, DecisionEpoch, Observation, Policy
 from cosim.energy import EnergyMeter
 from cosim.errors import InputError
@@ -22,26 +22,24 @@ from cosim.observe import Observer
 from cosim.offload import Choice, Offloading
 from cosim.radio.channel import Channel
 from cosim.radio.sidelink import SidelinkChannel
+from cosim.sampling import Sampler
 from cosim.scenario.schema import Scenario, SyntheticMobility
 from cosim.siting import Placed, place_sites
 from cosim.tasks import Releases, Task, as_tasks, task_source
 from cosim.topology import build_topology
 from cosim.trace.schema import (
-    CellSampled,
-    HostSampled,
     SiteDeployed,
     TaskDecided,
     TaskReleased,
     TeleportEnded,
     TeleportStarted,
-    TrafficSampled,
     VehicleEntered,
     VehicleLeft,
     VehicleMoved,
 )
 from cosim.trace.writer import FactWriter, NullWriter
 from cosim.transport import Transport, Wires
-from cosim.types import AnyArray, Direction, FloatArray, Status
+from cosim.types import AnyArray, FloatArray, Status
 from cosim.waiting import Waiting
 
 _RELEASED = tuple(field.name for field in fields(Releases))
@@ -135,9 +133,7 @@ class Simulation:
         self._record_positions = facts.batch(VehicleMoved)
         self._record_releases = facts.batch(TaskReleased)
         self._record_decisions = facts.batch(TaskDecided)
-        self._record_traffic = facts.recorder(TrafficSampled)
-        self._record_hosts = facts.batch(HostSampled)
-        self._record_cells = facts.batch(CellSampled)
+        self._sampler = Sampler(clock, facts, self.hosts, self.transport, self.offloading)
         deployed = facts.recorder(SiteDeployed)
         for node in range(self.topology.sites + (self.topology.cloud is not None)):
             host = self.hosts.get(node)
@@ -317,54 +313,10 @@ class Simulation:
         choices = map(partial(tuple.__new__, Choice), zip(repeat(now), *columns, strict=False))
         self.offloading.begin(tasks, choices)
 
-    # --- samples and the end ---------------------------------------------------------------------------------------
+    # --- the end ---------------------------------------------------------------------------------------------------
 
     def _sample(self, _: int) -> None:
-        """State the running totals of hosts, cells and traffic."""
-        now = self.clock.now
-        self.transport.settle()
-        nodes = sorted(self.hosts)
-        hosts = [self.hosts[node] for node in nodes]
-        for host in hosts:
-            host.settle()
-        if hosts:
-            self._record_hosts(
-                time_s=now,
-                site=np.array(nodes),
-                queued=np.array([host.queued for host in hosts]),
-                running=np.array([host.running for host in hosts]),
-                number_s=np.array([host.number_s for host in hosts]),
-                busy_core_s=np.array([host.busy_core_s for host in hosts]),
-                energy_j=np.array([energy_j(host) for host in hosts]),
-                served=np.array([host.served for host in hosts]),
-                rejected=np.array([host.rejected for host in hosts]),
-            )
-        media = [(Direction.UPLINK, self.channel.up), (Direction.DOWNLINK, self.channel.down)]
-        if self.sidelink is not None:
-            media.append((Direction.SIDELINK, list(self.sidelink.zones)))
-        for direction, cells in media:
-            self._record_cells(
-                time_s=now,
-                site=np.arange(len(cells)),
-                direction=int(direction),
-                active=np.array([cell.active for cell in cells]),
-                number_s=np.array([cell.number_s for cell in cells]),
-                busy_s=np.array([cell.busy_s for cell in cells]),
-                sent_bit=np.array([cell.done for cell in cells]),
-            )
-        frame = self._frame
-        on_road = frame.on_road
-        self.offloading.settle()
-        self._record_traffic(
-            now,
-            len(frame.numbers),
-            int((self.channel.air.serving >= 0).sum()),
-            int((~on_road).sum()),
-            float(frame.speed_mps[on_road].mean()) if on_road.any() else float("nan"),
-            self.waiting.due(now),
-            len(self.offloading.alive),
-            self.offloading.alive_number_s,
-        )
+        self._sampler.sample(self._frame, self.waiting.due(self.clock.now))
 
     def _finish(self) -> None:
         """The duration is over: whatever still lives is in flight."""

@@ -53,7 +53,7 @@ class Transport:
 
     def settle(self) -> None:
         """Bring all totals up to now."""
-        for cell in (*self.channel.up, *self.channel.down):
+        for cell in (*self.channel.up, *self.channel.down, *(self.sidelink.zones if self.sidelink else ())):
             cell.settle()
         for wire in self.wires.media():
             wire.settle()

@@ -23,7 +23,10 @@ class Semantic(Section):
         description="sigma_j, multiplies remote cycles.",
     )
     min_efficiency: Real = Field(0.5, ge=0, le=1, description="Floor of sigma_ij (eq 19f).")
-    complexity_weight: NonNegative = Field(5e-7, description="phi_1 of eq 1, per cycle; not given in the paper: here 1e6 cycles weigh as much as full efficiency.")
+    complexity_weight: NonNegative = Field(
+        5e-7,
+        description="phi_1 of eq 1, per cycle; not given in the paper: here 1e6 cycles weigh as much as full efficiency.",
+    )
     efficiency_weight: NonNegative = Field(0.5, description="phi_2 of eq 1; not given in the paper.")
     priority_weight: NonNegative = Field(1e-6, description="phi of eq 2, per cycle; not given in the paper.")
     urgency_weight: Real = Field(

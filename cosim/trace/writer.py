@@ -186,7 +186,7 @@ class TraceWriter:
             self._guarded(lambda: self._rotate("running"))
 
     def close(self, complete: bool, end_s: float | None = None) -> None:
-        """Commit what is left and say how the run ended; a second call does nothing.
+        """Commit what is left and say how the run ended; a second call does nothing, or drops what the first could not.
 
         Args:
             complete: the run reached its end; otherwise the trace is a partial one.
@@ -197,12 +197,12 @@ class TraceWriter:
         """
         if self._closed:
             return
-        self._closed = True
         if self._usable:
             self._now_s = self._now_s if end_s is None else end_s
             self._guarded(lambda: self._rotate("complete" if complete else "partial"))
         else:
             self._give_up()
+        self._closed = True
 
     @property
     def digests(self) -> dict[str, str]:

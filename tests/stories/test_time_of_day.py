@@ -23,10 +23,7 @@ def test_nothing_arrives_at_night(tmp_path):
 
 
 def test_a_peak_has_its_share(tmp_path):
-    """A factor of 10 for half the run brings about ten elevenths of the tasks.
-
-    210 tasks each factor-second: 95 +- 5 % of them at 3 sigma lie in the second half for seed 1.
-    """
+    """A factor of 10 for half the run brings ten elevenths of the tasks, within 3 sigma (99.7 %) of a binomial."""
     tasks = poisson(20.0, (5.0, 0.1), (5.0 + 1e-6, 1.0))
     story = tell(tmp_path, PATH, [], "local", tasks=tasks)
     late = [float(fact.split()[0]) > 5.0 for fact in story.of("TaskReleased")]
