@@ -45,8 +45,10 @@ class Report:
         """The report for a person."""
         state = "complete run" if self.complete else f"partial run, complete to t = {self.complete_to_s:g} s"
         verdict = "ok" if self.ok else f"{len(self.findings)} findings"
+        onward = [] if self.complete else ["it can be read up to there; for the rest run the scenario again"]
         return [
             f"{self.run}: {verdict}: {state}, {self.facts} facts, digest {self.digest}",
+            *onward,
             *(str(finding) for finding in self.findings),
         ]
 

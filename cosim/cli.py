@@ -10,6 +10,7 @@ from typing import Annotated, Final, Literal
 import typer
 
 from cosim import __version__, console
+from cosim.errors import RunError
 
 app = typer.Typer(
     name="cosim",

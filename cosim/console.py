@@ -48,7 +48,7 @@ def warn(text: str) -> None:
 
 def stopped(run_folder: Path) -> str:
     """What to say of a run that Ctrl-C has ended."""
-    if not run_folder.exists():
+    if not run_folder.exists() or not any(run_folder.iterdir()):
         return "interrupted before the run began; nothing is left of it"
     return f"{STOPPED}; look at it with `cosim trace summary {run_folder}` or run again for all of it"
 

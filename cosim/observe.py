@@ -41,10 +41,16 @@ class Observer:
         self._has_host = np.array([host is not None for host in self._hosts])
         self._cores = np.array([0 if host is None else host.cores for host in self._hosts], float)
         self._vehicle_key = stream_key(scenario.seed, "vehicle-core-hz")
+        self.vehicle_core_hz = np.zeros(1024)
+        """Speed of each vehicle's own processor, by vehicle number."""
 
-    def vehicle_core_hz(self, vehicles: IntArray) -> FloatArray:
-        """Speed of the vehicles' own processors, drawn once for each vehicle."""
-        return keyed_draw(self._scenario.compute.vehicle.core_hz, self._vehicle_key, vehicles)
+    def enter(self, numbers: IntArray) -> None:
+        """Vehicles have come: draw the speeds of their processors, one for each vehicle's whole life."""
+        if len(numbers):
+            while numbers[-1] >= len(self.vehicle_core_hz):
+                self.vehicle_core_hz = np.concatenate([self.vehicle_core_hz, np.zeros(len(self.vehicle_core_hz))])
+            drawn_hz = keyed_draw(self._scenario.compute.vehicle.core_hz, self._vehicle_key, numbers)
+            self.vehicle_core_hz[numbers] = drawn_hz
 
     def observe(self, now_s: float, tasks: Mapping[str, AnyArray]) -> Observation:
         """The observation for these tasks; all their vehicles are on the map."""
@@ -82,7 +88,7 @@ class Observer:
             (len(vehicles), 1),
             tier=Tier.LOCAL,
             work_cycles=tasks["vehicle_cycles"][:, None],
-            core_hz=self.vehicle_core_hz(vehicles)[:, None],
+            core_hz=self.vehicle_core_hz[vehicles][:, None],
             wait_s=wait_s[:, None],
             kappa=self._scenario.compute.vehicle.kappa,
         )
@@ -140,7 +146,7 @@ class Observer:
         rates_bps = sidelink.rates_bps(rows)
         hosts = [self._vehicle_host(name) for name in names.ravel().tolist()]
         wait_s = np.array([0.0 if host is None else host.wait_s for host in hosts]).reshape(names.shape)
-        speed_hz = self.vehicle_core_hz(np.maximum(names, 0).ravel()).reshape(names.shape)
+        speed_hz = self.vehicle_core_hz[np.maximum(names, 0)]
         return self._columns(
             (len(rows), names.shape[1]),
             tier=Tier.NEIGHBOUR,

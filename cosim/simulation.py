@@ -161,7 +161,7 @@ class Simulation:
         host = self._vehicle_hosts.get(number)
         if host is None:
             vehicle = self.scenario.compute.vehicle
-            core_hz = float(self.observer.vehicle_core_hz(np.array([number]))[0])
+            core_hz = float(self.observer.vehicle_core_hz[number])
             host = QueueHost(self.clock, core_hz, 1, vehicle.kappa, vehicle.queue_limit)
             self._vehicle_hosts[number] = host
         return host
@@ -214,6 +214,7 @@ class Simulation:
         self._frame = frame
         for entry in frame.entered:
             self._record_entry(now, *entry)
+        self.observer.enter(np.array([entry.number for entry in frame.entered], np.int64))
         if len(frame.left):
             self._record_left(time_s=now, vehicle=frame.left)
         self.channel.tick(frame.numbers, frame.xy_m, frame.left, tick)

@@ -73,6 +73,7 @@ class Channel:
         self._cells_changed = facts.batch(CellChanged)
         self._moved = facts.recorder(TransferMoved)
         self.air: Air
+        self._row: dict[int, int] = {}
         self._serving: list[int] = []
         self._snr_per_w: list[float] = []
         self._down_snr: list[float] = []
@@ -91,7 +92,7 @@ class Channel:
 
     def serving(self, vehicle: int) -> int:
         """The site that serves a vehicle now, or NOWHERE."""
-        row = self.air.row.get(vehicle)
+        row = self._row.get(vehicle)
         return NOWHERE if row is None else self._serving[row]
 
     # --- what the tick does ----------------------------------------------------------------------------------------
@@ -105,6 +106,7 @@ class Channel:
                 transfer.cancel(VehicleGone())
         up_busy, down_busy = self._activity(tick)
         self.air = air = self._survey.update(numbers, xy_m, tick, up_busy, down_busy)
+        self._row = air.row
         column = air.slot[:, None]
         self._serving = air.serving.tolist()
         covered = air.serving >= 0
@@ -171,7 +173,7 @@ class Channel:
     # --- the way of a transfer -------------------------------------------------------------------------------------
 
     def _send(self, transfer: Transfer, cells: Sequence[Cell]) -> Transfer:
-        row = self.air.row.get(transfer.vehicle)
+        row = self._row.get(transfer.vehicle)
         if row is None:
             self._outside[transfer] = None
             self._clock.at(self._clock.now, partial(self._lose, transfer, transfer.waits, VehicleGone()))

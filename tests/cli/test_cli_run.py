@@ -141,7 +141,8 @@ def test_interrupted_run_is_readable(home: Path, tmp_path: Path) -> None:
         os.kill(process.pid, signal.SIGINT)
         _, told = process.communicate(timeout=30)
     assert process.returncode == 1
-    assert told == "cosim: interrupted; what was written is kept\n"
+    assert told.startswith(f"cosim: interrupted; what was written is kept; look at it with `cosim trace summary {run}`")
+    assert told.count("\n") == 1
     assert json.loads((run / "provenance.json").read_text())["status"] == "partial"
     assert cli.status(["trace", "verify", str(run)]) == 0
 

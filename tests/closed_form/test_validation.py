@@ -10,7 +10,7 @@ def test_everything_agrees() -> None:
     """Every quick comparison holds, and says what was expected and what was measured."""
     checks = list(validate())
     assert [check.name for check in checks if not check.ok] == []
-    assert len({check.name for check in checks}) == len(checks) >= 20
+    assert len({check.name for check in checks}) == len(checks)
     assert all("expected" in check.found and "measured" in check.found for check in checks)
     assert sum("99% interval" in check.found for check in checks) >= 9
 

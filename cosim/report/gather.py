@@ -1,0 +1,115 @@
+"""What the picture of a run shows, taken out of its trace: latency by place, its distribution, outcomes over time."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from cosim.trace.reader import Trace
+from cosim.types import FloatArray, Status, Tier
+
+LEVELS: Final = np.linspace(0.0, 1.0, 401)
+"""Levels of the quantiles that make a distribution's curve."""
+_BINS_S: Final = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 600.0, 3600.0)
+_MOST_BINS: Final = 120
+_DONE: Final = f"status IN ({Status.COMPLETED:d}, {Status.LATE:d})"
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Mean latency by place; a place is where a task's vehicle was at the last tick before its release."""
+
+    xy_m: FloatArray  # (P, 2)
+    latency_s: FloatArray  # (P,)
+    tasks: FloatArray  # (P,)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcomes:
+    """Tasks by time of release, in slices of equal length."""
+
+    begin_s: FloatArray  # (B,)
+    slice_s: float
+    per_s: dict[str, FloatArray]  # (B,) each: completed, late, lost, in flight
+
+
+def by_position(trace: Trace, cell_m: tuple[float, float]) -> Places:
+    """Mean latency of finished tasks on a lattice of hexagons, from the recorded positions; empty without them.
+
+    Args:
+        trace: a run.
+        cell_m: width and height of the lattice's rectangles; regular hexagons have a height of sqrt(3) widths.
+    """
+    step_s = trace.scenario.mobility.step_s
+    tasks = trace.sql(
+        "SELECT x_m, y_m, e.time_s - released_s AS latency_s FROM task_ended e JOIN vehicle_moved m "
+        f"ON e.vehicle = m.vehicle AND floor(released_s / {step_s!r} + 1e-9) = round(m.time_s / {step_s!r}) "
+        f"WHERE {_DONE} AND {_measured(trace)} AND NOT isnan(x_m)"
+    )
+    return hexagons(tasks[["x_m", "y_m"]].to_numpy(np.float64), tasks.latency_s.to_numpy(np.float64), cell_m)
+
+
+def hexagons(xy_m: FloatArray, latency_s: FloatArray, cell_m: tuple[float, float]) -> Places:
+    """Means on a hexagonal lattice: the corners and the centres of rectangles, each point to the nearest of both."""
+    corner = np.round(xy_m / cell_m)
+    centre = np.floor(xy_m / cell_m) + 0.5
+    distance = [((xy_m / cell_m - point) ** 2) @ (1.0, 3.0) for point in (corner, centre)]
+    places = np.where((distance[0] <= distance[1])[:, None], corner, centre)
+    place, index, tasks = np.unique(places, axis=0, return_inverse=True, return_counts=True)
+    total_s = np.bincount(index.ravel(), weights=latency_s, minlength=len(place))
+    return Places(place * cell_m, total_s / tasks, tasks.astype(np.float64))
+
+
+def by_cell(trace: Trace) -> Places:
+    """Mean latency of finished tasks at the site that served their vehicle at release; for runs without positions."""
+    cells = trace.sql(
+        "SELECT s.x_m, s.y_m, avg(t.latency_s) AS latency_s, count(*) AS tasks FROM ("
+        f"SELECT vehicle, released_s, time_s - released_s AS latency_s FROM task_ended WHERE {_DONE} "
+        f"AND {_measured(trace)}) t ASOF JOIN cell_changed c ON t.vehicle = c.vehicle AND t.released_s >= c.time_s "
+        "JOIN site_deployed s ON s.site = c.to_site GROUP BY ALL ORDER BY ALL"
+    ).astype(np.float64)
+    return Places(cells[["x_m", "y_m"]].to_numpy(), cells.latency_s.to_numpy(), cells.tasks.to_numpy())
+
+
+def sites(trace: Trace) -> pd.DataFrame:
+    """Name, x_m and y_m of the sites on the map."""
+    return trace.sql("SELECT name, x_m, y_m FROM site_deployed WHERE NOT isnan(x_m) ORDER BY site")
+
+
+def latency_curves(trace: Trace) -> dict[str, tuple[int, FloatArray]]:
+    """Finished tasks and their latency in s at each of `LEVELS`, by where they were executed; all of them first."""
+    levels = ", ".join(f"{level:.6g}" for level in LEVELS)
+    rows = trace.sql(
+        f"SELECT coalesce(tier, -1) AS tier, count(*) AS n, quantile_cont(time_s - released_s, [{levels}]) AS curve "
+        f"FROM task_ended WHERE {_DONE} AND {_measured(trace)} GROUP BY GROUPING SETS ((tier), ()) ORDER BY tier"
+    )
+    return {
+        "all" if tier < 0 else Tier(tier).name.lower(): (int(n), np.asarray(curve, np.float64))
+        for tier, n, curve in rows.itertuples(index=False, name=None)
+        if n
+    }
+
+
+def outcomes(trace: Trace) -> Outcomes:
+    """Tasks of the whole run, warm-up and all, by time of release."""
+    end_s = max(trace.complete_to_s, 1.0)
+    slice_s = next((length for length in _BINS_S if end_s / length <= _MOST_BINS), end_s / _MOST_BINS)
+    groups = {
+        "completed": f"status = {Status.COMPLETED:d}",
+        "late": f"status = {Status.LATE:d}",
+        "lost": f"status NOT IN ({Status.COMPLETED:d}, {Status.LATE:d}, {Status.IN_FLIGHT:d})",
+        "in flight": f"status = {Status.IN_FLIGHT:d}",
+    }
+    counts = ", ".join(f'count(*) FILTER ({test}) AS "{name}"' for name, test in groups.items())
+    rows = trace.sql(
+        f"SELECT floor(released_s / {slice_s!r})::INTEGER AS slice, {counts} FROM task_ended GROUP BY slice"
+    ).set_index("slice")
+    slices = np.arange(int(np.ceil(end_s / slice_s)))
+    filled = rows.reindex(slices).fillna(0.0)
+    length_s = np.minimum(slice_s, end_s - slices * slice_s)
+    return Outcomes(slices * slice_s, slice_s, {name: filled[name].to_numpy(np.float64) / length_s for name in groups})
+
+
+def _measured(trace: Trace) -> str:
+    return f"released_s >= {trace.scenario.statistics.warmup_s!r}"

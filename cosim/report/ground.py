@@ -1,0 +1,70 @@
+"""The ground under a run: its roads as lines, and the rectangle that holds roads and sites."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from cosim.errors import InputError
+from cosim.mobility.catalog import resolve_map
+from cosim.roads import read_net
+from cosim.scenario.schema import ReplayMobility, Scenario, SyntheticMobility
+from cosim.types import FloatArray
+
+_ELONGATED: Final = 3.0
+_MARGIN: Final = 0.03
+_COLUMNS: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """Roads and their frame."""
+
+    roads_m: tuple[FloatArray, ...]  # (K, 2) each
+    low_m: FloatArray  # (2,)
+    high_m: FloatArray  # (2,)
+
+    @property
+    def stretched(self) -> bool:
+        """So long and narrow that the axes need scales of their own."""
+        size_m = self.high_m - self.low_m
+        return bool(size_m.max() > _ELONGATED * size_m.min())
+
+    @property
+    def cell_m(self) -> tuple[float, float]:
+        """Width and height of a lattice whose hexagons look regular."""
+        size_m = self.high_m - self.low_m
+        width_m, height_m = size_m if self.stretched else (size_m.max(), size_m.max())
+        return float(width_m) / _COLUMNS, float(np.sqrt(3.0) * height_m) / _COLUMNS
+
+
+def ground(scenario: Scenario, sites: pd.DataFrame, folder: Path) -> Ground:
+    """Roads of the scenario's map, of the synthetic roads, or none where a replay names no map.
+
+    Args:
+        scenario: of the run.
+        sites: x_m and y_m of the sites.
+        folder: that a map's relative path starts from.
+    """
+    roads_m = _roads(scenario, folder)
+    points = np.concatenate([sites[["x_m", "y_m"]].to_numpy(np.float64), *roads_m, np.zeros((0, 2))])
+    if not len(points):
+        points = np.zeros((1, 2))
+    low_m, high_m = points.min(axis=0), points.max(axis=0)
+    size_m = np.maximum(high_m - low_m, 20.0)
+    middle_m, half_m = (low_m + high_m) / 2.0, size_m * (0.5 + _MARGIN)
+    return Ground(roads_m, middle_m - half_m, middle_m + half_m)
+
+
+def _roads(scenario: Scenario, folder: Path) -> tuple[FloatArray, ...]:
+    match scenario.mobility:
+        case SyntheticMobility(roads=roads, length_m=length_m, spacing_m=spacing_m):
+            return tuple(np.array([(0.0, k * spacing_m), (length_m, k * spacing_m)]) for k in range(roads))
+        case ReplayMobility() if scenario.map == "synthetic":
+            return ()
+    try:
+        return tuple(edge.shape_m for edge in read_net(resolve_map(scenario.map, folder).net).edges)
+    except InputError:
+        return ()  # an old run whose map has moved is drawn without it
