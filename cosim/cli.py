@@ -96,7 +96,7 @@ def run(
     if picture:
         from cosim.report.figures import draw_run
 
-        drawn = draw_run(folder)
+        drawn = draw_run(folder, loaded.folder)
     if json:
         console.say_json({**asdict(result), "picture": drawn})
         return

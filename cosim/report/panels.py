@@ -1,12 +1,12 @@
 """The panels of a run's picture, one function each; colours are told apart with any colour vision."""
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection, PolyCollection
+from matplotlib.collections import Collection, LineCollection, PolyCollection
 from matplotlib.colors import Normalize
 from matplotlib.patheffects import withStroke
 
@@ -15,25 +15,31 @@ from cosim.report.ground import Ground
 from cosim.trace.statistics import Estimate
 from cosim.types import FloatArray
 
-_OUTCOME_COLOURS: Final = {"completed": "#0072B2", "late": "#E69F00", "lost": "#000000", "in flight": "#BBBBBB"}
-"""Okabe and Ito's palette, as are the tiers' colours."""
-_TIER_STYLES: Final = {
+_OUTCOME_COLOURS: Final = {"completed": "#56B4E9", "late": "#E69F00", "lost": "#000000", "in flight": "#BBBBBB"}
+"""Of Okabe and Ito's palette, as are those of the tiers."""
+_TIER_STYLES: Final[Mapping[str, tuple[str, Any]]] = {
     "all": ("#000000", "-"),
-    "local": ("#E69F00", "--"),
+    "local": ("#D55E00", "--"),
     "edge": ("#0072B2", "-."),
     "cloud": ("#009E73", ":"),
     "neighbour": ("#CC79A7", (0, (5, 1, 1, 1, 1, 1))),
 }
 _LEAST_TASKS: Final = 3
 _MOST_NAMES: Final = 32
+_MOST_BARS: Final = 24
 _HALO: Final = (withStroke(linewidth=2.0, foreground="white"),)
 
 
-def draw_map(axes: Axes, ground: Ground, sites: pd.DataFrame, places: Places, by_cell: bool) -> PolyCollection | None:
+def draw_map(axes: Axes, ground: Ground, sites: pd.DataFrame, places: Places, by_cell: bool) -> Collection | None:
     """Roads, sites, and mean latency by place: hexagons, or discs at the sites; what the colours belong to."""
-    widths = {"linewidths": 1.1, "colors": "0.72", "capstyle": "round"}
-    axes.add_collection(LineCollection(list(ground.roads_m), zorder=1, **widths))
-    coloured = _discs(axes, places) if by_cell else _hexagons(axes, ground, places)
+    axes.add_collection(LineCollection(list(ground.roads_m), linewidths=1.0, colors="0.72", capstyle="round", zorder=1))
+    enough = places.tasks >= (1 if by_cell else _LEAST_TASKS)
+    shown = Places(places.xy_m[enough], places.latency_s[enough], places.tasks[enough])
+    coloured = None
+    if len(shown.tasks):
+        coloured = _discs(axes, shown) if by_cell else _hexagons(axes, ground, shown)
+        low, high = np.quantile(shown.latency_s, (0.02, 0.98))
+        coloured.set_norm(Normalize(float(low), float(max(high, low * 1.001))))
     _sites(axes, sites)
     axes.set(
         xlim=(ground.low_m[0], ground.high_m[0]),
@@ -43,3 +49,130 @@ def draw_map(axes: Axes, ground: Ground, sites: pd.DataFrame, places: Places, by
         aspect="auto" if ground.stretched else "equal",
     )
     return coloured
+
+
+def _hexagons(axes: Axes, ground: Ground, places: Places) -> Collection:
+    width_m, height_m = ground.cell_m
+    corners = np.array([(0.5, 1 / 6), (0.0, 1 / 3), (-0.5, 1 / 6), (-0.5, -1 / 6), (0.0, -1 / 3), (0.5, -1 / 6)])
+    shapes = places.xy_m[:, None, :] + corners * (width_m, height_m)
+    hexagons = PolyCollection(list(shapes), array=places.latency_s, cmap="viridis", linewidths=0.2, zorder=2)
+    hexagons.set_edgecolor("face")
+    axes.add_collection(hexagons)
+    return hexagons
+
+
+def _discs(axes: Axes, places: Places) -> Collection:
+    size = 60.0 + 840.0 * places.tasks / places.tasks.max()
+    return axes.scatter(
+        *places.xy_m.T, s=size, c=places.latency_s, cmap="viridis", alpha=0.9, edgecolors="white", zorder=2
+    )
+
+
+def _sites(axes: Axes, sites: pd.DataFrame) -> None:
+    few = len(sites) <= _MOST_NAMES
+    style = {"marker": "^", "s": 60 if few else 22, "c": "white", "edgecolors": "#CC3311", "linewidths": 1.3}
+    axes.scatter(sites.x_m, sites.y_m, zorder=4, label=f"{len(sites)} roadside units", **style)
+    for name, x_m, y_m in sites[["name", "x_m", "y_m"]].itertuples(index=False, name=None) if few else ():
+        axes.annotate(
+            name, (x_m, y_m), xytext=(0, -6), textcoords="offset points", ha="center", va="top", zorder=5, size=7
+        ).set_path_effects(list(_HALO))
+
+
+def draw_latency(axes: Axes, curves: Mapping[str, tuple[int, FloatArray]]) -> None:
+    """Distribution functions of the latency, for all finished tasks and by where they were executed."""
+    axes.set(title="Latency of finished tasks", xlabel="latency (s)", ylabel="share of tasks", ylim=(0, 1.02))
+    if "all" not in curves:
+        _empty(axes, "no task finished")
+        return
+    everything, whole = curves["all"]
+    several = len(curves) > 2
+    for name, (tasks, curve) in curves.items():
+        if name == "all" or several:
+            colour, line = _TIER_STYLES[name]
+            label = name if name == "all" else f"{name}, {tasks / everything:.0%}"
+            axes.plot(curve, LEVELS, color=colour, linestyle=line, linewidth=1.8 if name == "all" else 1.3, label=label)
+    limit_s = float(np.interp(0.995, LEVELS, whole)) * 1.1
+    axes.set_xlim(0.0, limit_s)
+    for level, rise in ((0.50, -4), (0.95, -4), (0.99, -12)):
+        place_s = float(np.interp(level, LEVELS, whole))
+        axes.plot(place_s, level, marker="o", markersize=4, color="black", zorder=5)
+        axes.annotate(
+            f"p{level * 100:.0f} {_seconds(place_s)}",
+            (place_s, level),
+            xytext=(5, rise),
+            textcoords="offset points",
+            va="top",
+            size=7,
+        ).set_path_effects(list(_HALO))
+    if several:
+        axes.legend(loc="lower right", frameon=False)
+
+
+def draw_outcomes(axes: Axes, outcomes: Outcomes, warmup_s: float, end_s: float) -> None:
+    """What became of the tasks, by time of release, as stacked bars."""
+    axes.set(
+        title=f"Outcomes of tasks by time of release, slices of {outcomes.slice_s:g} s",
+        xlabel="time (s)",
+        ylabel="tasks per second",
+        xlim=(0.0, max(end_s, 1.0)),
+    )
+    floor = np.zeros(len(outcomes.begin_s))
+    total = sum(float(values.sum()) for values in outcomes.per_s.values())
+    if not total:
+        _empty(axes, "no task")
+        return
+    for name, values in outcomes.per_s.items():
+        if not values.any():
+            continue
+        axes.bar(
+            outcomes.begin_s,
+            values,
+            width=outcomes.slice_s,
+            bottom=floor,
+            align="edge",
+            color=_OUTCOME_COLOURS[name],
+            label=name,
+        )
+        floor = floor + values
+    if warmup_s > 0.0:
+        axes.axvspan(0.0, warmup_s, color="white", alpha=0.55, linewidth=0)
+        axes.annotate(
+            "warm-up",
+            (warmup_s / 2.0, 0.03),
+            xycoords=("data", "axes fraction"),
+            ha="center",
+            size=7,
+            rotation=90 if warmup_s < 0.12 * end_s else 0,
+        )
+    axes.set_ylim(0.0, float(floor.max()) * 1.22)
+    axes.legend(loc="upper right", ncols=4, frameon=False, handlelength=1.0, columnspacing=1.2)
+
+
+def draw_utilisation(axes: Axes, use: Mapping[str, Estimate]) -> None:
+    """Share of busy cores of each host, with its interval; hosts beyond what fits are sorted and lose their names."""
+    axes.set(title="Utilisation of hosts", ylabel="busy cores", ylim=(0, 1.05))
+    if not use:
+        _empty(axes, "no host")
+        return
+    names = list(use)
+    many = len(names) > _MOST_BARS
+    if many:
+        names.sort(key=lambda name: -use[name].value)
+    values = np.array([use[name].value for name in names])
+    error = np.nan_to_num([use[name].half_width for name in names])
+    style = {"color": "#009E73", "width": 0.95 if many else 0.75, "error_kw": {"elinewidth": 0.8, "ecolor": "0.3"}}
+    axes.bar(np.arange(len(names)), values, yerr=error, **style)
+    axes.set_xlim(-0.6, len(names) - 0.4)
+    if many:
+        axes.set(xticks=[], xlabel=f"{len(names)} hosts, sorted")
+    else:
+        turned = max(map(len, names)) * len(names) > 70
+        axes.set_xticks(range(len(names)), names, rotation=45 if turned else 0, ha="right" if turned else "center")
+
+
+def _seconds(value_s: float) -> str:
+    return f"{value_s * 1e3:.3g} ms" if value_s < 1.0 else f"{value_s:.3g} s"
+
+
+def _empty(axes: Axes, told: str) -> None:
+    axes.text(0.5, 0.5, told, transform=axes.transAxes, ha="center", va="center", color="0.4")
