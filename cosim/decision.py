@@ -44,11 +44,29 @@ class Observation:
     uplink_bps: FloatArray  # inf for local
     alone_bps: FloatArray  # uplink rate with the whole band of the cell; inf for local
     downlink_bps: FloatArray  # inf for local
+    snr_per_w: FloatArray  # of the uplink, for each watt; NaN for local and neighbours
     wire_s: FloatArray  # backhaul and WAN, both ways
     cell: IntArray  # cell whose uplink would carry it; -1 for local and neighbours
     kappa: FloatArray  # of the processor, counted only where the vehicle pays
     max_power_w: float
+    max_efficiency_bps_hz: float
     latency_weight: float
+
+    def power_gain(self, power_w: FloatArray) -> FloatArray:
+        """How much faster each option's uplink is at other powers than the default: Shannon's ratio, capped.
+
+        Args:
+            power_w: powers that broadcast to (T, M).
+
+        Returns:
+            (T, M) factor on `uplink_bps` and `alone_bps`; 1 for local and neighbours.
+        """
+        cap = self.max_efficiency_bps_hz
+        with np.errstate(invalid="ignore", divide="ignore"):
+            default = np.minimum(np.log1p(self.power_w[:, None] * self.snr_per_w) / np.log(2.0), cap)
+            gain = np.minimum(np.log1p(power_w * self.snr_per_w) / np.log(2.0), cap) / default
+        known: FloatArray = np.where(self.snr_per_w > 0.0, gain, 1.0)
+        return known
 
     def __len__(self) -> int:
         """Number of waiting tasks."""

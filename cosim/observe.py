@@ -77,6 +77,7 @@ class Observer:
             power_w=np.full(len(rows), radio.vehicle_power_w),
             **options,
             max_power_w=radio.max_vehicle_power_w or radio.vehicle_power_w,
+            max_efficiency_bps_hz=radio.max_efficiency_bps_hz or np.inf,
             latency_weight=self._scenario.decisions.latency_weight,
         )
 
@@ -178,6 +179,7 @@ class Observer:
         channel = self._transport.channel
         snr = snr_per_w * self._scenario.radio.vehicle_power_w
         return {
+            "snr_per_w": snr_per_w,
             "uplink_bps": expected_bps(channel.up, cell, snr),
             "alone_bps": channel.up[0].alone_bps(snr),
             "downlink_bps": expected_bps(channel.down, cell, down_snr),
@@ -202,6 +204,7 @@ class Observer:
             "uplink_bps": np.inf,
             "alone_bps": np.inf,
             "downlink_bps": np.inf,
+            "snr_per_w": np.nan,
             "wire_s": 0.0,
             "cell": NOWHERE,
             "kappa": 0.0,

@@ -42,6 +42,7 @@ from cosim.transport import Transport, Wires
 from cosim.types import AnyArray, FloatArray, Status
 from cosim.waiting import Waiting
 
+_KNOBS = {"share": "share", "power_w": "power", "cpu_share": "cpu_share"}
 _RELEASED = tuple(field.name for field in fields(Releases))
 
 
@@ -80,6 +81,7 @@ class Simulation:
         self._epoch: DecisionEpoch | None = None
         self._decided: dict[str, AnyArray] | None = None
         self._over = False
+        self._ignored: dict[str, str] = {}
         self._frame: MobilityFrame
         self._off_road: frozenset[int] = frozenset()
         clock.every(scenario.mobility.step_s, self._tick)
@@ -199,6 +201,8 @@ class Simulation:
 
     def notes(self) -> Iterator[str]:
         """What a person should know about the run that no fact tells."""
+        for name, knob in sorted(self._ignored.items()):
+            yield f"the policy turned {name}, which decisions.knobs does not hand over; add {knob} to it"
         if self.tasks.dropped:
             yield f"{self.tasks.dropped} arrivals were left out: their vehicles were not on the map at the time"
 
@@ -298,6 +302,9 @@ class Simulation:
             self.scenario.radio.vehicle_power_w,
             observation.max_power_w,
         )
+        for name, knob in _KNOBS.items():
+            if getattr(action, name) is not None and knob not in knobs:
+                self._ignored[name] = knob
         tier, target = observation.tier[rows, option], observation.target[rows, option]
         now = self.clock.now
         self._record_decisions(

@@ -1,21 +1,24 @@
 """One picture of a run: the map with latency by place, and beside it when, how fast and with what load."""
 
-import math
 from pathlib import Path
 from typing import Final
 
+import pandas as pd
 from matplotlib import rc_context
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from cosim.errors import InputError
+from cosim.report.digits import figures
 from cosim.report.gather import by_cell, by_position, latency_curves, outcomes, sites
-from cosim.report.ground import ground
+from cosim.report.ground import Ground, ground
 from cosim.report.panels import draw_latency, draw_map, draw_outcomes, draw_utilisation
 from cosim.trace.metrics import Kpis, kpis
 from cosim.trace.reader import Trace
 
 PICTURE: Final = "run.png"
+_MAP_IN: Final = 5.4  # width of the map
 _LOOK: Final = {
     "font.size": 8,
     "axes.titlesize": 9,
@@ -32,7 +35,7 @@ _LOOK: Final = {
 
 
 def draw_run(run: Path, folder: Path = Path()) -> Path:
-    """Draws `run.png` in the run folder, about 1650 x 1050 pixels.
+    """Draws `run.png` in the run folder, 1650 pixels wide.
 
     Latency by place is a lattice of hexagons where the trace has positions (`trace.positions`), else a disc at each
     site for the tasks of the vehicles that it served. Tasks of the warm-up are left out, except over time.
@@ -59,18 +62,12 @@ def draw_run(run: Path, folder: Path = Path()) -> Path:
 
 def _figure(trace: Trace, folder: Path) -> Figure:
     scenario, measured = trace.scenario, kpis(trace)
-    figure = Figure(figsize=(11, 7), layout="constrained")
-    FigureCanvasAgg(figure)
-    panels = figure.subplot_mosaic("ab;ac;ad", width_ratios=[1.2, 1])
     places = sites(trace)
     area = ground(scenario, places, folder)
-    tasks = by_position(trace, area.cell_m)
-    without = not len(tasks.tasks)
-    coloured = draw_map(panels["a"], area, places, by_cell(trace) if without else tasks, without)
-    panels["a"].set_title("Mean latency by serving site" if without else "Mean latency by place of release")
-    if coloured is not None:
-        label = "mean latency of finished tasks (s)"
-        figure.colorbar(coloured, ax=panels["a"], location="bottom", shrink=0.7, aspect=40, label=label, extend="both")
+    figure = Figure(figsize=(11.0, min(max(_MAP_IN / area.aspect + 2.3, 6.4), 7.4)), layout="constrained")
+    FigureCanvasAgg(figure)
+    panels = figure.subplot_mosaic("ab;ac;ad", width_ratios=[1.2, 1])
+    _place(panels["a"], trace, area, places)
     draw_latency(panels["b"], latency_curves(trace))
     draw_outcomes(panels["c"], outcomes(trace), scenario.statistics.warmup_s, trace.complete_to_s)
     use = {name.partition("/")[2]: value for name, value in measured.items() if name.startswith("utilisation/")}
@@ -78,8 +75,28 @@ def _figure(trace: Trace, folder: Path) -> Figure:
     said = trace.provenance
     state = "" if trace.complete else f", partial run, complete to t = {trace.complete_to_s:g} s"
     figure.suptitle(f"{scenario.name}: {said.policy}, seed {said.seed}{state}", fontsize=12, fontweight="bold")
-    figure.supxlabel(caption(measured), fontsize=8.5)
+    figure.supxlabel(f"{_setting(trace, len(places))}\n{caption(measured)}", fontsize=8.5)
     return figure
+
+
+def _place(axes: Axes, trace: Trace, area: Ground, places: pd.DataFrame) -> None:
+    """The map and its colours, with the scale right below it, however high the map is."""
+    tasks = by_position(trace, area.cell_m)
+    without = not len(tasks.tasks)
+    coloured = draw_map(axes, area, places, by_cell(trace) if without else tasks, without)
+    axes.set_title("Mean latency by serving site" if without else "Mean latency by place of release")
+    if coloured is not None:
+        scale = axes.inset_axes((0.1, -0.62 / (_MAP_IN / area.aspect), 0.8, 0.1 / (_MAP_IN / area.aspect)))
+        label = "mean latency of finished tasks (ms)"
+        axes.figure.colorbar(coloured, cax=scale, orientation="horizontal", label=label, extend="both")
+
+
+def _setting(trace: Trace, places: int) -> str:
+    scenario = trace.scenario
+    vehicles = trace.sql("SELECT avg(vehicles) AS mean FROM traffic_sampled")["mean"].fillna(0.0).iloc[0]
+    ground = "straight roads" if scenario.mobility.kind == "synthetic" else scenario.map
+    radio = f"{scenario.radio.path_loss.kind} {scenario.radio.access.kind} {scenario.radio.bandwidth_hz / 1e6:g} MHz"
+    return f"{ground}   {trace.complete_to_s:g} s   {vehicles:,.0f} vehicles at once   {places} sites   {radio}"
 
 
 def caption(measured: Kpis) -> str:
@@ -95,10 +112,5 @@ def caption(measured: Kpis) -> str:
 
 def _told(measured: Kpis, name: str, key: str, factor: float, unit: str) -> str:
     one = measured[key]
-    value, half = one.value * factor, one.half_width * factor
-    if not math.isfinite(value):
-        return f"{name} -"
-    if key in ("released", "handovers"):
-        return f"{name} {value:,.0f}"
-    around = f" ± {half:.2g}" if math.isfinite(half) else ""
-    return f"{name} {value:.4g}{around}{unit}"
+    value, half = figures(one.value * factor, one.half_width * factor)
+    return f"{name} {value}{unit}" if half in ("-", "0") else f"{name} {value} ± {half}{unit}"

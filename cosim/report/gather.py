@@ -12,7 +12,8 @@ from cosim.types import FloatArray, Status, Tier
 LEVELS: Final = np.linspace(0.0, 1.0, 401)
 """Levels of the quantiles that make a distribution's curve."""
 _BINS_S: Final = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 600.0, 3600.0)
-_MOST_BINS: Final = 120
+_MOST_BINS: Final = 60
+_ENOUGH: Final = 10
 _DONE: Final = f"status IN ({Status.COMPLETED:d}, {Status.LATE:d})"
 
 
@@ -51,14 +52,18 @@ def by_position(trace: Trace, cell_m: tuple[float, float]) -> Places:
 
 
 def hexagons(xy_m: FloatArray, latency_s: FloatArray, cell_m: tuple[float, float]) -> Places:
-    """Means on a hexagonal lattice: the corners and the centres of rectangles, each point to the nearest of both."""
+    """Means on a hexagonal lattice: the corners and the centres of rectangles, each point to the nearest of both.
+
+    A place with fewer than 10 tasks, and fewer than a tenth of what a place has on average, is left out as chance.
+    """
     corner = np.round(xy_m / cell_m)
     centre = np.floor(xy_m / cell_m) + 0.5
     distance = [((xy_m / cell_m - point) ** 2) @ (1.0, 3.0) for point in (corner, centre)]
     places = np.where((distance[0] <= distance[1])[:, None], corner, centre)
     place, index, tasks = np.unique(places, axis=0, return_inverse=True, return_counts=True)
     total_s = np.bincount(index.ravel(), weights=latency_s, minlength=len(place))
-    return Places(place * cell_m, total_s / tasks, tasks.astype(np.float64))
+    enough = tasks >= min(_ENOUGH, len(xy_m) / max(1, len(place)) / 10.0)
+    return Places(place[enough] * cell_m, (total_s / tasks)[enough], tasks[enough].astype(np.float64))
 
 
 def by_cell(trace: Trace) -> Places:

@@ -33,6 +33,12 @@ class Ground:
         return bool(size_m.max() > _ELONGATED * size_m.min())
 
     @property
+    def aspect(self) -> float:
+        """Width over height, as drawn."""
+        width_m, height_m = self.high_m - self.low_m
+        return 1.3 if self.stretched else float(width_m / height_m)
+
+    @property
     def cell_m(self) -> tuple[float, float]:
         """Width and height of a lattice whose hexagons look regular."""
         size_m = self.high_m - self.low_m

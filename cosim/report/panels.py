@@ -24,7 +24,6 @@ _TIER_STYLES: Final[Mapping[str, tuple[str, Any]]] = {
     "cloud": ("#009E73", ":"),
     "neighbour": ("#CC79A7", (0, (5, 1, 1, 1, 1, 1))),
 }
-_LEAST_TASKS: Final = 3
 _MOST_NAMES: Final = 32
 _MOST_BARS: Final = 24
 _HALO: Final = (withStroke(linewidth=2.0, foreground="white"),)
@@ -32,14 +31,14 @@ _HALO: Final = (withStroke(linewidth=2.0, foreground="white"),)
 
 def draw_map(axes: Axes, ground: Ground, sites: pd.DataFrame, places: Places, by_cell: bool) -> Collection | None:
     """Roads, sites, and mean latency by place: hexagons, or discs at the sites; what the colours belong to."""
-    axes.add_collection(LineCollection(list(ground.roads_m), linewidths=1.0, colors="0.72", capstyle="round", zorder=1))
-    enough = places.tasks >= (1 if by_cell else _LEAST_TASKS)
-    shown = Places(places.xy_m[enough], places.latency_s[enough], places.tasks[enough])
+    for width, colour, order in ((1.2, "0.75", 1), (0.4, "0.3", 3)):  # below the hexagons, and thinner above them
+        roads = LineCollection(list(ground.roads_m), linewidths=width, colors=colour, capstyle="round", zorder=order)
+        axes.add_collection(roads)
     coloured = None
-    if len(shown.tasks):
-        coloured = _discs(axes, shown) if by_cell else _hexagons(axes, ground, shown)
-        low, high = np.quantile(shown.latency_s, (0.02, 0.98))
-        coloured.set_norm(Normalize(float(low), float(max(high, low * 1.001))))
+    if len(places.tasks):
+        coloured = _discs(axes, places) if by_cell else _hexagons(axes, ground, places)
+        low_s, high_s = np.quantile(places.latency_s, (0.02, 0.98))
+        coloured.set_norm(Normalize(float(low_s) * 1e3, float(max(high_s, low_s * 1.001)) * 1e3))
     _sites(axes, sites)
     axes.set(
         xlim=(ground.low_m[0], ground.high_m[0]),
@@ -55,7 +54,7 @@ def _hexagons(axes: Axes, ground: Ground, places: Places) -> Collection:
     width_m, height_m = ground.cell_m
     corners = np.array([(0.5, 1 / 6), (0.0, 1 / 3), (-0.5, 1 / 6), (-0.5, -1 / 6), (0.0, -1 / 3), (0.5, -1 / 6)])
     shapes = places.xy_m[:, None, :] + corners * (width_m, height_m)
-    hexagons = PolyCollection(list(shapes), array=places.latency_s, cmap="viridis", linewidths=0.2, zorder=2)
+    hexagons = PolyCollection(list(shapes), array=places.latency_s * 1e3, cmap="viridis", linewidths=0.2, zorder=2)
     hexagons.set_edgecolor("face")
     axes.add_collection(hexagons)
     return hexagons
@@ -64,7 +63,7 @@ def _hexagons(axes: Axes, ground: Ground, places: Places) -> Collection:
 def _discs(axes: Axes, places: Places) -> Collection:
     size = 60.0 + 840.0 * places.tasks / places.tasks.max()
     return axes.scatter(
-        *places.xy_m.T, s=size, c=places.latency_s, cmap="viridis", alpha=0.9, edgecolors="white", zorder=2
+        *places.xy_m.T, s=size, c=places.latency_s * 1e3, cmap="viridis", alpha=0.9, edgecolors="white", zorder=2
     )
 
 
@@ -80,7 +79,7 @@ def _sites(axes: Axes, sites: pd.DataFrame) -> None:
 
 def draw_latency(axes: Axes, curves: Mapping[str, tuple[int, FloatArray]]) -> None:
     """Distribution functions of the latency, for all finished tasks and by where they were executed."""
-    axes.set(title="Latency of finished tasks", xlabel="latency (s)", ylabel="share of tasks", ylim=(0, 1.02))
+    axes.set(title="Latency of finished tasks", xlabel="latency (ms)", ylabel="share of tasks", ylim=(0, 1.15))
     if "all" not in curves:
         _empty(axes, "no task finished")
         return
@@ -90,19 +89,21 @@ def draw_latency(axes: Axes, curves: Mapping[str, tuple[int, FloatArray]]) -> No
         if name == "all" or several:
             colour, line = _TIER_STYLES[name]
             label = name if name == "all" else f"{name}, {tasks / everything:.0%}"
-            axes.plot(curve, LEVELS, color=colour, linestyle=line, linewidth=1.8 if name == "all" else 1.3, label=label)
-    limit_s = float(np.interp(0.995, LEVELS, whole)) * 1.1
-    axes.set_xlim(0.0, limit_s)
-    for level, rise in ((0.50, -4), (0.95, -4), (0.99, -12)):
-        place_s = float(np.interp(level, LEVELS, whole))
-        axes.plot(place_s, level, marker="o", markersize=4, color="black", zorder=5)
+            axes.plot(
+                curve * 1e3, LEVELS, color=colour, linestyle=line, linewidth=1.8 if name == "all" else 1.3, label=label
+            )
+    axes.set_xlim(0.0, float(np.interp(0.995, LEVELS, whole)) * 1.1e3)
+    for level, across, side in ((0.50, 6, "left"), (0.95, -2, "right"), (0.99, 2, "left")):
+        place_ms = float(np.interp(level, LEVELS, whole)) * 1e3
+        axes.plot(place_ms, level, marker="o", markersize=4, color="black", zorder=5)
         axes.annotate(
-            f"p{level * 100:.0f} {_seconds(place_s)}",
-            (place_s, level),
-            xytext=(5, rise),
+            f"p{level * 100:.0f} {place_ms:,.3g} ms" if place_ms < 1e3 else f"p{level * 100:.0f} {place_ms:,.0f} ms",
+            (place_ms, level),
+            xytext=(across, -3 if level < 0.9 else 6),
             textcoords="offset points",
-            va="top",
-            size=7,
+            ha=side,
+            va="top" if level < 0.9 else "bottom",
+            size=7.5,
         ).set_path_effects(list(_HALO))
     if several:
         axes.legend(loc="lower right", frameon=False)
@@ -168,10 +169,6 @@ def draw_utilisation(axes: Axes, use: Mapping[str, Estimate]) -> None:
     else:
         turned = max(map(len, names)) * len(names) > 70
         axes.set_xticks(range(len(names)), names, rotation=45 if turned else 0, ha="right" if turned else "center")
-
-
-def _seconds(value_s: float) -> str:
-    return f"{value_s * 1e3:.3g} ms" if value_s < 1.0 else f"{value_s:.3g} s"
 
 
 def _empty(axes: Axes, told: str) -> None:

@@ -51,9 +51,11 @@ def random_observation(
         uplink_bps=alone_bps * np.where(local, 1.0, rng.uniform(0.2, 1.0, shape)),
         alone_bps=alone_bps,
         downlink_bps=np.where(local, np.inf, rng.uniform(1e6, 5e7, shape)),
+        snr_per_w=np.where(own, np.nan, 2.0 ** (alone_bps / 1e7) / 0.2),
         wire_s=np.where(own, 0.0, 0.002),
         cell=cell,
         kappa=np.where(own, 1e-27, 1e-28),
-        max_power_w=0.2,
+        max_power_w=1.0,
+        max_efficiency_bps_hz=np.inf,
         latency_weight=0.5,
     )

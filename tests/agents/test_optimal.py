@@ -86,3 +86,29 @@ def test_a_task_without_options_costs_nothing() -> None:
     chosen = make_policy("optimal", {}, stream(1, "policy")).decide(replace(seen, feasible=feasible)).option
     assert chosen[1] == 0
     assert np.isfinite(analytic_cost(replace(seen, feasible=feasible), chosen[None])[0])
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_optimal_chooses_the_best_power(seed: int) -> None:
+    """With power levels it finds the cheapest pair of option and power of each task, as trying all by hand does."""
+    seen = random_observation(np.random.default_rng(seed), 2, cloud=False, neighbour=False)
+    levels = [0.2, 0.5, 1.0]
+    action = make_policy("optimal", {"power_levels": levels}, stream(1, "policy")).decide(seen)
+    choices = [[(int(option), level) for option in np.flatnonzero(row) for level in levels] for row in seen.feasible]
+    costs = [
+        analytic_cost(seen, np.array([[a[0], b[0]]]), np.array([[a[1], b[1]]]) * seen.max_power_w)[0]
+        for a in choices[0]
+        for b in choices[1]
+    ]
+    assert action.power_w is not None
+    found = analytic_cost(seen, action.option[None], action.power_w[None])[0]
+    assert found == pytest.approx(min(costs), rel=1e-12)
+
+
+def test_power_gain_is_shannons_ratio() -> None:
+    """Twice the power at 0 dB gives log2(3) / log2(2) of the rate; at the cap it gives nothing more."""
+    seen = random_observation(np.random.default_rng(1), 1, 1, cloud=False, neighbour=False)
+    seen = replace(seen, snr_per_w=np.array([[np.nan, 5.0]]), power_w=np.array([0.2]))
+    assert seen.power_gain(np.full((1, 2), 0.4)) == pytest.approx(np.array([[1.0, np.log2(3.0)]]))
+    capped = replace(seen, max_efficiency_bps_hz=1.0)
+    assert capped.power_gain(np.full((1, 2), 0.4)) == pytest.approx(np.array([[1.0, 1.0]]))
