@@ -15,6 +15,8 @@ from typing import Any, TypeAlias
 import simpy
 from simpy.core import EmptySchedule, StopSimulation
 
+from cosim.types import Failure
+
 URGENT = 0
 """Before anything else at that instant: vehicles have moved before anyone looks."""
 NORMAL = 1
@@ -136,31 +138,41 @@ class Pause(Wait):
 class Life:
     """A story on its way: it runs from wait to wait."""
 
-    __slots__ = ("_story", "wait")
+    wait: Wait | None = None
+    """What it waits for now; None before it begins and once it has ended, so that neither keeps the other in memory."""
+    story: Story
 
     def __init__(self, story: Story) -> None:
-        self._story = story
-        self.wait: Wait | None = None
-        """What it waits for now; None once it has ended, so that life and wait do not keep each other in memory."""
+        self.story = story
 
     def begin(self) -> None:
         """Run to the first wait."""
         try:
-            wait = self._story.send(None)
+            self.wait = wait = self.story.send(None)
         except StopIteration:
-            return
-        self.wait = wait
-        wait.resume = self.resume
+            self.ended(None)
+        except Failure as failure:
+            self.ended(failure)
+        else:
+            wait.resume = self.resume
 
     def resume(self, over: Wait) -> None:
         """Run from a wait that is over to the next."""
         try:
-            wait = self._story.send(None) if over.error is None else self._story.throw(over.error)
+            self.wait = wait = self.story.send(None) if over.error is None else self.story.throw(over.error)
         except StopIteration:
             self.wait = None
-            return
-        self.wait = wait
-        wait.resume = self.resume
+            self.ended(None)
+        except Failure as failure:
+            self.wait = None
+            self.ended(failure)
+        else:
+            wait.resume = self.resume
+
+    def ended(self, failure: Failure | None) -> None:
+        """The story came to its end, or a failure that it did not catch has ended it."""
+        if failure is not None:
+            raise failure
 
     def cancel(self, error: Exception) -> None:
         """Throw `error` into the story, through the wait that it is in."""

@@ -1,18 +1,17 @@
 """The story of one task, from its decision to its outcome.
 
 A task runs in its vehicle, at a site's host or in the cloud, or in a neighbour. Whatever ends it early is a `Failure`
-thrown into the story by the part that it waits for; it is caught once, here, and becomes the status of the one row that
-tells the task's life.
+thrown into the story by the part that it waits for; it becomes the status of the one row that tells the task's life.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
 from math import isnan, nan
-from typing import NamedTuple
 
-from cosim.clock import LAST, Clock, Life, Story
+from cosim.clock import LAST, Clock, Story
 from cosim.compute import Execution, Host, QueueFull
 from cosim.energy import EnergyMeter
+from cosim.journey import BudgetSpent, Choice, DeadlinePassed, Journey, RunOver
 from cosim.radio.sidelink import HelperLost
 from cosim.tasks import Task
 from cosim.trace.schema import TaskEnded
@@ -25,56 +24,6 @@ LOCAL, NEIGHBOUR, EDGE = Tier.LOCAL, Tier.NEIGHBOUR, Tier.EDGE
 UPLINK, BACKHAUL, QUEUE, EXECUTION = Phase.UPLINK, Phase.BACKHAUL, Phase.QUEUE, Phase.EXECUTION
 RETURN, DOWNLINK, DONE = Phase.RETURN, Phase.DOWNLINK, Phase.DONE
 COMPLETED, LATE = Status.COMPLETED, Status.LATE
-
-
-class DeadlinePassed(Failure):
-    """The deadline passed, and the scenario drops such tasks."""
-
-    status = Status.EXPIRED
-
-
-class BudgetSpent(Failure):
-    """The vehicle has no energy left."""
-
-    status = Status.NO_ENERGY
-
-
-class RunOver(Failure):
-    """The run ended first."""
-
-    status = Status.IN_FLIGHT
-
-
-class Choice(NamedTuple):
-    """What was decided for a task."""
-
-    decided_s: float
-    tier: int
-    target: int
-    share: float
-    power_w: float
-    cpu_share: float
-
-
-class Journey:
-    """How far a task has come; NaN and NOWHERE for what did not happen.
-
-    The defaults stand in the class: making one costs nothing, and a task sets only what it comes to.
-    """
-
-    phase = Phase.DECISION
-    uplink_site = NOWHERE
-    downlink_site = NOWHERE
-    handovers = 0
-    uplink_s = nan
-    uplinked_s = nan
-    queued_s = nan
-    started_s = nan
-    executed_s = nan
-    downlink_s = nan
-    transmit_j = 0.0
-    vehicle_cpu_j = 0.0
-    edge_cpu_j = 0.0
 
 
 class Offloading:
@@ -120,45 +69,45 @@ class Offloading:
         self._receive_power_w = receive_power_w
         self._record = facts.recorder(TaskEnded)
         self._since_s = 0.0
-        self.alive: dict[int, Life] = {}
+        self.alive: dict[int, Journey] = {}
         self.alive_number_s = 0.0
         """Integral of the number of living tasks."""
 
     def begin(self, tasks: Iterable[Task], choices: Iterable[Choice]) -> None:
         """Start the stories of the tasks that were decided at this instant."""
         self.settle()
-        alive, story = self.alive, self.story
         for task, choice in zip(tasks, choices, strict=True):
-            alive[task.task] = life = Life(story(task, choice))
+            self.alive[task.task] = journey = Journey(task, choice, self._end)
+            journey.story = self.story(journey)
             if self._drop_late:
                 self._clock.at(max(task.deadline_s, choice.decided_s), partial(self._expire, task.task), LAST)
-            life.begin()
+            journey.begin()
 
     # --- the story -------------------------------------------------------------------------------------------------
 
-    def story(self, task: Task, choice: Choice) -> Story:
-        """The life of one task."""
-        journey = Journey()
-        try:
-            if self._inference_s > 0.0:
-                yield self._clock.pause(self._inference_s)
-            if self._meter is not None and self._meter.exhausted(task.vehicle):
-                raise BudgetSpent
-            if choice.tier == LOCAL:
-                yield from self._execute_in_vehicle(task, journey, task.vehicle)
-            elif choice.tier == NEIGHBOUR:
-                yield from self._help(task, choice, journey)
-            else:
-                yield from self._offload(task, choice, journey)
-            journey.phase = DONE
-            status = COMPLETED if self._clock.now <= task.deadline_s else LATE
-        except Failure as failure:
-            status = failure.status
-        self._end(task, choice, journey, status)
+    def story(self, journey: Journey) -> Story:
+        """The life of one task, by where it is executed."""
+        if self._inference_s > 0.0 or self._meter is not None:
+            return self._held_up(journey)
+        return self._travel(journey)
 
-    def _offload(self, task: Task, choice: Choice, journey: Journey) -> Story:
+    def _held_up(self, journey: Journey) -> Story:
+        """First the decision takes its time, and a vehicle without energy goes no further."""
+        if self._inference_s > 0.0:
+            yield self._clock.pause(self._inference_s)
+        if self._meter is not None and self._meter.exhausted(journey.task.vehicle):
+            raise BudgetSpent
+        yield from self._travel(journey)
+
+    def _travel(self, journey: Journey) -> Story:
+        tier = journey.choice.tier
+        if tier == LOCAL:
+            return self._execute_in_vehicle(journey, journey.task.vehicle)
+        return self._help(journey) if tier == NEIGHBOUR else self._offload(journey)
+
+    def _offload(self, journey: Journey) -> Story:
         """Uplink, wires to the target, its queue and processor, wires to where the vehicle is now, downlink."""
-        channel = self._channel
+        channel, task, choice = self._channel, journey.task, journey.choice
         pinned = choice.target if self._pinned and choice.tier == EDGE else NOWHERE
         journey.phase = UPLINK
         journey.uplink_s = self._clock.now
@@ -168,18 +117,18 @@ class Offloading:
         finally:
             journey.uplink_site = up.site
             journey.handovers = up.handovers
-            self._pay_radio(task.vehicle, journey, up.power_w * up.active_s)
+            self._pay_radio(journey, task.vehicle, up.power_w * up.active_s)
         journey.uplinked_s = self._clock.now
 
         if up.site != choice.target:
             journey.phase = BACKHAUL
             yield from self._transport.wires.carry(task.input_bit, up.site, choice.target)
 
-        execution = self._queue(self._hosts.get(choice.target), task.edge_cycles, task, choice.cpu_share, journey)
+        execution = self._queue(journey, self._hosts.get(choice.target), task.edge_cycles, choice.cpu_share)
         try:
             yield execution
         finally:
-            self._executed(execution, journey)
+            self._executed(journey, execution)
             journey.edge_cpu_j = execution.energy_j
 
         serving = channel.serving(task.vehicle) if pinned == NOWHERE else pinned
@@ -196,71 +145,78 @@ class Offloading:
             journey.downlink_site = down.site
             journey.handovers += down.handovers
             if self._receive_power_w > 0.0:
-                self._pay_radio(task.vehicle, journey, self._receive_power_w * down.active_s)
+                self._pay_radio(journey, task.vehicle, self._receive_power_w * down.active_s)
 
-    def _help(self, task: Task, choice: Choice, journey: Journey) -> Story:
+    def _help(self, journey: Journey) -> Story:
         """Sidelink to a neighbour, its processor, sidelink back."""
+        task, helper = journey.task, journey.choice.target
         journey.phase = UPLINK
         journey.uplink_s = self._clock.now
-        yield from self._sidelink(task.vehicle, choice.target, task.vehicle, task.input_bit, choice, journey)
+        yield from self._sidelink(journey, helper, task.vehicle, task.input_bit)
         journey.uplinked_s = self._clock.now
-        yield from self._execute_in_vehicle(task, journey, choice.target)
+        yield from self._execute_in_vehicle(journey, helper)
         journey.phase = DOWNLINK
         journey.downlink_s = self._clock.now
-        yield from self._sidelink(task.vehicle, choice.target, choice.target, task.output_bit, choice, journey)
+        yield from self._sidelink(journey, helper, helper, task.output_bit)
 
-    def _sidelink(
-        self, vehicle: int, helper: int, sender: int, size_bit: float, choice: Choice, journey: Journey
-    ) -> Story:
-        sidelink = self._transport.sidelink
+    def _sidelink(self, journey: Journey, helper: int, sender: int, size_bit: float) -> Story:
+        sidelink, choice = self._transport.sidelink, journey.choice
         assert sidelink is not None  # noqa: S101 - neighbours are offered only with a sidelink
-        transfer = sidelink.send(vehicle, helper, size_bit, choice.power_w, choice.share)
+        transfer = sidelink.send(journey.task.vehicle, helper, size_bit, choice.power_w, choice.share)
         try:
             yield transfer
         finally:
             sidelink.end(transfer)
-            self._pay_radio(sender, journey, transfer.power_w * transfer.active_s)
+            self._pay_radio(journey, sender, transfer.power_w * transfer.active_s)
 
-    def _execute_in_vehicle(self, task: Task, journey: Journey, vehicle: int) -> Story:
+    def _execute_in_vehicle(self, journey: Journey, vehicle: int) -> Story:
         """A vehicle's own processor, which goes when the vehicle goes."""
+        task = journey.task
         if vehicle not in self._channel.air.row:
             raise VehicleGone if vehicle == task.vehicle else HelperLost
-        execution = self._queue(self._vehicle_host(vehicle), task.vehicle_cycles, task, 1.0, journey)
+        execution = self._queue(journey, self._vehicle_host(vehicle), task.vehicle_cycles, 1.0)
         execution.vehicle = vehicle
         execution.owner = task.vehicle
         try:
             yield execution
         finally:
-            self._executed(execution, journey)
+            self._executed(journey, execution)
             journey.vehicle_cpu_j = energy_j = execution.energy_j
             if self._meter is not None:
                 self._meter.spend(vehicle, energy_j)
 
     # --- its steps -------------------------------------------------------------------------------------------------
 
-    def _queue(self, host: Host | None, cycles: float, task: Task, share: float, journey: Journey) -> Execution:
+    def _queue(self, journey: Journey, host: Host | None, cycles: float, share: float) -> Execution:
         journey.phase = QUEUE
         if host is None:
             raise QueueFull  # a site that is radio only
-        execution = host.execute(cycles, task.priority, share)
+        execution = host.execute(cycles, journey.task.priority, share)
         journey.queued_s = self._clock.now
         return execution
 
-    def _executed(self, execution: Execution, journey: Journey) -> None:
+    def _executed(self, journey: Journey, execution: Execution) -> None:
         journey.started_s = started_s = execution.started_s
         if not isnan(started_s):
             journey.phase = EXECUTION
         if execution.error is None:
             journey.executed_s = self._clock.now
 
-    def _pay_radio(self, sender: int, journey: Journey, energy_j: float) -> None:
+    def _pay_radio(self, journey: Journey, sender: int, energy_j: float) -> None:
         """Power times airtime (S1 eq 15)."""
         journey.transmit_j += energy_j
         if self._meter is not None:
             self._meter.spend(sender, energy_j)
 
-    def _end(self, task: Task, choice: Choice, journey: Journey, status: Status) -> None:
+    def _end(self, journey: Journey, failure: Failure | None) -> None:
+        """The result is back, or a failure has ended the task: its row."""
         now = self._clock.now
+        task, choice = journey.task, journey.choice
+        if failure is not None:
+            status = failure.status
+        else:
+            journey.phase = DONE
+            status = COMPLETED if now <= task.deadline_s else LATE
         self.alive_number_s += (now - self._since_s) * len(self.alive)
         self._since_s = now
         del self.alive[task.task]
@@ -306,6 +262,6 @@ class Offloading:
             life.cancel(DeadlinePassed())
 
 
-def _runs(life: Life) -> bool:
+def _runs(life: Journey) -> bool:
     """Whether a processor works on it; those that do are cancelled last, so that nobody moves up."""
     return isinstance(life.wait, Execution) and not isnan(life.wait.started_s)

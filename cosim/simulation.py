@@ -15,11 +15,12 @@ from cosim.compute import Host, QueueHost, SharingHost
 from cosim.decision import Action, DecisionEpoch, Observation, Policy
 from cosim.energy import EnergyMeter
 from cosim.errors import InputError
+from cosim.journey import Choice
 from cosim.mobility.catalog import resolve_map
 from cosim.mobility.connect import connect
 from cosim.mobility.source import MobilityFrame, MobilitySource
 from cosim.observe import Observer
-from cosim.offload import Choice, Offloading
+from cosim.offload import Offloading
 from cosim.radio.channel import Channel
 from cosim.radio.sidelink import SidelinkChannel
 from cosim.sampling import Sampler

@@ -19,6 +19,7 @@ from cosim.trace.reader import Trace
 
 PICTURE: Final = "run.png"
 _MAP_IN: Final = 5.4  # width of the map
+_COUNTS: Final = ("released", "handovers")
 _LOOK: Final = {
     "font.size": 8,
     "axes.titlesize": 9,
@@ -64,8 +65,9 @@ def _figure(trace: Trace, folder: Path) -> Figure:
     scenario, measured = trace.scenario, kpis(trace)
     places = sites(trace)
     area = ground(scenario, places, folder)
-    figure = Figure(figsize=(11.0, min(max(_MAP_IN / area.aspect + 2.3, 6.4), 7.4)), layout="constrained")
+    figure = Figure(figsize=(11.0, min(max(_MAP_IN / area.aspect + 2.3, 6.1), 7.4)), layout="constrained")
     FigureCanvasAgg(figure)
+    figure.get_layout_engine().set(h_pad=0.07, hspace=0.06)
     panels = figure.subplot_mosaic("ab;ac;ad", width_ratios=[1.2, 1])
     _place(panels["a"], trace, area, places)
     draw_latency(panels["b"], latency_curves(trace))
@@ -84,7 +86,7 @@ def _place(axes: Axes, trace: Trace, area: Ground, places: pd.DataFrame) -> None
     tasks = by_position(trace, area.cell_m)
     without = not len(tasks.tasks)
     coloured = draw_map(axes, area, places, by_cell(trace) if without else tasks, without)
-    axes.set_title("Mean latency by serving site" if without else "Mean latency by place of release")
+    axes.set_title("Mean latency by serving site; area: tasks" if without else "Mean latency by place of release")
     if coloured is not None:
         scale = axes.inset_axes((0.1, -0.62 / (_MAP_IN / area.aspect), 0.8, 0.1 / (_MAP_IN / area.aspect)))
         label = "mean latency of finished tasks (ms)"
@@ -112,5 +114,7 @@ def caption(measured: Kpis) -> str:
 
 def _told(measured: Kpis, name: str, key: str, factor: float, unit: str) -> str:
     one = measured[key]
+    if key in _COUNTS:
+        return f"{name} {figures(one.value)[0]}"
     value, half = figures(one.value * factor, one.half_width * factor)
     return f"{name} {value}{unit}" if half in ("-", "0") else f"{name} {value} ± {half}{unit}"

@@ -15,7 +15,7 @@ from cosim.types import FloatArray
 
 _ELONGATED: Final = 3.0
 _MARGIN: Final = 0.03
-_COLUMNS: Final = 64
+_COLUMNS: Final = 80
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ _TIER_STYLES: Final[Mapping[str, tuple[str, Any]]] = {
 }
 _MOST_NAMES: Final = 32
 _MOST_BARS: Final = 24
-_HALO: Final = (withStroke(linewidth=2.0, foreground="white"),)
+_HALO: Final = (withStroke(linewidth=2.5, foreground="white"),)
 
 
 def draw_map(axes: Axes, ground: Ground, sites: pd.DataFrame, places: Places, by_cell: bool) -> Collection | None:
