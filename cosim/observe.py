@@ -1,6 +1,7 @@
 """From the state of the network to what a policy sees."""
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Final, TypeAlias
 
 import numpy as np
 
@@ -13,6 +14,25 @@ from cosim.scenario.schema import Scenario
 from cosim.topology import Topology
 from cosim.transport import Transport
 from cosim.types import NOWHERE, AnyArray, FloatArray, IntArray, Tier
+
+_Columns: TypeAlias = dict[str, AnyArray | float]
+_OWN: Final[Mapping[str, float]] = {
+    "tier": Tier.LOCAL,
+    "target": NOWHERE,
+    "feasible": True,
+    "work_cycles": 0.0,
+    "core_hz": 1.0,
+    "cores": 1.0,
+    "wait_s": 0.0,
+    "uplink_bps": np.inf,
+    "alone_bps": np.inf,
+    "downlink_bps": np.inf,
+    "snr_per_w": np.nan,
+    "wire_s": 0.0,
+    "cell": NOWHERE,
+    "kappa": 0.0,
+}
+"""Columns of the vehicle's own processor; other options set what differs."""
 
 
 class Observer:
@@ -56,12 +76,17 @@ class Observer:
         """The observation for these tasks; all their vehicles are on the map."""
         air = self._transport.channel.air
         rows = np.searchsorted(air.numbers, tasks["vehicle"])
-        parts = [self._local(tasks), self._edges(tasks, rows)]
-        if self._cloud is not None:
-            parts.append(self._distant(tasks, rows))
-        if self._transport.sidelink is not None:
-            parts.append(self._neighbours(tasks, rows))
-        options = {name: np.concatenate([part[name] for part in parts], axis=1) for name in parts[0]}
+        edges = min(self._scenario.decisions.candidates, air.sites.shape[1])
+        sidelink = self._transport.sidelink
+        neighbours = 0 if sidelink is None else sidelink.neighbours.numbers.shape[1]
+        clouds = int(self._cloud is not None)
+        options = _blank(len(rows), 1 + edges + clouds + neighbours)
+        self._put(options, slice(0, 1), self._local(tasks))
+        self._put(options, slice(1, 1 + edges), self._edges(tasks, rows, edges))
+        if clouds:
+            self._put(options, slice(1 + edges, 2 + edges), self._distant(tasks, rows))
+        if neighbours:
+            self._put(options, slice(1 + edges + clouds, None), self._neighbours(tasks, rows))
         radio = self._scenario.radio
         return Observation(
             time_s=now_s,
@@ -81,23 +106,20 @@ class Observer:
             latency_weight=self._scenario.decisions.latency_weight,
         )
 
-    def _local(self, tasks: Mapping[str, AnyArray]) -> dict[str, AnyArray]:
+    def _local(self, tasks: Mapping[str, AnyArray]) -> _Columns:
         vehicles = tasks["vehicle"]
         hosts = [self._vehicle_host(vehicle) for vehicle in vehicles.tolist()]
         wait_s = np.array([0.0 if host is None else host.wait_s for host in hosts])
-        return self._columns(
-            (len(vehicles), 1),
-            tier=Tier.LOCAL,
-            work_cycles=tasks["vehicle_cycles"][:, None],
-            core_hz=self.vehicle_core_hz[vehicles][:, None],
-            wait_s=wait_s[:, None],
-            kappa=self._scenario.compute.vehicle.kappa,
-        )
+        return {
+            "work_cycles": tasks["vehicle_cycles"][:, None],
+            "core_hz": self.vehicle_core_hz[vehicles][:, None],
+            "wait_s": wait_s[:, None],
+            "kappa": self._scenario.compute.vehicle.kappa,
+        }
 
-    def _edges(self, tasks: Mapping[str, AnyArray], rows: IntArray) -> dict[str, AnyArray]:
+    def _edges(self, tasks: Mapping[str, AnyArray], rows: IntArray, count: int) -> _Columns:
         channel = self._transport.channel
         air = channel.air
-        count = min(self._scenario.decisions.candidates, air.sites.shape[1])
         sites = air.sites[rows, :count]
         wait_s = np.array([0.0 if host is None else host.wait_s for host in self._hosts])
         speed_hz = np.array([1.0 if host is None else host.speed_hz for host in self._hosts])
@@ -106,10 +128,9 @@ class Observer:
             wire_s: AnyArray = np.zeros(sites.shape)
             covered = snr > 0.0
         else:
-            cell, snr, down_snr, covered = self._served(rows, count)
+            cell, snr, down_snr, covered = self._served(rows)
             wire_s = self._wired_s(tasks, cell, sites)
-        return self._columns(
-            (len(rows), count),
+        return dict(
             tier=Tier.EDGE,
             target=sites,
             feasible=self._has_host[sites] & covered,
@@ -122,12 +143,11 @@ class Observer:
             **self._rates(cell, snr, down_snr),
         )
 
-    def _distant(self, tasks: Mapping[str, AnyArray], rows: IntArray) -> dict[str, AnyArray]:
+    def _distant(self, tasks: Mapping[str, AnyArray], rows: IntArray) -> _Columns:
         cloud, node = self._cloud, self._cloud_node
         assert cloud is not None and node is not None  # noqa: S101, PT018 - asked only with a cloud
-        cell, snr, down_snr, covered = self._served(rows, 1)
-        return self._columns(
-            (len(rows), 1),
+        cell, snr, down_snr, covered = self._served(rows)
+        return dict(
             tier=Tier.CLOUD,
             target=node,
             feasible=covered,
@@ -140,7 +160,7 @@ class Observer:
             **self._rates(cell, snr, down_snr),
         )
 
-    def _neighbours(self, tasks: Mapping[str, AnyArray], rows: IntArray) -> dict[str, AnyArray]:
+    def _neighbours(self, tasks: Mapping[str, AnyArray], rows: IntArray) -> _Columns:
         sidelink = self._transport.sidelink
         assert sidelink is not None  # noqa: S101 - asked only with a sidelink
         names = sidelink.neighbours.numbers[rows]
@@ -148,34 +168,28 @@ class Observer:
         hosts = [self._vehicle_host(name) for name in names.ravel().tolist()]
         wait_s = np.array([0.0 if host is None else host.wait_s for host in hosts]).reshape(names.shape)
         speed_hz = self.vehicle_core_hz[np.maximum(names, 0)]
-        return self._columns(
-            (len(rows), names.shape[1]),
-            tier=Tier.NEIGHBOUR,
-            target=names,
-            feasible=(names != NOWHERE) & (rates_bps > 0.0) & self._scenario.compute.vehicle.shared,
-            work_cycles=tasks["vehicle_cycles"][:, None],
-            core_hz=speed_hz,
-            wait_s=wait_s,
-            uplink_bps=rates_bps,
-            alone_bps=rates_bps,
-            downlink_bps=rates_bps,
-            kappa=self._scenario.compute.vehicle.kappa,
-        )
+        return {
+            "tier": Tier.NEIGHBOUR,
+            "target": names,
+            "feasible": (names != NOWHERE) & (rates_bps > 0.0) & self._scenario.compute.vehicle.shared,
+            "work_cycles": tasks["vehicle_cycles"][:, None],
+            "core_hz": speed_hz,
+            "wait_s": wait_s,
+            "uplink_bps": rates_bps,
+            "alone_bps": rates_bps,
+            "downlink_bps": rates_bps,
+            "kappa": self._scenario.compute.vehicle.kappa,
+        }
 
-    def _served(self, rows: IntArray, count: int) -> tuple[IntArray, FloatArray, FloatArray, AnyArray]:
-        """Serving cell, signal up and down, and coverage, repeated for `count` options."""
+    def _served(self, rows: IntArray) -> tuple[IntArray, FloatArray, FloatArray, AnyArray]:
+        """Serving cell, signal up and down, and coverage: (T, 1), the same for every host behind that cell."""
         air = self._transport.channel.air
-        slot = air.slot[rows]
-        shape = (len(rows), count)
-        covered = air.serving[rows] >= 0
-        return (
-            np.broadcast_to(air.serving[rows][:, None], shape),
-            np.broadcast_to((air.snr_per_w[rows, slot] * covered)[:, None], shape),
-            np.broadcast_to((air.down_snr[rows, slot] * covered)[:, None], shape),
-            np.broadcast_to(covered[:, None], shape),
-        )
+        slot, serving = air.slot[rows], air.serving[rows]
+        covered = serving >= 0
+        signals = serving, air.snr_per_w[rows, slot] * covered, air.down_snr[rows, slot] * covered, covered
+        return signals[0][:, None], signals[1][:, None], signals[2][:, None], signals[3][:, None]
 
-    def _rates(self, cell: IntArray, snr_per_w: FloatArray, down_snr: FloatArray) -> dict[str, AnyArray]:
+    def _rates(self, cell: IntArray, snr_per_w: FloatArray, down_snr: FloatArray) -> _Columns:
         channel = self._transport.channel
         snr = snr_per_w * self._scenario.radio.vehicle_power_w
         return {
@@ -191,22 +205,11 @@ class Observer:
         both_s: FloatArray = 2.0 * self._latency_s[start, end] + size_bit * self._per_bit_s[start, end]
         return both_s
 
-    def _columns(self, shape: tuple[int, int], **given: AnyArray | float) -> dict[str, AnyArray]:
-        """All option columns, (rows, count), with what holds for the vehicle itself as defaults."""
-        defaults: dict[str, float] = {
-            "tier": Tier.LOCAL,
-            "target": NOWHERE,
-            "feasible": True,
-            "work_cycles": 0.0,
-            "core_hz": 1.0,
-            "cores": 1.0,
-            "wait_s": 0.0,
-            "uplink_bps": np.inf,
-            "alone_bps": np.inf,
-            "downlink_bps": np.inf,
-            "snr_per_w": np.nan,
-            "wire_s": 0.0,
-            "cell": NOWHERE,
-            "kappa": 0.0,
-        }
-        return {name: np.broadcast_to(given.get(name, default), shape) for name, default in defaults.items()}
+    def _put(self, options: dict[str, AnyArray], columns: slice, given: _Columns) -> None:
+        for name, values in given.items():
+            options[name][:, columns] = values
+
+
+def _blank(rows: int, columns: int) -> dict[str, AnyArray]:
+    """All option columns, (rows, columns), filled with what holds for the vehicle itself."""
+    return {name: np.full((rows, columns), value) for name, value in _OWN.items()}

@@ -58,7 +58,7 @@ class SumoMobility:
             return self._frame(tick)
         except SumoError as lost:
             self.close()
-            raise RunError(f"SUMO ended at t={tick * self.step_s:g} s: {lost}") from lost
+            raise RunError(f"SUMO ended at t={tick * self.step_s:g} s: {lost}; correct that and run again") from lost
 
     def close(self) -> None:
         """See MobilitySource."""

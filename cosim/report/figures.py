@@ -1,7 +1,7 @@
 """One picture of a run: the map with latency by place, and beside it when, how fast and with what load."""
 
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pandas as pd
 from matplotlib import rc_context
@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from cosim.errors import InputError
 from cosim.report.digits import figures
-from cosim.report.gather import by_cell, by_position, latency_curves, outcomes, sites
+from cosim.report.gather import by_cell, by_position, deployed, hexagons, latency_curves, outcomes
 from cosim.report.ground import Ground, ground
 from cosim.report.panels import draw_latency, draw_map, draw_outcomes, draw_utilisation
 from cosim.trace.metrics import Kpis, kpis
@@ -19,8 +19,21 @@ from cosim.trace.reader import Trace
 
 PICTURE: Final = "run.png"
 _MAP_IN: Final = 5.4  # width of the map
-_COUNTS: Final = ("released", "handovers")
-_LOOK: Final = {
+_CAPTION: Final = {
+    "released": ("released", 0.0, ""),
+    "completed_ratio": ("completed", 100.0, " %"),
+    "late_ratio": ("late", 100.0, " %"),
+    "coverage_ratio": ("covered", 100.0, " %"),
+    "latency_mean": ("mean latency", 1e3, " ms"),
+    "latency_p95": ("p95", 1e3, " ms"),
+    "vehicle_energy_per_task": ("vehicle energy", 1.0, " J/task"),
+    "handovers": ("handovers", 0.0, ""),
+}
+"""Name, factor and unit in the caption; a factor of 0 marks a count, told without an interval."""
+_LOOK: Final[dict[Any, Any]] = {
+    "figure.constrained_layout.use": True,
+    "figure.constrained_layout.h_pad": 0.07,
+    "figure.constrained_layout.hspace": 0.06,
     "font.size": 8,
     "axes.titlesize": 9,
     "axes.titleweight": "bold",
@@ -63,11 +76,10 @@ def draw_run(run: Path, folder: Path = Path()) -> Path:
 
 def _figure(trace: Trace, folder: Path) -> Figure:
     scenario, measured = trace.scenario, kpis(trace)
-    places = sites(trace)
+    places = deployed(trace)
     area = ground(scenario, places, folder)
-    figure = Figure(figsize=(11.0, min(max(_MAP_IN / area.aspect + 2.3, 6.1), 7.4)), layout="constrained")
+    figure = Figure(figsize=(11.0, min(max(_MAP_IN / area.aspect + 2.3, 6.1), 7.4)))
     FigureCanvasAgg(figure)
-    figure.get_layout_engine().set(h_pad=0.07, hspace=0.06)
     panels = figure.subplot_mosaic("ab;ac;ad", width_ratios=[1.2, 1])
     _place(panels["a"], trace, area, places)
     draw_latency(panels["b"], latency_curves(trace))
@@ -77,20 +89,24 @@ def _figure(trace: Trace, folder: Path) -> Figure:
     said = trace.provenance
     state = "" if trace.complete else f", partial run, complete to t = {trace.complete_to_s:g} s"
     figure.suptitle(f"{scenario.name}: {said.policy}, seed {said.seed}{state}", fontsize=12, fontweight="bold")
-    figure.supxlabel(f"{_setting(trace, len(places))}\n{caption(measured)}", fontsize=8.5)
+    figure.supxlabel(f"\n{_setting(trace, len(places))}\n{caption(measured)}", fontsize=8.5)
     return figure
 
 
 def _place(axes: Axes, trace: Trace, area: Ground, places: pd.DataFrame) -> None:
-    """The map and its colours, with the scale right below it, however high the map is."""
-    tasks = by_position(trace, area.cell_m)
-    without = not len(tasks.tasks)
-    coloured = draw_map(axes, area, places, by_cell(trace) if without else tasks, without)
-    axes.set_title("Mean latency by serving site; area: tasks" if without else "Mean latency by place of release")
+    """The map and its colours, with their scale right below it, however high the map is."""
+    xy_m, latency_s = by_position(trace)
+    cell_m = area.cell_m(len(xy_m))
+    if len(xy_m):
+        coloured = draw_map(axes, area, places, hexagons(xy_m, latency_s, cell_m), cell_m)
+        axes.set_title("Mean latency of finished tasks (ms), by place of release")
+    else:
+        coloured = draw_map(axes, area, places, by_cell(trace), None)
+        axes.set_title("Mean latency of finished tasks (ms), by serving site")
     if coloured is not None:
-        scale = axes.inset_axes((0.1, -0.62 / (_MAP_IN / area.aspect), 0.8, 0.1 / (_MAP_IN / area.aspect)))
-        label = "mean latency of finished tasks (ms)"
-        axes.figure.colorbar(coloured, cax=scale, orientation="horizontal", label=label, extend="both")
+        height_in = _MAP_IN / area.aspect
+        scale = axes.inset_axes((0.1, -0.62 / height_in, 0.8, 0.1 / height_in))
+        axes.figure.colorbar(coloured, cax=scale, orientation="horizontal", extend="both")
 
 
 def _setting(trace: Trace, places: int) -> str:
@@ -98,23 +114,23 @@ def _setting(trace: Trace, places: int) -> str:
     vehicles = trace.sql("SELECT avg(vehicles) AS mean FROM traffic_sampled")["mean"].fillna(0.0).iloc[0]
     ground = "straight roads" if scenario.mobility.kind == "synthetic" else scenario.map
     radio = f"{scenario.radio.path_loss.kind} {scenario.radio.access.kind} {scenario.radio.bandwidth_hz / 1e6:g} MHz"
-    return f"{ground}   {trace.complete_to_s:g} s   {vehicles:,.0f} vehicles at once   {places} sites   {radio}"
+    sites = "1 site" if places == 1 else f"{places} sites"
+    return f"{ground}   {trace.complete_to_s:g} s   {vehicles:,.0f} vehicles at once   {sites}   {radio}"
 
 
 def caption(measured: Kpis) -> str:
     """The figures that a reader asks for first, with half widths, in two lines."""
     lines = (
-        (("released", "released", 1.0, ""), ("completed", "completed_ratio", 100.0, " %"))
-        + (("late", "late_ratio", 100.0, " %"), ("covered", "coverage_ratio", 100.0, " %")),
-        (("mean latency", "latency_mean", 1e3, " ms"), ("p95", "latency_p95", 1e3, " ms"))
-        + (("vehicle energy", "vehicle_energy_per_task", 1.0, " J/task"), ("handovers", "handovers", 1.0, "")),
+        ("released", "completed_ratio", "late_ratio", "coverage_ratio"),
+        ("latency_mean", "latency_p95", "vehicle_energy_per_task", "handovers"),
     )
-    return "\n".join("   ".join(_told(measured, *one) for one in line) for line in lines)
+    return "\n".join("   ".join(_told(measured, key) for key in line) for line in lines)
 
 
-def _told(measured: Kpis, name: str, key: str, factor: float, unit: str) -> str:
+def _told(measured: Kpis, key: str) -> str:
+    name, factor, unit = _CAPTION[key]
     one = measured[key]
-    if key in _COUNTS:
+    if not factor:
         return f"{name} {figures(one.value)[0]}"
     value, half = figures(one.value * factor, one.half_width * factor)
     return f"{name} {value}{unit}" if half in ("-", "0") else f"{name} {value} ± {half}{unit}"

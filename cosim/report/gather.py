@@ -35,26 +35,26 @@ class Outcomes:
     per_s: dict[str, FloatArray]  # (B,) each: completed, late, lost, in flight
 
 
-def by_position(trace: Trace, cell_m: tuple[float, float]) -> Places:
-    """Mean latency of finished tasks on a lattice of hexagons, from the recorded positions; empty without them.
-
-    Args:
-        trace: a run.
-        cell_m: width and height of the lattice's rectangles; regular hexagons have a height of sqrt(3) widths.
-    """
+def by_position(trace: Trace) -> tuple[FloatArray, FloatArray]:
+    """Position, (N, 2), and latency, (N,), of finished tasks; empty without recorded positions."""
     step_s = trace.scenario.mobility.step_s
     tasks = trace.sql(
         "SELECT x_m, y_m, e.time_s - released_s AS latency_s FROM task_ended e JOIN vehicle_moved m "
         f"ON e.vehicle = m.vehicle AND floor(released_s / {step_s!r} + 1e-9) = round(m.time_s / {step_s!r}) "
         f"WHERE {_DONE} AND {_measured(trace)} AND NOT isnan(x_m)"
     )
-    return hexagons(tasks[["x_m", "y_m"]].to_numpy(np.float64), tasks.latency_s.to_numpy(np.float64), cell_m)
+    return tasks[["x_m", "y_m"]].to_numpy(np.float64), tasks.latency_s.to_numpy(np.float64)
 
 
 def hexagons(xy_m: FloatArray, latency_s: FloatArray, cell_m: tuple[float, float]) -> Places:
     """Means on a hexagonal lattice: the corners and the centres of rectangles, each point to the nearest of both.
 
     A place with fewer than 10 tasks, and fewer than a tenth of what a place has on average, is left out as chance.
+
+    Args:
+        xy_m: points, (N, 2).
+        latency_s: their values, (N,).
+        cell_m: width and height of the rectangles; for regular hexagons the height is sqrt(3) widths.
     """
     corner = np.round(xy_m / cell_m)
     centre = np.floor(xy_m / cell_m) + 0.5
@@ -77,7 +77,7 @@ def by_cell(trace: Trace) -> Places:
     return Places(cells[["x_m", "y_m"]].to_numpy(), cells.latency_s.to_numpy(), cells.tasks.to_numpy())
 
 
-def sites(trace: Trace) -> pd.DataFrame:
+def deployed(trace: Trace) -> pd.DataFrame:
     """Name, x_m and y_m of the sites on the map."""
     return trace.sql("SELECT name, x_m, y_m FROM site_deployed WHERE NOT isnan(x_m) ORDER BY site")
 
@@ -110,7 +110,7 @@ def outcomes(trace: Trace) -> Outcomes:
     rows = trace.sql(
         f"SELECT floor(released_s / {slice_s!r})::INTEGER AS slice, {counts} FROM task_ended GROUP BY slice"
     ).set_index("slice")
-    slices = np.arange(int(np.ceil(end_s / slice_s)))
+    slices: FloatArray = np.arange(np.ceil(end_s / slice_s), dtype=np.float64)
     filled = rows.reindex(slices).fillna(0.0)
     length_s = np.minimum(slice_s, end_s - slices * slice_s)
     return Outcomes(slices * slice_s, slice_s, {name: filled[name].to_numpy(np.float64) / length_s for name in groups})

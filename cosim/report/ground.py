@@ -14,8 +14,8 @@ from cosim.scenario.schema import ReplayMobility, Scenario, SyntheticMobility
 from cosim.types import FloatArray
 
 _ELONGATED: Final = 3.0
-_MARGIN: Final = 0.03
-_COLUMNS: Final = 80
+_MARGIN: Final = (0.03, 0.12)  # of a map, and of one that is stretched
+_COLUMNS: Final = (24.0, 80.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +38,12 @@ class Ground:
         width_m, height_m = self.high_m - self.low_m
         return 1.3 if self.stretched else float(width_m / height_m)
 
-    @property
-    def cell_m(self) -> tuple[float, float]:
-        """Width and height of a lattice whose hexagons look regular."""
+    def cell_m(self, points: int) -> tuple[float, float]:
+        """Width and height of a lattice whose hexagons look regular and are finer for more points."""
+        columns = min(max(np.sqrt(points) / 4.0, _COLUMNS[0]), _COLUMNS[1])
         size_m = self.high_m - self.low_m
         width_m, height_m = size_m if self.stretched else (size_m.max(), size_m.max())
-        return float(width_m) / _COLUMNS, float(np.sqrt(3.0) * height_m) / _COLUMNS
+        return float(width_m / columns), float(np.sqrt(3.0) * height_m / columns)
 
 
 def ground(scenario: Scenario, sites: pd.DataFrame, folder: Path) -> Ground:
@@ -60,7 +60,8 @@ def ground(scenario: Scenario, sites: pd.DataFrame, folder: Path) -> Ground:
         points = np.zeros((1, 2))
     low_m, high_m = points.min(axis=0), points.max(axis=0)
     size_m = np.maximum(high_m - low_m, 20.0)
-    middle_m, half_m = (low_m + high_m) / 2.0, size_m * (0.5 + _MARGIN)
+    margin = np.where(size_m * _ELONGATED < size_m.max(), _MARGIN[1], _MARGIN[0])
+    middle_m, half_m = (low_m + high_m) / 2.0, size_m * (0.5 + margin)
     return Ground(roads_m, middle_m - half_m, middle_m + half_m)
 
 

@@ -26,17 +26,28 @@ _TIER_STYLES: Final[Mapping[str, tuple[str, Any]]] = {
 }
 _MOST_NAMES: Final = 32
 _MOST_BARS: Final = 24
+_LITTLE: Final = 0.1
 _HALO: Final = (withStroke(linewidth=2.5, foreground="white"),)
 
 
-def draw_map(axes: Axes, ground: Ground, sites: pd.DataFrame, places: Places, by_cell: bool) -> Collection | None:
-    """Roads, sites, and mean latency by place: hexagons, or discs at the sites; what the colours belong to."""
-    for width, colour, order in ((1.2, "0.75", 1), (0.4, "0.3", 3)):  # below the hexagons, and thinner above them
+def draw_map(
+    axes: Axes, ground: Ground, sites: pd.DataFrame, places: Places, cell_m: tuple[float, float] | None
+) -> Collection | None:
+    """Roads, sites, and mean latency by place; what the colours belong to, None without any.
+
+    Args:
+        axes: to draw into.
+        ground: roads and frame.
+        sites: name, x_m and y_m.
+        places: where latency is known.
+        cell_m: of the hexagons; None: discs at the sites, with an area that grows with the tasks.
+    """
+    for width, colour, order in ((1.0, "0.75", 1), (0.4, "0.45", 3)):  # below the hexagons, and thinner above them
         roads = LineCollection(list(ground.roads_m), linewidths=width, colors=colour, capstyle="round", zorder=order)
         axes.add_collection(roads)
     coloured = None
     if len(places.tasks):
-        coloured = _discs(axes, places) if by_cell else _hexagons(axes, ground, places)
+        coloured = _discs(axes, places) if cell_m is None else _hexagons(axes, places, cell_m)
         low_s, high_s = np.quantile(places.latency_s, (0.02, 0.98))
         coloured.set_norm(Normalize(float(low_s) * 1e3, float(max(high_s, low_s * 1.001)) * 1e3))
     _sites(axes, sites)
@@ -50,10 +61,9 @@ def draw_map(axes: Axes, ground: Ground, sites: pd.DataFrame, places: Places, by
     return coloured
 
 
-def _hexagons(axes: Axes, ground: Ground, places: Places) -> Collection:
-    width_m, height_m = ground.cell_m
+def _hexagons(axes: Axes, places: Places, cell_m: tuple[float, float]) -> Collection:
     corners = np.array([(0.5, 1 / 6), (0.0, 1 / 3), (-0.5, 1 / 6), (-0.5, -1 / 6), (0.0, -1 / 3), (0.5, -1 / 6)])
-    shapes = places.xy_m[:, None, :] + corners * (width_m, height_m)
+    shapes = places.xy_m[:, None, :] + corners * cell_m
     hexagons = PolyCollection(list(shapes), array=places.latency_s * 1e3, cmap="viridis", linewidths=0.2, zorder=2)
     hexagons.set_edgecolor("face")
     axes.add_collection(hexagons)
@@ -62,15 +72,32 @@ def _hexagons(axes: Axes, ground: Ground, places: Places) -> Collection:
 
 def _discs(axes: Axes, places: Places) -> Collection:
     size = 60.0 + 840.0 * places.tasks / places.tasks.max()
+    x_m, y_m = places.xy_m.T
     return axes.scatter(
-        *places.xy_m.T, s=size, c=places.latency_s * 1e3, cmap="viridis", alpha=0.9, edgecolors="white", zorder=2
+        x_m,
+        y_m,
+        s=size,
+        c=places.latency_s * 1e3,
+        cmap="viridis",
+        alpha=0.9,
+        edgecolors="white",
+        zorder=2,
+        clip_on=False,
     )
 
 
 def _sites(axes: Axes, sites: pd.DataFrame) -> None:
     few = len(sites) <= _MOST_NAMES
-    style = {"marker": "^", "s": 60 if few else 22, "c": "white", "edgecolors": "#CC3311", "linewidths": 1.3}
-    axes.scatter(sites.x_m, sites.y_m, zorder=4, label=f"{len(sites)} roadside units", **style)
+    axes.scatter(
+        sites.x_m,
+        sites.y_m,
+        s=60.0 if few else 22.0,
+        marker="^",
+        c="white",
+        edgecolors="#CC3311",
+        linewidths=1.3,
+        zorder=4,
+    )
     for name, x_m, y_m in sites[["name", "x_m", "y_m"]].itertuples(index=False, name=None) if few else ():
         axes.annotate(
             name, (x_m, y_m), xytext=(0, -6), textcoords="offset points", ha="center", va="top", zorder=5, size=7
@@ -79,7 +106,7 @@ def _sites(axes: Axes, sites: pd.DataFrame) -> None:
 
 def draw_latency(axes: Axes, curves: Mapping[str, tuple[int, FloatArray]]) -> None:
     """Distribution functions of the latency, for all finished tasks and by where they were executed."""
-    axes.set(title="Latency of finished tasks", xlabel="latency (ms)", ylabel="share of tasks", ylim=(0, 1.15))
+    axes.set(title="Latency of finished tasks", xlabel="latency (ms)", ylabel="share of tasks", ylim=(0, 1.22))
     if "all" not in curves:
         _empty(axes, "no task finished")
         return
@@ -92,21 +119,29 @@ def draw_latency(axes: Axes, curves: Mapping[str, tuple[int, FloatArray]]) -> No
             axes.plot(
                 curve * 1e3, LEVELS, color=colour, linestyle=line, linewidth=1.8 if name == "all" else 1.3, label=label
             )
-    axes.set_xlim(0.0, float(np.interp(0.995, LEVELS, whole)) * 1.1e3)
-    for level, across, side in ((0.50, 6, "left"), (0.95, -2, "right"), (0.99, 2, "left")):
-        place_ms = float(np.interp(level, LEVELS, whole)) * 1e3
-        axes.plot(place_ms, level, marker="o", markersize=4, color="black", zorder=5)
-        axes.annotate(
-            f"p{level * 100:.0f} {place_ms:,.3g} ms" if place_ms < 1e3 else f"p{level * 100:.0f} {place_ms:,.0f} ms",
-            (place_ms, level),
-            xytext=(across, -3 if level < 0.9 else 6),
-            textcoords="offset points",
-            ha=side,
-            va="top" if level < 0.9 else "bottom",
-            size=7.5,
-        ).set_path_effects(list(_HALO))
+    limit_ms = float(np.interp(0.995, LEVELS, whole)) * 1.1e3
+    axes.set_xlim(0.0, limit_ms)
+    for level in (0.50, 0.95, 0.99):
+        _quantile(axes, level, float(np.interp(level, LEVELS, whole)) * 1e3, limit_ms)
     if several:
         axes.legend(loc="lower right", frameon=False)
+
+
+def _quantile(axes: Axes, level: float, place_ms: float, limit_ms: float) -> None:
+    """A dot and its number: p50 beside the curve, p95 above it to the left, p99 to the right where there is room."""
+    axes.plot(place_ms, level, marker="o", markersize=4, color="black", zorder=5)
+    told = f"{place_ms:,.3g}" if place_ms < 1e3 else f"{place_ms:,.0f}"
+    if level < 0.9:
+        across, rise, side = 6, -10, "left"
+    elif level < 0.97:
+        across, rise, side = -2, 5, "right"
+    elif place_ms < 0.85 * limit_ms:
+        across, rise, side = 2, 5, "left"
+    else:
+        across, rise, side = 8, 14, "right"
+    axes.annotate(
+        f"p{level * 100:.0f} {told} ms", (place_ms, level), xytext=(across, rise), textcoords="offset points", ha=side
+    ).set_path_effects(list(_HALO))
 
 
 def draw_outcomes(axes: Axes, outcomes: Outcomes, warmup_s: float, end_s: float) -> None:
@@ -114,7 +149,7 @@ def draw_outcomes(axes: Axes, outcomes: Outcomes, warmup_s: float, end_s: float)
     axes.set(
         title=f"Outcomes of tasks by time of release, slices of {outcomes.slice_s:g} s",
         xlabel="time (s)",
-        ylabel="tasks per second",
+        ylabel="tasks/s",
         xlim=(0.0, max(end_s, 1.0)),
     )
     floor = np.zeros(len(outcomes.begin_s))
@@ -145,13 +180,13 @@ def draw_outcomes(axes: Axes, outcomes: Outcomes, warmup_s: float, end_s: float)
             size=7,
             rotation=90 if warmup_s < 0.12 * end_s else 0,
         )
-    axes.set_ylim(0.0, float(floor.max()) * 1.22)
+    axes.set_ylim(0.0, float(floor.max()) * 1.35)
     axes.legend(loc="upper right", ncols=4, frameon=False, handlelength=1.0, columnspacing=1.2)
 
 
 def draw_utilisation(axes: Axes, use: Mapping[str, Estimate]) -> None:
     """Share of busy cores of each host, with its interval; hosts beyond what fits are sorted and lose their names."""
-    axes.set(title="Utilisation of hosts", ylabel="busy cores", ylim=(0, 1.05))
+    axes.set(title="Utilisation of hosts", ylabel="share of busy cores", ylim=(0, 1.05))
     if not use:
         _empty(axes, "no host")
         return
@@ -161,9 +196,20 @@ def draw_utilisation(axes: Axes, use: Mapping[str, Estimate]) -> None:
         names.sort(key=lambda name: -use[name].value)
     values = np.array([use[name].value for name in names])
     error = np.nan_to_num([use[name].half_width for name in names])
-    style = {"color": "#009E73", "width": 0.95 if many else 0.75, "error_kw": {"elinewidth": 0.8, "ecolor": "0.3"}}
-    axes.bar(np.arange(len(names)), values, yerr=error, **style)
-    axes.set_xlim(-0.6, len(names) - 0.4)
+    axes.bar(
+        np.arange(len(names)),
+        values,
+        width=1.0 if many else 0.75,
+        yerr=error,
+        color="#009E73",
+        edgecolor="#009E73",
+        linewidth=0.3,
+        error_kw={"elinewidth": 0.7},
+    )
+    middle, half = (len(names) - 1) / 2.0, max(len(names), 6) / 2.0 + 0.1
+    axes.set_xlim(middle - half, middle + half)
+    if values.max() < _LITTLE:
+        axes.set_ylim(0.0, max(float((values + error).max()), 1e-9) * 1.2)
     if many:
         axes.set(xticks=[], xlabel=f"{len(names)} hosts, sorted")
     else:
