@@ -129,7 +129,9 @@ def main() -> None:
         facts = median(both["facts_per_s"] for _, both in rounds)
         memory = median(both["rss_mb"] for _, both in rounds)
         print(f"{present:8.0f} {sumo_ms:10.1f} {both_ms:8.1f} {median(ratios):8.2f}x", end="")
-        print(f" {min(ratios):5.2f} to {max(ratios):4.2f} {1e3 / both_ms:6.1f} {own_us:16.1f} {facts:8.0f} {memory:7.0f}")
+        print(
+            f" {min(ratios):5.2f} to {max(ratios):4.2f} {1e3 / both_ms:6.1f} {own_us:16.1f} {facts:8.0f} {memory:7.0f}"
+        )
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ ScenarioName = Annotated[
     str, typer.Argument(help="A YAML file, or the name of a bundled scenario.", metavar="SCENARIO")
 ]
 RunFolder = Annotated[Path, typer.Argument(help="A run folder.", metavar="RUN")]
-Overrides = Annotated[list[str] | None, typer.Option("--set", help="Change a value: radio.bandwidth_hz=20e6.")]
+Overrides = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="As radio.bandwidth_hz=20e6.")]
 INTERRUPTED: Final = 130
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
@@ -70,13 +70,13 @@ def _root(
     pass
 
 
-@app.command()
+@app.command(epilog=console.examples("cosim run quickstart", "cosim run my.yaml --policy nearest --seed 7"))
 def run(
     scenario: ScenarioName,
-    policy: Annotated[str | None, typer.Option(help="Who decides, instead of the scenario's policy.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Instead of the scenario's seed.")] = None,
+    policy: Annotated[str | None, typer.Option(metavar="NAME", help="As nearest, or file.py:Class.")] = None,
+    seed: Annotated[int | None, typer.Option(metavar="N", help="Instead of the scenario's seed.")] = None,
     overrides: Overrides = None,
-    out: Annotated[Path | None, typer.Option(help="Run folder; runs/<run id>-<policy>-s<seed> by default.")] = None,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Run folder; under runs/ by default.")] = None,
     json: Json = False,
     picture: Annotated[bool, typer.Option(help="Draw the map with its sites and the latency by place.")] = True,
 ) -> None:
@@ -84,8 +84,7 @@ def run(
     from cosim.runner import simulate
     from cosim.scenario.load import load, override
 
-    changes = [*(overrides or []), *override("policy", policy), *override("seed", seed)]
-    loaded = load(scenario, changes)
+    loaded = load(scenario, [*(overrides or []), *override("policy", policy), *override("seed", seed)])
     folder = out or loaded.run_folder
     try:
         with console.progress(loaded.scenario.duration_s, loaded.scenario.name) as tell:
@@ -100,16 +99,20 @@ def run(
     if json:
         console.say_json({**asdict(result), "picture": drawn})
         return
-    console.say_estimates(result.kpis)
+    chosen = loaded.scenario
+    console.say(f"{chosen.name}, policy {chosen.policy.name}, seed {chosen.seed}, {chosen.duration_s:g} s\n")
+    console.say_summary(result.kpis)
+    console.say_left(folder, drawn, result.digest, result.wall_s, chosen.duration_s)
     for note in result.notes:
-        console.warn(note)
-    console.say(f"\nrun folder  {result.folder}\ndigest      {result.digest}\nwall time   {result.wall_s:.1f} s")
-    if drawn is not None:
-        console.say(f"picture     {drawn}")
+        console.warn(f"note: {note}")
 
 
 @trace_app.command("summary")
-def trace_summary(run_folder: RunFolder, json: Json = False) -> None:
+def trace_summary(
+    run_folder: RunFolder,
+    every: Annotated[bool, typer.Option("--all", help="All figures, by the names that --json uses.")] = False,
+    json: Json = False,
+) -> None:
     """Figures of merit of a run, with intervals."""
     from cosim.trace.metrics import kpis
     from cosim.trace.reader import Trace
@@ -121,13 +124,13 @@ def trace_summary(run_folder: RunFolder, json: Json = False) -> None:
             console.say_json({**head, "complete_to_s": trace.complete_to_s, "kpis": estimates})
             return
         state = "complete" if trace.complete else f"partial, complete to t = {trace.complete_to_s:g} s"
-        console.say(f"{said.run_id}  policy {said.policy}  seed {said.seed}  {state}\n")
-        console.say_estimates(estimates)
+        console.say(f"{said.run_id}, policy {said.policy}, seed {said.seed}, {state}\n")
+        (console.say_estimates if every else console.say_summary)(estimates)
 
 
 @trace_app.command("task")
 def trace_task(
-    run_folder: RunFolder, task: Annotated[int, typer.Argument(help="Number of the task.")], json: Json = False
+    run_folder: RunFolder, task: Annotated[int, typer.Argument(metavar="TASK", help="Its number.")], json: Json = False
 ) -> None:
     """The life of one task, step by step."""
     from cosim.trace.reader import Trace
@@ -136,13 +139,17 @@ def trace_task(
         steps = trace.timeline(task)
     if json:
         console.say_json({"task": task, "steps": [{"time_s": time_s, "event": event} for time_s, event in steps]})
-        return
-    console.say_table([(f"{time_s:.6f}", event) for time_s, event in steps], ("time_s", "event"))
+    else:
+        console.say_table([(f"{time_s:.6f}", event) for time_s, event in steps], ("time_s", "event"))
 
 
-@trace_app.command("sql")
+@trace_app.command(
+    "sql", epilog=console.examples("cosim trace sql RUN 'SELECT avg(time_s - released_s) FROM task_ended'")
+)
 def trace_sql(
-    run_folder: RunFolder, query: Annotated[str, typer.Argument(help="SELECT ... FROM task_ended")], json: Json = False
+    run_folder: RunFolder,
+    query: Annotated[str, typer.Argument(metavar="QUERY", help="SELECT ... FROM task_ended")],
+    json: Json = False,
 ) -> None:
     """Answer a question in SQL; the tables are the kinds of facts."""
     from cosim.trace.reader import Trace
@@ -151,8 +158,10 @@ def trace_sql(
         answer = trace.sql(query)
     if json:
         console.say_json({"rows": answer.to_dict(orient="records")})
-        return
-    console.say_table([list(map(str, row)) for row in answer.itertuples(index=False)], list(map(str, answer.columns)))
+    else:
+        console.say_table(
+            [list(map(console.shown, row)) for row in answer.itertuples(index=False)], list(map(str, answer.columns))
+        )
 
 
 @trace_app.command("verify")
@@ -177,8 +186,8 @@ def map_list(json: Json = False) -> None:
     maps = list_maps()
     if json:
         console.say_json({"maps": maps})
-        return
-    console.say_table([(entry.name, entry.title) for entry in maps], ("name", "title"))
+    else:
+        console.say_table([(entry.name, entry.title) for entry in maps], ("name", "title"))
 
 
 @map_app.command("show")
@@ -198,7 +207,8 @@ def map_show(
     if json:
         console.say_json(facts)
         return
-    console.say_table([(key, console.shown(value)) for key, value in facts.items()])
+    drawn = {} if picture is None else {"picture": picture}
+    console.say_table([(key, console.shown(value)) for key, value in {**facts, **drawn}.items()])
 
 
 @map_app.command("make")
@@ -213,7 +223,8 @@ def map_make(
     from cosim.maps.generate import generate_grid, generate_intersection
 
     generate = generate_grid if kind == "grid" else generate_intersection
-    console.say(str(generate(name, out, vehicles, seed)))
+    made = generate(name, out, vehicles, seed)
+    console.say(f"{made}: look at it with `cosim map show {made}`, name it in a scenario as `map: {made}`")
 
 
 @map_app.command("record")
@@ -236,8 +247,8 @@ def map_record(
         rows = record(source, chosen.duration_s, out)
     if json:
         console.say_json({"file": out, "rows": rows})
-        return
-    console.say(f"{out}: {rows} rows")
+    else:
+        console.say(f"{out}: {rows:,} rows; replay them with mobility: {{kind: replay, file: {out}}}")
 
 
 @scenario_app.command("list")
@@ -248,8 +259,8 @@ def scenario_list(json: Json = False) -> None:
     found = {name: load(path).scenario.description for name, path in bundled_scenarios().items()}
     if json:
         console.say_json({"scenarios": found})
-        return
-    console.say_table([(name, " ".join(told.split())) for name, told in found.items()], ("name", "description"))
+    else:
+        console.say_table([(name, " ".join(told.split())) for name, told in found.items()], ("name", "description"))
 
 
 @scenario_app.command("check")
@@ -300,6 +311,7 @@ def doctor(
             ("ok" if check.ok else "FAIL", check.name, check.found, "" if check.ok else check.fix) for check in found
         ]
         console.say_table(rows)
+        console.say(f"\n{len(found)} checks, {sum(not check.ok for check in found) or 'none'} failed")
     if not ok:
         raise typer.Exit(1)
 

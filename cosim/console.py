@@ -13,7 +13,27 @@ from typing import Any, Final, Protocol
 import typer
 
 from cosim.errors import InputError, RunError
+from cosim.report.digits import figures
 
+_HEADERS: Final = ("figure", "value", "+-", "unit", "")
+_SUMMARY: Final = (
+    ("released", "released", 1.0, "tasks"),
+    ("completed_ratio", "completed", 100.0, "%"),
+    ("late_ratio", "late", 100.0, "%"),
+    ("throughput", "throughput", 1.0, "tasks/s"),
+    ("latency_mean", "latency, mean", 1e3, "ms"),
+    ("latency_p50", "latency, p50", 1e3, "ms"),
+    ("latency_p95", "latency, p95", 1e3, "ms"),
+    ("latency_p99", "latency, p99", 1e3, "ms"),
+    ("vehicle_energy_per_task", "vehicle energy", 1.0, "J/task"),
+    ("edge_energy_per_task", "edge energy", 1.0, "J/task"),
+    ("semantic_performance", "semantic performance", 1.0, ""),
+    ("delivered", "delivered by radio", 1e-6, "Mbit/s"),
+    ("handovers", "handovers", 1.0, ""),
+    ("coverage_ratio", "vehicles covered", 100.0, "%"),
+    ("utilisation", "utilisation", 100.0, "%"),
+)
+"""Key, label, factor and unit of the short table."""
 STOPPED: Final = "interrupted; what was written is kept"
 
 
@@ -42,8 +62,9 @@ def say(text: str) -> None:
 
 
 def warn(text: str) -> None:
-    """A line on stderr, after the program's name."""
-    sys.stderr.write(f"cosim: {text}\n")
+    """A line on stderr, after the program's name, whatever a file's bytes have brought into it."""
+    line = "".join(sign if sign.isprintable() else "?" for sign in " ".join(text.split()))
+    sys.stderr.write(f"cosim: {line}\n")
 
 
 def stopped(run_folder: Path) -> str:
@@ -51,6 +72,11 @@ def stopped(run_folder: Path) -> str:
     if not run_folder.exists() or not any(run_folder.iterdir()):
         return "interrupted before the run began; nothing is left of it"
     return f"{STOPPED}; look at it with `cosim trace summary {run_folder}` or run again for all of it"
+
+
+def examples(*lines: str) -> str:
+    """What stands under a command's help, one line each."""
+    return "\n\n".join(("Examples:", *lines))
 
 
 def silence() -> None:
@@ -91,25 +117,62 @@ def say_table(rows: Sequence[Sequence[str]], headers: Sequence[str] = ()) -> Non
         return
     columns = list(zip(*shown, strict=True))
     widths = [max(map(len, column)) for column in columns]
-    numeric = [bool(rows) and all(map(_is_number, column[1 if headers else 0 :])) for column in columns]
+    numeric = [_is_numeric(column[1 if headers else 0 :]) for column in columns]
     for row in shown:
         cells = zip(row, widths, numeric, strict=True)
         say("  ".join(cell.rjust(width) if right else cell.ljust(width) for cell, width, right in cells).rstrip())
 
 
 def say_estimates(estimates: Mapping[str, Estimate]) -> None:
-    """Key figures with the half widths of their intervals and their units."""
-    rows = [(name, number(one.value), number(one.half_width, 2), one.unit) for name, one in estimates.items()]
+    """All key figures with the half widths of their intervals and their units."""
+    rows = [(name, *figures(one.value, one.half_width), one.unit) for name, one in estimates.items()]
     say_table(rows, ("figure", "value", "+-", "unit"))
 
 
-def number(value: float, digits: int = 4) -> str:
-    """A number for a table; `-` where there is none."""
-    if not math.isfinite(value):
-        return "-"
-    if value == int(value) and abs(value) < 10**9:
-        return str(int(value))
-    return f"{value:.{digits}g}"
+def say_summary(estimates: Mapping[str, Estimate]) -> None:
+    """The key figures that a person asks for first: shares in percent, times in ms, reasons and sites folded."""
+    rows: list[tuple[str, ...]] = [
+        (label, *_summed(estimates[key], factor), unit, "")
+        for key, label, factor, unit in _SUMMARY
+        if key in estimates and math.isfinite(estimates[key].value)
+    ]
+    labels = [row[0] for row in rows]
+    if "late" in labels:
+        rows.insert(labels.index("late") + 1, _lost(estimates))
+    if "utilisation" in labels:
+        rows[-1] = (*rows[-1][:-1], _hosts(estimates))
+    say_table(rows, _HEADERS)
+
+
+def say_left(folder: Path, picture: Path | None, digest: str, wall_s: float, duration_s: float) -> None:
+    """What a run left behind and how long it took."""
+    drawn = [] if picture is None else [("picture", str(picture))]
+    speed = f"{wall_s:.1f} s, {duration_s / max(wall_s, 1e-3):.0f} times real time"
+    say("")
+    say_table([("run folder", str(folder)), *drawn, ("digest", digest), ("wall time", speed)])
+
+
+def _lost(estimates: Mapping[str, Estimate]) -> tuple[str, ...]:
+    """All losses in one row, with the reasons that occurred, in percent."""
+    reasons = {key[5:-6].replace("_", " "): one.value for key, one in estimates.items() if key.startswith("lost_")}
+    total = 100.0 * sum(reasons.values())
+    told = ", ".join(f"{name} {100.0 * value:.2g}" for name, value in reasons.items() if value > 0.0)
+    return "lost", f"{total:.2g}", "", "%", told
+
+
+def _summed(one: Estimate, factor: float) -> tuple[str, str]:
+    value, half = figures(one.value * factor, one.half_width * factor)
+    return value, "" if half in ("-", "0") else half
+
+
+def _hosts(estimates: Mapping[str, Estimate]) -> str:
+    """The least and the most used site, in percent."""
+    used = {key.partition("/")[2]: one.value for key, one in estimates.items() if key.startswith("utilisation/")}
+    used.pop("cloud", None)
+    if len(used) < 2:
+        return ""
+    ends = (min(used, key=used.__getitem__), max(used, key=used.__getitem__))
+    return " to ".join(f"{name} {100.0 * used[name]:.1f}" for name in ends)
 
 
 def shown(value: object) -> str:
@@ -117,7 +180,7 @@ def shown(value: object) -> str:
     if value is None or isinstance(value, bool):
         return "-" if value is None else str(value).lower()
     if isinstance(value, float):
-        return number(value)
+        return f"{value:.9g}"
     return ", ".join(map(shown, value)) if isinstance(value, tuple | list) else str(value)
 
 
@@ -141,9 +204,13 @@ def progress(total_s: float, label: str) -> Iterator[Callable[[float], None] | N
         yield lambda time_s: bar.update(task, completed=time_s)
 
 
+def _is_numeric(column: Sequence[str]) -> bool:
+    return any(column) and all(map(_is_number, column))
+
+
 def _is_number(text: str) -> bool:
     try:
-        return text == "-" or isinstance(float(text), float)
+        return text in ("", "-") or isinstance(float(text.replace(",", "")), float)
     except ValueError:
         return False
 

@@ -63,7 +63,7 @@ def read_net(net: Path) -> RoadNet:
     """
     reader = _Reader()
     scan_xml(net, reader.on_element, _REMEDY)
-    edges = tuple(lanes.edge() for lanes in reader.edges if lanes.shape)
+    edges = tuple(lanes.edge(net) for lanes in reader.edges if lanes.shape)
     return RoadNet(_one_boundary(net, reader.bounds), edges, reader.junctions, len(reader.lights))
 
 
@@ -108,9 +108,12 @@ class _Lanes:
         if not self.shape:
             self.length_m, self.shape = float(lane["length"]), lane["shape"]
 
-    def edge(self) -> Edge:
-        points = [point.split(",")[:2] for point in self.shape.split()]
-        return Edge(self.edge_id, self.lanes, self.speed_mps, self.length_m, np.array(points, dtype=np.float64))
+    def edge(self, net: Path) -> Edge:
+        try:
+            shape_m = np.array([point.split(",")[:2] for point in self.shape.split()], dtype=np.float64).reshape(-1, 2)
+        except ValueError as error:  # no numbers, or not two for each corner
+            raise InputError(f"{net}: edge {self.edge_id} has the shape {self.shape[:60]!r}; {_REMEDY}") from error
+        return Edge(self.edge_id, self.lanes, self.speed_mps, self.length_m, shape_m)
 
 
 class _Reader:
@@ -126,6 +129,8 @@ class _Reader:
     def on_element(self, name: str, attributes: dict[str, str]) -> None:
         match name:
             case "lane" if not self._internal:
+                if not self.edges:
+                    raise ValueError("a lane stands outside an edge")
                 self.edges[-1].add(attributes)
             case "edge":
                 self._internal = "function" in attributes

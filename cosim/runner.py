@@ -12,7 +12,7 @@ from typing import Literal
 
 from agents.registry import make_policy
 from cosim.decision import Action, Observation, Policy, action_problem
-from cosim.errors import RunError
+from cosim.errors import InputError, RunError
 from cosim.rng import stream
 from cosim.scenario.load import Loaded
 from cosim.simulation import Simulation
@@ -57,13 +57,6 @@ def simulate(loaded: Loaded, out: Path, progress: Callable[[float], None] | None
         started=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     wall_s, cpu_s = time.perf_counter(), time.process_time()
-    with ExitStack() as undo:
-        undo.callback(_unmake, _missing(out))
-        writer = TraceWriter(out, scenario.trace.part_s)
-        undo.callback(_clear, out)
-        write_provenance(out, provenance)
-        simulation = Simulation(scenario, writer, loaded.folder)
-        undo.pop_all()
 
     def ended(status: Literal["partial", "complete"]) -> Provenance:
         return replace(
@@ -76,16 +69,27 @@ def simulate(loaded: Loaded, out: Path, progress: Callable[[float], None] | None
             cpu_s=round(time.process_time() - cpu_s, 3),
         )
 
-    try:
-        simulation.run(_Guarded(policy, scenario.policy.name), progress)
-        simulation.close()
-        writer.close(True, scenario.duration_s)
-    except BaseException:
-        with suppress(RunError, OSError):  # a full disk must not hide why the run broke
+    with ExitStack() as undo:
+        undo.callback(_unmake, _missing(out))
+        writer = TraceWriter(out, scenario.trace.part_s)
+        undo.callback(_clear, out)
+        write_provenance(out, provenance)
+        simulation = Simulation(scenario, writer, loaded.folder)
+        undo.callback(simulation.close)
+        try:
+            simulation.run(_Guarded(policy, scenario.policy.name), progress)
             simulation.close()
-            writer.close(False)
-            write_provenance(out, ended("partial"))
-        raise
+            writer.close(True, scenario.duration_s)
+        except InputError:  # only the run has shown that the scenario is impossible
+            raise
+        except BaseException:
+            undo.pop_all()
+            with suppress(RunError, OSError):  # a full disk must not hide why the run broke
+                simulation.close()
+                writer.close(False)
+                write_provenance(out, ended("partial"))
+            raise
+        undo.pop_all()
     provenance = ended("complete")
     write_provenance(out, provenance)
     with Trace.open(out) as trace:

@@ -21,6 +21,9 @@ _MARGIN_M = 50.0
 _SAMPLE_M = 25.0
 """Distance between the places along a road at which a unit is tried."""
 
+_MOST = 100_000
+"""Sites of a grid; more is a wrong unit."""
+
 
 @dataclass(frozen=True, slots=True)
 class Placed:
@@ -81,6 +84,9 @@ def _listed(listed: ListedSites, bounds_m: Bounds, where: str) -> tuple[Placed, 
 
 def _grid(bounds_m: Bounds, spacing_m: float) -> list[tuple[float, float]]:
     left, bottom, right, top = bounds_m
+    count = max(1.0, (right - left) / spacing_m) * max(1.0, (top - bottom) / spacing_m)
+    if not count <= _MOST:
+        raise InputError(f"sites.spacing_m={spacing_m:g} gives {count:.3g} sites; raise it")
     return [(x, y) for y in _ticks(bottom, top, spacing_m) for x in _ticks(left, right, spacing_m)]
 
 

@@ -23,7 +23,7 @@ class Backhaul(Section):
 class Cloud(Section):
     """A distant data centre behind the core."""
 
-    cores: Whole = Field(1024, ge=1)
+    cores: Whole = Field(1024, ge=1, le=1_000_000)
     core_hz: Positive = 3e9
     latency_s: NonNegative = Field(0.04, description="One-way delay of the wide-area network.")
     bandwidth_bps: Positive = 10e9
@@ -32,7 +32,7 @@ class Cloud(Section):
 class EdgeCompute(Section):
     """The host at each site."""
 
-    cores: Whole = Field(8, ge=0, description="0: radio only.")
+    cores: Whole = Field(8, ge=0, le=1_000_000, description="0: radio only.")
     core_hz: Positive = Field(3e9, description="Published RSU hosts have 8 to 16 GHz in all.")
     discipline: Literal["fifo", "priority", "processor_sharing"] = "fifo"
     queue_limit: Whole | None = Field(

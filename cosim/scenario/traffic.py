@@ -81,7 +81,7 @@ class Site(Section):
     x_m: Real
     y_m: Real
     cores: Whole | None = Field(
-        None, ge=0, description="Overrides compute.edge.cores at this site; 0: radio only, no edge host."
+        None, ge=0, le=1_000_000, description="Overrides compute.edge.cores at this site; 0: radio only, no edge host."
     )
     core_hz: Positive | None = Field(None, description="Overrides compute.edge.core_hz at this site.")
 

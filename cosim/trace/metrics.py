@@ -188,12 +188,15 @@ def _traffic(trace: Trace, slices: _Slices) -> Iterator[tuple[str, Estimate]]:
 
 def _utilisations(trace: Trace, slices: _Slices) -> Iterator[tuple[str, Estimate]]:
     busy = _increments(trace, slices, "host_sampled", "busy_core_s", ("site",))
-    hosts = trace.sql("SELECT site, name, cores FROM site_deployed WHERE cores > 0 ORDER BY site")
+    hosts = trace.sql(
+        "SELECT site, name, cores, NOT isnan(x_m) AS on_map FROM site_deployed WHERE cores > 0 ORDER BY site"
+    )
     pairs = []
-    for site, name, cores in zip(hosts.site, hosts.name, hosts.cores, strict=True):
+    for site, name, cores, on_map in zip(hosts.site, hosts.name, hosts.cores, hosts.on_map, strict=True):
         if (int(site),) in busy:
             used, time_s = busy[(int(site),)]
-            pairs.append((used, cores * time_s))
+            if on_map:  # the cloud's thousand cores would hide the sites'
+                pairs.append((used, cores * time_s))
             yield f"utilisation/{name}", batch_ratio(used, cores * time_s, slices.confidence)
     if pairs:
         used, offered = (np.sum(column, axis=0) for column in zip(*pairs, strict=True))
