@@ -40,7 +40,7 @@ class Optimal:
         """
         levels_w = np.array([1.0] if self._power_levels is None else self._power_levels) * observation.max_power_w
         options = [np.flatnonzero(row) if row.any() else np.zeros(1, dtype=np.int64) for row in observation.feasible]
-        # A task's choices are its options, each at every power; a task that stays in its vehicle has no power to choose.
+        # A task's choices are its options, each at every power; one that stays in its vehicle has no power to choose.
         choices = [
             [(option, level) for option in row.tolist() for level in range(len(levels_w)) if option or not level]
             for row in options

@@ -95,7 +95,7 @@ def together(vehicles: int, seconds: float) -> dict[str, float]:
 def child(mode: str, vehicles: int, seconds: float) -> dict[str, float]:
     """One measurement in a process of its own."""
     command = [sys.executable, __file__, "--child", mode, "--vehicles", str(vehicles), "--seconds", str(seconds)]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603 - this very file
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
     result: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return result
 

@@ -60,8 +60,8 @@ def _host(tier: int, target: int, sites: dict[int, str]) -> str:
 
 def _released(row: dict[Any, Any]) -> Iterator[tuple[float, str]]:
     text = (
-        f"released by vehicle {row['vehicle']}: class {row['task_class']}, {row['input_bit']:g} bit, "
-        f"{row['cycles']:g} cycles, deadline t={row['deadline_s']:g} s"
+        f"released by vehicle {row['vehicle']}: class {row['task_class']}, {row['input_bit'] / 1e6:.4g} Mbit, "
+        f"{row['cycles'] / 1e6:.4g} Mcycles, deadline t={row['deadline_s']:.6g} s"
     )
     yield row["time_s"], text
 
@@ -69,7 +69,7 @@ def _released(row: dict[Any, Any]) -> Iterator[tuple[float, str]]:
 def _decided(rows: pd.DataFrame, sites: dict[int, str]) -> Iterator[tuple[float, str]]:
     for row in rows.to_dict("records"):
         host = _host(row["tier"], row["target"], sites)
-        yield row["time_s"], f"decided: {Tier(row['tier']).name} at {host}, {row['expected_s']:g} s expected"
+        yield row["time_s"], f"decided: {Tier(row['tier']).name} at {host}, {row['expected_s']:.4g} s expected"
 
 
 def _moved(rows: pd.DataFrame, sites: dict[int, str]) -> Iterator[tuple[float, str]]:
