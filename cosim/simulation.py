@@ -294,7 +294,8 @@ class Simulation:
         knobs = self.scenario.decisions.knobs
         count = len(tasks)
         rows = np.arange(count)
-        option = np.asarray(action.option, np.int64)
+        expected_s = observation.expected_s
+        option = np.asarray(action.option, np.int64) if "target" in knobs else expected_s.argmin(axis=1)
         share = _knob(action.share if "share" in knobs else None, count, 1.0, 1.0)
         cpu_share = _knob(action.cpu_share if "cpu_share" in knobs else None, count, 1.0, 1.0)
         power_w = _knob(
@@ -316,7 +317,7 @@ class Simulation:
             share=share,
             power_w=power_w,
             cpu_share=cpu_share,
-            expected_s=observation.expected_s[rows, option],
+            expected_s=expected_s[rows, option],
         )
         columns = (tier.tolist(), target.tolist(), share.tolist(), power_w.tolist(), cpu_share.tolist())
         choices = map(partial(tuple.__new__, Choice), zip(repeat(now), *columns, strict=False))

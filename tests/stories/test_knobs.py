@@ -60,3 +60,17 @@ def test_knobs_that_the_scenario_keeps(tmp_path):
     """A knob that the scenario does not hand over is not turned: both have the same share and end together."""
     story = tell(tmp_path, PATHS, TASKS, Told("A", share=SHARES))
     assert story.of("uplinked") == ["2.5 uplinked 0 A", "2.5 uplinked 1 A"]
+
+
+def test_without_the_target_knob_the_least_expected_latency_decides(tmp_path):
+    """A policy that may turn the power alone does not choose where: its "local" is not heard, the edge is faster."""
+    story = tell(
+        tmp_path,
+        PATHS,
+        TASKS[:1],
+        Told("local"),
+        decisions={"knobs": ["power"]},
+        compute={"vehicle": {"core_hz": 1e7}},
+    )
+    assert story.of("uplinked") != []
+    assert story.number(0, "tier") == 1
