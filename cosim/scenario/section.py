@@ -110,3 +110,24 @@ def refuse_zero(value: float | Section, field: str) -> None:
             return
     if smallest <= 0:
         raise ValueError(f"{field} can be 0; give it a positive value")
+
+
+def refuse_huge(value: float | Section, field: str, most: float) -> None:
+    """A quantity whose large values are a wrong unit, and would drown others in rounding.
+
+    Raises:
+        ValueError: the number, a bound or the mean of the distribution is above `most`.
+    """
+    match value:
+        case Uniform(high=high):
+            largest = high
+        case Choice(values=values):
+            largest = max(values)
+        case Exponential(mean=mean) | Lognormal(mean=mean):
+            largest = mean
+        case float() | int():
+            largest = value
+        case _:
+            return
+    if largest > most:
+        raise ValueError(f"{field} can be {largest:g}, above {most:g}; check the unit")

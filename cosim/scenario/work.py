@@ -1,10 +1,25 @@
 """The work of a scenario: which tasks are released, and how it is decided where they run."""
 
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from pydantic import Field, model_validator
 
-from cosim.scenario.section import Distribution, Name, NonNegative, Positive, Real, Section, Uniform, Whole, refuse_zero
+from cosim.scenario.section import (
+    Distribution,
+    Name,
+    NonNegative,
+    Positive,
+    Real,
+    Section,
+    Uniform,
+    Whole,
+    refuse_huge,
+    refuse_zero,
+)
+
+MOST_CYCLES: Final = 1e13
+"""About an hour of one core; far above it, what a stopped task has cost is lost in the rounding of what it had left."""
+MOST_ACCURACY: Final = 100.0
 
 
 class Semantic(Section):
@@ -34,6 +49,12 @@ class Semantic(Section):
         description="beta of eq 7. As printed (beta > 0) more time left means higher priority; negative by default, so that urgent tasks go first.",
     )
 
+    @model_validator(mode="after")
+    def _possible(self) -> "Semantic":
+        for field in ("vehicle_accuracy", "edge_accuracy"):
+            refuse_huge(getattr(self, field), field, MOST_ACCURACY)
+        return self
+
 
 class TaskClass(Section):
     """One kind of task."""
@@ -53,6 +74,7 @@ class TaskClass(Section):
     def _possible(self) -> "TaskClass":
         for field in ("input_bit", "cycles", "deadline_s"):
             refuse_zero(getattr(self, field), field)
+        refuse_huge(self.cycles, "cycles", MOST_CYCLES)
         return self
 
 

@@ -133,6 +133,10 @@ class Trace:
         except duckdb.Error as error:
             lines = [line.strip() for line in str(error).splitlines() if line.strip()]
             raise InputError(f"SQL: {' '.join(lines)}; views: {', '.join(self.kinds)}") from error
+        except RuntimeError as error:
+            if "interrupted" in str(error):  # what DuckDB makes of Ctrl-C
+                raise KeyboardInterrupt from error
+            raise
         return answer
 
     @property
