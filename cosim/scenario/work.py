@@ -153,7 +153,8 @@ class PeriodicDecisions(Section):
         3, ge=1, le=16, description="Edge hosts offered for each task: the sites with the strongest signal."
     )
     knobs: tuple[Knob, ...] = Field(
-        ("target",), description="What the policy controls. Without target each task goes where the least latency is expected; without share, power or cpu_share the scenario's values hold."
+        ("target",),
+        description="What the policy controls. Without target each task goes where the least latency is expected; without share, power or cpu_share the scenario's values hold.",
     )
     inference_s: NonNegative = Field(0.0, description="Time a decision takes before its tasks move.")
     latency_weight: Real = Field(
