@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from cosim.types import BoolArray, FloatArray, IntArray, Tier
+from cosim.types import AnyArray, BoolArray, FloatArray, IntArray, Tier
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,7 @@ class Observation:
     wait_s: FloatArray  # queue in front
     uplink_bps: FloatArray  # inf for local
     alone_bps: FloatArray  # uplink rate with the whole band of the cell; inf for local
+    clean_bps: FloatArray  # likewise without interference
     downlink_bps: FloatArray  # inf for local
     snr_per_w: FloatArray  # of the uplink, for each watt; NaN for local and neighbours
     wire_s: FloatArray  # backhaul and WAN, both ways
@@ -122,13 +123,25 @@ def action_problem(action: Action, observation: Observation) -> str | None:
     if not isinstance(action, Action):
         return f"decide() gave {type(action).__name__}, needs an Action"
     tasks, options = observation.tier.shape
-    option = np.asarray(action.option)
+    option = _array(action.option)
+    if option is None or option.dtype.kind not in "iufb":
+        return "option is no array of numbers"
     if option.shape != (tasks,):
         return f"option has shape {option.shape}, needs ({tasks},): one column for each waiting task"
     if tasks and (option.dtype.kind not in "iu" or option.min() < 0 or option.max() >= options):
         return f"option must be whole numbers from 0 to {options - 1}"
     for name in ("share", "power_w", "cpu_share"):
-        knob = getattr(action, name)
-        if knob is not None and (np.shape(knob) != (tasks,) or not np.isfinite(np.asarray(knob, float)).all()):
+        if getattr(action, name) is None:
+            continue
+        knob = _array(getattr(action, name))
+        if knob is None or knob.shape != (tasks,) or knob.dtype.kind not in "iuf" or not np.isfinite(knob).all():
             return f"{name} must hold {tasks} finite numbers"
     return None
+
+
+def _array(value: Any) -> AnyArray | None:
+    """What a policy gave, as an array; None where rows differ in length."""
+    try:
+        return np.asarray(value)
+    except ValueError:
+        return None

@@ -1,7 +1,7 @@
 """From the state of the network to what a policy sees."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -26,6 +26,7 @@ _OWN: Final[Mapping[str, float]] = {
     "wait_s": 0.0,
     "uplink_bps": np.inf,
     "alone_bps": np.inf,
+    "clean_bps": np.inf,
     "downlink_bps": np.inf,
     "snr_per_w": np.nan,
     "wire_s": 0.0,
@@ -33,6 +34,15 @@ _OWN: Final[Mapping[str, float]] = {
     "kappa": 0.0,
 }
 """Columns of the vehicle's own processor; other options set what differs."""
+
+
+class _Signal(NamedTuple):
+    """What the tasks' vehicles hear of the cells that would carry them, (T, 1) or (T, options)."""
+
+    cell: IntArray
+    snr_per_w: FloatArray
+    clean_snr_per_w: FloatArray
+    down_snr: FloatArray
 
 
 class Observer:
@@ -124,40 +134,42 @@ class Observer:
         wait_s = np.array([0.0 if host is None else host.wait_s for host in self._hosts])
         speed_hz = np.array([1.0 if host is None else host.speed_hz for host in self._hosts])
         if self._pinned:
-            cell, snr, down_snr = sites, air.snr_per_w[rows, :count], air.down_snr[rows, :count]
+            part = slice(None, count)
+            signal = _Signal(
+                sites, air.snr_per_w[rows, part], air.clean_snr_per_w[rows, part], air.down_snr[rows, part]
+            )
             wire_s: AnyArray = np.zeros(sites.shape)
-            covered = snr > 0.0
         else:
-            cell, snr, down_snr, covered = self._served(rows)
-            wire_s = self._wired_s(tasks, cell, sites)
+            signal = self._served(rows)
+            wire_s = self._wired_s(tasks, signal.cell, sites)
         return dict(
             tier=Tier.EDGE,
             target=sites,
-            feasible=self._has_host[sites] & covered,
+            feasible=self._has_host[sites] & (signal.snr_per_w > 0.0),
             work_cycles=tasks["edge_cycles"][:, None],
             core_hz=speed_hz[sites],
             cores=self._cores[sites],
             wait_s=wait_s[sites],
             wire_s=wire_s,
-            cell=cell,
-            **self._rates(cell, snr, down_snr),
+            cell=signal.cell,
+            **self._rates(signal),
         )
 
     def _distant(self, tasks: Mapping[str, AnyArray], rows: IntArray) -> _Columns:
         cloud, node = self._cloud, self._cloud_node
         assert cloud is not None and node is not None  # noqa: S101, PT018 - asked only with a cloud
-        cell, snr, down_snr, covered = self._served(rows)
+        signal = self._served(rows)
         return dict(
             tier=Tier.CLOUD,
             target=node,
-            feasible=covered,
+            feasible=signal.snr_per_w > 0.0,
             work_cycles=tasks["edge_cycles"][:, None],
             core_hz=cloud.speed_hz,
             cores=float(cloud.cores),
             wait_s=cloud.wait_s,
-            wire_s=self._wired_s(tasks, cell, np.full(cell.shape, node)),
-            cell=cell,
-            **self._rates(cell, snr, down_snr),
+            wire_s=self._wired_s(tasks, signal.cell, np.full(signal.cell.shape, node)),
+            cell=signal.cell,
+            **self._rates(signal),
         )
 
     def _neighbours(self, tasks: Mapping[str, AnyArray], rows: IntArray) -> _Columns:
@@ -177,26 +189,34 @@ class Observer:
             "wait_s": wait_s,
             "uplink_bps": rates_bps,
             "alone_bps": rates_bps,
+            "clean_bps": rates_bps,
             "downlink_bps": rates_bps,
             "kappa": self._scenario.compute.vehicle.kappa,
         }
 
-    def _served(self, rows: IntArray) -> tuple[IntArray, FloatArray, FloatArray, AnyArray]:
-        """Serving cell, signal up and down, and coverage: (T, 1), the same for every host behind that cell."""
+    def _served(self, rows: IntArray) -> _Signal:
+        """The serving cell's, (T, 1): the same for every host behind that cell."""
         air = self._transport.channel.air
         slot, serving = air.slot[rows], air.serving[rows]
         covered = serving >= 0
-        signals = serving, air.snr_per_w[rows, slot] * covered, air.down_snr[rows, slot] * covered, covered
-        return signals[0][:, None], signals[1][:, None], signals[2][:, None], signals[3][:, None]
+        return _Signal(
+            serving[:, None],
+            (air.snr_per_w[rows, slot] * covered)[:, None],
+            (air.clean_snr_per_w[rows, slot] * covered)[:, None],
+            (air.down_snr[rows, slot] * covered)[:, None],
+        )
 
-    def _rates(self, cell: IntArray, snr_per_w: FloatArray, down_snr: FloatArray) -> _Columns:
-        channel = self._transport.channel
-        snr = snr_per_w * self._scenario.radio.vehicle_power_w
+    def _rates(self, signal: _Signal) -> _Columns:
+        channel, power_w = self._transport.channel, self._scenario.radio.vehicle_power_w
+        snr = signal.snr_per_w * power_w
+        alone_bps = channel.up[0].alone_bps(snr)
+        interfered = self._scenario.radio.interference
         return {
-            "snr_per_w": snr_per_w,
-            "uplink_bps": expected_bps(channel.up, cell, snr),
-            "alone_bps": channel.up[0].alone_bps(snr),
-            "downlink_bps": expected_bps(channel.down, cell, down_snr),
+            "snr_per_w": signal.snr_per_w,
+            "uplink_bps": expected_bps(channel.up, signal.cell, snr),
+            "alone_bps": alone_bps,
+            "clean_bps": channel.up[0].alone_bps(signal.clean_snr_per_w * power_w) if interfered else alone_bps,
+            "downlink_bps": expected_bps(channel.down, signal.cell, signal.down_snr),
         }
 
     def _wired_s(self, tasks: Mapping[str, AnyArray], start: IntArray, end: IntArray) -> FloatArray:

@@ -318,6 +318,8 @@ class Simulation:
             power_w=power_w,
             cpu_share=cpu_share,
             expected_s=expected_s[rows, option],
+            alone_bps=observation.alone_bps[rows, option],
+            clean_bps=observation.clean_bps[rows, option],
         )
         columns = (tier.tolist(), target.tolist(), share.tolist(), power_w.tolist(), cpu_share.tolist())
         choices = map(partial(tuple.__new__, Choice), zip(repeat(now), *columns, strict=False))

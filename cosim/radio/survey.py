@@ -30,6 +30,7 @@ class Air:
     xy_m: FloatArray  # (N, 2)
     sites: IntArray  # (N, k) strongest first
     snr_per_w: FloatArray  # (N, k) uplink signal over noise and interference for each watt; 0 where out of coverage
+    clean_snr_per_w: FloatArray  # (N, k) uplink signal over noise alone for each watt; 0 where out of coverage
     down_snr: FloatArray  # (N, k) downlink signal over noise and interference; 0 where out of coverage
     serving: IntArray  # (N,) site number or NOWHERE
     slot: IntArray  # (N,) column of the serving site, 0 without one
@@ -91,6 +92,7 @@ class Survey:
             xy_m=xy_m,
             sites=sites,
             snr_per_w=np.where(heard, gain / up_noise_w, 0.0),
+            clean_snr_per_w=np.where(heard, gain / self._up_noise_w, 0.0),
             down_snr=np.where(heard, self._radio.site_power_w * gain / down_noise_w, 0.0),
             serving=serving,
             slot=slot,

@@ -138,6 +138,8 @@ class TaskDecided:
     power_w: Annotated[float, Column("<f8", "W", "transmit power")]
     cpu_share: Annotated[float, Column("<f8", "", "CPU share under processor sharing (1: equal)")]
     expected_s: Annotated[float, Column("<f8", "s", "latency from now on that the observation promised")]
+    alone_bps: Annotated[float, Column("<f4", "bit/s", "uplink rate if it had the cell for itself; inf for local")]
+    clean_bps: Annotated[float, Column("<f4", "bit/s", "likewise without interference")]
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,7 @@ def random_observation(
         wait_s=rng.uniform(0.0, 0.5, shape),
         uplink_bps=alone_bps * np.where(local, 1.0, rng.uniform(0.2, 1.0, shape)),
         alone_bps=alone_bps,
+        clean_bps=alone_bps,
         downlink_bps=np.where(local, np.inf, rng.uniform(1e6, 5e7, shape)),
         snr_per_w=np.where(own, np.nan, 2.0 ** (alone_bps / 1e7) / 0.2),
         wire_s=np.where(own, 0.0, 0.002),

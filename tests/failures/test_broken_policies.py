@@ -53,16 +53,17 @@ def test_a_policy_that_cannot_be_made(capfd: pytest.CaptureFixture[str], home: P
         ("return Action(np.zeros(n))", "option must be whole numbers from 0 to "),
         ("return Action(zeros - 1)", "option must be whole numbers from 0 to "),
         ("return Action(zeros + 99)", "option must be whole numbers from 0 to "),
-        ("return Action([['a'], [1, 2]])", ""),
+        ("return Action([['a'], [1, 2]])", "option is no array of numbers"),
         ("return Action(zeros, share=np.full(n, np.nan))", "share must hold "),
         ("return Action(zeros, power_w=np.ones(n + 1))", "power_w must hold "),
-        ("return Action(zeros, cpu_share=['much'] * n)", ""),
+        ("return Action(zeros, cpu_share=['much'] * n)", "cpu_share must hold "),
     ],
 )
 def test_a_policy_that_breaks_the_run(capfd: pytest.CaptureFixture[str], home: Path, body: str, told: str) -> None:
     """An error, an exit or an impossible answer of decide() ends the run with 1; the facts before it are kept."""
     (home / "own.py").write_text(f"{HEAD}        {body}\n")
-    line = failed(capfd, 1, "run", "tiny.yaml", "--policy", "own.py:Own", "--out", "run", "--no-picture")
+    busy = ["--set", "tasks.arrivals.rate_per_s=20"]
+    line = failed(capfd, 1, "run", "tiny.yaml", "--policy", "own.py:Own", *busy, "--out", "run", "--no-picture")
     assert line.startswith("cosim: policy own.py:Own ")
     assert "t=0.8 s" in line
     assert told in line

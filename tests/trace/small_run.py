@@ -125,7 +125,7 @@ class Recorder:
         for life in self.lives:
             if now_s - 1.0 <= life.decided_s < now_s:
                 tier, target = (Tier.EDGE, 0) if life.edge else (Tier.LOCAL, NOWHERE)
-                self.decide(life.decided_s, life.task, tier, target, 1.0, 0.2, 1.0, 0.4)
+                self.decide(life.decided_s, life.task, tier, target, 1.0, 0.2, 1.0, 0.4, 8e6, 9e6)
             if now_s - 1.0 <= life.time_s < now_s or (tick == END_S and life.time_s >= END_S):
                 row = ended(life)
                 self.end(*(getattr(row, name) for name in TaskEnded.__slots__))
