@@ -5,12 +5,13 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from types import FrameType
 from typing import Annotated, Final
 
 import typer
 
 from cosim import __version__, console
-from cosim.commands import maps, scenarios, trace
+from cosim.commands import maps, report, scenarios, trace
 from cosim.commands.arguments import Json, Overrides, ScenarioName
 from cosim.errors import RunError
 
@@ -24,14 +25,23 @@ app = typer.Typer(
 app.add_typer(trace.app, name="trace")
 app.add_typer(maps.app, name="map")
 app.add_typer(scenarios.app, name="scenario")
+app.command("report", epilog=console.examples("cosim report RUN", "cosim report RUN_A RUN_B --out compare.html"))(report.report)
 
 INTERRUPTED: Final = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and end the process with its status; SIGTERM, as batch systems send it, counts as Ctrl-C."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
     sys.exit(status(arguments))
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    """Stop once: whoever presses Ctrl-C again gets what was flushed and one line all the same."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 def status(arguments: Sequence[str] | None = None) -> int:

@@ -137,14 +137,14 @@ def _map_folder(name: str, folder: Path) -> MapFiles:
     net = _net(home)
     if net is None:
         raise InputError(f"map={name}: {home} holds no net.net.xml or net.net.xml.gz; put the SUMO net there")
-    routes = _either(home, "rou.xml")
-    if routes is None:
+    routes = _routes(home)
+    if not routes:
         raise InputError(f"map={name}: {home} holds no rou.xml or rou.xml.gz; put the route file there")
     source, sites = _source(home), home / "sites.yaml"
     return MapFiles(
         name=name,
         net=net,
-        routes=(routes,),
+        routes=routes,
         additional=tuple(sorted(home.glob("*.add.xml"))),
         sites=sites if sites.is_file() else None,
         begin_s=_seconds(home, source, "begin_s") or 0.0,
@@ -163,6 +163,12 @@ def _is_folder(path: Path) -> bool:
 
 def _net(home: Path) -> Path | None:
     return _either(home, "net.net.xml")
+
+
+def _routes(home: Path) -> tuple[Path, ...]:
+    """The route file, or several in the order of their names."""
+    one = _either(home, "rou.xml")
+    return (one,) if one else tuple(sorted(home.glob("*.rou.xml.gz")))
 
 
 def _either(home: Path, name: str) -> Path | None:

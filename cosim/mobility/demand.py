@@ -32,4 +32,9 @@ def random_routes(net: Path, routes: Path, options: list[str]) -> None:
 def pack(plain: Path, packed: Path) -> None:
     """Gzips a file of SUMO's without its comments, which hold dates and paths."""
     with packed.open("wb") as raw, gzip.GzipFile(filename="", fileobj=raw, mode="wb", mtime=0) as stream:
-        stream.write(_HEADER.sub(b"", plain.read_bytes()))
+        stream.write(without_comments(plain.read_bytes()))
+
+
+def without_comments(content: bytes) -> bytes:
+    """XML without its comments."""
+    return _HEADER.sub(b"", content)

@@ -10,7 +10,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from cosim.errors import InputError, RunError
+from cosim.errors import RunError
 from cosim.mobility.link import Motion, SumoError, told
 
 
@@ -30,9 +30,9 @@ class LibsumoLink:
         self._open = True
         try:
             self._guarded(lambda: self._sumo.start(["sumo", *options]))
-        except SumoError as lost:
+        except SumoError:
             self.close()
-            raise InputError(f"SUMO refuses the map: {lost}") from lost
+            raise
 
     def present(self) -> tuple[str, ...]:
         """See Link."""

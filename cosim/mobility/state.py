@@ -30,11 +30,11 @@ def traffic_at(options: list[str], files: MapFiles, mobility: LibsumoMobility | 
     if mobility.begin_s == 0:
         yield None
     elif mobility.cache:
-        yield cached(_place(options, files, mobility.begin_s), partial(_compute, options, mobility))
+        yield cached(_place(options, files, mobility.begin_s), partial(_compute, options, files.name, mobility))
     else:
         with tempfile.TemporaryDirectory(prefix="cosim-") as folder:
             state = Path(folder) / _NAME
-            _compute(options, mobility, state)
+            _compute(options, files.name, mobility, state)
             yield state
 
 
@@ -46,11 +46,11 @@ def _place(options: list[str], files: MapFiles, begin_s: float) -> Path:
     return cache_folder() / "states" / key / _NAME
 
 
-def _compute(options: list[str], mobility: LibsumoMobility | TraciMobility, state: Path) -> None:
+def _compute(options: list[str], map_name: str, mobility: LibsumoMobility | TraciMobility, state: Path) -> None:
     if ":" in str(state):
         raise InputError(f"SUMO cannot write {state}, a colon means a socket to it; set COSIM_CACHE to another folder")
     begin_s, step_s = mobility.begin_s, mobility.step_s
     logger.info("computing the traffic up to t=%g s; the next run finds it in the cache", begin_s)
     saving = ["--save-state.times", f"{begin_s:.3f}", "--save-state.files", str(state)]
     saving += ["--save-state.rng", "--save-state.precision", "16", "--end", f"{begin_s + step_s:.3f}"]
-    run_program("sumo", [*options, *saving], "the traffic before mobility.begin_s")
+    run_program("sumo", [*options, *saving], f"map={map_name}: the traffic before mobility.begin_s")

@@ -47,7 +47,10 @@ class SumoMobility:
         _check_times(mobility)
         options = sumo_options(files, mobility, seed)
         with traffic_at(options, files, mobility) as state:
-            self._link = _start(options, state, mobility)
+            try:
+                self._link = _start(options, state, mobility)
+            except SumoError as lost:
+                raise InputError(f"map={files.name}: SUMO refuses it: {lost}") from lost
 
     def advance(self, tick: int) -> MobilityFrame:
         """See MobilitySource."""

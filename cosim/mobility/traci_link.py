@@ -43,9 +43,6 @@ class TraciLink:
         )
         try:
             self._connection = self._connect()
-        except SumoError as lost:
-            self.close()
-            raise InputError(f"SUMO refuses the map: {lost}") from lost
         except BaseException:
             self.close()
             raise

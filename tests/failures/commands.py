@@ -66,7 +66,9 @@ def provenance(run: Path) -> dict[str, Any]:
     return said
 
 
-def started(*arguments: object, code: str = "from cosim.cli import main; main()", **environment: str) -> subprocess.Popen:
+def started(
+    *arguments: object, code: str = "from cosim.cli import main; main()", **environment: str
+) -> subprocess.Popen:
     """The command in a process of its own."""
     return subprocess.Popen(
         [sys.executable, "-c", code, *map(str, arguments)],

@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+import stat
+import time
 from pathlib import Path
 
 import pytest
@@ -25,6 +27,28 @@ from cosim import cli
 resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000))
 sys.exit(cli.status(sys.argv[1:]))
 """
+IMPATIENT = """
+import os, signal, threading
+from cosim.cli import main
+threading.Timer(2.0, os.kill, (os.getpid(), signal.SIGINT)).start()
+main()
+"""
+
+
+class Disk:
+    """Lets a number of files be synced, then is full."""
+
+    def __init__(self) -> None:
+        self.synced = 0
+        self.room = 10_000
+
+    def sync(self, handle: int) -> None:
+        """In place of fsync; the name of a file takes no room."""
+        if stat.S_ISDIR(os.fstat(handle).st_mode):
+            return
+        if self.synced >= self.room:
+            raise OSError(28, "No space left on device")
+        self.synced += 1
 
 
 @pytest.fixture
@@ -42,16 +66,14 @@ def sumo_of(pid: int) -> int:
 
 def wait_for_end(pid: int) -> None:
     """Wait until a process that is not ours is gone or only its parent has to notice."""
-    with pytest.MonkeyPatch.context():
-        for _ in range(500):
-            try:
-                state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-            except FileNotFoundError:
-                return
-            if state == "Z":
-                return
-            os.sched_yield()
-            signal.sigtimedwait([], 0.02)
+    for _ in range(500):
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except (FileNotFoundError, ProcessLookupError):
+            return
+        if state == "Z":
+            return
+        time.sleep(0.02)
     pytest.fail(f"SUMO {pid} still runs")
 
 
@@ -127,7 +149,7 @@ def test_killed_sumo(capfd: pytest.CaptureFixture[str], crossing: Path) -> None:
 
 def test_a_limit_on_the_size_of_files(capfd: pytest.CaptureFixture[str], home: Path) -> None:
     """When the system refuses a part, the line says up to when the facts are kept and what to do."""
-    growing = "tasks.arrivals.profile=[{time_s: 10, factor: 1}, {time_s: 12, factor: 2000}]"
+    growing = "tasks.arrivals.profile=[{time_s: 11, factor: 1}, {time_s: 13, factor: 2000}]"
     with started("run", "tiny.yaml", *ENDLESS, "--set", growing, code=LIMITED) as process:
         out, told = process.communicate(timeout=60)
     assert process.returncode == 1
@@ -140,27 +162,42 @@ def test_a_limit_on_the_size_of_files(capfd: pytest.CaptureFixture[str], home: P
     assert provenance(home / "run")["status"] == "partial"
 
 
-@pytest.mark.parametrize("full_from", [1, 2, 30, 40, 55])
-def test_a_full_disk(
-    capfd: pytest.CaptureFixture[str], home: Path, monkeypatch: pytest.MonkeyPatch, full_from: int
-) -> None:
-    """From the n-th file on nothing can be written, provenance included: one line with 1, and a readable run or none."""
-    written = []
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
+    """The disk under the trace."""
+    disk = Disk()
+    monkeypatch.setattr("cosim.trace.durable.os.fsync", disk.sync)
+    return disk
 
-    def full(_: int) -> None:
-        written.append(1)
-        if len(written) >= full_from:
-            raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("cosim.trace.durable.os.fsync", full)
-    command = ["run", "tiny.yaml", "--set", "trace.part_s=0.5", "--out", "run", "--no-picture"]
-    line = failed(capfd, 1, *command)
-    assert "no space left on device" in line.lower()
-    if full_from <= 4:
-        assert not (home / "run").exists()
-    else:
-        assert said_to_be_partial(capfd, home / "run") < 2
-        assert not list((home / "run").rglob("*.tmp"))
+SHORT_PARTS = ["run", "tiny.yaml", "--set", "trace.part_s=0.5", "--no-picture", "--out"]
+
+
+def test_a_full_disk(capfd: pytest.CaptureFixture[str], home: Path, disk: Disk) -> None:
+    """Whenever the disk fills up: one line with 1, and a run that is partial and readable, or no run folder at all."""
+    assert cli.status([*SHORT_PARTS, "all"]) == 0
+    total = disk.synced
+    assert total > 15
+    for room in [0, 1, *range(2, total - 1, 2)]:
+        disk.synced, disk.room = 0, room
+        run = home / f"run{room}"
+        line = failed(capfd, 1, *SHORT_PARTS, run.name)
+        assert "no space left on device" in line.lower()
+        if room <= 1:  # the first manifest and the first provenance
+            assert not run.exists()
+            continue
+        disk.room = total
+        assert said_to_be_partial(capfd, Path(run.name)) <= 2
+        assert not list(run.rglob("*.tmp"))
+
+
+def test_a_disk_too_full_for_the_last_provenance(capfd: pytest.CaptureFixture[str], home: Path, disk: Disk) -> None:
+    """A run whose facts are all there but not its provenance is told as broken, and the audit names what lacks."""
+    assert cli.status([*SHORT_PARTS, "all"]) == 0
+    disk.synced, disk.room = 0, disk.synced - 1
+    assert "no space left on device; make room" in failed(capfd, 1, *SHORT_PARTS, "run")
+    assert cli.status(["trace", "verify", "run"]) == 1
+    assert "provenance.json: was not finished: it says `running`, the trace is complete" in capfd.readouterr().out
 
 
 def test_a_disk_that_is_full_at_the_very_end(
@@ -168,7 +205,7 @@ def test_a_disk_that_is_full_at_the_very_end(
 ) -> None:
     """A run whose last part alone cannot be written is told as broken and verifies as partial, its provenance too."""
 
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
@@ -177,3 +214,14 @@ def test_a_disk_that_is_full_at_the_very_end(
     assert "facts up to t=0 s are kept" in line
     assert said_to_be_partial(capfd, home / "run") == 0
     assert provenance(home / "run")["status"] == "partial"
+
+
+def test_ctrl_c_in_a_query(home: Path) -> None:
+    """Ctrl-C while the trace is asked ends the command as anywhere else, though DuckDB makes an error of it."""
+    assert cli.status(["run", "tiny.yaml", "--out", "run", "--no-picture"]) == 0
+    query = "SELECT count(*) FROM range(1000000000000) AS numbers"
+    with started("trace", "sql", "run", query, code=IMPATIENT) as process:
+        out, told = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert (out, told) == ("", "cosim: interrupted; what was written is kept\n")
+    assert (home / "run").is_dir()
