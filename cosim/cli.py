@@ -1,11 +1,9 @@
 """The command `cosim`: reads arguments, calls the package, prints; exit status 0 done, 1 a run broke, 2 bad input."""
 
-import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from types import FrameType
 from typing import Annotated, Final
 
 import typer
@@ -13,6 +11,7 @@ import typer
 from cosim import __version__, console
 from cosim.commands import maps, report, scenarios, trace
 from cosim.commands.arguments import Json, Overrides, ScenarioName
+from cosim.commands.interrupt import Interrupt
 from cosim.errors import RunError
 
 app = typer.Typer(
@@ -25,23 +24,26 @@ app = typer.Typer(
 app.add_typer(trace.app, name="trace")
 app.add_typer(maps.app, name="map")
 app.add_typer(scenarios.app, name="scenario")
-app.command("report", epilog=console.examples("cosim report RUN", "cosim report RUN_A RUN_B --out compare.html"))(report.report)
+app.command("report", epilog=console.examples("cosim report RUN", "cosim report RUN_A RUN_B --out compare.html"))(
+    report.report
+)
 
 INTERRUPTED: Final = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and end the process with its status; SIGTERM, as batch systems send it, counts as Ctrl-C."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _interrupt)
-    sys.exit(status(arguments))
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    """Stop once: whoever presses Ctrl-C again gets what was flushed and one line all the same."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
-    raise KeyboardInterrupt
+    interrupt = Interrupt()
+    interrupt.listen()
+    try:
+        code = status(arguments)
+    except Exception:
+        if not interrupt.heard:
+            raise
+        console.warn(console.STOPPED)  # a library has made an error of its own out of it
+        code = 1
+    interrupt.ignore()
+    sys.exit(code)
 
 
 def status(arguments: Sequence[str] | None = None) -> int:

@@ -157,7 +157,8 @@ class QueueHost:
             self.rejected += 1
             raise QueueFull
         execution = Execution(self, cycles)
-        self.settle()
+        if self._clock.now > self._since_s:
+            self.settle()
         self._backlog_cycles += cycles
         if free:
             self.running += 1

@@ -185,8 +185,8 @@ def shown(value: object) -> str:
 
 
 @contextmanager
-def progress(total_s: float, label: str) -> Iterator[Callable[[float], None] | None]:
-    """A bar on stderr that follows the simulated time; nothing where stderr is no terminal."""
+def progress(total: float, label: str, unit: str = "s") -> Iterator[Callable[[float], None] | None]:
+    """A bar on stderr that follows the simulated time, or what else is counted; nothing where stderr is no terminal."""
     if not sys.stderr.isatty():
         yield None
         return
@@ -196,11 +196,11 @@ def progress(total_s: float, label: str) -> Iterator[Callable[[float], None] | N
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
-        TextColumn("{task.completed:.0f}/{task.total:.0f} s"),
+        TextColumn(f"{{task.completed:.0f}}/{{task.total:.0f}} {unit}"),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(label, total=total_s)
+        task = bar.add_task(label, total=total)
         yield lambda time_s: bar.update(task, completed=time_s)
 
 

@@ -106,7 +106,8 @@ class Fluid:
 
     def start(self, flow: Flow) -> Flow:
         """Let a flow run; it resumes its story when nothing is left."""
-        self.settle()
+        if self._clock.now > self._since_s:
+            self.settle()
         flow.medium = self
         flow.since_s = now = self._since_s
         flow.finish_v = finish_v = self._v + flow.left / (flow.weight * flow.gain)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from cosim.errors import InputError
-from cosim.mobility.catalog import resolve_map
+from cosim.mobility.catalog import net_of, resolve_map
 from cosim.roads import read_net
 from cosim.scenario.schema import ReplayMobility, Scenario, SyntheticMobility
 from cosim.types import FloatArray
@@ -72,6 +72,6 @@ def _roads(scenario: Scenario, folder: Path) -> tuple[FloatArray, ...]:
         case ReplayMobility() if scenario.map == "synthetic":
             return ()
     try:
-        return tuple(edge.shape_m for edge in read_net(resolve_map(scenario.map, folder).net).edges)
+        return tuple(edge.shape_m for edge in read_net(net_of(resolve_map(scenario.map, folder))).edges)
     except InputError:
         return ()  # an old run whose map has moved is drawn without it

@@ -1,6 +1,7 @@
 """A stored run, open for questions: SQL over its committed parts, tables by fact, the life of one task."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from enum import IntEnum
 from pathlib import Path
 from typing import Any
@@ -129,14 +130,20 @@ class Trace:
             statements = self._database.extract_statements(query)
             if [statement.type for statement in statements] != [duckdb.StatementType.SELECT]:
                 raise InputError("SQL: a trace is read only; give one SELECT statement")
-            answer: pd.DataFrame = self._database.execute(statements[0]).df()
+            return self._answer(statements[0])
         except duckdb.Error as error:
             lines = [line.strip() for line in str(error).splitlines() if line.strip()]
             raise InputError(f"SQL: {' '.join(lines)}; views: {', '.join(self.kinds)}") from error
-        except RuntimeError as error:
-            if "interrupted" in str(error):  # what DuckDB makes of Ctrl-C
-                raise KeyboardInterrupt from error
-            raise
+
+    def _answer(self, statement: Any) -> pd.DataFrame:
+        """Ask in a thread, because DuckDB does not hear Ctrl-C while it waits for threads of its own."""
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            asked = pool.submit(lambda: self._database.execute(statement).df())
+            try:
+                answer: pd.DataFrame = asked.result()
+            except KeyboardInterrupt:
+                self._database.interrupt()
+                raise
         return answer
 
     @property

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from cosim.errors import InputError, RunError
 from cosim.trace.durable import sync_folder, write_durably
 from cosim.trace.layout import Layout, combined_digest, digest_bytes, layout
-from cosim.trace.manifest import Manifest, Part, read_manifest
+from cosim.trace.manifest import MANIFEST, Manifest, Part, read_manifest
 from cosim.trace.schema import FACTS, SCHEMA_VERSION
 from cosim.types import AnyArray
 
@@ -125,7 +125,12 @@ class TraceWriter:
         self._usable = True  # false from the start of a rotation until it is committed
         self._closed = False
         self._committed = Manifest(SCHEMA_VERSION, "running", 0.0, self._hashed(), ())
-        self._guarded(lambda: self._committed.write(folder))
+        try:
+            self._guarded(lambda: self._committed.write(folder))
+        except RunError:
+            with suppress(OSError):
+                (folder / MANIFEST).unlink(missing_ok=True)
+            raise
 
     def recorder(self, fact: Callable[P, Any]) -> Callable[P, None]:
         """A function with the fact's signature that records one row.

@@ -65,11 +65,11 @@ def test_a_route_over_no_edge(capfd: pytest.CaptureFixture[str], town: Path, kin
 
 
 @pytest.fixture
-def recorded(home: Path, town: Path, capfd: pytest.CaptureFixture[str]) -> list[str]:
+def recorded(town: Path, capfd: pytest.CaptureFixture[str]) -> list[str]:
     """Arguments that replay recorded traffic on the town, so that only the sites look at its roads."""
     assert cli.status(["map", "record", "town.yaml", "town.parquet"]) == 0
     capfd.readouterr()
-    assert (home / "town.parquet").is_file()
+    assert (town.parent / "town.parquet").is_file()
     return ["town.yaml", "--set", "mobility={kind: replay, file: town.parquet}"]
 
 

@@ -1,0 +1,40 @@
+"""Ctrl-C, and SIGTERM as batch systems send it: a command stops once, and closes what it has open undisturbed."""
+
+import math
+import signal
+import time
+from types import FrameType
+
+PATIENCE_S = 3.0
+
+
+class Interrupt:
+    """Raises KeyboardInterrupt at the first signal, and leaves those of the next PATIENCE_S alone.
+
+    Who presses Ctrl-C again and again does not disturb the last flush. A later signal counts anew, because a library
+    can swallow one while it is imported, as Pydantic does.
+    """
+
+    def __init__(self) -> None:
+        self._heard_s = -math.inf
+
+    @property
+    def heard(self) -> bool:
+        """There was a signal: whatever came after it may be its consequence."""
+        return self._heard_s > -math.inf
+
+    def listen(self) -> None:
+        """From now on signals come here."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._signalled)
+
+    def ignore(self) -> None:
+        """The command is over: a signal must not end the interpreter while it winds up, with a status of its own."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+
+    def _signalled(self, _number: int, _frame: FrameType | None) -> None:
+        now_s = time.monotonic()
+        if now_s - self._heard_s > PATIENCE_S:
+            self._heard_s = now_s
+            raise KeyboardInterrupt
