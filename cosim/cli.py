@@ -84,12 +84,15 @@ def run(
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Run folder; under runs/ by default.")] = None,
     json: Json = False,
     picture: Annotated[bool, typer.Option(help="Draw the map with its sites and the latency by place.")] = True,
+    gui: Annotated[bool, typer.Option("--gui", help="Watch the traffic in sumo-gui; slower, the same result.")] = False,
 ) -> None:
     """Run a scenario and print its figures of merit."""
     from cosim.runner import simulate
     from cosim.scenario.load import load, override
 
-    loaded = load(scenario, [*(overrides or []), *override("policy", policy), *override("seed", seed)])
+    watched = ["mobility.kind=traci", "mobility.gui=true"] if gui else []
+    changes = [*(overrides or []), *override("policy", policy), *override("seed", seed), *watched]
+    loaded = load(scenario, changes)
     folder = out or loaded.run_folder
     try:
         with console.progress(loaded.scenario.duration_s, loaded.scenario.name) as tell:

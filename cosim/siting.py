@@ -12,9 +12,11 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from cosim.errors import InputError
+from cosim.projection import read_projection
 from cosim.roads import Bounds, Edge, read_net
 from cosim.scenario.traffic import GridSites, ListedSites, MapSites, RoadSites, Site, Sites
 from cosim.types import FloatArray
+from cosim.xmlscan import scan_xml
 
 _MARGIN_M = 50.0
 """A unit may stand this far beside the outermost road."""
@@ -56,11 +58,11 @@ def place_sites(sites: Sites, net: Path | None, bounds_m: Bounds, sites_file: Pa
         case RoadSites():
             if net is None:
                 raise InputError("sites.kind=roads needs a map with a net and there is none; use listed or grid sites")
-            return _numbered(_along_roads(read_net(net).edges, sites))
+            return _numbered(places_along_roads(read_net(net).edges, sites))
         case MapSites():
             if sites_file is None:
                 raise InputError("sites.kind=map needs a sites.yaml in the map folder; use roads, listed or grid sites")
-            return _listed(_read_sites(sites_file), bounds_m, f"{sites_file}: sites")
+            return _listed(_read_sites(sites_file, net), bounds_m, f"{sites_file}: sites")
         case _:
             assert_never(sites)
 
@@ -97,7 +99,7 @@ def _ticks(low: float, high: float, spacing: float) -> list[float]:
     return [first + k * spacing for k in range(count)]
 
 
-def _along_roads(edges: tuple[Edge, ...], wanted: RoadSites) -> list[tuple[float, float]]:
+def places_along_roads(edges: tuple[Edge, ...], wanted: RoadSites) -> list[tuple[float, float]]:
     """Greedy thinning: widest and fastest roads first, a place is taken if none nearer than the spacing is taken.
 
     Taken places lie in a hash of square cells as wide as the spacing, so that a try looks at nine cells.
@@ -130,17 +132,50 @@ def _samples(shape_m: FloatArray) -> FloatArray:
     return np.column_stack([np.interp(wanted, along, shape_m[:, axis]) for axis in (0, 1)])
 
 
-def _read_sites(path: Path) -> ListedSites:
+def read_junctions(net: Path) -> dict[str, tuple[float, float, int]]:
+    """Place and number of incoming lanes of each junction by its id.
+
+    Raises:
+        InputError: the net is broken.
+    """
+    found: dict[str, tuple[float, float, int]] = {}
+
+    def on_element(name: str, attributes: dict[str, str]) -> None:
+        if name == "junction" and attributes.get("type") != "internal":
+            lanes = len(attributes.get("incLanes", "").split())
+            found[attributes["id"]] = float(attributes["x"]), float(attributes["y"]), lanes
+
+    scan_xml(net, on_element, "rebuild the net with netconvert")
+    return found
+
+
+def _on_net(site: dict[str, Any], net: Path | None) -> dict[str, Any]:
+    """A site with x_m and y_m in place of a junction or of lat and lon."""
+    site = dict(site)
+    if net is not None and "junction" in site:
+        name = str(site.pop("junction"))
+        place = read_junctions(net).get(name)
+        if place is None:
+            raise ValueError(f"the net has no junction {name!r}")
+        site["x_m"], site["y_m"] = place[:2]
+    elif net is not None and "lat" in site and "lon" in site:
+        lat, lon = float(site.pop("lat")), float(site.pop("lon"))
+        site["x_m"], site["y_m"] = read_projection(net).xy_m(lat, lon)
+    return site
+
+
+def _read_sites(path: Path, net: Path | None) -> ListedSites:
     try:
         content: Any = YAML(typ="safe").load(path)
         listed = content["sites"]
-        return ListedSites(kind="listed", sites=tuple(Site(**site) for site in listed))
+        return ListedSites(kind="listed", sites=tuple(Site(**_on_net(site, net)) for site in listed))
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"])
         raise InputError(f"{path}: {field or 'sites'}: {first['msg']}; correct it") from error
-    except (OSError, YAMLError, TypeError, KeyError, UnicodeDecodeError) as error:
+    except (OSError, YAMLError, TypeError, KeyError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise InputError(
-            f"{path}: not a list of sites ({reason}); write `sites:` and one name, x_m, y_m each"
+            f"{path}: not a list of sites ({reason}); write `sites:` and one name, x_m, y_m each, "
+            "or lat and lon, or junction, in place of x_m, y_m"
         ) from error

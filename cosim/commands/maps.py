@@ -9,7 +9,16 @@ import typer
 from cosim import console
 from cosim.commands.arguments import Json, Overrides, ScenarioName
 
-app = typer.Typer(help="Maps: list, look at, make, record.", no_args_is_help=True)
+_IMPORTS = (
+    "cosim map import town.osm.gz --name town --concurrent 500",
+    "cosim map import run.sumocfg --name bologna",
+    "cosim run town/scenario.yaml",
+)
+_SITES = (
+    "cosim map sites ./town --count 12 --picture coverage.png",
+    "cosim map sites sumo:a10kw --count 8 --out a10.yaml",
+)
+app = typer.Typer(help="Maps: list, look at, import, make, record.", no_args_is_help=True)
 
 
 @app.command("list")
@@ -27,22 +36,98 @@ def catalog(json: Json = False) -> None:
 @app.command("show")
 def show(
     name: Annotated[str, typer.Argument(help="A map's name, or the path of a map folder.", metavar="MAP")],
-    picture: Annotated[Path | None, typer.Option(help="Draw the roads into this PNG, PDF or SVG file.")] = None,
+    picture: Annotated[Path | None, typer.Option(help="Draw roads, sites, recorded traffic into this file.")] = None,
     json: Json = False,
 ) -> None:
     """What a map is made of."""
     from cosim.maps.show import describe, draw
     from cosim.mobility.catalog import resolve_map
+    from cosim.scenario.traffic import MapSites
+    from cosim.siting import place_sites
 
     files = resolve_map(name, Path())
-    facts = asdict(describe(files))
+    described = describe(files)
+    facts = asdict(described)
     if picture is not None:
-        draw(files, picture)
+        chosen = MapSites(kind="map")
+        sites = () if files.sites is None else place_sites(chosen, files.net, described.bounds_m, files.sites)
+        draw(files, picture, sites)
     if json:
         console.say_json(facts)
         return
     drawn = {} if picture is None else {"picture": picture}
     console.say_table([(key, console.shown(value)) for key, value in {**facts, **drawn}.items()])
+
+
+@app.command("import", epilog=console.examples(*_IMPORTS))
+def import_(
+    file: Annotated[Path, typer.Argument(help="OpenStreetMap, SUMO net or .sumocfg, OpenDRIVE, FCD.", metavar="FILE")],
+    name: Annotated[str, typer.Option(help="Of the map folder.")],
+    out: Annotated[Path, typer.Option(help="Folder in which the map folder is made.")] = Path(),
+    vehicles_per_hour: Annotated[float | None, typer.Option(help="Departures; 12 for each km of road.")] = None,
+    concurrent: Annotated[int | None, typer.Option(help="Find the rate that holds so many at once.")] = None,
+    pattern: Annotated[Literal["fringe", "uniform"], typer.Option(help="Trips across the map's edge.")] = "fringe",
+    profile: Annotated[str, typer.Option(help="Hours and factors, as 0:0.3,7:1,9:0.6, over a day.")] = "",
+    trucks: Annotated[float, typer.Option(help="Share of the vehicles.")] = 0.0,
+    buses: Annotated[float, typer.Option(help="Share of the vehicles.")] = 0.0,
+    end: Annotated[float | None, typer.Option(help="Last departure, s; an hour, or a day with --profile.")] = None,
+    seed: Annotated[int, typer.Option(help="Of the demand.")] = 1,
+    routes: Annotated[Path | None, typer.Option(help="Your own demand, a SUMO route file.")] = None,
+    sites: Annotated[
+        Literal["roads", "grid", "junctions", "coverage", "none"], typer.Option(help="Where roadside units stand.")
+    ] = "roads",
+    side: Annotated[Literal["auto", "left", "right"], typer.Option(help="On which people drive.")] = "auto",
+    licence: Annotated[str, typer.Option(help="Of the file, for SOURCE.toml.")] = "",
+    json: Json = False,
+) -> None:
+    """Make a map folder of a map, a scenario or recorded vehicles, with demand and sites, ready to run."""
+    from cosim.maps.demand import Demand, parse_profile
+    from cosim.maps.importing import import_map
+
+    wish = Demand(vehicles_per_hour, concurrent, pattern, parse_profile(profile), trucks, buses, seed, end)
+    made = import_map(file, name, out, wish, sites, side, licence, routes)
+    if json:
+        console.say_json({"map": out / name, "source": made.source, "report": made.report})
+        return
+    console.say_table(made.report)
+    console.say(f"{out / name}: run it with `cosim run {out / name / 'scenario.yaml'}`")
+
+
+@app.command("sites", epilog=console.examples(*_SITES))
+def place(
+    name: Annotated[str, typer.Argument(help="A map's name, or the path of a map folder.", metavar="MAP")],
+    count: Annotated[int, typer.Option(min=1, max=1000, help="Of sites.")],
+    method: Annotated[Literal["grid", "junctions", "coverage"], typer.Option(help="How they are chosen.")] = "coverage",
+    scenario: Annotated[str | None, typer.Option(help="Whose radio decides what a site reaches.")] = None,
+    recording: Annotated[Path | None, typer.Option(help="Of `cosim map record`; else the map's own traffic.")] = None,
+    seconds: Annotated[float, typer.Option(min=1, max=86400, help="Traffic watched.")] = 300.0,
+    picture: Annotated[Path | None, typer.Option(help="Draw what is covered into this file.")] = None,
+    out: Annotated[Path | None, typer.Option(help="File to write instead of the map folder's sites.yaml.")] = None,
+    json: Json = False,
+) -> None:
+    """Choose where a map's roadside units stand, and tell the share of vehicle-seconds they cover."""
+    from cosim.errors import InputError
+    from cosim.maps.sites import draw_coverage, plan_sites, survey, write_sites
+    from cosim.mobility.catalog import own_folder, resolve_map
+    from cosim.scenario.load import load
+    from cosim.scenario.radio import Radio
+
+    home = own_folder(name, Path())
+    if out is None and home is None:
+        raise InputError(f"map={name} is not a folder of yours; name a file with --out")
+    target = out or Path(home or "") / "sites.yaml"
+    files = resolve_map(name, Path())
+    radio = Radio() if scenario is None else load(scenario, []).scenario.radio
+    area = survey(files, Path(), radio, seconds, recording or files.recording)
+    plan = plan_sites(area, method, count)
+    write_sites(target, plan.sites_m.tolist(), f"{count} sites by {method}, reach {area.reach_m:g} m.")
+    if picture is not None:
+        draw_coverage(area, plan, f"{name}: {100 * plan.shares[method]:.1f} % covered by {count} sites", picture)
+    if json:
+        console.say_json({"file": target, "reach_m": area.reach_m, "covered": plan.shares})
+        return
+    console.say_table([(key, f"{100 * share:.1f}") for key, share in plan.shares.items()], ("method", "covered, %"))
+    console.say(f"{target}: {count} sites by {method}, each reaches {area.reach_m:g} m; use sites: {{kind: map}}")
 
 
 @app.command("make")

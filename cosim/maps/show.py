@@ -4,15 +4,24 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import pyarrow.parquet as pq
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 from cosim.errors import InputError
 from cosim.mobility.catalog import MapFiles
+from cosim.mobility.frames import CENTI
+from cosim.mobility.record import recorded_bounds, recorded_s
 from cosim.roads import Bounds, RoadNet, read_net
 from cosim.siting import Placed
 from cosim.xmlscan import scan_xml
+
+_CELL_M = 25.0
+_TELEPORTED_M = 1e7
+"""Recordings mark who is being teleported by -2^31 hundredths."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +49,7 @@ def describe(files: MapFiles) -> MapFacts:
     Raises:
         InputError: a file is broken.
     """
-    net = read_net(files.net)
+    net = read_net(files.net) if files.net is not None else _no_roads(files)
     vehicles, flows = _demand(files.routes)
     return MapFacts(
         name=files.name,
@@ -68,7 +77,10 @@ def draw(files: MapFiles, path: Path, sites: tuple[Placed, ...] = ()) -> None:
     figure = Figure(figsize=(8, 8), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot(aspect="equal", xlabel="x (m)", ylabel="y (m)", title=files.name)
-    axes.add_collection(_roads(read_net(files.net)))
+    if files.net is not None:
+        axes.add_collection(draw_roads(files.net))
+    if files.recording is not None:
+        _density(axes, files.recording)
     axes.plot(
         [site.x_m for site in sites],
         [site.y_m for site in sites],
@@ -86,9 +98,36 @@ def draw(files: MapFiles, path: Path, sites: tuple[Placed, ...] = ()) -> None:
         raise InputError(f"{path}: the picture cannot be written ({error}); choose another file") from error
 
 
-def _roads(net: RoadNet) -> LineCollection:
-    widths = [0.4 + 0.3 * edge.lanes for edge in net.edges]
-    return LineCollection([edge.shape_m for edge in net.edges], linewidths=widths, colors="0.45")
+def draw_roads(net: Path) -> LineCollection:
+    """Roads as lines, wider for more lanes.
+
+    Raises:
+        InputError: the net is broken.
+    """
+    edges = read_net(net).edges
+    return LineCollection(
+        [edge.shape_m for edge in edges], linewidths=[0.4 + 0.3 * e.lanes for e in edges], colors="0.45"
+    )
+
+
+def _density(axes: Axes, recording: Path) -> None:
+    """Mean vehicles at once in each square of 25 m."""
+    step_s, length_s = recorded_s(recording)
+    table = pq.read_table(recording, columns=["x_centi", "y_centi"])
+    x_m, y_m = (table[name].to_numpy() / CENTI for name in ("x_centi", "y_centi"))
+    on_road = x_m > -_TELEPORTED_M
+    cells = np.column_stack((x_m, y_m))[on_road] // _CELL_M
+    cells, counts = np.unique(cells, axis=0, return_counts=True)
+    x_m, y_m = (cells.T + 0.5) * _CELL_M
+    at_once = counts / (length_s / step_s + 1.0)
+    shown = axes.scatter(x_m, y_m, c=at_once, s=6, marker="s", cmap="viridis", norm="log", zorder=2)
+    axes.figure.colorbar(shown, ax=axes, label=f"vehicles at once in {_CELL_M:g} m x {_CELL_M:g} m", shrink=0.7)
+
+
+def _no_roads(files: MapFiles) -> RoadNet:
+    if files.recording is None:
+        raise InputError(f"map={files.name}: neither a net nor a recording; import it again")
+    return RoadNet(recorded_bounds(files.recording), (), 0, 0)
 
 
 def _demand(routes: Iterable[Path]) -> tuple[int, int]:

@@ -33,7 +33,8 @@ class MapFiles:
     """A map: what SUMO reads, where roadside units stand, and where it comes from."""
 
     name: str
-    net: Path
+    net: Path | None
+    """None: the map is a recording without roads."""
     routes: tuple[Path, ...]
     additional: tuple[Path, ...] = ()
     sites: Path | None = None
@@ -43,6 +44,8 @@ class MapFiles:
     """Traffic time of the last departure; None: not known."""
     origin: str = ""
     licence: str = ""
+    recording: Path | None = None
+    """What `cosim map record` or an import of recorded vehicles left in the folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,17 @@ _SUMO_MAPS = (
         "District in the south-east of Berlin, random demand, about 3,000 vehicles at once at t=1800 s and growing",
     ),
 )
+
+
+def net_of(files: MapFiles) -> Path:
+    """The map's net.
+
+    Raises:
+        InputError: it is a recording without roads.
+    """
+    if files.net is None:
+        raise InputError(f"map={files.name}: it is a recording without roads; use mobility.kind=replay")
+    return files.net
 
 
 def list_maps() -> tuple[MapEntry, ...]:
@@ -87,13 +101,14 @@ def resolve_map(name: str, folder: Path) -> MapFiles:
             files = _berlin()
         case _:
             files = _map_folder(name, folder)
-    for path in (files.net, *files.routes):
+    for path in (*([] if files.net is None else [files.net]), *files.routes):
         if not path.is_file():
             raise InputError(f"map={name}: {path} is missing; install eclipse-sumo again")
     for path in (*files.routes, *files.additional):
         if "," in str(path):
             raise InputError(f"map={name}: SUMO cannot read {path}, commas part its list of files; rename the folder")
-    read_bounds(files.net)
+    if files.net is not None:
+        read_bounds(files.net)
     return files
 
 
@@ -134,11 +149,11 @@ def _map_folder(name: str, folder: Path) -> MapFiles:
     if not _is_folder(home):
         known = ", ".join(entry.name for entry in list_maps())
         raise InputError(f"map={name}: no such map and no folder {home}; known maps are {known}")
-    net = _net(home)
-    if net is None:
+    net, recording = _net(home), home / "recording.parquet"
+    if net is None and not recording.is_file():
         raise InputError(f"map={name}: {home} holds no net.net.xml or net.net.xml.gz; put the SUMO net there")
     routes = _routes(home)
-    if not routes:
+    if not routes and net is not None:
         raise InputError(f"map={name}: {home} holds no rou.xml or rou.xml.gz; put the route file there")
     source, sites = _source(home), home / "sites.yaml"
     return MapFiles(
@@ -151,7 +166,15 @@ def _map_folder(name: str, folder: Path) -> MapFiles:
         end_s=_seconds(home, source, "end_s"),
         origin=str(source.get("origin", "")),
         licence=str(source.get("licence", "")),
+        recording=recording if recording.is_file() else None,
     )
+
+
+def own_folder(name: str, folder: Path) -> Path | None:
+    """The folder of a map of the user's own; None for a map of the catalog."""
+    if name in [entry.name for entry in list_maps()]:
+        return None
+    return folder / name if _is_folder(folder / name) else None
 
 
 def _is_folder(path: Path) -> bool:

@@ -33,7 +33,8 @@ def connect(mobility: Mobility, map_name: str, folder: Path, seed: int, duration
         case LibsumoMobility() | TraciMobility():
             return SumoMobility(resolve_map(map_name, folder), mobility, seed)
         case ReplayMobility(file=file):
-            bounds_m = None if map_name == NO_MAP else read_bounds(resolve_map(map_name, folder).net)
+            net = None if map_name == NO_MAP else resolve_map(map_name, folder).net
+            bounds_m = None if net is None else read_bounds(net)
             return RecordedMobility(folder / file, mobility, duration_s, bounds_m)
         case SyntheticMobility():
             return SyntheticRoads(mobility, stream(seed, "mobility"))

@@ -49,6 +49,34 @@ def record(source: MobilitySource, duration_s: float, path: Path) -> int:
         raise InputError(f"recording {path}: cannot be written ({error.strerror}); choose another file") from error
 
 
+def recorded_s(path: Path) -> tuple[float, float]:
+    """Step and length of one of our recordings.
+
+    Raises:
+        InputError: it is none.
+    """
+    about = _described(path)
+    return float(about["step_s"]), (about["ticks"] - 1) * float(about["step_s"])
+
+
+def recorded_bounds(path: Path) -> Bounds:
+    """Bounds of one of our recordings.
+
+    Raises:
+        InputError: it is none.
+    """
+    left, bottom, right, top = _described(path)["bounds_m"]
+    return left, bottom, right, top
+
+
+def _described(path: Path) -> dict[str, Any]:
+    try:
+        about: dict[str, Any] = json.loads((pq.read_metadata(path).metadata or {})[MARK])
+    except (pa.ArrowException, KeyError, OSError) as error:
+        raise InputError(f"{path}: not a recording of `cosim map record`; record one") from error
+    return about
+
+
 def read_recording(table: pa.Table, described: bytes, step_s: float) -> tuple[Rows, int, Bounds]:
     """Rows, number of ticks and bounds of one of our recordings, from its rows and what MARK describes.
 

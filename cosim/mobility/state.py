@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cosim.errors import InputError
 from cosim.mobility.cache import cache_folder, cached, content_key
-from cosim.mobility.catalog import MapFiles
+from cosim.mobility.catalog import MapFiles, net_of
 from cosim.mobility.programs import run_program, sumo_version
 from cosim.scenario.traffic import LibsumoMobility, TraciMobility
 
@@ -39,7 +39,7 @@ def traffic_at(options: list[str], files: MapFiles, mobility: LibsumoMobility | 
 
 
 def _place(options: list[str], files: MapFiles, begin_s: float) -> Path:
-    inputs = (files.net, *files.routes, *files.additional)
+    inputs = (net_of(files), *files.routes, *files.additional)
     paths = {str(files.net), ",".join(map(str, files.routes)), ",".join(map(str, files.additional))}
     words = [option for option in options if option not in paths]
     key = content_key(inputs, [*words, repr(begin_s), sumo_version()])

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from cosim.errors import InputError, RunError
-from cosim.mobility.catalog import MapFiles
+from cosim.mobility.catalog import MapFiles, net_of
 from cosim.mobility.frames import Roster, build_frame
 from cosim.mobility.libsumo_link import LibsumoLink
 from cosim.mobility.link import Link, SumoError
@@ -41,7 +41,7 @@ class SumoMobility:
 
     def __init__(self, files: MapFiles, mobility: LibsumoMobility | TraciMobility, seed: int) -> None:
         self.step_s = mobility.step_s
-        self.bounds_m = read_bounds(files.net)
+        self.bounds_m = read_bounds(net_of(files))
         self._roster = Roster()
         self._next_tick = 0
         _check_times(mobility)
@@ -113,5 +113,5 @@ def _start(options: list[str], state: Path | None, mobility: LibsumoMobility | T
     if state is not None:
         options = [*options, "--load-state", str(state)]
     if isinstance(mobility, TraciMobility):
-        return TraciLink(options, mobility.port, mobility.timeout_s)
+        return TraciLink(options, mobility.port, mobility.timeout_s, gui=mobility.gui)
     return LibsumoLink(options)

@@ -19,7 +19,7 @@ from cosim.mobility.programs import sumo_environment, sumo_home
 class TraciLink:
     """SUMO in a process of its own, over a socket, with a limit on how long an answer may take."""
 
-    def __init__(self, options: list[str], port: int | None, timeout_s: float) -> None:
+    def __init__(self, options: list[str], port: int | None, timeout_s: float, *, gui: bool = False) -> None:
         self._timeout_s = timeout_s
         if port is not None:
             _refuse_busy(port)
@@ -33,8 +33,15 @@ class TraciLink:
         self._errors = (self._traci.TraCIException, self._traci.FatalTraCIError, OSError)
         self._printed = tempfile.TemporaryFile()  # noqa: SIM115  closed with the link
         self._connection: Any = None
+        shown = ["--start", "true", "--quit-on-end", "true"] if gui else []
         self.process = subprocess.Popen(
-            [str(sumo_home() / "bin" / "sumo"), *options, "--remote-port", str(self._port)],
+            [
+                str(sumo_home() / "bin" / ("sumo-gui" if gui else "sumo")),
+                *options,
+                *shown,
+                "--remote-port",
+                str(self._port),
+            ],
             env=sumo_environment(),
             stdin=subprocess.DEVNULL,
             stdout=self._printed,

@@ -42,6 +42,7 @@ class TraciMobility(_Traffic):
     kind: Literal["traci"]
     port: Whole | None = Field(None, ge=1, le=65535, description="TCP port; a free one by default.")
     timeout_s: Positive = Field(60.0, description="An answer that takes longer ends the run.")
+    gui: bool = Field(False, description="Watch the traffic in sumo-gui, which needs a display (`cosim run --gui`).")
 
 
 class ReplayMobility(Section):

@@ -1,0 +1,153 @@
+"""Which of a map's traffic roadside units reach, and where they must stand to reach the most of it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from cosim.errors import InputError
+from cosim.mobility.source import MobilitySource
+from cosim.radio.link import noise_w
+from cosim.radio.pathloss import path_loss_model
+from cosim.roads import read_net
+from cosim.scenario.radio import Radio
+from cosim.scenario.traffic import RoadSites
+from cosim.siting import places_along_roads
+from cosim.types import BoolArray, FloatArray, IntArray
+from cosim.units import db_to_linear, dbm_to_w, linear_to_db
+
+_CELL_M = 5.0
+"""Positions are rounded to this; a range is some hundred metres."""
+_FARTHEST_M = 20_000
+_MOST_PLACES = 600
+_PASSES = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """Where vehicles were, for how long."""
+
+    xy_m: FloatArray  # (P, 2) rounded to 5 m
+    vehicle_s: FloatArray  # (P,)
+
+    @property
+    def total_s(self) -> float:
+        """All vehicle-seconds."""
+        return float(self.vehicle_s.sum())
+
+
+def presence(source: MobilitySource, duration_s: float) -> Presence:
+    """Sums up the frames of a source of traffic.
+
+    Raises:
+        InputError: no vehicle is on the road in that time.
+    """
+    places = [np.empty((0, 2))]
+    for tick in range(int(duration_s / source.step_s + 1e-9) + 1):
+        frame = source.advance(tick)
+        places.append(np.rint(frame.xy_m[frame.on_road] / _CELL_M))
+    cells, counts = np.unique(np.concatenate(places), axis=0, return_counts=True)
+    if not len(cells):
+        raise InputError(f"no vehicle is on the road in {duration_s:g} s, so there is nothing to cover; begin later")
+    return Presence(cells * _CELL_M, np.asarray(counts * source.step_s, dtype=np.float64))
+
+
+def range_m(radio: Radio) -> float:
+    """Distance up to which the median uplink SNR of a site is at least `min_snr_db`.
+
+    The median is that of the likelier of the two line-of-sight states, without shadowing and interference.
+    """
+    model = path_loss_model(radio.path_loss)
+    distance_m = np.arange(1.0, _FARTHEST_M + 1.0)
+    loss_db = model.loss_db(distance_m, model.los_probability(distance_m) > 0.5)
+    total_w = noise_w(radio.bandwidth_hz, radio.noise_figure_db)
+    if radio.noise_dbm is not None:
+        total_w = dbm_to_w(radio.noise_dbm)
+    snr = radio.vehicle_power_w * db_to_linear(radio.antenna_gain_db - loss_db) / total_w
+    heard = linear_to_db(snr) >= radio.min_snr_db
+    return float(distance_m[-1] if heard.all() else heard.argmin())
+
+
+def covered_share(traffic: Presence, sites_m: FloatArray, reach_m: float) -> float:
+    """Share of the vehicle-seconds within reach of a site."""
+    near = cKDTree(sites_m).query(traffic.xy_m, k=1)[0] <= reach_m
+    return float(traffic.vehicle_s[near].sum()) / traffic.total_s
+
+
+def best_sites(
+    traffic: Presence, net: Path | None, count: int, reach_m: float, starts: tuple[FloatArray, ...]
+) -> FloatArray:
+    """Places of `count` sites that cover the most vehicle-seconds, (count, 2).
+
+    Choosing the best is NP-hard (maximum coverage). Three kinds of start: greedy, at least 1 - 1/e of the best, and
+    each of `starts`; each is then improved by moving one site at a time while that gains, and the best is kept. So it
+    covers at least what every start covers.
+
+    Args:
+        traffic: to cover.
+        net: whose roads give candidates; None: the places of vehicles do.
+        count: of sites.
+        reach_m: of a site.
+        starts: sets of `count` places to start from, which are candidates too.
+    """
+    candidates = np.concatenate([_candidates(traffic, net, reach_m), *starts])
+    reach = _reached(traffic, candidates, reach_m)
+    first = len(candidates) - count * len(starts)
+    chosen = [_greedy(reach, traffic.vehicle_s, count)]
+    chosen += [np.arange(first + k * count, first + (k + 1) * count) for k in range(len(starts))]
+    improved = [_swapped(reach, traffic.vehicle_s, one) for one in chosen]
+    gains = [float(traffic.vehicle_s[reach[one].any(axis=0)].sum()) for one in improved]
+    return candidates[np.sort(improved[int(np.argmax(gains))])]
+
+
+def _candidates(traffic: Presence, net: Path | None, reach_m: float) -> FloatArray:
+    if net is not None:
+        spacing_m = reach_m / 4.0
+        while True:
+            places = places_along_roads(read_net(net).edges, RoadSites(kind="roads", spacing_m=spacing_m))
+            if len(places) <= _MOST_PLACES:
+                return np.array(places)
+            spacing_m *= 1.3
+    cell_m = reach_m / 4.0
+    while True:
+        cells = np.unique(np.rint(traffic.xy_m / cell_m), axis=0) * cell_m
+        if len(cells) <= _MOST_PLACES:
+            return np.asarray(traffic.xy_m[cKDTree(traffic.xy_m).query(cells)[1]])
+        cell_m *= 1.3
+
+
+def _reached(traffic: Presence, candidates: FloatArray, reach_m: float) -> BoolArray:  # (C, P)
+    reach = np.zeros((len(candidates), len(traffic.vehicle_s)), dtype=np.bool_)
+    for row, near in enumerate(cKDTree(traffic.xy_m).query_ball_point(candidates, reach_m)):
+        reach[row, near] = True
+    return reach
+
+
+def _greedy(reach: BoolArray, vehicle_s: FloatArray, count: int) -> IntArray:
+    """One site after the other, each where it adds the most."""
+    left_s = vehicle_s.copy()
+    chosen = np.empty(count, dtype=np.int64)
+    for k in range(count):
+        gains = reach @ left_s
+        gains[chosen[:k]] = -1.0
+        chosen[k] = int(gains.argmax())
+        left_s[reach[chosen[k]]] = 0.0
+    return chosen
+
+
+def _swapped(reach: BoolArray, vehicle_s: FloatArray, start: IntArray) -> IntArray:
+    """Moves one site at a time to where it adds the most, until no move gains or after ten passes."""
+    chosen = start.copy()
+    by = reach[chosen].sum(axis=0)
+    for _ in range(_PASSES):
+        moved = False
+        for k, old in enumerate(chosen):
+            others = by - reach[old]
+            gains = reach @ np.where(others > 0, 0.0, vehicle_s)
+            new = int(gains.argmax())
+            if gains[new] > gains[old] + 1e-9:
+                chosen[k], by, moved = new, others + reach[new], True
+        if not moved:
+            break
+    return chosen

@@ -1,0 +1,62 @@
+"""How many vehicles are on a map as time goes by, measured by SUMO without cosim."""
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from cosim.mobility.programs import run_program
+from cosim.types import FloatArray
+from cosim.xmlscan import scan_xml
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """One value for each second."""
+
+    time_s: FloatArray
+    running: FloatArray
+
+
+def traffic_curve(
+    net: Path, routes: tuple[Path, ...], additional: tuple[Path, ...], begin_s: float, end_s: float, most: int | None
+) -> Curve:
+    """Vehicles at once at each second of a run of SUMO.
+
+    Args:
+        net: of the map.
+        routes: its demand.
+        additional: its other files.
+        begin_s: traffic time at which the run starts, empty.
+        end_s: at which it ends.
+        most: vehicles at once beyond which none is inserted, which bounds the time a jam takes; None: no bound.
+
+    Raises:
+        InputError: SUMO refuses the map; its own complaint.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        summary = Path(folder) / "summary.xml"
+        options = ["--net-file", str(net), "--begin", f"{begin_s:g}", "--end", f"{end_s:g}"]
+        if routes:
+            options += ["--route-files", ",".join(map(str, routes))]
+        if additional:
+            options += ["--additional-files", ",".join(map(str, additional))]
+        if most is not None:
+            options += ["--max-num-vehicles", str(most)]
+        options += ["--xml-validation", "never", "--xml-validation.net", "never", "--no-step-log", "true"]
+        options += ["--no-warnings", "true", "--summary-output", str(summary)]
+        run_program("sumo", options, "trying the map")
+        return _read(summary)
+
+
+def _read(summary: Path) -> Curve:
+    rows: list[tuple[float, float]] = []
+
+    def on_element(name: str, attributes: dict[str, str]) -> None:
+        if name == "step":
+            rows.append((float(attributes["time"]), float(attributes["running"])))
+
+    scan_xml(summary, on_element, "try again")
+    table = np.array(rows, dtype=np.float64).reshape(-1, 2)
+    return Curve(table[:, 0], table[:, 1])

@@ -1,0 +1,157 @@
+"""Chooses where the roadside units of a map stand, writes them into its sites.yaml and tells what they cover."""
+
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from math import ceil, hypot, sqrt
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.patches import Circle
+from scipy.spatial import cKDTree
+
+from cosim.errors import InputError
+from cosim.maps.coverage import Presence, best_sites, covered_share, presence, range_m
+from cosim.maps.show import draw_roads
+from cosim.mobility.catalog import MapFiles
+from cosim.mobility.connect import NO_MAP, connect
+from cosim.mobility.record import recorded_s
+from cosim.mobility.source import MobilitySource
+from cosim.roads import Bounds
+from cosim.scenario.radio import Radio
+from cosim.scenario.traffic import LibsumoMobility, ReplayMobility
+from cosim.siting import read_junctions
+from cosim.types import FloatArray
+
+Method: TypeAlias = Literal["grid", "junctions", "coverage"]
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """Traffic and roads on which sites are compared."""
+
+    traffic: Presence
+    net: Path | None
+    bounds_m: Bounds
+    reach_m: float
+
+    def usual_count(self) -> int:
+        """A site for each two squares of 400 m in which vehicles were."""
+        return max(1, ceil(len(np.unique(np.floor(self.traffic.xy_m / 400.0), axis=0)) / 2))
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Chosen places, and the share of vehicle-seconds that each method covers with as many."""
+
+    sites_m: FloatArray  # (S, 2)
+    shares: dict[str, float]
+
+
+def survey(files: MapFiles, folder: Path, radio: Radio, duration_s: float, recording: Path | None) -> Survey:
+    """Watches the map's own traffic from when it is full, or a recording.
+
+    Raises:
+        InputError: map or recording are broken, or no vehicle is on the road.
+    """
+    with closing(_source(files, folder, duration_s, recording)) as source:
+        traffic = presence(source, duration_s if recording is None else min(duration_s, recorded_s(recording)[1]))
+        return Survey(traffic, files.net, source.bounds_m, range_m(radio))
+
+
+def plan_sites(area: Survey, method: Method, count: int) -> Plan:
+    """Places `count` sites by a method and compares it with grid and junctions.
+
+    Raises:
+        InputError: there are fewer junctions than sites.
+    """
+    grid = grid_places(area.bounds_m, count)
+    starts = {"grid": grid}
+    if area.net is not None:
+        junctions = read_junctions(area.net)
+        if len(junctions) >= count:
+            starts["junctions"] = junction_places(list(junctions.values()), count, area.reach_m)
+    if method == "coverage":
+        starts["coverage"] = best_sites(area.traffic, area.net, count, area.reach_m, tuple(starts.values()))
+    if method not in starts:
+        raise InputError(f"--count={count} is more than the map has junctions; lower it or use --method coverage")
+    shares = {name: covered_share(area.traffic, places, area.reach_m) for name, places in starts.items()}
+    return Plan(starts[method], shares)
+
+
+def grid_places(bounds_m: Bounds, count: int) -> FloatArray:  # (count, 2)
+    """Rows as far apart as the places within them, as nearly as the count allows; each row is centred."""
+    left, bottom, right, top = bounds_m
+    width, height = max(right - left, 1.0), max(top - bottom, 1.0)
+    rows = min(count, max(1, round(sqrt(count * height / width))))
+    per_row = [count // rows + (row < count % rows) for row in range(rows)]
+    places = [
+        (left + width * (k + 0.5) / inside, bottom + height * (row + 0.5) / rows)
+        for row, inside in enumerate(per_row)
+        for k in range(inside)
+    ]
+    return np.array(places)
+
+
+def junction_places(junctions: list[tuple[float, float, int]], count: int, apart_m: float) -> FloatArray:  # (count, 2)
+    """Junctions with the most incoming lanes, at least `apart_m` from each other, or half that, until they suffice."""
+    ordered = sorted(junctions, key=lambda one: (-one[2], one[0], one[1]))
+    while True:
+        taken: list[tuple[float, float]] = []
+        for x_m, y_m, _ in ordered:
+            if len(taken) < count and all(hypot(x_m - x, y_m - y) >= apart_m for x, y in taken):
+                taken.append((x_m, y_m))
+        if len(taken) == count:
+            return np.array(taken)
+        apart_m = apart_m / 2.0 if apart_m > 1.0 else 0.0
+
+
+def write_sites(path: Path, sites_m: Sequence[Sequence[float]], head: str) -> None:
+    """Writes a sites.yaml.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    lines = [f"  - {{name: rsu{k}, x_m: {x:.2f}, y_m: {y:.2f}}}" for k, (x, y) in enumerate(sites_m)]
+    try:
+        path.write_text("\n".join([f"# {head}", "sites:", *lines, ""]), encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror}); choose another file") from error
+
+
+def draw_coverage(area: Survey, plan: Plan, title: str, path: Path) -> None:
+    """Draws roads, vehicle-seconds (red where no site reaches), sites and their reach.
+
+    Raises:
+        InputError: the picture cannot be written.
+    """
+    figure = Figure(figsize=(8, 8), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot(aspect="equal", xlabel="x (m)", ylabel="y (m)", title=title)
+    if area.net is not None:
+        axes.add_collection(draw_roads(area.net))
+    away_m = cKDTree(plan.sites_m).query(area.traffic.xy_m)[0]
+    covered = away_m <= area.reach_m
+    for color, chosen, label in (("tab:blue", covered, "covered"), ("tab:red", ~covered, "not covered")):
+        x_m, y_m = area.traffic.xy_m[chosen].T
+        axes.scatter(x_m, y_m, s=3, color=color, label=label, linewidths=0, zorder=2)
+    for x, y in plan.sites_m.tolist():
+        axes.add_patch(Circle((x, y), area.reach_m, fill=False, color="0.3", linewidth=0.5))
+    axes.plot(*plan.sites_m.T, linestyle="none", marker="^", color="black", label=f"{len(plan.sites_m)} sites")
+    axes.legend(loc="upper right")
+    axes.autoscale_view()
+    try:
+        figure.savefig(path, dpi=120)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: the picture cannot be written ({error}); choose another file") from error
+
+
+def _source(files: MapFiles, folder: Path, duration_s: float, recording: Path | None) -> MobilitySource:
+    if recording is not None:
+        step_s, length_s = recorded_s(recording)
+        replay = ReplayMobility(kind="replay", file=str(recording.resolve()), step_s=step_s)
+        return connect(replay, NO_MAP, folder, 1, min(duration_s, length_s))
+    return connect(LibsumoMobility(begin_s=files.begin_s), files.name, folder, 1, duration_s)
