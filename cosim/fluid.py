@@ -132,7 +132,10 @@ class Fluid:
         """Take an active flow out, with what is left of it."""
         self.settle()
         flow.left = max(0.0, (flow.finish_v - self._v) * flow.weight * flow.gain)
-        self._release(flow)
+        flow.medium = None
+        flow.entry = -1
+        flow.active_s += self._since_s - flow.since_s
+        self.active -= 1
         self._weigh(self.weight - flow.weight)
         self._arm()
 
@@ -175,12 +178,6 @@ class Fluid:
             self._heap.clear()
             self._rate = self.unit_rate
 
-    def _release(self, flow: Flow) -> None:
-        flow.medium = None
-        flow.entry = -1
-        flow.active_s += self._since_s - flow.since_s
-        self.active -= 1
-
     def _arm(self) -> None:
         """One timer is enough: an earlier one stays and looks again when it fires."""
         heap = self._heap
@@ -205,7 +202,10 @@ class Fluid:
             _, entry, flow = heappop(heap)
             if flow.entry == entry:
                 flow.left = 0.0
-                self._release(flow)
+                flow.medium = None
+                flow.entry = -1
+                flow.active_s += self._since_s - flow.since_s
+                self.active -= 1
                 weight -= flow.weight
                 self.done += flow.size
                 ended.append(flow)

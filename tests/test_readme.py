@@ -45,7 +45,7 @@ def test_the_two_commands_are_in_the_makefile() -> None:
     """What README calls by make is there."""
     targets = (README.parent / "Makefile").read_text(encoding="utf-8")
     for target in re.findall(r"make (\w+)", README.read_text(encoding="utf-8")):
-        if target != "grid":
+        if target != "grid":  # of `cosim map make grid`
             assert f"\n{target}:" in targets, target
 
 

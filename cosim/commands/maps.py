@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from cosim import console
-from cosim.commands.arguments import Json, Overrides, ScenarioName
+from cosim.commands.arguments import Json, Overrides
 
 _IMPORTS = (
     "cosim map import town.osm.gz --name town --concurrent 500",
@@ -146,25 +146,38 @@ def make(
     console.say(f"{made}: look at it with `cosim map show {made}`, name it in a scenario as `map: {made}`")
 
 
-@app.command("record")
+@app.command("record", epilog=console.examples("cosim map record ./monaco", "cosim map record my.yaml traffic.parquet"))
 def record(
-    scenario: ScenarioName,
-    out: Annotated[Path, typer.Argument(help="The recording, for example traffic.parquet.", metavar="FILE")],
+    what: Annotated[
+        str, typer.Argument(metavar="MAP|SCENARIO", help="A map folder of yours; or a scenario, with FILE.")
+    ],
+    out: Annotated[Path | None, typer.Argument(metavar="FILE", help="Where a scenario's traffic goes.")] = None,
     overrides: Overrides = None,
+    seconds: Annotated[float, typer.Option(min=1.0, help="Of a map: so long, from when it is filled.")] = 600.0,
+    seed: Annotated[int, typer.Option(min=0, help="Of a map's traffic.")] = 1,
     json: Json = False,
 ) -> None:
-    """Record a scenario's traffic, for `mobility: {kind: replay, file: FILE}`."""
+    """Record traffic once, to replay it with `mobility: {kind: replay}`.
+
+    The recording of a map lies in its folder and is found by itself; one of a scenario is named by `file: FILE`.
+    """
     from contextlib import closing
 
     from cosim.mobility.connect import connect
     from cosim.mobility.record import record
     from cosim.scenario.load import load
 
-    loaded = load(scenario, overrides or [])
-    chosen = loaded.scenario
-    with closing(connect(chosen.mobility, chosen.map, loaded.folder, chosen.seed, chosen.duration_s)) as source:
-        rows = record(source, chosen.duration_s, out)
+    if out is None:
+        from cosim.maps.recorded import map_recording
+
+        scenario, folder, out = map_recording(what, seconds, seed)
+        use = "{kind: replay}"
+    else:
+        loaded = load(what, overrides or [])
+        scenario, folder, use = loaded.scenario, loaded.folder, f"{{kind: replay, file: {out}}}"
+    with closing(connect(scenario.mobility, scenario.map, folder, scenario.seed, scenario.duration_s)) as source:
+        rows = record(source, scenario.duration_s, out)
     if json:
         console.say_json({"file": out, "rows": rows})
     else:
-        console.say(f"{out}: {rows:,} rows; replay them with mobility: {{kind: replay, file: {out}}}")
+        console.say(f"{out}: {rows:,} rows; replay them with mobility: {use}")

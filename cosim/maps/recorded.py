@@ -1,4 +1,4 @@
-"""A map of recorded vehicles alone: where they went, and no roads."""
+"""Recordings in map folders: of the map's own traffic, or of vehicles alone, without any roads."""
 
 from contextlib import closing
 from pathlib import Path
@@ -8,10 +8,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cosim.errors import InputError
+from cosim.mobility.catalog import own_folder, resolve_map
 from cosim.mobility.fcd import RecordedMobility
 from cosim.mobility.foreign import FcdTable, read_csv, read_parquet, read_xml
 from cosim.mobility.record import record
-from cosim.scenario.traffic import ReplayMobility
+from cosim.scenario.schema import Scenario
+from cosim.scenario.traffic import LibsumoMobility, ReplayMobility
 
 
 def import_recording(file: Path, home: Path) -> tuple[dict[str, str | float], float, list[tuple[str, str]]]:
@@ -30,6 +32,21 @@ def import_recording(file: Path, home: Path) -> tuple[dict[str, str | float], fl
         rows = record(source, duration_s, home / "recording.parquet")
     told = [("recorded", f"{rows} positions, {duration_s:g} s, each {step_s:g} s"), ("roads", "none; runs replay it")]
     return {"kind": "replay", "file": "recording.parquet", "step_s": step_s}, duration_s, told
+
+
+def map_recording(name: str, seconds: float, seed: int) -> tuple[Scenario, Path, Path]:
+    """What `cosim map record MAP` records: a scenario with the map's traffic from when it is filled, and the file.
+
+    Raises:
+        InputError: it is no map folder of the user's own, or has no roads.
+    """
+    home = own_folder(name, Path())
+    if home is None:
+        raise InputError(f"map={name}: is no map folder of yours; name one, or record a scenario into a FILE")
+    begin_s = resolve_map(name, Path()).begin_s
+    mobility = LibsumoMobility(begin_s=begin_s)
+    scenario = Scenario(name=home.name, map=name, duration_s=seconds, seed=seed, mobility=mobility)
+    return scenario, Path(), home / "recording.parquet"
 
 
 def _table(file: Path) -> FcdTable:

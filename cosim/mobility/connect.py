@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from cosim.errors import InputError
 from cosim.mobility.catalog import resolve_map
 from cosim.mobility.fcd import RecordedMobility
 from cosim.mobility.source import MobilitySource
@@ -33,8 +34,14 @@ def connect(mobility: Mobility, map_name: str, folder: Path, seed: int, duration
         case LibsumoMobility() | TraciMobility():
             return SumoMobility(resolve_map(map_name, folder), mobility, seed)
         case ReplayMobility(file=file):
-            net = None if map_name == NO_MAP else resolve_map(map_name, folder).net
-            bounds_m = None if net is None else read_bounds(net)
-            return RecordedMobility(folder / file, mobility, duration_s, bounds_m)
+            files = None if map_name == NO_MAP else resolve_map(map_name, folder)
+            recording = (folder / file) if file is not None else None if files is None else files.recording
+            if recording is None:
+                raise InputError(
+                    f"mobility.file: not given, and map={map_name} has no recording of its own; "
+                    "make one by `cosim map record MAP`, or name a file"
+                )
+            bounds_m = None if files is None or files.net is None else read_bounds(files.net)
+            return RecordedMobility(recording, mobility, duration_s, bounds_m)
         case SyntheticMobility():
             return SyntheticRoads(mobility, stream(seed, "mobility"))

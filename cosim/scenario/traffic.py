@@ -49,7 +49,9 @@ class ReplayMobility(Section):
     """A recording instead of SUMO: our own Parquet, or SUMO's FCD output as XML, CSV or Parquet."""
 
     kind: Literal["replay"]
-    file: Name = Field(description="Path of the recording, relative to the scenario file.")
+    file: Name | None = Field(
+        None, description="Path of the recording, relative to the scenario file; the map's own by default."
+    )
     step_s: Positive = Field(
         1.0, ge=0.001, le=60, description="Tick; the recording must hold a row per vehicle at each."
     )
