@@ -228,3 +228,55 @@ def test_size() -> None:
     units = np.rint(np.cumsum(speed, axis=1) * 10.0).astype(np.int64)
     second = np.diff(units, n=2, axis=1).ravel()
     assert len(pack({"dx": second, "dy": np.roll(second, 7)}).text) < 2e6
+
+
+def test_every_bin_of_every_series_is_that_of_the_facts(home: Path) -> None:
+    """Each point of each figure equals what plain counting over the tables of facts gives."""
+    shown = inside(page([home / "run"]))["runs"][0]["series"]
+    tables = {
+        name: ask(home / "run", f"SELECT * FROM {name}")
+        for name in ("task_ended", "cell_changed", "traffic_sampled", "host_sampled")
+    }
+    tasks, slice_s = tables["task_ended"], shown["outcomes"]["slice_s"]
+    slices = len(shown["outcomes"]["begin_s"])
+    place = np.floor(tasks.released_s / slice_s).astype(int)
+
+    def per_s(chosen: Any, weight: Any = None) -> Any:
+        rows = None if weight is None else weight[chosen]
+        return np.bincount(place[chosen], rows, minlength=slices) / slice_s
+
+    status = tasks.status
+    groups = {"completed": status == 0, "late": status == 1, "in flight": status == 8}
+    groups["lost"] = (status > 1) & (status < 8)
+    assert set(shown["outcomes"]["per_s"]) == set(groups)
+    for name, chosen in groups.items():
+        assert shown["outcomes"]["per_s"][name] == pytest.approx(per_s(chosen))
+    everyone = status >= 0
+    for name, column in {"radio": "transmit_j", "vehicle": "vehicle_cpu_j", "host": "edge_cpu_j"}.items():
+        assert shown["energy_w"][name] == pytest.approx(per_s(everyone, tasks[column]))
+    changes = tables["cell_changed"]
+    handed = changes[(changes.from_site >= 0) & (changes.to_site >= 0)]
+    counted = np.bincount(np.floor(handed.time_s / slice_s).astype(int), minlength=slices)[:slices]
+    assert shown["traffic"]["handovers_per_s"] == pytest.approx(counted / slice_s)
+    traffic = tables["traffic_sampled"]
+    for number, (vehicles, covered) in enumerate(
+        zip(shown["traffic"]["vehicles"], shown["traffic"]["covered"], strict=True)
+    ):
+        rows = traffic[np.floor(traffic.time_s / slice_s) == number]
+        if len(rows):
+            assert vehicles == pytest.approx(rows.vehicles.mean())
+            assert covered == pytest.approx(rows.covered.sum() / rows.vehicles.sum())
+    for site, numbers in zip(shown["hosts"]["site"], shown["hosts"]["number"], strict=True):
+        own = tables["host_sampled"].query("site == @site").set_index("time_s").number_s
+        until_s = shown["hosts"]["until_s"]
+        integral = np.array([own[time_s] for time_s in until_s])
+        assert numbers == pytest.approx(np.diff(integral, prepend=0.0) / np.diff(until_s, prepend=0.0))
+    done = tasks[(status < 2) & (tasks.released_s >= 2.0)]
+    latency_s = done.time_s - done.released_s
+    curve = shown["latency_s"]["all"]
+    assert curve["tasks"] == len(done)
+    assert curve["curve"] == pytest.approx(np.quantile(latency_s, np.round(shown["levels"], 6)), rel=1e-9)
+    latency_map = shown["latency_map"]
+    weighted = np.dot(latency_map["latency_s"], latency_map["tasks"]) / sum(latency_map["tasks"])
+    assert sum(latency_map["tasks"]) == len(done)
+    assert weighted == pytest.approx(latency_s.mean())
