@@ -204,6 +204,18 @@ def progress(total: float, label: str, unit: str = "s") -> Iterator[Callable[[fl
         yield lambda time_s: bar.update(task, completed=time_s)
 
 
+@contextmanager
+def working(label: str) -> Iterator[None]:
+    """A sign of life on stderr for work whose length is not known; nothing where stderr is no terminal."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console  # noqa: PLC0415 - only where it is drawn
+
+    with Console(stderr=True).status(label):
+        yield
+
+
 def _is_numeric(column: Sequence[str]) -> bool:
     return any(column) and all(map(_is_number, column))
 

@@ -85,7 +85,8 @@ def import_(
     from cosim.maps.importing import import_map
 
     wish = Demand(vehicles_per_hour, concurrent, pattern, parse_profile(profile), trucks, buses, seed, end)
-    made = import_map(file, name, out, wish, sites, side, licence, routes)
+    with console.working(f"importing {file.name}"):
+        made = import_map(file, name, out, wish, sites, side, licence, routes)
     if json:
         console.say_json({"map": out / name, "source": made.source, "report": made.report})
         return
@@ -118,8 +119,9 @@ def place(
     target = out or Path(home or "") / "sites.yaml"
     files = resolve_map(name, Path())
     radio = Radio() if scenario is None else load(scenario, []).scenario.radio
-    area = survey(files, Path(), radio, seconds, recording or files.recording)
-    plan = plan_sites(area, method, count)
+    with console.working(f"placing {count} sites"):
+        area = survey(files, Path(), radio, seconds, recording or files.recording)
+        plan = plan_sites(area, method, count)
     write_sites(target, plan.sites_m.tolist(), f"{count} sites by {method}, reach {area.reach_m:g} m.")
     if picture is not None:
         draw_coverage(area, plan, f"{name}: {100 * plan.shares[method]:.1f} % covered by {count} sites", picture)
@@ -142,7 +144,8 @@ def make(
     from cosim.maps.generate import generate_grid, generate_intersection
 
     generate = generate_grid if kind == "grid" else generate_intersection
-    made = generate(name, out, vehicles, seed)
+    with console.working(f"making {name}"):
+        made = generate(name, out, vehicles, seed)
     console.say(f"{made}: look at it with `cosim map show {made}`, name it in a scenario as `map: {made}`")
 
 
@@ -175,7 +178,8 @@ def record(
     else:
         loaded = load(what, overrides or [])
         scenario, folder, use = loaded.scenario, loaded.folder, f"{{kind: replay, file: {out}}}"
-    with closing(connect(scenario.mobility, scenario.map, folder, scenario.seed, scenario.duration_s)) as source:
+    source = connect(scenario.mobility, scenario.map, folder, scenario.seed, scenario.duration_s)
+    with closing(source), console.working(f"recording {scenario.duration_s:g} s"):
         rows = record(source, scenario.duration_s, out)
     if json:
         console.say_json({"file": out, "rows": rows})

@@ -2,6 +2,7 @@
 
 import bz2
 import gzip
+import re
 from contextlib import closing
 from pathlib import Path
 
@@ -244,4 +245,6 @@ def test_recording_is_drawn(tmp_path):
 def test_monaco_holds_2000(tmp_path):
     """Monaco holds 2,000 vehicles within 15 % for ten minutes, or the report says how many it carries."""
     made = import_map(needed(DATA / "osm" / "MonacoV2.osm.gz"), "monaco", tmp_path, Demand(concurrent=2000))
-    assert any("were held for ten minutes" in text or "it carries about" in text for _, text in made.report)
+    assert any(
+        "were held for ten minutes" in text or re.search(r"it carries about [1-9]\d*", text) for _, text in made.report
+    )
