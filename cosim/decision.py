@@ -4,8 +4,7 @@ Column 0 is the vehicle itself; then come the edge hosts at the sites with the s
 one, and the neighbours in range if there is a sidelink.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -112,7 +111,6 @@ class DecisionEpoch:
 
     time_s: float
     observation: Observation
-    info: Mapping[str, Any] = field(default_factory=dict)
 
 
 def action_problem(action: Action, observation: Observation) -> str | None:

@@ -10,7 +10,7 @@ from math import isnan, nan
 
 from cosim.clock import LAST, Clock, Story
 from cosim.compute import Execution, Host, QueueFull
-from cosim.energy import EnergyMeter
+from cosim.energy import EnergyMeter, transmit_energy_j
 from cosim.journey import BudgetSpent, Choice, DeadlinePassed, Journey, RunOver
 from cosim.radio.sidelink import HelperLost
 from cosim.tasks import Task
@@ -117,7 +117,7 @@ class Offloading:
         finally:
             journey.uplink_site = up.site
             journey.handovers = up.handovers
-            self._pay_radio(journey, task.vehicle, up.power_w * up.active_s)
+            self._pay_radio(journey, task.vehicle, transmit_energy_j(up.power_w, up.active_s))
         journey.uplinked_s = self._clock.now
 
         if up.site != choice.target:
@@ -145,7 +145,7 @@ class Offloading:
             journey.downlink_site = down.site
             journey.handovers += down.handovers
             if self._receive_power_w > 0.0:
-                self._pay_radio(journey, task.vehicle, self._receive_power_w * down.active_s)
+                self._pay_radio(journey, task.vehicle, transmit_energy_j(self._receive_power_w, down.active_s))
 
     def _help(self, journey: Journey) -> Story:
         """Sidelink to a neighbour, its processor, sidelink back."""
@@ -167,7 +167,7 @@ class Offloading:
             yield transfer
         finally:
             sidelink.end(transfer)
-            self._pay_radio(journey, sender, transfer.power_w * transfer.active_s)
+            self._pay_radio(journey, sender, transmit_energy_j(transfer.power_w, transfer.active_s))
 
     def _execute_in_vehicle(self, journey: Journey, vehicle: int) -> Story:
         """A vehicle's own processor, which goes when the vehicle goes."""
@@ -203,7 +203,7 @@ class Offloading:
             journey.executed_s = self._clock.now
 
     def _pay_radio(self, journey: Journey, sender: int, energy_j: float) -> None:
-        """Power times airtime (S1 eq 15)."""
+        """Energy of a vehicle's radio."""
         journey.transmit_j += energy_j
         if self._meter is not None:
             self._meter.spend(sender, energy_j)

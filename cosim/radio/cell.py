@@ -12,7 +12,7 @@ import numpy as np
 
 from cosim.clock import Clock
 from cosim.fluid import Flow, Fluid
-from cosim.radio.link import efficiency, noma_sinr, spectral_efficiency_bps_hz
+from cosim.radio.link import efficiency, noma_sinr, rate_bps
 from cosim.scenario.schema import Access, Fixed, Noma
 from cosim.types import FloatArray, IntArray
 
@@ -88,7 +88,7 @@ class OrthogonalCell(Fluid):
 
     def alone_bps(self, snr: FloatArray) -> FloatArray:
         """The whole band, or one slice."""
-        return self.unit_rate * spectral_efficiency_bps_hz(snr, self._cap_bps_hz)
+        return rate_bps(self.unit_rate, snr, self._cap_bps_hz)
 
 
 class NomaCell:
@@ -118,7 +118,7 @@ class NomaCell:
 
     def alone_bps(self, snr: FloatArray) -> FloatArray:
         """The whole band without the others."""
-        return self._band_hz * spectral_efficiency_bps_hz(snr, self._cap_bps_hz)
+        return rate_bps(self._band_hz, snr, self._cap_bps_hz)
 
     def expected_bps(self, snr: FloatArray) -> FloatArray:
         """Rate beside the flows of now: with SIC it hears the weaker ones only."""

@@ -15,12 +15,6 @@ def noise_w(bandwidth_hz: float, noise_figure_db: float) -> float:
     return dbm_to_w(THERMAL_NOISE_DBM_HZ + 10.0 * math.log10(bandwidth_hz) + noise_figure_db)
 
 
-def snr(power_w: float | FloatArray, gain: FloatArray, noise_w: float) -> FloatArray:
-    """Linear signal to noise ratio p h / N0 (S1 eq 10 without I); `gain` is linear, of any shape."""
-    ratio: FloatArray = power_w * gain / noise_w
-    return ratio
-
-
 def spectral_efficiency_bps_hz(sinr: FloatArray, cap: float = math.inf) -> FloatArray:
     """Shannon's min(cap, log2(1 + SINR)), element by element; `efficiency` is the same for one number.
 

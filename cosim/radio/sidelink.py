@@ -14,7 +14,7 @@ from scipy.spatial import cKDTree
 from cosim.clock import Clock
 from cosim.fluid import Flow
 from cosim.radio.cell import OrthogonalCell
-from cosim.radio.link import noise_w, spectral_efficiency_bps_hz
+from cosim.radio.link import noise_w, rate_bps
 from cosim.radio.pathloss import path_loss_model
 from cosim.radio.shadowing import los_state
 from cosim.rng import stream_key
@@ -114,7 +114,7 @@ class SidelinkChannel:
         near = self.neighbours
         snr = self._power_w * self._snr_per_w(near.distance_m[rows], self._los(near.numbers[rows], rows))
         load = np.array([self.zones[zone].active + 1.0 for zone in self._zone])[rows][:, None]
-        rates: FloatArray = self._options.bandwidth_hz * spectral_efficiency_bps_hz(snr, self._cap) / load
+        rates: FloatArray = rate_bps(self._options.bandwidth_hz, snr, self._cap) / load
         return rates
 
     def _nearest(self, numbers: IntArray, here: FloatArray) -> Neighbours:

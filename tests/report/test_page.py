@@ -267,7 +267,8 @@ def test_every_bin_of_every_series_is_that_of_the_facts(home: Path) -> None:
             assert vehicles == pytest.approx(rows.vehicles.mean())
             assert covered == pytest.approx(rows.covered.sum() / rows.vehicles.sum())
     for site, numbers in zip(shown["hosts"]["site"], shown["hosts"]["number"], strict=True):
-        own = tables["host_sampled"].query("site == @site").set_index("time_s").number_s
+        samples = tables["host_sampled"]
+        own = samples[samples.site == site].set_index("time_s").number_s
         until_s = shown["hosts"]["until_s"]
         integral = np.array([own[time_s] for time_s in until_s])
         assert numbers == pytest.approx(np.diff(integral, prepend=0.0) / np.diff(until_s, prepend=0.0))
