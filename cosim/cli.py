@@ -11,7 +11,7 @@ import typer
 from cosim import __version__, console
 from cosim.commands import maps, report, scenarios, trace
 from cosim.commands.arguments import Json, Overrides, ScenarioName
-from cosim.commands.interrupt import Interrupt
+from cosim.commands.interrupt import Interrupt, asked_to_stop
 from cosim.errors import RunError
 
 app = typer.Typer(
@@ -97,8 +97,10 @@ def run(
     try:
         with console.progress(loaded.scenario.duration_s, loaded.scenario.name) as tell:
             result = simulate(loaded, folder, tell)
-    except KeyboardInterrupt:
-        raise RunError(console.stopped(folder)) from None
+    except (Exception, KeyboardInterrupt) as error:
+        if isinstance(error, KeyboardInterrupt) or asked_to_stop():
+            raise RunError(console.stopped(folder)) from None
+        raise
     drawn = None
     if picture:
         from cosim.report.figures import draw_run

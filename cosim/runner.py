@@ -85,9 +85,9 @@ def simulate(loaded: Loaded, out: Path, progress: Callable[[float], None] | None
         except BaseException:
             undo.pop_all()
             with suppress(RunError, OSError):  # a full disk must not hide why the run broke
-                simulation.close()
                 writer.close(False)
                 write_provenance(out, ended("partial"))
+            simulation.close()
             raise
         undo.pop_all()
     provenance = ended("complete")

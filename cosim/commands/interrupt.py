@@ -38,3 +38,9 @@ class Interrupt:
         if now_s - self._heard_s > PATIENCE_S:
             self._heard_s = now_s
             raise KeyboardInterrupt
+
+
+def asked_to_stop() -> bool:
+    """A signal was heard: an error since then may be what a library made out of it."""
+    listener = getattr(signal.getsignal(signal.SIGINT), "__self__", None)
+    return isinstance(listener, Interrupt) and listener.heard
