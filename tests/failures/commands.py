@@ -5,6 +5,8 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -66,17 +68,27 @@ def provenance(run: Path) -> dict[str, Any]:
     return said
 
 
+@contextmanager
 def started(
     *arguments: object, code: str = "from cosim.cli import main; main()", **environment: str
-) -> subprocess.Popen:
-    """The command in a process of its own."""
-    return subprocess.Popen(
+) -> Iterator[subprocess.Popen]:
+    """The command in a process of its own, which does not outlive the test."""
+    process = subprocess.Popen(
         [sys.executable, "-c", code, *map(str, arguments)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, **environment},
     )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+        for pipe in (process.stdout, process.stderr):
+            if pipe is not None:
+                pipe.close()
 
 
 def wait_for_facts(process: subprocess.Popen, run: Path) -> None:
