@@ -37,8 +37,3 @@ def dbm_to_w(level_dbm: FloatArray) -> FloatArray: ...
 def dbm_to_w(level_dbm: float | FloatArray) -> float | FloatArray:
     """Power in W of a level in dBm."""
     return 10.0 ** ((level_dbm - 30.0) / 10.0)
-
-
-def w_to_dbm(power_w: float) -> float:
-    """Level in dBm of a power in W."""
-    return float(linear_to_db(power_w)) + 30.0
