@@ -45,6 +45,8 @@ class Status(IntEnum):
     """The neighbour that executed the task left the map or the range."""
     IN_FLIGHT = 8
     """The run ended first."""
+    NO_KEY = 9
+    """A transfer's key did not come within the patience of the scenario, or by the task's deadline."""
 
 
 class Phase(IntEnum):
@@ -58,6 +60,8 @@ class Phase(IntEnum):
     RETURN = 5
     DOWNLINK = 6
     DONE = 7
+    KEY = 8
+    """It waited for a key, before its uplink or before its downlink."""
 
 
 class Direction(IntEnum):
@@ -66,6 +70,38 @@ class Direction(IntEnum):
     UPLINK = 0
     DOWNLINK = 1
     SIDELINK = 2
+
+
+class KeyState(IntEnum):
+    """What became of the keys of a task."""
+
+    DRAWN = 0
+    """Every transfer that began had its key."""
+    DOWNGRADED = 1
+    """At least one transfer went without a quantum key, as the scenario allows."""
+    REFUSED = 2
+    """It ended while it waited for a key."""
+
+
+class LinkState(IntEnum):
+    """A QKD link."""
+
+    UP = 0
+    ABORTED = 1
+    """The error rate of a block was above the threshold; it starts again after a pause."""
+    CUT = 2
+    """The fibre is broken."""
+
+
+class Work(IntEnum):
+    """What the ledger asks of a processor (S3 eq 18-20)."""
+
+    MAKE = 0
+    """Eq 18: the proposer makes a block."""
+    WEIGH = 1
+    """Eq 19: a validator computes the weight of its keys."""
+    VERIFY = 2
+    """Eq 20: a validator checks a proposed block."""
 
 
 class Failure(Exception):  # noqa: N818 - an event in the life of a task, not a fault of the program

@@ -9,6 +9,8 @@ from typing import Any
 from pydantic import Field, model_validator
 
 from cosim.scenario.hosts import Backhaul, Cloud, Compute, EdgeCompute, Energy, VehicleCompute
+from cosim.scenario.keys import Keys
+from cosim.scenario.ledger import Ledger
 from cosim.scenario.radio import (
     Access,
     Fixed,
@@ -171,6 +173,8 @@ class Scenario(Section):
     energy: Energy = Field(default_factory=Energy)
     tasks: Tasks = Field(default_factory=Tasks)
     decisions: Decisions = Field(default_factory=PeriodicDecisions)
+    keys: Keys | None = Field(None, description="Quantum key distribution; null: transfers need no keys.")
+    ledger: Ledger | None = Field(None, description="A chain of blocks that the sites vote on; null: none.")
     trace: TraceOptions = Field(default_factory=TraceOptions)
 
     @model_validator(mode="before")

@@ -141,7 +141,7 @@ class Tasks(Section):
         return self
 
 
-Knob: TypeAlias = Literal["target", "share", "power", "cpu_share"]
+Knob: TypeAlias = Literal["target", "share", "power", "cpu_share", "detector", "proposer"]
 
 
 class PeriodicDecisions(Section):
@@ -154,7 +154,7 @@ class PeriodicDecisions(Section):
     )
     knobs: tuple[Knob, ...] = Field(
         ("target",),
-        description="What the policy controls. Without target each task goes where the least latency is expected; without share, power or cpu_share the scenario's values hold.",
+        description="What the policy controls. Without target each task goes where the least latency is expected; without the others the scenario's values hold.",
     )
     inference_s: NonNegative = Field(0.0, description="Time a decision takes before its tasks move.")
     latency_weight: Real = Field(

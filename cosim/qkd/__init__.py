@@ -1,0 +1,1 @@
+"""Quantum keys: how fast a link makes them."""

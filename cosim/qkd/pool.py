@@ -1,0 +1,116 @@
+"""A store of secret key bits that two places share: the two ends of a QKD link, or a vehicle and a node (paper S3).
+
+Bits are whole numbers and each is counted: generated = used + lost + stored, after every operation.
+"""
+
+from collections import deque
+from math import inf
+
+
+class KeyPool:
+    """Key bits that age, are drawn oldest first, and are lost where there is no room for them."""
+
+    __slots__ = (
+        "_expiry_s",
+        "_first_s",
+        "_lots",
+        "capacity_bit",
+        "generated_bit",
+        "lost_bit",
+        "low_water_bit",
+        "stored_bit",
+        "used_bit",
+    )
+
+    def __init__(self, capacity_bit: int, low_water_bit: int = 0, expiry_s: float | None = None) -> None:
+        """An empty pool.
+
+        Args:
+            capacity_bit: it holds no more.
+            low_water_bit: what its owner keeps back, or refills below; the pool itself only carries the mark.
+            expiry_s: age at which bits are thrown away; None: never.
+        """
+        self.capacity_bit = capacity_bit
+        self.low_water_bit = low_water_bit
+        self._expiry_s = expiry_s
+        self._lots: deque[list[float]] = deque()  # [bits left, time of expiry], oldest first; empty if bits do not age
+        self._first_s = inf  # when the oldest lot expires
+        self.stored_bit = 0
+        self.generated_bit = 0
+        self.used_bit = 0
+        self.lost_bit = 0
+
+    @property
+    def room_bit(self) -> int:
+        """What it could still take."""
+        return self.capacity_bit - self.stored_bit
+
+    def store(self, bit: int, now: float) -> int:
+        """Add fresh bits; what does not fit is lost. Returns what was stored."""
+        if self._first_s <= now:
+            self.expire(now)
+        kept = min(bit, self.capacity_bit - self.stored_bit)
+        self.generated_bit += bit
+        self.lost_bit += bit - kept
+        self.stored_bit += kept
+        if self._expiry_s is not None and kept:
+            expires_s = now + self._expiry_s
+            if self._lots and self._lots[-1][1] == expires_s:
+                self._lots[-1][0] += kept
+            else:
+                self._lots.append([kept, expires_s])
+                self._first_s = self._lots[0][1]
+        return kept
+
+    def discard(self, bit: int) -> None:
+        """Bits were made and thrown away before they came here: generated, and lost."""
+        self.generated_bit += bit
+        self.lost_bit += bit
+
+    def can_give(self, bit: int, now: float) -> bool:
+        """Whether `bit` bits are there that have not expired."""
+        if self._first_s <= now:
+            self.expire(now)
+        return self.stored_bit >= bit
+
+    def take(self, bit: int, now: float) -> bool:
+        """Use up the oldest `bit` bits; False, and nothing taken, if there are fewer."""
+        if self._first_s <= now:
+            self.expire(now)
+        if self.stored_bit < bit:
+            return False
+        self.stored_bit -= bit
+        self.used_bit += bit
+        if self._lots:
+            self._consume(bit)
+        return True
+
+    def expire(self, now: float) -> None:
+        """Throw away what is too old. It is done before each use; call it before the totals are read."""
+        lots = self._lots
+        while lots and lots[0][1] <= now:
+            self._lose(int(lots.popleft()[0]))
+        self._first_s = lots[0][1] if lots else inf
+
+    def drop(self) -> int:
+        """Throw away all that is stored. Returns how much."""
+        dropped = self.stored_bit
+        self._lose(dropped)
+        self._lots.clear()
+        self._first_s = inf
+        return dropped
+
+    def _lose(self, bit: int) -> None:
+        self.stored_bit -= bit
+        self.lost_bit += bit
+
+    def _consume(self, bit: int) -> None:
+        lots = self._lots
+        while bit:
+            lot = lots[0]
+            if lot[0] > bit:
+                lot[0] -= bit
+                return
+            bit -= int(lot[0])
+            lots.popleft()
+        self._first_s = lots[0][1] if lots else inf
