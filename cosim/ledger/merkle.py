@@ -1,0 +1,78 @@
+"""A tree of hashes that binds many records to one root and proves one record with few hashes (RFC 6962, RFC 9162).
+
+A leaf is SHA-256(0x00 || record), a node SHA-256(0x01 || left || right), and the root of no records SHA-256 of nothing.
+The standard splits n records at the largest power of two below n. Pairing neighbours from the left, level by level, and
+taking an odd last node up unchanged gives the same tree, without recursion.
+"""
+
+import hashlib
+from collections.abc import Sequence
+
+ROOT_BYTE = 32
+"""Size of every hash here."""
+
+
+def root(leaves: Sequence[bytes]) -> bytes:
+    """Root over the records in their order (RFC 9162 section 2.1.1)."""
+    level = _leaf_hashes(leaves)
+    while len(level) > 1:
+        level = _parents(level)
+    return level[0] if level else hashlib.sha256().digest()
+
+
+def proof(leaves: Sequence[bytes], index: int) -> tuple[bytes, ...]:
+    """Hashes that lead from record `index` to the root, the lowest first (RFC 9162 section 2.1.3.1).
+
+    Raises:
+        IndexError: there is no record with this index.
+    """
+    if not 0 <= index < len(leaves):
+        raise IndexError(f"record {index} of a tree of {len(leaves)}")
+    level = _leaf_hashes(leaves)
+    path = []
+    while len(level) > 1:
+        sibling = index ^ 1
+        if sibling < len(level):
+            path.append(level[sibling])
+        level = _parents(level)
+        index //= 2
+    return tuple(path)
+
+
+def verify(root: bytes, leaf_record: bytes, index: int, size: int, proof: Sequence[bytes]) -> bool:
+    """Is the record at `index` of the `size` records below this root?"""
+    return implied_root(leaf_record, index, size, proof) == root
+
+
+def implied_root(leaf_record: bytes, index: int, size: int, proof: Sequence[bytes]) -> bytes | None:
+    """Root that a proof leads to (RFC 9162 section 2.1.3.2); None if it has not as many hashes as its place needs."""
+    if not 0 <= index < size:
+        return None
+    node = hashlib.sha256(b"\x00" + leaf_record).digest()
+    last = size - 1
+    hashes = iter(proof)
+    while last:
+        if index & 1 or index < last:
+            sibling = next(hashes, None)
+            if sibling is None or len(sibling) != ROOT_BYTE:
+                return None
+            below = sibling + node if index & 1 else node + sibling
+            node = hashlib.sha256(b"\x01" + below).digest()
+        index //= 2
+        last //= 2
+    return node if next(hashes, None) is None else None
+
+
+def _leaf_hashes(leaves: Sequence[bytes]) -> list[bytes]:
+    sha256 = hashlib.sha256
+    return [sha256(b"\x00" + leaf).digest() for leaf in leaves]
+
+
+def _parents(level: list[bytes]) -> list[bytes]:
+    """The level above; an odd last node goes up as it is."""
+    sha256 = hashlib.sha256
+    pairs = iter(level)
+    parents = [sha256(b"\x01" + left + right).digest() for left, right in zip(pairs, pairs, strict=False)]
+    if len(level) % 2:
+        parents.append(level[-1])
+    return parents

@@ -1,0 +1,238 @@
+"""Proof of quantum-key stake (paper S3, Algorithm 1): who may propose a block, what is a quorum, who is paid for what.
+
+Stake is a whole number of credits that a validator earns by serving offloads; it buys nothing else. As printed,
+Algorithm 1 cannot be run: an invalid block adds alpha_3 w_p to *every* node and its producer is paid alpha_1 w_p all
+the same, so that credits appear from nothing and the cheat gains; a valid block pays the first node alone and breaks;
+the producer is the heaviest node each time, so a faulty one stalls the chain for ever; votes are counted once. Here
+credits move between validators and a treasury, are made only by served offloads and by joining, and vanish only by
+slashing and by leaving; the producer rotates in proportion to stake (Tendermint, arXiv 1807.04938).
+
+All arithmetic is in integers, so that every validator computes the same on every machine. A credit count and each
+running total stay below 2^63.
+"""
+
+import hashlib
+import struct
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate
+from typing import Literal, TypeAlias
+
+ProposerRule: TypeAlias = Literal["weighted_round_robin", "sortition", "max_stake"]
+
+NOBODY = -1
+"""The proposer when no validator holds a credit: the round passes with no proposal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stakes:
+    """Credits as all validators know them for one height; sum(credits) + treasury = minted - burned.
+
+    Raises:
+        ValueError: a count is negative, or credits have appeared or vanished.
+    """
+
+    credits: tuple[int, ...]
+    """By validator, 0..V-1; 0 for one that is no member."""
+    treasury: int
+    minted: int
+    """All credits ever made."""
+    burned: int
+    """All credits ever destroyed."""
+
+    def __post_init__(self) -> None:
+        if min(self.credits, default=0) < 0 or self.treasury < 0 or self.burned < 0:
+            raise ValueError(f"negative credits in {self}")
+        if self.total + self.treasury != self.minted - self.burned:
+            raise ValueError(f"{self.total + self.treasury} credits where {self.minted - self.burned} should be")
+
+    @property
+    def total(self) -> int:
+        """T, the stake of all members; the treasury has no vote."""
+        return sum(self.credits)
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 over the canonical bytes: what a block's `stakes_root` says."""
+        numbers = (len(self.credits), self.treasury, self.minted, self.burned, *self.credits)
+        return hashlib.sha256(struct.pack(f"<{len(numbers)}q", *numbers)).digest()
+
+
+def founded(initial: Sequence[int], treasury: int) -> Stakes:
+    """Stakes of the first height: all credits count as minted."""
+    return Stakes(tuple(initial), treasury, sum(initial) + treasury, 0)
+
+
+def quorum(stake: Sequence[int], agreeing: Iterable[int]) -> bool:
+    """Do those who agree hold more than two thirds of all stake? 3 sum(S) > 2 T; each validator counts once.
+
+    Two quorums share more than a third of the stake: 2/3 + 2/3 - 1.
+    """
+    return 3 * sum(stake[validator] for validator in dict.fromkeys(agreeing)) > 2 * sum(stake)
+
+
+@dataclass(frozen=True, slots=True)
+class Rotation:
+    """Weighted round robin: how far each validator's turn has come, as a value that is advanced and never changed.
+
+    One step adds S_i to each priority, elects the largest (ties to the lowest number) and takes T from it. With
+    constant stake, T / gcd(S) steps from a fresh start elect each i exactly S_i / gcd(S) times. Validators without
+    credits keep their priority, so that leaving and coming back does not undo a turn that was taken. All are held
+    within [-T, (n - 1) T] for n members: constant stake never leads out of it from a fresh start (priorities sum to 0
+    and the elected one was positive), and when T falls nobody waits off a debt of the old size.
+    """
+
+    priorities: tuple[int, ...]
+
+    @classmethod
+    def fresh(cls, validators: int) -> "Rotation":
+        """No turn taken yet."""
+        return cls((0,) * validators)
+
+    def proposer(self, stake: Sequence[int], round_number: int) -> int:
+        """Proposer of a round of this height, rounds from 0; NOBODY without stake."""
+        return self.advanced(stake, round_number)._stepped(stake)[1]
+
+    def advanced(self, stake: Sequence[int], steps: int = 1) -> "Rotation":
+        """After so many steps; one a height, whatever the number of its rounds, as in Tendermint."""
+        rotation = self
+        for _ in range(steps):
+            rotation, _elected = rotation._stepped(stake)
+        return rotation
+
+    def _stepped(self, stake: Sequence[int]) -> tuple["Rotation", int]:
+        total = sum(stake)
+        members = [validator for validator, held in enumerate(stake) if held]
+        if not members:
+            return self, NOBODY
+        highest = (len(members) - 1) * total
+        priorities = [
+            min(max(priority, -total), highest) + held for priority, held in zip(self.priorities, stake, strict=True)
+        ]
+        elected = max(members, key=priorities.__getitem__)
+        priorities[elected] -= total
+        return Rotation(tuple(priorities)), elected
+
+
+def proposer(
+    rule: ProposerRule, stakes: Stakes, rotation: Rotation, previous_hash: bytes, height: int, round_number: int
+) -> int:
+    """Who may propose in this round; never one without stake, NOBODY if there is none.
+
+    * `weighted_round_robin`: `rotation`, advanced once for each height before this one.
+    * `sortition`: SHA-256 of previous hash, height and round, modulo T, falls into one validator's share of [0, T).
+      All know the next proposer once a block is made, and its maker could search for a hash that favours itself: a
+      verifiable random function, which hides and binds the draw, is left out.
+    * `max_stake`: the largest stake in every round, ties to the lowest number. The paper's line 11; an ablation, for no
+      round ends well while that validator is faulty.
+    """
+    stake = stakes.credits
+    if rule == "weighted_round_robin":
+        return rotation.proposer(stake, round_number)
+    if not stakes.total:
+        return NOBODY
+    if rule == "max_stake":
+        return max(range(len(stake)), key=stake.__getitem__)
+    seed = hashlib.sha256(previous_hash + struct.pack("<qi", height, round_number)).digest()
+    ticket = int.from_bytes(seed, "little") % stakes.total
+    return bisect_right(list(accumulate(stake)), ticket)
+
+
+def settle(
+    stakes: Stakes, proposer: int, voters: Iterable[int], valid: bool, alpha1: int, alpha2: int, alpha3: int
+) -> Stakes:
+    """Pay for one block, with w_p = S_p / T before any payment.
+
+    Valid: the treasury pays floor(alpha_1 w_p) to the proposer, who then pays floor(beta w_p) to the other voters.
+    Invalid: the proposer pays floor(alpha_3 w_p) to the other voters. Voters share in proportion to their stake by
+    largest remainder, ties to the lowest number; what has no receiver goes to the treasury.
+    beta = alpha_2: line 16 takes beta w_p from the producer and line 17 gives alpha_2 w_p to the others, and only then
+    do the two lines balance. The payment of the reward (lines 12 and 24) is read as from the treasury, for a valid
+    block alone. Who cannot pay in full pays what it has, so no count falls below 0.
+
+    Args:
+        stakes: before.
+        proposer: who made the block.
+        voters: who voted on it; the proposer itself may be among them and gets no share.
+        valid: is the block accepted, or proven to be invalid?
+        alpha1: reward in credits of a proposer that held all stake.
+        alpha2: likewise its fee to the voters, the paper's beta.
+        alpha3: likewise its penalty for an invalid block.
+    """
+    total = stakes.total
+    if total == 0:
+        return stakes
+    own = stakes.credits[proposer]
+    reward = min(stakes.treasury, alpha1 * own // total) if valid else 0
+    payment = min(own + reward, (alpha2 if valid else alpha3) * own // total)
+    receivers = dict.fromkeys(voters)
+    weights = [
+        held if validator in receivers and validator != proposer else 0 for validator, held in enumerate(stakes.credits)
+    ]
+    shares = apportioned(payment, weights)
+    counts = [held + share for held, share in zip(stakes.credits, shares, strict=True)]
+    counts[proposer] += reward - payment
+    return replace(stakes, credits=tuple(counts), treasury=stakes.treasury - reward + payment - sum(shares))
+
+
+def apportioned(amount: int, weights: Sequence[int]) -> list[int]:
+    """Whole shares of `amount` in proportion to the weights, by largest remainder, ties to the lowest index.
+
+    The shares add up to `amount`, or are all 0 if no weight is positive.
+    """
+    total = sum(weights)
+    if total == 0:
+        return [0] * len(weights)
+    shares = [amount * weight // total for weight in weights]
+    by_remainder = sorted(range(len(weights)), key=lambda index: (-(amount * weights[index] % total), index))
+    for index in by_remainder[: amount - sum(shares)]:
+        shares[index] += 1
+    return shares
+
+
+def earn(stakes: Stakes, served: Sequence[int], credit_per_offload: int) -> Stakes:
+    """Mint credits for the offloads served since the last height.
+
+    Args:
+        stakes: before.
+        served: by validator; must be 0 for one that is no member, whom credits would make one.
+        credit_per_offload: the scenario's rate.
+    """
+    earned = [count * credit_per_offload for count in served]
+    counts = tuple(held + new for held, new in zip(stakes.credits, earned, strict=True))
+    return replace(stakes, credits=counts, minted=stakes.minted + sum(earned))
+
+
+def slash(stakes: Stakes, validator: int, share_numerator: int, share_denominator: int) -> Stakes:
+    """Burn a share of a proven cheat's stake, rounded up, so that the smallest stake feels it too.
+
+    Raises:
+        ValueError: the share is not between 0 and 1.
+    """
+    if not 0 <= share_numerator <= share_denominator or share_denominator == 0:
+        raise ValueError(f"share {share_numerator}/{share_denominator} is not between 0 and 1")
+    lost = -(-stakes.credits[validator] * share_numerator // share_denominator)
+    return _burnt(stakes, validator, lost)
+
+
+def join(stakes: Stakes, validator: int, initial: int) -> Stakes:
+    """A validator joins at a height boundary: its initial credits are minted, as at the founding."""
+    counts = list(stakes.credits)
+    counts[validator] += initial
+    return replace(stakes, credits=tuple(counts), minted=stakes.minted + initial)
+
+
+def leave(stakes: Stakes, validator: int) -> Stakes:
+    """A validator leaves at a height boundary: its credits are burned.
+
+    Credits are a vote, not property. Kept by the one who left, they could come back in bulk at a moment of its choice;
+    given to the treasury, they would be paid out to those who made it leave.
+    """
+    return _burnt(stakes, validator, stakes.credits[validator])
+
+
+def _burnt(stakes: Stakes, validator: int, lost: int) -> Stakes:
+    counts = list(stakes.credits)
+    counts[validator] -= lost
+    return replace(stakes, credits=tuple(counts), burned=stakes.burned + lost)

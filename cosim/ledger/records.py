@@ -1,0 +1,122 @@
+"""Records that the ledger keeps, as canonical bytes: offloads, key generation and storage, changes of validators (S3).
+
+The paper calls them transactions: new task offloads, computing processes and changes of quantum keys (section I), and
+key generation, storage and update (section III-A). The use of keys stands in the offload that used them. A record is
+little-endian without padding, its first byte is its kind. The same bytes come from one record at a time (`pack_...`)
+and from columns of a trace (`rows`), so that a finished run can be hashed again.
+"""
+
+import struct
+from collections.abc import Mapping
+from enum import IntEnum
+
+import numpy as np
+
+from cosim.types import AnyArray
+
+
+class Record(IntEnum):
+    """The first byte of a record; numbers are never given again, new kinds are appended."""
+
+    OFFLOAD = 1
+    KEY_BLOCK = 2
+    KEY_FILL = 3
+    VALIDATOR_CHANGE = 4
+
+
+class Change(IntEnum):
+    """What happened to a validator."""
+
+    JOINED = 0
+    LEFT = 1
+    SLASHED = 2
+
+
+LAYOUTS: Mapping[Record, Mapping[str, str]] = {
+    Record.OFFLOAD: {
+        "task": "i8",
+        "vehicle": "i4",
+        "site": "i4",
+        "status": "u1",
+        "released_s": "f8",
+        "ended_s": "f8",
+        "energy_j": "f8",
+        "key_bit": "i8",
+    },
+    Record.KEY_BLOCK: {"link": "i4", "key_bit": "i8", "qber": "f8", "time_s": "f8"},
+    Record.KEY_FILL: {"vehicle": "i4", "node": "i4", "key_bit": "i8", "time_s": "f8"},
+    Record.VALIDATOR_CHANGE: {"validator": "i4", "change": "u1", "credits": "i8", "time_s": "f8"},
+}
+"""The columns of each kind in order, with NumPy's type codes."""
+
+_LETTERS = {"u1": "B", "i4": "i", "i8": "q", "f8": "d"}
+
+
+def _layout(kind: Record) -> struct.Struct:
+    return struct.Struct("<B" + "".join(_LETTERS[code] for code in LAYOUTS[kind].values()))
+
+
+_OFFLOAD = _layout(Record.OFFLOAD)
+_KEY_BLOCK = _layout(Record.KEY_BLOCK)
+_KEY_FILL = _layout(Record.KEY_FILL)
+_VALIDATOR_CHANGE = _layout(Record.VALIDATOR_CHANGE)
+
+
+def pack_offload(
+    task: int,
+    vehicle: int,
+    site: int,
+    status: int,
+    released_s: float,
+    ended_s: float,
+    energy_j: float,
+    key_bit: int,
+) -> bytes:
+    """A task that a site executed: how it ended (cosim.types.Status), what its host spent, keys used for it."""
+    return _OFFLOAD.pack(Record.OFFLOAD, task, vehicle, site, status, released_s, ended_s, energy_j, key_bit)
+
+
+def pack_key_block(link: int, key_bit: int, qber: float, time_s: float) -> bytes:
+    """Key generation: a link has distilled a block of key bits at this error rate."""
+    return _KEY_BLOCK.pack(Record.KEY_BLOCK, link, key_bit, qber, time_s)
+
+
+def pack_key_fill(vehicle: int, node: int, key_bit: int, time_s: float) -> bytes:
+    """Key storage: a vehicle has taken key bits into its pool at a node."""
+    return _KEY_FILL.pack(Record.KEY_FILL, vehicle, node, key_bit, time_s)
+
+
+def pack_validator_change(validator: int, change: int, credits_moved: int, time_s: float) -> bytes:
+    """A validator has joined with, left with, or lost by slashing so many credits (`Change`)."""
+    return _VALIDATOR_CHANGE.pack(Record.VALIDATOR_CHANGE, validator, change, credits_moved, time_s)
+
+
+def rows(kind: Record, columns: Mapping[str, AnyArray]) -> list[bytes]:
+    """Records of one kind from columns of equal length, equal byte for byte to the packers' output.
+
+    Raises:
+        ValueError: a whole number does not fit its column, where a silent cut would change the record.
+    """
+    layout = LAYOUTS[kind]
+    dtype = np.dtype([("kind", "u1"), *((name, f"<{code}") for name, code in layout.items())])
+    table = np.empty(len(columns[next(iter(layout))]), dtype)
+    table["kind"] = kind
+    for name, code in layout.items():
+        table[name] = columns[name]
+        if code != "f8" and not np.array_equal(table[name], columns[name]):
+            raise ValueError(f"{kind.name.lower()}.{name}: a value does not fit {code}")
+    packed, size = table.tobytes(), dtype.itemsize
+    return [packed[start : start + size] for start in range(0, len(packed), size)]
+
+
+def unpacked(record: bytes) -> tuple[Record, dict[str, int | float]]:
+    """Kind and named values of a record, for a reader.
+
+    Raises:
+        ValueError: the bytes are no record of a known kind.
+    """
+    kind = Record(record[0] if record else 0)
+    layout = _layout(kind)
+    if len(record) != layout.size:
+        raise ValueError(f"{kind.name.lower()} record of {len(record)} bytes, not {layout.size}")
+    return kind, dict(zip(LAYOUTS[kind], layout.unpack(record)[1:], strict=True))

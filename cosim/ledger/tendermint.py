@@ -1,0 +1,306 @@
+"""Agreement on one value per height by stake: the consensus of Tendermint (arXiv 1807.04938, algorithm 1).
+
+A round has a proposal and two votes. A quorum of prevotes locks a validator on a value, a quorum of precommits decides
+it, and a locked validator prevotes another value only if the proposal carries a later quorum of prevotes for it. So no
+two validators decide differently while less than a third of the stake is faulty, whatever the delays; and all decide
+once delays are shorter than the time-outs, which grow with the round.
+
+Read or changed against the printed algorithm:
+  line 28 waits for the prevotes of the valid round, which a network without gossip may never bring: they travel in the
+    proposal (proof-of-lock), and a proposal without them is not heard;
+  the printed algorithm relies on gossip; here who is behind asks (`Ask`) whoever speaks of a later height, or all when
+    the height is overdue, and is answered with the commit certificate (`Decided`);
+  without gossip two proposals to two halves would never meet: who sees a prevote for another digest than that of its
+    own proposal passes its proposal on to that voter;
+The machine has no clock and no random numbers: messages and time-outs come in, outputs go out.
+"""
+
+from itertools import chain
+from typing import Generic
+
+from cosim.ledger.messages import (
+    Accuse,
+    Ask,
+    Broadcast,
+    Decide,
+    Decided,
+    Evidence,
+    Message,
+    Output,
+    Proposal,
+    Schedule,
+    Send,
+    Step,
+    Timeout,
+    V,
+    Vote,
+)
+from cosim.ledger.participant import Patience, Rules
+from cosim.ledger.tally import Ballot, Tally
+
+
+class Validator(Generic[V]):
+    """An honest validator, one height after another; without credits at a height it follows and does not vote."""
+
+    def __init__(self, number: int, rules: Rules[V], patience: Patience) -> None:
+        self.number = number
+        self.rules = rules
+        self.patience = patience
+        self.height = -1
+        self.round = -1
+        self.step = Step.PROPOSE
+        self.tally = Tally(())
+        self.decided: dict[int, Decided[V]] = {}
+        self._locked: tuple[int, bytes | None] = (-1, None)
+        self._polka: tuple[int, bytes | None, tuple[Vote, ...]] = (-1, None, ())
+        self._proposals: dict[int, Proposal[V]] = {}
+        self._values: dict[bytes, tuple[V, bool]] = {}
+        self._accused: dict[tuple[int, Step, int], None] = {}
+        self._patient_in: dict[Step, int] = {}
+        self._ahead: dict[int, tuple[int, int]] = {}
+        self._early: dict[int, list[Message[V]]] = {}
+        self._out: list[Output[V]] = []
+
+    def begin(self, height: int, credits: tuple[int, ...]) -> list[Output[V]]:  # noqa: A002
+        """Start a height: propose or wait, then hear what came too early; see `Participant.begin`."""
+        teacher = self.decided[self.height].sender if self.height in self.decided else self.number
+        self.height = height
+        self.tally = Tally(credits)
+        self._locked, self._polka = (-1, None), (-1, None, ())
+        self._proposals, self._values, self._accused = {}, {}, {}
+        early = [self._early.pop(key) for key in sorted(self._early) if key <= height]
+        self._schedule(Step.COMMIT, 0)
+        self._start_round(0)
+        for message in chain.from_iterable(early):
+            self._hear(message)
+        if self._open and self._ahead.get(teacher, (-1, 0))[0] > height:
+            self._out.append(Send(teacher, Ask(height, self.number)))
+        return self._spoken()
+
+    def receive(self, message: Message[V]) -> list[Output[V]]:
+        """Hear a message; see `Participant.receive`."""
+        self._hear(message)
+        return self._spoken()
+
+    def timeout(self, timeout: Timeout) -> list[Output[V]]:
+        """Lose patience with the step that the time-out was for, if it still lasts."""
+        if timeout.height != self.height or not self._open:
+            return []
+        if timeout.step is Step.COMMIT:
+            self._out.append(Broadcast(Ask(self.height, self.number)))
+            self._schedule(Step.COMMIT, timeout.round + 1)
+        elif timeout.round == self.round:
+            if timeout.step is Step.PRECOMMIT:
+                self._start_round(self.round + 1)
+            elif timeout.step is self.step:
+                self._vote(Step(self.step + 1), None)
+        return self._spoken()
+
+    @property
+    def _open(self) -> bool:
+        return self.height not in self.decided
+
+    def _spoken(self) -> list[Output[V]]:
+        out, self._out = self._out, []
+        return out
+
+    def _schedule(self, step: Step, round_: int) -> None:
+        delay_s = self.patience.delay_s(step, round_)
+        self._out.append(Schedule(Timeout(step, self.height, round_), delay_s))
+
+    def _hear(self, message: Message[V]) -> None:
+        if isinstance(message, Ask):
+            if message.height in self.decided:
+                known = self.decided[message.height]
+                mine = Decided(known.height, known.round, known.digest, known.value, known.certificate, self.number)
+                self._out.append(Send(message.sender, mine))
+        elif message.height > self.height:
+            self._keep_for_later(message)
+        elif message.height == self.height:
+            if isinstance(message, Vote):
+                self._hear_vote(message)
+            elif isinstance(message, Proposal):
+                self._hear_proposal(message)
+            else:
+                self._hear_decided(message)
+
+    def _keep_for_later(self, message: Proposal[V] | Vote | Decided[V]) -> None:
+        self._early.setdefault(message.height, []).append(message)
+        now = (message.height, message.round)
+        if now > self._ahead.get(message.sender, (-1, -1)):
+            self._ahead[message.sender] = now
+            if self.height >= 0 and self._open:
+                self._out.append(Send(message.sender, Ask(self.height, self.number)))
+
+    def _start_round(self, round_: int) -> None:
+        """Lines 11-21: propose the value of the latest quorum of prevotes, or a new one; others wait for it."""
+        self.round, self.step = round_, Step.PROPOSE
+        self._patient_in = {}
+        if not self.tally.credit(self.number):
+            return
+        if self.rules.proposer(self.height, round_) == self.number:
+            valid_round, digest, proof = self._polka
+            value = self.rules.new_value(self.height, round_) if digest is None else self._values[digest][0]
+            digest = self.rules.digest_of(value) if digest is None else digest
+            proposal = Proposal(self.height, round_, digest, value, valid_round, proof, self.number)
+            self._out.append(Broadcast(proposal))
+            self._hear_proposal(proposal)
+        else:
+            self._schedule(Step.PROPOSE, round_)
+            self._consider_proposal()
+        if self._open and self.round == round_:
+            self._weigh_precommits()
+
+    def _hear_proposal(self, proposal: Proposal[V]) -> None:
+        round_, digest, sender = proposal.round, proposal.digest, proposal.sender
+        if sender != self.rules.proposer(self.height, round_) or not self.tally.credit(sender):
+            return
+        first = self._proposals.get(round_)
+        if (first is not None and first.digest == digest) or not self._is_sound(proposal):
+            return
+        if first is None:
+            self._proposals[round_] = proposal
+            for _, vote in sorted(self.tally.ballot(round_, Step.PREVOTE).votes.items()):
+                self._pass_on(proposal, vote)
+        else:
+            self._accuse(Step.PROPOSE, first, proposal)
+        self._compare(proposal.proof_of_lock)
+        if digest not in self._values:
+            self._values[digest] = (proposal.value, self.rules.valid(proposal.value))
+        self._skip_ahead(round_, sender)
+        if self._open and round_ == self.round:
+            self._consider_proposal()
+        if self._open:
+            self._commit(round_, digest)
+
+    def _is_sound(self, proposal: Proposal[V]) -> bool:
+        """Whether the digest binds the value and the proof is a quorum of prevotes of the round that it names."""
+        if self.rules.digest_of(proposal.value) != proposal.digest:
+            return False
+        if proposal.valid_round < 0:
+            return True
+        like = Vote(Step.PREVOTE, self.height, proposal.valid_round, proposal.digest, proposal.sender)
+        return proposal.valid_round < proposal.round and self.tally.proves(proposal.proof_of_lock, like)
+
+    def _consider_proposal(self) -> None:
+        """Lines 22-33: prevote for the proposal of the round unless it is invalid or a lock forbids it."""
+        proposal = self._proposals.get(self.round)
+        if self.step is Step.PROPOSE and proposal is not None:
+            self._vote(Step.PREVOTE, proposal.digest if self._accepts(proposal) else None)
+        else:
+            self._weigh_prevotes()
+
+    def _accepts(self, proposal: Proposal[V]) -> bool:
+        round_, digest = self._locked
+        free = round_ <= proposal.valid_round or digest == proposal.digest
+        return free and self._values[proposal.digest][1]
+
+    def _vote(self, phase: Step, digest: bytes | None) -> None:
+        self.step = phase
+        if self.tally.credit(self.number):
+            vote = Vote(phase, self.height, self.round, digest, self.number)
+            self._out.append(Broadcast(vote))
+            self._hear_vote(vote)
+
+    def _hear_vote(self, vote: Vote) -> None:
+        if not self.tally.credit(vote.sender):
+            return
+        earlier = self.tally.add(vote)
+        if earlier is not None:
+            if earlier.digest != vote.digest:
+                self._accuse(vote.phase, earlier, vote)
+            return
+        proposal = self._proposals.get(vote.round)
+        if vote.phase is Step.PREVOTE and proposal is not None:
+            self._pass_on(proposal, vote)
+        if not self._open:
+            return
+        self._skip_ahead(vote.round, vote.sender)
+        if vote.phase is Step.PRECOMMIT and vote.digest is not None:
+            self._commit(vote.round, vote.digest)
+        if self._open and vote.round == self.round and self.tally.credit(self.number):
+            if vote.phase is Step.PREVOTE:
+                self._weigh_prevotes()
+            else:
+                self._weigh_precommits()
+
+    def _pass_on(self, proposal: Proposal[V], vote: Vote) -> None:
+        """Show a voter for another digest the proposal that it did not get."""
+        if vote.digest is not None and vote.digest != proposal.digest and self.number != vote.sender != proposal.sender:
+            self._out.append(Send(vote.sender, proposal))
+
+    def _skip_ahead(self, round_: int, sender: int) -> None:
+        """Lines 55-56: follow more than a third of all credits to a later round."""
+        if round_ > self.round and self._open and self.tally.hears_of(round_, sender):
+            self._start_round(round_)
+
+    def _weigh_prevotes(self) -> None:
+        """Lines 34-46: a quorum for a known value locks and precommits; one for nothing gives the round up."""
+        if self.step is Step.PROPOSE or not self._open:
+            return
+        ballot = self.tally.ballot(self.round, Step.PREVOTE)
+        if not self.tally.is_quorum(ballot.cast):
+            return
+        digest = self._elected(ballot)
+        if digest is not None and self._values.get(digest, (None, False))[1]:
+            if self._polka[0] < self.round:
+                self._polka = (self.round, digest, ballot.those_for(digest))
+                if self.step is Step.PREVOTE:
+                    self._locked = (self.round, digest)
+                    self._vote(Step.PRECOMMIT, digest)
+        elif self.step is Step.PREVOTE:
+            if self.tally.is_quorum(ballot.credit_of.get(None, 0)):
+                self._vote(Step.PRECOMMIT, None)
+            else:
+                self._be_patient(Step.PREVOTE)
+
+    def _elected(self, ballot: Ballot) -> bytes | None:
+        for digest, credit in ballot.credit_of.items():
+            if digest is not None and self.tally.is_quorum(credit):
+                return digest
+        return None
+
+    def _weigh_precommits(self) -> None:
+        """Lines 47-48: when a quorum has precommitted without deciding, wait no longer than the time-out."""
+        if self.tally.is_quorum(self.tally.ballot(self.round, Step.PRECOMMIT).cast):
+            self._be_patient(Step.PRECOMMIT)
+
+    def _be_patient(self, step: Step) -> None:
+        if self._patient_in.get(step) != self.round:
+            self._patient_in[step] = self.round
+            self._schedule(step, self.round)
+
+    def _commit(self, round_: int, digest: bytes) -> None:
+        """Lines 49-54: a quorum of precommits for a known valid value, of any round, decides."""
+        ballot = self.tally.ballot(round_, Step.PRECOMMIT)
+        if self.tally.is_quorum(ballot.credit_of.get(digest, 0)) and self._values.get(digest, (None, False))[1]:
+            value = self._values[digest][0]
+            certificate = ballot.those_for(digest)
+            self._decide(Decided(self.height, round_, digest, value, certificate, self.number))
+
+    def _hear_decided(self, decided: Decided[V]) -> None:
+        """Believe a certificate that is a quorum of precommits."""
+        self._compare(decided.certificate)
+        like = Vote(Step.PRECOMMIT, self.height, decided.round, decided.digest, decided.sender)
+        bound = self.rules.digest_of(decided.value) == decided.digest
+        if self._open and bound and self.tally.proves(decided.certificate, like) and self.rules.valid(decided.value):
+            self._decide(decided)
+
+    def _decide(self, decided: Decided[V]) -> None:
+        self.decided[self.height] = decided
+        self.step = Step.COMMIT
+        final = Decide(decided.height, decided.round, decided.digest, decided.value, decided.certificate)
+        self._out.append(final)
+
+    def _compare(self, votes: tuple[Vote, ...]) -> None:
+        """Accuse those who voted otherwise where this validator could hear it."""
+        for vote in votes:
+            earlier = self.tally.ballot(vote.round, vote.phase).votes.get(vote.sender)
+            if earlier is not None and earlier.digest != vote.digest and vote.height == self.height:
+                self._accuse(vote.phase, earlier, vote)
+
+    def _accuse(self, phase: Step, first: Proposal[V] | Vote, second: Proposal[V] | Vote) -> None:
+        offence = (first.round, phase, first.sender)
+        if offence not in self._accused:
+            self._accused[offence] = None
+            self._out.append(Accuse(Evidence(first, second)))
