@@ -1,0 +1,127 @@
+"""The paths of ETSI GS QKD 014 V1.1.1, clause 5, as an ASGI application; refusals have the standard's Error body."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from http import HTTPStatus
+from typing import Final
+from uuid import UUID
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from cosim.etsi014.gate import CALLER, answer
+from cosim.etsi014.messages import KeyContainer, KeyId, KeyIds, KeyRequest, SaeId, Status
+from cosim.etsi014.refusal import BAD_REQUEST, SERVER_SIDE, Refusal
+from cosim.etsi014.service import KeyService
+
+PREFIX: Final = "/api/v1/keys"
+_TURN_S: Final = 0.25
+"""Real time between two looks at the network while nobody asks."""
+_MOST_DETAILS: Final = 10
+
+
+def make_app(service: KeyService, catch_up: Callable[[], None]) -> FastAPI:
+    """The application.
+
+    Args:
+        service: gives the answers.
+        catch_up: brings the key network to the present; called before each answer and while nobody asks.
+    """
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        turning = asyncio.create_task(_turn(catch_up))
+        try:
+            yield
+        finally:
+            turning.cancel()
+            with suppress(asyncio.CancelledError):
+                await turning
+
+    app = FastAPI(openapi_url=None, lifespan=lifespan, redirect_slashes=False)
+    _add_methods(app, service, catch_up)
+    _add_refusals(app)
+    return app
+
+
+async def _turn(catch_up: Callable[[], None]) -> None:
+    while True:
+        catch_up()
+        await asyncio.sleep(_TURN_S)
+
+
+def _add_methods(app: FastAPI, service: KeyService, catch_up: Callable[[], None]) -> None:
+    """All run in the event loop's thread, one after the other: what a method checks still holds when it takes."""
+
+    @app.get(PREFIX + "/{slave:path}/status")
+    async def status(slave: SaeId, request: Request) -> Status:
+        _only(request)
+        catch_up()
+        return service.status(_caller(request), slave)
+
+    @app.get(PREFIX + "/{slave:path}/enc_keys", response_model_exclude_none=True)
+    async def get_key(
+        slave: SaeId, request: Request, number: int | None = None, size: int | None = None
+    ) -> KeyContainer:
+        _only(request, "number", "size")
+        catch_up()
+        return service.make(_caller(request), slave, KeyRequest(number=number, size=size))
+
+    @app.post(PREFIX + "/{slave:path}/enc_keys", response_model_exclude_none=True)
+    async def post_key(slave: SaeId, request: Request, wanted: KeyRequest) -> KeyContainer:
+        _only(request)
+        catch_up()
+        return service.make(_caller(request), slave, wanted)
+
+    @app.get(PREFIX + "/{master:path}/dec_keys", response_model_exclude_none=True)
+    async def get_key_by_id(master: SaeId, request: Request, key_ID: UUID) -> KeyContainer:  # noqa: N803 - the standard's
+        _only(request, "key_ID")
+        return service.collect(_caller(request), master, KeyIds(key_IDs=(KeyId(key_ID=key_ID),)))
+
+    @app.post(PREFIX + "/{master:path}/dec_keys", response_model_exclude_none=True)
+    async def post_key_by_ids(master: SaeId, request: Request, wanted: KeyIds) -> KeyContainer:
+        _only(request)
+        return service.collect(_caller(request), master, wanted)
+
+
+def _add_refusals(app: FastAPI) -> None:
+    @app.exception_handler(Refusal)
+    async def refused(_: Request, refusal: Refusal) -> Response:
+        return answer(refusal)
+
+    @app.exception_handler(RequestValidationError)
+    async def malformed(_: Request, error: RequestValidationError) -> Response:
+        """What is wrong, without the values: they may be secret."""
+        told = [
+            {"field": ".".join(map(str, problem["loc"][1:])) or "body", "problem": problem["msg"]}
+            for problem in error.errors()[:_MOST_DETAILS]
+        ]
+        return answer(Refusal(BAD_REQUEST, "the request is malformed", *told))
+
+    @app.exception_handler(HTTPException)
+    async def unknown(_: Request, error: HTTPException) -> Response:
+        return answer(Refusal(error.status_code, HTTPStatus(error.status_code).phrase.lower(), headers=error.headers))
+
+    @app.exception_handler(Exception)
+    async def broken(_: Request, __: Exception) -> Response:
+        return answer(Refusal(SERVER_SIDE, "error of server side"))
+
+
+def _caller(request: Request) -> SaeId:
+    caller: SaeId = getattr(request.state, CALLER)
+    return caller
+
+
+def _only(request: Request, *names: str) -> None:
+    """A query has these parameters and no others, each at most once."""
+    given = [name for name, _ in request.query_params.multi_items()]
+    unknown = sorted(set(given) - set(names))
+    if unknown:
+        raise Refusal(
+            BAD_REQUEST, "the query has unknown parameters", *({"field": name} for name in unknown[:_MOST_DETAILS])
+        )
+    if len(set(given)) < len(given):
+        raise Refusal(BAD_REQUEST, "a parameter stands twice in the query")

@@ -1,0 +1,104 @@
+"""The gate before the key service: nobody unknown, nobody too often, no request too large, no answer in a cache."""
+
+import asyncio
+import math
+from collections.abc import Sequence
+from typing import Final
+
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from cosim.etsi014.access import Access
+from cosim.etsi014.limits import RateLimit
+from cosim.etsi014.refusal import TOO_LARGE, TOO_MANY, UNAUTHORIZED, Refusal
+
+CALLER: Final = "caller"
+"""Key of a request's state under which the proven SAE stands."""
+MAX_BODY_BYTE: Final = 65_536
+"""The largest sound request, 128 key_IDs, has about 7,000."""
+_BODY_S: Final = 10.0
+"""A body that takes longer is given up."""
+
+
+class Gate:
+    """An ASGI application around another; what it refuses never reaches the other."""
+
+    def __init__(self, app: ASGIApp, access: Access, limit: RateLimit) -> None:
+        self._app = app
+        self._access = access
+        self._limit = limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request, or the life of the application."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        try:
+            self._admit(scope)
+            body = await _read(scope["headers"], receive)
+        except Refusal as refusal:
+            await answer(refusal)(scope, receive, _uncached(send))
+            return
+        if body is not None:
+            await self._app(scope, _replayed(body, receive), _uncached(send))
+
+    def _admit(self, scope: Scope) -> None:
+        state = scope.setdefault("state", {})
+        sae = self._access.caller(scope["headers"], state)
+        if sae is None:
+            challenge = {"WWW-Authenticate": self._access.challenge} if self._access.challenge else None
+            raise Refusal(UNAUTHORIZED, "the caller is no known SAE", headers=challenge)
+        wait_s = self._limit.wait_s(sae)
+        if wait_s:
+            told = {"Retry-After": str(math.ceil(wait_s))}
+            raise Refusal(TOO_MANY, f"{sae} asks too often; wait", headers=told)
+        state[CALLER] = sae
+
+
+def answer(refusal: Refusal) -> Response:
+    """The HTTP form of a refusal."""
+    return Response(refusal.body, refusal.status, refusal.headers, media_type="application/json")
+
+
+async def _read(headers: Sequence[tuple[bytes, bytes]], receive: Receive) -> bytes | None:
+    """The whole body; None if the client has gone."""
+    announced = next((value for name, value in headers if name == b"content-length"), b"0")
+    too_large = Refusal(TOO_LARGE, f"the body exceeds {MAX_BODY_BYTE} byte", headers={"Connection": "close"})
+    if not announced.isdigit() or int(announced) > MAX_BODY_BYTE:
+        raise too_large
+    body = bytearray()
+    try:
+        async with asyncio.timeout(_BODY_S):
+            more = True
+            while more:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    return None
+                body += message.get("body", b"")
+                more = message.get("more_body", False)
+                if len(body) > MAX_BODY_BYTE:
+                    raise too_large
+    except TimeoutError:
+        raise Refusal(408, "the body did not come in time", headers={"Connection": "close"}) from None
+    return bytes(body)
+
+
+def _replayed(body: bytes, receive: Receive) -> Receive:
+    """A body that has been read, then whatever comes after it."""
+    left: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def replay() -> Message:
+        return left.pop() if left else await receive()
+
+    return replay
+
+
+def _uncached(send: Send) -> Send:
+    """Keys are for one pair of eyes: no proxy keeps an answer."""
+
+    async def forward(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message.get("headers", ()), (b"cache-control", b"no-store")]}
+        await send(message)
+
+    return forward

@@ -1,0 +1,52 @@
+"""A key network on wall time: its clock follows the clock on the wall, times a speed, as far as the machine can."""
+
+from collections.abc import Callable
+
+from cosim.clock import LAST, Clock
+
+_MOST_S = 0.1
+"""Real time that one catching up may take; requests wait meanwhile."""
+
+
+class RealTime:
+    """Drives a simulated clock; nothing here enters a simulated result.
+
+    Args:
+        clock: of the network.
+        step_s: simulated time that is advanced in one go.
+        speed: simulated seconds in a real one.
+        now_s: real time, never turned back.
+        tell: is told, once, that the machine cannot keep the speed.
+    """
+
+    def __init__(
+        self, clock: Clock, step_s: float, speed: float, now_s: Callable[[], float], tell: Callable[[str], None]
+    ) -> None:
+        self._clock = clock
+        self._step_s = step_s
+        self._speed = speed
+        self._now_s = now_s
+        self._tell = tell
+        self._behind = False
+        self._set()
+
+    def catch_up(self) -> None:
+        """Bring the simulated clock to the present; what takes too long is left out, so that it goes slower."""
+        began_s = self._now_s()
+        target_s = self._simulated_s + (began_s - self._real_s) * self._speed
+        while self._clock.now < target_s:
+            if self._now_s() - began_s > _MOST_S:
+                self._fall_behind()
+                return
+            self._clock.at(min(target_s, self._clock.now + self._step_s), self._clock.halt, LAST + 1)
+            self._clock.advance()
+
+    def _set(self) -> None:
+        """From here on the two clocks are compared."""
+        self._simulated_s, self._real_s = self._clock.now, self._now_s()
+
+    def _fall_behind(self) -> None:
+        self._set()
+        if not self._behind:
+            self._behind = True
+            self._tell(f"the key network cannot keep --speed {self._speed:g}; it goes as fast as this machine can")

@@ -1,0 +1,35 @@
+"""Why a request gets no keys: an HTTP status and the standard's Error (ETSI GS QKD 014 V1.1.1, clause 6.5)."""
+
+from collections.abc import Mapping
+
+from cosim.etsi014.messages import Error
+
+BAD_REQUEST = 400
+UNAUTHORIZED = 401
+TOO_LARGE = 413
+TOO_MANY = 429
+"""The standard names no status for a rate limit; RFC 6585 does."""
+SERVER_SIDE = 503
+"""The standard's "error of server side": the request is sound and cannot be served now."""
+
+
+class Refusal(Exception):  # noqa: N818 - an answer, not a fault
+    """What a client is told instead of keys; `headers` go with the answer."""
+
+    def __init__(
+        self, status: int, message: str, *details: Mapping[str, str], headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.headers = dict(headers or {})
+        self._details = tuple({name: _sound(value) for name, value in detail.items()} for detail in details)
+
+    @property
+    def body(self) -> str:
+        """The JSON of the Error."""
+        return Error(message=str(self), details=self._details or None).model_dump_json(exclude_none=True)
+
+
+def _sound(text: str) -> str:
+    """Text of a client's may hold half a surrogate pair, which UTF-8 does not know."""
+    return text.encode("utf-8", "replace").decode()
