@@ -51,6 +51,16 @@ class SumoMobility:
                 self._link = _start(options, state, mobility)
             except SumoError as lost:
                 raise InputError(f"map={files.name}: SUMO refuses it: {lost}") from lost
+            if state is None:
+                self._drive_to_begin(files, round(mobility.begin_s / mobility.step_s))
+
+    def _drive_to_begin(self, files: MapFiles, steps: int) -> None:
+        try:
+            for _ in range(steps):
+                self._link.step()
+        except SumoError as lost:
+            self._link.close()
+            raise InputError(f"map={files.name}: SUMO ended before mobility.begin_s: {lost}") from lost
 
     def advance(self, tick: int) -> MobilityFrame:
         """See MobilitySource."""
