@@ -20,6 +20,7 @@ lint: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python benchmarks/city.py
+	$(BIN)/python benchmarks/secured.py
 	$(BIN)/python benchmarks/replay.py
 	$(BIN)/python benchmarks/trace.py
 

@@ -1,7 +1,8 @@
 """Does a stored run add up? Its rows are as written, its tasks lived once and in order, its integrals agree.
 
 The laws are exact, not statistical: Little's law as the integral of the number in a system against the sum of the
-sojourns, clipped at the last sample, and energy as the integral of power against the sum over tasks.
+sojourns, clipped at the last sample, and energy as the integral of power against the sum over tasks. Hosts serve tasks
+and the ledger's work alike, so both are in these sums.
 """
 
 import math
@@ -15,11 +16,13 @@ from cosim.trace.layout import combined_digest
 from cosim.trace.manifest import read_manifest
 from cosim.trace.provenance import PROVENANCE, read_provenance
 from cosim.trace.reader import Trace
-from cosim.trace.rules import Rule, completeness_rules, row_rules
+from cosim.trace.rule import Rule
+from cosim.trace.rules import completeness_rules, row_rules
 
 _SOJOURN_RELATIVE, _SOJOURN_S = 1e-6, 1e-6
 _ENERGY_RELATIVE, _ENERGY_J = 1e-9, 1e-12
 _AT_HOST = "tier IN (1, 2) AND NOT isnan(queued_s)"
+_LEDGER_WORK = "site, time_s, queued_s, time_s, energy_j"
 _LEFT_HOST = "CASE WHEN isnan(executed_s) THEN time_s ELSE executed_s END"
 
 
@@ -93,9 +96,11 @@ def _provenance(run: Path, complete: bool, digest: str) -> Iterator[Finding]:
 
 
 def _meaning(trace: Trace) -> Iterator[Finding]:
+    told = {part.kind for part in trace.manifest.parts}
     rules = [*row_rules(), *(completeness_rules() if trace.complete else [])]
     for rule in rules:
-        yield from _broken(trace, rule)
+        if rule.kind in told:  # of the others there is no row to name
+            yield from _broken(trace, rule)
     if trace.complete:
         yield from _littles_law(trace)
         yield from _tasks_alive(trace)
@@ -111,12 +116,12 @@ def _broken(trace: Trace, rule: Rule) -> Iterator[Finding]:
 
 
 def _host_totals(trace: Trace, total: str, summed: str) -> Iterator[tuple[int, int, float, float, float]]:
-    """(seq, site, time of the last sample, its total, the sum over tasks) for each host."""
+    """(seq, site, time of the last sample, its total, the sum over tasks and the ledger's work) for each host."""
     rows = trace.sql(
         f"WITH last AS (SELECT site, max(seq) AS seq, arg_max(time_s, seq) AS at_s, arg_max({total}, seq) AS total "
         "FROM host_sampled GROUP BY site), "
         f"tasks AS (SELECT target AS site, time_s, queued_s, {_LEFT_HOST} AS left_s, edge_cpu_j FROM task_ended "
-        f"WHERE {_AT_HOST}) "
+        f"WHERE {_AT_HOST} UNION ALL SELECT {_LEDGER_WORK} FROM consensus_worked) "
         f"SELECT last.seq, last.site, at_s, total, coalesce(fsum({summed}), 0) AS summed "
         "FROM last LEFT JOIN tasks USING (site) GROUP BY ALL ORDER BY ALL"
     )
@@ -129,12 +134,14 @@ def _littles_law(trace: Trace) -> Iterator[Finding]:
         if not math.isclose(integral, summed, rel_tol=_SOJOURN_RELATIVE, abs_tol=_SOJOURN_S):
             why = f"site {site} to t={at_s:g} s: number_s={integral!r} is not the sum of the sojourns {summed!r}"
             yield Finding("host_sampled", seq, why)
-    unsampled = trace.sql(
-        f"SELECT min(seq) AS seq, target FROM task_ended WHERE {_AT_HOST} "
-        "AND target NOT IN (SELECT site FROM host_sampled) GROUP BY target ORDER BY target"
-    )
-    for seq, site in unsampled.itertuples(index=False, name=None):
-        yield Finding("task_ended", seq, f"was executed at site {site}, whose host was never sampled")
+    at_hosts = (("task_ended", "target", _AT_HOST), ("consensus_worked", "site", "true"))
+    for kind, place, condition in at_hosts:
+        unsampled = trace.sql(
+            f"SELECT min(seq) AS seq, {place} FROM {kind} WHERE {condition} "
+            f"AND {place} NOT IN (SELECT site FROM host_sampled) GROUP BY {place} ORDER BY {place}"
+        )
+        for seq, site in unsampled.itertuples(index=False, name=None):
+            yield Finding(kind, seq, f"was executed at site {site}, whose host was never sampled")
 
 
 def _tasks_alive(trace: Trace) -> Iterator[Finding]:
@@ -156,5 +163,6 @@ def _host_energy(trace: Trace) -> Iterator[Finding]:
             why = f"is the last sample of site {site}, at t={at_s:g} s; the run ends at {trace.complete_to_s:g} s"
             yield Finding("host_sampled", seq, why)
         elif not math.isclose(integral, summed, rel_tol=_ENERGY_RELATIVE, abs_tol=_ENERGY_J):
-            why = f"site {site}: energy_j={integral!r} is not the sum of its tasks' edge_cpu_j {summed!r}"
+            sums = f"is not the sum of its tasks' edge_cpu_j and of the ledger's work {summed!r}"
+            why = f"site {site}: energy_j={integral!r} {sums}"
             yield Finding("host_sampled", seq, why)

@@ -14,26 +14,9 @@ import typer
 
 from cosim.errors import InputError, RunError
 from cosim.report.digits import figures
+from cosim.report.headline import SUMMARY
 
 _HEADERS: Final = ("figure", "value", "+-", "unit", "")
-_SUMMARY: Final = (
-    ("released", "released", 1.0, "tasks"),
-    ("completed_ratio", "completed", 100.0, "%"),
-    ("late_ratio", "late", 100.0, "%"),
-    ("throughput", "throughput", 1.0, "tasks/s"),
-    ("latency_mean", "latency, mean", 1e3, "ms"),
-    ("latency_p50", "latency, p50", 1e3, "ms"),
-    ("latency_p95", "latency, p95", 1e3, "ms"),
-    ("latency_p99", "latency, p99", 1e3, "ms"),
-    ("vehicle_energy_per_task", "vehicle energy", 1.0, "J/task"),
-    ("edge_energy_per_task", "edge energy", 1.0, "J/task"),
-    ("semantic_performance", "semantic performance", 1.0, ""),
-    ("delivered", "delivered by radio", 1e-6, "Mbit/s"),
-    ("handovers", "handovers", 1.0, ""),
-    ("coverage_ratio", "vehicles covered", 100.0, "%"),
-    ("utilisation", "utilisation", 100.0, "%"),
-)
-"""Key, label, factor and unit of the short table."""
 STOPPED: Final = "interrupted; what was written is kept"
 
 
@@ -131,16 +114,14 @@ def say_estimates(estimates: Mapping[str, Estimate]) -> None:
 
 def say_summary(estimates: Mapping[str, Estimate]) -> None:
     """The key figures that a person asks for first: shares in percent, times in ms, reasons and sites folded."""
-    rows: list[tuple[str, ...]] = [
-        (label, *_summed(estimates[key], factor), unit, "")
-        for key, label, factor, unit in _SUMMARY
-        if key in estimates and math.isfinite(estimates[key].value)
-    ]
-    labels = [row[0] for row in rows]
-    if "late" in labels:
-        rows.insert(labels.index("late") + 1, _lost(estimates))
-    if "utilisation" in labels:
-        rows[-1] = (*rows[-1][:-1], _hosts(estimates))
+    rows: list[tuple[str, ...]] = []
+    for key, label, factor, unit in SUMMARY:
+        if key not in estimates or not math.isfinite(estimates[key].value):
+            continue
+        told = _hosts(estimates) if key == "utilisation" else ""
+        rows.append((label, *_summed(estimates[key], factor), unit, told))
+        if key == "late_ratio":
+            rows.append(_lost(estimates))
     say_table(rows, _HEADERS)
 
 

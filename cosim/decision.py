@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from cosim.kms.service import KeyView
 from cosim.types import AnyArray, BoolArray, FloatArray, IntArray, Tier
 
 
@@ -51,6 +52,10 @@ class Observation:
     max_power_w: float
     max_efficiency_bps_hz: float
     latency_weight: float
+    keys: KeyView | None = None
+    """The key network; None without one."""
+    stake: IntArray | None = None  # (S,) credits of each site as a validator, 0 for one that does not vote
+    """None without a ledger."""
 
     def power_gain(self, power_w: FloatArray) -> FloatArray:
         """How much faster each option's uplink is at other powers than the default: Shannon's ratio, capped.
@@ -95,6 +100,8 @@ class Action:
     share: FloatArray | None = None  # (T,) bandwidth share in (0, 1]
     power_w: FloatArray | None = None  # (T,)
     cpu_share: FloatArray | None = None  # (T,) in (0, 1]
+    detector: FloatArray | None = None  # (L,) detector efficiency of each QKD link in (0, 1]; stays until changed
+    proposer: int | None = None  # site that is asked to propose the next height's block
 
 
 class Policy(Protocol):
@@ -132,9 +139,30 @@ def action_problem(action: Action, observation: Observation) -> str | None:
         if getattr(action, name) is None:
             continue
         knob = _array(getattr(action, name))
-        if knob is None or knob.shape != (tasks,) or knob.dtype.kind not in "iuf" or not np.isfinite(knob).all():
+        if not _finite(knob, tasks):
             return f"{name} must hold {tasks} finite numbers"
+    return _network_problem(action, observation)
+
+
+def _network_problem(action: Action, observation: Observation) -> str | None:
+    if action.detector is not None:
+        links = 0 if observation.keys is None else len(observation.keys.detector)
+        if not _finite(_array(action.detector), links):
+            return f"detector must hold {links} finite numbers, one for each QKD link"
+    if action.proposer is not None:
+        sites = 0 if observation.stake is None else len(observation.stake)
+        if not isinstance(action.proposer, int | np.integer) or not 0 <= action.proposer < sites:
+            return f"proposer must be the number of one of {sites} sites"
     return None
+
+
+def _finite(values: AnyArray | None, count: int) -> bool:
+    return (
+        values is not None
+        and values.shape == (count,)
+        and values.dtype.kind in "iuf"
+        and bool(np.isfinite(values).all())
+    )
 
 
 def _array(value: Any) -> AnyArray | None:

@@ -6,8 +6,10 @@ from typing import Final, NamedTuple, TypeAlias
 import numpy as np
 
 from cosim.compute import Host
+from cosim.consensus.chain import Chain
 from cosim.decision import Observation
 from cosim.distributions import keyed_draw
+from cosim.kms.service import KeyService
 from cosim.radio.cell import expected_bps
 from cosim.rng import stream_key
 from cosim.scenario.schema import Scenario
@@ -58,6 +60,8 @@ class Observer:
         transport: Transport,
         hosts: Mapping[int, Host],
         vehicle_host: Callable[[int], Host | None],
+        keys: KeyService | None,
+        ledger: Chain | None,
     ) -> None:
         self._scenario = scenario
         self._transport = transport
@@ -65,6 +69,8 @@ class Observer:
         self._cloud = None if topology.cloud is None else hosts[topology.cloud]
         self._cloud_node = topology.cloud
         self._vehicle_host = vehicle_host
+        self._keys = keys
+        self._ledger = ledger
         self._pinned = scenario.radio.association == "target"
         self._latency_s = topology.latency_s
         self._per_bit_s = topology.per_bit_s
@@ -114,6 +120,8 @@ class Observer:
             max_power_w=radio.max_vehicle_power_w or radio.vehicle_power_w,
             max_efficiency_bps_hz=radio.max_efficiency_bps_hz or np.inf,
             latency_weight=self._scenario.decisions.latency_weight,
+            keys=None if self._keys is None else self._keys.view(tasks["vehicle"]),
+            stake=None if self._ledger is None else self._ledger.stake,
         )
 
     def _local(self, tasks: Mapping[str, AnyArray]) -> _Columns:

@@ -12,17 +12,21 @@ from cosim.clock import LAST, Clock, Story
 from cosim.compute import Execution, Host, QueueFull
 from cosim.energy import EnergyMeter, transmit_energy_j
 from cosim.journey import BudgetSpent, Choice, DeadlinePassed, Journey, RunOver
+from cosim.kms.line import KeyRequest
+from cosim.kms.service import KeyService
+from cosim.ledger.log import RecordLog
 from cosim.radio.sidelink import HelperLost
 from cosim.tasks import Task
+from cosim.trace.key_facts import TaskKeyed
 from cosim.trace.schema import TaskEnded
 from cosim.trace.writer import FactWriter
 from cosim.transport import Transport
-from cosim.types import NOWHERE, Failure, Phase, Status, Tier, VehicleGone
+from cosim.types import NOWHERE, Failure, KeyState, Phase, Status, Tier, VehicleGone
 
 # Bound here once: looking a member up in its enum costs ten times as much, and a task does it a dozen times.
-LOCAL, NEIGHBOUR, EDGE = Tier.LOCAL, Tier.NEIGHBOUR, Tier.EDGE
+LOCAL, NEIGHBOUR, EDGE, CLOUD = Tier.LOCAL, Tier.NEIGHBOUR, Tier.EDGE, Tier.CLOUD
 UPLINK, BACKHAUL, QUEUE, EXECUTION = Phase.UPLINK, Phase.BACKHAUL, Phase.QUEUE, Phase.EXECUTION
-RETURN, DOWNLINK, DONE = Phase.RETURN, Phase.DOWNLINK, Phase.DONE
+RETURN, DOWNLINK, DONE, KEY = Phase.RETURN, Phase.DOWNLINK, Phase.DONE, Phase.KEY
 COMPLETED, LATE = Status.COMPLETED, Status.LATE
 
 
@@ -36,6 +40,8 @@ class Offloading:
         hosts: Mapping[int, Host],
         vehicle_host: Callable[[int], Host],
         meter: EnergyMeter | None,
+        keys: KeyService | None,
+        log: RecordLog | None,
         facts: FactWriter,
         *,
         pinned: bool,
@@ -51,6 +57,8 @@ class Offloading:
             hosts: processors by node, sites and cloud.
             vehicle_host: a vehicle's own processor.
             meter: what vehicles have spent of their budgets; None without budgets.
+            keys: gives transfers their keys; None where they need none.
+            log: what the sites write into the ledger; None without one.
             facts: where outcomes are recorded.
             pinned: a vehicle sends straight to its target's site instead of through its serving cell.
             inference_s: time between a decision and its tasks' first step.
@@ -63,11 +71,14 @@ class Offloading:
         self._hosts = hosts
         self._vehicle_host = vehicle_host
         self._meter = meter
+        self._keys = keys
+        self._log = log
         self._pinned = pinned
         self._inference_s = inference_s
         self._drop_late = drop_late
         self._receive_power_w = receive_power_w
         self._record = facts.recorder(TaskEnded)
+        self._record_keys = facts.recorder(TaskKeyed)
         self._since_s = 0.0
         self.alive: dict[int, Journey] = {}
         self.alive_number_s = 0.0
@@ -106,9 +117,17 @@ class Offloading:
         return self._help(journey) if tier == NEIGHBOUR else self._offload(journey)
 
     def _offload(self, journey: Journey) -> Story:
-        """Uplink, wires to the target, its queue and processor, wires to where the vehicle is now, downlink."""
-        channel, task, choice = self._channel, journey.task, journey.choice
+        """Key and uplink, wires to the target, its queue and processor, wires to the vehicle's cell, key and downlink."""
+        channel, keys, task, choice = self._channel, self._keys, journey.task, journey.choice
         pinned = choice.target if self._pinned and choice.tier == EDGE else NOWHERE
+        if keys is not None:
+            journey.phase = KEY
+            journey.up_key = key = keys.request(
+                task.vehicle, self._key_site(journey), task.input_bit, task.priority, task.deadline_s
+            )
+            if key is not None and not key.ready:
+                yield key
+
         journey.phase = UPLINK
         journey.uplink_s = self._clock.now
         up = channel.uplink(task.vehicle, task.task, task.input_bit, choice.power_w, choice.share, pinned)
@@ -136,6 +155,14 @@ class Offloading:
             journey.phase = RETURN
             yield from self._transport.wires.carry(task.output_bit, choice.target, serving)
 
+        if keys is not None:
+            journey.phase = KEY
+            journey.down_key = key = keys.request(
+                task.vehicle, self._key_site(journey), task.output_bit, task.priority, task.deadline_s
+            )
+            if key is not None and not key.ready:
+                yield key
+
         journey.phase = DOWNLINK
         journey.downlink_s = self._clock.now
         down = channel.downlink(task.vehicle, task.task, task.output_bit, pinned)
@@ -148,13 +175,30 @@ class Offloading:
                 self._pay_radio(journey, task.vehicle, transmit_energy_j(self._receive_power_w, down.active_s))
 
     def _help(self, journey: Journey) -> Story:
-        """Sidelink to a neighbour, its processor, sidelink back."""
-        task, helper = journey.task, journey.choice.target
+        """Sidelink to a neighbour, its processor, sidelink back, each way under a key."""
+        keys, task, helper = self._keys, journey.task, journey.choice.target
+        if keys is not None:
+            journey.phase = KEY
+            journey.up_key = key = keys.request_pair(
+                task.vehicle, helper, task.input_bit, task.priority, task.deadline_s
+            )
+            if key is not None and not key.ready:
+                yield key
+
         journey.phase = UPLINK
         journey.uplink_s = self._clock.now
         yield from self._sidelink(journey, helper, task.vehicle, task.input_bit)
         journey.uplinked_s = self._clock.now
         yield from self._execute_in_vehicle(journey, helper)
+
+        if keys is not None:
+            journey.phase = KEY
+            journey.down_key = key = keys.request_pair(
+                task.vehicle, helper, task.output_bit, task.priority, task.deadline_s
+            )
+            if key is not None and not key.ready:
+                yield key
+
         journey.phase = DOWNLINK
         journey.downlink_s = self._clock.now
         yield from self._sidelink(journey, helper, helper, task.output_bit)
@@ -186,6 +230,11 @@ class Offloading:
                 self._meter.spend(vehicle, energy_j)
 
     # --- its steps -------------------------------------------------------------------------------------------------
+
+    def _key_site(self, journey: Journey) -> int:
+        """Whose node shares the key: the site that computes; before the cloud the site that serves the vehicle."""
+        choice = journey.choice
+        return choice.target if choice.tier == EDGE else self._channel.serving(journey.task.vehicle)
 
     def _queue(self, journey: Journey, host: Host | None, cycles: float, share: float) -> Execution:
         journey.phase = QUEUE
@@ -226,6 +275,29 @@ class Offloading:
             choice.decided_s, journey.uplink_s, journey.uplinked_s, journey.queued_s, journey.started_s,
             journey.executed_s, journey.downlink_s, journey.transmit_j, journey.vehicle_cpu_j, journey.edge_cpu_j,
         )  # fmt: skip
+        up, down = journey.up_key, journey.down_key
+        if up is not None or down is not None or journey.phase == KEY:
+            self._tell_keys(journey)
+        if self._log is not None and choice.tier in (EDGE, CLOUD):
+            site = choice.target if choice.tier == EDGE else journey.uplink_site
+            if site != NOWHERE:
+                key_bit = (up.bit if up is not None else 0) + (down.bit if down is not None else 0)
+                self._log.offload(
+                    site, now, task.task, task.vehicle, status, task.released_s, journey.edge_cpu_j, key_bit
+                )
+
+    def _tell_keys(self, journey: Journey) -> None:
+        now, task = self._clock.now, journey.task
+        keys = [journey.up_key, journey.down_key]
+        state = KeyState.DOWNGRADED if any(key is not None and key.downgraded for key in keys) else KeyState.DRAWN
+        up, down = (_key_columns(key) for key in keys)
+        if journey.phase == KEY:
+            state = KeyState.REFUSED
+            if isnan(journey.uplink_s):
+                up = up if keys[0] is not None else (now, nan, 0, 0)  # refused at once
+            elif keys[1] is None:
+                down = (now, nan, 0, 0)
+        self._record_keys(now, task.task, task.vehicle, state, *up, *down)
 
     # --- what ends it from outside ---------------------------------------------------------------------------------
 
@@ -265,3 +337,8 @@ class Offloading:
 def _runs(life: Journey) -> bool:
     """Whether a processor works on it; those that do are cancelled last, so that nobody moves up."""
     return isinstance(life.wait, Execution) and not isnan(life.wait.started_s)
+
+
+def _key_columns(key: KeyRequest | None) -> tuple[float, float, int, int]:
+    """Asked, drawn, bits and hops, as in `TaskKeyed`."""
+    return (nan, nan, 0, 0) if key is None else (key.asked_s, key.keyed_s, key.bit, key.hops)

@@ -6,6 +6,7 @@ import numpy as np
 
 from cosim.clock import Clock
 from cosim.compute import Host, energy_j
+from cosim.kms.service import KeyService
 from cosim.mobility.source import MobilityFrame
 from cosim.offload import Offloading
 from cosim.trace.schema import CellSampled, HostSampled, TrafficSampled
@@ -24,12 +25,14 @@ class Sampler:
         hosts: Mapping[int, Host],
         transport: Transport,
         offloading: Offloading,
+        keys: KeyService | None,
     ) -> None:
         self._clock = clock
         self._nodes = sorted(hosts)
         self._hosts = [hosts[node] for node in self._nodes]
         self._transport = transport
         self._offloading = offloading
+        self._keys = keys
         self._record_hosts = facts.batch(HostSampled)
         self._record_cells = facts.batch(CellSampled)
         self._record_traffic = facts.recorder(TrafficSampled)
@@ -46,6 +49,8 @@ class Sampler:
         if self._hosts:
             self._sample_hosts()
         self._sample_cells()
+        if self._keys is not None:
+            self._keys.sample()
         on_road = frame.on_road
         self._record_traffic(
             self._clock.now,

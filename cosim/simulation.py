@@ -12,18 +12,25 @@ import numpy as np
 
 from cosim.clock import LAST, Clock
 from cosim.compute import Host, QueueHost, SharingHost
+from cosim.consensus.chain import Chain
 from cosim.decision import Action, DecisionEpoch, Observation, Policy
 from cosim.energy import EnergyMeter
 from cosim.errors import InputError
 from cosim.journey import Choice
+from cosim.kms.network import KeyNetwork
+from cosim.kms.service import KeyService
+from cosim.kms.vehicles import VehicleKeys
+from cosim.ledger.log import RecordLog
 from cosim.mobility.catalog import resolve_map
 from cosim.mobility.connect import connect
 from cosim.mobility.source import MobilityFrame, MobilitySource
 from cosim.observe import Observer
 from cosim.offload import Offloading
+from cosim.qkd.layout import key_layout
 from cosim.radio.channel import Channel
 from cosim.radio.sidelink import SidelinkChannel
 from cosim.sampling import Sampler
+from cosim.scenario.keys import Keys
 from cosim.scenario.schema import Scenario, SyntheticMobility
 from cosim.siting import Placed, place_sites
 from cosim.tasks import Releases, Task, as_tasks, task_source
@@ -43,7 +50,13 @@ from cosim.transport import Transport, Wires
 from cosim.types import AnyArray, FloatArray, Status
 from cosim.waiting import Waiting
 
-_KNOBS = {"share": "share", "power_w": "power", "cpu_share": "cpu_share"}
+_KNOBS = {
+    "share": "share",
+    "power_w": "power",
+    "cpu_share": "cpu_share",
+    "detector": "detector",
+    "proposer": "proposer",
+}
 _RELEASED = tuple(field.name for field in fields(Releases))
 
 
@@ -112,7 +125,16 @@ class Simulation:
             None if sidelink is None else SidelinkChannel(clock, scenario.radio, sidelink, xy_m, scenario.seed)
         )
         self.transport = Transport(self.channel, Wires(clock, self.topology), self.sidelink)
-        self.observer = Observer(scenario, self.topology, self.transport, self.hosts, self._vehicle_hosts.get)
+        self.ledger = (
+            None
+            if scenario.ledger is None
+            else Chain(clock, scenario.ledger, self.sites, self.hosts, self.transport.wires, scenario.seed, facts)
+        )
+        log = None if self.ledger is None else self.ledger.log
+        self.keys = None if scenario.keys is None else self._key_service(scenario.keys, log, facts)
+        self.observer = Observer(
+            scenario, self.topology, self.transport, self.hosts, self._vehicle_hosts.get, self.keys, self.ledger
+        )
         budget_j = scenario.energy.vehicle_budget_j
         self.meter = None if budget_j is None else EnergyMeter(budget_j)
         self.offloading = Offloading(
@@ -121,6 +143,8 @@ class Simulation:
             self.hosts,
             self._vehicle_host,
             self.meter,
+            self.keys,
+            log,
             facts,
             pinned=scenario.radio.association == "target",
             inference_s=scenario.decisions.inference_s,
@@ -136,13 +160,19 @@ class Simulation:
         self._record_positions = facts.batch(VehicleMoved)
         self._record_releases = facts.batch(TaskReleased)
         self._record_decisions = facts.batch(TaskDecided)
-        self._sampler = Sampler(clock, facts, self.hosts, self.transport, self.offloading)
+        self._sampler = Sampler(clock, facts, self.hosts, self.transport, self.offloading, self.keys)
         deployed = facts.recorder(SiteDeployed)
         for node in range(self.topology.sites + (self.topology.cloud is not None)):
             host = self.hosts.get(node)
             x_m, y_m = xy_m[node] if node < len(xy_m) else (np.nan, np.nan)
             name = self.sites[node].name if node < len(xy_m) else "cloud"
             deployed(0.0, node, name, x_m, y_m, host.cores if host else 0, host.core_hz if host else 0.0)
+
+    def _key_service(self, plan: Keys, log: RecordLog | None, facts: FactWriter) -> KeyService:
+        clock = self.clock
+        network = KeyNetwork(clock, plan, key_layout(plan.topology, self.sites), self.scenario.seed, facts, log)
+        vehicles = VehicleKeys(clock, plan, network, self.channel.serving, self.channel.place, facts, log)
+        return KeyService(clock, plan, network, vehicles)
 
     def _make_hosts(self) -> dict[int, Host]:
         """The processors of sites and cloud by node; a site without cores has none."""
@@ -225,8 +255,13 @@ class Simulation:
         self.channel.tick(frame.numbers, frame.xy_m, frame.left, tick)
         if self.sidelink is not None:
             self.sidelink.tick(frame.numbers, frame.xy_m, self.channel.air.row)
+        if self.keys is not None and frame.entered:
+            entered = [entry.number for entry in frame.entered]
+            self.keys.enter(entered, frame.xy_m[np.searchsorted(frame.numbers, entered)])
         if len(frame.left):
             gone = frozenset(frame.left.tolist())
+            if self.keys is not None:
+                self.keys.leave(frame.left.tolist())
             self.offloading.leave(gone)
             for vehicle in gone:
                 self._vehicle_hosts.pop(vehicle, None)
@@ -242,6 +277,8 @@ class Simulation:
                 speed_mps=frame.speed_mps,
                 site=self.channel.air.serving,
             )
+        if self.ledger is not None:
+            self.ledger.tick()
         self._release(frame, now, min((tick + 1) * self.source.step_s, self.scenario.duration_s))
         self.facts.tick(now)
 
@@ -304,6 +341,10 @@ class Simulation:
             self.scenario.radio.vehicle_power_w,
             observation.max_power_w,
         )
+        if self.keys is not None and action.detector is not None and "detector" in knobs:
+            self.keys.set_detector(np.asarray(action.detector, float))
+        if self.ledger is not None and action.proposer is not None and "proposer" in knobs:
+            self.ledger.suggest(int(action.proposer))
         for name, knob in _KNOBS.items():
             if getattr(action, name) is not None and knob not in knobs:
                 self._ignored[name] = knob
@@ -336,6 +377,8 @@ class Simulation:
         if (now / self.scenario.trace.sample_s) % 1.0:
             self._sample(0)
         self.offloading.finish()
+        if self.ledger is not None:
+            self.ledger.finish()
         for task in as_tasks(self.waiting.take(len(self.waiting))):
             self.offloading.refuse(task, Status.IN_FLIGHT, now)
         self._over = True

@@ -67,14 +67,15 @@ def build_topology(xy_m: FloatArray, backhaul: Backhaul, cloud: Cloud | None) ->
         gate = count + (cloud is not None)
         graph.add_edges_from(((site, gate) for site in range(count)), **wire)
     else:
-        graph.add_edges_from(_mesh(xy_m, backhaul.neighbours), **wire)
+        graph.add_edges_from(mesh_wires(xy_m, backhaul.neighbours), **wire)
         gate = int(np.argmin(((xy_m - xy_m.mean(axis=0)) ** 2).sum(axis=1)))
     if cloud is not None and cloud_node is not None:
         graph.add_edge(gate, cloud_node, latency_s=cloud.latency_s, bandwidth_bps=cloud.bandwidth_bps)
     return Topology(graph, count, cloud_node)
 
 
-def _mesh(xy_m: FloatArray, neighbours: int) -> Sequence[tuple[int, int]]:
+def mesh_wires(xy_m: FloatArray, neighbours: int) -> Sequence[tuple[int, int]]:
+    """Wires to this many nearest nodes; clusters that are left apart are joined by the shortest gap between them."""
     count = len(xy_m)
     if count == 1:
         return []

@@ -95,6 +95,11 @@ class Channel:
         row = self._row.get(vehicle)
         return NOWHERE if row is None else self._serving[row]
 
+    def place(self, vehicle: int) -> tuple[float, float]:
+        """Where a vehicle on the map was at the last tick: x and y in m."""
+        x_m, y_m = self.air.xy_m[self._row[vehicle]].tolist()
+        return x_m, y_m
+
     # --- what the tick does ----------------------------------------------------------------------------------------
 
     def tick(self, numbers: IntArray, xy_m: FloatArray, left: IntArray, tick: int) -> None:

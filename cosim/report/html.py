@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from cosim.errors import InputError
-from cosim.report import payload
+from cosim.report import key_map, payload
 from cosim.report.pack import Packed
 from cosim.report.playback import UNIT_M, kept, places, roads, stories
 from cosim.trace.reader import Trace
@@ -59,7 +59,8 @@ def page(runs: Sequence[Path], folder: Path = Path(), tell: Tell | None = None) 
     inside = "".join(
         f'<script type="text/plain" id="blob-{number}">{text}</script>\n' for text, number in blobs.items()
     )
-    css, script = (_source(name) for name in ("page.css", "page.js"))
+    extra = [name for name in ("keys", "ledger") if any(one["series"][name] for one in data)]
+    css, script = _source("page.css"), "".join(_source(f"{name}.js") for name in (*extra, "page"))
     title = ", ".join(dict.fromkeys(one["header"]["scenario"] for one in data))
     parts = {
         "TITLE": _escaped(f"{title} - cosim report"),
@@ -104,7 +105,15 @@ def _run(trace: Trace, folder: Path, blobs: dict[str, int], tell: Tell) -> dict[
         "roads": stored(roads(area)),
         "places": moved,
         "stories": told,
+        "key_net": _key_net(trace, stored) if shown["keys"] else None,
     }
+
+
+def _key_net(trace: Trace, stored: Callable[[Packed], dict[str, Any]]) -> dict[str, Any]:
+    """Where the key network is, and what its pools held for the playback."""
+    levels = key_map.levels(trace)
+    net = {"nodes": key_map.nodes(trace), "links": key_map.links(trace)}
+    return {**net, "unit_bit": levels.unit_bit, "levels": stored(levels.packed)}
 
 
 def _source(name: str) -> str:

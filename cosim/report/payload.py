@@ -10,6 +10,8 @@ from cosim.report.digits import figures
 from cosim.report.gather import LEVELS, Outcomes, by_cell, by_position, hexagons, latency_curves, outcomes
 from cosim.report.ground import Ground, ground
 from cosim.report.headline import HEADLINE
+from cosim.report.keys import key_series
+from cosim.report.ledger import ledger_series
 from cosim.trace.metrics import Kpis, kpis
 from cosim.trace.reader import Trace
 from cosim.types import AnyArray
@@ -70,8 +72,8 @@ def _blank(half: str) -> str:
 
 
 def series(trace: Trace, area: Ground) -> dict[str, Any]:
-    """What the figures show."""
-    over_time = outcomes(trace)
+    """What the figures show; `keys` and `ledger` are None in a run without them."""
+    over_time, scenario = outcomes(trace), trace.scenario
     return {
         "levels": LEVELS,
         "latency_s": {tier: {"tasks": tasks, "curve": curve} for tier, (tasks, curve) in latency_curves(trace).items()},
@@ -80,6 +82,8 @@ def series(trace: Trace, area: Ground) -> dict[str, Any]:
         "traffic": _traffic(trace, over_time),
         "hosts": _hosts(trace),
         "latency_map": _latency_map(trace, area),
+        "keys": key_series(trace, over_time) if scenario.keys else None,
+        "ledger": ledger_series(trace) if scenario.ledger else None,
     }
 
 
@@ -141,7 +145,11 @@ def sites(trace: Trace) -> list[dict[str, Any]]:
 
 def frame(trace: Trace, folder: Path) -> Ground:
     """The ground under a run."""
-    return ground(trace.scenario, trace.sql("SELECT x_m, y_m FROM site_deployed WHERE NOT isnan(x_m)"), folder)
+    places = trace.sql(
+        "SELECT x_m, y_m FROM site_deployed WHERE NOT isnan(x_m) "
+        "UNION ALL SELECT x_m, y_m FROM key_node_deployed WHERE NOT isnan(x_m)"
+    )
+    return ground(trace.scenario, places, folder)
 
 
 def plain(value: Any) -> Any:

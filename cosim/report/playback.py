@@ -11,6 +11,7 @@ import pandas as pd
 
 from cosim.report.ground import Ground
 from cosim.report.pack import Packed, differences, pack
+from cosim.trace.keyed import key_waits
 from cosim.trace.reader import Trace
 from cosim.types import BoolArray, FloatArray, IntArray, Status
 
@@ -86,7 +87,8 @@ def stories(trace: Trace, keep: Kept) -> Packed:
     """Vehicles, their tasks and cells, and the hosts' samples.
 
     Columns, all by vehicle in order: `ids` (UTF-8, a line each), `type`, totals of tasks, `tasks` (how many are kept),
-    `cells` (changes of cell); then kept tasks by vehicle and release, changes of cell, and hosts by site and time.
+    `cells` (changes of cell); then kept tasks by vehicle and release (`up_key` and `down_key` only in a run with keys),
+    changes of cell, and hosts by site and time.
     """
     vehicles = trace.sql("SELECT vehicle, vehicle_id, vehicle_type FROM vehicle_entered ORDER BY vehicle")
     count = int(vehicles.vehicle.max()) + 1 if len(vehicles) else 0
@@ -134,7 +136,18 @@ def _tasks(trace: Trace, keep: Kept, count: int) -> dict[str, IntArray]:
         "deadline_ms": _ms(rows.deadline_s - rows.released_s),
         **{name: rows[name].to_numpy(np.int64) for name in plain},
         **{f"{name.removesuffix('_s')}_ms": lasted[:, place] for place, name in enumerate(_STAGES)},
+        **(_keyed(trace, rows.task.to_numpy(np.int64)) if trace.scenario.keys else {}),
     }
+
+
+def _keyed(trace: Trace, task: IntArray) -> dict[str, IntArray]:
+    """Waits for the keys of uplinks and downlinks in ms; each is the end of the stage before its transfer."""
+    order = np.argsort(task)
+    found = {}
+    for name, wait_s in zip(("up_key", "down_key"), key_waits(trace, task[order]), strict=True):
+        found[name] = np.zeros(len(task), dtype=np.int64)
+        found[name][order] = np.rint(wait_s * 1e3)
+    return found
 
 
 def _cells(trace: Trace, count: int) -> dict[str, IntArray]:

@@ -4,7 +4,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field, model_validator
 
-from cosim.scenario.key_rates import KeyEnvironment, KeyRateModel, QibVecRate
+from cosim.scenario.key_rates import DecoyBb84Rate, KeyEnvironment, KeyRateModel
 from cosim.scenario.section import Name, NonNegative, Positive, Real, Section, Whole
 
 MOST_BIT = 2**53
@@ -185,7 +185,7 @@ KeyAttack: TypeAlias = Annotated[Eavesdropper | FibreCut, Field(discriminator="k
 class Keys(Section):
     """Quantum key distribution: links fill pools, transfers draw on them and wait for them."""
 
-    rate: KeyRateModel = Field(default_factory=lambda: QibVecRate(kind="qib_vec"))
+    rate: KeyRateModel = Field(default_factory=lambda: DecoyBb84Rate(kind="decoy_bb84"))
     environment: KeyEnvironment = Field(default_factory=KeyEnvironment)
     topology: KeyTopology = Field(default_factory=KeyTopology)
     pool: LinkPool = Field(default_factory=LinkPool)

@@ -3,6 +3,7 @@
 From release to end a task's time is cut, without a gap, into
 
     decision_wait   release to the first step: the epoch and `decisions.inference_s`
+    key             from asking for a key to drawing it or going without, before the uplink and before the downlink
     coverage        transfers without a cell
     handover        interruptions of transfers, and what a restart sends again
     shared_cell     time on the air beyond the lone time, up and down (`cosim.trace.airtime`)
@@ -11,6 +12,7 @@ From release to end a task's time is cut, without a gap, into
     weaker_link     the rest of it: the link became slower than it was at the decision
     backhaul        wires to the host and back
     queue           waiting at the host
+    block           of queue and shared_cpu, what the ledger's work took
     shared_cpu      execution beyond cycles / core_hz (processor sharing)
     execution       up to cycles on the fastest core of the run's sites and cloud
     slow_cpu        the rest of the execution: the chosen core is slower than that one
@@ -21,10 +23,15 @@ weaker_link. Without coverage at the decision the whole lone uplink is sending. 
 air no fact tells, what exceeds bits / alone_bps is shared_cell. Under NOMA shared_cell is the excess over
 bits / alone_bps, as far as it was not alone.
 
-The cause of a loss is its status where that says it (no coverage, rejected, left, no energy, helper lost). A task that
-was late or expired had too short a deadline if sending + execution + receiving, as they are or for phases that it did
-not reach as the decision knew them, exceed the time from release to deadline; otherwise its cause is the largest of
-the other parts, the first in the list above where two are equal.
+block: while the task waits in its host's queue, the ledger's core-seconds at that host (`cosim.trace.ledger_load`) over
+the host's cores, at most the wait: with one core that is the time in which the ledger held it. While the task is
+executed, likewise, at most what the execution lasts beyond cycles / core_hz. A key that is asked for and not drawn is
+waited for up to the transfer that goes without it, or up to the task's end.
+
+The cause of a loss is its status where that says it (no coverage, no key, rejected, left, no energy, helper lost). A
+task that was late or expired had too short a deadline if sending + execution + receiving, as they are or for phases
+that it did not reach as the decision knew them, exceed the time from release to deadline; otherwise its cause is the
+largest of the other parts, the first in the list above where two are equal.
 """
 
 from collections.abc import Mapping
@@ -36,8 +43,10 @@ import pandas as pd
 
 from cosim.scenario.radio import Noma
 from cosim.trace.airtime import ROUNDING_S, Airtime, Legs, airtime, legs
+from cosim.trace.keyed import key_waits
+from cosim.trace.ledger_load import ledger_loads, taken_s
 from cosim.trace.reader import Trace
-from cosim.types import BoolArray, FloatArray, IntArray, Status, Tier
+from cosim.types import NOWHERE, BoolArray, FloatArray, IntArray, Status, Tier
 
 
 class Cause(StrEnum):
@@ -50,9 +59,11 @@ class Cause(StrEnum):
     SHARED_CELL = "shared_cell"
     BACKHAUL = "backhaul"
     QUEUE = "queue"
+    BLOCK = "block"
     SHARED_CPU = "shared_cpu"
     SLOW_CPU = "slow_cpu"
     DECISION_WAIT = "decision_wait"
+    KEY = "key"
     DEADLINE = "deadline"
     REJECTED = "rejected"
     LEFT = "left"
@@ -62,6 +73,7 @@ class Cause(StrEnum):
 
 AVOIDABLE: Final = (
     Cause.DECISION_WAIT,
+    Cause.KEY,
     Cause.COVERAGE,
     Cause.HANDOVER,
     Cause.SHARED_CELL,
@@ -69,6 +81,7 @@ AVOIDABLE: Final = (
     Cause.WEAKER_LINK,
     Cause.BACKHAUL,
     Cause.QUEUE,
+    Cause.BLOCK,
     Cause.SHARED_CPU,
     Cause.SLOW_CPU,
 )
@@ -84,10 +97,11 @@ _BY_STATUS: Final = {
     Status.LEFT: Cause.LEFT,
     Status.NO_ENERGY: Cause.NO_ENERGY,
     Status.HELPER_LOST: Cause.HELPER_LOST,
+    Status.NO_KEY: Cause.KEY,
 }
 _FACTS = """
-SELECT task, status, e.tier, e.time_s, e.released_s, e.deadline_s, decided_s, uplink_s, uplinked_s, queued_s, started_s,
-  executed_s, downlink_s, input_bit * efficiency AS bit, alone_bps, clean_bps, core_hz,
+SELECT task, status, e.tier, e.target, e.time_s, e.released_s, e.deadline_s, decided_s, uplink_s, uplinked_s, queued_s,
+  started_s, executed_s, downlink_s, input_bit * efficiency AS bit, alone_bps, clean_bps, core_hz, cores,
   cycles * CASE WHEN e.tier IN (1, 2) THEN edge_accuracy ELSE vehicle_accuracy END AS cycles
 FROM task_ended e JOIN task_released r USING (task) LEFT JOIN task_decided d USING (task)
   LEFT JOIN site_deployed s ON e.tier IN (1, 2) AND s.site = e.target
@@ -119,14 +133,22 @@ def explain(trace: Trace, which: str = WRONG, ways: Legs | None = None) -> pd.Da
     facts["fastest_hz"] = np.full(len(task), _fastest_hz(trace))
     up, down = (_of(airtime(ways, radio, count, up=direction), task) for direction in (True, False))
     steps = _steps(facts)
+    key_up_s, key_down_s = (
+        np.minimum(*pair) for pair in zip(key_waits(trace, task), (steps["decision"], steps["back"]), strict=True)
+    )
+    executed = _execution(facts, steps["execution"])
+    ledger_queue_s, ledger_cpu_s = _ledger(trace, facts, steps["queue"], executed[Cause.SHARED_CPU])
     parts = {
-        Cause.DECISION_WAIT: steps["decision"],
+        Cause.DECISION_WAIT: steps["decision"] - key_up_s,
+        Cause.KEY: key_up_s + key_down_s,
         Cause.COVERAGE: up.coverage_s + down.coverage_s,
         Cause.HANDOVER: up.handover_s + down.handover_s,
-        Cause.BACKHAUL: steps["there"] + steps["back"],
-        Cause.QUEUE: steps["queue"],
+        Cause.BACKHAUL: steps["there"] + (steps["back"] - key_down_s),
+        Cause.QUEUE: steps["queue"] - ledger_queue_s,
+        Cause.BLOCK: ledger_queue_s + ledger_cpu_s,
         **_uplink(facts, _sent(facts, steps["uplink"], up, isinstance(radio.access, Noma)), down),
-        **_execution(facts, steps["execution"]),
+        **executed,
+        Cause.SHARED_CPU: executed[Cause.SHARED_CPU] - ledger_cpu_s,
         "receiving": np.where(facts["tier"] == Tier.NEIGHBOUR, steps["downlink"], down.lone_s),
     }
     needed_s = _needed_s(facts, parts)
@@ -207,6 +229,22 @@ def _execution(facts: Mapping[str, FloatArray], took_s: FloatArray) -> dict[str,
     best_s = np.minimum(own_s, _ratio(facts["cycles"], facts["fastest_hz"]))
     best_s = np.where(own_s - best_s < ROUNDING_S, own_s, best_s)
     return {"execution": best_s, Cause.SLOW_CPU: own_s - best_s, Cause.SHARED_CPU: took_s - own_s}
+
+
+def _ledger(
+    trace: Trace, facts: Mapping[str, FloatArray], queue_s: FloatArray, excess_s: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """What the ledger's work took of the time in the queue and of the execution's excess."""
+    loads = ledger_loads(trace)
+    if not loads:
+        return np.zeros(len(queue_s)), np.zeros(len(queue_s))
+    site = np.where(np.isin(facts["tier"], (Tier.EDGE, Tier.CLOUD)), facts["target"], NOWHERE).astype(np.int64)
+    started_s, executed_s = (
+        np.where(np.isnan(facts[name]), facts["time_s"], facts[name]) for name in ("started_s", "executed_s")
+    )
+    waited_s = taken_s(loads, site, facts["cores"], facts["queued_s"], started_s)
+    shared_s = taken_s(loads, site, facts["cores"], facts["started_s"], executed_s)
+    return np.minimum(waited_s, queue_s), np.minimum(shared_s, excess_s)
 
 
 def _needed_s(facts: Mapping[str, FloatArray], parts: Mapping[str, FloatArray]) -> FloatArray:

@@ -15,7 +15,8 @@ import numpy as np
 import pyarrow as pa
 
 from cosim.rng import keyed_bits
-from cosim.trace.schema import FACTS, SCHEMA_VERSION, Column, columns
+from cosim.trace.column import Column
+from cosim.trace.schema import FACTS, SCHEMA_VERSION, columns
 from cosim.types import AnyArray
 
 CHECK = "row_check"

@@ -16,7 +16,7 @@ from cosim.trace.manifest import Manifest, read_manifest
 from cosim.trace.provenance import Provenance, read_provenance
 from cosim.trace.schema import FACTS
 from cosim.trace.timeline import timeline
-from cosim.types import Direction, Phase, Status, Tier
+from cosim.types import Direction, KeyState, LinkState, Phase, Status, Tier, Work
 
 _SQL_TYPES = {
     "<f8": "DOUBLE",
@@ -32,6 +32,9 @@ NAMES: dict[str, type[IntEnum]] = {
     "phase_name": Phase,
     "tier_name": Tier,
     "direction_name": Direction,
+    "key_state_name": KeyState,
+    "link_state_name": LinkState,
+    "work_name": Work,
 }
 """SQL functions that turn a code into its word."""
 
@@ -39,8 +42,8 @@ NAMES: dict[str, type[IntEnum]] = {
 class Trace:
     """A run folder behind an in-memory database with one view for each kind, for example `task_ended`.
 
-    The views have `seq` and the fact's columns; order by time_s, then seq. `status_name(status)`, `phase_name`,
-    `tier_name` and `direction_name` give words for codes. Queries can read the run folder and nothing else.
+    The views have `seq` and the fact's columns; order by time_s, then seq. `status_name(status)` and the like
+    give words for codes (`NAMES`). Queries can read the run folder and nothing else.
     """
 
     def __init__(self, run: Path, manifest: Manifest) -> None:
@@ -83,9 +86,10 @@ class Trace:
         ]
         types = {"seq": "BIGINT", **{name: _SQL_TYPES[column.code] for name, column in stored.columns.items()}}
         if not files:
-            empty = ", ".join(f"CAST(NULL AS {sql_type}) AS {name}" for name, sql_type in types.items())
+            empty = ", ".join(f'CAST(NULL AS {sql_type}) AS "{name}"' for name, sql_type in types.items())
             return f"SELECT {empty} WHERE false"
-        return f"SELECT {', '.join(types)} FROM read_parquet([{', '.join(files)}])"
+        names = ", ".join(f'"{name}"' for name in types)  # one of them may be a word of SQL
+        return f"SELECT {names} FROM read_parquet([{', '.join(files)}])"
 
     @property
     def complete_to_s(self) -> float:

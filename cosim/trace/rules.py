@@ -1,7 +1,8 @@
 """What must hold of the rows of a run, as queries that give the rows of which it does not."""
 
-from dataclasses import dataclass
-
+from cosim.trace.key_rules import key_end_rules, key_rules
+from cosim.trace.ledger_rules import ledger_rules
+from cosim.trace.rule import Rule, amounts, totals, where
 from cosim.types import NOWHERE, Phase, Status, Tier
 
 _LIFE = (
@@ -18,22 +19,9 @@ _LIFE = (
 _SITES = f"(SELECT site FROM site_deployed UNION ALL SELECT {NOWHERE})"
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """A query for the `seq` of rows of one kind that break a law, and what to say of them."""
-
-    kind: str
-    why: str
-    query: str
-
-
-def _where(kind: str, why: str, condition: str) -> Rule:
-    return Rule(kind, why, f"SELECT seq FROM {kind} WHERE {condition}")
-
-
 def row_rules() -> list[Rule]:
     """What holds at every moment of a run."""
-    return [*_order(), *_endings(), *_amounts(), *_places(), *_identity(), *_totals()]
+    return [*_order(), *_endings(), *_amounts(), *_places(), *_identity(), *_totals(), *key_rules(), *ledger_rules()]
 
 
 def completeness_rules() -> list[Rule]:
@@ -44,6 +32,7 @@ def completeness_rules() -> list[Rule]:
             "its task never ended",
             "SELECT seq FROM task_released ANTI JOIN task_ended USING (task)",
         ),
+        *key_end_rules(),
     ]
 
 
@@ -54,7 +43,7 @@ def _order() -> list[Rule]:
     for place, later in enumerate(_LIFE[1:], start=1):
         earlier = f"greatest({', '.join(known[:place])})"
         condition = f"NOT isnan({later}) AND {later} < {earlier}"
-        rules.append(_where("task_ended", f"its {later} is before an earlier step of its life", condition))
+        rules.append(where("task_ended", f"its {later} is before an earlier step of its life", condition))
     pairs = (
         ("decided_s", "uplink_s"),
         ("uplink_s", "uplinked_s"),
@@ -63,8 +52,8 @@ def _order() -> list[Rule]:
     )
     for earlier, later in pairs:
         why = f"it has {later} without {earlier}"
-        rules.append(_where("task_ended", why, f"NOT isnan({later}) AND isnan({earlier})"))
-    rules.append(_where("task_released", "its deadline is before its release", "deadline_s < time_s"))
+        rules.append(where("task_ended", why, f"NOT isnan({later}) AND isnan({earlier})"))
+    rules.append(where("task_released", "its deadline is before its release", "deadline_s < time_s"))
     return rules
 
 
@@ -91,24 +80,21 @@ def _endings() -> list[Rule]:
             f"phase = {Phase.EXECUTION:d} AND (isnan(started_s) OR NOT isnan(executed_s))",
         ),
     )
-    return [_where("task_ended", why, condition) for why, condition in ended]
+    return [where("task_ended", why, condition) for why, condition in ended]
 
 
 def _amounts() -> list[Rule]:
     """Energies, sizes and totals are numbers, and not negative."""
-    columns = {
-        "task_released": ("input_bit", "output_bit", "cycles"),
-        "task_ended": ("transmit_j", "vehicle_cpu_j", "edge_cpu_j"),
-        "host_sampled": ("number_s", "busy_core_s", "energy_j", "queued", "running", "served", "rejected"),
-        "cell_sampled": ("number_s", "busy_s", "sent_bit", "active"),
-        "traffic_sampled": ("alive_number_s", "alive", "waiting", "vehicles", "covered"),
-        "transfer_moved": ("left_bit",),
-    }
-    return [
-        _where(kind, f"its {name} is negative or no number", f"NOT ({name} >= 0) OR isnan({name}::DOUBLE)")
-        for kind, names in columns.items()
-        for name in names
-    ]
+    return amounts(
+        {
+            "task_released": ("input_bit", "output_bit", "cycles"),
+            "task_ended": ("transmit_j", "vehicle_cpu_j", "edge_cpu_j"),
+            "host_sampled": ("number_s", "busy_core_s", "energy_j", "queued", "running", "served", "rejected"),
+            "cell_sampled": ("number_s", "busy_s", "sent_bit", "active"),
+            "traffic_sampled": ("alive_number_s", "alive", "waiting", "vehicles", "covered"),
+            "transfer_moved": ("left_bit",),
+        }
+    )
 
 
 def _places() -> list[Rule]:
@@ -122,13 +108,13 @@ def _places() -> list[Rule]:
         "vehicle_moved": ("site",),
     }
     rules = [
-        _where(kind, f"its {name} is no deployed site", f"{name} NOT IN {_SITES}")
+        where(kind, f"its {name} is no deployed site", f"{name} NOT IN {_SITES}")
         for kind, names in columns.items()
         for name in names
     ]
     at_host = f"tier IN ({Tier.EDGE:d}, {Tier.CLOUD:d}) AND target NOT IN (SELECT site FROM site_deployed)"
-    rules.extend(_where(kind, "its target is no deployed site", at_host) for kind in ("task_decided", "task_ended"))
-    rules.append(_where("cell_changed", "it goes from a cell to the same cell", "from_site = to_site"))
+    rules.extend(where(kind, "its target is no deployed site", at_host) for kind in ("task_decided", "task_ended"))
+    rules.append(where("cell_changed", "it goes from a cell to the same cell", "from_site = to_site"))
     return rules
 
 
@@ -168,14 +154,10 @@ def _identity() -> list[Rule]:
 
 def _totals() -> list[Rule]:
     """Running totals never shrink."""
-    totals = {
-        ("host_sampled", "site"): ("number_s", "busy_core_s", "energy_j", "served", "rejected"),
-        ("cell_sampled", "site, direction"): ("number_s", "busy_s", "sent_bit"),
-        ("traffic_sampled", "1"): ("alive_number_s",),
-    }
-    rules = []
-    for (kind, key), names in totals.items():
-        shrinks = " OR ".join(f"{name} < lag({name}) OVER place" for name in names)
-        query = f"SELECT seq FROM {kind} WINDOW place AS (PARTITION BY {key} ORDER BY seq) QUALIFY {shrinks}"
-        rules.append(Rule(kind, "a running total is smaller than before", query))
-    return rules
+    return totals(
+        {
+            ("host_sampled", "site"): ("number_s", "busy_core_s", "energy_j", "served", "rejected"),
+            ("cell_sampled", "site, direction"): ("number_s", "busy_s", "sent_bit"),
+            ("traffic_sampled", "1"): ("alive_number_s",),
+        }
+    )

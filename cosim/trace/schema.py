@@ -7,24 +7,34 @@ thing did not happen.
 """
 
 from dataclasses import dataclass, fields
-from typing import Annotated, Any, NamedTuple, TypeAlias, get_type_hints
+from typing import Annotated, Any, get_type_hints
 
-SCHEMA_VERSION = 1
+from cosim.trace.column import Column, SiteNumber, TaskId, Text, Time, Vehicle
+from cosim.trace.key_facts import (
+    KeyBlockDistilled,
+    KeyLinkChanged,
+    KeyLinkDeployed,
+    KeyNodeDeployed,
+    KeyPoolSampled,
+    TaskKeyed,
+    VehicleKeysFilled,
+    VehicleKeysSampled,
+)
+from cosim.trace.ledger_facts import (
+    BatchCommitted,
+    BatchSealed,
+    BlockCommitted,
+    BlockProposed,
+    ConsensusWorked,
+    EvidenceCommitted,
+    OffenceFound,
+    StakeChanged,
+    ValidatorDeployed,
+    ValidatorsParted,
+    VoteCast,
+)
 
-
-class Column(NamedTuple):
-    """How a field is stored and read: NumPy type, unit, meaning. Text columns have the code "O"."""
-
-    code: str
-    unit: str
-    meaning: str = ""
-
-
-Time: TypeAlias = Annotated[float, Column("<f8", "s", "simulated time")]
-TaskId: TypeAlias = Annotated[int, Column("<i8", "", "task, counted from 0 in order of release")]
-Vehicle: TypeAlias = Annotated[int, Column("<i4", "", "vehicle number, counted from 0 in order of entry")]
-SiteNumber: TypeAlias = Annotated[int, Column("<i4", "", "site number, as in SiteDeployed")]
-Text: TypeAlias = Annotated[str, Column("O", "", "name")]
+SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +237,25 @@ FACTS: tuple[type[Any], ...] = (
     HostSampled,
     CellSampled,
     TrafficSampled,
+    KeyNodeDeployed,
+    KeyLinkDeployed,
+    KeyBlockDistilled,
+    KeyLinkChanged,
+    KeyPoolSampled,
+    VehicleKeysFilled,
+    VehicleKeysSampled,
+    TaskKeyed,
+    ValidatorDeployed,
+    StakeChanged,
+    BatchSealed,
+    BlockProposed,
+    VoteCast,
+    OffenceFound,
+    BlockCommitted,
+    BatchCommitted,
+    EvidenceCommitted,
+    ConsensusWorked,
+    ValidatorsParted,
 )
 """All kinds, in the order of storage and digest."""
 

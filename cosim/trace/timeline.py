@@ -7,15 +7,22 @@ from typing import Any
 import pandas as pd
 
 from cosim.errors import InputError
-from cosim.types import NOWHERE, Direction, Phase, Status, Tier
+from cosim.types import NOWHERE, Direction, KeyState, Phase, Status, Tier
 
 _STEPS = (
+    ("up_asked_s", "asks for a key for its uplink"),
+    ("up_keyed_s", "{up_drawn} for its uplink"),
+    ("up_downgraded_s", "downgraded: its uplink goes without a quantum key"),
     ("uplink_s", "uplink starts"),
     ("uplinked_s", "uplink ends in cell {uplink_site}"),
     ("queued_s", "enters the queue of {host}"),
     ("started_s", "execution starts at {host}"),
     ("executed_s", "execution ends"),
+    ("down_asked_s", "asks for a key for its downlink"),
+    ("down_keyed_s", "{down_drawn} for its downlink"),
+    ("down_downgraded_s", "downgraded: its downlink goes without a quantum key"),
     ("downlink_s", "downlink starts"),
+    ("refused_s", "refused: the key that it waits for has not come"),
 )
 
 
@@ -43,8 +50,9 @@ def timeline(sql: Callable[[str], pd.DataFrame], task: int) -> list[tuple[float,
         *_moved(sql(f"SELECT * FROM transfer_moved WHERE task = {task:d} ORDER BY seq"), sites),
         *_cells(sql, release, ended, sites),
     ]
+    keyed = sql(f"SELECT * EXCLUDE (time_s) FROM task_keyed WHERE task = {task:d}").to_dict("records")
     for row in ended.to_dict("records"):
-        events.extend(_lived(row, sites))
+        events.extend(_lived({**row, **(_keyed(keyed[0], row) if keyed else {})}, sites))
     return sorted(events, key=lambda event: event[0])
 
 
@@ -99,11 +107,24 @@ def _cells(
         )
 
 
+def _keyed(keys: dict[Any, Any], life: dict[Any, Any]) -> dict[str, Any]:
+    """The steps of a task's keys, as columns beside those of its life."""
+    steps = {name: keys[name] for name in ("up_asked_s", "up_keyed_s", "down_asked_s", "down_keyed_s")}
+    for way, transfer in (("up", "uplink_s"), ("down", "downlink_s")):
+        bit, hops = keys[f"{way}_bit"], keys[f"{way}_hops"]
+        relayed = f" over {hops} link{'' if hops == 1 else 's'}" if hops else ""
+        steps[f"{way}_drawn"] = f"draws {bit} bit of key{relayed}" if bit else "finds a key that another has drawn"
+        without = not math.isnan(keys[f"{way}_asked_s"]) and math.isnan(keys[f"{way}_keyed_s"])
+        steps[f"{way}_downgraded_s"] = life[transfer] if without else math.nan
+    steps["refused_s"] = life["time_s"] if keys["state"] == KeyState.REFUSED else math.nan
+    return steps
+
+
 def _lived(row: dict[Any, Any], sites: dict[int, str]) -> Iterator[tuple[float, str]]:
     host = _host(row["tier"], row["target"], sites)
     for column, text in _STEPS:
-        if not math.isnan(row[column]):
-            yield row[column], text.format(host=host, uplink_site=_site(row["uplink_site"], sites))
+        if not math.isnan(row.get(column, math.nan)):
+            yield row[column], text.format_map({**row, "host": host, "uplink_site": _site(row["uplink_site"], sites)})
     spare_s = row["deadline_s"] - row["time_s"]
     text = (
         f"ends {Status(row['status']).name} in phase {Phase(row['phase']).name} after "

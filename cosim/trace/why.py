@@ -13,7 +13,7 @@ from cosim.trace.reader import Trace
 from cosim.types import IntArray, Status, Tier
 
 SHOWN = 10
-"""Tasks that are named in a sentence; the rest is a number."""
+"""Tasks or blocks that are named in a sentence; the rest is a number."""
 SENTENCES: Mapping[str, str] = {
     Cause.COVERAGE: "its transfers waited for coverage",
     Cause.HANDOVER: "handovers interrupted its transfers",
@@ -22,9 +22,11 @@ SENTENCES: Mapping[str, str] = {
     Cause.SHARED_CELL: "it shared its cell's band with other transfers",
     Cause.BACKHAUL: "the wires between its cell and its host took long",
     Cause.QUEUE: "it waited in the queue of its host",
+    Cause.BLOCK: "its host was busy with the ledger's blocks",
     Cause.SHARED_CPU: "it shared its host's processor with other tasks",
     Cause.SLOW_CPU: "its host is slower than the fastest core of the run",
     Cause.DECISION_WAIT: "it waited for the decision",
+    Cause.KEY: "it waited for quantum keys",
     Cause.DEADLINE: "the deadline was too short for its size: even alone it would not have been in time",
     Cause.REJECTED: "its host refused it: the queue was full, or the site has no processor",
     Cause.LEFT: "its vehicle left the map",
@@ -59,6 +61,8 @@ class Why:
     """Tasks that received from the same cells at the same time."""
     ahead: tuple[int, ...]
     """Tasks that its host executed while it queued."""
+    blocks: tuple[int, ...]
+    """Heights of the ledger whose work its host did while it queued, or beside it."""
 
     @property
     def lines(self) -> list[str]:
@@ -80,6 +84,8 @@ class Why:
                 yield f"{name}:{rate} beside {_named(others)}"
         if self.parts_s[Cause.QUEUE] > ROUNDING_S:
             yield f"queue: its host executed {_named(self.ahead)} meanwhile"
+        if self.parts_s[Cause.BLOCK] > ROUNDING_S:
+            yield f"ledger: {_numbered('block', self.blocks)} used its host meanwhile"
 
 
 def explained(trace: Trace, task: int) -> Why | None:
@@ -110,6 +116,7 @@ def explained(trace: Trace, task: int) -> Why | None:
         beside_up=_beside(ways, task, up=True),
         beside_down=_beside(ways, task, up=False),
         ahead=_ahead(trace, ended),
+        blocks=_blocks(trace, ended) if row[f"{Cause.BLOCK}_s"] > ROUNDING_S else (),
     )
 
 
@@ -120,8 +127,12 @@ def _fine(status: Status) -> str:
 def _named(tasks: tuple[int, ...]) -> str:
     if not tasks:
         return "no other task"
-    more = f" and {len(tasks) - SHOWN} more" if len(tasks) > SHOWN else ""
-    return f"{'task' if len(tasks) == 1 else 'tasks'} {', '.join(map(str, tasks[:SHOWN]))}{more}"
+    return _numbered("task", tasks)
+
+
+def _numbered(what: str, numbers: tuple[int, ...]) -> str:
+    more = f" and {len(numbers) - SHOWN} more" if len(numbers) > SHOWN else ""
+    return f"{what if len(numbers) == 1 else f'{what}s'} {', '.join(map(str, numbers[:SHOWN]))}{more}"
 
 
 def _received_s(ended: "pd.Series[float]") -> float:
@@ -156,3 +167,17 @@ def _ahead(trace: Trace, ended: "pd.Series[float]") -> tuple[int, ...]:
         f"AND {_HOST} = (SELECT {_HOST} FROM task_ended WHERE task = {int(ended['task'])}) ORDER BY started_s, task"
     )
     return tuple(rows.task.tolist())
+
+
+def _blocks(trace: Trace, ended: "pd.Series[float]") -> tuple[int, ...]:
+    """Heights whose work was on the task's host while it queued or, if it started at once, while it was executed."""
+    started_s, executed_s = (
+        ended["time_s"] if math.isnan(ended[name]) else ended[name] for name in ("started_s", "executed_s")
+    )
+    until_s = started_s if started_s - ended["queued_s"] > ROUNDING_S else executed_s
+    rows = trace.sql(
+        f"SELECT DISTINCT height FROM consensus_worked WHERE site = {int(ended['target'])} AND NOT isnan(started_s) "
+        f"AND started_s < {float(until_s) - ROUNDING_S!r} AND time_s > {float(ended['queued_s']) + ROUNDING_S!r} "
+        "ORDER BY height"
+    )
+    return tuple(rows.height.tolist())

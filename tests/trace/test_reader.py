@@ -6,7 +6,7 @@ import pytest
 
 from cosim.errors import InputError
 from cosim.trace.reader import Trace
-from cosim.trace.schema import FACTS, SiteDeployed, TaskEnded, TaskReleased, VehicleMoved, columns
+from cosim.trace.schema import FACTS, SCHEMA_VERSION, SiteDeployed, TaskEnded, TaskReleased, VehicleMoved, columns
 from cosim.trace.writer import TraceWriter
 
 BAD = [
@@ -121,7 +121,7 @@ def test_folders_that_cannot_be_read(run: Path, tmp_path: Path) -> None:
         Trace.open(run)
     assert "\n" not in str(caught.value)
     text = (run / "manifest.json").read_text()
-    (run / "manifest.json").write_text(text.replace('"schema_version": 1', '"schema_version": 99'))
+    (run / "manifest.json").write_text(text.replace(f'"schema_version": {SCHEMA_VERSION}', '"schema_version": 99'))
     with pytest.raises(InputError, match="schema_version=99"):
         Trace.open(run)
     (run / "manifest.json").write_text(text[:100])

@@ -10,7 +10,16 @@ from small_run import write_small_run
 
 from cosim.errors import InputError
 from cosim.trace.reader import Trace
-from cosim.trace.schema import FACTS, CellChanged, SiteDeployed, TaskReleased, VehicleEntered, VehicleLeft, columns
+from cosim.trace.schema import (
+    FACTS,
+    SCHEMA_VERSION,
+    CellChanged,
+    SiteDeployed,
+    TaskReleased,
+    VehicleEntered,
+    VehicleLeft,
+    columns,
+)
 from cosim.trace.writer import NullWriter, TraceWriter
 
 NAN = float("nan")
@@ -120,7 +129,7 @@ def test_parts_say_what_their_columns_mean(stored_run: Path) -> None:
             for name, column in columns(fact).items():
                 assert schema.field(name).metadata[b"unit"].decode() == column.unit
     released = pq.ParquetFile(stored_run / "task_released" / "part-00000.parquet")
-    assert released.schema_arrow.metadata[b"schema_version"] == b"1"
+    assert released.schema_arrow.metadata[b"schema_version"] == str(SCHEMA_VERSION).encode()
     assert released.schema_arrow.metadata[b"kind"] == b"task_released"
     assert released.metadata.row_group(0).column(1).compression == "ZSTD"
     assert "BYTE_STREAM_SPLIT" in released.metadata.row_group(0).column(1).encodings

@@ -2,13 +2,13 @@
 // One page about one run or several. Every number comes from the data in the page; nothing is fetched.
 
 const DATA = JSON.parse(document.getElementById("data").textContent);
-const STATUS = ["completed", "late", "no coverage", "rejected", "vehicle left", "expired", "no energy", "helper lost", "in flight"];
-const PHASES = ["decision", "uplink", "backhaul", "queue", "execution", "return", "downlink", "done"];
+const STATUS = ["completed", "late", "no coverage", "rejected", "vehicle left", "expired", "no energy", "helper lost", "in flight", "no key"];
+const PHASES = ["decision", "uplink", "backhaul", "queue", "execution", "return", "downlink", "done", "key"];
 const STAGES = ["decided_ms", "uplink_ms", "uplinked_ms", "queued_ms", "started_ms", "executed_ms", "downlink_ms", "time_ms"];
 const STAGE_PHASE = ["decision", "decision", "uplink", "backhaul", "queue", "execution", "return", "downlink"];
 const TIERS = ["local", "edge", "cloud", "neighbour"];
 const SPEEDS = [0.25, 0.5, 1, 2, 5, 10, 20, 60];
-const DONE = 7, DOWNLINK = 6, UPLINK = 1;
+const WAITING = 8, DONE = 7, DOWNLINK = 6, UPLINK = 1;
 const $ = (id) => document.getElementById(id);
 const several = DATA.runs.length > 1;
 const label = (head) => `${several && new Set(DATA.runs.map((r) => r.header.scenario)).size > 1 ? head.scenario + ", " : ""}${head.policy}, seed ${head.seed}`;
@@ -166,10 +166,10 @@ class Stories {
 // ---------------------------------------------------------------- figures
 
 const drawings = []; // functions that draw at the width of their place, again after a resize
-function card(title, note, draw) {
+function card(title, note, draw, more = "") {
   const place = h("div", { class: "plot" });
   drawings.push(() => { const width = place.clientWidth; if (width) { place.replaceChildren(); draw(place, width); } });
-  return h("figure", { class: "card" }, h("figcaption", {}, h("h3", {}, title), h("p", {}, note)), place);
+  return h("figure", { class: `card ${more}` }, h("figcaption", {}, h("h3", {}, title), h("p", {}, note)), place);
 }
 
 function ticks(high, count) {
@@ -179,14 +179,15 @@ function ticks(high, count) {
 }
 
 function legend(series, shape) {
-  return h("ul", { class: "legend" }, ...series.map((one) => h("li", {}, h("i", { class: `${shape} c-${one.colour}` }), one.name)));
+  return h("ul", { class: "legend" }, ...series.map((one) => h("li", {}, h("i", { class: `${one.shape || shape} c-${one.colour}` }), one.name)));
 }
 
-// series: [{name, colour, xs, ys}]; steps: ys belong to slices that begin at xs; stacked: areas on top of each other
-function chart(place, width, { series, x, y, high, steps, stacked, warmup, end, said }) {
-  const height = 210, left = 46, bottom = 36, top = 10, right = 14;
-  const tops = stacked ? series[0].ys.map((_, i) => series.reduce((sum, one) => sum + one.ys[i], 0)) : series.flatMap((one) => one.ys);
-  const most = high || Math.max(1e-9, ...tops.filter((v) => v !== null)) * 1.06;
+// series: [{name, colour, xs, ys}], with dots: points without a line, with lows: a band up to ys; steps: ys belong to slices that
+// begin at xs; stacked: areas on top of each other; spans: [{begin, end, kind, name}] shaded; levels: [{name, value}] across
+function chart(place, width, { series, x, y, high, steps, stacked, warmup, end, said, spans = [], levels = [] }) {
+  const height = 210, left = 54, bottom = 36, top = 10, right = 14;
+  const tops = stacked ? series[0].ys.map((_, i) => series.reduce((sum, one) => sum + one.ys[i], 0)) : [...series.flatMap((one) => one.ys), ...levels.map((one) => one.value)];
+  const most = high || Math.max(0, ...tops.filter((v) => v !== null)) * 1.06 || 1;
   const px = (v) => left + (width - left - right) * clamp(v / end, 0, 1), py = (v) => top + (height - top - bottom) * (1 - clamp(v / most, 0, 1));
   const root = s("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": said });
   for (const v of ticks(most, 4)) root.append(s("line", { class: "grid", x1: left, x2: width - right, y1: py(v), y2: py(v) }), s("text", { class: "tick", x: left - 6, y: py(v) + 4, "text-anchor": "end" }, short(v)));
@@ -194,28 +195,43 @@ function chart(place, width, { series, x, y, high, steps, stacked, warmup, end, 
   root.append(s("text", { class: "axis", x: (left + width - right) / 2, y: height - 3, "text-anchor": "middle" }, x),
     s("text", { class: "axis", x: 11, y: (height - bottom) / 2, "text-anchor": "middle", transform: `rotate(-90 11 ${(height - bottom) / 2})` }, y));
   if (warmup) root.append(s("rect", { class: "warmup", x: left, y: top, width: px(warmup) - left, height: height - top - bottom }));
+  shade(root, spans, px, top, height - top - bottom);
+  for (const { name, value, quiet } of levels) root.append(s("line", { class: quiet ? "level quiet" : "level", x1: left, x2: width - right, y1: py(value), y2: py(value) }), s("text", { class: "tick over", x: width - right - 2, y: py(value) - 4, "text-anchor": "end" }, name));
   let below = series[0].ys.map(() => 0);
   for (const one of series) {
     const upper = one.ys.map((v, i) => v === null ? null : stacked ? v + below[i] : v);
     const corners = (values) => values.flatMap((v, i) => v === null ? [] : steps ? [[px(one.xs[i]), py(v)], [px(i + 1 < one.xs.length ? one.xs[i + 1] : end), py(v)]] : [[px(one.xs[i]), py(v)]]);
     const path = (points) => points.map(([a, b]) => `${a.toFixed(1)},${b.toFixed(1)}`).join("L");
     if (!corners(upper).length) continue;
-    root.append(stacked ? s("path", { class: `area c-${one.colour}`, d: `M${path(corners(upper))}L${path(corners(below).reverse())}Z` })
-      : s("path", { class: `line c-${one.colour}`, d: `M${path(corners(upper))}` }));
+    if (one.dots) corners(upper).forEach(([cx, cy]) => root.append(s("circle", { class: `mark c-${one.colour}`, cx, cy, r: one.xs.length > 200 ? 1.8 : 3 })));
+    else if (one.lows) root.append(s("path", { class: "band", d: `M${path(corners(upper))}L${path(corners(one.lows).reverse())}Z` }));
+    else root.append(stacked ? s("path", { class: `area c-${one.colour}`, d: `M${path(corners(upper))}L${path(corners(below).reverse())}Z` })
+      : s("path", { class: `line c-${one.colour}`, d: runs(upper).map(([from, to]) => `M${path(corners(upper.map((v, i) => i < from || i >= to ? null : v)))}`).join("") }));
     if (stacked) below = upper;
   }
   const rule = s("line", { class: "rule", y1: top, y2: height - bottom, visibility: "hidden" });
   root.append(rule);
-  place.append(root, ...(series.length > 1 ? [legend(series, stacked ? "box" : "dash")] : []));
+  const kinds = [...new Map(spans.map((span) => [span.kind, { colour: span.kind, name: span.kind }])).values()];
+  place.append(root, ...(series.length + kinds.length > 1 ? [legend([...series.map((one) => one.lows ? { ...one, colour: "band", shape: "box" } : one.dots ? { ...one, shape: "dot" } : one), ...kinds.map((kind) => ({ ...kind, shape: "box" }))], stacked ? "box" : "dash")] : []));
   root.addEventListener("pointermove", (event) => {
     const at = clamp((event.offsetX - left) / (width - left - right), 0, 1) * end;
     rule.setAttribute("x1", px(at)); rule.setAttribute("x2", px(at)); rule.setAttribute("visibility", "visible");
     tip(event, [`${x}: ${short(at)}`, ...series.map((one) => {
       const i = Math.max(0, lastBefore(one.xs, 0, one.xs.length, at));
-      return `${one.name}: ${short(one.ys[i])}`;
-    })]);
+      return `${one.name}: ${one.lows && one.ys[i] !== null ? `${short(one.lows[i])} to ` : ""}${short(one.ys[i])}`;
+    }), ...spans.filter((span) => span.begin <= at && at <= span.end).map((span) => span.name)]);
   });
   root.addEventListener("pointerleave", () => { rule.setAttribute("visibility", "hidden"); tip(null); });
+}
+
+function runs(values) { // stretches without a gap, as [begin, end) pairs
+  const found = [];
+  values.forEach((v, i) => { if (v !== null) { if (i && values[i - 1] !== null) found.at(-1)[1] = i + 1; else found.push([i, i + 1]); } });
+  return found;
+}
+
+function shade(root, spans, px, y, height) {
+  for (const span of spans) root.append(s("rect", { class: `span c-${span.kind}`, x: px(span.begin), y, width: Math.max(1.5, px(span.end) - px(span.begin)), height }));
 }
 
 function tip(event, lines) {
@@ -257,17 +273,18 @@ function heat(place, width, run) { // tasks at each host over time, a row for ea
   place.append(root, scale(0, most, "tasks, waiting and executing"));
 }
 
-function bars(place, width, run) { // utilisation with its interval
-  const rows = Object.entries(run.kpis).filter(([name]) => name.startsWith("utilisation/")), row = clamp(210 / Math.max(1, rows.length), 15, 26);
-  const left = 62, right = 62, height = row * rows.length + 6, px = (v) => left + (width - left - right) * clamp(v, 0, 1);
-  const root = s("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `Utilisation: ${rows.map(([name, one]) => `${name.slice(12)} ${run.told[name][0]}`).join(", ")}` });
-  rows.forEach(([name, one], i) => {
+const sharesOf = (run, kind) => Object.entries(run.kpis).filter(([name]) => name.startsWith(kind)).map(([name, one]) => ({ name: name.slice(kind.length), value: one.value, half: one.half_width }));
+function bars(place, width, rows, said) { // rows: [{name, value, half}], shares with their intervals
+  const row = clamp(210 / Math.max(1, rows.length), 15, 26), left = 62, right = 62, height = row * rows.length + 6, px = (v) => left + (width - left - right) * clamp(v, 0, 1);
+  const percent = (v) => v === null ? "-" : `${(100 * v).toFixed(1)} %`;
+  const root = s("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `${said}: ${rows.map((one) => `${one.name} ${percent(one.value)}`).join(", ")}` });
+  rows.forEach(({ name, value, half }, i) => {
     const y = i * row, middle = y + row / 2;
-    root.append(s("text", { class: "tick", x: left - 6, y: middle + 4, "text-anchor": "end" }, name.slice(12)), s("rect", { class: "track", x: left, y: y + 3, width: px(1) - left, height: row - 6, rx: 2 }));
-    if (one.value === null) return;
-    root.append(s("rect", { class: "area c-edge", x: left, y: y + 3, width: px(one.value) - left, height: row - 6, rx: 2 }),
-      s("text", { class: "tick", x: px(1) + 6, y: middle + 4 }, `${(100 * one.value).toFixed(1)} %`));
-    if (one.half_width) root.append(s("line", { class: "rule", x1: px(one.value - one.half_width), x2: px(one.value + one.half_width), y1: middle, y2: middle }));
+    root.append(s("text", { class: "tick", x: left - 6, y: middle + 4, "text-anchor": "end" }, name), s("rect", { class: "track", x: left, y: y + 3, width: px(1) - left, height: row - 6, rx: 2 }));
+    if (value === null) return;
+    root.append(s("rect", { class: "area c-edge", x: left, y: y + 3, width: px(value) - left, height: row - 6, rx: 2 }),
+      s("text", { class: "tick", x: px(1) + 6, y: middle + 4 }, percent(value)));
+    if (half) root.append(s("line", { class: "rule", x1: px(value - half), x2: px(value + half), y1: middle, y2: middle }));
   });
   place.append(root);
 }
@@ -326,7 +343,7 @@ function figuresOf(run, roads) {
     card("Latency", "Share of finished tasks that took at most so long, by where they were executed.", draw(curves, { x: "latency (ms)", y: "tasks (%)", end: p99, high: 100, said: "Distribution of latency" })),
     card("Throughput and outcomes", "Tasks by time of release; the shaded warm-up is left out of the key figures.", draw(outcome, { ...time, y: "tasks/s", stacked: true, said: "Tasks per second over time by outcome" })),
     card("Queues", "Mean number of tasks at each host between samples.", run.series.hosts.site.length ? (place, width) => heat(place, width, run) : none),
-    card("Utilisation", "Busy share of each host's cores after the warm-up, with its interval.", (place, width) => bars(place, width, run)),
+    card("Utilisation", "Busy share of each host's cores after the warm-up, with its interval.", (place, width) => bars(place, width, sharesOf(run, "utilisation/"), "Utilisation")),
     card("Energy", "Mean power spent on the tasks released at that time.", draw(power, { ...time, y: "W", stacked: true, said: "Power over time" })),
     card("Handovers", "Changes from one serving site to another.", draw(one("handovers/s", traffic.handovers_per_s), { ...time, y: "per s", said: "Handovers per second over time" })),
     card("Coverage", "Share of vehicles on the map that have a serving site.", draw(one("covered (%)", traffic.covered.map((v) => v === null ? null : 100 * v)), { ...time, high: 100, y: "vehicles (%)", said: "Coverage over time" })),
@@ -338,8 +355,8 @@ function figuresOf(run, roads) {
 // ---------------------------------------------------------------- playback
 
 class Playback {
-  constructor(run, roads, places, stories) {
-    Object.assign(this, { run, roads, places, stories, time_s: Math.min(run.header.warmup_s, run.header.complete_to_s), playing: false, speed: 5, selected: null, zoom: 1, shift: [0, 0], shown: 0, linked: 0 });
+  constructor(run, roads, places, stories, keys) {
+    Object.assign(this, { run, roads, places, stories, keys, time_s: Math.min(run.header.warmup_s, run.header.complete_to_s), playing: false, speed: 5, selected: null, zoom: 1, shift: [0, 0], shown: 0, linked: 0 });
     this.end = run.header.complete_to_s;
     this.build();
   }
@@ -358,7 +375,7 @@ class Playback {
     this.element = h("section", { class: "card playback", "aria-label": "Playback of the city" },
       h("div", { class: "stage" }, this.canvas, h("div", { class: "zoom" }, button("+", "Zoom in (+)", () => this.rescale(1.5)), button("−", "Zoom out (-)", () => this.rescale(1 / 1.5)), button("⌂", "Whole map (0)", () => this.rescale(0)))),
       h("div", { class: "controls" }, this.play, this.slider, this.clock, this.pace),
-      h("ul", { class: "legend" }, key("dot c-vehicle", "vehicle"), key("ring c-lost", "without coverage"), key("dash c-edge", "uplink"), key("dash c-cloud", "downlink"), key("ring c-edge", "site, ring: CPU use"), key("box c-late", "bar: tasks waiting")),
+      h("ul", { class: "legend" }, key("dot c-vehicle", "vehicle"), key("ring c-lost", "without coverage"), key("dash c-edge", "uplink"), key("dash c-cloud", "downlink"), key("ring c-edge", "site, ring: CPU use"), key("box c-late", "bar: tasks waiting"), ...this.keys ? [h("li", {}, "QKD link, by its pool: ", scale(0, 100, "%")), key("dash c-cut", "link down")] : []),
       h("div", { class: "side" }, h("div", { class: "choose" }, this.chooser, this.number), this.story), this.said);
     this.element.addEventListener("keydown", (event) => this.key(event));
     this.canvas.addEventListener("click", (event) => { if (!this.dragged) this.pick(event.offsetX, event.offsetY); });
@@ -428,7 +445,7 @@ class Playback {
     const width = this.canvas.clientWidth, height = this.canvas.clientHeight, dense = devicePixelRatio || 1;
     if (!width) return;
     const style = getComputedStyle(document.documentElement);
-    this.ink = Object.fromEntries(["ink", "muted", "road", "panel", "vehicle", "lost", "edge", "cloud", "late"].map((name) => [name, style.getPropertyValue(`--${name}`).trim()]));
+    this.ink = Object.fromEntries(["ink", "muted", "road", "panel", "vehicle", "lost", "edge", "cloud", "late", "back"].map((name) => [name, style.getPropertyValue(`--${name}`).trim()]));
     const base = projection(this.run.frame, width, height, 24), [sx, sy] = base.fit.map((v) => v * this.zoom);
     this.on = { x: (v) => width / 2 + this.shift[0] + sx * (v - base.middle[0]), y: (v) => height / 2 + this.shift[1] - sy * (v - base.middle[1]) };
     this.layer = document.createElement("canvas");
@@ -445,6 +462,7 @@ class Playback {
     const paint = this.canvas.getContext("2d"), { on, ink, stories } = this, ms = this.time_s * 1e3;
     paint.clearRect(0, 0, this.canvas.clientWidth, this.canvas.clientHeight);
     paint.drawImage(this.layer, 0, 0, this.canvas.clientWidth, this.canvas.clientHeight);
+    if (this.keys) this.keys.draw(paint, on, ink, ms, this.zoom, this.run.sites);
     this.now = new Map();
     if (this.places) {
       const tick = this.time_s / this.places.tick_s, into = [0, 0];
@@ -533,6 +551,9 @@ class Playback {
   }
   facts(rows) { return h("dl", {}, ...rows.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, String(value))])); }
   siteStory(number) {
+    return [...this.hostStory(number), ...this.keys ? this.keys.story(number, this.time_s * 1e3) : [], ...this.run.series.ledger ? stakeStory(this.run.series.ledger, number, this.time_s) : []];
+  }
+  hostStory(number) {
     const site = this.run.sites[number], host = this.stories.hostAt(number, this.time_s * 1e3);
     if (!host) return [h("h3", {}, site.name), h("p", {}, "This site has no host; it only gives coverage.")];
     const own = this.stories.hostOf.get(number), samples = this.stories.sample_ms.length;
@@ -554,23 +575,28 @@ class Playback {
     return [h("h3", {}, `Vehicle ${number}`), h("p", { class: "keys" }, `${stories.ids[number]}, ${stories.types[stories.type[number]]}`),
       this.facts([...this.places ? [["now", at ? `x ${at[0].toFixed(1)} m, y ${at[1].toFixed(1)} m` : "not on the map"]] : [], ["serving site", site < 0 ? "none" : run.sites[site].name], ["tasks in the whole run", `${all}: ${done} in time, ${late} late, ${all - done - late - flight} lost${flight ? `, ${flight} in flight` : ""}`]]),
       h("p", {}, `Its last tasks, newest first.${thinned}`), rows.length ? h("ol", { class: "tasks" }, ...rows) : h("p", { class: "none" }, "None released yet."),
-      h("ul", { class: "legend" }, ...["decision", "uplink", "queue", "execution", "downlink"].map((name) => h("li", {}, h("i", { class: `box p-${name}` }), name)))];
+      h("ul", { class: "legend" }, ...["decision", ...stories.up_key ? ["key"] : [], "uplink", "queue", "execution", "downlink"].map((name) => h("li", {}, h("i", { class: `box p-${name}` }), name)))];
   }
   taskRow(i, ms) {
     const { stories, run } = this, status = stories.status[i], lasted = stories.lasted(i), ended = stories.released[i] + lasted <= ms && status !== 8;
     const where = stories.tier[i] < 0 ? "not decided" : stories.tier[i] === 0 ? "local" : stories.tier[i] === 3 ? `vehicle ${stories.target[i]}` : run.sites[stories.target[i]]?.name || TIERS[stories.tier[i]];
     const bar = h("span", { class: "bar", role: "img" }), told = [], scale = Math.max(lasted, stories.deadline_ms[i], 1);
-    STAGES.forEach((name, k) => {
-      const took = stories[name][i], phase = k === 7 && stories.phase[i] < DOWNLINK ? PHASES[stories.phase[i]] : STAGE_PHASE[k];
+    const keyed = { uplink_ms: stories.up_key?.[i] || 0, downlink_ms: stories.down_key?.[i] || 0 }; // waits for keys, at the end of their stages
+    const add = (phase, took) => {
       if (took <= 0) return;
       const part = h("i", { class: `p-${phase}`, title: `${phase} ${took} ms` });
       part.style.width = `${100 * took / scale}%`;
       bar.append(part); told.push(`${phase} ${took} ms`);
+    };
+    STAGES.forEach((name, k) => {
+      const took = stories[name][i], wait = Math.min(took, keyed[name] || 0), phase = k === 7 && stories.phase[i] !== DONE && stories.phase[i] !== DOWNLINK ? PHASES[stories.phase[i]] : STAGE_PHASE[k];
+      add(phase, took - wait);
+      add("key", wait);
     });
     const due = h("b", { title: `deadline ${stories.deadline_ms[i]} ms` });
     due.style.left = `${100 * stories.deadline_ms[i] / scale}%`;
     bar.append(due); bar.setAttribute("aria-label", told.join(", "));
-    const outcome = status === 8 ? "in flight at the run's end" : ended ? STATUS[status] + (status > 1 ? ` in ${PHASES[stories.phase[i]]}` : "") : "under way";
+    const outcome = status === 8 ? "in flight at the run's end" : ended ? STATUS[status] + (status < 2 || status === 9 ? "" : stories.phase[i] === WAITING ? " waiting for a key" : ` in ${PHASES[stories.phase[i]]}`) : "under way";
     return h("li", {}, h("span", { class: `badge s-${!ended ? "flight" : status === 0 ? "completed" : status === 1 ? "late" : "lost"}` }, outcome), h("span", { class: "ms" }, ended ? `${lasted} ms` : ""),
       h("span", { class: "what" }, `#${stories.task[i]} ${run.header.classes[stories.task_class[i]]}, ${where}, at ${(stories.released[i] / 1e3).toFixed(3)} s`), bar);
   }
@@ -624,8 +650,8 @@ let playback = null;
 async function show(index) {
   const run = DATA.runs[index], head = run.header, old = playback;
   if (old && old.playing) old.toggle();
-  const [roads, places, stories] = await Promise.all([roadLines(run), run.places && columnsOf(run.places), columnsOf(run.stories)]);
-  playback = new Playback(run, roads, places && new Places(places, head.step_s * run.kept.ticks), new Stories(stories, run.sites));
+  const [roads, places, stories, levels] = await Promise.all([roadLines(run), run.places && columnsOf(run.places), columnsOf(run.stories), run.key_net && columnsOf(run.key_net.levels)]);
+  playback = new Playback(run, roads, places && new Places(places, head.step_s * run.kept.ticks), new Stories(stories, run.sites), levels && new KeyNet(run.key_net, levels));
   drawings.length = 0;
   const partial = head.complete ? "" : `, partial run, complete to ${short(head.complete_to_s)} s`;
   const notes = ["Positions in the playback are rounded to 0.1 m and its times to 1 ms; vehicles move in straight lines between ticks. Links are those of the kept tasks, each to the site where the transfer ended."];
@@ -634,9 +660,14 @@ async function show(index) {
   $("page").replaceChildren(h("header", {}, h("h1", {}, head.scenario), h("p", {}, head.description), h("p", { class: "setting" }, `${head.policy}, seed ${head.seed}, ${short(head.duration_s)} s on ${head.map}${partial}`), about(head),
     ...several ? [h("nav", { "aria-label": "Runs" }, ...DATA.runs.map((one, i) => h("button", { type: "button", "aria-pressed": String(i === index), onclick: () => start(i) }, label(one.header))))] : []),
   ...several ? [keyFigures(), compared(), h("h2", {}, label(head))] : [], tiles(run), playback.element,
-  h("section", { class: "grid", "aria-label": "Figures" }, ...figuresOf(run, roads)), h("footer", {}, ...notes.map((note) => h("p", {}, note))));
+  h("section", { class: "grid", "aria-label": "Figures" }, ...figuresOf(run, roads)), ...extras(run), h("footer", {}, ...notes.map((note) => h("p", {}, note))));
   redraw();
   playback.seek(playback.time_s);
+}
+
+function extras(run) { // what only some runs have
+  const part = (title, cards) => [h("h2", {}, title), h("section", { class: "grid", "aria-label": title }, ...cards)];
+  return [...run.series.keys ? part("Quantum keys", keyCards(run)) : [], ...run.series.ledger ? part("Ledger", ledgerCards(run)) : []];
 }
 
 function redraw() { drawings.forEach((draw) => draw()); playback?.fit(); }
@@ -645,7 +676,7 @@ function start(index) {
   window.cosim.ready = show(index).then(() => { window.cosim.loaded = true; }).catch((error) => {
     const why = typeof DecompressionStream === "undefined" ? "this browser cannot unpack gzip; use Chromium or Chrome from 80, Firefox from 113 or Safari from 16.4" : error.message;
     drawings.length = 0;
-    $("page").replaceChildren(h("p", { class: "note", role: "alert" }, `The playback cannot be shown: ${why}.`), ...several ? [keyFigures()] : [], h("section", { class: "grid" }, ...figuresOf(DATA.runs[index], [])));
+    $("page").replaceChildren(h("p", { class: "note", role: "alert" }, `The playback cannot be shown: ${why}.`), ...several ? [keyFigures()] : [], h("section", { class: "grid" }, ...figuresOf(DATA.runs[index], [])), ...extras(DATA.runs[index]));
     redraw();
   });
 }

@@ -1,0 +1,34 @@
+"""The sealed batches of all sites: what a validator can look up once a batch has reached it."""
+
+from dataclasses import dataclass
+
+from cosim.ledger.block import Batch
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A batch and what its records say."""
+
+    batch: Batch
+    served: int
+    """Offloads whose result got back."""
+
+
+class Archive:
+    """Batches by site and number."""
+
+    def __init__(self, sites: int) -> None:
+        self._sealed: list[list[Sealed]] = [[] for _ in range(sites)]
+
+    def next_number(self, site: int) -> int:
+        """Number of the site's next batch."""
+        return len(self._sealed[site])
+
+    def keep(self, sealed: Sealed) -> None:
+        """The next batch of its site."""
+        self._sealed[sealed.batch.site].append(sealed)
+
+    def find(self, site: int, number: int) -> Sealed | None:
+        """A batch; None if there is none."""
+        batches = self._sealed[site] if 0 <= site < len(self._sealed) else []
+        return batches[number] if 0 <= number < len(batches) else None

@@ -1,0 +1,124 @@
+"""What every validator knows after a block: stakes, turns, and which batches are in the chain (S3 Algorithm 1)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from cosim.ledger.block import GENESIS, INVALID_PROPOSAL, Block, Evidence
+from cosim.ledger.poqks import Rotation, Stakes, earn, founded, join, leave, settle, slash
+from cosim.scenario.ledger import Credits
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A validator joins or leaves at a height."""
+
+    height: int
+    validator: int
+    joins: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What made the credits of a height of those of the height before, by validator (V,)."""
+
+    earned: tuple[int, ...]
+    settled: tuple[int, ...]
+    slashed: tuple[int, ...]
+    joined: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The end of a chain, with what the next height votes with."""
+
+    height: int
+    digest: bytes
+    proposer: int
+    time_s: float
+    voted: Stakes
+    """With which the last block was voted."""
+    stakes: Stakes
+    rotation: Rotation
+    members: tuple[bool, ...]
+    due: tuple[int, ...]
+    """Number of the next batch of each site."""
+    offences: tuple[tuple[int, int, int, int], ...]
+    """Height, round, accused and kind of those that are in the chain."""
+    changes: Changes
+
+
+def offence(evidence: Evidence) -> tuple[int, int, int, int]:
+    """An offence counts once, whoever saw it and by which messages."""
+    return evidence.height, evidence.round, evidence.accused, evidence.kind
+
+
+def genesis(members: Sequence[bool], sites: int, credits_: Credits) -> Head:
+    """Before the first block: every member has its initial credits."""
+    counts = tuple(credits_.initial if member else 0 for member in members)
+    stakes = founded(counts, credits_.treasury)
+    nothing = (0,) * len(counts)
+    changes = Changes(nothing, nothing, nothing, counts)
+    return Head(
+        0, GENESIS, -1, 0.0, stakes, stakes, Rotation.fresh(len(counts)), tuple(members), (0,) * sites, (), changes
+    )
+
+
+def after(head: Head, block: Block, served: Sequence[int], moves: Sequence[Move], credits_: Credits) -> Head:
+    """The chain with one block more.
+
+    In this order: the proposer of the block before is paid, and pays the voters whom this block names; who proposed an
+    invalid block pays all others, who said two things at once is slashed; members earn for the offloads in the block's
+    batches; validators join and leave. All of it holds from the next height on.
+
+    Args:
+        head: the chain up to the block.
+        block: a valid one for the next height.
+        served: offloads served in its batches, by validator.
+        moves: of the whole run.
+        credits_: the scenario's amounts.
+    """
+    stakes = head.stakes
+    amounts = (credits_.producer, credits_.voters, credits_.penalty)
+    if head.proposer >= 0:
+        stakes = settle(stakes, head.proposer, block.voters, True, *amounts)
+    everyone = range(len(head.members))
+    for evidence in block.evidence:
+        if evidence.kind == INVALID_PROPOSAL:
+            stakes = settle(stakes, evidence.accused, everyone, False, *amounts)
+    settled = _difference(stakes, head.stakes)
+    for evidence in block.evidence:
+        if evidence.kind != INVALID_PROPOSAL:
+            stakes = slash(stakes, evidence.accused, credits_.slash_percent, 100)
+    slashed = tuple(-lost for lost in _difference(stakes, head.stakes, settled))
+    before = stakes
+    own = [count if member else 0 for count, member in zip(served, head.members, strict=True)]
+    stakes = earn(stakes, own, credits_.per_offload)
+    earned = _difference(stakes, before)
+    before, members = stakes, list(head.members)
+    for move in moves:
+        if move.height == block.height + 1 and members[move.validator] != move.joins:
+            members[move.validator] = move.joins
+            stakes = join(stakes, move.validator, credits_.initial) if move.joins else leave(stakes, move.validator)
+    due = list(head.due)
+    for batch in block.batches:
+        due[batch.site] = batch.number + 1
+    return replace(
+        head,
+        height=block.height,
+        digest=block.digest,
+        proposer=block.proposer,
+        time_s=block.time_s,
+        voted=head.stakes,
+        stakes=stakes,
+        rotation=head.rotation.advanced(head.stakes.credits),
+        members=tuple(members),
+        due=tuple(due),
+        offences=(*head.offences, *map(offence, block.evidence)),
+        changes=Changes(earned, settled, slashed, _difference(stakes, before)),
+    )
+
+
+def _difference(now: Stakes, before: Stakes, known: Sequence[int] | None = None) -> tuple[int, ...]:
+    """Growth of the credits, less what is accounted for already."""
+    known = known or (0,) * len(now.credits)
+    return tuple(new - old - other for new, old, other in zip(now.credits, before.credits, known, strict=True))

@@ -1,0 +1,294 @@
+"""The key service that transfers ask: both ends get the same fresh key, or the transfer waits, goes without, or ends.
+
+As in ETSI GS QKD 014 the two ends of a transfer are secure application entities and the service their key managers. The
+paper (S3) makes every offload need keys and does not say what happens without them; that is the scenario's choice here.
+A key costs its bits in the vehicle's pool and on every hop between its home and the host's site, all or nothing.
+"""
+
+from collections.abc import Collection, Iterable, Set
+from dataclasses import dataclass
+from functools import partial
+from math import inf
+
+from cosim.clock import NORMAL, Clock
+from cosim.kms.line import KeyRequest, Line
+from cosim.kms.network import KeyNetwork
+from cosim.kms.routes import NO_LINKS
+from cosim.kms.sessions import Sessions
+from cosim.kms.vehicles import VehicleKeys
+from cosim.radio.sidelink import HelperLost
+from cosim.scenario.keys import Keys
+from cosim.types import NOWHERE, Failure, FloatArray, IntArray, Status, VehicleGone
+
+
+class KeyUnavailable(Failure):
+    """A transfer's key did not come in time, or never could."""
+
+    status = Status.NO_KEY
+
+
+@dataclass(frozen=True, slots=True)
+class KeyView:
+    """The key network as a policy sees it."""
+
+    key_bps: FloatArray  # (L,) of the last slot; 0 for a link that is down
+    qber: FloatArray  # (L,) likewise; NaN without a signal
+    stored_bit: IntArray  # (L,)
+    detector: FloatArray  # (L,)
+    vehicle_bit: IntArray  # (T,) what the vehicle of each task has
+
+
+class KeyService:
+    """Who asks for keys, who waits for them, and for whom there are none."""
+
+    def __init__(self, clock: Clock, plan: Keys, network: KeyNetwork, vehicles: VehicleKeys) -> None:
+        """Serve transfers from now on.
+
+        At the end of each slot vehicles are filled and then those that wait are served. It happens right after the
+        network's own slot, for the network has asked the clock before: build it before this.
+        """
+        self._clock = clock
+        self._network = network
+        self._vehicles = vehicles
+        self._sessions = Sessions(plan.use)
+        self._line = Line()
+        shortage = plan.shortage
+        self._by_priority = shortage.order == "priority"
+        self._patience_s = inf if shortage.patience_s is None else shortage.patience_s
+        self._downgrades = shortage.then == "downgrade"
+        self._link_capacity_bit = plan.pool.capacity_bit
+        clock.every(plan.slot_s, self._slot, first=1, priority=NORMAL)
+
+    # --- what a story uses -----------------------------------------------------------------------------------------
+
+    def request(
+        self, vehicle: int, site: int, size_bit: float, priority: float, deadline_s: float
+    ) -> KeyRequest | None:
+        """The key of a transfer between a vehicle and the host at a site.
+
+        A key that is there is given whatever the deadline; only waiting ends by it. More bits than the vehicle's pool,
+        or, where the key is relayed, a link's pool can ever hold, are a shortage at once.
+
+        Args:
+            vehicle: on the map.
+            site: number of the host's site, which is its node; NOWHERE: the node that shares the vehicle's key.
+            size_bit: that the transfer carries.
+            priority: larger is served first, where the scenario says so.
+            deadline_s: the task's; nobody waits beyond it.
+
+        Returns:
+            None if no new key is needed. Else a request: `ready`, or one to wait for, which is resumed at the end of a
+            slot, or gets KeyUnavailable or VehicleGone thrown in; where there is no time to wait, at this very instant.
+
+        Raises:
+            VehicleGone: the vehicle is not on the map.
+        """
+        if site == NOWHERE:
+            site = self._vehicles.home.get(vehicle, NOWHERE)
+        if self._sessions.carry(vehicle, site, size_bit, self._clock.now):
+            return None
+        return self._ask(vehicle, NOWHERE, site, size_bit, priority, deadline_s)
+
+    def request_pair(
+        self, vehicle: int, helper: int, size_bit: float, priority: float, deadline_s: float
+    ) -> KeyRequest | None:
+        """The key of a transfer between two vehicles, either way: both pay, and each hop between their homes.
+
+        Args and result are those of `request`.
+
+        Raises:
+            VehicleGone: the vehicle is not on the map.
+            HelperLost: the helper is not.
+        """
+        if self._sessions.carry(*_pair(vehicle, helper), size_bit, self._clock.now):
+            return None
+        return self._ask(vehicle, helper, NOWHERE, size_bit, priority, deadline_s)
+
+    # --- what the tick does ----------------------------------------------------------------------------------------
+
+    def enter(self, numbers: Iterable[int], xy_m: FloatArray) -> None:
+        """Vehicles are on the map, at xy_m (V, 2)."""
+        self._vehicles.enter(numbers, xy_m)
+
+    def leave(self, gone: Collection[int]) -> None:
+        """Vehicles are gone: what they waited for ends, then what they had is lost."""
+        for request in self._line.as_asked() if gone else ():
+            if request.withdraw is None:
+                continue  # ended by the end of another
+            if request.vehicle in gone:
+                request.cancel(VehicleGone())
+            elif request.helper in gone:
+                request.cancel(HelperLost())
+        for vehicle in gone:
+            self._sessions.end(vehicle)
+        self._vehicles.leave(gone)
+
+    # --- what others see -------------------------------------------------------------------------------------------
+
+    def sample(self) -> None:
+        """State the pools of links and vehicles."""
+        self._network.sample()
+        self._vehicles.sample(len(self._line))
+
+    def view(self, vehicles: IntArray) -> KeyView:
+        """The links now, and what these vehicles have; arrays of their own."""
+        network = self._network
+        return KeyView(
+            network.key_bps.copy(),
+            network.qber.copy(),
+            network.stored_bit(),
+            network.detector.copy(),
+            self._vehicles.level_bit(vehicles),
+        )
+
+    def set_detector(self, efficiency: FloatArray) -> None:
+        """Turn the detectors, (L,); see `KeyNetwork.set_detector`."""
+        self._network.set_detector(efficiency)
+
+    # --- giving ----------------------------------------------------------------------------------------------------
+
+    def _ask(
+        self, vehicle: int, helper: int, site: int, size_bit: float, priority: float, deadline_s: float
+    ) -> KeyRequest | None:
+        bit = self._sessions.cost_bit(size_bit)
+        if not bit:
+            return None
+        if vehicle not in self._vehicles.pool:
+            raise VehicleGone
+        if helper != NOWHERE and helper not in self._vehicles.pool:
+            raise HelperLost
+        now = self._clock.now
+        request = KeyRequest(vehicle, helper, site, size_bit, bit, now)
+        line = self._line
+        if not line and self._draw(request, NO_LINKS):
+            return request
+        request.rank = rank = (-priority if self._by_priority else 0.0, next(self._clock.numbers))
+        closed = line.taken_links(rank)
+        if line and self._served(request, closed):
+            return request
+        limit_s = min(deadline_s, now + self._patience_s)
+        if limit_s <= now or self._never(request):
+            if self._downgrades:
+                request.downgraded = True
+                return request
+            self._clock.at(now, partial(self._give_up, request))
+        else:
+            self._queue(request, closed)
+            self._clock.at(limit_s, partial(self._tire, request))
+        request.ready = False
+        line.add(request)
+        return request
+
+    def _served(self, request: KeyRequest, closed: Set[int]) -> bool:
+        """Draw, unless somebody with a better right waits for one of the pools."""
+        line, rank = self._line, request.rank
+        if line.vehicle_taken(request.vehicle, rank):
+            return False
+        if request.helper != NOWHERE and line.vehicle_taken(request.helper, rank):
+            return False
+        return self._draw(request, closed)
+
+    def _draw(self, request: KeyRequest, closed: Set[int]) -> bool:
+        """Take the bits from the vehicles and from every hop; or nothing, and False."""
+        vehicles, bit, helper, vehicle = self._vehicles, request.wanted_bit, request.helper, request.vehicle
+        now = self._clock.now
+        if not vehicles.pool[vehicle].can_give(bit, now):
+            return False
+        if helper == NOWHERE:
+            end = request.site
+        elif vehicles.pool[helper].can_give(bit, now):
+            end = vehicles.home[helper]
+        else:
+            return False
+        route = self._network.route(vehicles.home[vehicle], end, bit, closed)
+        if route is None:
+            return False
+        self._network.take(route, bit)
+        vehicles.draw(vehicle, bit)
+        if helper != NOWHERE:
+            vehicles.draw(helper, bit)
+        request.bit = bit
+        request.hops = route.hops
+        request.keyed_s = now
+        self._sessions.begin(*self._parties(request), request.size_bit, bit, now)
+        return True
+
+    def _parties(self, request: KeyRequest) -> tuple[int, int]:
+        if request.helper == NOWHERE:
+            return request.vehicle, request.site
+        return _pair(request.vehicle, request.helper)
+
+    def _never(self, request: KeyRequest) -> bool:
+        """Whether no pool on its way will ever hold as much."""
+        bit = request.wanted_bit
+        if bit > self._vehicles.capacity_bit:
+            return True
+        start, end = self._ends(request)
+        return start != end and bit > self._link_capacity_bit
+
+    def _ends(self, request: KeyRequest) -> tuple[int, int]:
+        """The nodes between which the key is relayed."""
+        home = self._vehicles.home
+        return home[request.vehicle], request.site if request.helper == NOWHERE else home[request.helper]
+
+    # --- waiting ---------------------------------------------------------------------------------------------------
+
+    def _queue(self, request: KeyRequest, closed: Set[int]) -> None:
+        """Note what a request is short of, or stands in line for; its vehicles ask for what they lack."""
+        line, bit, now = self._line, request.wanted_bit, self._clock.now
+        for vehicle in (request.vehicle, request.helper):
+            if vehicle == NOWHERE:
+                continue
+            able = self._vehicles.pool[vehicle].can_give(bit, now)
+            if not able:
+                self._vehicles.want(vehicle)
+            if not able or line.vehicle_taken(vehicle, request.rank):
+                line.short_of_vehicle(request, vehicle)
+        start, end = self._ends(request)
+        if self._network.route(start, end, bit, closed) is not None:
+            return
+        best = self._network.best(start, end)
+        for link, pool in zip(best.links, best.pools, strict=True):
+            if link in closed or not pool.can_give(bit, now):
+                line.short_of_link(request, link)
+
+    def _slot(self, _: int) -> None:
+        """Key has come: vehicles are filled, then those that wait are served in their order."""
+        self._vehicles.fill()
+        line, now = self._line, self._clock.now
+        if not line:
+            return
+        line.forget()
+        ready: list[KeyRequest] = []
+        for request in line.in_order():
+            carried = self._sessions.carry(*self._parties(request), request.size_bit, now)
+            if carried or self._served(request, line.short_links):
+                request.keyed_s = now
+                ready.append(request)
+            else:
+                self._queue(request, line.short_links)
+        for request in ready:
+            line.remove(request)
+        for request in ready:
+            if request.error is None:  # else cancelled by the story of one before it
+                request.resume(request)
+
+    def _tire(self, request: KeyRequest) -> None:
+        """The patience is over, but a slot that ends at this very instant may still bring the key."""
+        if request.withdraw is not None:
+            self._clock.at(self._clock.now, partial(self._give_up, request))
+
+    def _give_up(self, request: KeyRequest) -> None:
+        if request.withdraw is None:
+            return
+        if not self._downgrades:
+            request.cancel(KeyUnavailable())
+            return
+        self._line.remove(request)
+        request.downgraded = True
+        request.resume(request)
+
+
+def _pair(vehicle: int, helper: int) -> tuple[int, int]:
+    """One session for both directions; below zero, so that a helper's number is no site's."""
+    return min(vehicle, helper), ~max(vehicle, helper)

@@ -1,0 +1,23 @@
+"""What a column of the trace holds: NumPy type, unit, meaning; and the columns that many facts share."""
+
+from typing import Annotated, NamedTuple, TypeAlias
+
+
+class Column(NamedTuple):
+    """How a field is stored and read: NumPy type, unit, meaning. Text columns have the code "O"."""
+
+    code: str
+    unit: str
+    meaning: str = ""
+
+
+Time: TypeAlias = Annotated[float, Column("<f8", "s", "simulated time")]
+TaskId: TypeAlias = Annotated[int, Column("<i8", "", "task, counted from 0 in order of release")]
+Vehicle: TypeAlias = Annotated[int, Column("<i4", "", "vehicle number, counted from 0 in order of entry")]
+SiteNumber: TypeAlias = Annotated[int, Column("<i4", "", "site number, as in SiteDeployed")]
+Node: TypeAlias = Annotated[int, Column("<i4", "", "QKD node, as in KeyNodeDeployed; a site's node has its number")]
+Link: TypeAlias = Annotated[int, Column("<i4", "", "QKD link, as in KeyLinkDeployed")]
+Validator: TypeAlias = Annotated[int, Column("<i4", "", "validator, as in ValidatorDeployed")]
+Height: TypeAlias = Annotated[int, Column("<i8", "", "place in the chain; the first block has 1")]
+Round: TypeAlias = Annotated[int, Column("<i4", "", "attempt at a height, from 0")]
+Text: TypeAlias = Annotated[str, Column("O", "", "name")]
