@@ -30,10 +30,10 @@ SECURED: dict[str, Any] = {
 
 def plan(vehicles: int, seconds: float, secured: bool) -> dict[str, Any]:
     """The benchmark city with every task at the edge, with or without keys and ledger."""
-    base = {**scenario(vehicles, seconds), "policy": "nearest"}
+    sites = {"kind": "grid", "spacing_m": 400.0}  # everybody is covered
+    base = {**scenario(vehicles, seconds), "policy": "nearest", "sites": sites}
     if secured:
-        sites = 8
-        base |= SECURED | {"ledger": {"validators": [f"rsu{number}" for number in range(sites)]}}
+        base |= SECURED | {"ledger": {"validators": [f"rsu{number}" for number in range(8)]}}
     return base
 
 
@@ -62,7 +62,7 @@ def together(vehicles: int, seconds: float, secured: bool) -> dict[str, float]:
         ended = time.process_time()
         simulation.close()
         with Trace.open(run) as trace:
-            drawn = trace.sql("SELECT coalesce(sum((up_bit > 0)::INT + (down_bit > 0)::INT), 0) AS n FROM task_keyed").n[0]
+            drawn = trace.sql("SELECT count_if(up_bit > 0) + count_if(down_bit > 0) AS n FROM task_keyed").n[0]
             told = trace.sql("SELECT coalesce(sum(records), 0) AS n FROM batch_sealed").n[0]
             blocks = trace.sql("SELECT count(*) AS n FROM block_committed").n[0]
     from_s, began = marks[0]

@@ -7,10 +7,12 @@ and the ledger's work alike, so both are in these sums.
 
 import math
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from cosim.errors import InputError
+from cosim.rehash.check import chain_findings
 from cosim.trace.integrity import SHOWN, Finding, check_parts
 from cosim.trace.layout import combined_digest
 from cosim.trace.manifest import read_manifest
@@ -105,6 +107,8 @@ def _meaning(trace: Trace) -> Iterator[Finding]:
         yield from _littles_law(trace)
         yield from _tasks_alive(trace)
         yield from _host_energy(trace)
+    with suppress(InputError):  # of a provenance that cannot be read, which is found elsewhere
+        yield from chain_findings(trace)
 
 
 def _broken(trace: Trace, rule: Rule) -> Iterator[Finding]:

@@ -28,6 +28,8 @@ LOCAL, NEIGHBOUR, EDGE, CLOUD = Tier.LOCAL, Tier.NEIGHBOUR, Tier.EDGE, Tier.CLOU
 UPLINK, BACKHAUL, QUEUE, EXECUTION = Phase.UPLINK, Phase.BACKHAUL, Phase.QUEUE, Phase.EXECUTION
 RETURN, DOWNLINK, DONE, KEY = Phase.RETURN, Phase.DOWNLINK, Phase.DONE, Phase.KEY
 COMPLETED, LATE = Status.COMPLETED, Status.LATE
+DRAWN, DOWNGRADED, REFUSED = KeyState.DRAWN, KeyState.DOWNGRADED, KeyState.REFUSED
+_UNASKED = KeyRequest(NOWHERE, NOWHERE, NOWHERE, 0.0, 0, nan)
 
 
 class Offloading:
@@ -117,7 +119,7 @@ class Offloading:
         return self._help(journey) if tier == NEIGHBOUR else self._offload(journey)
 
     def _offload(self, journey: Journey) -> Story:
-        """Key and uplink, wires to the target, its queue and processor, wires to the vehicle's cell, key and downlink."""
+        """Key, uplink, wires to the target, its queue and processor, wires to the vehicle's cell, key, downlink."""
         channel, keys, task, choice = self._channel, self._keys, journey.task, journey.choice
         pinned = choice.target if self._pinned and choice.tier == EDGE else NOWHERE
         if keys is not None:
@@ -276,7 +278,7 @@ class Offloading:
             journey.executed_s, journey.downlink_s, journey.transmit_j, journey.vehicle_cpu_j, journey.edge_cpu_j,
         )  # fmt: skip
         up, down = journey.up_key, journey.down_key
-        if up is not None or down is not None or journey.phase == KEY:
+        if up is not None or down is not None:
             self._tell_keys(journey)
         if self._log is not None and choice.tier in (EDGE, CLOUD):
             site = choice.target if choice.tier == EDGE else journey.uplink_site
@@ -287,17 +289,12 @@ class Offloading:
                 )
 
     def _tell_keys(self, journey: Journey) -> None:
-        now, task = self._clock.now, journey.task
-        keys = [journey.up_key, journey.down_key]
-        state = KeyState.DOWNGRADED if any(key is not None and key.downgraded for key in keys) else KeyState.DRAWN
-        up, down = (_key_columns(key) for key in keys)
-        if journey.phase == KEY:
-            state = KeyState.REFUSED
-            if isnan(journey.uplink_s):
-                up = up if keys[0] is not None else (now, nan, 0, 0)  # refused at once
-            elif keys[1] is None:
-                down = (now, nan, 0, 0)
-        self._record_keys(now, task.task, task.vehicle, state, *up, *down)
+        task, up, down = journey.task, journey.up_key or _UNASKED, journey.down_key or _UNASKED
+        state = REFUSED if journey.phase == KEY else DOWNGRADED if up.downgraded or down.downgraded else DRAWN
+        self._record_keys(
+            self._clock.now, task.task, task.vehicle, state, up.asked_s, up.keyed_s, up.bit, up.hops,
+            down.asked_s, down.keyed_s, down.bit, down.hops,
+        )  # fmt: skip
 
     # --- what ends it from outside ---------------------------------------------------------------------------------
 
@@ -337,8 +334,3 @@ class Offloading:
 def _runs(life: Journey) -> bool:
     """Whether a processor works on it; those that do are cancelled last, so that nobody moves up."""
     return isinstance(life.wait, Execution) and not isnan(life.wait.started_s)
-
-
-def _key_columns(key: KeyRequest | None) -> tuple[float, float, int, int]:
-    """Asked, drawn, bits and hops, as in `TaskKeyed`."""
-    return (nan, nan, 0, 0) if key is None else (key.asked_s, key.keyed_s, key.bit, key.hops)

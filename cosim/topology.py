@@ -26,9 +26,8 @@ class Topology:
     cloud: int | None
 
     def route(self, start: int, end: int) -> list[tuple[int, int]]:
-        """Hops of the path of least latency; ties go to the lower node numbers."""
-        path: list[int] = nx.shortest_path(self.graph, start, end, weight="latency_s")
-        return list(pairwise(path))
+        """Hops of the path of least latency."""
+        return list(pairwise(self._paths[start][end]))
 
     @cached_property
     def latency_s(self) -> FloatArray:  # (nodes, nodes)
@@ -40,9 +39,13 @@ class Topology:
         """Time that each bit adds on the way between two nodes: hops store and forward."""
         return self._along_routes(lambda wire: 1.0 / wire["bandwidth_bps"])
 
+    @cached_property
+    def _paths(self) -> dict[int, dict[int, list[int]]]:
+        return dict(nx.all_pairs_dijkstra_path(self.graph, weight="latency_s"))
+
     def _along_routes(self, value: Callable[[Mapping[str, float]], float]) -> FloatArray:
         total = np.zeros((len(self.graph), len(self.graph)))
-        for start, routes in nx.all_pairs_dijkstra_path(self.graph, weight="latency_s"):
+        for start, routes in self._paths.items():
             for end, path in routes.items():
                 total[start, end] = sum(value(self.graph.edges[hop]) for hop in pairwise(path))
         return total

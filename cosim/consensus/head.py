@@ -86,9 +86,8 @@ def after(head: Head, block: Block, served: Sequence[int], moves: Sequence[Move]
         if evidence.kind == INVALID_PROPOSAL:
             stakes = settle(stakes, evidence.accused, everyone, False, *amounts)
     settled = _difference(stakes, head.stakes)
-    for evidence in block.evidence:
-        if evidence.kind != INVALID_PROPOSAL:
-            stakes = slash(stakes, evidence.accused, credits_.slash_percent, 100)
+    for accused in _cheats(head, block):
+        stakes = slash(stakes, accused, credits_.slash_percent, 100)
     slashed = tuple(-lost for lost in _difference(stakes, head.stakes, settled))
     before = stakes
     own = [count if member else 0 for count, member in zip(served, head.members, strict=True)]
@@ -116,6 +115,13 @@ def after(head: Head, block: Block, served: Sequence[int], moves: Sequence[Move]
         offences=(*head.offences, *map(offence, block.evidence)),
         changes=Changes(earned, settled, slashed, _difference(stakes, before)),
     )
+
+
+def _cheats(head: Head, block: Block) -> list[int]:
+    """Who is slashed by this block: once for a height, however often a validator said two things there."""
+    known = [(height, accused) for height, _, accused, kind in head.offences if kind != INVALID_PROPOSAL]
+    new = [(seen.height, seen.accused) for seen in block.evidence if seen.kind != INVALID_PROPOSAL]
+    return [accused for height, accused in dict.fromkeys(new) if (height, accused) not in known]
 
 
 def _difference(now: Stakes, before: Stakes, known: Sequence[int] | None = None) -> tuple[int, ...]:

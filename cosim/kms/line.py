@@ -4,7 +4,7 @@ Nobody overtakes at a pool that is short: who comes after somebody that waits fo
 even if the little that it holds would do. At other pools the later one may go first.
 """
 
-from collections.abc import Callable, KeysView, Set
+from collections.abc import Callable
 from heapq import heappop, heappush
 from math import nan
 from typing import TypeAlias
@@ -96,14 +96,9 @@ class Line:
         """Whether somebody of a smaller rank waits for the pool of a vehicle."""
         return vehicle in self._vehicles and _ahead(self._vehicles, vehicle, rank)
 
-    def taken_links(self, rank: Rank) -> Set[int]:
-        """Links whose pools somebody of a smaller rank waits for."""
-        return {link for link in list(self._links) if _ahead(self._links, link, rank)}
-
-    @property
-    def short_links(self) -> KeysView[int]:
-        """Links that somebody was found short of since all was forgotten."""
-        return self._links.keys()
+    def link_taken(self, link: int, rank: Rank) -> bool:
+        """Whether somebody of a smaller rank waits for the pool of a link."""
+        return link in self._links and _ahead(self._links, link, rank)
 
 
 def _ahead(heaps: _Heaps, number: int, rank: Rank) -> bool:

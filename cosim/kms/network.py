@@ -4,7 +4,6 @@ The pool of a link stands for the equal stores at its two ends. Trusted nodes re
 Classical messages of the key service take no time and cost no key for their authentication: both are left out.
 """
 
-from collections.abc import Set
 from functools import partial
 from operator import attrgetter
 
@@ -12,7 +11,7 @@ import numpy as np
 
 from cosim.clock import LAST, NORMAL, Clock
 from cosim.kms.attacks import plan_attacks
-from cosim.kms.routes import NO_LINKS, Route, Routes
+from cosim.kms.routes import Route, Routes
 from cosim.ledger.log import RecordLog
 from cosim.qkd.layout import KeyLayout
 from cosim.qkd.noise import conditions
@@ -50,8 +49,8 @@ class KeyNetwork:
         """State the nodes and links, and start the slots.
 
         Slot n covers ((n-1) slot_s, n slot_s] and is worked off at its end: NORMAL, so that vehicles have moved before
-        at that instant, and decisions (LAST) see the new key. Cuts and pauses begin and end after that
-        (LAST): a block that is complete at the instant of a cut is kept.
+        at that instant, and decisions (LAST) see the new key. Cuts and pauses begin and end after that (LAST): a block
+        that is complete at the instant of a cut is kept.
 
         Raises:
             InputError: an attack names a link that is not there.
@@ -102,9 +101,9 @@ class KeyNetwork:
 
     # --- what transfers and vehicles use ---------------------------------------------------------------------------
 
-    def route(self, start: int, end: int, bit: int, closed: Set[int] = NO_LINKS) -> Route | None:
+    def route(self, start: int, end: int, bit: int) -> Route | None:
         """The best way between two nodes whose pools can all give `bit` now, or None; see `Routes.route`."""
-        return self._routes.route(start, end, bit, self._clock.now, closed)
+        return self._routes.route(start, end, bit, self._clock.now)
 
     def best(self, start: int, end: int) -> Route:
         """The way that a key would go if no pool were short."""

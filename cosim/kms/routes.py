@@ -4,13 +4,11 @@ The way of fewest hops, then of shortest fibre, then of lowest node numbers, amo
 best way over all sound links is remembered for each pair of nodes, so that a draw usually looks at its pools alone.
 """
 
-from collections.abc import Callable, Set
+from collections.abc import Callable
 from heapq import heappop, heappush
 
 from cosim.qkd.layout import KeyLayout
 from cosim.qkd.pool import KeyPool
-
-NO_LINKS: Set[int] = frozenset()
 
 
 class Route:
@@ -37,6 +35,7 @@ class Routes:
         """
         self._pools = pools
         self._sound = sound
+        self._all_sound = True
         self._length_km = [fibre.length_km for fibre in layout.links]
         self._near: list[list[tuple[int, int]]] = [[] for _ in layout.names]  # (neighbour, link) of each node
         for link, fibre in enumerate(layout.links):
@@ -58,6 +57,7 @@ class Routes:
     def changed(self) -> None:
         """A link came up or went down."""
         self._best.clear()
+        self._all_sound = all(map(self._sound, range(len(self._pools))))
         self.filled()
 
     def best(self, start: int, end: int) -> Route:
@@ -69,7 +69,7 @@ class Routes:
             self._best[start, end] = route = found
         return route
 
-    def route(self, start: int, end: int, bit: int, now: float, closed: Set[int] = NO_LINKS) -> Route | None:
+    def route(self, start: int, end: int, bit: int, now: float) -> Route | None:
         """The best way whose pools can all give `bit` now; None if there is none.
 
         Links that are up go first: only if they do not do, what is stored at the ends of a link that is down is used.
@@ -79,37 +79,29 @@ class Routes:
             end: node; the same one gives a way without hops.
             bit: from each pool.
             now: simulated time.
-            closed: links that are not to be used.
         """
         route = self._best.get((start, end)) or self.best(start, end)
         for pool in route.pools:
             if not pool.can_give(bit, now):
-                break
-        else:
-            if not closed or closed.isdisjoint(route.links):
-                return route
-        return self._detour(start, end, bit, now, closed)
+                return self._detour(start, end, bit, now)
+        return route
 
-    def _detour(self, start: int, end: int, bit: int, now: float, closed: Set[int]) -> Route | None:
+    def _detour(self, start: int, end: int, bit: int, now: float) -> Route | None:
         """What was found since pools last got more holds for as many bits or more: pools have only shrunk."""
         pair = start, end
         if bit >= self._hopeless.get(pair, bit + 1):
             return None
         known = self._detours.get(pair)
-        if known is not None and bit >= known[0]:
-            route = known[1]
-            if closed.isdisjoint(route.links) and all(pool.can_give(bit, now) for pool in route.pools):
-                return route
+        if known is not None and bit >= known[0] and all(pool.can_give(bit, now) for pool in known[1].pools):
+            return known[1]
         pools, sound = self._pools, self._sound
-        able = {link for link, pool in enumerate(pools) if link not in closed and pool.can_give(bit, now)}
-        found = self._search(start, end, lambda link: link in able and sound(link))
+        found = self._search(start, end, lambda link: pools[link].can_give(bit, now) and sound(link))
+        if found is None and not self._all_sound:
+            found = self._search(start, end, lambda link: pools[link].can_give(bit, now))
         if found is None:
-            found = self._search(start, end, able.__contains__)
-        if not closed:
-            if found is None:
-                self._hopeless[pair] = bit
-            else:
-                self._detours[pair] = bit, found
+            self._hopeless[pair] = bit
+        else:
+            self._detours[pair] = bit, found
         return found
 
     def _search(self, start: int, end: int, usable: Callable[[int], bool]) -> Route | None:

@@ -5,7 +5,7 @@ paper (S3) makes every offload need keys and does not say what happens without t
 A key costs its bits in the vehicle's pool and on every hop between its home and the host's site, all or nothing.
 """
 
-from collections.abc import Collection, Iterable, Set
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import partial
 from math import inf
@@ -13,7 +13,7 @@ from math import inf
 from cosim.clock import NORMAL, Clock
 from cosim.kms.line import KeyRequest, Line
 from cosim.kms.network import KeyNetwork
-from cosim.kms.routes import NO_LINKS
+from cosim.kms.routes import Route
 from cosim.kms.sessions import Sessions
 from cosim.kms.vehicles import VehicleKeys
 from cosim.radio.sidelink import HelperLost
@@ -160,11 +160,10 @@ class KeyService:
         now = self._clock.now
         request = KeyRequest(vehicle, helper, site, size_bit, bit, now)
         line = self._line
-        if not line and self._draw(request, NO_LINKS):
+        if not line and self._draw(request):
             return request
-        request.rank = rank = (-priority if self._by_priority else 0.0, next(self._clock.numbers))
-        closed = line.taken_links(rank)
-        if line and self._served(request, closed):
+        request.rank = (-priority if self._by_priority else 0.0, next(self._clock.numbers))
+        if line and self._draw(request):
             return request
         limit_s = min(deadline_s, now + self._patience_s)
         if limit_s <= now or self._never(request):
@@ -173,23 +172,17 @@ class KeyService:
                 return request
             self._clock.at(now, partial(self._give_up, request))
         else:
-            self._queue(request, closed)
+            self._queue(request)
             self._clock.at(limit_s, partial(self._tire, request))
         request.ready = False
         line.add(request)
         return request
 
-    def _served(self, request: KeyRequest, closed: Set[int]) -> bool:
-        """Draw, unless somebody with a better right waits for one of the pools."""
-        line, rank = self._line, request.rank
-        if line.vehicle_taken(request.vehicle, rank):
-            return False
-        if request.helper != NOWHERE and line.vehicle_taken(request.helper, rank):
-            return False
-        return self._draw(request, closed)
+    def _draw(self, request: KeyRequest) -> bool:
+        """Take the bits from the vehicles and from every hop; or nothing, and False.
 
-    def _draw(self, request: KeyRequest, closed: Set[int]) -> bool:
-        """Take the bits from the vehicles and from every hop; or nothing, and False."""
+        Nothing is given if somebody with a better right waits for one of the pools.
+        """
         vehicles, bit, helper, vehicle = self._vehicles, request.wanted_bit, request.helper, request.vehicle
         now = self._clock.now
         if not vehicles.pool[vehicle].can_give(bit, now):
@@ -200,8 +193,8 @@ class KeyService:
             end = vehicles.home[helper]
         else:
             return False
-        route = self._network.route(vehicles.home[vehicle], end, bit, closed)
-        if route is None:
+        route = self._network.route(vehicles.home[vehicle], end, bit)
+        if route is None or (self._line and self._overtakes(request, route)):
             return False
         self._network.take(route, bit)
         vehicles.draw(vehicle, bit)
@@ -212,6 +205,14 @@ class KeyService:
         request.keyed_s = now
         self._sessions.begin(*self._parties(request), request.size_bit, bit, now)
         return True
+
+    def _overtakes(self, request: KeyRequest, route: Route) -> bool:
+        line, rank = self._line, request.rank
+        return (
+            line.vehicle_taken(request.vehicle, rank)
+            or line.vehicle_taken(request.helper, rank)
+            or any(line.link_taken(link, rank) for link in route.links)
+        )
 
     def _parties(self, request: KeyRequest) -> tuple[int, int]:
         if request.helper == NOWHERE:
@@ -233,8 +234,11 @@ class KeyService:
 
     # --- waiting ---------------------------------------------------------------------------------------------------
 
-    def _queue(self, request: KeyRequest, closed: Set[int]) -> None:
-        """Note what a request is short of, or stands in line for; its vehicles ask for what they lack."""
+    def _queue(self, request: KeyRequest) -> None:
+        """Note what a request is short of, or stands in line for; its vehicles ask for what they lack.
+
+        It stands in line on the way that it would take, and does not look for one around those that wait there.
+        """
         line, bit, now = self._line, request.wanted_bit, self._clock.now
         for vehicle in (request.vehicle, request.helper):
             if vehicle == NOWHERE:
@@ -245,11 +249,9 @@ class KeyService:
             if not able or line.vehicle_taken(vehicle, request.rank):
                 line.short_of_vehicle(request, vehicle)
         start, end = self._ends(request)
-        if self._network.route(start, end, bit, closed) is not None:
-            return
-        best = self._network.best(start, end)
-        for link, pool in zip(best.links, best.pools, strict=True):
-            if link in closed or not pool.can_give(bit, now):
+        route = self._network.route(start, end, bit) or self._network.best(start, end)
+        for link, pool in zip(route.links, route.pools, strict=True):
+            if not pool.can_give(bit, now) or line.link_taken(link, request.rank):
                 line.short_of_link(request, link)
 
     def _slot(self, _: int) -> None:
@@ -262,11 +264,11 @@ class KeyService:
         ready: list[KeyRequest] = []
         for request in line.in_order():
             carried = self._sessions.carry(*self._parties(request), request.size_bit, now)
-            if carried or self._served(request, line.short_links):
+            if carried or self._draw(request):
                 request.keyed_s = now
                 ready.append(request)
             else:
-                self._queue(request, line.short_links)
+                self._queue(request)
         for request in ready:
             line.remove(request)
         for request in ready:

@@ -95,6 +95,7 @@ class VehicleKeys:
         """Vehicles are on the map, at xy_m (V, 2), with what they loaded before.
 
         Initial loads come from outside the network: no link's pool gives them. More than the capacity is not loaded.
+        A vehicle that is off the road as it enters (NaN) has site 0 for its home.
         """
         if not len(xy_m):
             return
