@@ -236,7 +236,8 @@ class Node:
 
     def _accuse(self, evidence: Evidence) -> None:
         key = offence(evidence)
-        if key not in self._offences and key not in self.head.offences:
+        known = key in self._offences or key in self.head.offences
+        if evidence.accused != self.number and not known:
             self._offences[key] = evidence
             self._around.commits.found(self.number, evidence)
 

@@ -53,31 +53,28 @@ class Line:
     """All requests that wait."""
 
     def __init__(self) -> None:
-        self._waiting: dict[int, KeyRequest] = {}
+        self.waiting: dict[int, KeyRequest] = {}
+        """By the order of asking."""
         self._vehicles: _Heaps = {}
         self._links: _Heaps = {}
-
-    def __len__(self) -> int:
-        """How many wait."""
-        return len(self._waiting)
 
     def add(self, request: KeyRequest) -> None:
         """A request joins."""
         request.withdraw = self.remove
-        self._waiting[request.rank[1]] = request
+        self.waiting[request.rank[1]] = request
 
     def remove(self, request: KeyRequest) -> None:
         """A request is out."""
         request.withdraw = None
-        del self._waiting[request.rank[1]]
+        del self.waiting[request.rank[1]]
 
     def in_order(self) -> list[KeyRequest]:
         """All that wait, who goes first first."""
-        return sorted(self._waiting.values(), key=lambda request: request.rank)
+        return sorted(self.waiting.values(), key=lambda request: request.rank)
 
     def as_asked(self) -> list[KeyRequest]:
         """All that wait, by when they asked."""
-        return list(self._waiting.values())
+        return list(self.waiting.values())
 
     def forget(self) -> None:
         """Nobody is short of anything, until it is found again."""

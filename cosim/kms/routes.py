@@ -82,7 +82,7 @@ class Routes:
         """
         route = self._best.get((start, end)) or self.best(start, end)
         for pool in route.pools:
-            if not pool.can_give(bit, now):
+            if pool.stored_bit < bit or (pool.first_s <= now and not pool.can_give(bit, now)):
                 return self._detour(start, end, bit, now)
         return route
 

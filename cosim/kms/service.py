@@ -6,16 +6,15 @@ A key costs its bits in the vehicle's pool and on every hop between its home and
 """
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from math import inf
 
 from cosim.clock import NORMAL, Clock
 from cosim.kms.line import KeyRequest, Line
 from cosim.kms.network import KeyNetwork
-from cosim.kms.routes import Route
-from cosim.kms.sessions import Sessions
+from cosim.kms.sessions import Lifetimes, carried
 from cosim.kms.vehicles import VehicleKeys
+from cosim.qkd.pool import KeyPool
 from cosim.radio.sidelink import HelperLost
 from cosim.scenario.keys import Keys
 from cosim.types import NOWHERE, Failure, FloatArray, IntArray, Status, VehicleGone
@@ -27,15 +26,38 @@ class KeyUnavailable(Failure):
     status = Status.NO_KEY
 
 
-@dataclass(frozen=True, slots=True)
 class KeyView:
-    """The key network as a policy sees it."""
+    """The key network as a policy sees it at a decision epoch; each array is made when it is first asked for then."""
 
-    key_bps: FloatArray  # (L,) of the last slot; 0 for a link that is down
-    qber: FloatArray  # (L,) likewise; NaN without a signal
-    stored_bit: IntArray  # (L,)
-    detector: FloatArray  # (L,)
-    vehicle_bit: IntArray  # (T,) what the vehicle of each task has
+    def __init__(self, network: KeyNetwork, keys: VehicleKeys, vehicles: IntArray) -> None:
+        self._network = network
+        self._keys = keys
+        self._vehicles = vehicles
+
+    @cached_property
+    def key_bps(self) -> FloatArray:  # (L,)
+        """Of the last slot; 0 for a link that is down."""
+        return self._network.key_bps.copy()
+
+    @cached_property
+    def qber(self) -> FloatArray:  # (L,)
+        """Of the last slot; NaN without a signal."""
+        return self._network.qber.copy()
+
+    @cached_property
+    def stored_bit(self) -> IntArray:  # (L,)
+        """In the pools of the links."""
+        return self._network.stored_bit()
+
+    @cached_property
+    def detector(self) -> FloatArray:  # (L,)
+        """Efficiency that is set."""
+        return self._network.detector.copy()
+
+    @cached_property
+    def vehicle_bit(self) -> IntArray:  # (T,)
+        """What the vehicle of each task has."""
+        return self._keys.level_bit(self._vehicles)
 
 
 class KeyService:
@@ -50,7 +72,8 @@ class KeyService:
         self._clock = clock
         self._network = network
         self._vehicles = vehicles
-        self._sessions = Sessions(plan.use)
+        self._pools = vehicles.pool
+        self._lifetimes = Lifetimes(plan.use)
         self._line = Line()
         shortage = plan.shortage
         self._by_priority = shortage.order == "priority"
@@ -83,9 +106,17 @@ class KeyService:
         Raises:
             VehicleGone: the vehicle is not on the map.
         """
+        if not self._lifetimes.used:
+            return None
+        pool = self._pools.get(vehicle)
+        if pool is None:
+            raise VehicleGone
         if site == NOWHERE:
-            site = self._vehicles.home.get(vehicle, NOWHERE)
-        if self._sessions.carry(vehicle, site, size_bit, self._clock.now):
+            site = pool.home
+        now = self._clock.now
+        key = pool.sessions.get(site)
+        if key is not None and key[0] > now and key[1] >= size_bit:  # as `carried`, for most transfers
+            key[1] -= size_bit
             return None
         return self._ask(vehicle, NOWHERE, site, size_bit, priority, deadline_s)
 
@@ -100,7 +131,14 @@ class KeyService:
             VehicleGone: the vehicle is not on the map.
             HelperLost: the helper is not.
         """
-        if self._sessions.carry(*_pair(vehicle, helper), size_bit, self._clock.now):
+        if not self._lifetimes.used:
+            return None
+        if vehicle not in self._pools:
+            raise VehicleGone
+        if helper not in self._pools:
+            raise HelperLost
+        first, peer = _pair(vehicle, helper)
+        if carried(self._pools[first].sessions, peer, size_bit, self._clock.now):
             return None
         return self._ask(vehicle, helper, NOWHERE, size_bit, priority, deadline_s)
 
@@ -119,8 +157,6 @@ class KeyService:
                 request.cancel(VehicleGone())
             elif request.helper in gone:
                 request.cancel(HelperLost())
-        for vehicle in gone:
-            self._sessions.end(vehicle)
         self._vehicles.leave(gone)
 
     # --- what others see -------------------------------------------------------------------------------------------
@@ -128,18 +164,11 @@ class KeyService:
     def sample(self) -> None:
         """State the pools of links and vehicles."""
         self._network.sample()
-        self._vehicles.sample(len(self._line))
+        self._vehicles.sample(len(self._line.waiting))
 
     def view(self, vehicles: IntArray) -> KeyView:
-        """The links now, and what these vehicles have; arrays of their own."""
-        network = self._network
-        return KeyView(
-            network.key_bps.copy(),
-            network.qber.copy(),
-            network.stored_bit(),
-            network.detector.copy(),
-            self._vehicles.level_bit(vehicles),
-        )
+        """The links, and what these vehicles have."""
+        return KeyView(self._network, self._vehicles, vehicles)
 
     def set_detector(self, efficiency: FloatArray) -> None:
         """Turn the detectors, (L,); see `KeyNetwork.set_detector`."""
@@ -149,21 +178,14 @@ class KeyService:
 
     def _ask(
         self, vehicle: int, helper: int, site: int, size_bit: float, priority: float, deadline_s: float
-    ) -> KeyRequest | None:
-        bit = self._sessions.cost_bit(size_bit)
-        if not bit:
-            return None
-        if vehicle not in self._vehicles.pool:
-            raise VehicleGone
-        if helper != NOWHERE and helper not in self._vehicles.pool:
-            raise HelperLost
+    ) -> KeyRequest:
         now = self._clock.now
-        request = KeyRequest(vehicle, helper, site, size_bit, bit, now)
+        request = KeyRequest(vehicle, helper, site, size_bit, self._lifetimes.cost_bit(size_bit), now)
         line = self._line
-        if not line and self._draw(request):
+        if not line.waiting and self._draw(request):
             return request
         request.rank = (-priority if self._by_priority else 0.0, next(self._clock.numbers))
-        if line and self._draw(request):
+        if line.waiting and self._draw(request):
             return request
         limit_s = min(deadline_s, now + self._patience_s)
         if limit_s <= now or self._never(request):
@@ -183,41 +205,45 @@ class KeyService:
 
         Nothing is given if somebody with a better right waits for one of the pools.
         """
-        vehicles, bit, helper, vehicle = self._vehicles, request.wanted_bit, request.helper, request.vehicle
-        now = self._clock.now
-        if not vehicles.pool[vehicle].can_give(bit, now):
+        bit, vehicle, helper, end, now = (
+            request.wanted_bit, request.vehicle, request.helper, request.site, self._clock.now
+        )  # fmt: skip
+        pool = self._pools[vehicle]
+        if not pool.can_give(bit, now):
             return False
-        if helper == NOWHERE:
-            end = request.site
-        elif vehicles.pool[helper].can_give(bit, now):
-            end = vehicles.home[helper]
-        else:
-            return False
-        route = self._network.route(vehicles.home[vehicle], end, bit)
-        if route is None or (self._line and self._overtakes(request, route)):
-            return False
-        self._network.take(route, bit)
-        vehicles.draw(vehicle, bit)
         if helper != NOWHERE:
-            vehicles.draw(helper, bit)
+            other = self._pools[helper]
+            if not other.can_give(bit, now):
+                return False
+            end = other.home
+        hops = () if pool.home == end else self._hops(request, pool.home, end)
+        if hops is None or (self._line.waiting and self._overtakes(request)):
+            return False
+        for hop in hops:
+            hop.take(bit, now)
+        self._vehicles.draw(vehicle, bit)
+        if helper != NOWHERE:
+            self._vehicles.draw(helper, bit)
+            vehicle, end = _pair(vehicle, helper)
         request.bit = bit
-        request.hops = route.hops
+        request.hops = len(hops)
         request.keyed_s = now
-        self._sessions.begin(*self._parties(request), request.size_bit, bit, now)
+        self._lifetimes.begin(self._pools[vehicle].sessions, end, request.size_bit, bit, now)
         return True
 
-    def _overtakes(self, request: KeyRequest, route: Route) -> bool:
-        line, rank = self._line, request.rank
-        return (
-            line.vehicle_taken(request.vehicle, rank)
-            or line.vehicle_taken(request.helper, rank)
-            or any(line.link_taken(link, rank) for link in route.links)
-        )
+    def _hops(self, request: KeyRequest, start: int, end: int) -> tuple[KeyPool, ...] | None:
+        """The pools on the way between two nodes, which can all give the bits; None if there is no way now."""
+        route = self._network.route(start, end, request.wanted_bit)
+        if route is None or (
+            self._line.waiting and any(self._line.link_taken(link, request.rank) for link in route.links)
+        ):
+            return None
+        return route.pools
 
-    def _parties(self, request: KeyRequest) -> tuple[int, int]:
-        if request.helper == NOWHERE:
-            return request.vehicle, request.site
-        return _pair(request.vehicle, request.helper)
+    def _overtakes(self, request: KeyRequest) -> bool:
+        """Whether somebody with a better right waits for the vehicles' pools."""
+        line, rank = self._line, request.rank
+        return line.vehicle_taken(request.vehicle, rank) or line.vehicle_taken(request.helper, rank)
 
     def _never(self, request: KeyRequest) -> bool:
         """Whether no pool on its way will ever hold as much."""
@@ -229,8 +255,8 @@ class KeyService:
 
     def _ends(self, request: KeyRequest) -> tuple[int, int]:
         """The nodes between which the key is relayed."""
-        home = self._vehicles.home
-        return home[request.vehicle], request.site if request.helper == NOWHERE else home[request.helper]
+        pools = self._pools
+        return pools[request.vehicle].home, request.site if request.helper == NOWHERE else pools[request.helper].home
 
     # --- waiting ---------------------------------------------------------------------------------------------------
 
@@ -258,13 +284,12 @@ class KeyService:
         """Key has come: vehicles are filled, then those that wait are served in their order."""
         self._vehicles.fill()
         line, now = self._line, self._clock.now
-        if not line:
+        if not line.waiting:
             return
         line.forget()
         ready: list[KeyRequest] = []
         for request in line.in_order():
-            carried = self._sessions.carry(*self._parties(request), request.size_bit, now)
-            if carried or self._draw(request):
+            if self._carried(request) or self._draw(request):
                 request.keyed_s = now
                 ready.append(request)
             else:
@@ -274,6 +299,13 @@ class KeyService:
         for request in ready:
             if request.error is None:  # else cancelled by the story of one before it
                 request.resume(request)
+
+    def _carried(self, request: KeyRequest) -> bool:
+        """Whether a key that was drawn meanwhile serves it too."""
+        first, peer = request.vehicle, request.site
+        if request.helper != NOWHERE:
+            first, peer = _pair(request.vehicle, request.helper)
+        return carried(self._pools[first].sessions, peer, request.size_bit, self._clock.now)
 
     def _tire(self, request: KeyRequest) -> None:
         """The patience is over, but a slot that ends at this very instant may still bring the key."""

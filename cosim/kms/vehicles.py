@@ -13,6 +13,7 @@ import numpy as np
 
 from cosim.clock import Clock
 from cosim.kms.network import KeyNetwork
+from cosim.kms.sessions import Sessions
 from cosim.ledger.log import RecordLog
 from cosim.qkd.layout import nearest_sites
 from cosim.qkd.loss import free_space_transmittance
@@ -24,6 +25,17 @@ from cosim.trace.writer import FactWriter
 from cosim.types import NOWHERE, FloatArray, IntArray
 
 Place = Callable[[int], Sequence[float]]
+
+
+class VehiclePool(KeyPool):
+    """A vehicle's pool, the node with which it shares the key, and the sessions that it has."""
+
+    __slots__ = ("home", "sessions")
+
+    def __init__(self, home: int, capacity_bit: int, low_water_bit: int, expiry_s: float | None) -> None:
+        super().__init__(capacity_bit, low_water_bit, expiry_s)
+        self.home = home
+        self.sessions: Sessions = {}
 
 
 @dataclass(slots=True)
@@ -76,10 +88,8 @@ class VehicleKeys:
         dock = filling.site if isinstance(filling, DockFilling) else None
         self._dock = None if dock is None else self._layout.site(dock, "keys.vehicle.site")
         self._optics = _optics(filling) if isinstance(filling, FreeSpaceFilling) else None
-        self.pool: dict[int, KeyPool] = {}
+        self.pool: dict[int, VehiclePool] = {}
         """By vehicle."""
-        self.home: dict[int, int] = {}
-        """The node with which a vehicle shares its key."""
         self._wanting: dict[int, float] = {}
         """Vehicles that want more, those that asked first first, with the fraction of a bit that they are owed."""
         self._ageing: deque[tuple[float, int]] = deque()
@@ -109,8 +119,8 @@ class VehicleKeys:
         homes = nearest_sites(self._layout, np.nan_to_num(xy_m)).tolist()  # one that teleports is nowhere
         for number, nearest in zip(numbers, homes, strict=True):
             vehicle = int(number)
-            self.pool[vehicle] = KeyPool(self.capacity_bit, self._low_water_bit, self._expiry_s)
-            self.home[vehicle] = home = nearest if self._dock is None else self._dock
+            home = nearest if self._dock is None else self._dock
+            self.pool[vehicle] = VehiclePool(home, self.capacity_bit, self._low_water_bit, self._expiry_s)
             if load_bit:
                 self._load(vehicle, home, load_bit, 0, 0)
             self._ask_below_mark(vehicle)
@@ -126,7 +136,6 @@ class VehicleKeys:
             gone.filled_bit += pool.generated_bit
             gone.used_bit += pool.used_bit
             gone.lost_bit += pool.lost_bit
-            del self.home[vehicle]
             self._wanting.pop(vehicle, None)
 
     # --- what transfers use ----------------------------------------------------------------------------------------
@@ -136,8 +145,8 @@ class VehicleKeys:
         pool = self.pool[vehicle]
         if not pool.take(bit, self._clock.now):
             return False
-        if pool.stored_bit < pool.low_water_bit and vehicle not in self._wanting:
-            self._wanting[vehicle] = 0.0
+        if pool.stored_bit < pool.low_water_bit:
+            self._wanting.setdefault(vehicle, 0.0)
         return True
 
     def want(self, vehicle: int) -> None:
@@ -184,7 +193,7 @@ class VehicleKeys:
         fresh = self._optics is not None
         for (vehicle, site), rate_bps in zip(wanting, self._rates_bps(wanting), strict=True):
             pool = self.pool[vehicle]
-            away = self.home[vehicle] != site
+            away = pool.home != site
             room_bit = self.capacity_bit if away else pool.room_bit
             owed_bit = self._wanting[vehicle] + rate_bps * self._slot_s
             whole = min(int(owed_bit), room_bit)
@@ -211,8 +220,9 @@ class VehicleKeys:
 
     def _load(self, vehicle: int, node: int, bit: int, hops: int, dropped_bit: int) -> None:
         now = self._clock.now
-        self.home[vehicle] = node
-        self.pool[vehicle].store(bit, now)
+        pool = self.pool[vehicle]
+        pool.home = node
+        pool.store(bit, now)
         if self._expiry_s is not None:
             self._ageing.append((now + self._expiry_s, vehicle))
         self._filled(now, vehicle, node, bit, hops, dropped_bit)

@@ -12,9 +12,9 @@ class KeyPool:
 
     __slots__ = (
         "_expiry_s",
-        "_first_s",
         "_lots",
         "capacity_bit",
+        "first_s",
         "generated_bit",
         "lost_bit",
         "low_water_bit",
@@ -34,7 +34,8 @@ class KeyPool:
         self.low_water_bit = low_water_bit
         self._expiry_s = expiry_s
         self._lots: deque[list[float]] = deque()  # [bits left, time of expiry], oldest first; empty if bits do not age
-        self._first_s = inf  # when the oldest lot expires
+        self.first_s = inf
+        """When the oldest bits expire."""
         self.stored_bit = 0
         self.generated_bit = 0
         self.used_bit = 0
@@ -47,7 +48,7 @@ class KeyPool:
 
     def store(self, bit: int, now: float) -> int:
         """Add fresh bits; what does not fit is lost. Returns what was stored."""
-        if self._first_s <= now:
+        if self.first_s <= now:
             self.expire(now)
         kept = min(bit, self.capacity_bit - self.stored_bit)
         self.generated_bit += bit
@@ -59,7 +60,7 @@ class KeyPool:
                 self._lots[-1][0] += kept
             else:
                 self._lots.append([kept, expires_s])
-                self._first_s = self._lots[0][1]
+                self.first_s = self._lots[0][1]
         return kept
 
     def discard(self, bit: int) -> None:
@@ -69,13 +70,13 @@ class KeyPool:
 
     def can_give(self, bit: int, now: float) -> bool:
         """Whether `bit` bits are there that have not expired."""
-        if self._first_s <= now:
+        if self.first_s <= now:
             self.expire(now)
         return self.stored_bit >= bit
 
     def take(self, bit: int, now: float) -> bool:
         """Use up the oldest `bit` bits; False, and nothing taken, if there are fewer."""
-        if self._first_s <= now:
+        if self.first_s <= now:
             self.expire(now)
         if self.stored_bit < bit:
             return False
@@ -90,14 +91,14 @@ class KeyPool:
         lots = self._lots
         while lots and lots[0][1] <= now:
             self._lose(int(lots.popleft()[0]))
-        self._first_s = lots[0][1] if lots else inf
+        self.first_s = lots[0][1] if lots else inf
 
     def drop(self) -> int:
         """Throw away all that is stored. Returns how much."""
         dropped = self.stored_bit
         self._lose(dropped)
         self._lots.clear()
-        self._first_s = inf
+        self.first_s = inf
         return dropped
 
     def _lose(self, bit: int) -> None:
@@ -113,4 +114,4 @@ class KeyPool:
                 return
             bit -= int(lot[0])
             lots.popleft()
-        self._first_s = lots[0][1] if lots else inf
+        self.first_s = lots[0][1] if lots else inf

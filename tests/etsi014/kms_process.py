@@ -27,6 +27,7 @@ sites:
   sites: [{name: a, x_m: 0, y_m: 10}, {name: b, x_m: 900, y_m: 10}, {name: c, x_m: 1800, y_m: 10}]
 statistics: {batches: 2}
 keys:
+  rate: {kind: qib_vec}
   topology: {links: [{ends: [a, b]}, {ends: [b, c]}]}
   pool: {capacity_bit: 100000, initial_bit: 5120}
 """

@@ -69,7 +69,7 @@ def test_filling_elsewhere_drops_what_was_shared_with_the_old_home():
     world.run(3.0)
     (fill,) = world.facts.rows["VehicleKeysFilled"]
     assert (fill["node"], fill["bit"], fill["dropped_bit"]) == (2, 100, 40)
-    assert world.vehicles.home[3] == 2
+    assert world.vehicles.pool[3].home == 2
     world.check()
 
 
@@ -85,7 +85,7 @@ def test_initial_key_is_shared_with_the_nearest_site():
     """A vehicle that enters near site 1 has its first bits from there, and no link paid for them."""
     world = World(topology=LINE, pool={"initial_bit": 1000}, vehicle=site(initial_bit=9999))
     world.service.enter([5], np.array([[1200.0, 300.0]]))
-    assert world.vehicles.home[5] == 1
+    assert world.vehicles.pool[5].home == 1
     assert world.vehicles.pool[5].stored_bit == 250
     assert world.facts.rows["VehicleKeysFilled"][0]["hops"] == 0
     assert world.network.stored_bit().tolist() == [1000, 1000]
@@ -97,7 +97,7 @@ def test_a_dock_loads_once_and_for_all():
         topology=LINE, pool={"initial_bit": 1000}, vehicle={"kind": "dock", "capacity_bit": 500, "site": "s2"}
     )
     world.enter(1)
-    assert (world.vehicles.home[1], world.vehicles.pool[1].stored_bit) == (2, 500)
+    assert (world.vehicles.pool[1].home, world.vehicles.pool[1].stored_bit) == (2, 500)
     world.vehicles.draw(1, 500)
     life = world.ask(1, 2)
     world.run(5.0)
@@ -208,5 +208,5 @@ def test_bits_are_conserved_over_random_workloads(steps, filling, use, expiry_s,
             world.ask(vehicle, helper=helper, size_bit=50.0)
     world.check()
     world.run(world.clock.now + 5.0)
-    assert not len(world.service._line)
+    assert not world.service._line.waiting
     world.check()
