@@ -23,16 +23,19 @@ def test_every_block_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsy
     languages = [language for language, _ in _blocks()]
     assert languages.count("console") >= 2
     assert languages.count("python") >= 3
-    assert languages.count("yaml") == 1
-    for language, text in _blocks():
+    assert languages.count("yaml") >= 2
+    for number, (language, text) in enumerate(_blocks()):
         if language == "console":
             for line in text.splitlines():
                 assert line.startswith("$ cosim "), f"README shows a command that is not checked: {line}"
                 assert status(shlex.split(line)[2:]) == 0, f"{line}: {capsys.readouterr().err}"
         elif language == "yaml":
-            (tmp_path / "crossing.yaml").write_text(text, encoding="utf-8")
-            load(tmp_path / "crossing.yaml")
-            assert status(["run", "crossing.yaml", "--out", "runs/crossing", "--no-picture"]) == 0
+            name = "crossing" if "name: crossing" in text else f"block{number}"
+            (tmp_path / f"{name}.yaml").write_text(text, encoding="utf-8")
+            load(tmp_path / f"{name}.yaml")
+            command = ["run", f"{name}.yaml", "--out", f"runs/{name}", "--no-picture"]
+            assert status(command) == 0, capsys.readouterr().err
+            assert status(["trace", "verify", f"runs/{name}"]) == 0, capsys.readouterr().out
         elif language == "python":
             exec(compile(text, "README.md", "exec"), {"__name__": "readme"})  # noqa: S102 - our own README
             if "class LeastLoaded" in text:

@@ -6,10 +6,13 @@ import math
 def figures(value: float, half_width: float = math.nan) -> tuple[str, str]:
     """Value and half width with the same decimals: the half width has one significant digit, two if it starts with 1.
 
+    A half width that is only the rounding of equal values counts as 0.
     `-` stands for what is not finite; a value without an interval has four significant digits, a whole one all of them.
     """
     if not math.isfinite(value):
         return "-", "-"
+    if half_width <= 1e-12 * abs(value):
+        half_width = 0.0
     if not math.isfinite(half_width) or half_width <= 0.0:
         whole = value == int(value) and abs(value) < 1e15
         return f"{value:,.0f}" if whole else _plain(value, 4), "-" if not math.isfinite(half_width) else "0"
