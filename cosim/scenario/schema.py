@@ -54,6 +54,7 @@ from cosim.scenario.traffic import (
     SyntheticMobility,
     TraciMobility,
 )
+from cosim.scenario.twin import Twin
 from cosim.scenario.work import (
     Arrivals,
     Decisions,
@@ -175,6 +176,7 @@ class Scenario(Section):
     decisions: Decisions = Field(default_factory=PeriodicDecisions)
     keys: Keys | None = Field(None, description="Quantum key distribution; null: transfers need no keys.")
     ledger: Ledger | None = Field(None, description="A chain of blocks that the sites vote on; null: none.")
+    twin: Twin | None = Field(None, description="A digital twin of vehicles and sites; null: none.")
     trace: TraceOptions = Field(default_factory=TraceOptions)
 
     @model_validator(mode="before")

@@ -144,6 +144,9 @@ class Tasks(Section):
 Knob: TypeAlias = Literal["target", "share", "power", "cpu_share", "detector", "proposer"]
 
 
+Source: TypeAlias = Literal["truth", "mirror", "forecast"]
+
+
 class PeriodicDecisions(Section):
     """All tasks that wait are decided together, every period."""
 
@@ -160,6 +163,9 @@ class PeriodicDecisions(Section):
     latency_weight: Real = Field(
         0.5, ge=0, le=1, description="w1 of the analytic cost w1 L + (1 - w1) E (S1 eq 18, Table III)."
     )
+    observation: Source = Field(
+        "truth", description="What policies see: the truth, or what the twin last heard (mirror) or expects (forecast)."
+    )
 
 
 class PerTaskDecisions(Section):
@@ -170,6 +176,9 @@ class PerTaskDecisions(Section):
     knobs: tuple[Knob, ...] = ("target",)
     inference_s: NonNegative = 0.0
     latency_weight: Real = Field(0.5, ge=0, le=1)
+    observation: Source = Field(
+        "truth", description="What policies see: the truth, or what the twin last heard (mirror) or expects (forecast)."
+    )
 
 
 Decisions: TypeAlias = Annotated[PeriodicDecisions | PerTaskDecisions, Field(discriminator="kind")]

@@ -33,6 +33,7 @@ from cosim.trace.ledger_facts import (
     ValidatorsParted,
     VoteCast,
 )
+from cosim.trace.twin_facts import TwinHostSampled, TwinMoved, TwinSampled, TwinSynced, TwinUplinked
 
 SCHEMA_VERSION = 2
 
@@ -256,6 +257,11 @@ FACTS: tuple[type[Any], ...] = (
     EvidenceCommitted,
     ConsensusWorked,
     ValidatorsParted,
+    TwinUplinked,
+    TwinSynced,
+    TwinSampled,
+    TwinMoved,
+    TwinHostSampled,
 )
 """All kinds, in the order of storage and digest."""
 
