@@ -155,11 +155,14 @@ class VehicleKeys:
             self._wanting.setdefault(vehicle, 0.0)
 
     def level_bit(self, numbers: IntArray) -> IntArray:
-        """What vehicles have, (V,); 0 for one that is not on the map."""
-        self._age()
+        """What vehicles have, (V,); 0 for one that is not on the map.
+
+        Who looks makes nobody ask: what has come of age is thrown away, and its vehicle asks at the slot's end.
+        """
         nothing = KeyPool(1)
-        levels = (self.pool.get(number, nothing).stored_bit for number in numbers.tolist())
-        return np.fromiter(levels, np.int64, len(numbers))
+        pools = [self.pool.get(number, nothing) for number in numbers.tolist()]
+        self._expire(pools)
+        return np.fromiter((pool.stored_bit for pool in pools), np.int64, len(pools))
 
     def sample(self, waiting: int) -> None:
         """State the totals of all vehicles, gone ones too.
@@ -167,8 +170,8 @@ class VehicleKeys:
         Args:
             waiting: transfers that wait for a key.
         """
-        self._age()
         pools, gone = self.pool.values(), self._gone
+        self._expire(pools)
         self._sampled(
             self._clock.now,
             sum(pool.stored_bit for pool in pools),
@@ -228,6 +231,10 @@ class VehicleKeys:
         self._filled(now, vehicle, node, bit, hops, dropped_bit)
         if self._log is not None:
             self._log.key_fill(node, now, vehicle, bit)
+
+    def _expire(self, pools: Iterable[KeyPool]) -> None:
+        for pool in pools:
+            pool.expire(self._clock.now)
 
     def _age(self) -> None:
         """What is too old is thrown away, and its vehicle may want more."""

@@ -10,14 +10,34 @@ from cosim.runner import simulate
 from cosim.scenario.load import bundled_scenarios, load
 from cosim.scenario.schema import Scenario
 
-SHORT = {"quickstart": 20, "grid": 20, "highway_v2v": 30, "per_task": 20, "s1_semantic_iov": 60, "intersection": 30}
+SHORT = {
+    "quickstart": 20,
+    "grid": 20,
+    "highway_v2v": 30,
+    "per_task": 20,
+    "s1_semantic_iov": 60,
+    "intersection": 30,
+    "qib_vec": 40,
+}
 ELSEWHERE = {
     "traci": "determinism/test_same_digest.py",
     "replay": "determinism/test_same_digest.py",
     "file": "support/stories.py",
     "plugin": "tasks/test_task_source.py",
+    "decoy_bb84": "support/secured.py",
+    "dock": "support/secured.py",
+    "bbm92": "stories/test_any_secured_story.py",
+    "finite_key": "stories/test_any_secured_story.py",
+    "free_space": "stories/test_key_sessions.py",
+    "otp": "stories/test_key_sessions.py",
+    "none": "stories/test_key_sessions.py",
+    "silent": "stories/test_ledger.py",
+    "slow": "stories/test_ledger.py",
+    "equivocate": "stories/test_ledger.py",
+    "double_vote": "stories/test_ledger.py",
+    "invalid": "stories/test_ledger.py",
 }
-"""Kinds that need a second process, a recording, a file or a plug-in are used by these tests."""
+"""Kinds that need a second process, a recording, a file or a plug-in, and those beside paper S3, are used by these."""
 
 
 @pytest.mark.parametrize("name", bundled_scenarios())

@@ -15,11 +15,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from scripted import TELEPORTING, Place, ScriptedMobility
+from secured import UNTOLD as UNTOLD_SECURED
+from secured import SecuredNames
 
 from cosim.audit import verify
 from cosim.decision import Action, Observation
 from cosim.scenario.schema import Scenario
 from cosim.simulation import Simulation
+from cosim.trace.key_facts import TaskKeyed
 from cosim.trace.provenance import Provenance, write_provenance
 from cosim.trace.reader import Trace
 from cosim.trace.schema import FACTS, CellSampled, HostSampled, SiteDeployed, TaskEnded, TrafficSampled, VehicleMoved
@@ -29,8 +32,11 @@ from cosim.types import Direction, Phase, Status, Tier
 AWAY = TELEPORTING
 NEAR_A, NEAR_B, FAR = (0.0, 10.0), (1000.0, 10.0), (500.0, 10.0)
 """In the cell of A, in the cell of B, and in none."""
-_UNTOLD = (SiteDeployed, HostSampled, CellSampled, TrafficSampled, VehicleMoved, TaskEnded)
-_STEPS = ("uplink", "uplinked", "queued", "started", "executed", "downlink")
+_UNTOLD = (SiteDeployed, HostSampled, CellSampled, TrafficSampled, VehicleMoved, TaskEnded, *UNTOLD_SECURED)
+_STEPS = (
+    *("up_asked", "up_keyed", "uplink", "uplinked", "queued", "started", "executed"),
+    *("down_asked", "down_keyed", "downlink"),
+)
 _BASE: Mapping[str, Any] = {
     "duration_s": 10.0,
     "mobility": {"kind": "synthetic", "step_s": 1.0},
@@ -209,7 +215,8 @@ def _facts(trace: Trace) -> Iterator[str]:
             for row in trace.table(kind).to_dict("records"):
                 text = names.line(kind.__name__, {name: row[name] for name in columns})
                 rows.append((row["time_s"], row["seq"], 0, f"{kind.__name__} {text}"))
-    for row in trace.table(TaskEnded).to_dict("records"):
+    keyed = trace.table(TaskKeyed).drop(columns=["seq", "time_s", "vehicle", "state"])
+    for row in trace.table(TaskEnded).merge(keyed, how="left", on="task").to_dict("records"):
         rows.extend((at_s, row["seq"], place, text) for place, (at_s, text) in enumerate(names.life(row)))
     for at_s, _, _, text in sorted(rows):
         yield f"{_brief(at_s)} {text}"
@@ -228,6 +235,7 @@ class _Names:
         self._vehicle = {-1: "-"} | dict(
             trace.sql("SELECT vehicle, vehicle_id FROM vehicle_entered").itertuples(index=False)
         )
+        self._secured = SecuredNames(trace, self._vehicle)
 
     def line(self, kind: str, row: dict[str, Any]) -> str:
         """What follows the kind."""
@@ -241,22 +249,32 @@ class _Names:
                 return f"{row['task']} {self._vehicle[row['vehicle']]}"
             case "TaskDecided":
                 return f"{row['task']} {self._place(row['tier'], row['target'])}"
-            case _:
+            case "VehicleEntered" | "VehicleLeft" | "TeleportStarted" | "TeleportEnded":
                 return self._vehicle[row["vehicle"]]
+            case _:
+                return self._secured.line(kind, row)
 
     def life(self, row: dict[str, Any]) -> Iterator[tuple[float, str]]:
         """The steps of a task that happened, and its end."""
         task = row["task"]
         for step in _STEPS:
             if not isnan(row[f"{step}_s"]):
-                cell = f" {self._site[row['uplink_site']]}" if step == "uplinked" and row["uplink_site"] >= 0 else ""
-                yield row[f"{step}_s"], f"{step} {task}{cell}"
+                yield row[f"{step}_s"], f"{step} {task}{self._more(step, row)}"
         status, phase = Status(row["status"]), Phase(row["phase"])
         where = "" if phase == Phase.DONE else f" in {phase.name}"
         cell = (
             f" through {self._site[row['downlink_site']]}" if phase == Phase.DONE and row["downlink_site"] >= 0 else ""
         )
         yield row["time_s"], f"TaskEnded {task} {status.name}{where}{cell}"
+
+    def _more(self, step: str, row: dict[str, Any]) -> str:
+        """The cell that an uplink came through, the bits of a key and the hops that it was relayed over."""
+        if step == "uplinked" and row["uplink_site"] >= 0:
+            return f" {self._site[row['uplink_site']]}"
+        if step in ("up_keyed", "down_keyed"):
+            way = step.partition("_")[0]
+            return f" {row[f'{way}_bit']:.0f} bit over {row[f'{way}_hops']:.0f} hops"
+        return ""
 
     def _place(self, tier: int, target: int) -> str:
         match Tier(tier):
