@@ -20,6 +20,8 @@ from cosim.trace.layout import kind_name
 from cosim.trace.schema import TaskEnded
 from cosim.types import KeyState, Phase, Status
 
+pytestmark = pytest.mark.usefixtures("unhashed")
+
 BROKEN = [
     (KeyPoolSampled, 5, {"lost_bit": 501}, "its generated_bit is not used_bit + lost_bit + stored_bit"),
     (KeyPoolSampled, 5, {"generated_bit": 3600, "stored_bit": 1988}, "initial_bit and the bits of its link's blocks"),

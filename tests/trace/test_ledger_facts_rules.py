@@ -21,6 +21,8 @@ from cosim.trace.ledger_facts import (
 )
 from cosim.trace.schema import SiteDeployed
 
+pytestmark = pytest.mark.usefixtures("unhashed")
+
 BROKEN = [
     (StakeChanged, 2, {"credits": 1007}, "its credits are not those of before"),
     (StakeChanged, 2, {"credits": 1007, "settled": 6}, "the credits after it and its treasury are not minted - burned"),
