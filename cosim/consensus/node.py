@@ -3,30 +3,19 @@
 Left out: the checking of the signatures of single votes, which costs a host far less than a block does.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 from cosim.clock import Clock, Story
 from cosim.compute import Host
 from cosim.consensus.archive import Archive
 from cosim.consensus.commits import Commits
+from cosim.consensus.conduct import NO_HASH, as_evidence, digest_of, gapless, made_faulty, signed
 from cosim.consensus.head import Head, offence
 from cosim.consensus.network import Network
 from cosim.consensus.worker import Worker, begin
-from cosim.ledger.block import (
-    BATCH_BYTE,
-    HEADER_BYTE,
-    INVALID_PROPOSAL,
-    TWO_PROPOSALS,
-    TWO_VOTES,
-    Batch,
-    Block,
-    Evidence,
-)
-from cosim.ledger.faults import Equivocates, ProposesInvalid, Silent, Slow, VotesTwice
+from cosim.ledger.block import BATCH_BYTE, HEADER_BYTE, INVALID_PROPOSAL, Block, Evidence
 from cosim.ledger.messages import (
-    Accuse,
     Broadcast,
     Decide,
     Decided,
@@ -44,8 +33,6 @@ from cosim.ledger.signature import Signatures
 from cosim.ledger.tendermint import Validator
 from cosim.scenario.ledger import Ledger, Misbehaviour
 from cosim.types import Work
-
-_NONE = bytes(32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,14 +80,14 @@ class Node:
         self._offences: dict[tuple[int, int, int, int], Evidence] = {}
         waits = around.plan.timeouts
         patience = Patience(waits.propose_s, waits.vote_s, waits.vote_s, waits.growth_s)
-        rules = Rules(self._proposer, self._new_block, self._valid, _digest)
+        rules = Rules(self._proposer, self._new_block, self._valid, digest_of)
         self._honest = Validator(number, rules, patience)
         self._part: Participant[Block] = self._honest
         self._faulty: list[tuple[Misbehaviour, Participant[Block]]] = []
 
     def misbehave(self, how: Misbehaviour) -> None:
         """Do so at the heights that begin in its time."""
-        self._faulty.append((how, _faulty(how, self._honest)))
+        self._faulty.append((how, made_faulty(how, self._honest)))
 
     # --- heights ---------------------------------------------------------------------------------------------------
 
@@ -167,7 +154,7 @@ class Node:
             sealed = self._around.archive.find(*key)
             if sealed is not None and key[1] >= self.head.due[key[0]]:
                 chosen.append(sealed.batch)
-        chosen = _gapless(chosen, self.head.due)[: self._around.most_batches]
+        chosen = gapless(chosen, self.head.due)[: self._around.most_batches]
         return Block(
             height,
             self.number,
@@ -189,7 +176,7 @@ class Node:
             (sealed := self._around.archive.find(batch.site, batch.number)) is not None and sealed.batch == batch
             for batch in block.batches
         )
-        in_order = len(block.batches) <= self._around.most_batches and len(_gapless(block.batches, head.due)) == len(
+        in_order = len(block.batches) <= self._around.most_batches and len(gapless(block.batches, head.due)) == len(
             block.batches
         )
         keys = [offence(evidence) for evidence in block.evidence]
@@ -206,7 +193,7 @@ class Node:
 
     def hear(self, message: Message[Block], signature: bytes) -> None:
         """A message has come over the wires."""
-        if not self._around.signatures.verify(message.sender, _signed(message), signature):
+        if not self._around.signatures.verify(message.sender, signed(message), signature):
             return
         if isinstance(message, Proposal):
             self._hear(message)
@@ -230,7 +217,9 @@ class Node:
         cycles = (8 * HEADER_BYTE / cost.checked_bit + len(block.batches)) * check_cycles
         yield from self._work(Work.VERIFY, proposal.height, cycles)
         if block.height == self.head.height + 1 and block.previous == self.head.digest and not self._valid(block):
-            first = Evidence(proposal.height, proposal.round, proposal.sender, INVALID_PROPOSAL, proposal.digest, _NONE)
+            first = Evidence(
+                proposal.height, proposal.round, proposal.sender, INVALID_PROPOSAL, proposal.digest, NO_HASH
+            )
             self._accuse(first)
         self._perform(self._part.receive(proposal))
 
@@ -256,7 +245,7 @@ class Node:
             elif isinstance(output, Decide):
                 self._decided(output)
             else:
-                self._accuse(_evidence(output))
+                self._accuse(as_evidence(output))
 
     def _make(self, proposal: Proposal[Block], then: list[Output[Block]]) -> Story:
         """Eq 18: rho^b s^b, once for a block, whatever the rounds in which it is proposed."""
@@ -283,69 +272,9 @@ class Node:
         size_bit = float(message.size_bit(signature_bit))
         if isinstance(message, Proposal | Decided):
             size_bit += around.block_bit(message.value)
-        signature = around.signatures.sign(message.sender, _signed(message))
+        signature = around.signatures.sign(message.sender, signed(message))
         receivers = [output.receiver] if isinstance(output, Send) else range(len(around.nodes))
         for receiver in receivers:
             if receiver != self.number:
                 heard = partial(around.nodes[receiver].hear, message, signature)
                 around.network.send(size_bit, self.site, around.nodes[receiver].site, heard, output.after_s)
-
-
-def _digest(block: Block) -> bytes:
-    return block.digest
-
-
-def _gapless(batches: Sequence[Batch], due: tuple[int, ...]) -> list[Batch]:
-    """Those of the batches, in order, that continue their sites' counts."""
-    counts = list(due)
-    good = []
-    for batch in batches:
-        if batch.number == counts[batch.site]:
-            counts[batch.site] += 1
-            good.append(batch)
-    return good
-
-
-def _signed(message: Message[Block]) -> bytes:
-    """What a signature covers: kind and all that tells this message from others; the value by its digest."""
-    fields = [type(message).__name__, message.height, message.sender]
-    if isinstance(message, Vote):
-        fields += [message.round, int(message.phase), message.digest]
-    elif isinstance(message, Proposal):
-        fields += [message.round, message.valid_round, message.digest]
-    elif isinstance(message, Decided):
-        fields += [message.round, message.digest]
-    return repr(fields).encode()
-
-
-def _evidence(accuse: Accuse[Block]) -> Evidence:
-    """As it stands in a block."""
-    first, second = accuse.evidence.first, accuse.evidence.second
-    kind = TWO_PROPOSALS if isinstance(first, Proposal) else TWO_VOTES
-    return Evidence(first.height, first.round, first.sender, kind, first.digest or _NONE, second.digest or _NONE)
-
-
-def _faulty(how: Misbehaviour, honest: Validator[Block]) -> Participant[Block]:
-    match how.kind:
-        case "silent":
-            return Silent(honest)
-        case "slow":
-            return Slow(honest, how.delay_s)
-        case "equivocate":
-            return Equivocates(honest, _rival)
-        case "double_vote":
-            return VotesTwice(honest)
-        case "invalid":
-            return ProposesInvalid(honest, _spoilt)
-
-
-def _rival(block: Block) -> Block:
-    """Another valid block for the same place: without the last batch, or, without batches, as if made earlier."""
-    if block.batches:
-        return replace(block, batches=block.batches[:-1])
-    return replace(block, time_s=block.time_s * (1.0 - 1e-12))
-
-
-def _spoilt(block: Block) -> Block:
-    """A block that votes with stakes which nobody has."""
-    return replace(block, stakes_root=_NONE)

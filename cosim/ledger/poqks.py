@@ -17,9 +17,8 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
-from typing import Literal, TypeAlias
 
-ProposerRule: TypeAlias = Literal["weighted_round_robin", "sortition", "max_stake"]
+from cosim.scenario.ledger import Proposing
 
 NOBODY = -1
 """The proposer when no validator holds a credit: the round passes with no proposal."""
@@ -116,7 +115,7 @@ class Rotation:
 
 
 def proposer(
-    rule: ProposerRule, stakes: Stakes, rotation: Rotation, previous_hash: bytes, height: int, round_number: int
+    rule: Proposing, stakes: Stakes, rotation: Rotation, previous_hash: bytes, height: int, round_number: int
 ) -> int:
     """Who may propose in this round; never one without stake, NOBODY if there is none.
 

@@ -21,15 +21,15 @@ So the switch changes no trace, although ML-DSA draws each signature at random.
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeAlias
+from typing import Protocol, TypeAlias
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey, MLDSA65PrivateKey
 
 from cosim.errors import InputError
+from cosim.scenario.ledger import Algorithm
 
-Algorithm: TypeAlias = Literal["ed25519", "ml_dsa_44", "ml_dsa_65"]
 PrivateKey: TypeAlias = Ed25519PrivateKey | MLDSA44PrivateKey | MLDSA65PrivateKey
 
 

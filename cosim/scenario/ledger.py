@@ -107,6 +107,7 @@ class Membership(Section):
     action: Literal["join", "leave"]
 
 
+Algorithm: TypeAlias = Literal["ed25519", "ml_dsa_44", "ml_dsa_65"]
 Proposing: TypeAlias = Literal["weighted_round_robin", "sortition", "max_stake"]
 
 
@@ -120,7 +121,7 @@ class Ledger(Section):
         "weighted_round_robin",
         description="max_stake is the paper's rule: it stalls when the richest validator is faulty.",
     )
-    signature: Literal["ed25519", "ml_dsa_44", "ml_dsa_65"] = Field(
+    signature: Algorithm = Field(
         "ml_dsa_44", description="Its sizes and cycles are charged."
     )
     sign: bool = Field(
