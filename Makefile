@@ -21,6 +21,9 @@ lint: $(STAMP)
 bench: $(STAMP)
 	$(BIN)/python benchmarks/city.py
 	$(BIN)/python benchmarks/secured.py
+	$(BIN)/python benchmarks/twin.py
+	$(BIN)/python benchmarks/twin_effect.py
+	$(BIN)/python benchmarks/placement.py
 	$(BIN)/python benchmarks/replay.py
 	$(BIN)/python benchmarks/trace.py
 

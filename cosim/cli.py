@@ -9,7 +9,7 @@ from typing import Annotated, Final
 import typer
 
 from cosim import __version__, console
-from cosim.commands import kms, ledger, maps, report, scenarios, trace
+from cosim.commands import kms, ledger, maps, report, scenarios, trace, twin
 from cosim.commands.arguments import Json, Overrides, ScenarioName
 from cosim.commands.interrupt import Interrupt, asked_to_stop
 from cosim.errors import RunError
@@ -26,6 +26,7 @@ app.add_typer(ledger.app, name="ledger")
 app.add_typer(maps.app, name="map")
 app.add_typer(kms.app, name="kms")
 app.add_typer(scenarios.app, name="scenario")
+app.add_typer(twin.app, name="twin")
 app.command("report", epilog=console.examples("cosim report RUN", "cosim report RUN_A RUN_B --out compare.html"))(
     report.report
 )

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from cosim.kms.service import KeyView
+from cosim.twin.task_demand import DemandView
 from cosim.types import AnyArray, BoolArray, FloatArray, IntArray, Tier
 
 
@@ -56,6 +57,8 @@ class Observation:
     """The key network; None without one."""
     stake: IntArray | None = None  # (S,) credits of each site as a validator, 0 for one that does not vote
     """None without a ledger."""
+    demand: DemandView | None = None
+    """Tasks that are expected; None without a digital twin."""
 
     def power_gain(self, power_w: FloatArray) -> FloatArray:
         """How much faster each option's uplink is at other powers than the default: Shannon's ratio, capped.

@@ -1,6 +1,6 @@
-"""From the state of the network to what a policy sees."""
+"""From the state of the network, or from what its twin believes of it, to what a policy sees."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
@@ -10,11 +10,13 @@ from cosim.consensus.chain import Chain
 from cosim.decision import Observation
 from cosim.distributions import keyed_draw
 from cosim.kms.service import KeyService
-from cosim.radio.cell import expected_bps
+from cosim.radio.survey import Air
 from cosim.rng import stream_key
 from cosim.scenario.schema import Scenario
 from cosim.topology import Topology
 from cosim.transport import Transport
+from cosim.twin.seen_state import HostLoad, StateSource
+from cosim.twin.task_demand import TaskDemand
 from cosim.types import NOWHERE, AnyArray, FloatArray, IntArray, Tier
 
 _Columns: TypeAlias = dict[str, AnyArray | float]
@@ -38,6 +40,15 @@ _OWN: Final[Mapping[str, float]] = {
 """Columns of the vehicle's own processor; other options set what differs."""
 
 
+class _State(NamedTuple):
+    """What the source told for one observation."""
+
+    now_s: float
+    air: Air
+    rows: IntArray  # (T,) of the tasks' vehicles
+    load: HostLoad
+
+
 class _Signal(NamedTuple):
     """What the tasks' vehicles hear of the cells that would carry them, (T, 1) or (T, options)."""
 
@@ -50,7 +61,10 @@ class _Signal(NamedTuple):
 class Observer:
     """Builds the observation of an epoch: one row for each waiting task, one column for each option.
 
-    What it sees is the truth at the last tick for positions and radio, and at this instant for queues and cells.
+    The state of radio, hosts and cells comes from one source, which the observation does not name: the truth (at the
+    last tick for positions and radio, at this instant for queues and cells) or the twin's belief; fields and shapes are
+    the same. What a vehicle knows or hears without the network is always true: the queue of its own processor, and
+    its neighbours with their rates and queues, whom it asks over the sidelink. Keys and stake tell of themselves.
     """
 
     def __init__(
@@ -58,24 +72,27 @@ class Observer:
         scenario: Scenario,
         topology: Topology,
         transport: Transport,
+        source: StateSource,
         hosts: Mapping[int, Host],
         vehicle_host: Callable[[int], Host | None],
         keys: KeyService | None,
         ledger: Chain | None,
+        demand: TaskDemand | None,
     ) -> None:
         self._scenario = scenario
         self._transport = transport
-        self._hosts: Sequence[Host | None] = [hosts.get(node) for node in range(topology.sites)]
-        self._cloud = None if topology.cloud is None else hosts[topology.cloud]
-        self._cloud_node = topology.cloud
+        self._source = source
+        self._cloud = topology.cloud
         self._vehicle_host = vehicle_host
         self._keys = keys
         self._ledger = ledger
+        self._demand = demand
         self._pinned = scenario.radio.association == "target"
         self._latency_s = topology.latency_s
         self._per_bit_s = topology.per_bit_s
-        self._has_host = np.array([host is not None for host in self._hosts])
-        self._cores = np.array([0 if host is None else host.cores for host in self._hosts], float)
+        nodes = range(topology.sites + (topology.cloud is not None))
+        self._has_host = np.array([node in hosts for node in nodes])
+        self._cores = np.array([hosts[node].cores if node in hosts else 0 for node in nodes], float)
         self._vehicle_key = stream_key(scenario.seed, "vehicle-core-hz")
         self.vehicle_core_hz = np.zeros(1024)
         """Speed of each vehicle's own processor, by vehicle number."""
@@ -90,19 +107,20 @@ class Observer:
 
     def observe(self, now_s: float, tasks: Mapping[str, AnyArray]) -> Observation:
         """The observation for these tasks; all their vehicles are on the map."""
-        air = self._transport.channel.air
+        air = self._source.air(now_s, tasks["vehicle"])
         rows = np.searchsorted(air.numbers, tasks["vehicle"])
+        state = _State(now_s, air, rows, self._source.hosts(now_s))
         edges = min(self._scenario.decisions.candidates, air.sites.shape[1])
         sidelink = self._transport.sidelink
         neighbours = 0 if sidelink is None else sidelink.neighbours.numbers.shape[1]
         clouds = int(self._cloud is not None)
         options = _blank(len(rows), 1 + edges + clouds + neighbours)
         self._put(options, slice(0, 1), self._local(tasks))
-        self._put(options, slice(1, 1 + edges), self._edges(tasks, rows, edges))
+        self._put(options, slice(1, 1 + edges), self._edges(tasks, state, edges))
         if clouds:
-            self._put(options, slice(1 + edges, 2 + edges), self._distant(tasks, rows))
+            self._put(options, slice(1 + edges, 2 + edges), self._distant(tasks, state))
         if neighbours:
-            self._put(options, slice(1 + edges + clouds, None), self._neighbours(tasks, rows))
+            self._put(options, slice(1 + edges + clouds, None), self._neighbours(tasks))
         radio = self._scenario.radio
         return Observation(
             time_s=now_s,
@@ -122,6 +140,7 @@ class Observer:
             latency_weight=self._scenario.decisions.latency_weight,
             keys=None if self._keys is None else self._keys.view(tasks["vehicle"]),
             stake=None if self._ledger is None else self._ledger.stake,
+            demand=None if self._demand is None else self._demand.view(tasks["vehicle"]),
         )
 
     def _local(self, tasks: Mapping[str, AnyArray]) -> _Columns:
@@ -135,12 +154,9 @@ class Observer:
             "kappa": self._scenario.compute.vehicle.kappa,
         }
 
-    def _edges(self, tasks: Mapping[str, AnyArray], rows: IntArray, count: int) -> _Columns:
-        channel = self._transport.channel
-        air = channel.air
+    def _edges(self, tasks: Mapping[str, AnyArray], state: _State, count: int) -> _Columns:
+        air, rows = state.air, state.rows
         sites = air.sites[rows, :count]
-        wait_s = np.array([0.0 if host is None else host.wait_s for host in self._hosts])
-        speed_hz = np.array([1.0 if host is None else host.speed_hz for host in self._hosts])
         if self._pinned:
             part = slice(None, count)
             signal = _Signal(
@@ -148,41 +164,42 @@ class Observer:
             )
             wire_s: AnyArray = np.zeros(sites.shape)
         else:
-            signal = self._served(rows)
+            signal = _served(state)
             wire_s = self._wired_s(tasks, signal.cell, sites)
         return dict(
             tier=Tier.EDGE,
             target=sites,
             feasible=self._has_host[sites] & (signal.snr_per_w > 0.0),
             work_cycles=tasks["edge_cycles"][:, None],
-            core_hz=speed_hz[sites],
+            core_hz=state.load.speed_hz[sites],
             cores=self._cores[sites],
-            wait_s=wait_s[sites],
+            wait_s=state.load.wait_s[sites],
             wire_s=wire_s,
             cell=signal.cell,
-            **self._rates(signal),
+            **self._rates(state.now_s, signal),
         )
 
-    def _distant(self, tasks: Mapping[str, AnyArray], rows: IntArray) -> _Columns:
-        cloud, node = self._cloud, self._cloud_node
-        assert cloud is not None and node is not None  # noqa: S101, PT018 - asked only with a cloud
-        signal = self._served(rows)
+    def _distant(self, tasks: Mapping[str, AnyArray], state: _State) -> _Columns:
+        node = self._cloud
+        assert node is not None  # noqa: S101 - asked only with a cloud
+        signal = _served(state)
         return dict(
             tier=Tier.CLOUD,
             target=node,
             feasible=signal.snr_per_w > 0.0,
             work_cycles=tasks["edge_cycles"][:, None],
-            core_hz=cloud.speed_hz,
-            cores=float(cloud.cores),
-            wait_s=cloud.wait_s,
+            core_hz=float(state.load.speed_hz[node]),
+            cores=float(self._cores[node]),
+            wait_s=float(state.load.wait_s[node]),
             wire_s=self._wired_s(tasks, signal.cell, np.full(signal.cell.shape, node)),
             cell=signal.cell,
-            **self._rates(signal),
+            **self._rates(state.now_s, signal),
         )
 
-    def _neighbours(self, tasks: Mapping[str, AnyArray], rows: IntArray) -> _Columns:
+    def _neighbours(self, tasks: Mapping[str, AnyArray]) -> _Columns:
         sidelink = self._transport.sidelink
         assert sidelink is not None  # noqa: S101 - asked only with a sidelink
+        rows = np.searchsorted(self._transport.channel.air.numbers, tasks["vehicle"])
         names = sidelink.neighbours.numbers[rows]
         rates_bps = sidelink.rates_bps(rows)
         hosts = [self._vehicle_host(name) for name in names.ravel().tolist()]
@@ -202,29 +219,17 @@ class Observer:
             "kappa": self._scenario.compute.vehicle.kappa,
         }
 
-    def _served(self, rows: IntArray) -> _Signal:
-        """The serving cell's, (T, 1): the same for every host behind that cell."""
-        air = self._transport.channel.air
-        slot, serving = air.slot[rows], air.serving[rows]
-        covered = serving >= 0
-        return _Signal(
-            serving[:, None],
-            (air.snr_per_w[rows, slot] * covered)[:, None],
-            (air.clean_snr_per_w[rows, slot] * covered)[:, None],
-            (air.down_snr[rows, slot] * covered)[:, None],
-        )
-
-    def _rates(self, signal: _Signal) -> _Columns:
+    def _rates(self, now_s: float, signal: _Signal) -> _Columns:
         channel, power_w = self._transport.channel, self._scenario.radio.vehicle_power_w
         snr = signal.snr_per_w * power_w
         alone_bps = channel.up[0].alone_bps(snr)
         interfered = self._scenario.radio.interference
         return {
             "snr_per_w": signal.snr_per_w,
-            "uplink_bps": expected_bps(channel.up, signal.cell, snr),
+            "uplink_bps": self._source.uplink_bps(now_s, signal.cell, snr),
             "alone_bps": alone_bps,
             "clean_bps": channel.up[0].alone_bps(signal.clean_snr_per_w * power_w) if interfered else alone_bps,
-            "downlink_bps": expected_bps(channel.down, signal.cell, signal.down_snr),
+            "downlink_bps": self._source.downlink_bps(now_s, signal.cell, signal.down_snr),
         }
 
     def _wired_s(self, tasks: Mapping[str, AnyArray], start: IntArray, end: IntArray) -> FloatArray:
@@ -236,6 +241,19 @@ class Observer:
     def _put(self, options: dict[str, AnyArray], columns: slice, given: _Columns) -> None:
         for name, values in given.items():
             options[name][:, columns] = values
+
+
+def _served(state: _State) -> _Signal:
+    """The serving cell's, (T, 1): the same for every host behind that cell."""
+    air, rows = state.air, state.rows
+    slot, serving = air.slot[rows], air.serving[rows]
+    covered = serving >= 0
+    return _Signal(
+        serving[:, None],
+        (air.snr_per_w[rows, slot] * covered)[:, None],
+        (air.clean_snr_per_w[rows, slot] * covered)[:, None],
+        (air.down_snr[rows, slot] * covered)[:, None],
+    )
 
 
 def _blank(rows: int, columns: int) -> dict[str, AnyArray]:

@@ -12,6 +12,7 @@ from cosim.offload import Offloading
 from cosim.trace.schema import CellSampled, HostSampled, TrafficSampled
 from cosim.trace.writer import FactWriter
 from cosim.transport import Transport
+from cosim.twin.digital_twin import DigitalTwin
 from cosim.types import Direction
 
 
@@ -26,6 +27,7 @@ class Sampler:
         transport: Transport,
         offloading: Offloading,
         keys: KeyService | None,
+        twin: DigitalTwin | None,
     ) -> None:
         self._clock = clock
         self._nodes = sorted(hosts)
@@ -33,6 +35,7 @@ class Sampler:
         self._transport = transport
         self._offloading = offloading
         self._keys = keys
+        self._twin = twin
         self._record_hosts = facts.batch(HostSampled)
         self._record_cells = facts.batch(CellSampled)
         self._record_traffic = facts.recorder(TrafficSampled)
@@ -51,6 +54,8 @@ class Sampler:
         self._sample_cells()
         if self._keys is not None:
             self._keys.sample()
+        if self._twin is not None:
+            self._twin.sample(frame)
         on_road = frame.on_road
         self._record_traffic(
             self._clock.now,

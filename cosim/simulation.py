@@ -32,6 +32,7 @@ from cosim.radio.sidelink import SidelinkChannel
 from cosim.sampling import Sampler
 from cosim.scenario.keys import Keys
 from cosim.scenario.schema import Scenario, SyntheticMobility
+from cosim.scenario.twin import Twin
 from cosim.siting import Placed, place_sites
 from cosim.tasks import Releases, Task, as_tasks, task_source
 from cosim.topology import build_topology
@@ -47,6 +48,10 @@ from cosim.trace.schema import (
 )
 from cosim.trace.writer import FactWriter, NullWriter
 from cosim.transport import Transport, Wires
+from cosim.twin.belief import believed
+from cosim.twin.digital_twin import DigitalTwin
+from cosim.twin.forecast import make_forecaster
+from cosim.twin.seen_state import StateSource, Truth
 from cosim.types import AnyArray, FloatArray, Status
 from cosim.waiting import Waiting
 
@@ -132,8 +137,19 @@ class Simulation:
         )
         log = None if self.ledger is None else self.ledger.log
         self.keys = None if scenario.keys is None else self._key_service(scenario.keys, log, facts)
+        self.twin = None if scenario.twin is None else self._make_twin(scenario.twin, folder, facts)
+        source = self._source(xy_m)
+        demand = None if self.twin is None else self.twin.demand
         self.observer = Observer(
-            scenario, self.topology, self.transport, self.hosts, self._vehicle_hosts.get, self.keys, self.ledger
+            scenario,
+            self.topology,
+            self.transport,
+            source,
+            self.hosts,
+            self._vehicle_hosts.get,
+            self.keys,
+            self.ledger,
+            demand,
         )
         budget_j = scenario.energy.vehicle_budget_j
         self.meter = None if budget_j is None else EnergyMeter(budget_j)
@@ -160,7 +176,7 @@ class Simulation:
         self._record_positions = facts.batch(VehicleMoved)
         self._record_releases = facts.batch(TaskReleased)
         self._record_decisions = facts.batch(TaskDecided)
-        self._sampler = Sampler(clock, facts, self.hosts, self.transport, self.offloading, self.keys)
+        self._sampler = Sampler(clock, facts, self.hosts, self.transport, self.offloading, self.keys, self.twin)
         deployed = facts.recorder(SiteDeployed)
         for node in range(self.topology.sites + (self.topology.cloud is not None)):
             host = self.hosts.get(node)
@@ -173,6 +189,23 @@ class Simulation:
         network = KeyNetwork(clock, plan, key_layout(plan.topology, self.sites), self.scenario.seed, facts, log)
         vehicles = VehicleKeys(clock, plan, network, self.channel.serving, self.channel.place, facts, log)
         return KeyService(clock, plan, network, vehicles)
+
+    def _make_twin(self, plan: Twin, folder: Path, facts: FactWriter) -> DigitalTwin:
+        scenario, kind = self.scenario, plan.forecast.kind
+        synthetic = isinstance(scenario.mobility, SyntheticMobility)
+        net = None if synthetic or kind != "map" else resolve_map(scenario.map, folder).net
+        forecaster = make_forecaster(plan.forecast, net)
+        copy = make_forecaster(plan.forecast, net) if plan.sync.kind == "on_change" else None
+        parts = (self.topology, self.transport, self.hosts, facts)
+        return DigitalTwin(self.clock, plan, scenario, *parts, forecaster=forecaster, copy=copy)
+
+    def _source(self, site_xy_m: FloatArray) -> StateSource:
+        """What observations are made of."""
+        observation = self.scenario.decisions.observation
+        if self.twin is None or observation == "truth":
+            return Truth(self.channel, self.hosts, self.topology.sites + (self.topology.cloud is not None))
+        forecaster = self.twin.forecaster if observation == "forecast" else None
+        return believed(self.twin.mirror, self.channel, self.scenario.radio, site_xy_m, forecaster)
 
     def _make_hosts(self) -> dict[int, Host]:
         """The processors of sites and cloud by node; a site without cores has none."""
@@ -255,6 +288,8 @@ class Simulation:
         self.channel.tick(frame.numbers, frame.xy_m, frame.left, tick)
         if self.sidelink is not None:
             self.sidelink.tick(frame.numbers, frame.xy_m, self.channel.air.row)
+        if self.twin is not None:
+            self.twin.tick(frame, tick)
         if self.keys is not None and frame.entered:
             entered = [entry.number for entry in frame.entered]
             self.keys.enter(entered, frame.xy_m[np.searchsorted(frame.numbers, entered)])
@@ -302,6 +337,9 @@ class Simulation:
         releases = self.tasks.draw(frame, start_s, end_s)
         if not len(releases):
             return
+        if self.twin is not None:
+            rows = np.searchsorted(self.channel.air.numbers, releases.vehicle)
+            self.twin.demand.released(releases.time_s, releases.vehicle, self.channel.air.serving[rows])
         self._record_releases(**{name: getattr(releases, name) for name in _RELEASED})
         self.waiting.add(releases)
         if self.scenario.decisions.kind == "per_task":
@@ -379,6 +417,8 @@ class Simulation:
         self.offloading.finish()
         if self.ledger is not None:
             self.ledger.finish()
+        if self.twin is not None:
+            self.twin.finish()
         for task in as_tasks(self.waiting.take(len(self.waiting))):
             self.offloading.refuse(task, Status.IN_FLIGHT, now)
         self._over = True

@@ -12,7 +12,7 @@ import numpy as np
 
 from cosim.clock import Clock
 from cosim.fluid import Flow, Fluid
-from cosim.radio.link import efficiency, noma_sinr, rate_bps
+from cosim.radio.link import efficiency, noma_sinr, rate_bps, spectral_efficiency_bps_hz
 from cosim.scenario.schema import Access, Fixed, Noma
 from cosim.types import FloatArray, IntArray
 
@@ -31,8 +31,17 @@ class Cell(Protocol):
     busy_s: float
     done: float
 
+    @property
+    def next_share(self) -> float:
+        """Part of its lone rate that one more flow would get."""
+        ...
+
     def gain(self, snr: float) -> float:
         """Gain of a flow whose signal-to-noise(-and-interference) ratio is `snr`."""
+        ...
+
+    def joint_gain(self, snr: FloatArray) -> float:
+        """Gain of one flow that carries equally long messages of senders with these ratios, (V,)."""
         ...
 
     def expected_bps(self, snr: FloatArray) -> FloatArray:
@@ -77,6 +86,11 @@ class OrthogonalCell(Fluid):
         """Spectral efficiency, never quite 0: interference may drown a link that has coverage."""
         return efficiency(snr, self._cap_bps_hz) or _LEAST_BPS_HZ
 
+    def joint_gain(self, snr: FloatArray) -> float:
+        """Harmonic mean of their spectral efficiencies: one after the other they take as long as the flow."""
+        lone = np.maximum(spectral_efficiency_bps_hz(snr, self._cap_bps_hz), _LEAST_BPS_HZ)
+        return len(snr) / float((1.0 / lone).sum())
+
     @property
     def next_share(self) -> float:
         """Part of its lone rate that one more flow would get."""
@@ -115,6 +129,15 @@ class NomaCell:
     def gain(self, snr: float) -> float:
         """Received power over noise."""
         return snr
+
+    def joint_gain(self, snr: FloatArray) -> float:
+        """One after the other they disturb like their mean received power."""
+        return float(snr.mean())
+
+    @property
+    def next_share(self) -> float:
+        """Part of its lone rate that one more flow would get; NOMA has no shares, it is told as if flows took turns."""
+        return 1.0 / (1.0 + len(self._flows))
 
     def alone_bps(self, snr: FloatArray) -> FloatArray:
         """The whole band without the others."""

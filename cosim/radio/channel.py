@@ -54,12 +54,17 @@ class Downlink(Transfer):
     uplink = False
 
 
+class Bundle(Flow):
+    """Short messages of many vehicles to one site, as one flow that ends with the last of them."""
+
+
 class Channel:
     """All cells and the transfers in them."""
 
     def __init__(self, clock: Clock, radio: Radio, site_xy_m: FloatArray, seed: int, facts: FactWriter) -> None:
         self._clock = clock
         self._radio = radio
+        self.site_xy_m = site_xy_m
         self._survey = Survey(radio, site_xy_m, seed)
         cap = radio.max_efficiency_bps_hz or float("inf")
         down_hz = radio.downlink_bandwidth_hz or radio.bandwidth_hz
@@ -83,12 +88,27 @@ class Channel:
     def uplink(
         self, vehicle: int, task: int, size_bit: float, power_w: float, share: float, pinned: int = NOWHERE
     ) -> Transfer:
-        """Send from a vehicle to its serving site, or to the site `pinned`."""
+        """Send from a vehicle to its serving site, or to the site `pinned`; `task` is NOWHERE if no task sends it."""
         return self._send(Uplink(vehicle, task, size_bit, power_w, share, pinned), self.up)
 
     def downlink(self, vehicle: int, task: int, size_bit: float, pinned: int = NOWHERE) -> Transfer:
         """Send to a vehicle from its serving site, or from the site `pinned`."""
         return self._send(Downlink(vehicle, task, size_bit, 0.0, 1.0, pinned), self.down)
+
+    def carry_up(self, site: int, size_bit: float, snr: FloatArray) -> Bundle:
+        """Send the messages of vehicles to their serving site, as one flow of weight 1 beside the transfers.
+
+        It keeps its gain and its cell whatever its vehicles do: messages are short.
+
+        Args:
+            site: the cell.
+            size_bit: of all messages.
+            snr: signal over noise and interference of each vehicle that sends, (V,).
+        """
+        cell = self.up[site]
+        bundle = Bundle(size_bit, cell.joint_gain(snr))
+        cell.start(bundle)
+        return bundle
 
     def serving(self, vehicle: int) -> int:
         """The site that serves a vehicle now, or NOWHERE."""
@@ -153,14 +173,15 @@ class Channel:
             cell.retune(partial(self._retuned, cell))
 
     def _transfers(self) -> list[Transfer]:
-        """All transfers on their way: those in cells, then those outside."""
+        """All transfers on their way, bundles apart: those in cells, then those outside."""
         self._outside = {transfer: None for transfer in self._outside if transfer.error is None}
         cells = (*self.up, *self.down)
-        inside = [flow for cell in cells if cell.active for flow in cell.flows()]
-        return [*inside, *self._outside]  # type: ignore[list-item]  # only transfers run in cells
+        flows = (flow for cell in cells if cell.active for flow in cell.flows())
+        return [*(flow for flow in flows if isinstance(flow, Transfer)), *self._outside]
 
     def _retuned(self, cell: Cell, flow: Flow) -> float:
-        assert isinstance(flow, Transfer)  # noqa: S101 - only transfers run in cells
+        if not isinstance(flow, Transfer):
+            return flow.gain
         return cell.gain(self._link(flow, self.air.row[flow.vehicle])[1])
 
     def _link(self, transfer: Transfer, row: int) -> tuple[int, float]:
@@ -200,7 +221,8 @@ class Channel:
             if self._radio.handover.transfer == "restart":
                 transfer.left = transfer.size
         direction = Direction.UPLINK if transfer.uplink else Direction.DOWNLINK
-        self._moved(self._clock.now, transfer.task, direction, transfer.site, site, transfer.left)
+        if transfer.task != NOWHERE:
+            self._moved(self._clock.now, transfer.task, direction, transfer.site, site, transfer.left)
         came_back = transfer.site == NOWHERE
         transfer.site = site
         transfer.waits += 1

@@ -17,7 +17,7 @@ from cosim.scenario.schema import Radio
 from cosim.types import NOWHERE, FloatArray, IntArray
 from cosim.units import db_to_linear, dbm_to_w
 
-_LOS_STRETCH_M = 50.0
+LOS_STRETCH_M = 50.0
 """Correlation distance of the line-of-sight state, TR 38.901 Table 7.6.3.1-2, UMi."""
 
 
@@ -38,6 +38,53 @@ class Air:
     before: IntArray  # (N,) serving site of the tick before; NOWHERE for a new vehicle
 
 
+@dataclass(frozen=True, slots=True)
+class LinkBudget:
+    """What turns path loss into signal over noise, and decides who serves whom: the scenario's radio in numbers."""
+
+    antenna_db: float
+    up_noise_w: float
+    down_noise_w: float
+    site_power_w: float
+    least_gain: float  # path gain below which a link is out of coverage
+    hysteresis: float  # another site must be stronger by this factor
+
+    @classmethod
+    def of(cls, radio: Radio) -> "LinkBudget":
+        """The budget of a scenario."""
+        down_hz = radio.downlink_bandwidth_hz or radio.bandwidth_hz
+        total_w = None if radio.noise_dbm is None else dbm_to_w(radio.noise_dbm)
+        up_noise_w = noise_w(radio.bandwidth_hz, radio.noise_figure_db) if total_w is None else total_w
+        return cls(
+            antenna_db=radio.antenna_gain_db,
+            up_noise_w=up_noise_w,
+            down_noise_w=noise_w(down_hz, radio.noise_figure_db) if total_w is None else total_w,
+            site_power_w=radio.site_power_w,
+            least_gain=db_to_linear(radio.min_snr_db) * up_noise_w / radio.vehicle_power_w,
+            hysteresis=db_to_linear(radio.handover.hysteresis_db),
+        )
+
+    def associate(self, gain: FloatArray, sites: IntArray, before: IntArray) -> tuple[IntArray, IntArray]:
+        """Strongest site, except that the one of before stays while it is heard and within the hysteresis.
+
+        Args:
+            gain: path gains, (N, k), strongest first.
+            sites: their sites, (N, k).
+            before: (N,) serving site of before, or NOWHERE.
+
+        Returns:
+            (N,) the serving site, or NOWHERE, and (N,) its column, 0 without one.
+        """
+        same = sites == before[:, None]
+        kept = same.argmax(axis=1)
+        kept_gain = np.where(same.any(axis=1), np.take_along_axis(gain, kept[:, None], axis=1)[:, 0], 0.0)
+        stays = (kept_gain >= self.least_gain) & (gain[:, 0] <= kept_gain * self.hysteresis)
+        slot = np.where(stays, kept, 0)
+        covered = np.take_along_axis(gain, slot[:, None], axis=1)[:, 0] >= self.least_gain
+        serving = np.where(covered, np.take_along_axis(sites, slot[:, None], axis=1)[:, 0], NOWHERE)
+        return serving, slot
+
+
 class Survey:
     """Turns frames into `Air`, tick by tick."""
 
@@ -49,13 +96,7 @@ class Survey:
         self._model = path_loss_model(radio.path_loss)
         self._los_key = stream_key(seed, "line-of-sight")
         self._shadow = ShadowField(stream_key(seed, "shadowing"), self._model) if self._model.shadowed else None
-        self._hysteresis = db_to_linear(radio.handover.hysteresis_db)
-        self._antenna_db = radio.antenna_gain_db
-        down_hz = radio.downlink_bandwidth_hz or radio.bandwidth_hz
-        total_w = None if radio.noise_dbm is None else dbm_to_w(radio.noise_dbm)
-        self._up_noise_w = noise_w(radio.bandwidth_hz, radio.noise_figure_db) if total_w is None else total_w
-        self._down_noise_w = noise_w(down_hz, radio.noise_figure_db) if total_w is None else total_w
-        self._least_gain = db_to_linear(radio.min_snr_db) * self._up_noise_w / radio.vehicle_power_w
+        self._budget = LinkBudget.of(radio)
         self._numbers = np.empty(0, np.int64)
         self._xy_m = np.empty((0, 2))
         self._travelled_m = np.empty(0)
@@ -82,8 +123,8 @@ class Survey:
         order = np.argsort(-gain, axis=1, kind="stable")
         gain = np.take_along_axis(gain, order, axis=1)
         sites = np.take_along_axis(sites, order, axis=1)
-        serving, slot = self._associate(gain, sites, before)
-        heard = gain >= self._least_gain
+        serving, slot = self._budget.associate(gain, sites, before)
+        heard = gain >= self._budget.least_gain
         up_noise_w, down_noise_w = self._noise(gain, sites, serving, up_busy, down_busy)
         self._serving = serving
         return Air(
@@ -92,7 +133,7 @@ class Survey:
             xy_m=xy_m,
             sites=sites,
             snr_per_w=np.where(heard, gain / up_noise_w, 0.0),
-            clean_snr_per_w=np.where(heard, gain / self._up_noise_w, 0.0),
+            clean_snr_per_w=np.where(heard, gain / self._budget.up_noise_w, 0.0),
             down_snr=np.where(heard, self._radio.site_power_w * gain / down_noise_w, 0.0),
             serving=serving,
             slot=slot,
@@ -121,25 +162,14 @@ class Survey:
         model = self._model
         p_los = model.los_probability(distance_m)
         los = (
-            los_state(self._los_key, numbers, sites, self._travelled_m, p_los, _LOS_STRETCH_M)
+            los_state(self._los_key, numbers, sites, self._travelled_m, p_los, LOS_STRETCH_M)
             if model.los_drawn
             else p_los > 0.5
         )
         loss_db = model.loss_db(distance_m, los)
         if self._shadow is not None:
             loss_db = loss_db + self._shadow.update(numbers, sites, moved_m, los, tick)
-        return db_to_linear(self._antenna_db - loss_db)
-
-    def _associate(self, gain: FloatArray, sites: IntArray, before: IntArray) -> tuple[IntArray, IntArray]:
-        """Strongest site, except that the one of before stays while it is heard and within the hysteresis."""
-        same = sites == before[:, None]
-        kept = same.argmax(axis=1)
-        kept_gain = np.where(same.any(axis=1), np.take_along_axis(gain, kept[:, None], axis=1)[:, 0], 0.0)
-        stays = (kept_gain >= self._least_gain) & (gain[:, 0] <= kept_gain * self._hysteresis)
-        slot = np.where(stays, kept, 0)
-        covered = np.take_along_axis(gain, slot[:, None], axis=1)[:, 0] >= self._least_gain
-        serving = np.where(covered, np.take_along_axis(sites, slot[:, None], axis=1)[:, 0], NOWHERE)
-        return serving, slot
+        return db_to_linear(self._budget.antenna_db - loss_db)
 
     def _noise(
         self, gain: FloatArray, sites: IntArray, serving: IntArray, up_busy: FloatArray, down_busy: FloatArray
@@ -149,8 +179,8 @@ class Survey:
         A busy cell's sender is taken as any of its vehicles with equal chance, so a site hears from another cell its
         busy share times the mean of p g over that cell's vehicles.
         """
-        up = np.full(gain.shape, self._up_noise_w)
-        down = np.full(gain.shape, self._down_noise_w)
+        up = np.full(gain.shape, self._budget.up_noise_w)
+        down = np.full(gain.shape, self._budget.down_noise_w)
         if self._radio.interference:
             attached = np.bincount(serving[serving >= 0], minlength=self._sites)
             weight = np.where(serving >= 0, up_busy[serving] / np.maximum(attached[serving], 1), 0.0)

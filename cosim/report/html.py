@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from cosim.errors import InputError
-from cosim.report import key_map, payload
+from cosim.report import key_map, payload, twin_map
 from cosim.report.pack import Packed
 from cosim.report.playback import UNIT_M, kept, places, roads, stories
 from cosim.trace.reader import Trace
@@ -59,7 +59,7 @@ def page(runs: Sequence[Path], folder: Path = Path(), tell: Tell | None = None) 
     inside = "".join(
         f'<script type="text/plain" id="blob-{number}">{text}</script>\n' for text, number in blobs.items()
     )
-    extra = [name for name in ("keys", "ledger") if any(one["series"][name] for one in data)]
+    extra = [name for name in ("keys", "ledger", "twins") if any(one["series"][name] for one in data)]
     css, script = _source("page.css"), "".join(_source(f"{name}.js") for name in (*extra, "page"))
     title = ", ".join(dict.fromkeys(one["header"]["scenario"] for one in data))
     parts = {
@@ -106,6 +106,7 @@ def _run(trace: Trace, folder: Path, blobs: dict[str, int], tell: Tell) -> dict[
         "places": moved,
         "stories": told,
         "key_net": _key_net(trace, stored) if shown["keys"] else None,
+        "twin_lives": _twin_lives(trace, stored) if shown["twins"] else None,
     }
 
 
@@ -114,6 +115,12 @@ def _key_net(trace: Trace, stored: Callable[[Packed], dict[str, Any]]) -> dict[s
     levels = key_map.levels(trace)
     net = {"nodes": key_map.nodes(trace), "links": key_map.links(trace)}
     return {**net, "unit_bit": levels.unit_bit, "levels": stored(levels.packed)}
+
+
+def _twin_lives(trace: Trace, stored: Callable[[Packed], dict[str, Any]]) -> dict[str, Any]:
+    """What the stories of vehicles tell of their twins."""
+    lives = twin_map.lives(trace)
+    return {"every": lives.every, "lives": stored(lives.packed)}
 
 
 def _source(name: str) -> str:

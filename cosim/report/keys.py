@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 
 from cosim.report.gather import Outcomes
+from cosim.report.slices import columns, counts, slice_from, slice_until
 from cosim.trace.keyed import WAITS
 from cosim.trace.reader import Trace
-from cosim.types import FloatArray, IntArray, KeyState, LinkState, Status
+from cosim.types import FloatArray, KeyState, LinkState, Status
 
 NAMED: Final = 8
 """Links with a line of their own; of the others a figure shows the lowest and the highest."""
@@ -71,7 +72,7 @@ def stored_bit(trace: Trace, most: int) -> pd.DataFrame:
 def _rates(trace: Trace, over_time: Outcomes, named: list[int]) -> dict[str, Any]:
     """Means of the key rate, in bit/s, and of the error rate over each slice; NaN without a sample or a signal."""
     rows = trace.sql(
-        f"SELECT link, {_until(over_time)} AS slice, avg(key_bps) AS key_bps, "
+        f"SELECT link, {slice_until(over_time)} AS slice, avg(key_bps) AS key_bps, "
         "avg(qber) FILTER (NOT isnan(qber)) AS qber FROM key_pool_sampled GROUP BY ALL"
     )
     slices, links = (
@@ -125,50 +126,30 @@ def _merged(spans: FloatArray, apart_s: float) -> list[tuple[float, float]]:
 def _vehicles(trace: Trace, over_time: Outcomes) -> dict[str, FloatArray]:
     """Level of all vehicles' pools at the end of each slice; means of those that fill, and of transfers that wait."""
     rows = trace.sql(
-        f"SELECT {_until(over_time)} AS slice, arg_max(stored_bit, time_s) AS stored_bit, avg(filling) AS filling, "
-        "avg(waiting) AS waiting FROM vehicle_keys_sampled GROUP BY slice"
+        f"SELECT {slice_until(over_time)} AS slice, arg_max(stored_bit, time_s) AS stored_bit, "
+        "avg(filling) AS filling, avg(waiting) AS waiting FROM vehicle_keys_sampled GROUP BY slice"
     ).set_index("slice")
-    return _columns(rows, over_time)
+    return columns(rows, over_time)
 
 
 def _waits(trace: Trace, over_time: Outcomes) -> dict[str, FloatArray]:
     """How long the ended tasks that asked for keys waited for them, both directions together, by time of release."""
     rows = trace.sql(
-        f"SELECT {_from('released_s', over_time)} AS slice, quantile_cont(up_s + down_s, 0.5) AS p50, "
+        f"SELECT {slice_from('released_s', over_time)} AS slice, quantile_cont(up_s + down_s, 0.5) AS p50, "
         f"quantile_cont(up_s + down_s, 0.95) AS p95 FROM ({WAITS}) "
         f"WHERE asked AND status <> {Status.IN_FLIGHT:d} GROUP BY slice"
     ).set_index("slice")
-    return _columns(rows, over_time)
+    return columns(rows, over_time)
 
 
 def _tasks(trace: Trace, over_time: Outcomes) -> dict[str, FloatArray]:
     """Tasks that ended without a key, and those that went on under another, by the time of their end."""
-    slices = f"SELECT {_from('time_s', over_time)} AS slice, count(*) AS n FROM"
+    slices = f"SELECT {slice_from('time_s', over_time)} AS slice, count(*) AS n FROM"
     ended = {
         "no_key": f"task_ended WHERE status = {Status.NO_KEY:d}",
         "downgraded": f"task_keyed WHERE state = {KeyState.DOWNGRADED:d}",
     }
     return {
-        name: _counts(trace.sql(f"{slices} {source} GROUP BY slice").set_index("slice").n, over_time)
+        name: counts(trace.sql(f"{slices} {source} GROUP BY slice").set_index("slice").n, over_time)
         for name, source in ended.items()
     }
-
-
-def _from(time_s: str, over_time: Outcomes) -> str:
-    """Slice in which something happened, as SQL; the run's end belongs to the last."""
-    return f"least(floor({time_s} / {over_time.slice_s!r}), {len(over_time.begin_s) - 1})::INTEGER"
-
-
-def _until(over_time: Outcomes) -> str:
-    """Slice that a sample closes, as SQL; the run's begin belongs to the first."""
-    return f"greatest(ceil(time_s / {over_time.slice_s!r} - 1e-9) - 1, 0)::INTEGER"
-
-
-def _columns(rows: pd.DataFrame, over_time: Outcomes) -> dict[str, FloatArray]:
-    slices: IntArray = np.arange(len(over_time.begin_s))
-    filled = rows.reindex(slices)
-    return {str(name): filled[name].to_numpy(np.float64) for name in rows.columns}
-
-
-def _counts(column: "pd.Series[int]", over_time: Outcomes) -> FloatArray:
-    return np.asarray(column.reindex(np.arange(len(over_time.begin_s))).fillna(0), dtype=np.float64)

@@ -12,6 +12,7 @@ from cosim.report.ground import Ground, ground
 from cosim.report.headline import HEADLINE
 from cosim.report.keys import key_series
 from cosim.report.ledger import ledger_series
+from cosim.report.twins import twin_series
 from cosim.trace.metrics import Kpis, kpis
 from cosim.trace.reader import Trace
 from cosim.types import AnyArray
@@ -72,7 +73,7 @@ def _blank(half: str) -> str:
 
 
 def series(trace: Trace, area: Ground) -> dict[str, Any]:
-    """What the figures show; `keys` and `ledger` are None in a run without them."""
+    """What the figures show; `keys`, `ledger` and `twins` are None in a run without them."""
     over_time, scenario = outcomes(trace), trace.scenario
     return {
         "levels": LEVELS,
@@ -84,6 +85,7 @@ def series(trace: Trace, area: Ground) -> dict[str, Any]:
         "latency_map": _latency_map(trace, area),
         "keys": key_series(trace, over_time) if scenario.keys else None,
         "ledger": ledger_series(trace) if scenario.ledger else None,
+        "twins": twin_series(trace, over_time) if scenario.twin else None,
     }
 
 

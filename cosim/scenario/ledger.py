@@ -121,9 +121,7 @@ class Ledger(Section):
         "weighted_round_robin",
         description="max_stake is the paper's rule: it stalls when the richest validator is faulty.",
     )
-    signature: Algorithm = Field(
-        "ml_dsa_44", description="Its sizes and cycles are charged."
-    )
+    signature: Algorithm = Field("ml_dsa_44", description="Its sizes and cycles are charged.")
     sign: bool = Field(
         False, description="Also compute and check every signature; it changes nothing in the trace and takes time."
     )

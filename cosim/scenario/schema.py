@@ -193,4 +193,8 @@ class Scenario(Section):
             raise ValueError(
                 f"statistics.warmup_s={self.statistics.warmup_s:g} leaves nothing of duration_s={self.duration_s:g}; lower it"
             )
+        if self.twin is None and self.decisions.observation != "truth":
+            raise ValueError(
+                f"decisions.observation={self.decisions.observation} needs a twin; add a twin: section or use truth"
+            )
         return self

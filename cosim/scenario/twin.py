@@ -5,6 +5,8 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import Field
 
 from cosim.scenario.section import NonNegative, Positive, Real, Section
+from cosim.scenario.twin_forecast import DemandForecast, MotionForecast, SmoothedDemand, VelocityForecast
+from cosim.scenario.twin_placement import TwinPlacement
 
 
 class PeriodicSync(Section):
@@ -37,7 +39,16 @@ class Twin(Section):
     """A mirror of vehicles and sites that is synchronised over the run's own radio and wires."""
 
     sync: Sync = Field(default_factory=PeriodicSync)
+    forecast: MotionForecast = Field(
+        default_factory=lambda: VelocityForecast(kind="constant_velocity"), description="How vehicles move on."
+    )
+    demand: DemandForecast = Field(
+        default_factory=SmoothedDemand, description="How many tasks vehicles will release (S1 eq 9)."
+    )
     message_bit: Positive = Field(2400.0, description="300 byte, a cooperative awareness message with certificate.")
     loss: Real = Field(0.0, ge=0, le=1, description="Share of the messages that are lost on the air.")
     site_period_s: Positive = Field(1.0, description="Sites tell queues and cell loads so often, over the wires.")
     site_message_bit: Positive = 2000.0
+    placement: TwinPlacement | None = Field(
+        None, description="Hosts that carry the twins; null: each at the site that takes its messages."
+    )

@@ -20,68 +20,89 @@ from cosim.scenario.section import (
 PlacingPolicy: TypeAlias = Literal["nearest", "least_loaded", "greedy", "local_search", "random", "exact"]
 
 
+class Creation(Section):
+    """How a twin comes to be as its vehicle enters: its data go up, and the host works on them (S5 eq 17-20)."""
+
+    data_bit: Distribution = Field(8e6, description="D_i, drawn for each vehicle; S5 Table 2 has 300 to 500 Mb.")
+    cycles_per_bit: NonNegative = Field(1.0, description="Eq 19 divides bits by hertz: one cycle per bit.")
+    upload: Literal["serving", "direct"] = Field(
+        "serving",
+        description="Over the serving cell and the wires, or straight to the host's own site as in eq 18; the cloud has no cell.",
+    )
+    limit_s: Positive | None = Field(None, description="tau_i of S5 eq 26 on the expected time; null: none.")
+
+    @model_validator(mode="after")
+    def _possible(self) -> "Creation":
+        refuse_zero(self.data_bit, "data_bit")
+        return self
+
+
 class Migration(Section):
     """A twin moves only if that pays within the horizon, by a margin."""
 
     horizon_s: Positive = Field(
         60.0, description="How long a move has to pay for itself; about a vehicle's stay at a site."
     )
+    uses_per_s: Positive = Field(1.0, description="How often a twin is asked or synchronised.")
     margin: NonNegative = Field(0.2, description="Hysteresis: the saving must exceed the cost by this part of it.")
     wire_weight: NonNegative = Field(
         1.0, description="A second of transfer over the backhaul counts as this many seconds of waiting."
     )
+    state_bit: Distribution = Field(8e6, description="What moves with a twin; 1 MB. S5 gives no number.")
     precopy_rounds: Whole = Field(
         0, ge=0, le=30, description="Copies while the twin goes on; 0: it stands still for the whole transfer."
     )
     dirty_bps: NonNegative = Field(0.0, description="What changes of a twin's state while it is copied.")
     restart_s: NonNegative = Field(0.05, description="From the last bit until the twin answers again.")
+    high: Share = Field(0.9, description="Load over capacity above which a host hands twins to others (S2 figure 10).")
+    target: Share = Field(0.8, description="Down to which it does, and up to which twins may move to a host.")
+    step_s: NonNegative = Field(0.0, description="Counted for each tier that load climbs, beside the wires' delay.")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "Migration":
+        refuse_zero(self.state_bit, "state_bit")
+        if self.target > self.high:
+            raise ValueError(f"target={self.target:g} is above high={self.high:g}; swap them")
+        return self
 
 
 class TierCapacity(Section):
-    """What one host of a tier has for twins."""
+    """What one host of a tier has for twins, beside its cores for tasks."""
 
-    places: Whole = Field(ge=0, le=1_000_000, description="M_j of S5 eq 23; 0: the tier carries none.")
-    compute_hz: Positive = Field(description="C_j of S5 eq 24, reserved for twins.")
-    share_hz: Positive | None = Field(None, description="c_ij of S5 eq 19; null: compute_hz / places.")
+    places: Whole = Field(ge=1, le=1_000_000, description="M_j of S5 eq 23.")
+    compute_hz: Distribution = Field(description="C_j of S5 eq 24, reserved for twins; drawn for each host.")
+    share: Share | None = Field(None, description="c_ij of S5 eq 19 over C_j; null: 1 / places.")
 
     @model_validator(mode="after")
-    def _fits(self) -> "TierCapacity":
-        if self.share_hz is not None and self.share_hz > self.compute_hz:
-            raise ValueError(
-                f"share_hz={self.share_hz:g} exceeds compute_hz={self.compute_hz:g}: no twin would fit; lower share_hz"
-            )
+    def _possible(self) -> "TierCapacity":
+        refuse_zero(self.compute_hz, "compute_hz")
         return self
 
 
 class PlacementTiers(Section):
-    """Capacities by tier, and when hosts hand load to others (S2 figure 10)."""
+    """Capacities by tier; null: the tier carries no twins."""
 
-    vehicle: TierCapacity | None = Field(None, description="Of each vehicle, for its own twin and its neighbours'.")
-    rsu: TierCapacity | None = Field(None, description="Of a site with a small host.")
+    rsu: TierCapacity | None = Field(None, description="Of a site without cores for tasks.")
     edge: TierCapacity | None = Field(
-        default_factory=lambda: TierCapacity(places=200, compute_hz=8e9), description="Of a site's edge host."
+        default_factory=lambda: TierCapacity(places=200, compute_hz=8e9), description="Of a site with cores."
     )
-    cloud: TierCapacity | None = Field(None, description="Of the data centre; null: it carries no twins.")
-    high: Share = Field(0.9, description="Load over capacity above which a host hands load to others.")
-    target: Share = Field(0.8, description="Down to which it does, and up to which others take it.")
-    step_s: NonNegative = Field(0.0, description="Counted for each tier that load climbs, beside the wires' delay.")
+    cloud: TierCapacity | None = Field(None, description="Of the data centre.")
 
     @model_validator(mode="after")
-    def _ordered(self) -> "PlacementTiers":
-        if self.target > self.high:
-            raise ValueError(f"target={self.target:g} is above high={self.high:g}; swap them")
-        if self.vehicle is self.rsu is self.edge is self.cloud is None:
-            raise ValueError("no tier may carry twins; give vehicle, rsu, edge or cloud a capacity")
+    def _some(self) -> "PlacementTiers":
+        if self.rsu is self.edge is self.cloud is None:
+            raise ValueError("no tier may carry twins; give rsu, edge or cloud a capacity")
         return self
 
 
 class TwinPlacement(Section):
-    """Which host carries which vehicle's twin, decided at a fixed interval."""
+    """Which host carries which vehicle's twin, decided as vehicles enter and at a fixed interval."""
 
     policy: PlacingPolicy = "greedy"
-    period_s: Positive = Field(10.0, ge=0.01, description="Between decisions.")
-    state_bit: Distribution = Field(8e6, description="What moves with a twin; 1 MB. S5 gives no number.")
-    limit_s: Positive | None = Field(None, description="tau_i of S5 eq 26; null: none.")
+    period_s: Positive = Field(
+        10.0, ge=0.01, description="Between decisions about twins that stand, and about those still without a host."
+    )
+    creation: Creation = Field(default_factory=Creation)
     migration: Migration | None = Field(default_factory=Migration, description="null: twins stay where they were made.")
     tiers: PlacementTiers = Field(default_factory=PlacementTiers)
 

@@ -10,6 +10,9 @@ among flows of total weight W gets w / max(1, W) of its lone rate (`cosim.fluid`
 
     lone_s = integral of w / max(1, W(t)) dt.
 
+W counts the twins' synchronisation messages too: those of one cell and tick are one flow of weight 1 in its uplink,
+from `began_s` to `time_s` of its `twin_uplinked` row.
+
 Fixed slices do not share: lone_s is the leg itself. Under NOMA the rates beside others are no such fraction; for an
 uplink lone_s is then the time in which it was alone. Left out: sidelinks, whose zones no fact tells, and transfers of
 tasks that have no `task_ended` row yet, because their run was killed.
@@ -54,6 +57,15 @@ ANTI JOIN moved USING (way)
 
 
 @dataclass(frozen=True, slots=True)
+class Bundles:
+    """All bundles of synchronisation messages, (B,) each: they share uplinks and are nobody's transfers."""
+
+    site: IntArray
+    begin_s: FloatArray
+    end_s: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
 class Legs:
     """All legs of all transfers between vehicles and sites, (L,) each."""
 
@@ -65,6 +77,7 @@ class Legs:
     end_s: FloatArray
     share: FloatArray
     repeated: BoolArray  # what was sent in it was sent again
+    bundles: Bundles  # beside them
 
     @property
     def air_begin_s(self) -> FloatArray:
@@ -102,7 +115,13 @@ def legs(trace: Trace) -> Legs:
         end_s=end_s,
         share=rows.share.to_numpy(np.float64),
         repeated=rows["cut"].to_numpy(np.bool_) & (handover.transfer == "restart"),
+        bundles=_bundles(trace),
     )
+
+
+def _bundles(trace: Trace) -> Bundles:
+    rows = trace.sql("SELECT site, began_s, time_s FROM twin_uplinked ORDER BY seq")
+    return Bundles(rows.site.to_numpy(np.int64), rows.began_s.to_numpy(np.float64), rows.time_s.to_numpy(np.float64))
 
 
 def airtime(ways: Legs, radio: Radio, tasks: int, *, up: bool) -> Airtime:
@@ -143,6 +162,11 @@ def _lone_s(ways: Legs, on_air: BoolArray, radio: Radio) -> FloatArray:
         return alone
     counted = isinstance(radio.access, Noma) and bool(ways.up[on_air][0])
     weight = np.ones(len(share)) if counted else share
+    flows = len(weight)
+    if bool(ways.up[on_air][0]):  # bundles come after the legs, so that these stay the first rows
+        beside = ways.bundles
+        begin_s, end_s = np.concatenate([begin_s, beside.begin_s]), np.concatenate([end_s, beside.end_s])
+        site, weight = np.concatenate([site, beside.site]), np.concatenate([weight, np.ones(len(beside.site))])
     time_s, cell = np.concatenate([begin_s, end_s]), np.concatenate([site, site])
     order = np.argsort(time_s, kind="stable")
     order = order[np.argsort(cell[order].astype(np.min_scalar_type(int(site.max()))), kind="stable")]  # small: radix
@@ -152,5 +176,5 @@ def _lone_s(ways: Legs, on_air: BoolArray, radio: Radio) -> FloatArray:
     pace = (total < 1.5).astype(np.float64) if counted else 1.0 / np.maximum(1.0, total)
     virtual_s = np.empty(len(order))
     virtual_s[order] = np.concatenate([[0.0], np.cumsum(step_s * pace[:-1])])
-    lone: FloatArray = weight * (virtual_s[len(begin_s) :] - virtual_s[: len(begin_s)])
+    lone: FloatArray = weight[:flows] * (virtual_s[len(begin_s) :] - virtual_s[: len(begin_s)])[:flows]
     return lone

@@ -16,6 +16,7 @@ from cosim.trace.key_metrics import key_figures
 from cosim.trace.ledger_metrics import ledger_figures
 from cosim.trace.reader import Trace
 from cosim.trace.statistics import Estimate, batch_ratio, batch_total
+from cosim.trace.twin_metrics import twin_figures
 from cosim.types import Status
 
 Kpis: TypeAlias = Mapping[str, Estimate]
@@ -52,6 +53,7 @@ def kpis(trace: Trace, statistics: Statistics | None = None) -> Kpis:
             *_utilisations(trace, slices),
             *(key_figures(trace, slices) if trace.scenario.keys is not None else ()),
             *(ledger_figures(trace, slices) if trace.scenario.ledger is not None else ()),
+            *(twin_figures(trace, slices) if trace.scenario.twin is not None else ()),
         ]
     )
 
@@ -65,6 +67,7 @@ def _tasks(trace: Trace, slices: Batches) -> Iterator[tuple[str, Estimate]]:
     tasks = trace.sql(
         f"SELECT {slices.by_start('released_s')} AS batch, {counts}, "
         f"sum(time_s - released_s) FILTER ({_DONE}) AS latency, sum(transmit_j) AS radio_j, "
+        f"sum(transmit_j + vehicle_cpu_j) FILTER ({_DONE}) AS done_j, "
         "sum(vehicle_cpu_j) AS cpu_j, sum(edge_cpu_j) AS edge_j FROM task_ended "
         f"WHERE released_s >= {slices.begin_s!r} AND released_s < {slices.end_s!r} GROUP BY batch"
     ).set_index("batch")
@@ -86,6 +89,9 @@ def _tasks(trace: Trace, slices: Batches) -> Iterator[tuple[str, Estimate]]:
     yield "throughput", rate(by_status[Status.COMPLETED], slices, "task/s")
     yield "latency_mean", batch_ratio(slices.column(tasks, "latency"), done, sure, "s")
     yield "vehicle_energy_per_task", batch_ratio(vehicle_j, known, sure, "J")
+    weight = trace.scenario.decisions.latency_weight
+    cost = weight * slices.column(tasks, "latency") + (1.0 - weight) * slices.column(tasks, "done_j")
+    yield "cost_mean", batch_ratio(cost, done, sure)  # S1 eq 18 as it came, over the tasks whose result is back
     yield "edge_energy_per_task", batch_ratio(slices.column(tasks, "edge_j"), known, sure, "J")
     yield "radio_energy", batch_total(slices.column(tasks, "radio_j"), sure, "J")
     yield "vehicle_cpu_energy", batch_total(slices.column(tasks, "cpu_j"), sure, "J")

@@ -3,6 +3,7 @@
 from cosim.trace.key_rules import key_end_rules, key_rules
 from cosim.trace.ledger_rules import ledger_rules
 from cosim.trace.rule import Rule, amounts, totals, where
+from cosim.trace.twin_rules import twin_end_rules, twin_rules
 from cosim.types import NOWHERE, Phase, Status, Tier
 
 _LIFE = (
@@ -21,7 +22,8 @@ _SITES = f"(SELECT site FROM site_deployed UNION ALL SELECT {NOWHERE})"
 
 def row_rules() -> list[Rule]:
     """What holds at every moment of a run."""
-    return [*_order(), *_endings(), *_amounts(), *_places(), *_identity(), *_totals(), *key_rules(), *ledger_rules()]
+    own = [*_order(), *_endings(), *_amounts(), *_places(), *_identity(), *_totals()]
+    return [*own, *key_rules(), *ledger_rules(), *twin_rules()]
 
 
 def completeness_rules() -> list[Rule]:
@@ -33,6 +35,7 @@ def completeness_rules() -> list[Rule]:
             "SELECT seq FROM task_released ANTI JOIN task_ended USING (task)",
         ),
         *key_end_rules(),
+        *twin_end_rules(),
     ]
 
 

@@ -59,14 +59,15 @@ class TwinMoved:
     time_s: Time
     vehicle: Vehicle
     from_node: Annotated[int, Column("<i4", "", "-1: it is new")]
-    to_node: Annotated[int, Column("<i4", "", "site, cloud, or -1: no host has room")]
-    began_s: Annotated[float, Column("<f8", "s", "when its state set out; updates that came meanwhile were lost to it")]
-    bit: Annotated[float, Column("<f8", "bit", "state that was sent; 0 for a new one")]
+    to_node: Annotated[int, Column("<i4", "", "site, cloud, or -1: no host has room or is in reach")]
+    began_s: Annotated[float, Column("<f8", "s", "when its state set out; for a new one its data")]
+    still_s: Annotated[float, Column("<f8", "s", "from when it stood still; updates since then were lost to it")]
+    bit: Annotated[float, Column("<f8", "bit", "state that was sent, for a new one data; 0 if no host has room")]
 
 
 @dataclass(frozen=True, slots=True)
 class TwinHostSampled:
-    """The twins of a host."""
+    """The twins of a host; those that are on their way count at both ends."""
 
     time_s: Time
     node: Annotated[int, Column("<i4", "", "site or cloud")]

@@ -1,6 +1,6 @@
 """The lanes of a SUMO net as arrays: where along which lane a vehicle drives, and where a drive onward leads.
 
-Left out: lanes closed to cars are lanes as well, since buses drive on them; roads without lane geometry do not exist.
+Lanes for buses alone count, as buses are vehicles too; those for pedestrians, bicycles, rails and ships are left out.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,11 @@ _POINT_M = 2.0
 _HEADING_M = 4.0
 """A heading that is wrong by one radian counts as much as so many metres of distance."""
 _CANDIDATES = 4
-_FREE_WORDS = ("pedestrian", "rail", "rail_urban", "rail_fast", "rail_electric", "tram", "ship", "bicycle")
+_HOPS = 64
+"""Lanes that one drive goes over at most, which bounds the work: ways end after so many, whatever is left of them."""
+_STRAIGHT = 3.0
+"""Crossings seen that make up for going straight on instead of turning back."""
+_NOT_DRIVEN = ("pedestrian", "rail", "rail_urban", "rail_fast", "rail_electric", "tram", "ship", "bicycle")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,18 +44,34 @@ class Lanes:
     along: FloatArray  # (G, 2) change of place for each metre of the lane
     heading_rad: FloatArray  # (G,) direction, counter-clockwise from east
     segment_lane: IntArray  # (G,)
+    last: IntArray  # (L,) last segment
     links: IntArray  # (C, 2) lane and the lane that follows it, in order of the first
     links_edge: IntArray  # (C,) road that the connection leads to in the end, -1: none
     bend_rad: FloatArray  # (C,) how much the connection turns in all, in [0, pi]
 
     def place(self, lane: IntArray, at_m: FloatArray) -> FloatArray:
         """(V, 2) places of arc lengths (V,) on lanes (V,)."""
-        reach_m = self.from_m[lane] + at_m
-        segment = np.searchsorted(self.segment_m, reach_m, side="right") - 1
-        segment = np.minimum(segment, np.searchsorted(self.segment_lane, lane, side="right") - 1)
-        onward_m = reach_m - self.segment_m[segment]
+        segment = self._segment(lane, at_m)
+        onward_m = self.from_m[lane] + at_m - self.segment_m[segment]
         place: FloatArray = self.start_m[segment] + self.along[segment] * onward_m[:, None]
         return place
+
+    def nearest(self, lane: IntArray, at_m: FloatArray, xy_m: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Arc length (V,) of the point that is nearest to a place, of the segment at `at_m`; and how far it was (V,).
+
+        The second is the distance of the place from the point at `at_m` itself.
+        """
+        segment = self._segment(lane, at_m)
+        along = self.along[segment]
+        onward_m = self.from_m[lane] + at_m - self.segment_m[segment]
+        away_m = xy_m - self.start_m[segment] - along * onward_m[:, None]
+        nearest_m = at_m + (away_m[:, 0] * along[:, 0] + away_m[:, 1] * along[:, 1]) / (along * along).sum(axis=1)
+        return np.clip(nearest_m, 0.0, self.length_m[lane]), np.hypot(away_m[:, 0], away_m[:, 1])
+
+    def _segment(self, lane: IntArray, at_m: FloatArray) -> IntArray:
+        found = np.searchsorted(self.segment_m, self.from_m[lane] + at_m, side="right") - 1
+        segment: IntArray = np.minimum(found, self.last[lane])  # the end of a lane is not the start of the next
+        return segment
 
 
 @dataclass(slots=True)
@@ -97,7 +117,7 @@ class _Reading:
 def _closed(lane: dict[str, str]) -> bool:
     """No car, bus or truck may use it."""
     allowed = lane.get("allow", "").split()
-    return bool(allowed) and all(word in _FREE_WORDS for word in allowed)
+    return bool(allowed) and all(word in _NOT_DRIVEN for word in allowed)
 
 
 def read_lanes(net: Path) -> Lanes:
@@ -128,7 +148,7 @@ def _assembled(reading: _Reading) -> Lanes:
     segment_m = before_m - before_m[first][owner] + from_m[owner]
     heading_rad = np.arctan2(step_m[:, 1], step_m[:, 0])
     links, ends = _links(reading)
-    turn = _turns(reading, links, heading_rad, first, sizes)
+    turn = _turns(links, heading_rad, first + sizes - 1)
     return Lanes(
         length_m=length_m,
         limit_mps=limit_mps,
@@ -139,6 +159,7 @@ def _assembled(reading: _Reading) -> Lanes:
         along=step_m / own_m[:, None],
         heading_rad=heading_rad,
         segment_lane=owner,
+        last=first + sizes - 1,
         links=links,
         links_edge=ends,
         bend_rad=turn,
@@ -155,11 +176,8 @@ def _links(reading: _Reading) -> tuple[IntArray, IntArray]:
     return table[:, :2], table[:, 2]
 
 
-def _turns(
-    reading: _Reading, links: IntArray, heading_rad: FloatArray, first: IntArray, sizes: IntArray
-) -> FloatArray:
+def _turns(links: IntArray, heading_rad: FloatArray, last: IntArray) -> FloatArray:
     """Angle between the end of a lane and the end of the lane after it, which for a junction is its far side."""
-    last = first + sizes - 1
     away = heading_rad[last[links[:, 1]]] - heading_rad[last[links[:, 0]]]
     turn: FloatArray = np.abs((away + np.pi) % (2.0 * np.pi) - np.pi)
     return turn
@@ -207,22 +225,26 @@ def _keyed(xy_m: FloatArray, heading_rad: FloatArray) -> FloatArray:
     return np.column_stack((xy_m, _HEADING_M * np.cos(heading_rad), _HEADING_M * np.sin(heading_rad)))
 
 
-def straightest(lanes: Lanes) -> IntArray:
-    """(L,) the lane that follows each with the least turn; -1 at a dead end. A tie goes to the first of the net."""
-    return likeliest(lanes, np.zeros(len(lanes.links)))
+def likeliest(lanes: Lanes, crossings: FloatArray) -> IntArray:
+    """(L,) the lane that follows each; -1 at a dead end.
 
-
-def likeliest(lanes: Lanes, seen: FloatArray) -> IntArray:
-    """(L,) the lane that follows each by the most crossings seen (C,), then by the least turn; -1 at a dead end."""
+    The most crossings seen (C,) win; going straight on counts as _STRAIGHT more and turning back as none, so that
+    without any crossing seen the straightest goes first. A tie goes to the first of the net.
+    """
     after = np.full(len(lanes.length_m), NO_LANE, dtype=np.int64)
-    order = np.lexsort((np.arange(len(seen)), lanes.bend_rad, -seen, lanes.links[:, 0]))
-    lane, first = np.unique(lanes.links[order, 0], return_index=True)
-    after[lane] = lanes.links[order[first], 1]
+    if not len(lanes.links):
+        return after
+    weight = crossings + _STRAIGHT * (1.0 - lanes.bend_rad / np.pi)
+    starts = lanes.links[:, 0]
+    first = np.flatnonzero(np.append(True, starts[1:] != starts[:-1]))
+    best = np.repeat(np.maximum.reduceat(weight, first), np.diff(np.append(first, len(starts))))
+    chosen = np.flatnonzero(weight == best)[::-1]  # of equals the first is written last
+    after[starts[chosen]] = lanes.links[chosen, 1]
     return after
 
 
 def travel(
-    lanes: Lanes, after: IntArray, lane: IntArray, at_m: FloatArray, way_m: FloatArray, hops: int = 64
+    lanes: Lanes, after: IntArray, lane: IntArray, at_m: FloatArray, way_m: FloatArray
 ) -> tuple[IntArray, FloatArray]:
     """Lane and arc length after a way (V,) along the lanes and what follows them; a dead end is where it ends.
 
@@ -232,11 +254,10 @@ def travel(
         lane: (V,) where it starts.
         at_m: (V,) arc length there.
         way_m: (V,) at least 0.
-        hops: so many lanes at most, which bounds the work.
     """
     lane, at_m = lane.copy(), at_m + way_m
     going = np.flatnonzero(at_m > lanes.length_m[lane])
-    for _ in range(hops):
+    for _ in range(_HOPS):
         going = going[after[lane[going]] >= 0]
         if not len(going):
             break

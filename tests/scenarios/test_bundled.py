@@ -18,6 +18,9 @@ SHORT = {
     "s1_semantic_iov": 60,
     "intersection": 30,
     "qib_vec": 40,
+    "s5_placement_paper": 30,
+    "s5_placement_physical": 30,
+    "s5_placement_city": 20,
 }
 ELSEWHERE = {
     "traci": "determinism/test_same_digest.py",
@@ -36,6 +39,12 @@ ELSEWHERE = {
     "equivocate": "stories/test_ledger.py",
     "double_vote": "stories/test_ledger.py",
     "invalid": "stories/test_ledger.py",
+    "last": "twin/test_twin_runs.py",
+    "constant_turn": "twin/test_twin_runs.py",
+    "kalman": "twin/test_twin_runs.py",
+    "holt": "twin/test_twin_runs.py",
+    "on_change": "twin/test_twin_runs.py",
+    "budget": "twin/test_twin_runs.py",
 }
 """Kinds that need a second process, a recording, a file or a plug-in, and those beside paper S3, are used by these."""
 

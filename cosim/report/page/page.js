@@ -253,13 +253,18 @@ function scale(low, high, unit) {
 }
 
 function heat(place, width, run) { // tasks at each host over time, a row for each host
-  const { until_s, site, number } = run.series.hosts, left = 62, right = 14, row = clamp(210 / Math.max(1, site.length), 12, 24);
-  const names = site.map((one) => run.sites[one].name), end = until_s.at(-1) || 1;
+  const { until_s, site, number } = run.series.hosts, names = site.map((one) => run.sites[one].name);
   const shown = number.filter((_, i) => run.sites[site[i]].x_m !== null), most = Math.max(1e-9, ...(shown.length ? shown : number).flat());
-  const height = row * site.length + 36, px = (v) => left + (width - left - right) * v / end;
-  const root = s("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `Mean number of tasks at each host over time, up to ${short(most)}` });
+  rowsOver(place, width, { until_s, names, values: number, most, said: `Mean number of tasks at each host over time, up to ${short(most)}`, told: (r, i) => `until ${short(until_s[i])} s: ${short(number[r][i])} tasks` });
+  place.append(scale(0, most, "tasks, waiting and executing"));
+}
+
+function rowsOver(place, width, { until_s, names, values: number, most, said, told, notes = [] }) { // a row for each name, coloured by its value until each time
+  const left = 62, right = 14 + 7 * Math.max(0, ...notes.map((note) => note.length)), row = clamp(210 / Math.max(1, names.length), 12, 24), end = until_s.at(-1) || 1;
+  const height = row * names.length + 36, px = (v) => left + (width - left - right) * v / end;
+  const root = s("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": said });
   number.forEach((values, r) => {
-    root.append(s("text", { class: "tick", x: left - 6, y: r * row + row / 2 + 4, "text-anchor": "end" }, names[r]));
+    root.append(s("text", { class: "tick", x: left - 6, y: r * row + row / 2 + 4, "text-anchor": "end" }, names[r]), s("text", { class: "tick", x: width - right + 6, y: r * row + row / 2 + 4 }, notes[r] || ""));
     values.forEach((v, i) => root.append(s("rect", { x: px(i ? until_s[i - 1] : 0), y: r * row, width: px(until_s[i]) - px(i ? until_s[i - 1] : 0) + 0.4, height: row - 1.5, fill: colour(v / most) })));
   });
   for (const v of ticks(end, Math.max(2, Math.floor(width / 80)))) root.append(s("text", { class: "tick", x: px(v), y: height - 20, "text-anchor": "middle" }, short(v)));
@@ -267,10 +272,10 @@ function heat(place, width, run) { // tasks at each host over time, a row for ea
   root.addEventListener("pointermove", (event) => {
     const r = Math.floor(event.offsetY / row), at = (event.offsetX - left) / (width - left - right) * end;
     const i = until_s.findIndex((v) => v >= at);
-    if (names[r] && i >= 0 && at >= 0) tip(event, [names[r], `until ${short(until_s[i])} s: ${short(number[r][i])} tasks`]); else tip(null);
+    if (names[r] && i >= 0 && at >= 0) tip(event, [names[r], told(r, i)]); else tip(null);
   });
   root.addEventListener("pointerleave", () => tip(null));
-  place.append(root, scale(0, most, "tasks, waiting and executing"));
+  place.append(root);
 }
 
 const sharesOf = (run, kind) => Object.entries(run.kpis).filter(([name]) => name.startsWith(kind)).map(([name, one]) => ({ name: name.slice(kind.length), value: one.value, half: one.half_width }));
@@ -355,8 +360,8 @@ function figuresOf(run, roads) {
 // ---------------------------------------------------------------- playback
 
 class Playback {
-  constructor(run, roads, places, stories, keys) {
-    Object.assign(this, { run, roads, places, stories, keys, time_s: Math.min(run.header.warmup_s, run.header.complete_to_s), playing: false, speed: 5, selected: null, zoom: 1, shift: [0, 0], shown: 0, linked: 0 });
+  constructor(run, roads, places, stories, keys, twins) {
+    Object.assign(this, { run, roads, places, stories, keys, twins, time_s: Math.min(run.header.warmup_s, run.header.complete_to_s), playing: false, speed: 5, selected: null, zoom: 1, shift: [0, 0], shown: 0, linked: 0 });
     this.end = run.header.complete_to_s;
     this.build();
   }
@@ -375,7 +380,7 @@ class Playback {
     this.element = h("section", { class: "card playback", "aria-label": "Playback of the city" },
       h("div", { class: "stage" }, this.canvas, h("div", { class: "zoom" }, button("+", "Zoom in (+)", () => this.rescale(1.5)), button("−", "Zoom out (-)", () => this.rescale(1 / 1.5)), button("⌂", "Whole map (0)", () => this.rescale(0)))),
       h("div", { class: "controls" }, this.play, this.slider, this.clock, this.pace),
-      h("ul", { class: "legend" }, key("dot c-vehicle", "vehicle"), key("ring c-lost", "without coverage"), key("dash c-edge", "uplink"), key("dash c-cloud", "downlink"), key("ring c-edge", "site, ring: CPU use"), key("box c-late", "bar: tasks waiting"), ...this.keys ? [h("li", {}, "QKD link, by its pool: ", scale(0, 100, "%")), key("dash c-cut", "link down")] : []),
+      h("ul", { class: "legend" }, key("dot c-vehicle", "vehicle"), key("ring c-lost", "without coverage"), key("dash c-edge", "uplink"), key("dash c-cloud", "downlink"), key("ring c-edge", "site, ring: CPU use"), key("box c-late", "bar: tasks waiting"), ...this.keys ? [h("li", {}, "QKD link, by its pool: ", scale(0, 100, "%")), key("dash c-cut", "link down")] : [], ...this.twins ? [key("dash c-twin", "chosen vehicle to its twin")] : []),
       h("div", { class: "side" }, h("div", { class: "choose" }, this.chooser, this.number), this.story), this.said);
     this.element.addEventListener("keydown", (event) => this.key(event));
     this.canvas.addEventListener("click", (event) => { if (!this.dragged) this.pick(event.offsetX, event.offsetY); });
@@ -445,7 +450,7 @@ class Playback {
     const width = this.canvas.clientWidth, height = this.canvas.clientHeight, dense = devicePixelRatio || 1;
     if (!width) return;
     const style = getComputedStyle(document.documentElement);
-    this.ink = Object.fromEntries(["ink", "muted", "road", "panel", "vehicle", "lost", "edge", "cloud", "late", "back"].map((name) => [name, style.getPropertyValue(`--${name}`).trim()]));
+    this.ink = Object.fromEntries(["ink", "muted", "road", "panel", "vehicle", "lost", "edge", "cloud", "late", "back", "execution"].map((name) => [name, style.getPropertyValue(`--${name}`).trim()]));
     const base = projection(this.run.frame, width, height, 24), [sx, sy] = base.fit.map((v) => v * this.zoom);
     this.on = { x: (v) => width / 2 + this.shift[0] + sx * (v - base.middle[0]), y: (v) => height / 2 + this.shift[1] - sy * (v - base.middle[1]) };
     this.layer = document.createElement("canvas");
@@ -504,6 +509,7 @@ class Playback {
     const trail = Array.from({ length: 41 }, (_, i) => this.places.at(vehicle, this.time_s - 20 + i / 2)).filter(Boolean);
     this.path(paint, trail.map(([x, y]) => [this.on.x(x), this.on.y(y)]));
     paint.beginPath(); paint.arc(...at, 8, 0, 7); paint.stroke();
+    if (this.twins) this.twins.draw(paint, at, this.ink, vehicle, ms, (node) => this.spot(node));
     if (site < 0 || !this.spot(site)) return;
     paint.setLineDash([4, 4]); paint.lineWidth = 1;
     this.path(paint, [at, this.spot(site)]);
@@ -551,7 +557,7 @@ class Playback {
   }
   facts(rows) { return h("dl", {}, ...rows.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, String(value))])); }
   siteStory(number) {
-    return [...this.hostStory(number), ...this.keys ? this.keys.story(number, this.time_s * 1e3) : [], ...this.run.series.ledger ? stakeStory(this.run.series.ledger, number, this.time_s) : []];
+    return [...this.hostStory(number), ...this.keys ? this.keys.story(number, this.time_s * 1e3) : [], ...this.run.series.ledger ? stakeStory(this.run.series.ledger, number, this.time_s) : [], ...this.twins ? this.twins.siteStory(number, this.time_s) : []];
   }
   hostStory(number) {
     const site = this.run.sites[number], host = this.stories.hostAt(number, this.time_s * 1e3);
@@ -574,6 +580,7 @@ class Playback {
     const thinned = completed > 1 || others > 1 ? ` This page keeps ${keeps(run)}.` : "";
     return [h("h3", {}, `Vehicle ${number}`), h("p", { class: "keys" }, `${stories.ids[number]}, ${stories.types[stories.type[number]]}`),
       this.facts([...this.places ? [["now", at ? `x ${at[0].toFixed(1)} m, y ${at[1].toFixed(1)} m` : "not on the map"]] : [], ["serving site", site < 0 ? "none" : run.sites[site].name], ["tasks in the whole run", `${all}: ${done} in time, ${late} late, ${all - done - late - flight} lost${flight ? `, ${flight} in flight` : ""}`]]),
+      ...this.twins ? this.twins.story(number, ms) : [],
       h("p", {}, `Its last tasks, newest first.${thinned}`), rows.length ? h("ol", { class: "tasks" }, ...rows) : h("p", { class: "none" }, "None released yet."),
       h("ul", { class: "legend" }, ...["decision", ...stories.up_key ? ["key"] : [], "uplink", "queue", "execution", "downlink"].map((name) => h("li", {}, h("i", { class: `box p-${name}` }), name)))];
   }
@@ -650,13 +657,14 @@ let playback = null;
 async function show(index) {
   const run = DATA.runs[index], head = run.header, old = playback;
   if (old && old.playing) old.toggle();
-  const [roads, places, stories, levels] = await Promise.all([roadLines(run), run.places && columnsOf(run.places), columnsOf(run.stories), run.key_net && columnsOf(run.key_net.levels)]);
-  playback = new Playback(run, roads, places && new Places(places, head.step_s * run.kept.ticks), new Stories(stories, run.sites), levels && new KeyNet(run.key_net, levels));
+  const [roads, places, stories, levels, lives] = await Promise.all([roadLines(run), run.places && columnsOf(run.places), columnsOf(run.stories), run.key_net && columnsOf(run.key_net.levels), run.twin_lives && columnsOf(run.twin_lives.lives)]);
+  playback = new Playback(run, roads, places && new Places(places, head.step_s * run.kept.ticks), new Stories(stories, run.sites), levels && new KeyNet(run.key_net, levels), lives && new Twins(run, lives));
   drawings.length = 0;
   const partial = head.complete ? "" : `, partial run, complete to ${short(head.complete_to_s)} s`;
   const notes = ["Positions in the playback are rounded to 0.1 m and its times to 1 ms; vehicles move in straight lines between ticks. Links are those of the kept tasks, each to the site where the transfer ended."];
   if (run.kept.ticks > 1) notes.push(`To keep this page small it has every ${nth(run.kept.ticks)}tick of the positions.`);
   if (run.kept.completed > 1 || run.kept.others > 1) notes.push(`Stories and links have ${keeps(run)}; key figures and figures count all tasks.`);
+  if (run.twin_lives?.every > 1) notes.push(`To keep this page small only every ${nth(run.twin_lives.every)}vehicle's story has its twin; the figures count all.`);
   $("page").replaceChildren(h("header", {}, h("h1", {}, head.scenario), h("p", {}, head.description), h("p", { class: "setting" }, `${head.policy}, seed ${head.seed}, ${short(head.duration_s)} s on ${head.map}${partial}`), about(head),
     ...several ? [h("nav", { "aria-label": "Runs" }, ...DATA.runs.map((one, i) => h("button", { type: "button", "aria-pressed": String(i === index), onclick: () => start(i) }, label(one.header))))] : []),
   ...several ? [keyFigures(), compared(), h("h2", {}, label(head))] : [], tiles(run), playback.element,
@@ -667,7 +675,7 @@ async function show(index) {
 
 function extras(run) { // what only some runs have
   const part = (title, cards) => [h("h2", {}, title), h("section", { class: "grid", "aria-label": title }, ...cards)];
-  return [...run.series.keys ? part("Quantum keys", keyCards(run)) : [], ...run.series.ledger ? part("Ledger", ledgerCards(run)) : []];
+  return [...run.series.keys ? part("Quantum keys", keyCards(run)) : [], ...run.series.ledger ? part("Ledger", ledgerCards(run)) : [], ...run.series.twins ? part("Digital twin", twinCards(run)) : []];
 }
 
 function redraw() { drawings.forEach((draw) => draw()); playback?.fit(); }

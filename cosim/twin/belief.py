@@ -1,0 +1,119 @@
+"""What the digital twin believes of the world when a policy is asked: its last synchronised state, or that state aged.
+
+S1 section III-E and figure 9: without a forecast decisions rest on the last synchronised state, with one on what is
+expected of it now. Whatever the twin does not have, a policy does not see.
+"""
+
+import numpy as np
+
+from cosim.radio.cell import Cell
+from cosim.radio.channel import Channel
+from cosim.radio.survey import Air
+from cosim.scenario.radio import Radio
+from cosim.twin.belief_radio import LinkForecast, Links
+from cosim.twin.demand import queue_ahead
+from cosim.twin.forecast import MotionForecaster
+from cosim.twin.mirror import Mirror, SiteState, Snapshot
+from cosim.twin.seen_state import HostLoad
+from cosim.types import FloatArray, IntArray
+
+
+class Outlook:
+    """What is expected of now, from what was last heard.
+
+    Args:
+        forecaster: has observed every state that the mirror has.
+        links: of the scenario's radio.
+    """
+
+    def __init__(self, forecaster: MotionForecaster, links: LinkForecast) -> None:
+        self._forecaster = forecaster
+        self._links = links
+
+    def links(self, now_s: float, known: Snapshot) -> tuple[FloatArray, Links]:
+        """Forecast places (V, 2) and the links there, see `LinkForecast`; as measured for one without a place."""
+        then = _as_measured(known)
+        xy_m = self._forecaster.at(now_s, known.numbers).xy_m
+        placed = np.flatnonzero(~np.isnan(known.xy_m[:, 0] + xy_m[:, 0]))
+        if len(placed) == len(known):
+            return xy_m, self._links.ahead(then, known.xy_m, xy_m)
+        ahead = self._links.ahead(then.pick(placed), known.xy_m[placed], xy_m[placed])
+        return xy_m, then.replaced(placed, ahead)
+
+    def waits_s(self, now_s: float, sites: SiteState) -> FloatArray:
+        """(nodes,) the queues as far as they have been worked off: a second less each second, 0 at the least.
+
+        Work that has come since is not known here, so that a busy host looks better than it is.
+        """
+        return queue_ahead(sites.wait_s, np.zeros(1), np.ones(1), now_s - sites.generated_s)
+
+
+class Belief:
+    """The twin as a source of observations.
+
+    Without an outlook: every vehicle's links as it measured them at its last synchronisation, with the candidate sites,
+    their order and the serving site of then, and every queue as its site told it last. With one: what is expected
+    of both by now. Speeds and cell loads stay as they were told: the twin knows of no trend in them. A vehicle that was
+    off the road when it was last heard of hears nothing. A NOMA cell is told by one share like the others, although its
+    rate depends on who else sends.
+
+    Args:
+        mirror: the twin's state.
+        lone: any uplink and any downlink cell, asked only for the rate of a lone transfer, which is no state.
+        outlook: for the forecast; None: the plain mirror.
+    """
+
+    def __init__(self, mirror: Mirror, lone: tuple[Cell, Cell], outlook: Outlook | None) -> None:
+        self._mirror = mirror
+        self._up, self._down = lone
+        self._outlook = outlook
+
+    def air(self, now_s: float, vehicles: IntArray) -> Air:
+        """See StateSource; rows for these vehicles only, ascending and each once."""
+        known = self._mirror.known(np.unique(vehicles))
+        if self._outlook is None:
+            xy_m, links = known.xy_m, _as_measured(known)
+        else:
+            xy_m, links = self._outlook.links(now_s, known)
+        return Air(
+            numbers=known.numbers,
+            row=dict(zip(known.numbers.tolist(), range(len(known)), strict=True)),
+            xy_m=xy_m,
+            sites=links.sites,
+            snr_per_w=links.snr_per_w,
+            clean_snr_per_w=links.clean_snr_per_w,
+            down_snr=links.down_snr,
+            serving=links.serving,
+            slot=links.slot,
+            changed=np.flatnonzero(links.serving != known.serving),
+            before=known.serving,
+        )
+
+    def hosts(self, now_s: float) -> HostLoad:
+        """See StateSource."""
+        sites = self._mirror.sites
+        wait_s = sites.wait_s if self._outlook is None else self._outlook.waits_s(now_s, sites)
+        return HostLoad(wait_s, sites.speed_hz)
+
+    def uplink_bps(self, now_s: float, cells: IntArray, snr: FloatArray) -> FloatArray:  # noqa: ARG002 - not aged
+        """See StateSource."""
+        rate_bps: FloatArray = self._up.alone_bps(snr) * self._mirror.sites.up_share[cells]
+        return rate_bps
+
+    def downlink_bps(self, now_s: float, cells: IntArray, snr: FloatArray) -> FloatArray:  # noqa: ARG002 - not aged
+        """See StateSource."""
+        rate_bps: FloatArray = self._down.alone_bps(snr) * self._mirror.sites.down_share[cells]
+        return rate_bps
+
+
+def believed(
+    mirror: Mirror, channel: Channel, radio: Radio, site_xy_m: FloatArray, forecaster: MotionForecaster | None
+) -> Belief:
+    """The source for `decisions.observation`: mirror without a forecaster, forecast with one."""
+    outlook = None if forecaster is None else Outlook(forecaster, LinkForecast(radio, site_xy_m))
+    return Belief(mirror, (channel.up[0], channel.down[0]), outlook)
+
+
+def _as_measured(known: Snapshot) -> Links:
+    slot = (known.sites == known.serving[:, None]).argmax(axis=1)
+    return Links(known.sites, known.snr_per_w, known.clean_snr_per_w, known.down_snr, known.serving, slot)

@@ -1,0 +1,100 @@
+"""What the twin expects of tasks and queues: arrival rates with a bounded deviation are S1 eq 8-9."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from cosim.scenario.twin_forecast import DemandForecast, HoltDemand
+from cosim.twin.tracks import grown
+from cosim.types import FloatArray, IntArray
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """Expected arrivals, and how far off they may be (S1 eq 9)."""
+
+    rate_per_s: FloatArray  # (N,) lambda-hat
+    deviation_per_s: float
+    """Epsilon: |lambda - lambda-hat| is at most this, as far as was seen."""
+
+    @property
+    def most_per_s(self) -> FloatArray:
+        """(N,) lambda-hat + epsilon: the rate that a careful plan counts on."""
+        most: FloatArray = self.rate_per_s + self.deviation_per_s
+        return most
+
+
+class DemandForecaster:
+    """Arrival rates of vehicles or of sites, learnt from counts of arrivals in intervals of equal length.
+
+    Level l and trend b follow the rate y of each interval (Holt 1957; b = 0 for the plain weighted mean):
+    l' = a y + (1 - a)(l + b), b' = c (l' - l) + (1 - c) b; the forecast h intervals ahead is max(l + h b, 0). The first
+    interval of an entity is its first level; an entity never seen is expected at the mean level of the others.
+
+    S1 leaves open where epsilon of eq 9 comes from. Read as: the largest |y - forecast| (or a quantile of it) among
+    all entities and the intervals of a window, where y is the rate that really came in the interval. As an actual rate
+    it has the noise of counting in it: epsilon of few expected arrivals is large.
+    """
+
+    def __init__(self, section: DemandForecast) -> None:
+        self._weight = section.weight
+        self._trend_weight = section.trend_weight if isinstance(section, HoltDemand) else 0.0
+        self._quantile = section.quantile
+        self._level: FloatArray = np.empty(0)  # by number, NaN: never seen
+        self._trend: FloatArray = np.empty(0)
+        self._bounds: FloatArray = np.full(section.window, np.nan)
+        self._intervals = 0
+
+    def observe(self, numbers: IntArray, counts: FloatArray, interval_s: float) -> None:
+        """Takes the arrivals (N,) of an interval that ended now, zeros included."""
+        if not len(numbers):
+            return
+        size = int(numbers.max()) + 1
+        self._level = grown(self._level, max(size, 2 * len(self._level)) if size > len(self._level) else size, np.nan)
+        self._trend = grown(self._trend, len(self._level))
+        rate = counts / interval_s
+        level, trend = self._level[numbers], self._trend[numbers]
+        known = ~np.isnan(level)
+        if known.any():
+            missed = np.abs(rate - np.maximum(level + trend, 0.0))[known]
+            self._bounds[self._intervals % len(self._bounds)] = np.quantile(missed, self._quantile)
+            self._intervals += 1
+        smooth = np.where(known, self._weight * rate + (1.0 - self._weight) * (level + trend), rate)
+        change = np.where(known, smooth - level, 0.0)
+        self._trend[numbers] = self._trend_weight * change + (1.0 - self._trend_weight) * trend
+        self._level[numbers] = smooth
+
+    def expected(self, numbers: IntArray, intervals_ahead: float = 1.0) -> Demand:
+        """The rates (N,) of an interval to come; the next one by default."""
+        inside = numbers < len(self._level)
+        at = np.where(inside, numbers, 0)
+        level, trend = np.full(len(numbers), np.nan), np.zeros(len(numbers))
+        if len(self._level):
+            level, trend = np.where(inside, self._level[at], np.nan), np.where(inside, self._trend[at], 0.0)
+        seen = self._level[~np.isnan(self._level)]
+        usual = float(seen.mean()) if len(seen) else 0.0
+        rate = np.where(np.isnan(level), usual, level + intervals_ahead * trend)
+        return Demand(np.maximum(rate, 0.0), self.deviation_per_s)
+
+    def forget(self, numbers: IntArray) -> None:
+        """Drops vehicles that left; unknown ones are ignored."""
+        known = numbers[numbers < len(self._level)]
+        self._level[known], self._trend[known] = np.nan, 0.0
+
+    @property
+    def deviation_per_s(self) -> float:
+        """Epsilon of S1 eq 9: the largest deviation of the window's intervals; 0 before the second interval."""
+        seen = self._bounds[~np.isnan(self._bounds)]
+        return float(seen.max()) if len(seen) else 0.0
+
+
+def queue_ahead(
+    queued_cycles: FloatArray, arriving_cycles_per_s: FloatArray, served_cycles_per_s: FloatArray, ahead_s: FloatArray
+) -> FloatArray:
+    """Work in a queue some time later, (N,): max(q + (a - s) t, 0), the fluid limit.
+
+    Left out: chance. A queue that is empty in the mean still holds work now and then; with the arrivals of
+    `Demand.most_per_s` the result is the bound of a careful plan.
+    """
+    later: FloatArray = np.maximum(queued_cycles + (arriving_cycles_per_s - served_cycles_per_s) * ahead_s, 0.0)
+    return later

@@ -1,0 +1,283 @@
+"""The twin's forecast of where vehicles are: one protocol, a model of motion by kind, and the disc around it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol
+
+import numpy as np
+
+from cosim.errors import InputError
+from cosim.rng import keyed_bits, stream_key
+from cosim.scenario.twin_forecast import (
+    KalmanForecast,
+    LastForecast,
+    MapForecast,
+    MotionForecast,
+    TurnForecast,
+    VelocityForecast,
+)
+from cosim.twin import kalman
+from cosim.twin.follow import MapMotion
+from cosim.twin.motion import constant_position, constant_turn, constant_velocity, turned_deg, velocity
+from cosim.twin.region import KNOTS_S, Region
+from cosim.twin.roadmap import read_lanes
+from cosim.twin.tracks import Tracks, grown
+from cosim.types import BoolArray, FloatArray, IntArray
+
+KINDS: Final = ("last", "constant_velocity", "constant_turn", "kalman", "map")
+_GROWTH: Final = 1.3
+"""Errors grow with horizon^1.3 where nothing is known: between an error of speed (1) and one of acceleration (2)."""
+_PRIOR_RATIO: Final = 2.0
+"""Radius in scales before anything was checked: 2 m after 1 s, 16 m after 5 s."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """Where vehicles are expected, and how far from there at most."""
+
+    xy_m: FloatArray  # (V, 2); NaN for a vehicle that was never seen
+    radius_m: FloatArray  # (V,) of the disc that holds the stated share of errors; infinite for such a vehicle
+
+
+class MotionForecaster(Protocol):
+    """Keeps the last states of vehicles and tells where they are later."""
+
+    def observe(
+        self,
+        numbers: IntArray,
+        time_s: float | FloatArray,
+        xy_m: FloatArray,
+        speed_mps: FloatArray,
+        heading_deg: FloatArray,
+    ) -> None:
+        """Takes states (V,) that came, `time_s` is when they were true; each vehicle once, in any order.
+
+        States without a place (NaN, a vehicle that is being teleported) and states not newer than the known one are
+        ignored.
+        """
+        ...
+
+    def at(self, time_s: float, numbers: IntArray) -> Forecast:
+        """Where vehicles (V,) are at `time_s`, from their last states; never earlier than those."""
+        ...
+
+    def forget(self, numbers: IntArray) -> None:
+        """Drops vehicles that left; unknown ones are ignored."""
+        ...
+
+
+class _Model(Protocol):
+    """What a kind of forecaster adds; its errors grow about as horizon^growth."""
+
+    growth: float
+
+    def observe(self, tracks: Tracks, rows: IntArray, before: "_Before") -> None: ...
+
+    def place(self, tracks: Tracks, rows: IntArray, due_s: float) -> tuple[FloatArray, FloatArray]:
+        """Places (V, 2) and the scale (V,) of their errors."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Before:
+    """The states that new ones replace, (V,); of no meaning where a vehicle is new."""
+
+    new: BoolArray
+    speed_mps: FloatArray
+    heading_deg: FloatArray
+
+
+def _ahead_s(tracks: Tracks, rows: IntArray, due_s: float) -> FloatArray:
+    ahead: FloatArray = np.maximum(due_s - tracks.time_s[rows], 0.0)
+    return ahead
+
+
+def _straight(tracks: Tracks, rows: IntArray, due_s: float) -> tuple[FloatArray, FloatArray]:
+    ahead_s = _ahead_s(tracks, rows, due_s)
+    return constant_velocity(
+        tracks.xy_m[rows], tracks.speed_mps[rows], tracks.heading_deg[rows], ahead_s
+    ), ahead_s**_GROWTH
+
+
+class _Last:
+    growth = 1.0  # who moves moves on
+
+    def observe(self, tracks: Tracks, rows: IntArray, before: _Before) -> None:
+        """The tracks hold all it needs."""
+
+    def place(self, tracks: Tracks, rows: IntArray, due_s: float) -> tuple[FloatArray, FloatArray]:
+        return constant_position(tracks.xy_m[rows]), _ahead_s(tracks, rows, due_s)
+
+
+class _Velocity:
+    growth = _GROWTH
+
+    def observe(self, tracks: Tracks, rows: IntArray, before: _Before) -> None:
+        """The tracks hold all it needs."""
+
+    def place(self, tracks: Tracks, rows: IntArray, due_s: float) -> tuple[FloatArray, FloatArray]:
+        return _straight(tracks, rows, due_s)
+
+
+class _Turn:
+    growth = _GROWTH
+
+    def __init__(self, gap_s: float) -> None:
+        self._gap_s = gap_s
+        self._turn_dps: FloatArray = np.empty(0)
+
+    def observe(self, tracks: Tracks, rows: IntArray, before: _Before) -> None:
+        self._turn_dps = grown(self._turn_dps, tracks.capacity)
+        gap_s = tracks.gap_s[rows]
+        turned = turned_deg(before.heading_deg, tracks.heading_deg[rows])
+        known = ~before.new & (gap_s <= self._gap_s)
+        self._turn_dps[rows] = np.where(known, turned / np.where(known, gap_s, 1.0), 0.0)
+
+    def place(self, tracks: Tracks, rows: IntArray, due_s: float) -> tuple[FloatArray, FloatArray]:
+        ahead_s = _ahead_s(tracks, rows, due_s)
+        state = tracks.xy_m[rows], tracks.speed_mps[rows], tracks.heading_deg[rows]
+        return constant_turn(*state, self._turn_dps[rows], ahead_s), ahead_s**_GROWTH
+
+
+class _Kalman:
+    growth = _GROWTH
+
+    def __init__(self, model: kalman.KalmanModel) -> None:
+        self._model = model
+        self._mean: FloatArray = np.empty((0, model.order, 2))
+        self._variance: FloatArray = np.empty((0, model.order, model.order))
+
+    def observe(self, tracks: Tracks, rows: IntArray, before: _Before) -> None:
+        self._mean, self._variance = grown(self._mean, tracks.capacity), grown(self._variance, tracks.capacity)
+        moving = velocity(tracks.speed_mps[rows], tracks.heading_deg[rows])
+        measured = np.stack((tracks.xy_m[rows], moving), axis=1)
+        old = ~before.new
+        first = rows[before.new]
+        self._mean[first], self._variance[first] = 0.0, self._model.first_variance
+        self._mean[first, :2] = measured[before.new]
+        again = rows[old]
+        mean, variance = kalman.predict(self._model, self._mean[again], self._variance[again], tracks.gap_s[again])
+        self._mean[again], self._variance[again] = kalman.correct(self._model, mean, variance, measured[old])
+
+    def place(self, tracks: Tracks, rows: IntArray, due_s: float) -> tuple[FloatArray, FloatArray]:
+        ahead_s = _ahead_s(tracks, rows, due_s)
+        mean = kalman.transition(self._model.order, ahead_s)[:, :1] @ self._mean[rows]
+        return mean[:, 0], kalman.place_sd_m(self._model, self._variance[rows], ahead_s)
+
+
+class _Map:
+    growth = _GROWTH
+
+    def __init__(self, motion: MapMotion) -> None:
+        self._motion = motion
+
+    def observe(self, tracks: Tracks, rows: IntArray, before: _Before) -> None:
+        self._motion.observe(tracks, rows, np.where(before.new, np.nan, before.speed_mps))
+
+    def place(self, tracks: Tracks, rows: IntArray, due_s: float) -> tuple[FloatArray, FloatArray]:
+        straight_m, scale_m = _straight(tracks, rows, due_s)
+        along_m = self._motion.place(tracks, rows, due_s, straight_m)
+        fresh = (scale_m == 0.0)[:, None]  # where it was seen, not the point of the lane nearest to it
+        return np.where(fresh, straight_m, along_m), scale_m
+
+
+class Forecaster:
+    """A model of motion with its disc: at each synchronisation some forecasts are kept, and scored when states come.
+
+    What is kept is for a horizon of its own each time, in turn; it is rounded to a multiple of the usual time between
+    two states, so that a state comes when it is due. Which vehicles is drawn from their numbers, never from the order
+    in which they come.
+    """
+
+    def __init__(self, model: _Model, section: MotionForecast) -> None:
+        self._model, self._checks = model, section.checks
+        self._horizons_s = [knot for knot in KNOTS_S if 1.0 <= knot <= section.horizon_s]
+        self._tracks = Tracks()
+        self._region = Region(section.share, section.memory, section.pace, _PRIOR_RATIO, model.growth)
+        self._key = stream_key(0, "twin/checks")
+        self._turn = 0
+
+    def observe(
+        self,
+        numbers: IntArray,
+        time_s: float | FloatArray,
+        xy_m: FloatArray,
+        speed_mps: FloatArray,
+        heading_deg: FloatArray,
+    ) -> None:
+        """See MotionForecaster."""
+        times_s = np.broadcast_to(np.asarray(time_s, dtype=np.float64), numbers.shape)
+        known = self._tracks.find(numbers)
+        stale = (known >= 0) & (self._tracks.time_s[known] >= times_s)
+        usable = np.flatnonzero(np.isfinite(xy_m).all(axis=1) & ~stale)
+        if not len(usable):
+            return
+        usable = usable[np.argsort(numbers[usable], kind="stable")]
+        numbers, times_s, xy_m = numbers[usable], times_s[usable], xy_m[usable]
+        speed_mps, heading_deg = speed_mps[usable], heading_deg[usable]
+        self._region.learn(numbers, times_s, xy_m, velocity(speed_mps, heading_deg))
+        rows, new = self._tracks.take(numbers)
+        before = _Before(new, self._tracks.speed_mps[rows], self._tracks.heading_deg[rows])
+        self._tracks.write(rows, new, times_s, xy_m, speed_mps, heading_deg)
+        self._model.observe(self._tracks, rows, before)
+        self._check(rows)
+
+    def at(self, time_s: float, numbers: IntArray) -> Forecast:
+        """See MotionForecaster."""
+        rows = self._tracks.find(numbers)
+        seen = rows >= 0
+        if seen.all():
+            return self._told(rows, time_s)
+        xy_m, radius_m = np.full((len(numbers), 2), np.nan), np.full(len(numbers), np.inf)
+        told = self._told(rows[seen], time_s)
+        xy_m[seen], radius_m[seen] = told.xy_m, told.radius_m
+        return Forecast(xy_m, radius_m)
+
+    def forget(self, numbers: IntArray) -> None:
+        """See MotionForecaster."""
+        self._region.forget(numbers)
+        self._tracks.release(numbers)
+
+    def _told(self, rows: IntArray, time_s: float) -> Forecast:
+        xy_m, scale_m = self._model.place(self._tracks, rows, time_s)
+        return Forecast(xy_m, self._region.radius_m(_ahead_s(self._tracks, rows, time_s), scale_m))
+
+    def _check(self, rows: IntArray) -> None:
+        """Keeps forecasts of some of the vehicles whose states just came."""
+        gap_s = self._tracks.gap_s[rows]
+        rows = rows[gap_s > 0.0]
+        if not len(rows):
+            return
+        usual_s = float(np.median(self._tracks.gap_s[rows]))
+        horizon_s = self._horizons_s[self._turn % len(self._horizons_s)]
+        due_s = float(self._tracks.time_s[rows].max()) + usual_s * max(round(horizon_s / usual_s), 1)
+        self._turn += 1
+        if len(rows) > self._checks:
+            lot = keyed_bits(self._key, self._tracks.number[rows], self._turn)
+            rows = rows[np.argpartition(lot, self._checks)[: self._checks]]
+        xy_m, scale_m = self._model.place(self._tracks, rows, due_s)
+        ahead_s = _ahead_s(self._tracks, rows, due_s)
+        self._region.expect(self._tracks.number[rows], self._tracks.time_s[rows], ahead_s, scale_m, xy_m)
+
+
+def make_forecaster(section: MotionForecast, net: Path | None) -> MotionForecaster:
+    """The forecaster of a scenario's section.
+
+    Raises:
+        InputError: kind=map without a net, or the net is broken.
+    """
+    match section:
+        case LastForecast():
+            return Forecaster(_Last(), section)
+        case VelocityForecast():
+            return Forecaster(_Velocity(), section)
+        case TurnForecast(gap_s=gap_s):
+            return Forecaster(_Turn(gap_s), section)
+        case KalmanForecast():
+            order = 2 if section.model == "velocity" else 3
+            model = kalman.KalmanModel(order, section.noise, section.place_sd_m, section.speed_sd_mps)
+            return Forecaster(_Kalman(model), section)
+        case MapForecast(room_m=room_m, off_road_m=off_road_m):
+            if net is None:
+                raise InputError("twin.forecast.kind=map: the map has no roads; choose kalman or constant_velocity")
+            return Forecaster(_Map(MapMotion(read_lanes(net), room_m, off_road_m)), section)

@@ -1,0 +1,120 @@
+"""What a twin would take at each host, by what the mirror believes of vehicles and cells (S5 eq 17-20).
+
+The placement sees no truth: places, radio conditions and serving sites are those of the last state that came, and the
+share of a cell is what its site told last. A vehicle without a twin tells its state as it asks for one, at once and
+without a message, as it does when it enters. Left out of the estimates is other traffic on the wires.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from cosim.radio.channel import Channel
+from cosim.scenario.twin_placement import Creation
+from cosim.topology import Topology
+from cosim.twin.hosting_room import TwinHosts
+from cosim.twin.mirror import Mirror, Snapshot
+from cosim.twin.placing.model import Problem, computing_s, creation_s
+from cosim.types import NOWHERE, FloatArray, IntArray
+
+
+@dataclass(frozen=True, slots=True)
+class Beliefs:
+    """Turns beliefs into the placement problems of a run.
+
+    Attributes:
+        mirror: what is believed.
+        channel: where sites are, and how a signal-to-noise ratio becomes a rate.
+        topology: the wires.
+        hosts: of twins.
+        creation: of the scenario.
+        power_w: p_i of eq 20.
+        message_bit: what one use of a twin sends to it.
+    """
+
+    mirror: Mirror
+    channel: Channel
+    topology: Topology
+    hosts: TwinHosts
+    creation: Creation
+    power_w: float
+    message_bit: float
+
+    def to_create(self, told: Snapshot, data_bit: FloatArray) -> Problem:
+        """Eq 21-26 for twins that are not yet made, in the room that nobody holds.
+
+        T_ij = U_ij + C_ij. U_ij goes straight to the host's site (eq 18), or over the serving site and the wires.
+
+        Args:
+            told: states of the vehicles now.
+            data_bit: (V,) D_i.
+        """
+        hosts = self.hosts
+        share_hz = np.broadcast_to(hosts.share_hz, (len(told), len(hosts.nodes)))
+        computing = computing_s(data_bit, share_hz, self.creation.cycles_per_bit)
+        limit_s = np.inf if self.creation.limit_s is None else self.creation.limit_s
+        return Problem(
+            cost_s=creation_s(self._upload_s(told, data_bit), computing),
+            distance_m=self._distance_m(told),
+            share_hz=share_hz,
+            limit_s=np.full(len(told), limit_s),
+            places=hosts.capacity - hosts.held,
+            compute_hz=hosts.left_hz(hosts.held),
+        )
+
+    def to_use(self, numbers: IntArray, places: IntArray, compute_hz: FloatArray) -> Problem:
+        """Eq 21-24 for twins that stand: T_ij is a message from the vehicle's site over the wires; tau_i is for eq 17.
+
+        Args:
+            numbers: of the vehicles.
+            places: (H,) for these twins, those that they hold included.
+            compute_hz: (H,) likewise.
+        """
+        known, hosts = self.mirror.known(numbers), self.hosts
+        access = _access(known)
+        return Problem(
+            cost_s=self._wired_s(access, np.full(len(numbers), self.message_bit)),
+            distance_m=self._distance_m(known),
+            share_hz=np.broadcast_to(hosts.share_hz, (len(numbers), len(hosts.nodes))),
+            limit_s=np.full(len(numbers), np.inf),
+            places=places,
+            compute_hz=compute_hz,
+        )
+
+    def direct(self, node: int) -> bool:
+        """Whether data for a host go up in the cell of its own site."""
+        return self.creation.upload == "direct" and node != self.topology.cloud
+
+    def _upload_s(self, known: Snapshot, data_bit: FloatArray) -> FloatArray:  # (V, H)
+        rows = np.arange(len(known))
+        rate_bps = np.zeros((len(known), self.topology.sites))
+        share = self.mirror.sites.up_share[known.sites]
+        alone_bps = self.channel.up[0].alone_bps(known.snr_per_w * self.power_w)
+        np.put_along_axis(rate_bps, known.sites, alone_bps * share, axis=1)
+        with np.errstate(divide="ignore"):
+            air_s = data_bit[:, None] / rate_bps
+        access = _access(known)
+        served_s = np.where(known.serving == NOWHERE, np.inf, air_s[rows, access])
+        upload_s = served_s[:, None] + self._wired_s(access, data_bit)
+        for host, node in enumerate(self.hosts.nodes.tolist()):
+            if self.direct(node):
+                upload_s[:, host] = air_s[:, node]
+        return upload_s
+
+    def _wired_s(self, access: IntArray, size_bit: FloatArray) -> FloatArray:  # (V, H)
+        way = np.ix_(access, self.hosts.nodes)
+        wired: FloatArray = self.topology.latency_s[way] + size_bit[:, None] * self.topology.per_bit_s[way]
+        return wired
+
+    def _distance_m(self, known: Snapshot) -> FloatArray:  # (V, H)
+        distance_m = np.full((len(known), len(self.hosts.nodes)), np.inf)
+        on_map = self.hosts.nodes < self.topology.sites
+        away_m = known.xy_m[:, None, :] - self.channel.site_xy_m[self.hosts.nodes[on_map]]
+        distance_m[:, on_map] = np.hypot(away_m[..., 0], away_m[..., 1])
+        return distance_m
+
+
+def _access(known: Snapshot) -> IntArray:
+    """The serving site, or the one that is heard best by a vehicle without coverage, (V,)."""
+    access: IntArray = np.where(known.serving == NOWHERE, known.sites[:, 0], known.serving)
+    return access

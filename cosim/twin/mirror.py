@@ -1,0 +1,159 @@
+"""The mirror: the last synchronised state of every vehicle and of every site, each with its time (S1 eq 8).
+
+A vehicle attaches as it enters: its twin starts with the state of that tick, at age 0 and without a message. From then
+on only what has come over the network changes it. A twin ends when its vehicle leaves.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Final
+
+import numpy as np
+
+from cosim.mobility.source import MobilityFrame
+from cosim.radio.survey import Air
+from cosim.twin.age import AgeTotals
+from cosim.twin.tracks import grown
+from cosim.types import AnyArray, BoolArray, FloatArray, IntArray
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """States of vehicles, one in each row, and the radio conditions that each measured then; k sites as in `Air`."""
+
+    numbers: IntArray  # (V,)
+    generated_s: FloatArray  # (V,) time of each state
+    xy_m: FloatArray  # (V, 2)
+    speed_mps: FloatArray  # (V,)
+    heading_deg: FloatArray  # (V,)
+    sites: IntArray  # (V, k)
+    snr_per_w: FloatArray  # (V, k)
+    clean_snr_per_w: FloatArray  # (V, k)
+    down_snr: FloatArray  # (V, k)
+    serving: IntArray  # (V,) or NOWHERE
+
+    def pick(self, rows: slice | AnyArray) -> "Snapshot":
+        """Some of the rows."""
+        return Snapshot(*(getattr(self, name)[rows] for name in _FIELDS))
+
+    def __len__(self) -> int:
+        """Number of states."""
+        return len(self.numbers)
+
+
+_FIELDS: Final = tuple(field.name for field in fields(Snapshot))
+_STATE: Final = _FIELDS[2:]
+
+
+def capture(frame: MobilityFrame, air: Air, rows: AnyArray) -> Snapshot:
+    """The states of some vehicles at a tick.
+
+    Args:
+        frame: of the tick.
+        air: of the tick, same rows.
+        rows: of the vehicles, (V,).
+    """
+    return Snapshot(
+        numbers=frame.numbers[rows],
+        generated_s=np.full(len(rows), frame.time_s),
+        xy_m=frame.xy_m[rows],
+        speed_mps=frame.speed_mps[rows],
+        heading_deg=frame.heading_deg[rows],
+        sites=air.sites[rows],
+        snr_per_w=air.snr_per_w[rows],
+        clean_snr_per_w=air.clean_snr_per_w[rows],
+        down_snr=air.down_snr[rows],
+        serving=air.serving[rows],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class SiteState:
+    """What is known of hosts by node (sites, then the cloud) and of cells by site; the arrays are written in place."""
+
+    generated_s: FloatArray  # (nodes,) time of each state
+    wait_s: FloatArray  # (nodes,) as `Host.wait_s`; 0 without a host
+    speed_hz: FloatArray  # (nodes,) as `Host.speed_hz`; 1 without a host
+    up_share: FloatArray  # (S,) part of its lone rate that one more uplink would get
+    down_share: FloatArray  # (S,) likewise downlink
+
+
+class Mirror:
+    """All twins. Pure: it is told the time.
+
+    Args:
+        candidates: sites in a state, k.
+        idle_hz: speed of the host at each node, sites and cloud, when nothing runs there: the sites' first state.
+        cells: number of sites.
+    """
+
+    def __init__(self, candidates: int, idle_hz: Sequence[float], cells: int) -> None:
+        nodes = len(idle_hz)
+        self.sites = SiteState(np.zeros(nodes), np.zeros(nodes), np.array(idle_hz), np.ones(cells), np.ones(cells))
+        self.ages = AgeTotals()
+        self._generated_s: FloatArray = np.full(1024, -np.inf)
+        self._here: BoolArray = np.zeros(1024, np.bool_)
+        none = np.zeros((1024, candidates))
+        state = (np.zeros((1024, 2)), np.zeros(1024), np.zeros(1024), none.astype(np.int64), none)
+        rest = (none.copy(), none.copy(), np.zeros(1024, np.int64))
+        self._state: dict[str, AnyArray] = dict(zip(_STATE, (*state, *rest), strict=True))
+
+    def register(self, entered: Snapshot, now_s: float) -> None:
+        """Vehicles have come and tell their first state."""
+        numbers = entered.numbers
+        self._grow(int(numbers.max()) + 1)
+        self._here[numbers] = True
+        self._write(entered)
+        self.ages.change(now_s, len(numbers), float((now_s - entered.generated_s).sum()))
+
+    def apply(self, states: Snapshot, received_s: float) -> BoolArray:
+        """States have come; those newer than what the twin has replace it.
+
+        Args:
+            states: at most one of each vehicle.
+            received_s: now.
+
+        Returns:
+            (V,) true where the state was taken; false for an older one and for a vehicle that has left.
+        """
+        numbers = states.numbers
+        before_s = self._generated_s[numbers]
+        newer = self._here[numbers] & (states.generated_s > before_s)
+        if newer.all():
+            taken = states
+        else:
+            taken, before_s = states.pick(newer), before_s[newer]
+        self._write(taken)
+        self.ages.change(received_s, 0, -float((taken.generated_s - before_s).sum()))
+        return newer
+
+    def forget(self, left: IntArray, now_s: float) -> None:
+        """Vehicles have left; each had registered."""
+        self.ages.change(now_s, -len(left), -float((now_s - self._generated_s[left]).sum()))
+        self._here[left] = False
+        self._generated_s[left] = -np.inf
+
+    def holds(self, numbers: IntArray) -> BoolArray:
+        """(V,) whether each vehicle has a twin."""
+        return self._here[numbers]
+
+    def generated_s(self, numbers: IntArray) -> FloatArray:
+        """(V,) time of each twin's state; -inf without a twin."""
+        return self._generated_s[numbers]
+
+    def known(self, numbers: IntArray) -> Snapshot:
+        """What the twins of vehicles on the map know, in the order asked."""
+        state = {name: column[numbers] for name, column in self._state.items()}
+        return Snapshot(numbers=numbers, generated_s=self._generated_s[numbers], **state)
+
+    def _write(self, states: Snapshot) -> None:
+        self._generated_s[states.numbers] = states.generated_s
+        for name, column in self._state.items():
+            column[states.numbers] = getattr(states, name)
+
+    def _grow(self, size: int) -> None:
+        if size > len(self._here):
+            size = max(size, 2 * len(self._here))
+            self._generated_s = grown(self._generated_s, size, -np.inf)
+            self._here = grown(self._here, size)
+            self._state = {name: grown(column, size) for name, column in self._state.items()}

@@ -1,0 +1,149 @@
+"""How far each placement policy is from the optimum, over many drawn instances of paper S5."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, get_args
+
+import numpy as np
+from pydantic import ValidationError
+
+from cosim.errors import InputError
+from cosim.rng import stream
+from cosim.scenario.document import parse, shown
+from cosim.scenario.twin_placement import PlacementStudy, PlacingPolicy
+from cosim.trace.statistics import Estimate, batch_means
+from cosim.twin.placing.exact import exact
+from cosim.twin.placing.instances import draw_instance, instance_stream
+from cosim.twin.placing.model import Broken, Problem, broken, times_s, total_s
+from cosim.twin.placing.policies import placing_policy
+from cosim.types import FloatArray, IntArray
+
+
+@dataclass(frozen=True, slots=True)
+class GapRow:
+    """One policy over all instances that have a full placement; intervals by Student's t over instances."""
+
+    policy: str
+    mean_s: Estimate
+    """Creation time of a twin, eq 17, mean over an instance's twins."""
+    gap: Estimate
+    """Total time over the optimum's, minus 1: mean over the instances in which it placed every twin."""
+    unplaced: float
+    """Share of instances in which eq 22 is broken: some twin has no host."""
+    places: float
+    """Share of instances in which eq 23 is broken."""
+    compute: float
+    """Eq 24."""
+    late: float
+    """Eq 26."""
+
+
+@dataclass(frozen=True, slots=True)
+class GapTable:
+    """Every policy on the same instances."""
+
+    rows: tuple[GapRow, ...]
+    instances: int
+    infeasible: int
+    """Instances in which no assignment keeps eq 22-26; they are in no row."""
+    shortest_s: float
+    """Least and greatest time of a twin in the optima."""
+    longest_s: float
+
+
+def study_of(kind: str, settings: Sequence[str], count: int) -> PlacementStudy:
+    """A study of instances of one kind, `paper` or `physical`, with changes like `exponent=3.5`.
+
+    Raises:
+        InputError: no such kind or field, or an impossible value.
+    """
+    fields: dict[str, Any] = {"kind": kind}
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        if not equals or not key.strip():
+            raise InputError(f"--set {shown(setting)}: is not key=value; write for example --set exponent=3.5")
+        fields[key.strip()] = parse(text, f"--set {shown(setting)}", numbered=False).data
+    try:
+        return PlacementStudy.model_validate({"instances": fields, "count": count})
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"] if part not in ("instances", kind)) or "kind"
+        raise InputError(f"placement study: {where}: {first['msg']}; known fields: cosim twin gap --help") from None
+
+
+def measure_gaps(study: PlacementStudy, seed: int) -> GapTable:
+    """Solve `study.count` instances by every policy.
+
+    Two rows are no policies: they choose without looking at the limits, and show how often those would break.
+    """
+    choices = _choices(seed)
+    assigned: dict[str, list[IntArray]] = {name: [] for name in choices}
+    problems: list[Problem] = []
+    best: list[float] = []
+    for number in range(study.count):
+        problem = draw_instance(study.instances, instance_stream(seed, number)).problem
+        optimum = exact(problem)
+        if optimum.feasible:
+            problems.append(problem)
+            best.append(optimum.total_s)
+            assigned["exact"].append(optimum.assignment)
+            for name, choose in choices.items():
+                if name != "exact":
+                    assigned[name].append(choose(problem))
+    rows = tuple(_row(name, problems, assigned[name], np.array(best), study.confidence) for name in choices)
+    times = [times_s(problem, optimum) for problem, optimum in zip(problems, assigned["exact"], strict=True)]
+    every_s = np.concatenate(times) if times else np.array([np.nan])
+    return GapTable(rows, study.count, study.count - len(problems), float(every_s.min()), float(every_s.max()))
+
+
+def _choices(seed: int) -> dict[str, Callable[[Problem], IntArray]]:
+    """Every policy, the optimum first, then the two that look at no limit."""
+    rng, blind = stream(seed, "twin/placement/random"), stream(seed, "twin/placement/blind")
+    names: tuple[PlacingPolicy, ...] = ("exact", *(name for name in get_args(PlacingPolicy) if name != "exact"))
+    choices: dict[str, Callable[[Problem], IntArray]] = {name: placing_policy(name, rng) for name in names}
+    choices["nearest, no limits"] = lambda problem: problem.distance_m.argmin(axis=1)
+    choices["random, no limits"] = lambda problem: blind.integers(0, len(problem.places), len(problem.limit_s))
+    return choices
+
+
+def _row(
+    name: str, problems: Sequence[Problem], assigned: Sequence[IntArray], best_s: FloatArray, confidence: float
+) -> GapRow:
+    faults = [broken(problem, assignment) for problem, assignment in zip(problems, assigned, strict=True)]
+    total = np.array([total_s(problem, assignment) for problem, assignment in zip(problems, assigned, strict=True)])
+    users = np.array([len(assignment) for assignment in assigned])
+    full = np.array([fault.unplaced == 0 for fault in faults], dtype=bool)
+    return GapRow(
+        name,
+        _mean((total / users)[full], confidence, "s"),
+        _mean(total[full] / best_s[full] - 1.0, confidence, ""),
+        *(_share(faults, field) for field in ("unplaced", "places", "compute", "late")),
+    )
+
+
+def _mean(values: FloatArray, confidence: float, unit: str) -> Estimate:
+    """Instances are independent: each is a batch of its own."""
+    return batch_means(values, max(len(values), 1), confidence, unit)
+
+
+def _share(faults: Sequence[Broken], field: str) -> float:
+    return float(np.mean([getattr(fault, field) > 0 for fault in faults])) if faults else float("nan")
+
+
+def format_gaps(table: GapTable) -> str:
+    """The table as text, one policy a line; shares and gaps in percent."""
+    head = f"{'policy':<20}{'mean [s]':>18}{'gap [%]':>18}{'eq 22':>8}{'eq 23':>8}{'eq 24':>8}{'eq 26':>8}"
+    lines = [
+        f"{row.policy:<20}"
+        f"{f'{row.mean_s.value:.3f} -+ {row.mean_s.half_width:.3f}':>18}"
+        f"{f'{100 * row.gap.value:.2f} -+ {100 * row.gap.half_width:.2f}':>18}"
+        + "".join(f"{100 * share:>8.1f}" for share in (row.unplaced, row.places, row.compute, row.late))
+        for row in table.rows
+    ]
+    if table.infeasible == table.instances:
+        return "no instance has a placement that keeps eq 22-26; raise places, compute_hz or limit_s, or lower share"
+    foot = (
+        f"{table.instances} instances, {table.infeasible} without any full placement left out; a twin of an optimum "
+        f"takes {table.shortest_s:.2f} to {table.longest_s:.2f} s. eq 22..26: % of instances that break it."
+    )
+    return "\n".join([head, *lines, foot])

@@ -1,0 +1,150 @@
+"""What placing a twin costs and what limits it: paper S5, eq 17-26, as arrays over users (rows) and hosts (columns)."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from cosim.radio.link import rate_bps
+from cosim.types import NOWHERE, BoolArray, FloatArray, IntArray
+
+SLACK = 1e-6
+"""Relative excess over a capacity that counts as full, so that three thirds fit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One placement to decide: U twins, H hosts.
+
+    An assignment is an array (U,) of host numbers, `cosim.types.NOWHERE` for a twin without a host.
+
+    Attributes:
+        cost_s: (U, H) time of each twin at each host, T_ij of eq 17; inf where it cannot stand.
+        distance_m: (U, H) what `nearest` goes by; inf puts a host last.
+        share_hz: (U, H) c_ij, what a twin takes of a host's processor.
+        limit_s: (U,) tau_i of eq 26; inf for none.
+        places: (H,) M_j of eq 23.
+        compute_hz: (H,) C_j of eq 24; may be inf.
+    """
+
+    cost_s: FloatArray
+    distance_m: FloatArray
+    share_hz: FloatArray
+    limit_s: FloatArray
+    places: IntArray
+    compute_hz: FloatArray
+
+    def __post_init__(self) -> None:
+        users, hosts = self.cost_s.shape
+        shapes = (self.distance_m.shape, self.share_hz.shape, self.limit_s.shape, self.places.shape)
+        if shapes != ((users, hosts), (users, hosts), (users,), (hosts,)) or self.compute_hz.shape != (hosts,):
+            raise ValueError(
+                f"arrays of {users} users and {hosts} hosts have shapes {(*shapes, self.compute_hz.shape)}"
+            )
+        values = (self.cost_s, self.distance_m, self.share_hz, self.limit_s, self.places, self.compute_hz)
+        if any(np.isnan(array).any() or (array < 0).any() for array in values):
+            raise ValueError("costs, distances, shares, limits and capacities must be numbers of at least 0")
+
+    @property
+    def allowed(self) -> BoolArray:  # (U, H)
+        """Pairs that keep eq 26 and of which the twin alone keeps eq 23 and 24."""
+        in_time = np.isfinite(self.cost_s) & (self.cost_s <= self.limit_s[:, None])
+        allowed: BoolArray = in_time & (self.places >= 1) & (self.share_hz <= self.compute_hz * (1.0 + SLACK))
+        return allowed
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """How many times an assignment breaks each limit."""
+
+    unplaced: int
+    """Twins without a host, eq 22."""
+    places: int
+    """Hosts with more twins than places, eq 23."""
+    compute: int
+    """Hosts with more than their processor, eq 24."""
+    late: int
+    """Placed twins beyond their time, eq 26."""
+
+
+def upload_rate_bps(
+    bandwidth_hz: float, power_w: float, gain: FloatArray, noise_w: float, logarithm: Literal["log2", "ln"]
+) -> FloatArray:
+    """r_ij = B log(1 + p_i h_ij / sigma^2), S5 eq 20.
+
+    The paper prints log without a base; read as base 2, Shannon's, so that the rate is in bit/s; "ln" gives nat/s as if
+    they were bits, 31 % fewer. Each user has the band alone and nobody interferes: the equation has no such term.
+
+    Args:
+        bandwidth_hz: B.
+        power_w: p_i.
+        gain: h_ij, linear, (U, H).
+        noise_w: sigma^2 over the band. Table 2 prints -174 dBm for it, which is the thermal noise of one hertz: `paper`
+            takes it as printed, as the total noise power (4e-21 W); `physical` as a density times B (4e-14 W).
+        logarithm: the reading of log.
+    """
+    rate = rate_bps(bandwidth_hz, power_w * gain / noise_w)
+    return rate if logarithm == "log2" else rate * math.log(2.0)
+
+
+def upload_s(data_bit: FloatArray, rate_bps: FloatArray) -> FloatArray:
+    """U_ij = D_i / r_ij, S5 eq 18, (U, H); inf where the rate is 0. D "in Mb" is read as megabit."""
+    with np.errstate(divide="ignore"):
+        upload: FloatArray = data_bit[:, None] / rate_bps
+    return upload
+
+
+def computing_s(data_bit: FloatArray, share_hz: FloatArray, cycles_per_bit: float) -> FloatArray:
+    """C_ij = D_i / c_ij, S5 eq 19, (U, H).
+
+    The paper divides bits by hertz: read as one cycle per bit, with the factor open. It gives no c_ij: read as
+    C_j / M_j, an equal part for each place, because c_ij = C_j lets eq 24 through for one twin on each host only.
+    """
+    computing: FloatArray = data_bit[:, None] * cycles_per_bit / share_hz
+    return computing
+
+
+def creation_s(upload: FloatArray, computing: FloatArray) -> FloatArray:
+    """T_ij = U_ij + C_ij, S5 eq 17: first all data, then the computation; both in s, (U, H)."""
+    return upload + computing
+
+
+def twins(problem: Problem, assignment: IntArray) -> IntArray:
+    """Twins on each host, the left side of S5 eq 23, (H,)."""
+    placed = assignment[assignment != NOWHERE]
+    return np.bincount(placed, minlength=len(problem.places)).astype(np.int64)
+
+
+def load_hz(problem: Problem, assignment: IntArray) -> FloatArray:
+    """Processor taken on each host, the left side of S5 eq 24, (H,)."""
+    rows = np.flatnonzero(assignment != NOWHERE)
+    hosts = assignment[rows]
+    taken = np.bincount(hosts, weights=problem.share_hz[rows, hosts], minlength=len(problem.places))
+    return taken.astype(np.float64)
+
+
+def times_s(problem: Problem, assignment: IntArray) -> FloatArray:
+    """Each twin's own time, (U,); NaN without a host."""
+    taken = problem.cost_s[np.arange(len(assignment)), assignment]
+    return np.where(assignment == NOWHERE, np.nan, taken)
+
+
+def total_s(problem: Problem, assignment: IntArray) -> float:
+    """The objective of S5 eq 21 over the twins that have a host; eq 22 makes the inner sum one term."""
+    return float(np.nansum(times_s(problem, assignment)))
+
+
+def broken(problem: Problem, assignment: IntArray) -> Broken:
+    """What an assignment breaks.
+
+    Eq 26 is printed for every pair (T_ij <= tau_i); read for the chosen pairs only, T_ij x_ij <= tau_i, because a host
+    that nobody chose makes nobody late.
+    """
+    taken_s = times_s(problem, assignment)
+    return Broken(
+        unplaced=int((assignment == NOWHERE).sum()),
+        places=int((twins(problem, assignment) > problem.places).sum()),
+        compute=int((load_hz(problem, assignment) > problem.compute_hz * (1.0 + SLACK)).sum()),
+        late=int((taken_s > problem.limit_s).sum()),
+    )

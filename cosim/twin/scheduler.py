@@ -1,0 +1,140 @@
+"""Who tells its state at a tick: in turns, when the twin would be too wrong, or the oldest within a budget.
+
+Each answers with a boolean for every vehicle; nothing runs over vehicles one by one.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from cosim.errors import InputError
+from cosim.scenario.twin import BudgetSync, OnChangeSync, PeriodicSync
+from cosim.twin.forecast import MotionForecaster
+from cosim.twin.mirror import Snapshot
+from cosim.twin.tracks import grown
+from cosim.types import BoolArray, FloatArray, IntArray
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """The vehicles at a tick, (N,) each."""
+
+    tick: int
+    time_s: float
+    numbers: IntArray
+    xy_m: FloatArray  # (N, 2)
+    serving: IntArray
+    newest_s: FloatArray  # time of the newest state that the twin has, or that is on its way to it
+    able: BoolArray  # it has a cell, and a state that it has not told
+
+
+class Scheduler(Protocol):
+    """A rule for synchronisation."""
+
+    def due(self, scene: Scene) -> BoolArray:
+        """(N,) who sends now; only those that are able."""
+        ...
+
+    def told(self, states: Snapshot) -> None:
+        """Vehicles have sent these states, or have attached with them."""
+        ...
+
+    def forget(self, left: IntArray) -> None:
+        """Vehicles have left."""
+        ...
+
+
+class Periodic:
+    """Every vehicle at fixed ticks; in turns by its number. Who has no cell at its turn waits for the next one.
+
+    Raises:
+        InputError: the period is no multiple of the step.
+    """
+
+    def __init__(self, plan: PeriodicSync, step_s: float) -> None:
+        self._ticks = round(plan.period_s / step_s)
+        self._staggered = plan.staggered
+        if self._ticks < 1 or abs(self._ticks * step_s - plan.period_s) > 1e-9 * plan.period_s:
+            raise InputError(
+                f"twin.sync.period_s={plan.period_s:g} is no multiple of mobility.step_s={step_s:g}; "
+                f"use {max(1, self._ticks) * step_s:g}"
+            )
+
+    def due(self, scene: Scene) -> BoolArray:
+        """See Scheduler."""
+        turn = scene.tick + scene.numbers if self._staggered else np.full(len(scene.numbers), scene.tick)
+        due: BoolArray = scene.able & (turn % self._ticks == 0)
+        return due
+
+    def told(self, states: Snapshot) -> None:
+        """Nothing depends on it."""
+
+    def forget(self, left: IntArray) -> None:
+        """Nothing is kept."""
+
+
+class OnChange:
+    """A vehicle forecasts what its twin would, from what it told last, and speaks when that is too far from the truth.
+
+    It hears of no loss: its copy goes on from what was sent, as in dead reckoning (IEEE 1278.1).
+
+    Args:
+        plan: of the scenario.
+        copy: the vehicles' own copies of the twin's forecast, for nobody else.
+    """
+
+    def __init__(self, plan: OnChangeSync, copy: MotionForecaster) -> None:
+        self._plan = plan
+        self._copy = copy
+        self._told_s: FloatArray = np.zeros(1024)
+
+    def due(self, scene: Scene) -> BoolArray:
+        """See Scheduler."""
+        gap_m = self._copy.at(scene.time_s, scene.numbers).xy_m - scene.xy_m
+        near = (gap_m**2).sum(axis=1) <= self._plan.error_m**2  # not for NaN: it was never on the road before
+        silent = scene.time_s - self._told_s[scene.numbers] >= self._plan.heartbeat_s
+        due: BoolArray = scene.able & (~near | silent)
+        return due
+
+    def told(self, states: Snapshot) -> None:
+        """See Scheduler."""
+        most = int(states.numbers.max())
+        if most >= len(self._told_s):
+            self._told_s = grown(self._told_s, 2 * most)
+        self._told_s[states.numbers] = states.generated_s
+        self._copy.observe(states.numbers, states.generated_s, states.xy_m, states.speed_mps, states.heading_deg)
+
+    def forget(self, left: IntArray) -> None:
+        """See Scheduler."""
+        self._copy.forget(left)
+
+
+class Budget:
+    """Each cell grants so many messages a second, to those of its vehicles whose twins are oldest.
+
+    The greedy policy of Kadota et al. 2018, which has the least mean age where all links are alike. What is granted and
+    not used is gone; what is less than a message is carried to the next tick.
+    """
+
+    def __init__(self, plan: BudgetSync, step_s: float, sites: int) -> None:
+        self._each = plan.messages_per_s * step_s
+        self._carried: FloatArray = np.zeros(sites)
+
+    def due(self, scene: Scene) -> BoolArray:
+        """See Scheduler."""
+        granted = np.floor(self._carried + self._each + 1e-9)
+        self._carried = np.maximum(0.0, self._carried + self._each - granted)
+        due = np.zeros(len(scene.numbers), np.bool_)
+        rows = np.flatnonzero(scene.able)
+        rows = rows[np.lexsort((scene.newest_s[rows], scene.serving[rows]))]
+        cell = scene.serving[rows]
+        place = np.arange(len(rows)) - np.searchsorted(cell, cell)  # 0 for the oldest of its cell
+        due[rows[place < granted[cell]]] = True
+        return due
+
+    def told(self, states: Snapshot) -> None:
+        """Nothing depends on it."""
+
+    def forget(self, left: IntArray) -> None:
+        """Nothing is kept."""

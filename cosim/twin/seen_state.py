@@ -1,0 +1,68 @@
+"""What a policy is told of the world, from whichever source: the air over the vehicles, the hosts and the cells.
+
+The truth is one source; `cosim.twin.belief` is the other (S1 section III-E: decisions are made on the twin's state).
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from cosim.compute import Host
+from cosim.radio.cell import expected_bps
+from cosim.radio.channel import Channel
+from cosim.radio.survey import Air
+from cosim.types import FloatArray, IntArray
+
+
+class HostLoad(NamedTuple):
+    """The processors of sites and cloud by node number; one without a processor has wait 0 and speed 1."""
+
+    wait_s: FloatArray
+    speed_hz: FloatArray
+
+
+class StateSource(Protocol):
+    """Where observations come from."""
+
+    def air(self, now_s: float, vehicles: IntArray) -> Air:
+        """The radio conditions of at least these vehicles, rows by vehicle number."""
+        ...
+
+    def hosts(self, now_s: float) -> HostLoad:
+        """Queues and speeds."""
+        ...
+
+    def uplink_bps(self, now_s: float, cells: IntArray, snr: FloatArray) -> FloatArray:
+        """Rate of one more transfer in each of the cells, of any shape; 0 where the ratio is 0."""
+        ...
+
+    def downlink_bps(self, now_s: float, cells: IntArray, snr: FloatArray) -> FloatArray:
+        """Likewise from the site."""
+        ...
+
+
+class Truth:
+    """The world itself: positions and radio of the last tick, queues and cells of this instant."""
+
+    def __init__(self, channel: Channel, hosts: Mapping[int, Host], nodes: int) -> None:
+        self._channel = channel
+        self._hosts: Sequence[Host | None] = [hosts.get(node) for node in range(nodes)]
+
+    def air(self, now_s: float, vehicles: IntArray) -> Air:  # noqa: ARG002 - the last tick's, of all vehicles
+        """See StateSource."""
+        return self._channel.air
+
+    def hosts(self, now_s: float) -> HostLoad:  # noqa: ARG002 - hosts know what time it is
+        """See StateSource."""
+        wait_s = np.array([0.0 if host is None else host.wait_s for host in self._hosts])
+        speed_hz = np.array([1.0 if host is None else host.speed_hz for host in self._hosts])
+        return HostLoad(wait_s, speed_hz)
+
+    def uplink_bps(self, now_s: float, cells: IntArray, snr: FloatArray) -> FloatArray:  # noqa: ARG002 - likewise
+        """See StateSource."""
+        return expected_bps(self._channel.up, cells, snr)
+
+    def downlink_bps(self, now_s: float, cells: IntArray, snr: FloatArray) -> FloatArray:  # noqa: ARG002 - likewise
+        """See StateSource."""
+        return expected_bps(self._channel.down, cells, snr)

@@ -1,0 +1,68 @@
+"""How many tasks vehicles will release, each and by serving site: lambda of S1 eq 9, with its deviation."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from cosim.clock import URGENT, Clock
+from cosim.scenario.twin_forecast import DemandForecast
+from cosim.twin.demand import Demand, DemandForecaster
+from cosim.types import FloatArray, IntArray
+
+
+@dataclass(frozen=True, slots=True)
+class DemandView:
+    """What is expected of the next interval, with the bound of eq 9 on how far off it may be."""
+
+    site: Demand  # (S,)
+    vehicle: Demand  # (T,) of each task's vehicle
+
+
+class TaskDemand:
+    """Counts releases interval by interval, and forecasts the next one."""
+
+    def __init__(self, clock: Clock, plan: DemandForecast, sites: int, interval_s: float) -> None:
+        self._clock = clock
+        self._sites = np.arange(sites)
+        self._interval_s = interval_s
+        self._of_sites, self._of_vehicles = DemandForecaster(plan), DemandForecaster(plan)
+        self._here: IntArray = np.empty(0, np.int64)
+        self._time_s: FloatArray = np.empty(0)
+        self._site: IntArray = np.empty(0, np.int64)
+        self._vehicle: IntArray = np.empty(0, np.int64)
+        self.error_per_s = np.nan
+        """Largest |delta_lambda| over the sites in the last interval."""
+        self.bound_per_s = np.nan
+        """epsilon_lambda as it was held before it."""
+        clock.every(interval_s, self._close, first=1, priority=URGENT)
+
+    def tick(self, numbers: IntArray, left: IntArray) -> None:
+        """Who is on the map now."""
+        self._here = numbers
+        if len(left):
+            self._of_vehicles.forget(left)
+
+    def released(self, time_s: FloatArray, vehicle: IntArray, site: IntArray) -> None:
+        """Tasks that are released until the next tick, (T,), and the sites that serve their vehicles, or NOWHERE."""
+        self._time_s = np.concatenate([self._time_s, time_s])
+        self._vehicle = np.concatenate([self._vehicle, vehicle])
+        self._site = np.concatenate([self._site, site])
+
+    def view(self, vehicles: IntArray) -> DemandView:
+        """The next interval, for all sites and for the vehicles of some tasks."""
+        return DemandView(self._of_sites.expected(self._sites), self._of_vehicles.expected(vehicles))
+
+    def _close(self, interval: int) -> None:
+        """An interval is over: compare with what was expected of it, then learn."""
+        past = self._time_s < self._clock.now
+        served, vehicle = self._site[past], self._vehicle[past]
+        counts = np.bincount(served[served >= 0], minlength=len(self._sites)).astype(np.float64)
+        if interval > 1:
+            expected = self._of_sites.expected(self._sites)
+            self.error_per_s = float(np.abs(counts / self._interval_s - expected.rate_per_s).max())
+            self.bound_per_s = expected.deviation_per_s
+        self._of_sites.observe(self._sites, counts, self._interval_s)
+        if len(self._here):
+            each = np.bincount(vehicle, minlength=int(self._here.max()) + 1).astype(np.float64)
+            self._of_vehicles.observe(self._here, each[self._here], self._interval_s)
+        self._time_s, self._site, self._vehicle = self._time_s[~past], self._site[~past], self._vehicle[~past]
