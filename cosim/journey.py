@@ -5,7 +5,7 @@ from math import nan
 from typing import NamedTuple
 
 from cosim.clock import Life
-from cosim.kms.line import KeyRequest
+from cosim.kms.line import Key, KeyRequest
 from cosim.tasks import Task
 from cosim.types import NOWHERE, Failure, Phase, Status
 
@@ -58,9 +58,9 @@ class Journey(Life):
     transmit_j = 0.0
     vehicle_cpu_j = 0.0
     edge_cpu_j = 0.0
-    up_key: KeyRequest | None = None
+    up_key: Key | KeyRequest | None = None
     """Asked for before its uplink; None if no new key was needed."""
-    down_key: KeyRequest | None = None
+    down_key: Key | KeyRequest | None = None
 
     def __init__(self, task: Task, choice: Choice, end: Callable[["Journey", Failure | None], None]) -> None:
         self.task = task

@@ -12,7 +12,7 @@ from cosim.clock import LAST, Clock, Story
 from cosim.compute import Execution, Host, QueueFull
 from cosim.energy import EnergyMeter, transmit_energy_j
 from cosim.journey import BudgetSpent, Choice, DeadlinePassed, Journey, RunOver
-from cosim.kms.line import KeyRequest
+from cosim.kms.line import Key, KeyRequest
 from cosim.kms.service import KeyService
 from cosim.ledger.log import RecordLog
 from cosim.radio.sidelink import HelperLost
@@ -29,7 +29,7 @@ UPLINK, BACKHAUL, QUEUE, EXECUTION = Phase.UPLINK, Phase.BACKHAUL, Phase.QUEUE, 
 RETURN, DOWNLINK, DONE, KEY = Phase.RETURN, Phase.DOWNLINK, Phase.DONE, Phase.KEY
 COMPLETED, LATE = Status.COMPLETED, Status.LATE
 DRAWN, DOWNGRADED, REFUSED = KeyState.DRAWN, KeyState.DOWNGRADED, KeyState.REFUSED
-_UNASKED = KeyRequest(NOWHERE, NOWHERE, NOWHERE, 0.0, 0, nan)
+_UNASKED = Key(nan, nan, 0, 0)
 
 
 class Offloading:
@@ -127,7 +127,7 @@ class Offloading:
             journey.up_key = key = keys.request(
                 task.vehicle, self._key_site(journey), task.input_bit, task.priority, task.deadline_s
             )
-            if key is not None and not key.ready:
+            if isinstance(key, KeyRequest) and not key.ready:
                 yield key
 
         journey.phase = UPLINK
@@ -162,7 +162,7 @@ class Offloading:
             journey.down_key = key = keys.request(
                 task.vehicle, self._key_site(journey), task.output_bit, task.priority, task.deadline_s
             )
-            if key is not None and not key.ready:
+            if isinstance(key, KeyRequest) and not key.ready:
                 yield key
 
         journey.phase = DOWNLINK
@@ -184,7 +184,7 @@ class Offloading:
             journey.up_key = key = keys.request_pair(
                 task.vehicle, helper, task.input_bit, task.priority, task.deadline_s
             )
-            if key is not None and not key.ready:
+            if isinstance(key, KeyRequest) and not key.ready:
                 yield key
 
         journey.phase = UPLINK
@@ -198,7 +198,7 @@ class Offloading:
             journey.down_key = key = keys.request_pair(
                 task.vehicle, helper, task.output_bit, task.priority, task.deadline_s
             )
-            if key is not None and not key.ready:
+            if isinstance(key, KeyRequest) and not key.ready:
                 yield key
 
         journey.phase = DOWNLINK
@@ -290,7 +290,11 @@ class Offloading:
 
     def _tell_keys(self, journey: Journey) -> None:
         task, up, down = journey.task, journey.up_key or _UNASKED, journey.down_key or _UNASKED
-        state = REFUSED if journey.phase == KEY else DOWNGRADED if up.downgraded or down.downgraded else DRAWN
+        state = DRAWN
+        if journey.phase == KEY:
+            state = REFUSED
+        elif isnan(up.keyed_s) != isnan(up.asked_s) or isnan(down.keyed_s) != isnan(down.asked_s):
+            state = DOWNGRADED
         self._record_keys(
             self._clock.now, task.task, task.vehicle, state, up.asked_s, up.keyed_s, up.bit, up.hops,
             down.asked_s, down.keyed_s, down.bit, down.hops,

@@ -7,23 +7,33 @@ even if the little that it holds would do. At other pools the later one may go f
 from collections.abc import Callable
 from heapq import heappop, heappush
 from math import nan
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from cosim.clock import Wait
 
 Rank: TypeAlias = tuple[float, int]
 
 
+class Key(NamedTuple):
+    """A transfer's key that was there at once."""
+
+    asked_s: float
+    keyed_s: float
+    bit: int
+    """Taken from the vehicle's pool, from the helper's, and from each hop."""
+    hops: int
+
+
 class KeyRequest(Wait):
-    """A transfer's key: given at once (`ready`), or waited for."""
+    """A transfer's key that has to be waited for, or that there will not be."""
 
     keyed_s = nan
     """NaN until it is given, and for ever without one."""
     bit = 0
-    """Taken from the vehicle's pool, from the helper's, and from each hop."""
+    """As in `Key`."""
     hops = 0
-    ready = True
-    """It was settled at once: the story must not wait."""
+    ready = False
+    """It was settled at once, without a key: the story must not wait."""
     downgraded = False
     """The transfer goes without a quantum key."""
     rank: Rank = (0.0, 0)

@@ -10,14 +10,16 @@ from functools import cached_property, partial
 from math import inf
 
 from cosim.clock import NORMAL, Clock
-from cosim.kms.line import KeyRequest, Line
+from cosim.kms.line import Key, KeyRequest, Line, Rank
 from cosim.kms.network import KeyNetwork
-from cosim.kms.sessions import Lifetimes, carried
+from cosim.kms.sessions import Lifetimes
 from cosim.kms.vehicles import VehicleKeys
-from cosim.qkd.pool import KeyPool
 from cosim.radio.sidelink import HelperLost
 from cosim.scenario.keys import Keys
 from cosim.types import NOWHERE, Failure, FloatArray, IntArray, Status, VehicleGone
+
+_key = tuple.__new__
+"""Half the cost of the named constructor."""
 
 
 class KeyUnavailable(Failure):
@@ -86,7 +88,7 @@ class KeyService:
 
     def request(
         self, vehicle: int, site: int, size_bit: float, priority: float, deadline_s: float
-    ) -> KeyRequest | None:
+    ) -> Key | KeyRequest | None:
         """The key of a transfer between a vehicle and the host at a site.
 
         A key that is there is given whatever the deadline; only waiting ends by it. More bits than the vehicle's pool,
@@ -100,8 +102,9 @@ class KeyService:
             deadline_s: the task's; nobody waits beyond it.
 
         Returns:
-            None if no new key is needed. Else a request: `ready`, or one to wait for, which is resumed at the end of a
-            slot, or gets KeyUnavailable or VehicleGone thrown in; where there is no time to wait, at this very instant.
+            None if no new key is needed, the key if it is there, else a request: `ready`, to go on without a key, or
+            one to wait for, which is resumed at the end of a slot, or gets KeyUnavailable or VehicleGone thrown in;
+            where there is no time to wait, at this very instant.
 
         Raises:
             VehicleGone: the vehicle is not on the map.
@@ -113,16 +116,13 @@ class KeyService:
             raise VehicleGone
         if site == NOWHERE:
             site = pool.home
-        now = self._clock.now
-        key = pool.sessions.get(site)
-        if key is not None and key[0] > now and key[1] >= size_bit:  # as `carried`, for most transfers
-            key[1] -= size_bit
+        if pool.carry(site, size_bit, self._clock.now):
             return None
         return self._ask(vehicle, NOWHERE, site, size_bit, priority, deadline_s)
 
     def request_pair(
         self, vehicle: int, helper: int, size_bit: float, priority: float, deadline_s: float
-    ) -> KeyRequest | None:
+    ) -> Key | KeyRequest | None:
         """The key of a transfer between two vehicles, either way: both pay, and each hop between their homes.
 
         Args and result are those of `request`.
@@ -138,7 +138,7 @@ class KeyService:
         if helper not in self._pools:
             raise HelperLost
         first, peer = _pair(vehicle, helper)
-        if carried(self._pools[first].sessions, peer, size_bit, self._clock.now):
+        if self._pools[first].carry(peer, size_bit, self._clock.now):
             return None
         return self._ask(vehicle, helper, NOWHERE, size_bit, priority, deadline_s)
 
@@ -178,72 +178,59 @@ class KeyService:
 
     def _ask(
         self, vehicle: int, helper: int, site: int, size_bit: float, priority: float, deadline_s: float
-    ) -> KeyRequest:
-        now = self._clock.now
-        request = KeyRequest(vehicle, helper, site, size_bit, self._lifetimes.cost_bit(size_bit), now)
-        line = self._line
-        if not line.waiting and self._draw(request):
-            return request
-        request.rank = (-priority if self._by_priority else 0.0, next(self._clock.numbers))
-        if line.waiting and self._draw(request):
-            return request
+    ) -> Key | KeyRequest:
+        now, bit, line = self._clock.now, self._lifetimes.cost_bit(size_bit), self._line
+        rank = None
+        if line.waiting:
+            rank = (-priority if self._by_priority else 0.0, next(self._clock.numbers))
+        hops = self._draw(vehicle, helper, site, size_bit, bit, rank)
+        if hops is not None:
+            return _key(Key, (now, now, bit, hops))
+        request = KeyRequest(vehicle, helper, site, size_bit, bit, now)
+        request.rank = rank or (-priority if self._by_priority else 0.0, next(self._clock.numbers))
         limit_s = min(deadline_s, now + self._patience_s)
         if limit_s <= now or self._never(request):
             if self._downgrades:
-                request.downgraded = True
+                request.ready = request.downgraded = True
                 return request
             self._clock.at(now, partial(self._give_up, request))
         else:
             self._queue(request)
             self._clock.at(limit_s, partial(self._tire, request))
-        request.ready = False
         line.add(request)
         return request
 
-    def _draw(self, request: KeyRequest) -> bool:
-        """Take the bits from the vehicles and from every hop; or nothing, and False.
+    def _draw(self, vehicle: int, helper: int, site: int, size_bit: float, bit: int, rank: Rank | None) -> int | None:
+        """Take the bits from the vehicles and from every hop, and give the number of hops; or nothing, and None.
 
-        Nothing is given if somebody with a better right waits for one of the pools.
+        Nothing is given if somebody with a better right than `rank` waits for one of the pools; None: nobody waits.
         """
-        bit, vehicle, helper, end, now = (
-            request.wanted_bit, request.vehicle, request.helper, request.site, self._clock.now
-        )  # fmt: skip
-        pool = self._pools[vehicle]
+        now, pools, line = self._clock.now, self._pools, self._line
+        first, peer = vehicle, site
+        pool = pools[vehicle]
         if not pool.can_give(bit, now):
-            return False
+            return None
+        end = site
         if helper != NOWHERE:
-            other = self._pools[helper]
-            if not other.can_give(bit, now):
-                return False
-            end = other.home
-        hops = () if pool.home == end else self._hops(request, pool.home, end)
-        if hops is None or (self._line.waiting and self._overtakes(request)):
-            return False
-        for hop in hops:
-            hop.take(bit, now)
+            if not pools[helper].can_give(bit, now):
+                return None
+            end = pools[helper].home
+            first, peer = _pair(vehicle, helper)
+        if rank is not None and (line.vehicle_taken(vehicle, rank) or line.vehicle_taken(helper, rank)):
+            return None
+        hops = 0
+        if pool.home != end:
+            route = self._network.route(pool.home, end, bit)
+            if route is None or (rank is not None and any(line.link_taken(link, rank) for link in route.links)):
+                return None
+            for hop in route.pools:
+                hop.take(bit, now)
+            hops = route.hops
         self._vehicles.draw(vehicle, bit)
         if helper != NOWHERE:
             self._vehicles.draw(helper, bit)
-            vehicle, end = _pair(vehicle, helper)
-        request.bit = bit
-        request.hops = len(hops)
-        request.keyed_s = now
-        self._lifetimes.begin(self._pools[vehicle].sessions, end, request.size_bit, bit, now)
-        return True
-
-    def _hops(self, request: KeyRequest, start: int, end: int) -> tuple[KeyPool, ...] | None:
-        """The pools on the way between two nodes, which can all give the bits; None if there is no way now."""
-        route = self._network.route(start, end, request.wanted_bit)
-        if route is None or (
-            self._line.waiting and any(self._line.link_taken(link, request.rank) for link in route.links)
-        ):
-            return None
-        return route.pools
-
-    def _overtakes(self, request: KeyRequest) -> bool:
-        """Whether somebody with a better right waits for the vehicles' pools."""
-        line, rank = self._line, request.rank
-        return line.vehicle_taken(request.vehicle, rank) or line.vehicle_taken(request.helper, rank)
+        self._lifetimes.begin(pools[first], peer, size_bit, bit, now)
+        return hops
 
     def _never(self, request: KeyRequest) -> bool:
         """Whether no pool on its way will ever hold as much."""
@@ -289,7 +276,7 @@ class KeyService:
         line.forget()
         ready: list[KeyRequest] = []
         for request in line.in_order():
-            if self._carried(request) or self._draw(request):
+            if self._carried(request) or self._drawn(request):
                 request.keyed_s = now
                 ready.append(request)
             else:
@@ -300,12 +287,21 @@ class KeyService:
             if request.error is None:  # else cancelled by the story of one before it
                 request.resume(request)
 
+    def _drawn(self, request: KeyRequest) -> bool:
+        """Whether its key has come."""
+        wanted = (request.vehicle, request.helper, request.site, request.size_bit, request.wanted_bit)
+        hops = self._draw(*wanted, request.rank)
+        if hops is None:
+            return False
+        request.bit, request.hops = request.wanted_bit, hops
+        return True
+
     def _carried(self, request: KeyRequest) -> bool:
         """Whether a key that was drawn meanwhile serves it too."""
         first, peer = request.vehicle, request.site
         if request.helper != NOWHERE:
             first, peer = _pair(request.vehicle, request.helper)
-        return carried(self._pools[first].sessions, peer, request.size_bit, self._clock.now)
+        return self._pools[first].carry(peer, request.size_bit, self._clock.now)
 
     def _tire(self, request: KeyRequest) -> None:
         """The patience is over, but a slot that ends at this very instant may still bring the key."""

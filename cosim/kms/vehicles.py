@@ -13,7 +13,7 @@ import numpy as np
 
 from cosim.clock import Clock
 from cosim.kms.network import KeyNetwork
-from cosim.kms.sessions import Sessions
+from cosim.kms.sessions import VehiclePool
 from cosim.ledger.log import RecordLog
 from cosim.qkd.layout import nearest_sites
 from cosim.qkd.loss import free_space_transmittance
@@ -25,17 +25,6 @@ from cosim.trace.writer import FactWriter
 from cosim.types import NOWHERE, FloatArray, IntArray
 
 Place = Callable[[int], Sequence[float]]
-
-
-class VehiclePool(KeyPool):
-    """A vehicle's pool, the node with which it shares the key, and the sessions that it has."""
-
-    __slots__ = ("home", "sessions")
-
-    def __init__(self, home: int, capacity_bit: int, low_water_bit: int, expiry_s: float | None) -> None:
-        super().__init__(capacity_bit, low_water_bit, expiry_s)
-        self.home = home
-        self.sessions: Sessions = {}
 
 
 @dataclass(slots=True)

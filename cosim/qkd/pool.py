@@ -19,7 +19,6 @@ class KeyPool:
         "lost_bit",
         "low_water_bit",
         "stored_bit",
-        "used_bit",
     )
 
     def __init__(self, capacity_bit: int, low_water_bit: int = 0, expiry_s: float | None = None) -> None:
@@ -38,8 +37,12 @@ class KeyPool:
         """When the oldest bits expire."""
         self.stored_bit = 0
         self.generated_bit = 0
-        self.used_bit = 0
         self.lost_bit = 0
+
+    @property
+    def used_bit(self) -> int:
+        """Taken so far."""
+        return self.generated_bit - self.lost_bit - self.stored_bit
 
     @property
     def room_bit(self) -> int:
@@ -81,7 +84,6 @@ class KeyPool:
         if self.stored_bit < bit:
             return False
         self.stored_bit -= bit
-        self.used_bit += bit
         if self._lots:
             self._consume(bit)
         return True

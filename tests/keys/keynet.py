@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from cosim.clock import Clock, Life
-from cosim.kms.line import KeyRequest
+from cosim.kms.line import Key, KeyRequest
 from cosim.kms.network import KeyNetwork
 from cosim.kms.service import KeyService
 from cosim.kms.vehicles import VehicleKeys
@@ -58,7 +58,7 @@ class Kept:
 class Story(Life):
     """A story whose end is kept."""
 
-    request: KeyRequest | None = None
+    request: Key | KeyRequest | None = None
     failure: Failure | None = None
     done = False
     over_s = nan
@@ -126,7 +126,7 @@ class World:
                 life.request = request = service.request(vehicle, site, size_bit, priority, by_s)
             else:
                 life.request = request = service.request_pair(vehicle, helper, size_bit, priority, by_s)
-            if request is not None and not request.ready:
+            if isinstance(request, KeyRequest) and not request.ready:
                 yield request
 
         def over() -> None:
