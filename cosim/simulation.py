@@ -51,6 +51,7 @@ from cosim.transport import Transport, Wires
 from cosim.twin.belief import believed
 from cosim.twin.digital_twin import DigitalTwin
 from cosim.twin.forecast import make_forecaster
+from cosim.twin.gathered import Gathered
 from cosim.twin.seen_state import StateSource, Truth
 from cosim.types import AnyArray, FloatArray, Status
 from cosim.waiting import Waiting
@@ -194,7 +195,7 @@ class Simulation:
         scenario, kind = self.scenario, plan.forecast.kind
         synthetic = isinstance(scenario.mobility, SyntheticMobility)
         net = None if synthetic or kind != "map" else resolve_map(scenario.map, folder).net
-        forecaster = make_forecaster(plan.forecast, net)
+        forecaster = Gathered(make_forecaster(plan.forecast, net))
         copy = make_forecaster(plan.forecast, net) if plan.sync.kind == "on_change" else None
         parts = (self.topology, self.transport, self.hosts, facts)
         return DigitalTwin(self.clock, plan, scenario, *parts, forecaster=forecaster, copy=copy)
