@@ -11,7 +11,7 @@ import typer
 from cosim import __version__, console
 from cosim.commands import kms, ledger, maps, report, scenarios, trace, twin
 from cosim.commands.arguments import Json, Overrides, ScenarioName
-from cosim.commands.interrupt import Interrupt, asked_to_stop
+from cosim.commands.interrupt import Interrupt, asked_to_stop, heeding
 from cosim.errors import RunError
 
 app = typer.Typer(
@@ -99,7 +99,7 @@ def run(
     folder = out or loaded.run_folder
     try:
         with console.progress(loaded.scenario.duration_s, loaded.scenario.name) as tell:
-            result = simulate(loaded, folder, tell)
+            result = simulate(loaded, folder, heeding(tell))
     except (Exception, KeyboardInterrupt) as error:
         if isinstance(error, KeyboardInterrupt) or asked_to_stop():
             raise RunError(console.stopped(folder)) from None

@@ -10,30 +10,20 @@ from pathlib import Path
 
 import numpy as np
 
+from cosim.assembly import make_hosts, make_keys, make_ledger, make_twin, placed_sites, state_source
 from cosim.clock import LAST, Clock
-from cosim.compute import Host, QueueHost, SharingHost
-from cosim.consensus.chain import Chain
+from cosim.compute import Host, QueueHost
 from cosim.decision import Action, DecisionEpoch, Observation, Policy
 from cosim.energy import EnergyMeter
-from cosim.errors import InputError
 from cosim.journey import Choice
-from cosim.kms.network import KeyNetwork
-from cosim.kms.service import KeyService
-from cosim.kms.vehicles import VehicleKeys
-from cosim.ledger.log import RecordLog
-from cosim.mobility.catalog import resolve_map
 from cosim.mobility.connect import connect
 from cosim.mobility.source import MobilityFrame, MobilitySource
 from cosim.observe import Observer
 from cosim.offload import Offloading
-from cosim.qkd.layout import key_layout
 from cosim.radio.channel import Channel
 from cosim.radio.sidelink import SidelinkChannel
 from cosim.sampling import Sampler
-from cosim.scenario.keys import Keys
-from cosim.scenario.schema import Scenario, SyntheticMobility
-from cosim.scenario.twin import Twin
-from cosim.siting import Placed, place_sites
+from cosim.scenario.schema import Scenario
 from cosim.tasks import Releases, Task, as_tasks, task_source
 from cosim.topology import build_topology
 from cosim.trace.schema import (
@@ -48,11 +38,6 @@ from cosim.trace.schema import (
 )
 from cosim.trace.writer import FactWriter, NullWriter
 from cosim.transport import Transport, Wires
-from cosim.twin.belief import believed
-from cosim.twin.digital_twin import DigitalTwin
-from cosim.twin.forecast import make_forecaster
-from cosim.twin.gathered import Gathered
-from cosim.twin.seen_state import StateSource, Truth
 from cosim.types import AnyArray, FloatArray, Status
 from cosim.waiting import Waiting
 
@@ -93,7 +78,7 @@ class Simulation:
         self.facts = facts = facts or NullWriter()
         self.source = source or connect(scenario.mobility, scenario.map, folder, scenario.seed, scenario.duration_s)
         try:
-            self.sites = self._place(folder)
+            self.sites = placed_sites(scenario, folder, self.source.bounds_m)
             self._build(facts, folder)
         except BaseException:
             self.source.close()
@@ -110,20 +95,11 @@ class Simulation:
             clock.every(scenario.decisions.period_s, self._decide_due, first=1, priority=LAST)
         clock.at(scenario.duration_s, self._finish, priority=LAST + 1)
 
-    def _place(self, folder: Path) -> tuple[Placed, ...]:
-        scenario = self.scenario
-        if isinstance(scenario.mobility, SyntheticMobility) or scenario.sites.kind in ("listed", "grid"):
-            return place_sites(scenario.sites, None, self.source.bounds_m, None)
-        files = resolve_map(scenario.map, folder)
-        return place_sites(scenario.sites, files.net, self.source.bounds_m, files.sites)
-
     def _build(self, facts: FactWriter, folder: Path) -> None:
         scenario, clock = self.scenario, self.clock
-        if not self.sites:
-            raise InputError("sites: the scenario places no site on this map; lower sites.spacing_m or list sites")
         xy_m = np.array([(site.x_m, site.y_m) for site in self.sites])
         self.topology = build_topology(xy_m, scenario.backhaul, scenario.cloud)
-        self.hosts = self._make_hosts()
+        self.hosts = make_hosts(clock, scenario, self.sites, self.topology.cloud)
         self._vehicle_hosts: dict[int, Host] = {}
         self.channel = Channel(clock, scenario.radio, xy_m, scenario.seed, facts)
         sidelink = scenario.radio.sidelink
@@ -131,15 +107,11 @@ class Simulation:
             None if sidelink is None else SidelinkChannel(clock, scenario.radio, sidelink, xy_m, scenario.seed)
         )
         self.transport = Transport(self.channel, Wires(clock, self.topology), self.sidelink)
-        self.ledger = (
-            None
-            if scenario.ledger is None
-            else Chain(clock, scenario.ledger, self.sites, self.hosts, self.transport.wires, scenario.seed, facts)
-        )
+        self.ledger = make_ledger(clock, scenario, self.sites, self.hosts, self.transport.wires, facts)
         log = None if self.ledger is None else self.ledger.log
-        self.keys = None if scenario.keys is None else self._key_service(scenario.keys, log, facts)
-        self.twin = None if scenario.twin is None else self._make_twin(scenario.twin, folder, facts)
-        source = self._source(xy_m)
+        self.keys = make_keys(clock, scenario, self.sites, self.channel, log, facts)
+        self.twin = make_twin(clock, scenario, folder, self.topology, self.transport, self.hosts, facts)
+        source = state_source(scenario, self.twin, self.channel, self.hosts, self.topology)
         demand = None if self.twin is None else self.twin.demand
         self.observer = Observer(
             scenario,
@@ -184,45 +156,6 @@ class Simulation:
             x_m, y_m = xy_m[node] if node < len(xy_m) else (np.nan, np.nan)
             name = self.sites[node].name if node < len(xy_m) else "cloud"
             deployed(0.0, node, name, x_m, y_m, host.cores if host else 0, host.core_hz if host else 0.0)
-
-    def _key_service(self, plan: Keys, log: RecordLog | None, facts: FactWriter) -> KeyService:
-        clock = self.clock
-        network = KeyNetwork(clock, plan, key_layout(plan.topology, self.sites), self.scenario.seed, facts, log)
-        vehicles = VehicleKeys(clock, plan, network, self.channel.serving, self.channel.place, facts, log)
-        return KeyService(clock, plan, network, vehicles)
-
-    def _make_twin(self, plan: Twin, folder: Path, facts: FactWriter) -> DigitalTwin:
-        scenario, kind = self.scenario, plan.forecast.kind
-        synthetic = isinstance(scenario.mobility, SyntheticMobility)
-        net = None if synthetic or kind != "map" else resolve_map(scenario.map, folder).net
-        forecaster = Gathered(make_forecaster(plan.forecast, net))
-        copy = make_forecaster(plan.forecast, net) if plan.sync.kind == "on_change" else None
-        parts = (self.topology, self.transport, self.hosts, facts)
-        return DigitalTwin(self.clock, plan, scenario, *parts, forecaster=forecaster, copy=copy)
-
-    def _source(self, site_xy_m: FloatArray) -> StateSource:
-        """What observations are made of."""
-        observation = self.scenario.decisions.observation
-        if self.twin is None or observation == "truth":
-            return Truth(self.channel, self.hosts, self.topology.sites + (self.topology.cloud is not None))
-        forecaster = self.twin.forecaster if observation == "forecast" else None
-        return believed(self.twin.mirror, self.channel, self.scenario.radio, site_xy_m, forecaster)
-
-    def _make_hosts(self) -> dict[int, Host]:
-        """The processors of sites and cloud by node; a site without cores has none."""
-        edge, cloud = self.scenario.compute.edge, self.scenario.cloud
-        hosts: dict[int, Host] = {}
-        for node, site in enumerate(self.sites):
-            cores = edge.cores if site.cores is None else site.cores
-            core_hz = edge.core_hz if site.core_hz is None else site.core_hz
-            if cores and edge.discipline == "processor_sharing":
-                hosts[node] = SharingHost(self.clock, core_hz, cores, edge.kappa, edge.queue_limit)
-            elif cores:
-                by_priority = edge.discipline == "priority"
-                hosts[node] = QueueHost(self.clock, core_hz, cores, edge.kappa, edge.queue_limit, by_priority)
-        if cloud is not None and self.topology.cloud is not None:
-            hosts[self.topology.cloud] = QueueHost(self.clock, cloud.core_hz, cloud.cores, edge.kappa)
-        return hosts
 
     def _vehicle_host(self, number: int) -> Host:
         host = self._vehicle_hosts.get(number)

@@ -3,6 +3,7 @@
 import math
 import signal
 import time
+from collections.abc import Callable
 from types import FrameType
 
 PATIENCE_S = 3.0
@@ -44,3 +45,19 @@ def asked_to_stop() -> bool:
     """A signal was heard: an error since then may be what a library made out of it."""
     listener = getattr(signal.getsignal(signal.SIGINT), "__self__", None)
     return isinstance(listener, Interrupt) and listener.heard
+
+
+def heeding(tell: Callable[[float], None] | None) -> Callable[[float], None]:
+    """Progress that also stops a run whose KeyboardInterrupt was lost.
+
+    Python drops an exception that a signal raises while an object is being destroyed, a generator's end among them; the
+    next sign of progress raises it again.
+    """
+
+    def told(now_s: float) -> None:
+        if asked_to_stop():
+            raise KeyboardInterrupt
+        if tell is not None:
+            tell(now_s)
+
+    return told
