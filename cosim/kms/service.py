@@ -178,8 +178,10 @@ class KeyService:
 
     def _ask(
         self, vehicle: int, helper: int, site: int, size_bit: float, priority: float, deadline_s: float
-    ) -> Key | KeyRequest:
+    ) -> Key | KeyRequest | None:
         now, bit, line = self._clock.now, self._lifetimes.cost_bit(size_bit), self._line
+        if not bit:
+            return None
         rank = None
         if line.waiting:
             rank = (-priority if self._by_priority else 0.0, next(self._clock.numbers))

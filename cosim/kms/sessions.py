@@ -24,9 +24,9 @@ class Lifetimes:
 
     def cost_bit(self, size_bit: float) -> int:
         """Key bits for a transfer that no key covers; a size beyond the life of one key takes several."""
-        if size_bit <= self._lifetime_bit:
-            return AES_KEY_BIT
-        return ceil(size_bit) if self._pad else AES_KEY_BIT * ceil(size_bit / self._lifetime_bit)
+        if self._pad:
+            return ceil(size_bit)
+        return AES_KEY_BIT if size_bit <= self._lifetime_bit else AES_KEY_BIT * ceil(size_bit / self._lifetime_bit)
 
     def begin(self, pool: "VehiclePool", peer: int, size_bit: float, bit: int, now: float) -> None:
         """A transfer has got its `bit` key bits; under AES the rest of the key's life is for those that follow."""

@@ -114,6 +114,14 @@ def test_a_session_lasts_its_seconds():
     assert net.ask(0, 1).request.bit == 256
 
 
+def test_nothing_needs_no_key():
+    """A one-time pad for a result without bits costs nothing, and asks for nothing."""
+    net = world(use={"kind": "otp"})
+    net.enter(0, bit=1000)
+    assert net.ask(0, 1, 0.0).request is None
+    assert net.ask(0, 1, 0.5).request.bit == 1
+
+
 def test_a_pair_has_one_session_for_both_ways():
     """The way back, and the helper's own tasks to the vehicle, go under the same key."""
     net = world(use={"kind": "aes256_rekey"})
