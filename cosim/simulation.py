@@ -349,6 +349,8 @@ class Simulation:
         if (now / self.scenario.trace.sample_s) % 1.0:
             self._sample(0)
         self.offloading.finish()
+        if self.keys is not None:
+            self.keys.finish()
         if self.ledger is not None:
             self.ledger.finish()
         if self.twin is not None:

@@ -82,6 +82,8 @@ class KeyService:
         self._patience_s = inf if shortage.patience_s is None else shortage.patience_s
         self._downgrades = shortage.then == "downgrade"
         self._link_capacity_bit = plan.pool.capacity_bit
+        self._draws = 0
+        self._sampled_draws = 0
         clock.every(plan.slot_s, self._slot, first=1, priority=NORMAL)
 
     # --- what a story uses -----------------------------------------------------------------------------------------
@@ -161,8 +163,14 @@ class KeyService:
 
     # --- what others see -------------------------------------------------------------------------------------------
 
+    def finish(self) -> None:
+        """The run is over: state the pools once more if keys were drawn after the sample of this instant."""
+        if self._draws != self._sampled_draws:
+            self.sample()
+
     def sample(self) -> None:
         """State the pools of links and vehicles."""
+        self._sampled_draws = self._draws
         self._network.sample()
         self._vehicles.sample(len(self._line.waiting))
 
@@ -232,6 +240,7 @@ class KeyService:
         if helper != NOWHERE:
             self._vehicles.draw(helper, bit)
         self._lifetimes.begin(pools[first], peer, size_bit, bit, now)
+        self._draws += 1
         return hops
 
     def _never(self, request: KeyRequest) -> bool:
