@@ -1,9 +1,10 @@
-"""Records that the ledger keeps, as canonical bytes: offloads, key generation and storage, changes of validators (S3).
+"""Records that the ledger keeps, as canonical bytes: offloads, key generation and key storage (S3).
 
 The paper calls them transactions: new task offloads, computing processes and changes of quantum keys (section I), and
 key generation, storage and update (section III-A). The use of keys stands in the offload that used them. A record is
 little-endian without padding, its first byte is its kind. The same bytes come from one record at a time (`pack_...`)
-and from columns of a trace (`rows`), so that a finished run can be hashed again.
+and from columns of a trace (`rows`), so that a finished run can be hashed again. Who joins, leaves or is slashed needs
+no record: each block binds the stakes that it is voted with.
 """
 
 import struct
@@ -21,15 +22,6 @@ class Record(IntEnum):
     OFFLOAD = 1
     KEY_BLOCK = 2
     KEY_FILL = 3
-    VALIDATOR_CHANGE = 4
-
-
-class Change(IntEnum):
-    """What happened to a validator."""
-
-    JOINED = 0
-    LEFT = 1
-    SLASHED = 2
 
 
 LAYOUTS: Mapping[Record, Mapping[str, str]] = {
@@ -45,7 +37,6 @@ LAYOUTS: Mapping[Record, Mapping[str, str]] = {
     },
     Record.KEY_BLOCK: {"link": "i4", "key_bit": "i8", "qber": "f8", "time_s": "f8"},
     Record.KEY_FILL: {"vehicle": "i4", "node": "i4", "key_bit": "i8", "time_s": "f8"},
-    Record.VALIDATOR_CHANGE: {"validator": "i4", "change": "u1", "credits": "i8", "time_s": "f8"},
 }
 """The columns of each kind in order, with NumPy's type codes."""
 
@@ -59,7 +50,6 @@ def _layout(kind: Record) -> struct.Struct:
 _OFFLOAD = _layout(Record.OFFLOAD)
 _KEY_BLOCK = _layout(Record.KEY_BLOCK)
 _KEY_FILL = _layout(Record.KEY_FILL)
-_VALIDATOR_CHANGE = _layout(Record.VALIDATOR_CHANGE)
 
 
 def pack_offload(
@@ -84,11 +74,6 @@ def pack_key_block(link: int, key_bit: int, qber: float, time_s: float) -> bytes
 def pack_key_fill(vehicle: int, node: int, key_bit: int, time_s: float) -> bytes:
     """Key storage: a vehicle has taken key bits into its pool at a node."""
     return _KEY_FILL.pack(Record.KEY_FILL, vehicle, node, key_bit, time_s)
-
-
-def pack_validator_change(validator: int, change: int, credits_moved: int, time_s: float) -> bytes:
-    """A validator has joined with, left with, or lost by slashing so many credits (`Change`)."""
-    return _VALIDATOR_CHANGE.pack(Record.VALIDATOR_CHANGE, validator, change, credits_moved, time_s)
 
 
 def rows(kind: Record, columns: Mapping[str, AnyArray]) -> list[bytes]:

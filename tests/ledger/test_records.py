@@ -7,12 +7,10 @@ import pytest
 
 from cosim.ledger.records import (
     LAYOUTS,
-    Change,
     Record,
     pack_key_block,
     pack_key_fill,
     pack_offload,
-    pack_validator_change,
     rows,
     unpacked,
 )
@@ -21,7 +19,6 @@ PACKERS = {
     Record.OFFLOAD: pack_offload,
     Record.KEY_BLOCK: pack_key_block,
     Record.KEY_FILL: pack_key_fill,
-    Record.VALIDATOR_CHANGE: pack_validator_change,
 }
 
 
@@ -62,8 +59,7 @@ def test_bytes_are_fixed():
     assert (
         pack_key_fill(2, 3, 256, 0.5).hex() == "03" + "02000000" + "03000000" + "0001000000000000" + "000000000000e03f"
     )
-    assert pack_validator_change(1, Change.SLASHED, 25, 2.0)[:6] == b"\x04\x01\x00\x00\x00\x02"
-    assert [len(rows(kind, _drawn(kind, 1))[0]) for kind in Record] == [50, 29, 25, 22]
+    assert [len(rows(kind, _drawn(kind, 1))[0]) for kind in Record] == [50, 29, 25]
 
 
 def test_value_that_does_not_fit():
