@@ -5,6 +5,7 @@ import importlib.util
 import inspect
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Final
@@ -13,6 +14,7 @@ import numpy as np
 
 from agents.baselines import GreedyLatency, Local, Nearest, Random, RoundRobin
 from agents.optimal import Optimal
+from agents.quantum.search_policy import GroverSearch
 from cosim.decision import Policy
 from cosim.errors import InputError
 from cosim.plugins import load_plugin
@@ -26,6 +28,7 @@ _BUILT_IN: Final[Mapping[str, Callable[..., Policy]]] = {
     "greedy-latency": GreedyLatency,
     "round-robin": RoundRobin,
     "optimal": Optimal,
+    "grover-search": GroverSearch,
 }
 
 
@@ -38,8 +41,8 @@ def make_policy(name: str, options: Mapping[str, Any], rng: np.random.Generator,
     """The policy of that name.
 
     Args:
-        name: a built-in name, a name from the entry-point group `cosim.policies`, or `file.py:Class` with a path
-            relative to `folder` or to the working directory.
+        name: a built-in name, a name from the entry-point group `cosim.policies`, or `file.py:Class` or a checkpoint
+            `x.ckpt` with a path relative to `folder` or to the working directory.
         options: keyword arguments of the class.
         rng: its random stream, given as `rng` to a class that takes an argument of this name.
         folder: of the scenario.
@@ -54,6 +57,8 @@ def _factory(name: str, folder: Path) -> Callable[..., Any]:
     if name in _BUILT_IN:
         return _BUILT_IN[name]
     file, _, attribute = name.rpartition(":")
+    if name.endswith(".ckpt"):
+        return _from_checkpoint(name, folder)
     if file.endswith(".py"):
         return _from_file(name, file, attribute, folder)
     if name in policy_names():
@@ -61,14 +66,31 @@ def _factory(name: str, folder: Path) -> Callable[..., Any]:
         return loaded
     near = difflib.get_close_matches(name, policy_names(), n=1)
     hint = f"did you mean {near[0]}? " if near else ""
-    raise InputError(f"policy = {_line(name)}: no such policy; {hint}use {', '.join(policy_names())} or file.py:Class")
+    raise InputError(
+        f"policy = {_line(name)}: no such policy; {hint}use {', '.join(policy_names())}, file.py:Class or x.ckpt"
+    )
+
+
+def _from_checkpoint(name: str, folder: Path) -> Callable[..., Any]:
+    path = _beside(name, folder)
+    if path is None:
+        raise InputError(f"policy = {_line(name)}: no such checkpoint beside the scenario or here; check the path")
+    try:
+        from agents.learned import Learned  # noqa: PLC0415 - torch takes seconds to import, rules do without
+    except ImportError as error:
+        raise InputError(f"policy = {_line(name)}: {_line(error)}; pip install 'cosim[learn]'") from None
+    return partial(Learned, path)
+
+
+def _beside(file: str, folder: Path) -> Path | None:
+    try:
+        return next((path for path in (folder / file, Path(file)) if path.is_file()), None)
+    except (OSError, ValueError):
+        return None
 
 
 def _from_file(name: str, file: str, attribute: str, folder: Path) -> Callable[..., Any]:
-    try:
-        path = next((path for path in (folder / file, Path(file)) if path.is_file()), None)
-    except (OSError, ValueError):
-        path = None
+    path = _beside(file, folder)
     if path is None:
         raise InputError(f"policy = {_line(name)}: no file {_line(file)} beside the scenario or here; check the path")
     module_name = f"cosim_policy_{path.stem}"

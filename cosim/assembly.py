@@ -117,7 +117,8 @@ def make_twin(
         return None
     needs_net = plan.forecast.kind == "map" and not isinstance(scenario.mobility, SyntheticMobility)
     net = resolve_map(scenario.map, folder).net if needs_net else None
-    forecaster = Gathered(make_forecaster(plan.forecast, net))
+    asked = facts.records or scenario.decisions.observation == "forecast"
+    forecaster = Gathered(make_forecaster(plan.forecast, net)) if asked else None
     copy = make_forecaster(plan.forecast, net) if plan.sync.kind == "on_change" else None
     return DigitalTwin(clock, plan, scenario, topology, transport, hosts, facts, forecaster=forecaster, copy=copy)
 

@@ -9,7 +9,7 @@ from typing import Annotated, Final
 import typer
 
 from cosim import __version__, console
-from cosim.commands import kms, ledger, maps, report, scenarios, trace, twin
+from cosim.commands import circuit, experiments, kms, learn, ledger, maps, paper, report, scenarios, trace, twin
 from cosim.commands.arguments import Json, Overrides, ScenarioName
 from cosim.commands.interrupt import Interrupt, asked_to_stop, heeding
 from cosim.errors import RunError
@@ -27,9 +27,15 @@ app.add_typer(maps.app, name="map")
 app.add_typer(kms.app, name="kms")
 app.add_typer(scenarios.app, name="scenario")
 app.add_typer(twin.app, name="twin")
+app.add_typer(circuit.app, name="circuit")
 app.command("report", epilog=console.examples("cosim report RUN", "cosim report RUN_A RUN_B --out compare.html"))(
     report.report
 )
+
+app.command("train", epilog=console.examples(*learn.TRAIN))(learn.train)
+app.command("evaluate", epilog=console.examples(*experiments.EVALUATE))(experiments.evaluate)
+app.command("compare", epilog=console.examples(*experiments.COMPARE))(experiments.compare)
+app.command("paper", epilog=console.examples(*paper.PAPER))(paper.paper)
 
 INTERRUPTED: Final = 130
 

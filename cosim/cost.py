@@ -1,5 +1,7 @@
 """The cost that paper S1 gives to the decisions of one epoch, as a pure function of what the policy saw (eq 12-18)."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from cosim.decision import Observation
@@ -56,6 +58,95 @@ def analytic_cost(observation: Observation, options: IntArray, power_w: FloatArr
     cost = np.where(observation.feasible[row, options] & ~np.isnan(cost), cost, np.inf)
     total: FloatArray = np.where(possible, cost, 0.0).sum(axis=1)
     return total
+
+
+@dataclass(frozen=True, slots=True)
+class CostTerms:
+    """What each of T tasks costs, and what it makes the others cost."""
+
+    latency_s: FloatArray  # (T,) L_i, from the decision on
+    energy_j: FloatArray  # (T,) E_i
+    own: FloatArray  # (T,) w1 L_i + (1 - w1) E_i
+    imposed: FloatArray  # (T,) by how much the others' cost would fall if the task were not there
+
+
+def cost_terms(
+    observation: Observation, option: IntArray, power_w: FloatArray | None = None, share: FloatArray | None = None
+) -> CostTerms:
+    """The parts of one assignment's `analytic_cost`: `own.sum()` is that cost.
+
+    With bandwidth shares the rate is alone_bps share_i / max(1, sum of the shares in the cell), as the cells of the
+    simulation divide their band; all shares 1 is the equal division of `analytic_cost`. A neighbour's link, which
+    nobody of this epoch is counted on, gives uplink_bps share_i.
+
+    With Phi the sum of `own`, imposed_i = Phi(all) - own_i - Phi(without i): the band that i takes from the others of
+    its cell, and the work that it puts in front of later rows at its host. O(T log T).
+
+    A task whose option is negative takes no part (it is not decided yet, or goes where this observation has no
+    column): all its terms are 0, as for a task without any feasible option. An infeasible choice has infinite
+    latency, energy and `own`; it counts as a user of its cell, and `imposed` leaves it out among the others.
+
+    Args:
+        observation: T tasks with M options.
+        option: (T,) columns.
+        power_w: (T,) transmit powers; the default power if not given.
+        share: (T,) bandwidth shares in (0, 1]; 1 if not given.
+    """
+    # Rows that take part; everything below is (n,) over them.
+    rows = np.flatnonzero((option >= 0) & observation.feasible.any(axis=1))
+    at = rows * observation.tier.shape[1] + option[rows]  # in the flattened tables
+    tier, cell, cores = observation.tier.take(at), observation.cell.take(at), observation.cores.take(at)
+    core_hz, work_cycles = observation.core_hz.take(at), observation.work_cycles.take(at)
+    weight = observation.latency_weight
+    local = tier == Tier.LOCAL
+    vehicle = local | (tier == Tier.NEIGHBOUR)
+    sent_w = (observation.power_w if power_w is None else power_w)[rows]
+    part = np.ones(len(rows)) if share is None else share[rows]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        used = np.bincount(cell + 1, part)  # of each cell; the first is of those that use none
+        crowd = np.where(cell >= 0, np.maximum(1.0, used[cell + 1]), 1.0)
+        rate_bps = np.where(cell >= 0, observation.alone_bps.take(at), observation.uplink_bps.take(at)) * part
+        if power_w is not None:
+            rate_bps = rate_bps * _gain(observation, rows, at, sent_w)
+        lone_s = np.where(local, 0.0, observation.input_bit[rows] / rate_bps)  # airtime in a cell that is not crowded
+        result_s = np.where(local, 0.0, observation.output_bit[rows] / observation.downlink_bps.take(at))
+        airtime_s = lone_s * crowd
+        service_s = work_cycles / core_hz
+        energy_j = sent_w * airtime_s + np.where(vehicle, observation.kappa.take(at) * core_hz**2 * work_cycles, 0.0)
+        latency_s = airtime_s + observation.wire_s.take(at) + observation.wait_s.take(at) + service_s + result_s
+        possible = observation.feasible.take(at) & np.isfinite(latency_s + energy_j)
+        host = 2 * np.where(local, observation.vehicle[rows], observation.target.take(at)) + vehicle
+        # A second of work in front costs the host's later rows this much each.
+        ahead_s, behind = _queues(host, service_s, np.where(possible, weight / cores, 0.0))
+        latency_s = latency_s + ahead_s / cores
+        own = weight * latency_s + (1.0 - weight) * energy_j
+        # What a cell's others would pay for one more unit of crowding.
+        per_crowd = np.where(possible & (cell >= 0), (weight + (1.0 - weight) * sent_w) * lone_s, 0.0)
+        others = np.bincount(cell + 1, per_crowd)[cell + 1] - per_crowd
+        imposed = others * (crowd - np.maximum(1.0, used[cell + 1] - part)) * (cell >= 0) + service_s * behind
+    terms = np.zeros((4, len(option)))
+    terms[:3, rows] = np.where(possible, (latency_s, energy_j, own), np.inf)
+    terms[3, rows] = imposed
+    return CostTerms(*terms)
+
+
+def _queues(host: IntArray, service_s: FloatArray, held_back: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Work of the earlier rows at the same host, and `held_back` of the later ones summed, (n,) each."""
+    order = np.argsort(host, kind="stable")
+    here = host[order]
+    done_s, held = (np.concatenate([[0.0], np.cumsum(values[order])]) for values in (service_s, held_back))
+    ahead_s, behind = np.empty(len(host)), np.empty(len(host))
+    ahead_s[order] = done_s[:-1] - done_s[np.searchsorted(here, here)]
+    behind[order] = held[np.searchsorted(here, here, side="right")] - held[1:]
+    return ahead_s, behind
+
+
+def _gain(observation: Observation, rows: IntArray, at: IntArray, power_w: FloatArray) -> FloatArray:
+    """`Observation.power_gain` of single columns, (n,)."""
+    snr_per_w, cap = observation.snr_per_w.take(at), observation.max_efficiency_bps_hz * np.log(2.0)
+    default = np.minimum(np.log1p(observation.power_w[rows] * snr_per_w), cap)
+    gain: FloatArray = np.where(snr_per_w > 0.0, np.minimum(np.log1p(power_w * snr_per_w), cap) / default, 1.0)
+    return gain
 
 
 def _faster(observation: Observation, options: IntArray, power_w: FloatArray) -> FloatArray:

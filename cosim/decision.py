@@ -5,18 +5,19 @@ one, and the neighbours in range if there is a sidelink.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
 
 from cosim.kms.service import KeyView
 from cosim.twin.task_demand import DemandView
-from cosim.types import AnyArray, BoolArray, FloatArray, IntArray, Tier
+from cosim.types import AnyArray, BoolArray, FloatArray, IntArray
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Observation:
-    """The state at a decision epoch: T waiting tasks, M options each.
+    """The state at a decision epoch: T waiting tasks, M options each. Not slotted: `expected_s` is computed once.
 
     Rates are those of a transfer that started now beside the transfers that are active, at the default power. Waits
     are the work in the queue over the host's speed. All are estimates: they do not know what the others will choose.
@@ -80,18 +81,19 @@ class Observation:
         """Number of waiting tasks."""
         return len(self.task)
 
-    @property
+    @cached_property
     def expected_s(self) -> FloatArray:  # (T, M)
-        """Estimated latency from now on: send, wait, execute, return; inf where infeasible."""
+        """Estimated latency from now on: send, wait, execute, return; inf where infeasible. Read only."""
         with np.errstate(divide="ignore", invalid="ignore"):
             total = (
                 self.input_bit[:, None] / self.uplink_bps
                 + self.wire_s
                 + self.wait_s
                 + self.work_cycles / self.core_hz
-                + np.where(self.tier == Tier.LOCAL, 0.0, self.output_bit[:, None] / self.downlink_bps)
+                + self.output_bit[:, None] / self.downlink_bps
             )
         expected: FloatArray = np.where(self.feasible, total, np.inf)
+        expected.flags.writeable = False
         return expected
 
 

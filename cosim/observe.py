@@ -20,10 +20,8 @@ from cosim.twin.task_demand import TaskDemand
 from cosim.types import NOWHERE, AnyArray, FloatArray, IntArray, Tier
 
 _Columns: TypeAlias = dict[str, AnyArray | float]
-_OWN: Final[Mapping[str, float]] = {
-    "tier": Tier.LOCAL,
-    "target": NOWHERE,
-    "feasible": True,
+_CODES: Final[Mapping[str, int]] = {"tier": Tier.LOCAL, "target": NOWHERE, "cell": NOWHERE}
+_NUMBERS: Final[Mapping[str, float]] = {
     "work_cycles": 0.0,
     "core_hz": 1.0,
     "cores": 1.0,
@@ -34,10 +32,13 @@ _OWN: Final[Mapping[str, float]] = {
     "downlink_bps": np.inf,
     "snr_per_w": np.nan,
     "wire_s": 0.0,
-    "cell": NOWHERE,
     "kappa": 0.0,
 }
-"""Columns of the vehicle's own processor; other options set what differs."""
+"""Columns of the vehicle's own processor, which is feasible; other options set what differs."""
+_OWN: Final = tuple(
+    (tuple(own), np.array(list(own.values()), kind)[:, None, None])
+    for own, kind in ((_CODES, np.int64), (_NUMBERS, np.float64))
+)
 
 
 class _State(NamedTuple):
@@ -108,7 +109,7 @@ class Observer:
     def observe(self, now_s: float, tasks: Mapping[str, AnyArray]) -> Observation:
         """The observation for these tasks; all their vehicles are on the map."""
         air = self._source.air(now_s, tasks["vehicle"])
-        rows = np.searchsorted(air.numbers, tasks["vehicle"])
+        rows = air.numbers.searchsorted(tasks["vehicle"])
         state = _State(now_s, air, rows, self._source.hosts(now_s))
         edges = min(self._scenario.decisions.candidates, air.sites.shape[1])
         sidelink = self._transport.sidelink
@@ -258,4 +259,9 @@ def _served(state: _State) -> _Signal:
 
 def _blank(rows: int, columns: int) -> dict[str, AnyArray]:
     """All option columns, (rows, columns), filled with what holds for the vehicle itself."""
-    return {name: np.full((rows, columns), value) for name, value in _OWN.items()}
+    options: dict[str, AnyArray] = {"feasible": np.ones((rows, columns), np.bool_)}
+    for names, values in _OWN:
+        block = np.empty((len(names), rows, columns), values.dtype)
+        block[:] = values
+        options.update(zip(names, block, strict=True))
+    return options

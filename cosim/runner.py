@@ -117,7 +117,7 @@ class _Guarded:
     def decide(self, observation: Observation) -> Action:
         try:
             action = self._policy.decide(observation)
-        except RunError:
+        except (InputError, RunError):
             raise
         except (Exception, SystemExit) as error:
             reason = " ".join(f"{type(error).__name__}: {error}".split())

@@ -36,6 +36,7 @@ class Sampler:
         self._offloading = offloading
         self._keys = keys
         self._twin = twin
+        self._records = facts.records
         self._record_hosts = facts.batch(HostSampled)
         self._record_cells = facts.batch(CellSampled)
         self._record_traffic = facts.recorder(TrafficSampled)
@@ -43,17 +44,24 @@ class Sampler:
     def sample(self, frame: MobilityFrame, waiting: int) -> None:
         """One sample of everything.
 
+        Media and key pools are brought up to now even if nobody reads it: a run that is watched rounds like one that
+        is not.
+
         Args:
             frame: the vehicles at the last tick.
             waiting: tasks that wait for a decision.
         """
         self._transport.settle()
+        for host in self._hosts:
+            host.settle()
+        if self._keys is not None:
+            self._keys.sample()
+        if not self._records:
+            return
         self._offloading.settle()
         if self._hosts:
             self._sample_hosts()
         self._sample_cells()
-        if self._keys is not None:
-            self._keys.sample()
         if self._twin is not None:
             self._twin.sample(frame)
         on_road = frame.on_road
@@ -70,8 +78,6 @@ class Sampler:
 
     def _sample_hosts(self) -> None:
         hosts = self._hosts
-        for host in hosts:
-            host.settle()
         self._record_hosts(
             time_s=self._clock.now,
             site=np.array(self._nodes),

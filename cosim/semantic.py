@@ -38,7 +38,8 @@ def queue_priority(score: Value, deadline_s: Value, urgency_weight: Value | floa
 
 def sent_share(efficiency: FloatArray, min_efficiency: float | FloatArray) -> FloatArray:
     """Share of the data that is sent: sigma_ij in [sigma_min, 1] (S1 eq 19f; sigma_ij is a share by its definition)."""
-    return np.clip(efficiency, min_efficiency, 1.0)
+    share: FloatArray = np.minimum(np.maximum(efficiency, min_efficiency), 1.0)
+    return share
 
 
 def sent_bit(size_bit: Value, share: Value) -> Value:

@@ -38,6 +38,7 @@ from cosim.trace.schema import (
 )
 from cosim.trace.writer import FactWriter, NullWriter
 from cosim.transport import Transport, Wires
+from cosim.twin.seen_state import Truth
 from cosim.types import AnyArray, FloatArray, Status
 from cosim.waiting import Waiting
 
@@ -113,17 +114,19 @@ class Simulation:
         self.twin = make_twin(clock, scenario, folder, self.topology, self.transport, self.hosts, facts)
         source = state_source(scenario, self.twin, self.channel, self.hosts, self.topology)
         demand = None if self.twin is None else self.twin.demand
-        self.observer = Observer(
+        self._observer_of = partial(
+            Observer,
             scenario,
             self.topology,
             self.transport,
-            source,
-            self.hosts,
-            self._vehicle_hosts.get,
-            self.keys,
-            self.ledger,
-            demand,
+            hosts=self.hosts,
+            vehicle_host=self._vehicle_hosts.get,
+            keys=self.keys,
+            ledger=self.ledger,
+            demand=demand,
         )
+        self.observer = self._observer_of(source=source)
+        self._true_observer: Observer | None = None
         budget_j = scenario.energy.vehicle_budget_j
         self.meter = None if budget_j is None else EnergyMeter(budget_j)
         self.offloading = Offloading(
@@ -175,6 +178,18 @@ class Simulation:
         if not self._over:
             self.clock.advance()
         return self._epoch
+
+    def true_observation(self) -> Observation:
+        """What the epoch that waits would show if decisions.observation were truth: what choices are charged on."""
+        if self._decided is None or self._epoch is None:
+            raise RuntimeError("no epoch waits for a decision")
+        if self.scenario.decisions.observation == "truth":
+            return self._epoch.observation
+        if self._true_observer is None:
+            nodes = self.topology.sites + (self.topology.cloud is not None)
+            self._true_observer = self._observer_of(source=Truth(self.channel, self.hosts, nodes))
+        self._true_observer.vehicle_core_hz = self.observer.vehicle_core_hz
+        return self._true_observer.observe(self.clock.now, self._decided)
 
     def decide(self, action: Action) -> None:
         """Answer the epoch; its tasks go their ways when the clock goes on."""
@@ -272,7 +287,7 @@ class Simulation:
         if not len(releases):
             return
         if self.twin is not None:
-            rows = np.searchsorted(self.channel.air.numbers, releases.vehicle)
+            rows = self.channel.air.numbers.searchsorted(releases.vehicle)
             self.twin.demand.released(releases.time_s, releases.vehicle, self.channel.air.serving[rows])
         self._record_releases(**{name: getattr(releases, name) for name in _RELEASED})
         self.waiting.add(releases)
@@ -303,8 +318,8 @@ class Simulation:
         knobs = self.scenario.decisions.knobs
         count = len(tasks)
         rows = np.arange(count)
-        expected_s = observation.expected_s
-        option = np.asarray(action.option, np.int64) if "target" in knobs else expected_s.argmin(axis=1)
+        target_given = "target" in knobs
+        option = np.asarray(action.option, np.int64) if target_given else observation.expected_s.argmin(axis=1)
         share = _knob(action.share if "share" in knobs else None, count, 1.0, 1.0)
         cpu_share = _knob(action.cpu_share if "cpu_share" in knobs else None, count, 1.0, 1.0)
         power_w = _knob(
@@ -322,18 +337,19 @@ class Simulation:
                 self._ignored[name] = knob
         tier, target = observation.tier[rows, option], observation.target[rows, option]
         now = self.clock.now
-        self._record_decisions(
-            time_s=now,
-            task=observation.task,
-            tier=tier,
-            target=target,
-            share=share,
-            power_w=power_w,
-            cpu_share=cpu_share,
-            expected_s=expected_s[rows, option],
-            alone_bps=observation.alone_bps[rows, option],
-            clean_bps=observation.clean_bps[rows, option],
-        )
+        if self.facts.records:
+            self._record_decisions(
+                time_s=now,
+                task=observation.task,
+                tier=tier,
+                target=target,
+                share=share,
+                power_w=power_w,
+                cpu_share=cpu_share,
+                expected_s=observation.expected_s[rows, option],
+                alone_bps=observation.alone_bps[rows, option],
+                clean_bps=observation.clean_bps[rows, option],
+            )
         columns = (tier.tolist(), target.tolist(), share.tolist(), power_w.tolist(), cpu_share.tolist())
         choices = map(partial(tuple.__new__, Choice), zip(repeat(now), *columns, strict=False))
         self.offloading.begin(tasks, choices)
@@ -365,6 +381,11 @@ def _knob(given: FloatArray | None, count: int, default: float, most: float) -> 
     """What a policy turned, kept in (0, most]; the default where it has no say."""
     if given is None:
         return np.full(count, default)
+    return within(given, most)
+
+
+def within(given: FloatArray, most: float) -> FloatArray:
+    """What a policy turned, kept in (0, most]."""
     kept: FloatArray = np.clip(np.asarray(given, float), 1e-6 * most, most)
     return kept
 

@@ -25,6 +25,7 @@ from cosim.scenario.work import Arrivals, FileArrivals, PluginArrivals, Semantic
 from cosim.semantic import priority_score, queue_priority, sent_bit, sent_share, worked_cycles
 from cosim.types import AnyArray, FloatArray, IntArray
 
+_MEANINGS = ("efficiency", "vehicle_accuracy", "edge_accuracy")
 _WHOLE = Semantic(
     efficiency=1.0,
     vehicle_accuracy=1.0,
@@ -116,7 +117,12 @@ class TaskSource:
         self.dropped = 0
         self._process = process
         self._classes = classes
-        self._semantics = [task_class.semantic or _WHOLE for task_class in classes]
+        self._sizes = {name: [getattr(one, name) for one in classes] for name in SIZES}
+        semantics = [one.semantic or _WHOLE for one in classes]
+        self._meanings = {name: [getattr(one, name) for one in semantics] for name in _MEANINGS}
+        self._floor = np.array([one.min_efficiency for one in semantics])
+        self._weight = np.array([one.priority_weight for one in semantics])
+        self._urgency = np.array([one.urgency_weight for one in semantics])
         self._choice_rng = stream(seed, "task-classes")
         self._size_rng = stream(seed, "task-sizes")
         self._semantic_rng = stream(seed, "semantic")
@@ -152,7 +158,8 @@ class TaskSource:
         if not able.all():
             given = {name: values[able] for name, values in arrived.given.items()}
             arrived = Arrived(arrived.time_s[able], arrived.vehicle[able], given=given)
-        return self._released(arrived, task_class[able])
+            task_class = task_class[able]
+        return self._released(arrived, task_class)
 
     def _type(self, name: str) -> int:
         """Index of a vehicle type; a new one gets its class shares."""
@@ -179,11 +186,9 @@ class TaskSource:
 
     def _released(self, arrived: Arrived, task_class: IntArray) -> Releases:
         size = {name: self._size(name, arrived, task_class) for name in SIZES}
+        meaning = {name: _by_class(self._meanings[name], task_class, self._semantic_rng) for name in _MEANINGS}
         deadline_s = arrived.time_s + size["deadline_s"]
-        floor = np.array([semantic.min_efficiency for semantic in self._semantics])
-        weight = np.array([semantic.priority_weight for semantic in self._semantics])
-        urgency = np.array([semantic.urgency_weight for semantic in self._semantics])
-        score = priority_score(size["cycles"], weight[task_class])
+        score = priority_score(size["cycles"], self._weight[task_class])
         first = self._next_task
         self._next_task += len(task_class)
         return Releases(
@@ -195,25 +200,22 @@ class TaskSource:
             input_bit=size["input_bit"],
             output_bit=size["output_bit"],
             cycles=size["cycles"],
-            priority=queue_priority(score, deadline_s, urgency[task_class]),
-            efficiency=sent_share(self._meaning("efficiency", task_class), floor[task_class]),
-            vehicle_accuracy=self._meaning("vehicle_accuracy", task_class),
-            edge_accuracy=self._meaning("edge_accuracy", task_class),
+            priority=queue_priority(score, deadline_s, self._urgency[task_class]),
+            efficiency=sent_share(meaning["efficiency"], self._floor[task_class]),
+            vehicle_accuracy=meaning["vehicle_accuracy"],
+            edge_accuracy=meaning["edge_accuracy"],
         )
 
     def _size(self, name: str, arrived: Arrived, task_class: IntArray) -> FloatArray:
-        drawn = _by_class([getattr(one, name) for one in self._classes], task_class, self._size_rng)
+        drawn = _by_class(self._sizes[name], task_class, self._size_rng)
         given = arrived.given.get(name)
         return drawn if given is None else np.where(np.isnan(given), drawn, given)
-
-    def _meaning(self, name: str, task_class: IntArray) -> FloatArray:
-        return _by_class([getattr(one, name) for one in self._semantics], task_class, self._semantic_rng)
 
     def _check(self, arrived: Arrived, start_s: float, end_s: float) -> None:
         time_s, vehicle = arrived.time_s, arrived.vehicle
         if len(time_s) == 0:
             return
-        if not (time_s[0] >= start_s and time_s[-1] < end_s and (np.diff(time_s) >= 0.0).all()):
+        if not (time_s[0] >= start_s and time_s[-1] < end_s and (time_s[1:] >= time_s[:-1]).all()):
             raise RunError(f"tasks.arrivals gave times out of order or outside [{start_s:g}, {end_s:g}) s; correct it")
         if vehicle.min() < 0 or vehicle.max() >= len(self._type_of) or (self._type_of[vehicle] < 0).any():
             raise RunError(f"tasks.arrivals gave a vehicle that is not on the map at {start_s:g} s; correct it")

@@ -1,6 +1,7 @@
 """Tasks at random: a Poisson process at each vehicle (paper S1 eq 6), faster or slower by type and time of day."""
 
 from collections.abc import Iterable
+from math import nextafter
 
 import numpy as np
 
@@ -40,36 +41,35 @@ class PoissonProcess:
         Raises:
             InputError: more than ten million are expected.
         """
-        weights = self._weights(fleet)
+        weights = self._weights(fleet) if self._config.type_factor else None
+        total = float(len(fleet.numbers) if weights is None else weights.sum())
         highest = self._highest(start_s, end_s)
-        expected = self._config.rate_per_s * highest * float(weights.sum()) * (end_s - start_s)
+        expected = self._config.rate_per_s * highest * total * (end_s - start_s)
         if expected > _MOST:
             raise InputError(
                 f"tasks.arrivals.rate_per_s={self._config.rate_per_s:g} gives {expected:.3g} tasks a tick; lower it"
             )
         n = int(self._rng.poisson(expected))
-        last_s = np.nextafter(end_s, start_s)
-        time_s = np.minimum(start_s + (end_s - start_s) * np.sort(self._rng.random(n)), last_s)
-        vehicle = fleet.numbers[self._pick(weights, n)]
+        part = self._rng.random(n)
+        part.sort()
+        time_s = np.minimum(start_s + (end_s - start_s) * part, nextafter(end_s, start_s))
+        vehicle = fleet.numbers[self._pick(weights, len(fleet.numbers), n)]
         if len(self._factors):
             kept = self._rng.random(n) * highest < self._profile(time_s)
             time_s, vehicle = time_s[kept], vehicle[kept]
         return Arrived(time_s, vehicle)
 
     def _weights(self, fleet: Fleet) -> FloatArray:  # (N,)
-        factor = self._config.type_factor
-        if not factor:
-            return np.ones(len(fleet.numbers))
-        of_type = np.array([factor.get(name, 1.0) for name in fleet.type_names])
+        of_type = np.array([self._config.type_factor.get(name, 1.0) for name in fleet.type_names])
         weights: FloatArray = of_type[fleet.types]
         return weights
 
-    def _pick(self, weights: FloatArray, n: int) -> IntArray:
-        """Rows of `n` vehicles, each with probability proportional to its weight."""
+    def _pick(self, weights: FloatArray | None, rows: int, n: int) -> IntArray:
+        """`n` of the rows, each with probability proportional to its weight; None: all alike."""
         if n == 0:
             return np.zeros(0, np.int64)
-        if not self._config.type_factor:
-            return self._rng.integers(len(weights), size=n)
+        if weights is None:
+            return self._rng.integers(rows, size=n)
         able = np.flatnonzero(weights)
         reach = np.cumsum(weights[able])
         place = np.searchsorted(reach, self._rng.random(n) * reach[-1], side="right")

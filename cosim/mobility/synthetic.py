@@ -3,7 +3,7 @@
 import numpy as np
 
 from cosim.distributions import draw
-from cosim.mobility.frames import Roster, build_frame
+from cosim.mobility.frames import Roster, quantise
 from cosim.mobility.source import MobilityFrame
 from cosim.roads import Bounds
 from cosim.scenario.traffic import SyntheticMobility
@@ -45,6 +45,7 @@ class SyntheticRoads:
         self._y_m: FloatArray = np.multiply(np.arange(count) % roads.roads, roads.spacing_m, dtype=np.float64)
         self._since_s: FloatArray = np.zeros(count)
         self._speed_mps = draw(roads.speed_mps, rng, count)
+        self._show()
 
     def advance(self, tick: int) -> MobilityFrame:
         """See MobilitySource."""
@@ -58,12 +59,8 @@ class SyntheticRoads:
             along_m = self._along(time_s)
         entered = self._roster.enter([(f"car{self._drives + k:08d}", _TYPE) for k in range(count)])
         self._drives += count
-        motion = (
-            np.column_stack((along_m, self._y_m)),
-            self._speed_mps,
-            np.full(len(along_m), _EAST_DEG),
-        )
-        return build_frame(time_s, self._roster.numbers, motion, entered, left)
+        xy_m = quantise(np.column_stack((along_m, self._y_m)))
+        return MobilityFrame(time_s, self._roster.numbers, xy_m, self._shown_mps, self._east_deg, entered, left)
 
     def close(self) -> None:
         """See MobilitySource."""
@@ -84,3 +81,9 @@ class SyntheticRoads:
         self._from_m, self._y_m, self._since_s, self._speed_mps = (
             np.append(np.delete(column, arrived), added) for column, added in zip(old, fresh, strict=True)
         )
+        self._show()
+
+    def _show(self) -> None:
+        """What a frame says of the drives' motion, which is the same at every tick."""
+        self._shown_mps = quantise(self._speed_mps)
+        self._east_deg = np.full(len(self._speed_mps), _EAST_DEG)

@@ -132,11 +132,11 @@ class Channel:
         up_busy, down_busy = self._activity(tick)
         self.air = air = self._survey.update(numbers, xy_m, tick, up_busy, down_busy)
         self._row = air.row
-        column = air.slot[:, None]
-        self._serving = air.serving.tolist()
+        rows = np.arange(len(numbers))
         covered = air.serving >= 0
-        self._snr_per_w = (np.take_along_axis(air.snr_per_w, column, 1)[:, 0] * covered).tolist()
-        self._down_snr = (np.take_along_axis(air.down_snr, column, 1)[:, 0] * covered).tolist()
+        self._serving = air.serving.tolist()
+        self._snr_per_w = (air.snr_per_w[rows, air.slot] * covered).tolist()
+        self._down_snr = (air.down_snr[rows, air.slot] * covered).tolist()
         if len(air.changed):
             rows = air.changed
             self._cells_changed(
@@ -190,10 +190,10 @@ class Channel:
         if transfer.pinned < 0:
             return self._serving[row], self._snr_per_w[row] * transfer.power_w if uplink else self._down_snr[row]
         air = self.air
-        columns = np.flatnonzero(air.sites[row] == transfer.pinned)
-        if len(columns) == 0:
+        sites = air.sites[row].tolist()
+        if transfer.pinned not in sites:
             return NOWHERE, 0.0
-        snr = float((air.snr_per_w if uplink else air.down_snr)[row, columns[0]])
+        snr = (air.snr_per_w if uplink else air.down_snr).item(row, sites.index(transfer.pinned))
         return (transfer.pinned, snr * transfer.power_w if uplink else snr) if snr > 0.0 else (NOWHERE, 0.0)
 
     # --- the way of a transfer -------------------------------------------------------------------------------------

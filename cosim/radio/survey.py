@@ -14,7 +14,7 @@ from cosim.radio.pathloss import path_loss_model
 from cosim.radio.shadowing import ShadowField, los_state
 from cosim.rng import stream_key
 from cosim.scenario.schema import Radio
-from cosim.types import NOWHERE, FloatArray, IntArray
+from cosim.types import NOWHERE, BoolArray, FloatArray, IntArray
 from cosim.units import db_to_linear, dbm_to_w
 
 LOS_STRETCH_M = 50.0
@@ -75,13 +75,13 @@ class LinkBudget:
         Returns:
             (N,) the serving site, or NOWHERE, and (N,) its column, 0 without one.
         """
+        rows = np.arange(len(gain))
         same = sites == before[:, None]
         kept = same.argmax(axis=1)
-        kept_gain = np.where(same.any(axis=1), np.take_along_axis(gain, kept[:, None], axis=1)[:, 0], 0.0)
+        kept_gain = np.where(same, gain, 0.0).max(axis=1)
         stays = (kept_gain >= self.least_gain) & (gain[:, 0] <= kept_gain * self.hysteresis)
         slot = np.where(stays, kept, 0)
-        covered = np.take_along_axis(gain, slot[:, None], axis=1)[:, 0] >= self.least_gain
-        serving = np.where(covered, np.take_along_axis(sites, slot[:, None], axis=1)[:, 0], NOWHERE)
+        serving = np.where(gain[rows, slot] >= self.least_gain, sites[rows, slot], NOWHERE)
         return serving, slot
 
 
@@ -97,10 +97,11 @@ class Survey:
         self._los_key = stream_key(seed, "line-of-sight")
         self._shadow = ShadowField(stream_key(seed, "shadowing"), self._model) if self._model.shadowed else None
         self._budget = LinkBudget.of(radio)
-        self._numbers = np.empty(0, np.int64)
-        self._xy_m = np.empty((0, 2))
-        self._travelled_m = np.empty(0)
-        self._serving = np.empty(0, np.int64)
+        # The rows of the tick before; at first one of a vehicle that is never there.
+        self._numbers: IntArray = np.array([NOWHERE])
+        self._xy_m: FloatArray = np.zeros((1, 2))
+        self._travelled_m: FloatArray = np.zeros(1)
+        self._serving: IntArray = np.array([NOWHERE])
 
     def update(self, numbers: IntArray, xy_m: FloatArray, tick: int, up_busy: FloatArray, down_busy: FloatArray) -> Air:
         """The conditions at a tick.
@@ -112,57 +113,63 @@ class Survey:
             up_busy: (S,) share of the past tick in which the uplink of a cell carried something.
             down_busy: (S,) likewise for the downlink.
         """
-        before, moved_m = self._follow(numbers, xy_m)
-        on_road = ~np.isnan(xy_m[:, 0])
+        row = np.minimum(self._numbers.searchsorted(numbers), len(self._numbers) - 1)
+        stayed = self._numbers[row] == numbers
+        before = np.where(stayed, self._serving[row], NOWHERE)
+        moved_m, travelled_m = self._ways_m(xy_m, row, stayed)
+        off_road = np.isnan(xy_m[:, 0]).nonzero()[0]
         # Vehicles off the road are looked at where site 0 is and then struck out: no NaN reaches the models.
-        looked_at = xy_m if on_road.all() else np.where(on_road[:, None], xy_m, self._tree.data[0])
+        looked_at = xy_m
+        if len(off_road):
+            looked_at = xy_m.copy()
+            looked_at[off_road] = self._tree.data[0]
         found = self._tree.query(looked_at, k=self._ranks)
         distance_m, sites = np.asarray(found[0]), np.asarray(found[1])  # (N, k)
-        gain = self._gain(numbers, sites, distance_m, moved_m, tick)
-        gain[~on_road] = 0.0
-        order = np.argsort(-gain, axis=1, kind="stable")
-        gain = np.take_along_axis(gain, order, axis=1)
-        sites = np.take_along_axis(sites, order, axis=1)
+        gain = self._gain(numbers, sites, distance_m, moved_m, travelled_m, tick)
+        gain[off_road] = 0.0
+        rows, order = np.arange(len(numbers))[:, None], (-gain).argsort(axis=1, kind="stable")
+        gain, sites = gain[rows, order], sites[rows, order]
         serving, slot = self._budget.associate(gain, sites, before)
-        heard = gain >= self._budget.least_gain
         up_noise_w, down_noise_w = self._noise(gain, sites, serving, up_busy, down_busy)
-        self._serving = serving
+        gain = np.where(gain >= self._budget.least_gain, gain, 0.0)
+        if len(numbers):  # else the rows of before stay: of vehicles that are gone for good
+            self._numbers, self._xy_m, self._serving, self._travelled_m = numbers, xy_m, serving, travelled_m
         return Air(
             numbers=numbers,
             row=dict(zip(numbers.tolist(), range(len(numbers)), strict=True)),
             xy_m=xy_m,
             sites=sites,
-            snr_per_w=np.where(heard, gain / up_noise_w, 0.0),
-            clean_snr_per_w=np.where(heard, gain / self._budget.up_noise_w, 0.0),
-            down_snr=np.where(heard, self._radio.site_power_w * gain / down_noise_w, 0.0),
+            snr_per_w=gain / up_noise_w,
+            clean_snr_per_w=gain / self._budget.up_noise_w,
+            down_snr=self._radio.site_power_w * gain / down_noise_w,
             serving=serving,
             slot=slot,
-            changed=np.flatnonzero(serving != before),
+            changed=(serving != before).nonzero()[0],
             before=before,
         )
 
-    def _follow(self, numbers: IntArray, xy_m: FloatArray) -> tuple[IntArray, FloatArray]:
-        """Carry the serving site and the way travelled over to this tick's rows."""
-        count = len(numbers)
-        before = np.full(count, NOWHERE, np.int64)
-        travelled_m = np.zeros(count)
-        moved_m = np.zeros(count)
-        stayed = np.isin(self._numbers, numbers, assume_unique=True)
-        rows = np.searchsorted(numbers, self._numbers[stayed])
-        moved_m[rows] = np.hypot(*(xy_m[rows] - self._xy_m[stayed]).T)  # NaN: a teleport, which forgets the shadowing
-        before[rows] = self._serving[stayed]
-        travelled_m[rows] = self._travelled_m[stayed]
-        travelled_m += np.nan_to_num(moved_m)
-        self._numbers, self._xy_m, self._travelled_m = numbers, xy_m, travelled_m
-        return before, moved_m
+    def _ways_m(self, xy_m: FloatArray, row: IntArray, stayed: BoolArray) -> tuple[FloatArray, FloatArray]:
+        """(N,) way since the tick before, and since entry; zero if no fading asks for it."""
+        if self._shadow is None and not self._model.los_drawn:
+            return np.zeros(len(row)), np.zeros(len(row))
+        gap_m = xy_m - self._xy_m[row]
+        moved_m = np.where(stayed, np.hypot(gap_m[:, 0], gap_m[:, 1]), 0.0)  # NaN: a teleport, which forgets shadowing
+        travelled_m = np.where(stayed, self._travelled_m[row], 0.0) + np.where(np.isnan(moved_m), 0.0, moved_m)
+        return moved_m, travelled_m
 
     def _gain(
-        self, numbers: IntArray, sites: IntArray, distance_m: FloatArray, moved_m: FloatArray, tick: int
+        self,
+        numbers: IntArray,
+        sites: IntArray,
+        distance_m: FloatArray,
+        moved_m: FloatArray,
+        travelled_m: FloatArray,
+        tick: int,
     ) -> FloatArray:  # (N, k)
         model = self._model
         p_los = model.los_probability(distance_m)
         los = (
-            los_state(self._los_key, numbers, sites, self._travelled_m, p_los, LOS_STRETCH_M)
+            los_state(self._los_key, numbers, sites, travelled_m, p_los, LOS_STRETCH_M)
             if model.los_drawn
             else p_los > 0.5
         )
@@ -173,20 +180,20 @@ class Survey:
 
     def _noise(
         self, gain: FloatArray, sites: IntArray, serving: IntArray, up_busy: FloatArray, down_busy: FloatArray
-    ) -> tuple[FloatArray, FloatArray]:
+    ) -> tuple[FloatArray | float, FloatArray | float]:
         """Noise and, as an option, interference: that of the past tick's activity, at the positions of this one.
 
         A busy cell's sender is taken as any of its vehicles with equal chance, so a site hears from another cell its
         busy share times the mean of p g over that cell's vehicles.
         """
-        up = np.full(gain.shape, self._budget.up_noise_w)
-        down = np.full(gain.shape, self._budget.down_noise_w)
-        if self._radio.interference:
-            attached = np.bincount(serving[serving >= 0], minlength=self._sites)
-            weight = np.where(serving >= 0, up_busy[serving] / np.maximum(attached[serving], 1), 0.0)
-            foreign = sites != serving[:, None]
-            sent_w = self._radio.vehicle_power_w * weight[:, None] * gain * foreign
-            up += np.bincount(sites.ravel(), sent_w.ravel(), self._sites)[sites]
-            received_w = self._radio.site_power_w * down_busy[sites] * gain
-            down += received_w.sum(axis=1, keepdims=True) - received_w
-        return up, down
+        up_w, down_w = self._budget.up_noise_w, self._budget.down_noise_w
+        if not self._radio.interference:
+            return up_w, down_w
+        attached = np.bincount(serving[serving >= 0], minlength=self._sites)
+        weight = np.where(serving >= 0, up_busy[serving] / np.maximum(attached[serving], 1), 0.0)
+        foreign = sites != serving[:, None]
+        sent_w = self._radio.vehicle_power_w * weight[:, None] * gain * foreign
+        others_w = np.bincount(sites.ravel(), sent_w.ravel(), self._sites).astype(np.float64)[sites]
+        received_w = self._radio.site_power_w * down_busy[sites] * gain
+        rest_w: FloatArray = received_w.sum(axis=1, keepdims=True) - received_w
+        return up_w + others_w, down_w + rest_w

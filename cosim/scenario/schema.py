@@ -26,6 +26,7 @@ from cosim.scenario.radio import (
     V2vHighway,
     V2vUrban,
 )
+from cosim.scenario.reward import Reward
 from cosim.scenario.section import (
     Choice,
     Decibel,
@@ -111,6 +112,7 @@ __all__ = [
     "Radio",
     "Real",
     "ReplayMobility",
+    "Reward",
     "RoadSites",
     "Scenario",
     "Section",

@@ -4,6 +4,7 @@ from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from pydantic import Field, model_validator
 
+from cosim.scenario.reward import Reward
 from cosim.scenario.section import (
     Distribution,
     Name,
@@ -166,6 +167,7 @@ class PeriodicDecisions(Section):
     observation: Source = Field(
         "truth", description="What policies see: the truth, or what the twin last heard (mirror) or expects (forecast)."
     )
+    reward: Reward = Field(default_factory=Reward)
 
 
 class PerTaskDecisions(Section):
@@ -179,6 +181,7 @@ class PerTaskDecisions(Section):
     observation: Source = Field(
         "truth", description="What policies see: the truth, or what the twin last heard (mirror) or expects (forecast)."
     )
+    reward: Reward = Field(default_factory=Reward)
 
 
 Decisions: TypeAlias = Annotated[PeriodicDecisions | PerTaskDecisions, Field(discriminator="kind")]

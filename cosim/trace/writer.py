@@ -33,6 +33,9 @@ _TEXT_ROW_BYTE = 200  # a guess at a tuple in a list, for the bound above
 class FactWriter(Protocol):
     """Where facts go: `TraceWriter` stores them, `NullWriter` does not."""
 
+    records: bool
+    """False: nobody reads samples, and what is worked out for them alone can be left out."""
+
     def recorder(self, fact: Callable[P, Any]) -> Callable[P, None]:
         """A function with the fact's signature that records one."""
         ...
@@ -52,6 +55,8 @@ class FactWriter(Protocol):
 
 class NullWriter:
     """Records nothing."""
+
+    records = False
 
     def recorder(self, fact: Callable[P, Any]) -> Callable[P, None]:  # noqa: ARG002 - the protocol's signature
         """A function that does nothing."""
@@ -112,6 +117,8 @@ class TraceWriter:
     Raises:
         InputError: the folder is not empty or cannot be written.
     """
+
+    records = True
 
     def __init__(self, folder: Path, part_s: float) -> None:
         _claim(folder)

@@ -1,6 +1,7 @@
 """What the twin expects of tasks and queues: arrival rates with a bounded deviation are S1 eq 8-9."""
 
 from dataclasses import dataclass
+from math import isnan, nan
 
 import numpy as np
 
@@ -42,38 +43,49 @@ class DemandForecaster:
         self._quantile = section.quantile
         self._level: FloatArray = np.empty(0)  # by number, NaN: never seen
         self._trend: FloatArray = np.empty(0)
-        self._bounds: FloatArray = np.full(section.window, np.nan)
+        self._bounds: FloatArray = np.zeros(section.window)
         self._intervals = 0
 
-    def observe(self, numbers: IntArray, counts: FloatArray, interval_s: float) -> None:
-        """Takes the arrivals (N,) of an interval that ended now, zeros included."""
+    def observe(self, numbers: IntArray, counts: FloatArray, interval_s: float) -> float:
+        """Takes the arrivals (N,) of an interval that ended now, zeros included.
+
+        Returns:
+            The largest |y - forecast| of the interval; NaN if nothing had been forecast for it.
+        """
         if not len(numbers):
-            return
+            return nan
         size = int(numbers.max()) + 1
-        self._level = grown(self._level, max(size, 2 * len(self._level)) if size > len(self._level) else size, np.nan)
-        self._trend = grown(self._trend, len(self._level))
+        if size > len(self._level):
+            size = max(size, 2 * len(self._level))
+            self._level, self._trend = grown(self._level, size, np.nan), grown(self._trend, size)
         rate = counts / interval_s
         level, trend = self._level[numbers], self._trend[numbers]
-        known = ~np.isnan(level)
-        if known.any():
-            missed = np.abs(rate - np.maximum(level + trend, 0.0))[known]
-            self._bounds[self._intervals % len(self._bounds)] = np.quantile(missed, self._quantile)
+        ahead = level + trend
+        known = ~np.isnan(ahead)
+        missed = np.abs(rate - np.maximum(ahead, 0.0))
+        most = float(np.fmax.reduce(missed))
+        if not isnan(most):
+            bound = most if self._quantile == 1.0 else np.quantile(missed[known], self._quantile)
+            self._bounds[self._intervals % len(self._bounds)] = bound
             self._intervals += 1
-        smooth = np.where(known, self._weight * rate + (1.0 - self._weight) * (level + trend), rate)
-        change = np.where(known, smooth - level, 0.0)
-        self._trend[numbers] = self._trend_weight * change + (1.0 - self._trend_weight) * trend
+        smooth = np.where(known, self._weight * rate + (1.0 - self._weight) * ahead, rate)
+        if self._trend_weight:
+            change = np.where(known, smooth - level, 0.0)
+            self._trend[numbers] = self._trend_weight * change + (1.0 - self._trend_weight) * trend
         self._level[numbers] = smooth
+        return most
 
     def expected(self, numbers: IntArray, intervals_ahead: float = 1.0) -> Demand:
         """The rates (N,) of an interval to come; the next one by default."""
-        inside = numbers < len(self._level)
-        at = np.where(inside, numbers, 0)
-        level, trend = np.full(len(numbers), np.nan), np.zeros(len(numbers))
-        if len(self._level):
-            level, trend = np.where(inside, self._level[at], np.nan), np.where(inside, self._trend[at], 0.0)
-        seen = self._level[~np.isnan(self._level)]
-        usual = float(seen.mean()) if len(seen) else 0.0
-        rate = np.where(np.isnan(level), usual, level + intervals_ahead * trend)
+        if not len(numbers):
+            return Demand(np.empty(0), self.deviation_per_s)
+        size = int(numbers.max()) + 1
+        level, trend = grown(self._level, size, np.nan)[numbers], grown(self._trend, size)[numbers]
+        rate = level + intervals_ahead * trend
+        unseen = np.isnan(rate)
+        if unseen.any():
+            seen = self._level[~np.isnan(self._level)]
+            rate[unseen] = seen.mean() if len(seen) else 0.0
         return Demand(np.maximum(rate, 0.0), self.deviation_per_s)
 
     def forget(self, numbers: IntArray) -> None:
@@ -84,8 +96,7 @@ class DemandForecaster:
     @property
     def deviation_per_s(self) -> float:
         """Epsilon of S1 eq 9: the largest deviation of the window's intervals; 0 before the second interval."""
-        seen = self._bounds[~np.isnan(self._bounds)]
-        return float(seen.max()) if len(seen) else 0.0
+        return float(self._bounds.max())
 
 
 def queue_ahead(

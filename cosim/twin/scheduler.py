@@ -63,7 +63,7 @@ class Periodic:
 
     def due(self, scene: Scene) -> BoolArray:
         """See Scheduler."""
-        turn = scene.tick + scene.numbers if self._staggered else np.full(len(scene.numbers), scene.tick)
+        turn = scene.tick + scene.numbers if self._staggered else scene.tick
         due: BoolArray = scene.able & (turn % self._ticks == 0)
         return due
 

@@ -105,7 +105,7 @@ class Synchronisation:
         newest_s = np.maximum(self._mirror.generated_s(numbers), self._awaited_s[numbers])
         able = (air.serving >= 0) & (newest_s < frame.time_s)
         scene = Scene(tick, frame.time_s, numbers, frame.xy_m, air.serving, newest_s, able)
-        rows = np.flatnonzero(self._scheduler.due(scene))
+        rows = self._scheduler.due(scene).nonzero()[0]
         if len(rows):
             self._send(frame, rows[np.argsort(air.serving[rows], kind="stable")], tick)
 

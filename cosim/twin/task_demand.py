@@ -1,6 +1,6 @@
 """How many tasks vehicles will release, each and by serving site: lambda of S1 eq 9, with its deviation."""
 
-from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -10,12 +10,25 @@ from cosim.twin.demand import Demand, DemandForecaster
 from cosim.types import FloatArray, IntArray
 
 
-@dataclass(frozen=True, slots=True)
 class DemandView:
-    """What is expected of the next interval, with the bound of eq 9 on how far off it may be."""
+    """What is expected of the next interval, with the bound of eq 9 on how far off it may be.
 
-    site: Demand  # (S,)
-    vehicle: Demand  # (T,) of each task's vehicle
+    As a policy sees it at a decision epoch: each part is made when it is first asked for then.
+    """
+
+    def __init__(self, of_sites: DemandForecaster, sites: IntArray, of_vehicles: DemandForecaster, vehicles: IntArray):
+        self._of_sites, self._sites = of_sites, sites
+        self._of_vehicles, self._vehicles = of_vehicles, vehicles
+
+    @cached_property
+    def site(self) -> Demand:  # (S,)
+        """Of each site."""
+        return self._of_sites.expected(self._sites)
+
+    @cached_property
+    def vehicle(self) -> Demand:  # (T,)
+        """Of each task's vehicle."""
+        return self._of_vehicles.expected(self._vehicles)
 
 
 class TaskDemand:
@@ -50,7 +63,7 @@ class TaskDemand:
 
     def view(self, vehicles: IntArray) -> DemandView:
         """The next interval, for all sites and for the vehicles of some tasks."""
-        return DemandView(self._of_sites.expected(self._sites), self._of_vehicles.expected(vehicles))
+        return DemandView(self._of_sites, self._sites, self._of_vehicles, vehicles)
 
     def _close(self, interval: int) -> None:
         """An interval is over: compare with what was expected of it, then learn."""
@@ -58,11 +71,9 @@ class TaskDemand:
         served, vehicle = self._site[past], self._vehicle[past]
         counts = np.bincount(served[served >= 0], minlength=len(self._sites)).astype(np.float64)
         if interval > 1:
-            expected = self._of_sites.expected(self._sites)
-            self.error_per_s = float(np.abs(counts / self._interval_s - expected.rate_per_s).max())
-            self.bound_per_s = expected.deviation_per_s
-        self._of_sites.observe(self._sites, counts, self._interval_s)
+            self.bound_per_s = self._of_sites.deviation_per_s
+        self.error_per_s = self._of_sites.observe(self._sites, counts, self._interval_s)
         if len(self._here):
-            each = np.bincount(vehicle, minlength=int(self._here.max()) + 1).astype(np.float64)
+            each = np.bincount(vehicle, minlength=int(self._here[-1]) + 1).astype(np.float64)
             self._of_vehicles.observe(self._here, each[self._here], self._interval_s)
         self._time_s, self._site, self._vehicle = self._time_s[~past], self._site[~past], self._vehicle[~past]

@@ -1,0 +1,277 @@
+"""Agents by name: an algorithm, its networks and its settings, each with a default and a meaning."""
+
+import difflib
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import torch
+
+from agents.learners.choices import Choices
+from agents.learners.learner import AgentSpec, Learner, Task, Value
+from agents.learners.maddpg import Maddpg
+from agents.learners.off_policy import OffPolicy
+from agents.learners.on_policy import OnPolicy
+from agents.learners.qlearning import QLearning
+from agents.networks import METHODS, ORDERS, NetSpec, make_network, mlp_like, parameter_count
+from cosim.errors import InputError
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A number or word that `--option name=value` changes."""
+
+    default: Value
+    meaning: str
+
+
+_SMALL: Final = "ddpg-small"
+_TABULAR: Final = "q-learning"
+
+_ROWS: Final[Mapping[str, Setting]] = {
+    "components": Setting(6, "features of a row after PCA; 0: all columns, standardised"),
+    "feature_epochs": Setting(200, "epochs of random roll-outs that the features are fitted on"),
+}
+_GRADIENT: Final[Mapping[str, Setting]] = {
+    "lr": Setting(1e-4, "learning rate of the actor, or of the one network"),
+    "critic_lr": Setting(2e-4, "learning rate of the critic"),
+    "batch": Setting(4, "rows of a gradient step"),
+    "reward_clip": Setting(10.0, "bound on a task's reward, in its median size under random decisions"),
+    "hidden": Setting("64,64", "widths of a classical actor's hidden layers"),
+    "critic_hidden": Setting("64,64", "widths of the critic's hidden layers"),
+}
+_REPLAY: Final[Mapping[str, Setting]] = {
+    "buffer": Setting(1_000_000, "transitions that are remembered"),
+    "updates": Setting(1, "gradient steps after each epoch"),
+    "tau": Setting(0.005, "part by which target networks follow at a step"),
+    "warmup_epochs": Setting(40, "epochs of random actions before the first step"),
+}
+_CIRCUIT: Final[Mapping[str, Setting]] = {
+    "circuit": Setting("zz", "encoding and layers of the quantum network"),
+    "qubits": Setting(6, "qubits; as many as the features for encodings of one feature a qubit"),
+    "layers": Setting(1, "trainable layers"),
+    "order": Setting("quantum", "quantum, quantum-classical, classical-quantum or parallel"),
+}
+_NOISE: Final[Mapping[str, Setting]] = {
+    "noise_sigma": Setting(0.2, "step of the exploration noise"),
+    "noise_theta": Setting(0.15, "its pull to zero: below 1 Ornstein-Uhlenbeck, 1 white"),
+    "epsilon": Setting(0.1, "part of the rows whose option scores are drawn uniformly"),
+}
+_TWIN_DELAYED: Final[Mapping[str, Setting]] = {
+    **_NOISE,
+    "noise_theta": Setting(1.0, "pull of the noise to zero: below 1 Ornstein-Uhlenbeck, 1 white"),
+    "policy_delay": Setting(2, "critic steps for each step of the actor"),
+    "target_noise": Setting(0.2, "noise on the target's action"),
+    "target_noise_clip": Setting(0.5, "its bound"),
+}
+_SOFT: Final[Mapping[str, Setting]] = {
+    "entropy": Setting("auto", "entropy coefficient: auto, auto_0.1 to begin with 0.1, or a number"),
+}
+_GREEDY: Final[Mapping[str, Setting]] = {
+    "epsilon": Setting(0.05, "part of the rows that explore in the end"),
+    "epsilon_epochs": Setting(2000, "epochs until then, from 1 linearly"),
+}
+_PROXIMAL: Final[Mapping[str, Setting]] = {
+    "rollout_rows": Setting(256, "rows to collect before an update; whole episodes"),
+    "passes": Setting(10, "passes over them"),
+    "gae_lambda": Setting(0.95, "lambda of generalised advantage estimation"),
+    "clip": Setting(0.2, "bound on the change of a probability"),
+    "entropy": Setting(0.0, "weight of the entropy in the loss"),
+    "log_std": Setting(-0.5, "first log deviation of the values"),
+    "lr": Setting(3e-4, "learning rate of the actor"),
+    "critic_lr": Setting(1e-3, "learning rate of the critic"),
+    "batch": Setting(64, "rows of a gradient step"),
+}
+_MULTI_AGENT: Final[Mapping[str, Setting]] = {
+    **_NOISE,
+    "shared": Setting(True, "one actor for the agents of all sites; false: one each"),
+    "embedding": Setting(64, "numbers that the critics keep of each site's rows"),
+}
+_TABLE: Final[Mapping[str, Setting]] = {
+    "components": Setting(3, "features of a row after PCA"),
+    "bins": Setting(4, "classes of each feature"),
+    "decay": Setting(0.6, "learning rate of a cell after n visits: n^-decay"),
+    "warmup_epochs": Setting(40, "epochs of random actions that the classes are fitted on"),
+    **_GREEDY,
+}
+_METHOD: Final[Mapping[str, Setting]] = {
+    "method": Setting("backprop", "gradient of the circuit: backprop, parameter-shift or rotosolve"),
+}
+_TRAINED_BY_METHOD: Final = ("q-ddpg", "q-td3")
+_SETTINGS: Final[Mapping[str, Mapping[str, Setting]]] = {
+    "ddpg": {**_ROWS, **_GRADIENT, **_REPLAY, **_NOISE},
+    "td3": {**_ROWS, **_GRADIENT, **_REPLAY, **_TWIN_DELAYED},
+    "sac": {**_ROWS, **_GRADIENT, **_REPLAY, **_SOFT},
+    "dqn": {**_ROWS, **_GRADIENT, **_REPLAY, **_GREEDY},
+    "ppo": {**_ROWS, **_GRADIENT, **_PROXIMAL},
+    "maddpg": {**_ROWS, **_GRADIENT, **_REPLAY, **_MULTI_AGENT},
+    _TABULAR: {**_ROWS, **_TABLE},
+}
+_MAKERS: Final[Mapping[str, Callable[[AgentSpec, Task, int], Learner]]] = {
+    "ddpg": OffPolicy,
+    "td3": OffPolicy,
+    "sac": OffPolicy,
+    "dqn": Choices,
+    "ppo": OnPolicy,
+    "maddpg": Maddpg,
+    _TABULAR: QLearning,
+}
+
+
+def agent_names() -> list[str]:
+    """Quantum agents, each followed by its classical twin; last the table."""
+    names = [name for algorithm in _MAKERS if algorithm != _TABULAR for name in (f"q-{algorithm}", algorithm)]
+    names.insert(names.index("ddpg") + 1, _SMALL)
+    return [*names, _TABULAR]
+
+
+def agent_settings(name: str) -> Mapping[str, Setting]:
+    """Settings of an agent with their defaults and meanings.
+
+    Raises:
+        InputError: no such agent.
+    """
+    if name not in agent_names():
+        near = difflib.get_close_matches(name, agent_names(), n=1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        raise InputError(f"--agent {name}: no such agent; {hint}use {', '.join(agent_names())}")
+    settings = dict(_SETTINGS[_algorithm(name)])
+    if _is_quantum(name) or name == _SMALL:
+        settings.update(_CIRCUIT)
+    if name in _TRAINED_BY_METHOD:
+        settings.update(_METHOD)
+    return settings
+
+
+def agent_spec(name: str, options: Mapping[str, Any]) -> AgentSpec:
+    """The agent with some settings changed.
+
+    Args:
+        name: from `agent_names`.
+        options: values, or their text as it comes from a command line.
+
+    Raises:
+        InputError: no such agent or setting, or a value of the wrong kind.
+    """
+    known = agent_settings(name)
+    settings: dict[str, Value] = {key: setting.default for key, setting in known.items()}
+    for key, value in options.items():
+        if key not in known:
+            near = difflib.get_close_matches(key, list(known), n=1)
+            hint = f"did you mean {near[0]}? " if near else ""
+            raise InputError(f"--option {key}: {name} has no such setting; {hint}use {', '.join(known)}")
+        settings[key] = _value(name, key, value, known[key].default)
+    _check_ranges(name, settings)
+    if name == _TABULAR:
+        return AgentSpec(name, _TABULAR, None, None, settings)
+    hidden, critic_hidden = (_widths(name, key, str(settings[key])) for key in ("hidden", "critic_hidden"))
+    actor = NetSpec(kind="mlp", hidden=hidden)
+    if "circuit" in settings:
+        actor = _quantum(settings, hidden)
+    return AgentSpec(name, _algorithm(name), actor, NetSpec(kind="mlp", hidden=critic_hidden), settings)
+
+
+def _quantum(settings: Mapping[str, Value], hidden: tuple[int, ...]) -> NetSpec:
+    alone = settings["order"] == "quantum"
+    return NetSpec(
+        kind="quantum" if alone else "hybrid",
+        hidden=hidden,
+        circuit=str(settings["circuit"]),
+        qubits=int(settings["qubits"]),
+        layers=int(settings["layers"]),
+        order=ORDERS[0] if alone else str(settings["order"]),
+    )
+
+
+def make_learner(spec: AgentSpec, task: Task, seed: int) -> Learner:
+    """A fresh learner; equal arguments give learners with equal weights."""
+    return _MAKERS[spec.algorithm](_sized(spec, task), task, seed)
+
+
+def _sized(spec: AgentSpec, task: Task) -> AgentSpec:
+    """For `ddpg-small`, the MLP whose trainable parameters are nearest in number to the quantum actor's."""
+    if spec.name != _SMALL or spec.actor is None:
+        return spec
+    inputs, outputs = task.features.count, task.values
+    quantum = make_network(spec.actor, inputs, outputs, torch.Generator().manual_seed(0))
+    return replace(spec, actor=mlp_like(parameter_count(quantum), inputs, outputs))
+
+
+def _algorithm(name: str) -> str:
+    return name if name == _TABULAR else name.removeprefix("q-").removesuffix("-small")
+
+
+def _is_quantum(name: str) -> bool:
+    return name.startswith("q-") and name != _TABULAR
+
+
+def _value(agent: str, key: str, value: Any, default: Value) -> Value:
+    """The value as the kind that the default has."""
+    text = str(value).strip()
+    kind = type(default)
+    try:
+        if kind is bool:
+            return {"true": True, "false": False}[text.lower()]
+        if kind is int:
+            number = float(text)
+            if isinstance(value, bool) or not number.is_integer():
+                raise ValueError
+            return int(number)
+        if kind is float:
+            number = float(text)
+            if isinstance(value, bool) or not math.isfinite(number):
+                raise ValueError
+            return number
+    except (ValueError, KeyError):
+        wanted = {bool: "true or false", int: "a whole number"}.get(kind, "a number")
+        raise InputError(f"--option {key}={text}: is not {wanted}; {agent} has {key}={default} by default") from None
+    return text
+
+
+_POSITIVE: Final = frozenset(
+    {"feature_epochs", "batch", "buffer", "qubits", "layers", "passes", "rollout_rows", "policy_delay"}
+    | {"lr", "critic_lr", "clip", "reward_clip", "tau", "noise_theta", "embedding", "bins", "decay"}
+)
+_AT_MOST_ONE: Final = frozenset({"tau", "epsilon", "gae_lambda", "noise_theta", "decay"})
+_ANY_SIGN: Final = frozenset({"log_std"})
+
+
+def _check_ranges(agent: str, settings: Mapping[str, Value]) -> None:
+    for key, value in settings.items():
+        if isinstance(value, str | bool):
+            continue
+        if key in _POSITIVE and value <= 0:
+            raise InputError(f"--option {key}={value}: {agent} needs it above 0; the default is fine")
+        if key not in _ANY_SIGN and value < 0:
+            raise InputError(f"--option {key}={value}: {agent} needs it at least 0; the default is fine")
+        if key in _AT_MOST_ONE and value > 1:
+            raise InputError(f"--option {key}={value}: {agent} needs it at most 1; the default is fine")
+    if settings.get("batch") == 1 and _algorithm(agent) == "ppo":
+        raise InputError(f"--option batch=1: {agent} normalises advantages over a batch; give at least 2")
+    if settings.get("method", METHODS[0]) not in METHODS:
+        raise InputError(f"--option method={settings['method']}: is not known; use {', '.join(METHODS)}")
+    if settings.get("order", "quantum") not in ("quantum", *ORDERS):
+        raise InputError(f"--option order={settings['order']}: is not known; use quantum, {', '.join(ORDERS)}")
+    entropy = settings.get("entropy")
+    if isinstance(entropy, str) and not _is_entropy(entropy):
+        raise InputError(f"--option entropy={entropy}: give auto, auto_0.1 or a number")
+
+
+def _is_entropy(text: str) -> bool:
+    number = text.removeprefix("auto_") if text != "auto" else "1"
+    try:
+        value = float(number)
+    except ValueError:
+        return False
+    return math.isfinite(value) and (value > 0.0 if text.startswith("auto") else value >= 0.0)
+
+
+def _widths(agent: str, key: str, text: str) -> tuple[int, ...]:
+    try:
+        widths = tuple(int(part) for part in text.split(",") if part.strip())
+    except ValueError:
+        widths = (0,)
+    if any(width < 1 for width in widths):
+        raise InputError(f"--option {key}={text}: {agent} needs widths like 64,64; leave it empty for none")
+    return widths

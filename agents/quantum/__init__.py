@@ -1,0 +1,1 @@
+"""Parametrised quantum circuits, simulated: their definitions, their engine, their ways of training."""

@@ -1,0 +1,148 @@
+"""Search of the best option by amplitude amplification: Grover's step, and minimum search after Duerr and Hoyer.
+
+Both are simulated classically: the simulator knows all of a row's values, and what it reports is how often a quantum
+computer would have asked the oracle. It saves no time here.
+"""
+
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from cosim.types import BoolArray, FloatArray, IntArray
+
+_GROWTH: Final = 6.0 / 5.0
+"""Factor of the schedule; Boyer et al. allow anything between 1 and 4/3."""
+
+
+class Found(NamedTuple):
+    """What a search of T tables ended with."""
+
+    choice: IntArray  # (T,) column
+    oracle_calls: IntArray  # (T,)
+
+
+def amplify(marked: BoolArray, iterations: IntArray | int) -> FloatArray:  # (..., N)
+    """Amplitudes after Grover iterations on the uniform superposition of N items.
+
+    One iteration is two lines on real amplitudes: the oracle turns the sign of the marked ones, the diffusion
+    2|s><s| - 1 mirrors all at their mean, a -> 2 mean(a) - a (Grover, STOC 1996).
+
+    Args:
+        marked: (..., N) what the oracle marks.
+        iterations: (...,) for each row, or one number for all.
+    """
+    wanted = np.broadcast_to(np.asarray(iterations), marked.shape[:-1])[..., None]
+    amplitude: FloatArray = np.full(marked.shape, 1.0 / np.sqrt(marked.shape[-1]))
+    for turn in range(int(wanted.max(initial=0))):
+        flipped = np.where(marked, -amplitude, amplitude)
+        amplitude = np.where(turn < wanted, 2.0 * flipped.mean(axis=-1, keepdims=True) - flipped, amplitude)
+    return amplitude
+
+
+def success_probability(iterations: IntArray | int, marked: IntArray | int, size: int) -> FloatArray:
+    """Probability that a measurement gives a marked item: sin^2((2 k + 1) theta), sin(theta) = sqrt(m / N).
+
+    Args:
+        iterations: k.
+        marked: m, how many of the N items the oracle marks; broadcasts with `iterations`.
+        size: N.
+    """
+    theta = np.arcsin(np.sqrt(np.asarray(marked) / size))
+    probability: FloatArray = np.sin((2.0 * np.asarray(iterations) + 1.0) * theta) ** 2
+    return probability
+
+
+def best_iterations(marked: IntArray | int, size: int) -> IntArray:
+    """The fewest iterations with the largest `success_probability` before it falls again; 0 if nothing is marked.
+
+    The whole number next to pi / (4 theta) - 1/2. As theta >= sqrt(m / N), it never exceeds floor(pi/4 sqrt(N / m)),
+    the cap that S3 sets.
+    """
+    count = np.asarray(marked)
+    theta = np.arcsin(np.sqrt(np.maximum(count, 1) / size))
+    turns = np.ceil(np.pi / (4.0 * theta) - 1.0 - 1e-12)  # a half rounds down: the same probability for less
+    best: IntArray = np.where(count > 0, turns, 0.0).astype(np.int64)
+    return best
+
+
+def search_budget(size: int) -> int:
+    """Oracle calls after which the minimum of N items is found with probability 1/2 or more: 22.5 sqrt(N) + 1.4 lg^2 N.
+
+    Source: Duerr and Hoyer, arXiv quant-ph/9607014, theorem 1; a proven bound, far above the usual need.
+    """
+    return int(np.ceil(22.5 * np.sqrt(size) + 1.4 * np.log2(size) ** 2))
+
+
+def search_actions(values: FloatArray, mask: BoolArray, rng: np.random.Generator, repetitions: int = 1) -> Found:
+    """The column of the smallest value in each row, found as a quantum computer would (Duerr and Hoyer 1996).
+
+    The M options are padded to N = 2^beta items; padding, masked options and NaN are worth +inf. Best so far is first
+    a feasible option at random. The oracle marks the items **at least** as good as the best so far (S3; Duerr and Hoyer
+    mark only better ones: then nothing is left to mark at the end, here the best itself). How many that are is unknown,
+    so that the number of iterations j is drawn from 0..ceil(l)-1 and l grows from 1 by 6/5 up to sqrt(N) with every
+    measurement that brings nothing better, and starts again at 1 with every one that does (Boyer, Brassard, Hoyer and
+    Tapp, arXiv quant-ph/9605034). A measurement costs j oracle calls and one more to look at the item it gave. A search
+    ends with the measurement that spends `search_budget`. It may miss the minimum, always gives a feasible option, and
+    takes any of equals.
+
+    Args:
+        values: (T, M) to be minimised.
+        mask: (T, M) feasible options.
+        rng: of the measurements.
+        repetitions: searches of each row, one after the other, of which the best counts.
+
+    Returns:
+        Column and oracle calls of each row; column 0 and no calls for a row without any feasible option.
+    """
+    rows, options = values.shape
+    size = 1 << max(options - 1, 0).bit_length()
+    items = np.full((rows, size), np.inf)
+    items[:, :options] = np.where(mask & ~np.isnan(values), values, np.inf)
+    usable = np.zeros((rows, size), dtype=np.bool_)
+    usable[:, :options] = mask
+    some = np.logical_or.reduce(mask, axis=1)
+    choice, calls = np.zeros(rows, dtype=np.int64), np.zeros(rows, dtype=np.int64)
+    least = np.full(rows, np.inf)
+    for _ in range(repetitions):
+        column, spent = _search(items, usable, some, rng)
+        value = np.take_along_axis(items, column[:, None], axis=1)[:, 0]
+        better = some & (value <= least)
+        choice[better], least[better] = column[better], value[better]
+        calls += spent
+    return Found(choice, calls)
+
+
+def _search(
+    items: FloatArray, usable: BoolArray, some: BoolArray, rng: np.random.Generator
+) -> tuple[IntArray, IntArray]:
+    """One search of every row at once: a turn of the loop is a measurement in each row that still searches."""
+    rows, size = items.shape
+    best = np.argmax(np.where(usable, rng.random(items.shape), -1.0), axis=1)
+    calls = np.zeros(rows, dtype=np.int64)
+    if size == 1:
+        return best, calls
+    bound = np.ones(rows)
+    budget = search_budget(size)
+    active = np.flatnonzero(some)
+    while len(active):
+        values = items[active]
+        least = np.take_along_axis(values, best[active, None], axis=1)
+        iterations = np.floor(rng.random(len(active)) * np.ceil(bound[active])).astype(np.int64)
+        measured = _measure(values <= least, iterations, rng)
+        calls[active] += iterations + 1
+        better = np.take_along_axis(values, measured[:, None], axis=1)[:, 0] < least[:, 0]
+        best[active] = np.where(better, measured, best[active])
+        bound[active] = np.where(better, 1.0, np.minimum(_GROWTH * bound[active], np.sqrt(size)))
+        active = active[calls[active] < budget]
+    return best, calls
+
+
+def _measure(marked: BoolArray, iterations: IntArray, rng: np.random.Generator) -> IntArray:
+    """An item of each row, drawn by the squares of its amplitudes.
+
+    These stay equal among the marked and among the others, so that the closed form stands for `amplify`.
+    """
+    rows, size = marked.shape
+    hit = rng.random(rows) < success_probability(iterations, marked.sum(axis=1), size)
+    drawn: IntArray = np.argmax(np.where(marked == hit[:, None], rng.random((rows, size)), -1.0), axis=1)
+    return drawn

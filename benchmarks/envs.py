@@ -1,0 +1,137 @@
+"""Steps per second of the learning environments, and what a second process adds.
+
+Everything is decided by the rule of least latency. S1 is the small case of paper S1, three vehicles; the city is the
+Manhattan grid of `benchmarks/city.py` with SUMO's traffic recorded once and replayed. A step answers one decision
+epoch; of a city's there are about a thousand tasks in each. Rounds are interleaved, wall clock, medians.
+"""
+
+import argparse
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+from city import WARM_S, scenario
+
+
+def rates(steps: Callable[[], tuple[int, int]]) -> tuple[float, float]:
+    """Steps and decided tasks per second of wall clock."""
+    began = time.perf_counter()
+    count, tasks = steps()
+    passed_s = time.perf_counter() - began
+    return count / passed_s, tasks / passed_s
+
+
+def bare(plan: Any) -> tuple[int, int]:
+    """A simulation turned by hand."""
+    from cosim.decision import Action
+    from cosim.simulation import Simulation
+
+    steps = tasks = 0
+    with closing(Simulation(plan)) as simulation:
+        while (epoch := simulation.advance()) is not None:
+            simulation.decide(Action(epoch.observation.expected_s.argmin(axis=1)))
+            steps, tasks = steps + 1, tasks + len(epoch.observation)
+    return steps, tasks
+
+
+def looped(loop: Any) -> tuple[int, int]:
+    """An episode of `cosim.envs.loop.Loop`."""
+    from cosim.decision import Action
+
+    steps = tasks = 0
+    waiting = loop.reset()
+    while waiting is not None:
+        tasks += len(waiting.observation)
+        waiting = loop.step(Action(waiting.observation.expected_s.argmin(axis=1))).following
+        steps += 1
+    return steps, tasks
+
+
+def greedy(loop: Any, rows: int) -> Callable[[Any], Any]:
+    """The rule on flat observations (..., rows (F + 1)): the option whose column `latency` is lowest."""
+    latency = [place for place, name in enumerate(loop.columns) if name.endswith(".latency")]
+
+    def act(seen: Any) -> Any:
+        tasks = seen.reshape(*seen.shape[:-1], rows, -1)
+        values = np.ones((*tasks.shape[:-1], len(loop.knobs.names)), np.float32)
+        values[..., : len(latency)] = -tasks[..., latency] / 4.0
+        return values.reshape(*seen.shape[:-1], -1)
+
+    return act
+
+
+def gym(env: Any) -> tuple[int, int]:
+    """An episode of `cosim/Offloading-v0`."""
+    act = greedy(env.unwrapped.loop, env.unwrapped.rows)
+    seen, info = env.reset()
+    steps = tasks = 0
+    over = False
+    while not over:
+        tasks += len(info["tasks"])
+        seen, _, terminated, truncated, info = env.step(act(seen))
+        steps, over = steps + 1, terminated or truncated
+    return steps, tasks
+
+
+def vector(envs: Any, act: Callable[[Any], Any], steps: int) -> tuple[int, int]:
+    """Steps of all environments of an AsyncVectorEnv; the tasks are not counted."""
+    seen, _ = envs.reset(seed=1)
+    for _ in range(steps):
+        seen = envs.step(act(seen))[0]
+    return steps * envs.num_envs, 0
+
+
+def main() -> None:
+    """Print the table."""
+    import gymnasium
+
+    import cosim.envs  # noqa: F401 - registers the environment
+    from cosim.envs.loop import Loop
+    from cosim.scenario.load import Loaded, load
+    from cosim.scenario.schema import Scenario
+
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=int, default=1000, help="simulated, of S1")
+    parser.add_argument("--vehicles", type=int, default=1000, help="of the city")
+    parser.add_argument("--city-seconds", type=int, default=30)
+    options = parser.parse_args()
+    short = [f"duration_s={options.seconds}", "trace.positions=false"]
+    s1 = load("s1_semantic_iov", short)
+    city = Scenario.model_validate(scenario(options.vehicles, options.city_seconds - WARM_S))
+    name, given = "cosim/Offloading-v0", {"scenario": "s1_semantic_iov", "overrides": short}
+    env, loop = gymnasium.make(name, **given), Loop(s1)
+    grid = Loop(Loaded(city, Path(), Path(), "bench"))
+    spawn = {"vectorization_mode": "async", "vector_kwargs": {"context": "spawn"}}
+    one, two = (gymnasium.make_vec(name, num_envs=count, **spawn, **given) for count in (1, 2))
+    act = greedy(loop, env.unwrapped.rows)
+    measured: dict[str, Callable[[], tuple[int, int]]] = {
+        "S1, Simulation": lambda: bare(s1.scenario),
+        "S1, Loop": lambda: looped(loop),
+        "S1, Gymnasium": lambda: gym(env),
+        "S1, vector, 1 process": lambda: vector(one, act, options.seconds),
+        "S1, vector, 2 processes": lambda: vector(two, act, options.seconds),
+        "city, Loop": lambda: looped(grid),
+    }
+    for steps in measured.values():
+        steps()  # recordings are made, and code is warm
+    rounds = [{what: rates(steps) for what, steps in measured.items()} for _ in range(options.rounds)]
+    print(f"decided by least latency, wall clock, medians of {options.rounds} interleaved rounds")
+    print(f"{'':<24} {'steps/s':>9} {'tasks/s':>9} {'of Simulation':>14}")
+    for what in measured:
+        rate, tasks = (median(found[what][part] for found in rounds) for part in (0, 1))
+        ratio = median(found[what][0] / found["S1, Simulation"][0] for found in rounds)
+        shown = f"{ratio:13.2f}x" if what.startswith("S1") else ""
+        print(f"{what:<24} {rate:9.0f} {f'{tasks:.0f}' if tasks else '':>9} {shown:>14}")
+    gain = [found["S1, vector, 2 processes"][0] / found["S1, vector, 1 process"][0] for found in rounds]
+    print(f"2 processes over 1: {median(gain):.2f}x ({min(gain):.2f} to {max(gain):.2f})")
+    for part in (env, loop, grid, one, two):
+        part.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,122 @@
+"""`cosim train`: an agent with several seeds."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cosim import console
+from cosim.commands.arguments import Json, Overrides, ScenarioName
+from cosim.commands.experiments import FirstSeed, Jobs, Seeds, told
+from cosim.commands.interrupt import asked_to_stop
+
+TRAIN = (
+    "cosim train s1_semantic_iov --agent q-ddpg --seeds 10 --out runs/s1",
+    "cosim train s1_semantic_iov --agent ddpg --episodes 100 --option batch=16",
+    "cosim train --agents",
+    "cosim train --settings q-ddpg",
+    "cosim compare s1_semantic_iov --policies greedy-latency,runs/s1/q-ddpg --seeds 10",
+)
+
+
+def _list(wanted: bool) -> None:
+    if not wanted:
+        return
+    from cosim.experiments.contenders import need_learning
+    from cosim.experiments.training import agents
+
+    need_learning("cosim train")
+    console.say_table(agents(), ("agent", "made of"))
+    raise typer.Exit
+
+
+def _tell_settings(agent: str | None) -> None:
+    if agent is None:
+        return
+    from cosim.experiments.contenders import need_learning
+    from cosim.experiments.training import settings
+
+    need_learning("cosim train")
+    console.say_table(settings(agent), ("option", "default", "meaning"))
+    raise typer.Exit
+
+
+def train(
+    scenario: ScenarioName,
+    agent: Annotated[str, typer.Option(metavar="NAME", help="As q-ddpg; see --agents.")],
+    seeds: Seeds = 10,
+    first_seed: FirstSeed = 1,
+    episodes: Annotated[int, typer.Option(min=1, max=10_000_000, metavar="N", help="Of each seed.")] = 500,
+    epochs: Annotated[int, typer.Option(min=1, max=10_000_000, metavar="N", help="Decisions of an episode.")] = 20,
+    options: Annotated[list[str] | None, typer.Option("--option", metavar="KEY=VALUE", help="Of the agent.")] = None,
+    overrides: Overrides = None,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Under runs/ by default.")] = None,
+    checkpoint_every: Annotated[int, typer.Option(min=1, metavar="N", help="Episodes between checkpoints.")] = 10,
+    jobs: Jobs = None,
+    json: Json = False,
+    _: Annotated[bool, typer.Option("--agents", callback=_list, is_eager=True, help="List the agents.")] = False,
+    __: Annotated[
+        str | None,
+        typer.Option(
+            "--settings", metavar="NAME", callback=_tell_settings, is_eager=True, help="List an agent's options."
+        ),
+    ] = None,
+) -> None:
+    """Train an agent on a scenario, with several seeds side by side.
+
+    Each seed has a folder DIR/AGENT/seedK with its checkpoint, curve.csv and TensorBoard events. The same command goes
+    on where it was stopped, and trains on if it asks for more episodes; the folder DIR/AGENT is a policy.
+    """
+    from cosim.commands.watching import watching
+    from cosim.errors import RunError
+    from cosim.experiments import training
+    from cosim.experiments.contenders import need_learning
+    from cosim.experiments.jobs import cores
+    from cosim.scenario.load import load
+
+    need_learning("cosim train")
+    loaded = load(scenario, overrides or [])
+    folder = out or Path("runs") / f"train-{loaded.run_id}"
+    chosen, numbers = _options(options or []), range(first_seed, first_seed + seeds)
+    planned = training.trainings(loaded, agent, chosen, numbers, episodes, epochs, checkpoint_every, folder)
+    try:
+        trained = training.train_all(planned, jobs or cores(), watching)
+    except (Exception, KeyboardInterrupt) as error:
+        if not isinstance(error, KeyboardInterrupt) and not asked_to_stop():
+            raise
+        told_so = (
+            f"interrupted; what is trained so far is kept in {folder / agent}; run the same command again to go on"
+        )
+        raise RunError(told_so) from None
+    curves = training.read_curves(planned)
+    final = training.final(curves, epochs)
+    picture = folder / agent / "curves.png"
+    training.draw(picture, planned, curves)
+    if json:
+        console.say_json({"folder": folder / agent, "trained": trained, "picture": picture, "final": final})
+        return
+    last = min(training.LAST, curves["reward"].shape[1])
+    skipped = seeds - trained
+    before = f", {skipped} of them trained before" if skipped else ""
+    console.say(
+        f"{loaded.scenario.name}, agent {agent}, {seeds} seeds{before}; the last {last} of {episodes} episodes\n"
+    )
+    console.say_table(
+        [(name, *told(one), one.unit) for name, one in final.items()], ("figure", "IQM", "low", "high", "unit")
+    )
+    console.say("")
+    console.say_table([("agents", str(folder / agent)), ("curves", str(picture))])
+
+
+def _options(settings: list[str]) -> dict[str, Any]:
+    """KEY=VALUE as data, the value read as in a scenario."""
+    from cosim.errors import InputError
+    from cosim.scenario.document import parse, shown
+
+    found: dict[str, Any] = {}
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        if not key or not equals or key in found:
+            raise InputError(f"--option {shown(setting)}: is not KEY=VALUE, or given twice; write --option batch=16")
+        found[key] = parse(text, f"--option {shown(setting, 100)}", numbered=False).data
+    return found

@@ -1,0 +1,170 @@
+"""What one waiting task looks like to a learner: paper S1's state (eq 20) as named columns of order one.
+
+A quantity that is never 0 stands as its order of magnitude, log10(x / unit); one that can be 0 as log10(1 + x / unit);
+both are cut to [-LIMIT, LIMIT]. So a neural network needs no further scaling, and a scenario's own range can be fitted
+later. Eq 20 has latency and energy of the whole epoch; here each option has its own, which is what a decision needs.
+
+Left out: credits of validators, states of QKD links and the demand that is expected of sites, which are not of a task.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cosim.decision import Observation
+from cosim.envs.crowd import crowd, own_before
+from cosim.envs.traffic import sites_of
+from cosim.scenario.schema import Scenario
+from cosim.types import BoolArray, FloatArray, Tier
+
+LIMIT: Final = 4.0
+"""No column is larger in size."""
+
+TASK: Final[Mapping[str, str]] = {
+    "input": "log10 of the bits to send, in 100 kbit",
+    "cycles": "log10 of the cycles before any accuracy factor, in 10 million",
+    "output": "log10(1 + bits of the result, in 1 kbit)",
+    "slack": "time to the deadline: its sign times log10(1 + size, in 10 ms)",
+    "priority": "share of the other tasks of this epoch with a lower priority",
+    "tasks": "log10 of the number of tasks of this epoch",
+    "own": "log10 of the number of tasks that its vehicle has in this epoch",
+    "own_before": "log10(1 + those of them that stand before it in its vehicle's queue)",
+}
+"""Columns of each task."""
+OPTION: Final[Mapping[str, str]] = {
+    "feasible": "1 or 0",
+    "latency": "log10 of S1 eq 12-14 without the others of this epoch, with the host's queue, in 10 ms",
+    "energy": "log10 of eq 15-17 at the default power, in 1 mJ",
+    "cost": "log10 of w1 latency + (1 - w1) energy of eq 18, in 0.01",
+    "rate": "log10 of the uplink's rate beside the transfers that are active, in 10 Mbit/s",
+    "wait": "log10(1 + the host's queue, in 1 ms)",
+    "contenders": "log10(1 + other tasks of this epoch whose nearest site's cell is this option's)",
+    "keener": "log10(1 + those of them that save more cost for each second of airtime, see cosim.envs.crowd)",
+    "ahead": "log10(1 + the airtime of those, in 1 ms)",
+}
+"""Columns of each option, as `edge1.rate`."""
+KEY: Final = "key"
+"""Last but one, with a key network: log10(1 + bits in the pool of the task's vehicle, in 256 bit)."""
+DEMAND: Final = "demand"
+"""Last, with a digital twin: log10(1 + tasks that its vehicle is expected to release, each second); eq 8."""
+
+_TABLE: Final = np.array(
+    [
+        # feasible latency energy cost rate wait contenders keener ahead
+        [0, 1, 1, 1, 0, 1, 0, 0, 0],  # local
+        [1, 1, 1, 1, 1, 1, 1, 1, 1],  # edge
+        [1, 1, 1, 1, 1, 1, 1, 1, 1],  # cloud
+        [1, 1, 1, 1, 1, 1, 0, 0, 0],  # neighbour
+    ],
+    dtype=np.bool_,
+)
+"""Which columns an option of each tier has: a vehicle's own processor needs no radio, a neighbour no cell."""
+_UNITS: Final = np.array([1e-2, 1e-3, 1e-2, 1e7, 1e-3, 1.0, 1.0, 1e-3])
+_NO_BPS: Final = 1e-200
+_FROM_ONE: Final = np.array([0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0])
+
+
+def option_tiers(scenario: Scenario, folder: Path = Path()) -> tuple[Tier, ...]:
+    """The tier of each column of the scenario's observations.
+
+    Args:
+        scenario: what is run.
+        folder: relative paths of the scenario start here.
+
+    Raises:
+        InputError: the map or its sites are not there.
+    """
+    edges = min(scenario.decisions.candidates, scenario.radio.candidates)
+    if edges > 1:
+        edges = min(edges, len(sites_of(scenario, folder)))
+    sidelink = scenario.radio.sidelink
+    neighbours = 0 if sidelink is None else sidelink.max_neighbours
+    cloud = scenario.cloud is not None
+    return (Tier.LOCAL, *[Tier.EDGE] * edges, *[Tier.CLOUD] * cloud, *[Tier.NEIGHBOUR] * neighbours)
+
+
+def option_names(scenario: Scenario, folder: Path = Path()) -> tuple[str, ...]:
+    """Names of the options: local, edge1, edge2, ..., cloud, neighbour1, ..."""
+    tiers = option_tiers(scenario, folder)
+    single = {Tier.LOCAL: "local", Tier.CLOUD: "cloud"}
+    return tuple(
+        single.get(tier) or f"{tier.name.lower()}{tiers[: column + 1].count(tier)}" for column, tier in enumerate(tiers)
+    )
+
+
+def column_names(scenario: Scenario, folder: Path = Path()) -> tuple[str, ...]:
+    """Names of the F columns that `encode` gives for this scenario, in order: those of TASK, then of each option."""
+    tiers, options = option_tiers(scenario, folder), option_names(scenario, folder)
+    names = list(TASK)
+    for tier, option in zip(tiers, options, strict=True):
+        names += [f"{option}.{name}" for name, has in zip(OPTION, _TABLE[tier], strict=True) if has]
+    names += [KEY] * (scenario.keys is not None) + [DEMAND] * (scenario.twin is not None)
+    return tuple(names)
+
+
+def encode(observation: Observation) -> NDArray[np.float32]:
+    """The columns of each task, (T, F), from what a policy sees and nothing else."""
+    options = _options(observation)[:, _TABLE[observation.tier[0]]]
+    parts = [_tasks(observation), options]
+    if observation.keys is not None:
+        parts.append(np.log10(1.0 + observation.keys.vehicle_bit / 256.0)[:, None])
+    if observation.demand is not None:
+        parts.append(np.log10(1.0 + observation.demand.vehicle.rate_per_s)[:, None])
+    columns = np.concatenate(parts, axis=1)
+    np.minimum(columns, LIMIT, out=columns)
+    return np.maximum(columns, -LIMIT, out=columns).astype(np.float32)
+
+
+def option_mask(observation: Observation) -> BoolArray:
+    """What may be chosen, (T, M); a task without any feasible option may stay in its vehicle, column 0."""
+    mask = observation.feasible.copy()
+    mask[:, 0] |= ~mask.any(axis=1)
+    return mask
+
+
+def _tasks(observation: Observation) -> FloatArray:
+    """(T, len(TASK))."""
+    count = len(observation)
+    slack = (observation.deadline_s - observation.time_s) / 1e-2
+    before, own = own_before(observation.vehicle)
+    columns = np.ones((count, len(TASK)))
+    columns[:, 0] = observation.input_bit / 1e5
+    columns[:, 1] = observation.cycles / 1e7
+    columns[:, 2] += observation.output_bit / 1e3
+    columns[:, 3] += np.abs(slack)
+    columns[:, 5] = count
+    columns[:, 6] = own
+    columns[:, 7] += before
+    np.log10(columns, out=columns)
+    columns[:, 3] = np.copysign(columns[:, 3], slack)
+    priority = observation.priority
+    columns[:, 4] = np.sort(priority).searchsorted(priority) / max(1, count - 1)
+    return columns
+
+
+def _options(observation: Observation) -> FloatArray:
+    """(T, M, len(OPTION)), also those that an option of its tier does not have."""
+    weight, core_hz, work_cycles = observation.latency_weight, observation.core_hz, observation.work_cycles
+    found = np.empty((*observation.tier.shape, len(OPTION)))
+    # A vehicle's own processor has infinite rates; one over the air may have none, and sending then takes for ever.
+    airtime_s = observation.input_bit[:, None] / np.maximum(observation.alone_bps, _NO_BPS)
+    result_s = observation.output_bit[:, None] / np.maximum(observation.downlink_bps, _NO_BPS)
+    latency_s = airtime_s + observation.wire_s + observation.wait_s + work_cycles / core_hz + result_s
+    paid = observation.tier % Tier.NEIGHBOUR == Tier.LOCAL  # by vehicles: their own processor or a neighbour's
+    energy_j = observation.power_w[:, None] * airtime_s + paid * observation.kappa * core_hz * core_hz * work_cycles
+    found[..., 0] = observation.feasible
+    found[..., 1] = latency_s
+    found[..., 2] = energy_j
+    found[..., 3] = weight * latency_s + (1.0 - weight) * energy_j
+    found[..., 4] = observation.uplink_bps
+    found[..., 5] = observation.wait_s
+    found[..., 6], found[..., 7], found[..., 8] = crowd(observation, found[..., 3], airtime_s)
+    sizes = found[..., 1:]
+    sizes /= _UNITS
+    sizes += _FROM_ONE
+    with np.errstate(divide="ignore"):
+        np.log10(sizes, out=sizes)
+    return found

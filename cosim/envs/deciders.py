@@ -1,0 +1,48 @@
+"""Which agent decides a waiting task when several share a scenario: the one at its site, or the one of its vehicle."""
+
+import heapq
+
+import numpy as np
+
+from cosim.decision import Observation
+from cosim.types import IntArray, Tier
+
+
+def deciding_site(observation: Observation) -> IntArray:
+    """Site that decides each task, (T,): the first feasible edge option's, which has the strongest signal.
+
+    Site 0 decides for the tasks that no edge host can take.
+    """
+    edge = (observation.tier == Tier.EDGE) & observation.feasible
+    first = edge.argmax(axis=1)
+    site: IntArray = np.where(edge.any(axis=1), observation.target[np.arange(len(observation)), first], 0)
+    return site
+
+
+class Seats:
+    """Numbers that vehicles hold while they are on the map: always the lowest that is free.
+
+    They come and go when `update` is told, vehicles that come together in the order of their numbers. One that came
+    and left between two calls never had a seat.
+    """
+
+    def __init__(self) -> None:
+        self._seat: dict[int, int] = {}
+        self._free: list[int] = []
+
+    def update(self, present: IntArray) -> None:
+        """Take the seats of those who left, then give seats to those who came.
+
+        Args:
+            present: numbers of the vehicles on the map, in increasing order.
+        """
+        here = frozenset(present.tolist())
+        for vehicle in [vehicle for vehicle in self._seat if vehicle not in here]:
+            heapq.heappush(self._free, self._seat.pop(vehicle))
+        for vehicle in present.tolist():
+            if vehicle not in self._seat:
+                self._seat[vehicle] = heapq.heappop(self._free) if self._free else len(self._seat)
+
+    def of(self, vehicles: IntArray) -> IntArray:
+        """The seats of vehicles that are on the map."""
+        return np.array([self._seat[vehicle] for vehicle in vehicles.tolist()], np.int64)

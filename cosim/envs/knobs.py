@@ -1,0 +1,147 @@
+"""From a learner's numbers to the knobs of an action: paper S1's action [B, p, alpha] (eq 21) and its likes."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cosim.decision import Action, Observation
+from cosim.envs.columns import option_mask, option_names
+from cosim.envs.traffic import sites_of
+from cosim.qkd.layout import key_layout
+from cosim.scenario.schema import Scenario
+from cosim.types import BoolArray, FloatArray, IntArray
+
+LEVELS: Final = (0.1, 0.4, 1.0)
+"""Transmit powers that a discrete learner may choose, as parts of the highest."""
+LEAST: Final = 0.2
+"""Part of the highest share or power that a learner's lowest number means: less would stall a task, not save."""
+_LEAST_DETECTOR: Final = 1e-6
+
+Values = NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Knobs:
+    """What a scenario hands over, as A numbers for each task and a few for the network, all in [-1, 1]."""
+
+    options: int
+    """M, columns of the observation."""
+    names: tuple[str, ...]
+    """Of the A values of a task, as "target.edge1", "share", "power", "cpu_share"."""
+    levels: tuple[float, ...]
+    """Powers that a discrete choice has, as parts of the highest; empty where the power is not handed over."""
+    links: int = 0
+    """QKD links whose detectors are handed over."""
+    validators: int = 0
+    """Sites, if the proposer is handed over."""
+
+    @classmethod
+    def of(cls, scenario: Scenario, folder: Path = Path()) -> "Knobs":
+        """Those of `decisions.knobs`.
+
+        Raises:
+            InputError: the map or its sites are not there.
+        """
+        given, options = scenario.decisions.knobs, option_names(scenario, folder)
+        names = [f"target.{option}" for option in options] * ("target" in given)
+        names += [name for name in ("share", "power", "cpu_share") if name in given]
+        links = validators = 0
+        if "detector" in given and scenario.keys is not None:
+            links = len(key_layout(scenario.keys.topology, sites_of(scenario, folder)).links)
+        if "proposer" in given and scenario.ledger is not None:
+            validators = len(sites_of(scenario, folder))
+        return cls(len(options), tuple(names), LEVELS if "power" in given else (), links, validators)
+
+    @property
+    def network_size(self) -> int:
+        """Numbers for the network as a whole: one for each detector, then a score for each site."""
+        return self.links + self.validators
+
+    @property
+    def choices(self) -> int:
+        """Discrete choices of a task: options, times powers; bandwidth and processor shares stay 1."""
+        return (self.options if self.targets else 1) * max(1, len(self.levels))
+
+    @property
+    def targets(self) -> bool:
+        """Whether the option is handed over."""
+        return any(name.startswith("target.") for name in self.names)
+
+    def decode(
+        self,
+        values: Values,
+        observation: Observation,
+        network: Values | None = None,
+        rows: slice = slice(None),
+    ) -> Action:
+        """The action that some numbers mean.
+
+        target: the feasible option with the highest score, the first of equals. share, power, cpu_share: linear from
+        [-1, 1] to [LEAST max, max]. Where the target is not handed over, the option of least expected latency, as the
+        simulation takes it. Numbers beyond [-1, 1] are cut; NaN is -1.
+
+        Args:
+            values: (n, A).
+            observation: T tasks.
+            network: (network_size,), if the network has knobs; nothing is turned without it.
+            rows: the n tasks that the values are for; all by default.
+        """
+        values = np.nan_to_num(np.asarray(values, float), nan=-1.0, posinf=1.0, neginf=-1.0)
+        option = self._expected(observation, rows)
+        if self.targets:
+            option = np.where(option_mask(observation)[rows], values[:, : self.options], -np.inf).argmax(axis=1)
+        turned: dict[str, Any] = {
+            name: LEAST + (1.0 - LEAST) * (np.clip(values[:, place], -1.0, 1.0) + 1.0) / 2.0
+            for place, name in enumerate(self.names)
+            if not name.startswith("target.")
+        }
+        if "power" in turned:
+            turned["power_w"] = turned.pop("power") * observation.max_power_w
+        return Action(option, **turned, **self._network(observation, network))
+
+    def decode_choice(
+        self,
+        choice: IntArray,
+        observation: Observation,
+        network: Values | None = None,
+        rows: slice = slice(None),
+    ) -> Action:
+        """The action of discrete choices: choice = option len(levels) + level.
+
+        Args:
+            choice: (n,) from 0 to choices - 1; an infeasible one is carried out as it is, `choice_mask` tells.
+            observation: T tasks.
+            network: as in `decode`.
+            rows: the n tasks.
+        """
+        option, level = np.divmod(np.asarray(choice, np.int64), max(1, len(self.levels)))
+        if not self.targets:
+            option = self._expected(observation, rows)
+        power_w = np.array(self.levels)[level] * observation.max_power_w if self.levels else None
+        return Action(option, power_w=power_w, **self._network(observation, network))
+
+    def choice_mask(self, observation: Observation) -> BoolArray:
+        """Which discrete choices are feasible, (T, choices)."""
+        mask = option_mask(observation) if self.targets else np.ones((len(observation), 1), np.bool_)
+        return np.repeat(mask, max(1, len(self.levels)), axis=1)
+
+    def _expected(self, observation: Observation, rows: slice) -> IntArray:
+        if self.targets:
+            return np.empty(0, np.int64)
+        fastest: IntArray = observation.expected_s[rows].argmin(axis=1)
+        return fastest
+
+    def _network(self, observation: Observation, network: Values | None) -> dict[str, Any]:
+        if network is None or not self.network_size:
+            return {}
+        values = np.nan_to_num(np.asarray(network, float), nan=-1.0, posinf=1.0, neginf=-1.0)
+        turned: dict[str, Any] = {}
+        if self.links:
+            turned["detector"] = np.clip((values[: self.links] + 1.0) / 2.0, _LEAST_DETECTOR, 1.0)
+        if self.validators and observation.stake is not None:
+            scores: FloatArray = np.where(observation.stake > 0, values[self.links :], -np.inf)
+            turned["proposer"] = int(scores.argmax())
+        return turned

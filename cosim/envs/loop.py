@@ -1,0 +1,300 @@
+"""One simulation turned decision by decision: rounds out, actions in, rewards when known (paper S1 eq 20-22)."""
+
+from dataclasses import dataclass, replace
+from typing import Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cosim.decision import Action, Observation, action_problem
+from cosim.envs.columns import column_names, encode, option_mask
+from cosim.envs.knobs import Knobs
+from cosim.envs.reward import NOTHING, Credit, EpochCost, Settling, charge, settle
+from cosim.envs.traffic import lasting_traffic, with_listed_sites
+from cosim.errors import InputError, RunError
+from cosim.mobility.source import MobilitySource
+from cosim.scenario.load import Loaded
+from cosim.simulation import Simulation, within
+from cosim.trace.writer import FactWriter, NullWriter
+from cosim.types import BoolArray, FloatArray, IntArray, Tier
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """Tasks that wait for a decision now: some rows of an epoch's observation, n of T."""
+
+    observation: Observation
+    rows: slice
+    features: NDArray[np.float32]  # (n, F)
+    mask: BoolArray  # (n, M)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What an answer led to."""
+
+    total: float
+    """Reward of all together."""
+    settled_task: IntArray  # (k,)
+    settled_vehicle: IntArray  # (k,)
+    settled_reward: FloatArray  # (k,)
+    following: Round | None
+    """None: the scenario's duration is over."""
+    truncated: bool
+    """The episode has had its epochs; `following` is there to look at, reset() is what comes next."""
+    costs: EpochCost
+
+
+class Loop:
+    """Episodes of a scenario, one decision after the other. The simulation, its facts and digest are as under `run`.
+
+    Rewards follow `decisions.reward`. analytic: the step that decides tells -scale (Phi(decided) - Phi(before)) minus
+    penalties, on the true state whatever the policy sees, and each task's own credit -(own + imposed) scale - penalty
+    (`cosim.cost.cost_terms`); with several rounds in an epoch, those of the tasks decided so far. realised: a step
+    tells of the tasks that have ended since the one before, each by its own cost (`cosim.envs.reward.settle`); what
+    has not ended when an episode is truncated is never told.
+
+    Args:
+        loaded: the scenario.
+        rows: tasks to decide in one round; an epoch with more is decided in several at one instant. None: all at once.
+        episode_epochs: epochs in an episode; None: until the scenario's duration is over.
+        facts: where the facts of the first episode go, the only one there may be then; `close` closes it.
+        traffic: replay: SUMO runs once, for the scenario's seed, and its recording serves all episodes
+            (`cosim.envs.traffic`); tasks, radio and synthetic traffic have the episode's seed. live: the scenario's
+            own source, with the episode's seed.
+
+    Raises:
+        InputError: the scenario names something that is not there.
+    """
+
+    def __init__(
+        self,
+        loaded: Loaded,
+        *,
+        rows: int | None = None,
+        episode_epochs: int | None = None,
+        facts: FactWriter | None = None,
+        traffic: Literal["replay", "live"] = "replay",
+    ) -> None:
+        for name, value in (("rows", rows), ("episode_epochs", episode_epochs)):
+            if value is not None and value < 1:
+                raise InputError(f"{name}={value}: must be at least 1; give None for no bound")
+        self._folder = loaded.folder
+        self.scenario = with_listed_sites(loaded.scenario, loaded.folder)
+        self.columns = column_names(self.scenario)
+        self.knobs = Knobs.of(self.scenario)
+        self._rows = rows
+        self._episode_epochs = episode_epochs
+        self._facts = facts
+        self._used = False
+        self._replays = traffic == "replay"
+        self._source: MobilitySource | None = None
+        self._plan = self.scenario.decisions.reward
+        self._simulation: Simulation | None = None
+        self._settling: Settling | None = None
+        self._epoch: _Epoch | None = None
+        self._epochs = 0
+        self._over = False
+
+    def reset(self, seed: int | None = None) -> Round:
+        """Begin an episode.
+
+        Args:
+            seed: of everything random in it; the scenario's own by default.
+
+        Raises:
+            RunError: no task waits within the scenario's duration, or the traffic broke.
+        """
+        if self._facts is not None and self._used:
+            raise InputError("facts are of one episode; make a new Loop with a writer of its own")
+        self._used = True
+        self._leave()
+        scenario = self.scenario if seed is None else self.scenario.model_copy(update={"seed": seed})
+        if self._replays and self._source is None:
+            self._source = lasting_traffic(self.scenario, self._folder)
+        facts: FactWriter = self._facts or NullWriter()
+        if self._plan.kind == "realised":
+            facts = self._settling = Settling(facts)
+        self._simulation = Simulation(scenario, facts, self._folder, self._source)
+        self._epochs = 0
+        self._advance()
+        if self._settling is not None:
+            self._settling.take()
+        first = self._round()
+        if first is None:
+            raise RunError(
+                f"no task waits for a decision within duration_s={scenario.duration_s:g}; raise it, or the arrivals"
+            )
+        return first
+
+    def step(self, action: Action) -> Step:
+        """Answer the round.
+
+        Args:
+            action: n rows; its network-wide knobs hold for the epoch, the last given.
+
+        Raises:
+            RunError: the action does not fit the round.
+        """
+        epoch, simulation = self._epoch, self._simulation
+        if epoch is None or simulation is None:
+            raise RuntimeError("no round waits; call reset()")
+        rows = epoch.take(action)
+        if self._settling is None:
+            credit, total, costs = self._charge(epoch, rows)
+        if epoch.done:
+            simulation.decide(epoch.action())
+            self._epochs += 1
+            self._advance()
+        if self._settling is not None:
+            credit, costs = settle(self._settling.take(), self.scenario.decisions.latency_weight, self._plan)
+            total = float(credit.reward.sum())
+        truncated = self._epochs == self._episode_epochs and epoch.done
+        return Step(total, *credit, self._round(), truncated, costs)
+
+    @property
+    def vehicles(self) -> IntArray:
+        """Numbers of the vehicles on the map, in increasing order."""
+        assert self._simulation is not None  # noqa: S101 - only inside an episode
+        return self._simulation.channel.air.numbers
+
+    def close(self) -> None:
+        """End the episode; its facts are complete if the scenario's duration is over. May be called twice."""
+        self._leave()
+        if self._facts is not None and self._used:
+            self._facts.close(self._over, self.scenario.duration_s if self._over else None)
+        if self._source is not None:
+            self._source.close()
+
+    # --- inside ----------------------------------------------------------------------------------------------------
+
+    def _leave(self) -> None:
+        if self._simulation is not None:
+            self._simulation.close()
+        self._simulation = self._epoch = None
+
+    def _advance(self) -> None:
+        assert self._simulation is not None  # noqa: S101 - only inside an episode
+        waiting = self._simulation.advance()
+        self._over = waiting is None
+        self._epoch = None if waiting is None else _Epoch(waiting.observation, self._rows)
+
+    def _round(self) -> Round | None:
+        return None if self._epoch is None else self._epoch.round()
+
+    def _charge(self, epoch: "_Epoch", rows: slice) -> tuple[Credit, float, EpochCost]:
+        assert self._simulation is not None  # noqa: S101 - only inside an episode
+        seen = epoch.observation
+        if epoch.true is None:
+            epoch.true = self._simulation.true_observation()
+        option, power_w, share = self._carried_out(seen, epoch.action())
+        tier = seen.tier[np.arange(len(seen)), option]
+        if epoch.true is not seen:
+            option = translated(option, seen, epoch.true)
+        found = charge(epoch.true, option, power_w, share, rows.stop, self._plan)
+        offloaded = int((tier[: rows.stop] != Tier.LOCAL).sum())
+        total, sums = found.reward(self._plan.scale), found.sums(rows.stop, offloaded)
+        credit = Credit(
+            seen.task[rows],
+            seen.vehicle[rows],
+            -self._plan.scale * (found.cost[rows] + found.imposed[rows]) - found.penalty[rows],
+        )
+        before, epoch.told = epoch.told, (total, sums)
+        return credit, total - before[0], sums.less(before[1])
+
+    def _carried_out(self, seen: Observation, action: Action) -> tuple[IntArray, FloatArray | None, FloatArray | None]:
+        """What the simulation makes of an action: option, power and share; None for the scenario's own."""
+        knobs = self.scenario.decisions.knobs
+        option = action.option if "target" in knobs else seen.expected_s.argmin(axis=1)
+        power_w, share = action.power_w, action.share
+        return (
+            option,
+            within(power_w, seen.max_power_w) if power_w is not None and "power" in knobs else None,
+            within(share, 1.0) if share is not None and "share" in knobs else None,
+        )
+
+
+_PER_TASK: Final = ("share", "power_w", "cpu_share")
+
+
+class _Epoch:
+    """An epoch on its way through its rounds: what has been decided of its T tasks."""
+
+    def __init__(self, observation: Observation, rows: int | None) -> None:
+        self.observation = observation
+        self.true: Observation | None = None
+        """The state that choices are charged on, once it was asked for."""
+        self.told = 0.0, NOTHING
+        """Reward and costs that the rounds before were told of."""
+        self._features = encode(observation)
+        self._mask = option_mask(observation)
+        self._size = len(observation) if rows is None else rows
+        self._decided = 0
+        self._action: Action | None = None
+
+    @property
+    def done(self) -> bool:
+        """Whether all tasks are decided."""
+        return self._decided == len(self.observation)
+
+    def round(self) -> Round:
+        rows = self._next()
+        return Round(self.observation, rows, self._features[rows], self._mask[rows])
+
+    def take(self, action: Action) -> slice:
+        """Note what was decided for the next tasks.
+
+        Raises:
+            RunError: it does not fit them.
+        """
+        rows, count = self._next(), len(self.observation)
+        problem = _problem(action, self.observation, rows)
+        if problem:
+            raise RunError(f"an action at t={self.observation.time_s:g} s: {problem}; correct it")
+        self._decided = rows.stop
+        if rows == slice(0, count):
+            self._action = action
+            return rows
+        before = self._action or Action(np.zeros(count, np.int64))
+        option = before.option.copy()
+        option[rows] = action.option
+        knobs = {name: self._joined(name, before, action, rows) for name in _PER_TASK}
+        detector = before.detector if action.detector is None else action.detector
+        proposer = before.proposer if action.proposer is None else action.proposer
+        self._action = Action(option, **knobs, detector=detector, proposer=proposer)
+        return rows
+
+    def action(self) -> Action:
+        """What was decided; tasks that were not have column 0."""
+        assert self._action is not None  # noqa: S101 - take() comes first
+        return self._action
+
+    def _next(self) -> slice:
+        return slice(self._decided, min(self._decided + self._size, len(self.observation)))
+
+    def _joined(self, name: str, before: Action, action: Action, rows: slice) -> FloatArray | None:
+        """The knob of all tasks, after these; the scenario's own value where nobody turned it."""
+        given, turned = getattr(before, name), getattr(action, name)
+        if given is None and turned is None:
+            return None
+        default = self.observation.power_w if name == "power_w" else np.ones(len(self.observation))
+        joined = (default if given is None else given).astype(np.float64)
+        joined[rows] = default[rows] if turned is None else turned
+        return joined
+
+
+def _problem(action: Action, observation: Observation, rows: slice) -> str | None:
+    """`action_problem` for some rows of an observation."""
+    if rows == slice(0, len(observation)):
+        return action_problem(action, observation)
+    part = replace(observation, tier=observation.tier[rows])
+    return action_problem(action, part)
+
+
+def translated(option: IntArray, seen: Observation, true: Observation) -> IntArray:
+    """Columns of the true observation with the targets that were chosen in the seen one; -1 where it has none."""
+    rows = np.arange(len(seen))
+    tier, target = seen.tier[rows, option][:, None], seen.target[rows, option][:, None]
+    same = (true.tier == tier) & (true.target == target)
+    found: IntArray = np.where(same.any(axis=1), same.argmax(axis=1), -1)
+    return found

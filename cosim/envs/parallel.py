@@ -1,0 +1,240 @@
+"""Any scenario as a PettingZoo parallel environment: an agent at each site, or one for each vehicle."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from gymnasium.spaces import Box
+from numpy.typing import NDArray
+from pettingzoo import ParallelEnv
+
+from cosim.envs.deciders import Seats, deciding_site
+from cosim.envs.loop import Loop, Round
+from cosim.envs.traffic import sites_of
+from cosim.errors import InputError
+from cosim.scenario.load import load
+from cosim.trace.writer import FactWriter
+from cosim.types import BoolArray, FloatArray, IntArray
+
+Rows = NDArray[np.float32]
+
+
+class OffloadingParallelEnv(ParallelEnv):  # type: ignore[misc]  # pettingzoo is only partly typed
+    """Agents that share a scenario's decisions, and each earn the rewards of the tasks they decided.
+
+    `agents="site"`: agent `site_j` decides the tasks whose strongest feasible edge host is at site j; those that no
+    edge host can take are site 0's. It sees up to `rows` of them at once.
+
+    `agents="vehicle"`: agent `vehicle_k` decides for the vehicle in seat k, one task at once. A vehicle takes the
+    lowest free seat when it comes and gives it back when it goes; with more vehicles than agents, seats n, n + K,
+    n + 2K, ... are all agent n's.
+
+    Tasks that do not fit are decided in further rounds at the same instant, and the simulation goes on when all of the
+    epoch are decided. An agent without a task sees absent rows, and what it answers is ignored. All agents are there
+    from the first round to the last.
+
+    An observation is `rows` times the columns of `cosim.envs.columns` and one more that is 1 for a present row; absent
+    rows are 0. An action is `rows` times the values of `cosim.envs.knobs`, in [-1, 1]; the first agent's ends with the
+    values of the network-wide knobs, of which the last round's hold. `infos[agent]` has `action_mask` (rows, options)
+    of the possible targets, and `tasks`, the numbers of the present rows' tasks.
+
+    Rewards (`decisions.reward`) follow the decision: a task's goes to the agent that decided it, also when its vehicle
+    has left and the seat is another's, for leaving early is an outcome of the decision too. What settles in one step
+    is summed; a round that is not the epoch's last gives 0. A task that ended undecided counts for nobody, as does
+    one that is still on its way when the episode ends. An analytic reward is the task's own cost and what it imposes on
+    others, so that an agent is not blind to the harm it does; summed over agents it is therefore more than the team's
+    reward of the single-agent environment.
+
+    The end of the scenario, or of `episode_epochs`, truncates all agents; nobody terminates.
+    """
+
+    metadata = {"name": "cosim_offloading_v0", "render_modes": [], "is_parallelizable": True}  # noqa: RUF012 - PettingZoo's
+    render_mode = None
+
+    def __init__(
+        self,
+        scenario: str | Path = "s1_semantic_iov",
+        overrides: Sequence[str] = (),
+        agents: Literal["site", "vehicle"] = "site",
+        *,
+        rows: int = 8,
+        slots: int = 16,
+        episode_epochs: int | None = None,
+        facts: FactWriter | None = None,
+        traffic: Literal["replay", "live"] = "replay",
+    ) -> None:
+        """Load the scenario.
+
+        Args:
+            scenario: name or file.
+            overrides: as for `cosim run --set`.
+            agents: what an agent is.
+            rows: tasks that a site's agent sees at once; a vehicle's sees one.
+            slots: agents for vehicles.
+            episode_epochs: decision epochs of an episode; None: the scenario's duration.
+            facts: where the facts of the run go; nowhere by default.
+            traffic: replay SUMO's recorded traffic, or run SUMO.
+
+        Raises:
+            InputError: the scenario cannot be loaded, or an argument is out of range.
+        """
+        if agents not in ("site", "vehicle"):
+            raise InputError(f"agents={agents!r} is neither site nor vehicle; give one of them")
+        for name, count in (("rows", rows), ("slots", slots)):
+            if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+                raise InputError(f"{name}={count!r} is not a positive whole number; give one")
+        self._loop = Loop(load(scenario, overrides), episode_epochs=episode_epochs, facts=facts, traffic=traffic)
+        self._by_site = agents == "site"
+        self._rows = rows if self._by_site else 1
+        count = len(sites_of(self._loop.scenario, Path())) if self._by_site else slots
+        self.possible_agents = [f"{agents}_{number}" for number in range(count)]
+        self.agents: list[str] = []
+        width = self._rows * (len(self._loop.columns) + 1)
+        values, network = self._rows * len(self._loop.knobs.names), self._loop.knobs.network_size
+        self.observation_spaces = {name: _box(width, np.inf) for name in self.possible_agents}
+        self.action_spaces = {
+            name: _box(values + network * (number == 0), 1.0) for number, name in enumerate(self.possible_agents)
+        }
+
+    def observation_space(self, agent: str) -> Box:
+        """Of that agent, always the same object."""
+        return self.observation_spaces[agent]
+
+    def action_space(self, agent: str) -> Box:
+        """Of that agent, always the same object."""
+        return self.action_spaces[agent]
+
+    def reset(
+        self, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[dict[str, Rows], dict[str, dict[str, Any]]]:
+        """A fresh run with this seed, up to its first decisions.
+
+        Args:
+            seed: of arrivals and all else; the scenario's if not given.
+            options: none are known.
+
+        Raises:
+            RunError: no task ever waits.
+        """
+        del options
+        self._seats = Seats()
+        self._decider: dict[int, int] = {}
+        self.agents = self.possible_agents[:]
+        self._open(self._loop.reset(seed))
+        return self._observations(), self._infos()
+
+    def step(
+        self, actions: dict[str, Rows]
+    ) -> tuple[dict[str, Rows], dict[str, float], dict[str, bool], dict[str, bool], dict[str, dict[str, Any]]]:
+        """Take the agents' answers for this round; after an epoch's last round, go on to the next epoch.
+
+        Raises:
+            RuntimeError: the episode is over, or has not begun.
+            InputError: an agent's action is missing or is not of its space's shape.
+        """
+        if not self.agents:
+            raise RuntimeError("no episode runs; call reset()")
+        earned = np.zeros(len(self.possible_agents))
+        over = False
+        network = self._keep(actions)
+        self._turn += 1
+        if self._turn > self._place[:, 0].max(initial=0):
+            over = self._go_on(network, earned)
+        observations, infos = self._observations(), self._infos()
+        names = self.agents
+        if over:
+            self.agents = []
+        return (
+            observations,
+            dict(zip(names, earned.tolist(), strict=True)),
+            dict.fromkeys(names, False),
+            dict.fromkeys(names, over),
+            infos,
+        )
+
+    def close(self) -> None:
+        """End the run; may be called twice."""
+        self._loop.close()
+
+    # --- one epoch -------------------------------------------------------------------------------------------------
+
+    def _open(self, epoch: Round) -> None:
+        """An epoch has come: seat its tasks at agents, rounds and rows."""
+        self._epoch = epoch
+        self._turn = 0
+        if self._by_site:
+            agent = deciding_site(epoch.observation)
+        else:
+            self._seats.update(self._loop.vehicles)
+            agent = self._seats.of(epoch.observation.vehicle) % len(self.possible_agents)
+        turn, row = np.divmod(_rank(agent), self._rows)
+        self._place: IntArray = np.stack([turn, agent, row], axis=1)
+        self._decider.update(zip(epoch.observation.task.tolist(), agent.tolist(), strict=True))
+        self._values: FloatArray = np.zeros((len(agent), len(self._loop.knobs.names)))
+
+    def _present(self) -> IntArray:
+        """Tasks of this round."""
+        return np.flatnonzero(self._place[:, 0] == self._turn)
+
+    def _keep(self, actions: dict[str, Rows]) -> FloatArray:
+        """Note the values of this round's tasks; the network-wide ones are returned."""
+        answers = [self._answer(name, actions) for name in self.possible_agents]
+        size = self._rows * self._values.shape[1]
+        table = np.stack([answer[:size] for answer in answers]).reshape(len(answers), self._rows, -1)
+        present = self._present()
+        self._values[present] = table[self._place[present, 1], self._place[present, 2]]
+        return answers[0][size:]
+
+    def _answer(self, name: str, actions: dict[str, Rows]) -> FloatArray:
+        answer = np.asarray(actions.get(name), np.float64)
+        if answer.shape != self.action_spaces[name].shape:
+            raise InputError(f"action of {name} has shape {answer.shape}, needs {self.action_spaces[name].shape}")
+        return answer
+
+    def _go_on(self, network: FloatArray, earned: FloatArray) -> bool:
+        """All tasks of the epoch are decided: run to the next epoch and add what settled. True at the end."""
+        action = self._loop.knobs.decode(self._values, self._epoch.observation, network)
+        step = self._loop.step(action)
+        for task, reward in zip(step.settled_task.tolist(), step.settled_reward.tolist(), strict=True):
+            agent = self._decider.pop(task, None)
+            if agent is not None:
+                earned[agent] += reward
+        if step.following is None:
+            self._turn += 1  # nothing is present any more
+        else:
+            self._open(step.following)
+        return step.truncated or step.following is None
+
+    def _observations(self) -> dict[str, Rows]:
+        present = self._present()
+        table = np.zeros((len(self.possible_agents), self._rows, len(self._loop.columns) + 1), np.float32)
+        agent, row = self._place[present, 1], self._place[present, 2]
+        table[agent, row, :-1] = self._epoch.features[present]
+        table[agent, row, -1] = 1.0
+        return dict(zip(self.possible_agents, table.reshape(len(table), -1), strict=True))
+
+    def _infos(self) -> dict[str, dict[str, Any]]:
+        present = self._present()
+        agent, row = self._place[present, 1], self._place[present, 2]
+        mask: BoolArray = np.zeros((len(self.possible_agents), self._rows, self._loop.knobs.options), np.bool_)
+        mask[:, :, 0] = True
+        mask[agent, row] = self._epoch.mask[present]
+        tasks = self._epoch.observation.task[present]
+        return {
+            name: {"action_mask": mask[number], "tasks": tasks[agent == number]}
+            for number, name in enumerate(self.possible_agents)
+        }
+
+
+def _rank(agent: IntArray) -> IntArray:
+    """How many earlier rows have the same agent, (T,)."""
+    order = np.argsort(agent, kind="stable")
+    ordered = agent[order]
+    rank = np.empty(len(agent), np.int64)
+    rank[order] = np.arange(len(agent)) - np.searchsorted(ordered, ordered)
+    return rank
+
+
+def _box(size: int, bound: float) -> Box:
+    return Box(-bound, bound, (size,), np.float32)

@@ -1,0 +1,118 @@
+"""The scenario as one Gymnasium environment: a single agent decides for all tasks that wait."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Literal
+
+import gymnasium
+import numpy as np
+from gymnasium.spaces import Box
+from gymnasium.utils import seeding
+from numpy.typing import NDArray
+
+from cosim.decision import Action
+from cosim.envs.columns import LIMIT
+from cosim.envs.loop import Loop, Round, Step
+from cosim.errors import InputError
+from cosim.scenario.load import load
+
+Flat = NDArray[np.float32]
+
+
+class OffloadingEnv(gymnasium.Env[Flat, Flat]):
+    """Rounds of up to `rows` tasks (paper S1's N), as flat vectors of fixed length.
+
+    Observation (rows (F + 1),): for each row the columns of `cosim.envs.columns` and then `present`, 1 or 0; an absent
+    row is 0. Action (rows A + network_size,) in [-1, 1]: the values of `cosim.envs.knobs` for each row, then those of
+    the network; what is said for absent rows does not matter. Reward: `Step.total`, of all together.
+
+    `terminated`: the scenario's duration is over, nothing follows and the last observation is 0. `truncated`: the
+    episode has had `episode_epochs` epochs, and the last observation is that of the next one.
+
+    reset(seed) gives the episode of that seed. reset() draws a seed from a generator that starts from the last seed
+    given, or from the scenario's, so that episodes differ and a program that runs again sees the same ones.
+
+    info: `tasks` the numbers of the present rows' tasks, `action_mask` (rows, M) what may be chosen, and after a step
+    `settled_task`, `settled_vehicle`, `settled_reward` (see `Step`) and `costs`, the fields of EpochCost. What has no
+    fixed length is a list: Gymnasium's vector environments take arrays of one shape only.
+
+    Args:
+        scenario: file or bundled name.
+        overrides: `key.path=value`.
+        rows: tasks in a round; an epoch with more takes several steps.
+        episode_epochs: of an episode; None: the scenario's duration.
+        traffic: as in `cosim.envs.loop.Loop`.
+
+    Raises:
+        InputError: the scenario is not usable, or hands over no knob.
+    """
+
+    metadata = {"render_modes": []}  # noqa: RUF012 - Gymnasium's own shape of it
+
+    def __init__(
+        self,
+        scenario: str | Path = "s1_semantic_iov",
+        overrides: Sequence[str] = (),
+        rows: int = 8,
+        episode_epochs: int | None = None,
+        traffic: Literal["replay", "live"] = "replay",
+    ) -> None:
+        loaded = load(scenario, overrides)
+        self.loop = Loop(loaded, rows=rows, episode_epochs=episode_epochs, traffic=traffic)
+        self.rows = rows
+        self._width = len(self.loop.knobs.names)
+        size = rows * self._width + self.loop.knobs.network_size
+        if not size:
+            raise InputError(
+                "decisions.knobs hands over nothing that this environment can turn; add target, share or power"
+            )
+        self.observation_space = Box(-LIMIT, LIMIT, (rows * (len(self.loop.columns) + 1),), np.float32)
+        self.action_space = Box(-1.0, 1.0, (size,), np.float32)
+        self._round: Round | None = None
+        self._np_random, self._np_random_seed = seeding.np_random(loaded.scenario.seed)
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Flat, dict[str, Any]]:
+        """Begin an episode."""
+        super().reset(seed=seed, options=options)
+        self._round = self.loop.reset(int(self.np_random.integers(2**31)) if seed is None else seed)
+        return self._seen(), self._info()
+
+    def step(self, action: Flat) -> tuple[Flat, float, bool, bool, dict[str, Any]]:
+        """Decide for the tasks that wait."""
+        if self._round is None:
+            raise RuntimeError("the episode is over; call reset()")
+        done = self.loop.step(self._decoded(np.asarray(action), self._round))
+        self._round = done.following
+        return self._seen(), done.total, done.following is None, done.truncated, self._info(done)
+
+    def close(self) -> None:
+        """End the episode."""
+        self.loop.close()
+
+    def _decoded(self, action: Flat, waiting: Round) -> Action:
+        tasks = self.rows * self._width
+        values = action[:tasks].reshape(self.rows, self._width)[: len(waiting.features)]
+        return self.loop.knobs.decode(values, waiting.observation, action[tasks:], waiting.rows)
+
+    def _seen(self) -> Flat:
+        seen = np.zeros((self.rows, len(self.loop.columns) + 1), np.float32)
+        if self._round is not None:
+            count = len(self._round.features)
+            seen[:count, :-1] = self._round.features
+            seen[:count, -1] = 1.0
+        return seen.ravel()
+
+    def _info(self, step: Step | None = None) -> dict[str, Any]:
+        mask = np.zeros((self.rows, self.loop.knobs.options), np.bool_)
+        mask[:, 0] = True
+        tasks: list[int] = []
+        if self._round is not None:
+            mask[: len(self._round.mask)] = self._round.mask
+            tasks = self._round.observation.task[self._round.rows].tolist()
+        info: dict[str, Any] = {"action_mask": mask, "tasks": tasks}
+        if step is not None:
+            settled = ("settled_task", "settled_vehicle", "settled_reward")
+            info |= {name: getattr(step, name).tolist() for name in settled}
+            info["costs"] = asdict(step.costs)
+        return info

@@ -1,0 +1,104 @@
+"""Traffic and sites that are found once for all episodes: a new one starts no SUMO and reads no map."""
+
+import tempfile
+from contextlib import closing
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+
+from cosim.assembly import placed_sites
+from cosim.mobility.cache import cache_folder, cached, content_key
+from cosim.mobility.catalog import net_of, resolve_map
+from cosim.mobility.connect import connect
+from cosim.mobility.fcd import RecordedMobility
+from cosim.mobility.programs import sumo_version
+from cosim.mobility.record import VERSION, last_tick, record
+from cosim.mobility.source import MobilitySource
+from cosim.mobility.sumo import sumo_options
+from cosim.roads import Bounds, read_bounds
+from cosim.scenario.schema import (
+    LibsumoMobility,
+    ListedSites,
+    ReplayMobility,
+    Scenario,
+    Site,
+    SyntheticMobility,
+    TraciMobility,
+)
+from cosim.siting import Placed
+
+_NAME = "recording.parquet"
+
+
+def sites_of(scenario: Scenario, folder: Path) -> tuple[Placed, ...]:
+    """Where the sites stand.
+
+    Raises:
+        InputError: the map is not there, or has no place for a site.
+    """
+    if isinstance(scenario.sites, ListedSites):
+        return tuple(Placed(**site.model_dump()) for site in scenario.sites.sites)
+    return placed_sites(scenario, folder, _bounds_m(scenario, folder))
+
+
+def with_listed_sites(scenario: Scenario, folder: Path) -> Scenario:
+    """The same scenario with its sites by hand, where they stand anyway: its runs give the same facts.
+
+    Raises:
+        InputError: as `sites_of`.
+    """
+    sites = tuple(Site(**asdict(site)) for site in sites_of(scenario, folder))
+    return scenario.model_copy(update={"sites": ListedSites(kind="listed", sites=sites)})
+
+
+def lasting_traffic(scenario: Scenario, folder: Path) -> MobilitySource | None:
+    """The scenario's traffic as a source that every episode may use again; None if making it anew costs nothing.
+
+    SUMO's traffic, of the scenario's own seed, is recorded once into the folder `traffic` of the user's cache
+    (`cosim.mobility.cache`), under a key of all that shapes it: net, demand, SUMO's options with its seed, begin_s,
+    length, SUMO's version. With mobility.cache off the recording is kept in memory alone. A frame is the same
+    whatever was asked before, so that one source serves all episodes, one after the other.
+
+    Raises:
+        InputError: SUMO refuses the map, or the recording is not usable.
+        RunError: libsumo already runs a simulation in this process.
+    """
+    mobility = scenario.mobility
+    if isinstance(mobility, SyntheticMobility):
+        return None
+    if isinstance(mobility, ReplayMobility):
+        return connect(mobility, scenario.map, folder, scenario.seed, scenario.duration_s)
+    if mobility.cache:
+        target = cache_folder() / "traffic" / _key(scenario, mobility, folder) / _NAME
+        return _replay(scenario, cached(target, partial(_record, scenario, folder)))
+    with tempfile.TemporaryDirectory(prefix="cosim-") as home:
+        target = Path(home) / _NAME
+        _record(scenario, folder, target)
+        return _replay(scenario, target)
+
+
+def _key(scenario: Scenario, mobility: LibsumoMobility | TraciMobility, folder: Path) -> str:
+    files = resolve_map(scenario.map, folder)
+    inputs = (net_of(files), *files.routes, *files.additional)
+    paths = {str(files.net), ",".join(map(str, files.routes)), ",".join(map(str, files.additional))}
+    words = [option for option in sumo_options(files, mobility, scenario.seed) if option not in paths]
+    ticks = last_tick(scenario.duration_s, mobility.step_s)
+    return content_key(inputs, [*words, repr(mobility.begin_s), str(ticks), sumo_version(), str(VERSION)])
+
+
+def _record(scenario: Scenario, folder: Path, path: Path) -> None:
+    source = connect(scenario.mobility, scenario.map, folder, scenario.seed, scenario.duration_s)
+    with closing(source):
+        record(source, scenario.duration_s, path)
+
+
+def _replay(scenario: Scenario, path: Path) -> RecordedMobility:
+    mobility = ReplayMobility(kind="replay", file=str(path), step_s=scenario.mobility.step_s)
+    return RecordedMobility(path, mobility, scenario.duration_s)
+
+
+def _bounds_m(scenario: Scenario, folder: Path) -> Bounds:
+    if isinstance(scenario.mobility, LibsumoMobility | TraciMobility):
+        return read_bounds(net_of(resolve_map(scenario.map, folder)))
+    with closing(connect(scenario.mobility, scenario.map, folder, scenario.seed, scenario.duration_s)) as source:
+        return source.bounds_m

@@ -1,0 +1,1 @@
+"""Many runs with a purpose: comparisons of policies, and the papers' experiments."""

@@ -1,0 +1,102 @@
+"""Policies side by side on the same arrivals and traffic: a row for each run, intervals, paired differences."""
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from cosim.errors import InputError
+from cosim.experiments.runs import Measured
+from cosim.experiments.statistics import interval, paired_difference
+from cosim.rng import stream
+from cosim.trace.durable import write_durably
+from cosim.trace.statistics import Estimate
+from cosim.types import FloatArray
+
+METRICS: Final = ("epoch_cost", "latency_mean", "vehicle_energy_per_task", "completed_ratio")
+_HEADS: Final = ("policy", "seed", "agent", "digest")
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a policy did in one figure."""
+
+    metric: str
+    policy: str
+    seeds: int
+    value: Estimate
+    """Interquartile mean over the seeds."""
+    difference: Estimate | None
+    """Of the pairs, to the first policy; None for that one."""
+    lower: int
+    """Seeds on which the figure is lower than the first policy's."""
+    higher: int
+
+
+def standings(measured: Sequence[Measured], metrics: Sequence[str]) -> list[Standing]:
+    """Every policy in every figure, with 95 % intervals over the seeds.
+
+    Args:
+        measured: the runs, the first policy's among them on every seed.
+        metrics: names of `cosim trace summary --all`, and those of `METRICS`.
+
+    Raises:
+        InputError: no such figure.
+    """
+    labels = list(dict.fromkeys(one.label for one in measured))
+    found = []
+    for metric in metrics:
+        unit = _unit(measured, metric)
+        scores = {label: _scores(measured, label, metric) for label in labels}
+        reference = scores[labels[0]]
+        for label in labels:
+            value = interval(scores[label], stream(0, "bootstrap"), unit=unit)
+            paired = None
+            if label != labels[0]:
+                paired = paired_difference(scores[label], reference, stream(0, "bootstrap"), unit=unit)
+            lower, higher = (scores[label] < reference).sum(), (scores[label] > reference).sum()
+            found.append(Standing(metric, label, len(reference), value, paired, int(lower), int(higher)))
+    return found
+
+
+def metric_names(measured: Sequence[Measured]) -> list[str]:
+    """Every figure that a run has, in the order of the runs."""
+    return list(dict.fromkeys(name for one in measured for name in one.values))
+
+
+def write_table(path: Path, measured: Sequence[Measured]) -> None:
+    """A row for each policy and seed, a column for each figure with its unit, empty where a run has no such figure.
+
+    Raises:
+        OSError: the disk refuses; an older table stands.
+    """
+    names = metric_names(measured)
+    units = {name: one.units[name] for one in measured for name in one.units}
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow([*_HEADS, *(f"{name}_{_suffix(units[name])}" if units[name] else name for name in names)])
+    for one in measured:
+        values = [one.values.get(name, float("nan")) for name in names]
+        told = ["" if np.isnan(value) else repr(float(value)) for value in values]
+        rows.writerow([one.label, one.seed, one.policy, one.digest, *told])
+    write_durably(path, lambda sink: sink.write(text.getvalue().encode()))
+
+
+def _suffix(unit: str) -> str:
+    return unit.lower().replace("/", "_per_").replace("%", "percent").replace(" ", "_")
+
+
+def _unit(measured: Sequence[Measured], metric: str) -> str:
+    names = metric_names(measured)
+    if metric not in names:
+        raise InputError(f"--metric {metric}: no such figure; use {', '.join(names)}")
+    return next(one.units[metric] for one in measured if metric in one.units)
+
+
+def _scores(measured: Sequence[Measured], label: str, metric: str) -> FloatArray:  # (R,), by seed
+    runs = sorted((one for one in measured if one.label == label), key=lambda one: one.seed)
+    return np.array([one.values.get(metric, float("nan")) for one in runs])

@@ -1,0 +1,117 @@
+"""What is compared: policies by the words of a command line, trained agents among them."""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+from cosim.errors import InputError
+
+CHECKPOINT: Final = "checkpoint.ckpt"
+_LEARNING: Final = ("torch", "stable_baselines3", "gymnasium", "pennylane")
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """A policy, or the agents of a training, which take turns: agent i mod n plays run i."""
+
+    label: str
+    """A name for folders, tables and pictures."""
+    said: str
+    """On the command line."""
+    policies: tuple[str, ...]
+    """As a scenario names them."""
+
+    def policy(self, run: int) -> str:
+        """Who plays the run of that place in the order of seeds."""
+        return self.policies[run % len(self.policies)]
+
+    def contents(self) -> dict[str, str]:
+        """SHA-256 of each file that decides; a name of the registry has none."""
+        files = {policy: Path(policy.rpartition(":")[0] if ".py:" in policy else policy) for policy in self.policies}
+        return {
+            policy: hashlib.sha256(file.read_bytes()).hexdigest() for policy, file in files.items() if file.is_file()
+        }
+
+
+def contenders(words: Sequence[str]) -> tuple[Contender, ...]:
+    """One for each word: a policy's name, file.py:Class, a checkpoint, or the folder of a training with all its seeds.
+
+    A seed of a training is drawn as the run's seed is: with as many agents as runs, both enter the interval. With
+    fewer agents than runs an agent plays several, which makes the interval too narrow for a statement on training.
+
+    Raises:
+        InputError: twice the same, a folder without a trained agent, or a checkpoint without the learning libraries.
+    """
+    doubled = sorted({word for word in words if words.count(word) > 1})
+    if doubled or not all(words):
+        raise InputError(f"--policies: {doubled[0] if doubled else 'an empty name'} is given twice; name each once")
+    found: list[Contender] = []
+    for word in words:
+        policies = _policies(word)
+        taken = [one.label for one in found]
+        label = stem = _label(word)
+        number = 2
+        while label in taken:
+            label, number = f"{stem}-{number}", number + 1
+        found.append(Contender(label, word, policies))
+    return tuple(found)
+
+
+def need_learning(what: str) -> None:
+    """See that the learning libraries are there.
+
+    Raises:
+        InputError: they are not.
+    """
+    missing = [name for name in _LEARNING if find_spec(name) is None]
+    if missing:
+        raise InputError(f"{what}: needs {', '.join(missing)}; run pip install 'cosim[learn]'")
+
+
+def _policies(word: str) -> tuple[str, ...]:
+    path = Path(word)
+    try:
+        folder = path.is_dir()
+    except OSError:
+        folder = False
+    if folder:
+        need_learning(word)
+        return _trained(path)
+    if path.suffix == ".ckpt":
+        need_learning(word)
+    return (word,)
+
+
+def _trained(folder: Path) -> tuple[str, ...]:
+    """The checkpoints of a training: of the folder itself, or of its seeds in the order of their numbers."""
+    if (folder / CHECKPOINT).is_file():
+        return (str(folder / CHECKPOINT),)
+    seeds = sorted(folder.glob(f"seed*/{CHECKPOINT}"), key=lambda path: (_number(path.parent.name), path))
+    if not seeds:
+        inside = sorted(path.parent.parent.name for path in folder.glob(f"*/seed*/{CHECKPOINT}"))
+        hint = (
+            f"name the agent's folder, as {folder / inside[0]}" if inside else "give a folder that `cosim train` made"
+        )
+        raise InputError(f"{folder}: holds no trained agent; {hint}")
+    return tuple(map(str, seeds))
+
+
+def _number(name: str) -> int:
+    digits = re.sub(r"\D", "", name)
+    return int(digits) if digits else 0
+
+
+def _label(word: str) -> str:
+    """A folder's name for a policy: the class of a file, the training and seed of a checkpoint."""
+    path = Path(word)
+    name = path.name or path.resolve().name
+    if ".py:" in word:
+        name = word.rpartition(":")[2]
+    elif path.suffix == ".ckpt":
+        above = path.resolve().parent
+        name = f"{above.parent.name}-{above.name}" if above.name.startswith("seed") else path.stem
+    return re.sub(r"[^A-Za-z0-9._-]", "-", name).strip(".-") or "policy"

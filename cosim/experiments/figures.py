@@ -1,0 +1,142 @@
+"""Pictures of experiments: policies with their intervals, and learning curves with their bands."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from cosim.errors import InputError
+from cosim.experiments.compare import Standing
+from cosim.experiments.statistics import Curve
+from cosim.trace.statistics import Estimate
+
+COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D31")
+"""Okabe and Ito's palette without its yellow, told apart with any colour vision."""
+MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X", "<")
+_LOOK: Final[dict[Any, Any]] = {
+    "figure.constrained_layout.use": True,
+    "font.size": 8.5,
+    "axes.titlesize": 9,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.linewidth": 0.7,
+    "axes.grid": True,
+    "axes.grid.axis": "x",
+    "grid.color": "0.9",
+    "legend.frameon": False,
+}
+_WORDS: Final[Mapping[str, str]] = {
+    "epoch_cost": "cost per decision epoch, w1 L + (1 - w1) E",
+    "latency_mean": "mean latency",
+    "vehicle_energy_per_task": "vehicle energy per task",
+    "completed_ratio": "completed in time",
+    "cost_mean": "cost per task from its release",
+    "reward": "reward of an episode",
+    "cost": "cost of an episode",
+    "latency_s": "latency, summed over an episode (s)",
+    "energy_j": "energy, summed over an episode (J)",
+}
+_WIDE: Final = 30.0
+"""From this ratio of the highest to the lowest value on a curve is drawn in powers of ten."""
+_SCALES: Final = ((1.0, ""), (1e-3, "m"), (1e-6, "µ"))
+
+
+def draw_standings(path: Path, title: str, found: Sequence[Standing]) -> None:
+    """A column for each figure: above every policy's interquartile mean, below its paired difference to the first.
+
+    Raises:
+        InputError: the picture cannot be written.
+    """
+    metrics = list(dict.fromkeys(one.metric for one in found))
+    policies = list(dict.fromkeys(one.policy for one in found))
+    with rc_context(_LOOK):
+        height = 1.5 + 0.3 * len(policies)
+        rows = 2 if len(policies) > 1 else 1
+        figure = Figure(figsize=(max(6.0, 3.1 * len(metrics) + 1.0), rows * height))
+        FigureCanvasAgg(figure)
+        panels = figure.subplots(rows, len(metrics), squeeze=False, sharey="row")
+        for column, metric in enumerate(metrics):
+            here = [one for one in found if one.metric == metric]
+            _dots(panels[0, column], [one.policy for one in here], [one.value for one in here], policies)
+            panels[0, column].set_title(_WORDS.get(metric, metric.replace("_", " ")))
+            if rows == 1:
+                continue
+            paired = [(one.policy, one.difference) for one in here if one.difference is not None]
+            _dots(panels[1, column], [name for name, _ in paired], [one for _, one in paired], policies)
+            panels[1, column].axvline(0.0, color="0.4", linewidth=0.8)
+            panels[1, column].set_title(f"difference to {policies[0]}, paired by seed")
+        seeds = found[0].seeds
+        intervals = "95 % bootstrap intervals" if seeds > 1 else "no intervals from a single seed"
+        figure.suptitle(title, fontsize=11, fontweight="bold")
+        figure.supxlabel(f"interquartile means over {seeds} seed{'s' * (seeds > 1)}, {intervals}", fontsize=8)
+        _save(figure, path)
+
+
+def _dots(axes: Axes, names: Sequence[str], estimates: Sequence[Estimate], policies: Sequence[str]) -> None:
+    """A dot for each estimate in a row of its own, first policy on top."""
+    ends = np.array([(one.low, one.value, one.high) for one in estimates], dtype=np.float64).reshape(-1, 3)
+    largest = float(np.nanmax(np.abs(ends))) if np.isfinite(ends).any() else 1.0
+    unit = estimates[0].unit if estimates else ""
+    factor, prefix = next(((f, p) for f, p in _SCALES if largest >= f), _SCALES[0]) if unit else (1.0, "")
+    for place, (name, (low, value, high)) in enumerate(zip(names, ends / factor, strict=True)):
+        turn = policies.index(name) % len(COLOURS)
+        axes.plot([low, high], [place, place], color=COLOURS[turn], linewidth=2.2, solid_capstyle="butt")
+        axes.plot(value, place, marker=MARKERS[turn], color=COLOURS[turn], markersize=6, linestyle="none")
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(len(names) - 0.4, -0.6)
+    axes.margins(x=0.08)
+    axes.locator_params(axis="x", nbins=5)
+    axes.ticklabel_format(axis="x", style="sci", scilimits=(-3, 4), useMathText=True)
+    if unit:
+        axes.set_xlabel(f"{prefix}{unit}")
+
+
+def draw_curves(path: Path, title: str, said: str, curves: Mapping[str, Mapping[str, Curve]]) -> None:
+    """A panel for each quantity, a line with its band for each learner.
+
+    Args:
+        path: of the picture.
+        title: above it.
+        said: below it: what lines and bands are.
+        curves: by quantity, then by learner; all over episodes from 1 on.
+
+    Raises:
+        InputError: the picture cannot be written.
+    """
+    with rc_context({**_LOOK, "axes.grid.axis": "both"}):
+        figure = Figure(figsize=(3.6 * len(curves) + 0.6, 3.3))
+        FigureCanvasAgg(figure)
+        panels = figure.subplots(1, len(curves), squeeze=False)[0]
+        for axes, (quantity, learners) in zip(panels, curves.items(), strict=True):
+            for turn, (name, one) in enumerate(learners.items()):
+                episode = np.arange(1, len(one.value) + 1)
+                colour = COLOURS[turn % len(COLOURS)]
+                axes.fill_between(episode, one.low, one.high, color=colour, alpha=0.2, linewidth=0)
+                axes.plot(episode, one.value, color=colour, linewidth=1.4, label=name)
+            axes.set(title=_WORDS.get(quantity, quantity), xlabel="episode")
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+            lines = np.concatenate([one.value for one in learners.values()])
+            if lines.min() > 0.0 and lines.max() > _WIDE * lines.min():
+                axes.set_yscale("log")
+            else:
+                axes.ticklabel_format(axis="y", style="sci", scilimits=(-3, 4), useMathText=True)
+        panels[0].legend()
+        figure.suptitle(title, fontsize=11, fontweight="bold")
+        figure.supxlabel(said, fontsize=8)
+        _save(figure, path)
+
+
+def _save(figure: Figure, path: Path) -> None:
+    try:
+        figure.savefig(path, dpi=150)
+    except OSError as error:
+        raise InputError(f"{path}: the picture cannot be written ({error.strerror}); make room") from error

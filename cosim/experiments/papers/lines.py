@@ -1,0 +1,142 @@
+"""Lines of a paper's figures: who is measured where, the scores of all repetitions, and their intervals."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from cosim.experiments.papers.measured import RollOuts, Rule, Training
+from cosim.experiments.pieces import find_done
+from cosim.experiments.statistics import interval, paired_difference
+from cosim.rng import stream
+from cosim.scenario.load import Loaded
+from cosim.trace.statistics import Estimate
+from cosim.types import FloatArray
+
+QUANTITIES: Final = ("cost", "latency_s", "energy_j", "offloaded")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A policy along a sweep."""
+
+    name: str
+    """Of the policy, for legends."""
+    panel: str
+    """Of the picture, as "tuned"; "" stands in all of them."""
+    group: str = ""
+    """Where it was trained; "" for a rule."""
+    against: str = ""
+    """Key of the line that differences are to; "" for none."""
+    variant: str = ""
+    """What else tells it apart from lines of the same name, as "10 GHz"."""
+
+    @property
+    def key(self) -> str:
+        """Unique in a sweep."""
+        return "/".join(part for part in (self.name, self.panel, self.variant) if part)
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Repetitions of a line: score r is that of agent r on seed r of arrivals and traffic."""
+
+    line: Line
+    scores: Mapping[str, FloatArray]  # each (R, P): R repetitions at P points of the sweep
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """A figure over a parameter."""
+
+    name: str
+    """As "fig4"."""
+    x_label: str
+    points: tuple[float, ...]
+    lines: tuple[tuple[Line, tuple[RollOuts, ...]], ...]
+    """Each with a piece for every repetition."""
+
+    def pieces(self) -> list[RollOuts]:
+        """Repetition by repetition, so that a stopped experiment has whole ones."""
+        return [piece for repetition in zip(*(pieces for _, pieces in self.lines), strict=True) for piece in repetition]
+
+    def trainings(self) -> list[Training]:
+        """That the lines need."""
+        return [piece.policy for piece in self.pieces() if isinstance(piece.policy, Training)]
+
+    def measured(self, store: Path) -> dict[str, Measured]:
+        """By key of the line, from finished pieces."""
+        found = {}
+        for line, pieces in self.lines:
+            results = [finished(store, piece) for piece in pieces]
+            scores = {name: np.array([one[name] for one in results], np.float64) for name in QUANTITIES}
+            found[line.key] = Measured(line, scores)
+        return found
+
+
+def finished(store: Path, piece: Any) -> dict[str, Any]:
+    """Result of a piece that is done."""
+    done = find_done(store, piece)
+    if done is None:
+        raise RuntimeError(f"{piece.label} is not done")
+    return done.result
+
+
+def repeated(
+    line: Line, policies: Sequence[Rule | Training], scenarios: tuple[Loaded, ...], seeds: Sequence[int]
+) -> tuple[Line, tuple[RollOuts, ...]]:
+    """A line with a piece for each seed; policy r plays seed r."""
+    made = zip(policies, seeds, strict=True)
+    return line, tuple(RollOuts(policy, scenarios, seed) for policy, seed in made)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows of a CSV file."""
+
+    head: tuple[str, ...]
+    rows: list[tuple[Any, ...]] = field(default_factory=list)
+
+
+def estimate(scores: FloatArray, unit: str = "") -> Estimate:
+    """Interquartile mean with its 95 % interval over repetitions, (R,) or (R, strata)."""
+    return interval(scores, stream(0, "bootstrap"), unit=unit)
+
+
+def difference(scores: FloatArray, reference: FloatArray) -> Estimate:
+    """Of pairs, relative to the reference's mean in %: 100 (a - b) / mean(b), stratum by stratum."""
+    scale = 100.0 / np.mean(reference, axis=0)
+    return paired_difference(scores * scale, reference * scale, stream(0, "bootstrap"))
+
+
+_HEAD: Final = ("line", "panel", "variant", "trained_on", "x", "seeds")
+_UNITS: Final = (
+    ("cost", "cost_per_slot", 1.0),
+    ("latency_s", "latency_ms", 1e3),
+    ("energy_j", "energy_mj", 1e3),
+    ("offloaded", "offloaded", 1.0),
+)
+
+
+def sweep_table(sweep: Sweep, measured: Mapping[str, Measured]) -> Table:
+    """A row for each line and point: interquartile means with intervals, and the paired difference of cost in %."""
+    ends = [f"{name}{end}" for _, name, _ in _UNITS for end in ("", "_low", "_high")]
+    compared = ("against", "difference_percent", "difference_low", "difference_high")
+    table = Table((*_HEAD, *ends, *compared))
+    for one in measured.values():
+        line = one.line
+        reference = measured.get(line.against)
+        for place, x in enumerate(sweep.points):
+            cells: list[Any] = [line.name, line.panel, line.variant, line.group, x, len(one.scores["cost"])]
+            for quantity, _, factor in _UNITS:
+                told = estimate(one.scores[quantity][:, place] * factor)
+                cells += [told.value, told.low, told.high]
+            if reference is None:
+                cells += ["", "", "", ""]
+            else:
+                told = difference(one.scores["cost"][:, place], reference.scores["cost"][:, place])
+                cells += [line.against, told.value, told.low, told.high]
+            table.rows.append(tuple(cells))
+    return table

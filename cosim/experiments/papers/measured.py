@@ -1,0 +1,203 @@
+"""The pieces of papers' experiments: trainings, a policy's roll-outs along a sweep, a rule in a training's episodes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from agents.registry import make_policy
+from cosim.decision import Policy
+from cosim.envs.loop import Loop
+from cosim.experiments.jobs import Tell
+from cosim.experiments.papers.optimum import JointOptimum
+from cosim.experiments.pieces import piece_folder, piece_key
+from cosim.experiments.rollout import rollout
+from cosim.rng import stream
+from cosim.scenario.load import Loaded
+
+if TYPE_CHECKING:
+    from agents.learners.learner import EpisodeLog
+
+CHECKPOINT_EVERY: Final = 25
+JOINT: Final = "joint-optimum"
+_MOST_ASSIGNMENTS: Final = 20_000_000
+"""3^15: more tasks than that in one slot of S1 come once in 10^6 slots."""
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """An agent that is trained with one seed on one scenario, or on several in turn."""
+
+    group: str
+    """Name of the set of scenarios."""
+    scenarios: tuple[Loaded, ...]
+    agent: str
+    setting: str
+    """Name of the options."""
+    options: Mapping[str, Any]
+    seed: int
+    episodes: int
+    epochs: int
+
+    @property
+    def label(self) -> str:
+        """With group, agent, setting and seed."""
+        return f"train/{self.group}/{self.agent}-{self.setting}/seed{self.seed}"
+
+    @property
+    def total(self) -> float:
+        """Episodes."""
+        return float(self.episodes)
+
+    def settings(self) -> dict[str, Any]:
+        """Scenarios by their hashes."""
+        return {
+            "scenarios": [one.run_id for one in self.scenarios],
+            "agent": self.agent,
+            "options": dict(self.options),
+            "seed": self.seed,
+            "episodes": self.episodes,
+            "epochs": self.epochs,
+        }
+
+    def carry_out(self, store: Path, tell: Tell) -> dict[str, Any]:
+        """Train; stops only where it has just written a checkpoint."""
+        from agents.learners.catalog import agent_spec  # noqa: PLC0415 - imports torch
+        from agents.train import train  # noqa: PLC0415 - imports torch
+
+        def told(done: int, _: "EpisodeLog") -> None:
+            if done % CHECKPOINT_EVERY == 0:
+                tell(done)
+
+        given = self.scenarios if len(self.scenarios) > 1 else self.scenarios[0]
+        spec, folder = agent_spec(self.agent, self.options), piece_folder(store, self)
+        left = train(given, spec, self.seed, self.episodes, self.epochs, folder, CHECKPOINT_EVERY, told)
+        return {"episodes": left.episodes, "here": left.episodes - left.resumed_at}
+
+    def checkpoint(self, store: Path) -> Path:
+        """Its weights."""
+        return piece_folder(store, self) / "checkpoint.ckpt"
+
+    def curve(self, store: Path) -> Path:
+        """A row for each episode."""
+        return piece_folder(store, self) / "curve.csv"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A policy that learns nothing."""
+
+    name: str
+    """Of the registry, or JOINT."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def settings(self) -> dict[str, Any]:
+        """Name and options."""
+        return {"policy": self.name, "options": dict(self.options)}
+
+    def make(self, seed: int) -> Policy:
+        """A fresh one."""
+        if self.name == JOINT:
+            return JointOptimum(_MOST_ASSIGNMENTS)
+        most = {"max_assignments": _MOST_ASSIGNMENTS} if self.name == "optimal" else {}
+        return make_policy(self.name, {**most, **self.options}, stream(seed, "policy"))
+
+
+@dataclass(frozen=True, slots=True)
+class RollOuts:
+    """One policy on each scenario of a sweep, all with the same seed of arrivals and traffic."""
+
+    policy: Rule | Training
+    scenarios: tuple[Loaded, ...]
+    seed: int
+
+    @property
+    def label(self) -> str:
+        """With policy and seed."""
+        one = self.policy
+        name = one.name if isinstance(one, Rule) else f"{one.group}-{one.agent}-{one.setting}"
+        return f"measure/{name}/seed{self.seed}"
+
+    @property
+    def total(self) -> float:
+        """Roll-outs."""
+        return float(len(self.scenarios))
+
+    def settings(self) -> dict[str, Any]:
+        """A trained agent stands with the key of its training."""
+        decides = self.policy.settings() if isinstance(self.policy, Rule) else {"training": piece_key(self.policy)}
+        return {**decides, "scenarios": [one.run_id for one in self.scenarios], "seed": self.seed}
+
+    def carry_out(self, store: Path, tell: Tell) -> dict[str, Any]:
+        """Lists over the sweep: realised cost of a slot, latency and energy of a task, share offloaded, tasks."""
+        found: dict[str, Any] = {"cost": [], "latency_s": [], "energy_j": [], "offloaded": [], "tasks": []}
+        for place, loaded in enumerate(self.scenarios):
+            tell(place)
+            told = rollout(loaded, self._made(store), self.seed)
+            found["cost"].append(told.cost_per_epoch)
+            found["latency_s"].append(told.latency_mean_s)
+            found["energy_j"].append(told.energy_mean_j)
+            found["offloaded"].append(told.offloaded_ratio)
+            found["tasks"].append(told.tasks)
+        return found
+
+    def _made(self, store: Path) -> Policy:
+        if isinstance(self.policy, Rule):
+            return self.policy.make(self.seed)
+        from agents.learned import Learned  # noqa: PLC0415 - imports torch
+
+        return Learned(self.policy.checkpoint(store))
+
+
+@dataclass(frozen=True, slots=True)
+class Episodes:
+    """A rule in episodes that a training of the same seed has met, some of them: the line beside a learning curve."""
+
+    rule: Rule
+    loaded: Loaded
+    seed: int
+    numbers: tuple[int, ...]
+    """Of the training's episodes."""
+    epochs: int
+
+    @property
+    def label(self) -> str:
+        """With rule and seed."""
+        return f"measure/episodes/{self.rule.name}/seed{self.seed}"
+
+    @property
+    def total(self) -> float:
+        """Episodes."""
+        return float(len(self.numbers))
+
+    def settings(self) -> dict[str, Any]:
+        """All of it."""
+        return {
+            **self.rule.settings(),
+            "scenario": self.loaded.run_id,
+            "seed": self.seed,
+            "numbers": list(self.numbers),
+            "epochs": self.epochs,
+        }
+
+    def carry_out(self, store: Path, tell: Tell) -> dict[str, Any]:  # noqa: ARG002 - of the protocol
+        """Sums over all its episodes, of what `curve.csv` has for each."""
+        from agents.train import episode_seed  # noqa: PLC0415 - imports torch
+
+        sums = {"reward": 0.0, "cost": 0.0, "latency_s": 0.0, "energy_j": 0.0, "tasks": 0}
+        loop = Loop(self.loaded, episode_epochs=self.epochs)
+        policy = self.rule.make(self.seed)
+        try:
+            for place, number in enumerate(self.numbers):
+                tell(place)
+                round_, over = loop.reset(episode_seed(self.seed, number)), False
+                while not over:
+                    step = loop.step(policy.decide(round_.observation))
+                    sums["reward"] += step.total
+                    for name in ("cost", "latency_s", "energy_j", "tasks"):
+                        sums[name] += getattr(step.costs, name)
+                    over = step.truncated or step.following is None
+                    round_ = step.following or round_
+        finally:
+            loop.close()
+        return {**sums, "episodes": len(self.numbers)}

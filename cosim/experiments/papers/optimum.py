@@ -1,0 +1,123 @@
+"""The least cost that an epoch's decisions can have, targets, transmit powers and bandwidth together: paper S1 eq 18.
+
+For a given assignment of targets the rest of P1 (eq 19) has a closed form. A cell is shared as rate_i = alone_i(p_i)
+s_i / max(1, sum s), so its tasks cost sum_i c_i / s_i with c_i = (w1 + (1 - w1) p_i) D_i / alone_i(p_i). Each c_i has
+its own best power, whatever the others do; and the best shares are s_i ~ sqrt(c_i), which gives (sum_i sqrt(c_i))^2.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from cosim.decision import Action, Observation
+from cosim.errors import RunError
+from cosim.types import FloatArray, IntArray, Tier
+
+POWERS: Final = np.linspace(0.02, 1.0, 50)
+"""Parts of the highest power that are tried."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Prices:
+    """What an option costs by itself; (T, M)."""
+
+    power_w: FloatArray  # the best one
+    root: FloatArray  # sqrt(c), 0 without radio
+    fixed: FloatArray  # all but the radio and the tasks in front; inf where infeasible
+    service_s: FloatArray
+    cell: IntArray  # from 0, the last for no cell
+    host: IntArray  # from 0
+
+
+class JointOptimum:
+    """Tries all combinations of options, each with its best powers and shares.
+
+    It minimises the estimate of `cosim.cost.cost_terms`. What is realised differs where transfers end and leave their
+    band to others, and where later epochs queue behind this one's tasks.
+
+    Args:
+        max_assignments: combinations that it will try in one epoch.
+    """
+
+    def __init__(self, max_assignments: int) -> None:
+        self._max_assignments = max_assignments
+
+    def decide(self, observation: Observation) -> Action:
+        """Target, power and share of each task.
+
+        Raises:
+            RunError: there are more combinations than `max_assignments`.
+        """
+        prices = _prices(observation)
+        option = self._assignment(observation, prices)
+        rows = np.arange(len(observation))
+        root, cell = prices.root[rows, option], prices.cell[rows, option]
+        largest = np.zeros(int(prices.cell.max()) + 1)
+        np.maximum.at(largest, cell, root)
+        # The largest share of a cell is 1, not their sum: the last transfers can then use the band that others leave.
+        share = np.where(root > 0.0, root / np.maximum(largest[cell], 1e-300), 1.0)
+        return Action(option, share=share, power_w=prices.power_w[rows, option])
+
+    def _assignment(self, observation: Observation, prices: _Prices) -> IntArray:
+        """Options of the cheapest assignment: partial ones of the first tasks, each extended by every option."""
+        tasks, options = observation.tier.shape
+        possible = observation.feasible.any(axis=1)
+        if options ** int(possible.sum()) > self._max_assignments:
+            raise RunError(
+                f"joint optimum: {tasks} tasks at {observation.time_s:g} s have more than {self._max_assignments} "
+                "assignments; use fewer vehicles or lower decisions.candidates"
+            )
+        weight = observation.latency_weight
+        cost, code = np.zeros(1), np.zeros(1, np.int64)
+        roots = np.zeros((int(prices.cell.max()) + 1, 1))  # sums of sqrt(c) in each cell
+        backlog_s = np.zeros((int(prices.host.max()) + 1, 1))
+        for row in np.flatnonzero(possible).tolist():
+            parts = []
+            for option in np.flatnonzero(observation.feasible[row]).tolist():
+                cell, host = prices.cell[row, option], prices.host[row, option]
+                behind_s = backlog_s[host] / observation.cores[row, option]
+                grown, queued = roots.copy(), backlog_s.copy()
+                grown[cell] += prices.root[row, option]
+                queued[host] += prices.service_s[row, option]
+                parts.append(
+                    (cost + prices.fixed[row, option] + weight * behind_s, code * options + option, grown, queued)
+                )
+            cost, code = np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
+            roots = np.concatenate([part[2] for part in parts], axis=1)
+            backlog_s = np.concatenate([part[3] for part in parts], axis=1)
+        best = int(code[int(np.argmin(cost + np.square(roots).sum(axis=0)))])
+        chosen = np.zeros(tasks, np.int64)
+        for row in np.flatnonzero(possible)[::-1].tolist():
+            best, chosen[row] = divmod(best, options)
+        return chosen
+
+
+def _prices(observation: Observation) -> _Prices:
+    local = observation.tier == Tier.LOCAL
+    own = local | (observation.tier == Tier.NEIGHBOUR)
+    radio = observation.cell >= 0
+    weight = observation.latency_weight
+    sent_bit = observation.input_bit[:, None]
+    shape = observation.tier.shape
+    power_w, least = np.broadcast_to(observation.power_w[:, None], shape).copy(), np.full(shape, np.inf)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        for level_w in (POWERS * observation.max_power_w).tolist():
+            rate_bps = observation.alone_bps * observation.power_gain(np.full(shape, level_w))
+            price = (weight + (1.0 - weight) * level_w) * sent_bit / rate_bps
+            better = radio & (price < least)
+            least[better], power_w[better] = price[better], level_w
+        service_s = observation.work_cycles / observation.core_hz
+        air_s = np.where(local | radio, 0.0, sent_bit / observation.uplink_bps)  # a neighbour's
+        result_s = np.where(local, 0.0, observation.output_bit[:, None] / observation.downlink_bps)
+        latency_s = air_s + observation.wire_s + observation.wait_s + service_s + result_s
+        energy_j = observation.power_w[:, None] * air_s
+        energy_j = energy_j + np.where(own, observation.kappa * observation.core_hz**2 * observation.work_cycles, 0.0)
+        fixed = weight * latency_s + (1.0 - weight) * energy_j
+    root = np.where(radio & np.isfinite(least), np.sqrt(np.where(radio, least, 0.0)), 0.0)
+    usable = observation.feasible & np.isfinite(fixed) & (~radio | np.isfinite(least))
+    fixed = np.where(usable, fixed, np.inf)
+    host = 2 * np.where(local, observation.vehicle[:, None], observation.target) + own
+    cells = np.unique(observation.cell[radio])
+    cell = np.where(radio, np.searchsorted(cells, observation.cell), len(cells))
+    return _Prices(power_w, root, fixed, service_s, cell, np.unique(host, return_inverse=True)[1].reshape(shape))

@@ -1,0 +1,81 @@
+"""A paper's results folder: tables, pictures, claims and where they come from; full and quick results never mix."""
+
+import csv
+import io
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from cosim.errors import InputError
+from cosim.experiments.papers.lines import Table
+from cosim.trace.durable import write_durably
+from cosim.trace.provenance import machine, versions
+
+PROVENANCE: Final = "provenance.json"
+
+
+def read_told(out: Path, run: str) -> dict[str, Any]:
+    """What provenance.json says so far; {} in a new folder.
+
+    Raises:
+        InputError: the folder holds results of another size, or something else.
+    """
+    path = out / PROVENANCE
+    try:
+        if not out.exists() or (out.is_dir() and not path.exists() and not any(out.iterdir())):
+            return {}
+        told: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        before = told["run"]
+    except (OSError, ValueError, TypeError, KeyError):
+        raise InputError(f"{out}: is taken by something that no `cosim paper` wrote; give another --out") from None
+    if before != run:
+        raise InputError(f"{out}: holds {before} results, these are {run}; give another --out")
+    return told
+
+
+def write_told(out: Path, told: Mapping[str, Any]) -> None:
+    """Write provenance.json with versions and machine.
+
+    Raises:
+        OSError: the disk refuses.
+    """
+    text = json.dumps({**told, "versions": versions(), "machine": machine()}, indent=1, ensure_ascii=False)
+    write_durably(out / PROVENANCE, lambda sink: sink.write(text.encode()))
+
+
+def write_table(path: Path, table: Table, run: str) -> None:
+    """A CSV file, numbers with 6 digits, whose last column says the run.
+
+    Raises:
+        OSError: the disk refuses.
+    """
+    lines = [[*table.head, "run"], *([_cell(cell) for cell in (*row, run)] for row in table.rows)]
+    _write(path, lines)
+
+
+def merge_rows(path: Path, table: Table, run: str, replaced: Sequence[int]) -> None:
+    """Like `write_table`, and rows of other figures stay; the first column is the figure.
+
+    Raises:
+        OSError: the disk refuses.
+    """
+    kept: list[list[str]] = []
+    if path.exists():
+        with path.open(newline="", encoding="utf-8") as source:
+            kept = [row for row in list(csv.reader(source))[1:] if int(row[0]) not in replaced]
+    rows = kept + [[_cell(cell) for cell in (*row, run)] for row in table.rows]
+    _write(path, [[*table.head, "run"], *sorted(rows, key=lambda row: int(row[0]))])
+
+
+def _write(path: Path, lines: Sequence[Sequence[str]]) -> None:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(lines)
+    write_durably(path, lambda sink: sink.write(text.getvalue().encode()))
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.6g}" if math.isfinite(value) else ""
+    return str(value)

@@ -1,0 +1,274 @@
+"""Paper S1, "Q-DDPG for digital-twin semantic IoV", section V: what is trained and measured for figures 3 to 9.
+
+Readings. The paper gives no axis of figures 7 and 8: complexity runs over Table III's range, 1 to 2 Mcycles, the same
+for all tasks of a point. Figures 3, 5 and 6 show episodes while the agents explore, charged by eq 12-18; all others
+show the policies without exploration and what their decisions really took and spent, in roll-outs of 200 slots.
+"Without twin" is the last synchronised state, "with twin" its forecast; everything else is equal. Q-DDPG and DDPG are
+the paper's; beside them stand a DDPG with as many trainable numbers as the circuit's actor, simple rules, and the exact
+optimum of eq 18.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import product
+from typing import Any, Final
+
+from cosim.experiments.papers.lines import Line, Sweep, repeated
+from cosim.experiments.papers.measured import JOINT, Episodes, Rule, Training
+from cosim.scenario.load import Loaded, load
+
+SCENARIO: Final = "s1_semantic_iov"
+PAPER: Final = "paper"
+TUNED: Final = "tuned"
+SETTINGS: Final[Mapping[str, Mapping[str, Any]]] = {
+    PAPER: {},  # the catalogue's defaults are the paper's: batch 4, learning rates 1e-4 and 2e-4, one update a slot
+    TUNED: {"batch": 64, "lr": 1e-3, "critic_lr": 1e-3},
+}
+"""The same for q-ddpg, ddpg and ddpg-small: nothing is tuned for one of them."""
+PANELS: Final = {PAPER: "paper's settings", TUNED: "tuned settings, the same for all three"}
+
+QUANTUM: Final = "q-ddpg"
+USUAL: Final = "ddpg"
+SMALL: Final = "ddpg-small"
+AGENTS: Final = (QUANTUM, USUAL, SMALL)
+TWIN_AGENTS: Final = (QUANTUM, USUAL)
+
+GREEDY: Final = "greedy"
+OPTIMUM: Final = "optimum"
+JOINTLY: Final = "optimum with power and band"
+RULES: Final[Mapping[str, Rule]] = {
+    "local": Rule("local"),
+    "random": Rule("random"),
+    "nearest": Rule("nearest"),
+    GREEDY: Rule("greedy-latency"),
+    OPTIMUM: Rule("optimal"),
+    JOINTLY: Rule(JOINT),
+}
+"""`optimum` chooses targets at 0.4 W and equal bandwidth, the last one all that the agents choose too."""
+CONTROLS: Final = (GREEDY, OPTIMUM)
+
+FIGURES: Final = (3, 4, 5, 6, 7, 8, 9)
+CURVES: Final[Mapping[int, str]] = {3: "reward", 5: "latency", 6: "cost"}
+CORES_HZ: Final = (10e9, 5e9)
+SPEEDS_MPS: Final = (15.0, 30.0)
+SOURCES: Final[Mapping[str, str]] = {"mirror": "without twin", "forecast": "with twin"}
+MEASURED_SEED: Final = 1000
+"""Agent r is trained with seed r and measured on the arrivals and traffic of seed 1000 + r."""
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much of it."""
+
+    run: str
+    """Stands in every file: full or QUICK."""
+    seeds: int
+    episodes: int
+    epochs: int
+    """Slots of an episode."""
+    duration_s: float
+    """Of a roll-out."""
+    bandwidth_mhz: tuple[float, ...]
+    complexity_mcycle: tuple[float, ...]
+    settings: tuple[str, ...]
+    """Of figures 4, 7, 8 and 9; the learning curves always have all."""
+    learners: tuple[str, ...] | None
+    """Of the table of learners; None: all of the catalogue."""
+    window: int
+    """Episodes that a learning curve is smoothed over."""
+    plateau: int
+    """Episodes of a moving mean, and at the end, for convergence."""
+
+
+FULL: Final = Size(
+    run="full",
+    seeds=10,
+    episodes=500,
+    epochs=20,
+    duration_s=200.0,
+    bandwidth_mhz=(3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0),
+    complexity_mcycle=(1.0, 1.2, 1.4, 1.6, 1.8, 2.0),
+    settings=(PAPER, TUNED),
+    learners=None,
+    window=20,
+    plateau=50,
+)
+QUICK: Final = Size(
+    run="QUICK",
+    seeds=2,
+    episodes=4,
+    epochs=20,
+    duration_s=30.0,
+    bandwidth_mhz=(3.0, 6.0, 9.0),
+    complexity_mcycle=(1.0, 2.0),
+    settings=(PAPER,),
+    learners=("q-dqn", "dqn", "q-learning"),
+    window=2,
+    plateau=2,
+)
+
+
+@cache
+def scenario(*changes: str) -> Loaded:
+    """S1's with some changes; loaded once."""
+    return load(SCENARIO, changes)
+
+
+def bandwidth(mhz: float) -> str:
+    """B."""
+    return f"radio.bandwidth_hz={mhz * 1e6:g}"
+
+
+def complexity(mcycle: float) -> str:
+    """s_c of all tasks."""
+    return f"tasks.classes.0.cycles={mcycle * 1e6:g}"
+
+
+def cores(core_hz: float) -> str:
+    """C_j."""
+    return f"compute.edge.core_hz={core_hz:g}"
+
+
+def training_scenarios(group: str) -> tuple[Loaded, ...]:
+    """What the trainings of a group go through in turn.
+
+    nominal: Table III. sweep: 3 to 10 MHz, servers of 10 and 5 GHz, and Table III's range of complexity, its lower end
+    and its upper end. mirror, forecast: 3 to 10 MHz, decided on what the twin layer knows.
+    """
+    bands = [bandwidth(float(mhz)) for mhz in range(3, 11)]
+    if group == "nominal":
+        return (scenario(),)
+    if group == "sweep":
+        tasks: list[list[str]] = [[], [complexity(1.0)], [complexity(2.0)]]
+        mixed = product(bands, CORES_HZ, tasks)
+        return tuple(scenario(band, cores(core_hz), *task) for band, core_hz, task in mixed)
+    return tuple(scenario(band, f"decisions.observation={group}") for band in bands)
+
+
+TRAINED_ON: Final[Mapping[str, str]] = {
+    "nominal": "10 MHz",
+    "sweep": "once over 3-10 MHz, 5 and 10 GHz, 1-2 Mcycles",
+    "mirror": "once over 3-10 MHz on the last synchronised state",
+    "forecast": "once over 3-10 MHz on the forecast",
+}
+
+
+class Study:
+    """The paper's experiment in one size: pieces for each figure and table."""
+
+    def __init__(self, size: Size) -> None:
+        self.size = size
+        self._groups: dict[str, tuple[Loaded, ...]] = {}
+
+    @property
+    def measured_seeds(self) -> list[int]:
+        """Of arrivals and traffic in roll-outs."""
+        return [MEASURED_SEED + seed for seed in self.seeds]
+
+    @property
+    def seeds(self) -> range:
+        """Of trainings."""
+        return range(1, self.size.seeds + 1)
+
+    def trainings(self, group: str, agent: str, setting: str) -> list[Training]:
+        """One for each seed."""
+        if group not in self._groups:
+            self._groups[group] = training_scenarios(group)
+        size, options = self.size, SETTINGS[setting]
+        given = self._groups[group]
+        return [
+            Training(group, given, agent, setting, options, seed, size.episodes, size.epochs) for seed in self.seeds
+        ]
+
+    # --- learning curves: figures 3, 5, 6 --------------------------------------------------------------------------
+
+    def curves(self) -> dict[tuple[str, str], list[Training]]:
+        """By setting and agent."""
+        return {(setting, agent): self.trainings("nominal", agent, setting) for setting in SETTINGS for agent in AGENTS}
+
+    def levels(self) -> dict[str, list[Episodes]]:
+        """Rules, in every fifth episode of the trainings with the same seed."""
+        numbers = tuple(range(0, self.size.episodes, 5))
+        return {
+            name: [Episodes(rule, scenario(), seed, numbers, self.size.epochs) for seed in self.seeds]
+            for name, rule in RULES.items()
+            if name != "nearest"  # as high as random, it would hide what matters
+        }
+
+    # --- sweeps: figures 4, 7, 8, 9, and the table of learners -----------------------------------------------------
+
+    def sweep(self, figure: int) -> Sweep:
+        """Figure 4, 7, 8 or 9."""
+        size = self.size
+        if figure == 4:
+            return self._compared(
+                "fig4", "bandwidth (MHz)", size.bandwidth_mhz, [[bandwidth(x)] for x in size.bandwidth_mhz]
+            )
+        if figure == 8:
+            at = [[complexity(x)] for x in size.complexity_mcycle]
+            return self._compared("fig8", "task complexity (Mcycles)", size.complexity_mcycle, at)
+        return self._servers() if figure == 7 else self._twin()
+
+    def learners(self, names: Sequence[str]) -> Sweep:
+        """All learners at 10 MHz, each trained there."""
+        lines = []
+        nominal = self._along([[]])
+        for setting in SETTINGS:
+            for agent in names if setting == PAPER else AGENTS:
+                line = Line(agent, setting, "nominal", OPTIMUM)
+                lines.append(repeated(line, self.trainings("nominal", agent, setting), nominal, self.measured_seeds))
+        lines += [self._rule(name, nominal, "" if name == OPTIMUM else OPTIMUM) for name in RULES]
+        return Sweep("learners", "", (0.0,), tuple(lines))
+
+    def _compared(self, name: str, x_label: str, points: tuple[float, ...], changes: Sequence[Sequence[str]]) -> Sweep:
+        """Agents, rules and optimum along one parameter."""
+        along = self._along(changes)
+        lines = []
+        for setting in self.size.settings:
+            reference = Line(USUAL, setting).key
+            for agent in AGENTS:
+                line = Line(agent, setting, "sweep", OPTIMUM if agent == USUAL else reference)
+                lines.append(repeated(line, self.trainings("sweep", agent, setting), along, self.measured_seeds))
+        lines += [self._rule(rule, along, "" if rule == OPTIMUM else OPTIMUM) for rule in RULES]
+        return Sweep(name, x_label, points, tuple(lines))
+
+    def _servers(self) -> Sweep:
+        """Figure 7: two speeds of the servers; differences are to 10 GHz."""
+        points, lines = self.size.complexity_mcycle, []
+        for core_hz in CORES_HZ:
+            variant = f"{core_hz / 1e9:g} GHz"
+            along = self._along([[complexity(x), cores(core_hz)] for x in points])
+            first = "" if core_hz == CORES_HZ[0] else f"{CORES_HZ[0] / 1e9:g} GHz"
+            for setting in self.size.settings:
+                line = Line(QUANTUM, setting, "sweep", first and Line(QUANTUM, setting, variant=first).key, variant)
+                lines.append(repeated(line, self.trainings("sweep", QUANTUM, setting), along, self.measured_seeds))
+            lines += [
+                self._rule(rule, along, first and Line(rule, "", variant=first).key, variant) for rule in CONTROLS
+            ]
+        return Sweep("fig7", "task complexity (Mcycles)", points, tuple(lines))
+
+    def _twin(self) -> Sweep:
+        """Figure 9: decided on the last synchronised state, or on the forecast; differences are to the former."""
+        points, lines = self.size.bandwidth_mhz, []
+        for source, variant in SOURCES.items():
+            first = "" if source == "mirror" else SOURCES["mirror"]
+            seen = f"decisions.observation={source}"
+            along = self._along([[bandwidth(x), seen] for x in points])
+            for setting, agent in product(self.size.settings, TWIN_AGENTS):
+                line = Line(agent, setting, source, first and Line(agent, setting, variant=first).key, variant)
+                lines.append(repeated(line, self.trainings(source, agent, setting), along, self.measured_seeds))
+            for speed, rule in product(SPEEDS_MPS, CONTROLS):
+                panel = f"rules at {speed:g} m/s"
+                driven = self._along([[bandwidth(x), seen, f"mobility.speed_mps={speed:g}"] for x in points])
+                against = first and Line(rule, panel, variant=first).key
+                lines.append(self._rule(rule, driven, against, variant, panel))
+        return Sweep("fig9", "bandwidth (MHz)", points, tuple(lines))
+
+    def _along(self, changes: Sequence[Sequence[str]]) -> tuple[Loaded, ...]:
+        duration = f"duration_s={self.size.duration_s:g}"
+        return tuple(scenario(*point, duration) for point in changes)
+
+    def _rule(self, name: str, along: tuple[Loaded, ...], against: str, variant: str = "", panel: str = "") -> Any:
+        line = Line(name, panel, "", against, variant)
+        return repeated(line, [RULES[name]] * self.size.seeds, along, self.measured_seeds)

@@ -1,0 +1,117 @@
+"""A long experiment in pieces: each is done once, in a process beside others, and kept; a killed one goes on."""
+
+import hashlib
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Protocol, TypeVar
+
+from cosim.errors import InputError
+from cosim.experiments.jobs import Job, Tell, Watching, work
+from cosim.trace.durable import write_durably
+from cosim.trace.provenance import versions
+
+PIECE: Final = "piece.json"
+
+
+class Piece(Protocol):
+    """A training or an evaluation that needs no other piece of its stage."""
+
+    @property
+    def label(self) -> str:
+        """A path in words, as "train/nominal/q-ddpg/seed1"."""
+        ...
+
+    @property
+    def total(self) -> float:
+        """Progress at its end."""
+        ...
+
+    def settings(self) -> dict[str, Any]:
+        """All that its result depends on, as JSON; the code is not part of it."""
+        ...
+
+    def carry_out(self, store: Path, tell: Tell) -> dict[str, Any]:
+        """Do it, or go on with what its folder holds; the result as JSON.
+
+        Args:
+            store: of all pieces; its own folder is there.
+            tell: is told of progress, and raises KeyboardInterrupt when the piece is to stop.
+        """
+        ...
+
+
+P = TypeVar("P", bound=Piece)
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A piece that is kept."""
+
+    result: dict[str, Any]
+    cpu_s: float
+    """Of the last process that worked on it."""
+    wall_s: float
+
+
+def piece_key(piece: Piece) -> str:
+    """12 hex digits of the settings: other settings make another piece."""
+    text = json.dumps(piece.settings(), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def piece_folder(store: Path, piece: Piece) -> Path:
+    """Where it is kept."""
+    return store / f"{piece.label}-{piece_key(piece)}"
+
+
+def find_done(store: Path, piece: Piece) -> Done | None:
+    """The piece, if it is finished.
+
+    Raises:
+        InputError: its file is broken.
+    """
+    path = piece_folder(store, piece) / PIECE
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        return Done(dict(stored["result"]), float(stored["cpu_s"]), float(stored["wall_s"]))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError, KeyError):
+        raise InputError(f"{path}: is broken; remove its folder and run the command again") from None
+
+
+def carry_out(store: Path, pieces: Sequence[Piece], processes: int, watching: Watching) -> int:
+    """Do what is not done yet, in the order of the pieces; how many that were. Equal pieces are done once.
+
+    Raises:
+        InputError: a piece refuses its settings, or the folder cannot be written.
+        RunError: a piece broke; the finished ones are kept.
+    """
+    missing = {piece_folder(store, piece): piece for piece in pieces if find_done(store, piece) is None}
+    jobs = [Job(piece.label, (store, piece), piece.total) for piece in missing.values()]
+    with watching(jobs) as watch:
+        work(_carry_out_one, jobs, processes, watch)
+    return len(jobs)
+
+
+def _carry_out_one(argument: tuple[Path, Piece], tell: Tell) -> None:
+    store, piece = argument
+    folder = piece_folder(store, piece)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be made: {str(error.strerror).lower()}; give another --work") from None
+    begun_s, cpu_s = time.perf_counter(), time.process_time()
+    result = piece.carry_out(store, tell)
+    told = {
+        "settings": piece.settings(),
+        "result": result,
+        "cpu_s": round(time.process_time() - cpu_s, 3),
+        "wall_s": round(time.perf_counter() - begun_s, 3),
+        "versions": versions(),
+    }
+    text = json.dumps(told, indent=1)
+    write_durably(folder / PIECE, lambda sink: sink.write(text.encode()))

@@ -1,0 +1,150 @@
+"""A run in memory that leaves no trace: what a policy cost, as paper S1 counts it (eq 12-18), epoch by epoch."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Final, ParamSpec
+
+import numpy as np
+
+from cosim.decision import Policy
+from cosim.scenario.load import Loaded
+from cosim.simulation import Simulation
+from cosim.trace.schema import TaskEnded
+from cosim.trace.writer import NullWriter
+from cosim.types import FloatArray, Status, Tier
+
+P = ParamSpec("P")
+
+_COLUMNS: Final = tuple(field.name for field in fields(TaskEnded))
+_NEEDED: Final = ("time_s", "status", "tier", "decided_s", "transmit_j", "vehicle_cpu_j")
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Sums over the tasks that were decided before the run's last instant, whatever became of them.
+
+    L runs from the decision to the task's end: S1 eq 12-14 do not count the wait for the slot, while `cost_mean` of a
+    trace counts from the release. E is what vehicles spent (eq 15-17): radio and their own processors. A task that was
+    lost or is in flight counts with the time and the energy until then, so that losing tasks is not free of cost; the
+    counts by status say how many they are. An epoch at the very end of the run, which leaves its tasks no time, is
+    left out.
+    """
+
+    epochs: int
+    """Decision epochs with at least one task."""
+    tasks: int
+    offloaded: int
+    """To an edge host, the cloud or a neighbour."""
+    cost: float
+    """Sum of w1 L + (1 - w1) E."""
+    latency_s: float
+    """Sum of L."""
+    energy_j: float
+    """Sum of E."""
+    statuses: Mapping[Status, int]
+    """How the decided tasks ended."""
+    undecided: int
+    """Tasks that ended before they were decided, and those decided at the very end; in no other sum."""
+
+    @property
+    def cost_per_epoch(self) -> float:
+        """S1 eq 18: the sum over the tasks of an epoch, on average over epochs with tasks."""
+        return _ratio(self.cost, self.epochs)
+
+    @property
+    def cost_per_task(self) -> float:
+        """Mean of w1 L + (1 - w1) E."""
+        return _ratio(self.cost, self.tasks)
+
+    @property
+    def latency_mean_s(self) -> float:
+        """Mean L."""
+        return _ratio(self.latency_s, self.tasks)
+
+    @property
+    def energy_mean_j(self) -> float:
+        """Mean E."""
+        return _ratio(self.energy_j, self.tasks)
+
+    @property
+    def offloaded_ratio(self) -> float:
+        """Share of the decided tasks that left their vehicle."""
+        return _ratio(self.offloaded, self.tasks)
+
+
+class EndedRows(NullWriter):
+    """Keeps how tasks ended, and nothing else."""
+
+    def __init__(self) -> None:
+        self.rows: list[tuple[Any, ...]] = []
+
+    def recorder(self, fact: Callable[P, Any]) -> Callable[P, None]:
+        """A function that keeps a `TaskEnded`; one that does nothing for any other kind."""
+        if fact is not TaskEnded:
+            return NullWriter.recorder(self, fact)
+        keep = self.rows.append
+
+        def record(*values: P.args, **_named: P.kwargs) -> None:
+            keep(values)
+
+        return record
+
+    def columns(self) -> dict[str, FloatArray]:
+        """What `totals` needs, (N,) each."""
+        return {
+            name: np.array([row[place] for row in self.rows], dtype=np.float64)
+            for place, name in enumerate(_COLUMNS)
+            if name in _NEEDED
+        }
+
+
+def rollout(loaded: Loaded, policy: Policy, seed: int | None = None, duration_s: float | None = None) -> Totals:
+    """Run a scenario under a policy in this process, without a run folder.
+
+    Args:
+        loaded: the scenario; its own policy is not asked.
+        policy: decides; it must fit the scenario's options.
+        seed: instead of the scenario's.
+        duration_s: instead of the scenario's.
+
+    Raises:
+        InputError: the scenario names something that is not there.
+        RunError: the traffic source broke.
+    """
+    changes = {"seed": seed, "duration_s": duration_s}
+    scenario = loaded.scenario.model_copy(update={key: value for key, value in changes.items() if value is not None})
+    ended = EndedRows()
+    simulation = Simulation(scenario, ended, loaded.folder)
+    try:
+        simulation.run(policy)
+    finally:
+        simulation.close()
+    return totals(ended.columns(), scenario.decisions.latency_weight, scenario.duration_s)
+
+
+def totals(ended: Mapping[str, FloatArray], latency_weight: float, end_s: float) -> Totals:
+    """Sums over `TaskEnded` rows, of a roll-out or of a stored trace.
+
+    Args:
+        ended: columns time_s, status, tier, decided_s, transmit_j and vehicle_cpu_j, (N,) each.
+        latency_weight: w1.
+        end_s: of the run.
+    """
+    decided = ended["decided_s"] < end_s  # NaN: never decided
+    kept = {name: values[decided] for name, values in ended.items()}
+    latency_s = float(np.sum(kept["time_s"] - kept["decided_s"]))
+    energy_j = float(np.sum(kept["transmit_j"]) + np.sum(kept["vehicle_cpu_j"]))
+    return Totals(
+        epochs=len(np.unique(kept["decided_s"])),
+        tasks=int(decided.sum()),
+        offloaded=int((kept["tier"] > Tier.LOCAL).sum()),
+        cost=latency_weight * latency_s + (1.0 - latency_weight) * energy_j,
+        latency_s=latency_s,
+        energy_j=energy_j,
+        statuses={status: int((kept["status"] == status).sum()) for status in Status},
+        undecided=int((~decided).sum()),
+    )
+
+
+def _ratio(total: float, count: int) -> float:
+    return total / count if count else float("nan")

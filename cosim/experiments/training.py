@@ -1,0 +1,257 @@
+"""Training an agent with several seeds: a folder for each, resumed where it was left, and what all of them say."""
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from cosim.errors import InputError
+from cosim.experiments.jobs import Job, Tell, Watching, work
+from cosim.experiments.statistics import curve, interval, smoothed
+from cosim.rng import stream
+from cosim.scenario.load import Loaded
+from cosim.trace.durable import write_durably
+from cosim.trace.provenance import versions
+from cosim.trace.statistics import Estimate
+from cosim.types import FloatArray
+
+if TYPE_CHECKING:
+    from agents.learners.learner import AgentSpec, EpisodeLog
+
+SETTINGS: Final = "training.json"
+CURVE: Final = "curve.csv"
+LAST: Final = 50
+"""Episodes at the end that a table sums up."""
+_COLUMNS: Final = ("reward", "cost", "latency_s", "energy_j", "tasks", "offloaded")
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """One seed of an agent."""
+
+    loaded: Loaded
+    agent: str
+    options: Mapping[str, Any]
+    seed: int
+    episodes: int
+    epochs: int
+    """Decision epochs of an episode."""
+    folder: Path
+    checkpoint_every: int
+
+    def settings(self) -> dict[str, Any]:
+        """What a training of the same folder must agree in, as JSON."""
+        same = {"run_id": self.loaded.run_id, "agent": self.agent, "options": dict(self.options)}
+        told: dict[str, Any] = json.loads(json.dumps({**same, "seed": self.seed, "epochs": self.epochs}))
+        return told
+
+
+def agents() -> list[tuple[str, str]]:
+    """Name and make of every agent."""
+    from agents.learners.catalog import agent_names, agent_spec  # noqa: PLC0415 - imports torch
+
+    return [(name, _make(agent_spec(name, {}))) for name in agent_names()]
+
+
+def _make(spec: "AgentSpec") -> str:
+    """Algorithm and networks in a line."""
+    algorithm = spec.algorithm.upper()
+    if spec.actor is None:
+        return f"{algorithm}, a table"
+    net = spec.actor
+    hidden = "-".join(map(str, net.hidden))
+    circuit = f"{net.circuit} circuit of {net.qubits} qubits, {net.layers} layer{'s' * (net.layers > 1)}"
+    made = f"classical network {hidden}" if net.kind == "mlp" else f"{net.kind} network, {circuit}"
+    if net.kind != "mlp" and not spec.name.startswith("q-"):
+        made = "classical network of as many parameters as its quantum twin"
+    return f"{algorithm}, {made}"
+
+
+def settings(agent: str) -> list[tuple[str, str, str]]:
+    """Name, default and meaning of what `--option` changes.
+
+    Raises:
+        InputError: no such agent.
+    """
+    from agents.learners.catalog import agent_settings  # noqa: PLC0415 - imports torch
+
+    return [(name, str(one.default), one.meaning) for name, one in agent_settings(agent).items()]
+
+
+def trainings(
+    loaded: Loaded,
+    agent: str,
+    options: Mapping[str, Any],
+    seeds: Sequence[int],
+    episodes: int,
+    epochs: int,
+    checkpoint_every: int,
+    out: Path,
+) -> list[Training]:
+    """One for each seed, in `out`/agent/seed<k>, after a check that the agent can be made.
+
+    Raises:
+        InputError: no such agent or option; or a folder holds another training. Nothing is written.
+    """
+    from agents.learners.catalog import agent_spec  # noqa: PLC0415 - imports torch
+
+    agent_spec(agent, options)
+    planned = [
+        Training(loaded, agent, options, seed, episodes, epochs, out / agent / f"seed{seed}", checkpoint_every)
+        for seed in seeds
+    ]
+    for one in planned:
+        is_done(one)
+    return planned
+
+
+def is_done(training: Training) -> bool:
+    """Its folder holds this training with all its episodes; False where it is missing or has fewer.
+
+    Raises:
+        InputError: the folder holds another training, or one with more episodes.
+    """
+    folder = training.folder
+    if _is_free(folder):
+        return False
+    path = folder / SETTINGS
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        before = {name: stored[name] for name in training.settings()}
+        done = int(stored["done"])
+    except (OSError, ValueError, TypeError, KeyError):
+        raise InputError(f"{folder}: is taken by something that is no training; give another --out") from None
+    for name, value in training.settings().items():
+        if before[name] != value:
+            raise InputError(f"{path}: {name} was {before[name]}, now {value}; give another --out")
+    if done > training.episodes:
+        raise InputError(f"{folder}: was trained for {done} episodes; ask for as many, or give another --out")
+    return done == training.episodes
+
+
+def _is_free(folder: Path) -> bool:
+    """Nothing is in it but what a kill at its very beginning leaves."""
+    try:
+        return not folder.exists() or all(path.name.startswith(".") for path in folder.iterdir())
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be read: {str(error.strerror).lower()}; give another --out") from None
+
+
+def train_all(planned: Sequence[Training], processes: int, watching: Watching) -> int:
+    """Train what is not done yet; how many seeds that were.
+
+    Raises:
+        InputError: the agent does not fit the scenario.
+        RunError: a training broke; its last checkpoint is kept.
+    """
+    missing = [one for one in planned if not is_done(one)]
+    jobs = [Job(f"{one.agent} seed {one.seed}", one, one.episodes) for one in missing]
+    with watching(jobs) as watch:
+        work(train_one, jobs, processes, watch)
+    return len(missing)
+
+
+def train_one(training: Training, tell: Tell) -> None:
+    """Train one seed, from its last checkpoint if there is one; it stops only where it has just written one."""
+    from agents.learners.catalog import agent_spec  # noqa: PLC0415 - imports torch
+    from agents.train import train  # noqa: PLC0415 - imports torch
+
+    if _is_free(training.folder):
+        training.folder.mkdir(parents=True, exist_ok=True)
+        _note(training, 0)
+
+    def told(done: int, _log: "EpisodeLog") -> None:
+        if done % training.checkpoint_every == 0:  # it may stop here, and nothing is lost
+            tell(done)
+
+    train(
+        training.loaded,
+        agent_spec(training.agent, training.options),
+        training.seed,
+        training.episodes,
+        training.epochs,
+        training.folder,
+        training.checkpoint_every,
+        told,
+    )
+    _note(training, training.episodes)
+
+
+def _note(training: Training, done: int) -> None:
+    text = json.dumps({**training.settings(), "done": done, "versions": versions()}, indent=1)
+    write_durably(training.folder / SETTINGS, lambda sink: sink.write(text.encode()))
+
+
+# --- what came of it -----------------------------------------------------------------------------------------------
+
+
+def read_curve(path: Path) -> dict[str, FloatArray]:
+    """The columns of a training's curve.csv, (E,) each: a row for each episode.
+
+    Raises:
+        InputError: it is missing or broken.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8") as source:
+            rows = list(csv.DictReader(source))
+        return {name: np.array([float(row[name]) for row in rows]) for name in _COLUMNS}
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        reason = " ".join(str(getattr(error, "strerror", None) or error).split())
+        raise InputError(f"{path}: no learning curve ({reason}); train again into another --out") from None
+
+
+def read_curves(planned: Sequence[Training]) -> dict[str, FloatArray]:
+    """The curves of all seeds, (R, E) each.
+
+    Raises:
+        InputError: one is missing or broken.
+    """
+    curves = [read_curve(one.folder / CURVE) for one in planned]
+    length = min(len(one["reward"]) for one in curves)
+    return {name: np.array([one[name][:length] for one in curves]) for name in _COLUMNS}
+
+
+def final(curves: Mapping[str, FloatArray], epochs: int, last: int = LAST) -> dict[str, Estimate]:
+    """What the last episodes came to: interquartile means over the seeds with their intervals.
+
+    Args:
+        curves: of `read_curves`.
+        epochs: of an episode.
+        last: episodes.
+    """
+    end = {name: values[:, -last:].sum(axis=1) for name, values in curves.items()}  # (R,)
+    episodes = min(last, curves["reward"].shape[1])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratios = {
+            "reward of an episode": (end["reward"] / episodes, ""),
+            "cost of an epoch": (end["cost"] / (episodes * epochs), ""),
+            "latency of a task": (end["latency_s"] / end["tasks"], "s"),
+            "vehicle energy of a task": (end["energy_j"] / end["tasks"], "J"),
+            "offloaded": (end["offloaded"] / end["tasks"], ""),
+        }
+    return {
+        name: interval(values, stream(0, f"bootstrap/{name}"), unit=unit) for name, (values, unit) in ratios.items()
+    }
+
+
+def draw(path: Path, planned: Sequence[Training], curves: Mapping[str, FloatArray]) -> None:
+    """The learning curves in one picture.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    from cosim.experiments.figures import draw_curves  # noqa: PLC0415 - imports Matplotlib
+
+    agent, episodes = planned[0].agent, curves["reward"].shape[1]
+    window = max(1, min(20, episodes // 10))
+    rng = stream(0, "bootstrap/curves")
+    drawn = {
+        name: {agent: curve(smoothed(curves[name], window), rng)}
+        for name in ("reward", "cost", "latency_s", "energy_j")
+    }
+    said = f"interquartile mean over {len(planned)} seeds, pointwise 95 % bootstrap band, mean of {window} episodes"
+    draw_curves(path, f"{planned[0].loaded.scenario.name}: {agent}", said, drawn)

@@ -1,0 +1,289 @@
+"""`cosim compare` and `cosim evaluate`: the same seeds for every policy, kept runs, tables that are the same again."""
+
+import csv
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cosim import cli
+from cosim.trace.provenance import read_provenance
+
+SCENARIO = """\
+name: tiny
+duration_s: 6
+mobility: {kind: synthetic, vehicles: 12}
+sites: {kind: listed, sites: [{name: a, x_m: 300, y_m: 20}, {name: b, x_m: 700, y_m: 20}]}
+statistics: {batches: 2}
+"""
+MINE = """\
+import numpy as np
+from cosim.decision import Action
+class Mine:
+    def decide(self, observation):
+        return Action(option=np.zeros(len(observation), np.int64))
+"""
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a scenario and a policy, and we in it."""
+    (tmp_path / "tiny.yaml").write_text(SCENARIO)
+    (tmp_path / "mine.py").write_text(MINE)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def table(path: Path) -> list[dict[str, str]]:
+    """The rows of a CSV file."""
+    with path.open(newline="") as source:
+        return list(csv.DictReader(source))
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """The one line of a command that ends with 2 and prints nothing."""
+    capsys.readouterr()
+    assert cli.status(list(arguments)) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.count("\n") == 1
+    return said.err
+
+
+def answer(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
+    """The JSON object that a command prints."""
+    capsys.readouterr()
+    assert cli.status([*arguments, "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_a_comparison(capsys: pytest.CaptureFixture[str], home: Path) -> None:
+    """A row for each policy and seed, all on the same tasks; a picture, and run folders that `trace diff` reads."""
+    command = [
+        "compare",
+        "tiny.yaml",
+        "--policies",
+        "local,mine.py:Mine,greedy-latency",
+        "--seeds",
+        "2",
+        "--out",
+        "study",
+    ]
+    assert cli.status(command) == 0
+    said = capsys.readouterr()
+    assert said.err == ""
+    assert "the same arrivals and traffic under every policy: checked" in said.out
+    rows = table(home / "study" / "compare.csv")
+    assert [(row["policy"], row["seed"]) for row in rows] == [
+        (policy, seed) for seed in ("1", "2") for policy in ("local", "Mine", "greedy-latency")
+    ]
+    for row in rows:
+        stored = read_provenance(home / "study" / row["policy"] / f"seed{row['seed']}")
+        assert (stored.digest, stored.status, stored.seed) == (row["digest"], "complete", int(row["seed"]))
+    by_seed = {row["seed"]: row["released"] for row in rows}
+    assert all(row["released"] == by_seed[row["seed"]] for row in rows)
+    assert by_seed["1"] != by_seed["2"]
+    same = [row for row in rows if row["policy"] in ("local", "Mine")]
+    assert len({row["digest"] for row in same}) == 2  # ours is local by another name
+    assert (home / "study" / "compare.png").stat().st_size > 10_000
+    assert cli.status(["trace", "diff", "study/local/seed1", "study/greedy-latency/seed1"]) == 0
+
+
+def test_differences_are_paired(capsys: pytest.CaptureFixture[str], home: Path) -> None:
+    """A policy against itself under another name differs by nothing; against another it is told seed by seed."""
+    told = answer(capsys, "compare", "tiny.yaml", "--policies", "local,mine.py:Mine,greedy-latency", "--seeds", "3",
+                  "--metric", "latency_mean", "--out", "study")  # fmt: skip
+    first, same, other = told["standings"]
+    assert first["difference"] is None
+    assert (same["difference"]["low"], same["difference"]["high"], same["lower"], same["higher"]) == (0.0, 0.0, 0, 0)
+    assert same["value"] == first["value"]
+    rows = table(home / "study" / "compare.csv")
+    latency = {(row["policy"], row["seed"]): float(row["latency_mean_s"]) for row in rows}
+    gains = sorted(latency["greedy-latency", str(seed)] - latency["local", str(seed)] for seed in (1, 2, 3))
+    assert other["difference"]["value"] == pytest.approx(sum(gains) / 3)
+    assert other["lower"] + other["higher"] == 3
+
+
+def test_what_is_there_is_not_run_again(capsys: pytest.CaptureFixture[str], home: Path) -> None:
+    """The same command with more seeds leaves the old runs as they are and adds; what a kill has left is redone."""
+    command = ["compare", "tiny.yaml", "--policies", "local,random", "--out", "study", "--seeds"]
+    assert cli.status([*command, "1"]) == 0
+    manifest = home / "study" / "local" / "seed1" / "manifest.json"
+    before, rows = manifest.stat().st_mtime_ns, table(home / "study" / "compare.csv")
+    left = home / "study" / "random" / ".seed2.running"
+    shutil.copytree(home / "study" / "random" / "seed1", left)
+    assert cli.status([*command, "2"]) == 0
+    assert manifest.stat().st_mtime_ns == before
+    assert not left.exists()
+    assert table(home / "study" / "compare.csv")[:2] == rows
+    capsys.readouterr()
+
+
+def test_the_table_depends_on_nothing_else(home: Path) -> None:
+    """In another process, with another PYTHONHASHSEED and another number of jobs, table and output are the same."""
+    found = []
+    for hash_seed, jobs in (("1", "1"), ("99", "2")):
+        shutil.rmtree(home / "study", ignore_errors=True)
+        command = [sys.executable, "-m", "cosim.cli", "compare", "tiny.yaml", "--policies", "random,nearest"]
+        done = subprocess.run(
+            [*command, "--seeds", "2", "--jobs", jobs, "--out", "study"],
+            env={**os.environ, "PYTHONHASHSEED": hash_seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        found.append(((home / "study" / "compare.csv").read_bytes(), done.stdout, done.stderr))
+    assert found[0] == found[1]
+    assert found[0][2] == ""
+
+
+def test_changed_policies_are_not_mixed(capsys: pytest.CaptureFixture[str], home: Path) -> None:
+    """A folder with runs of a file that has changed since, or of another scenario, is refused and stands."""
+    command = ["compare", "tiny.yaml", "--policies", "mine.py:Mine", "--seeds", "1", "--out", "study"]
+    assert cli.status(command) == 0
+    before = (home / "study" / "compare.csv").read_bytes()
+    assert "holds another run" in refused(capsys, *command, "--set", "duration_s=5")
+    (home / "mine.py").write_text(MINE + "\n# changed\n")
+    assert "its file has changed since; give another --out" in refused(capsys, *command)
+    assert (home / "study" / "compare.csv").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--policies", "local,nope"], "no such policy"),
+        (["--policies", "local,local"], "given twice"),
+        (["--policies", "local,"], "empty name"),
+        (["--policies", "local", "--set", "duration_s=-1"], "duration_s"),
+        (["--policies", "gone.ckpt"], "gone.ckpt"),
+        (["--policies", "empty"], "empty: holds no trained agent"),
+        (["--policies", "mine.py:Yours"], "has no class Yours"),
+        (["--policies", "local", "--seeds", "0"], "--seeds"),
+        (["--policies", "local", "--map", "nowhere"], "map=nowhere: no such map"),
+        (["--policies", "local", "--metric", "joy"], "--metric joy: no such figure"),
+    ],
+)
+def test_bad_input(capsys: pytest.CaptureFixture[str], home: Path, arguments: list[str], told: str) -> None:
+    """What cannot be compared is one line with 2, and no folder is made; an unknown figure costs no run twice."""
+    (home / "empty").mkdir()
+    assert told in refused(
+        capsys,
+        "compare",
+        "tiny.yaml",
+        *arguments,
+        *([] if "--seeds" in arguments else ["--seeds", "1"]),
+        "--out",
+        "study",
+    )
+    if "--metric" not in arguments:
+        assert not (home / "study").exists()
+
+
+def test_an_impossible_run_leaves_nothing(capsys: pytest.CaptureFixture[str], home: Path) -> None:
+    """What only the run finds out is one line with 2 as well, and leaves no folder."""
+    arguments = ["--policies", "local,random", "--seeds", "2", "--set", "tasks.arrivals={kind: file, file: gone.csv}"]
+    assert "gone.csv" in refused(capsys, "compare", "tiny.yaml", *arguments, "--out", "study")
+    assert not (home / "study").exists()
+
+
+def test_a_taken_folder(capsys: pytest.CaptureFixture[str], home: Path) -> None:
+    """A folder with something else in it is refused, and nothing is added to it."""
+    (home / "study").mkdir()
+    (home / "study" / "diary.txt").write_text("dear diary")
+    command = ["compare", "tiny.yaml", "--policies", "local", "--seeds", "1", "--out", "study"]
+    assert "is taken by something else" in refused(capsys, *command)
+    assert [path.name for path in (home / "study").iterdir()] == ["diary.txt"]
+
+
+def test_a_policy_that_breaks(capsys: pytest.CaptureFixture[str], home: Path) -> None:
+    """A policy that fails in a run ends the command with 1 and one line; finished runs of the others are kept."""
+    (home / "bad.py").write_text("class Bad:\n    def decide(self, observation):\n        raise ValueError('oh')\n")
+    command = [
+        "compare",
+        "tiny.yaml",
+        "--policies",
+        "local,bad.py:Bad",
+        "--seeds",
+        "1",
+        "--jobs",
+        "1",
+        "--out",
+        "study",
+    ]
+    assert cli.status(command) == 1
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "policy bad.py:Bad failed at t=" in said
+    assert (home / "study" / "local" / "seed1").is_dir()
+    assert list((home / "study" / "Bad").iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_and_gone_on(capsys: pytest.CaptureFixture[str], home: Path, number: signal.Signals) -> None:
+    """Ctrl-C or SIGTERM: 1, one line that says how to go on, only whole runs kept, no process left; then it goes on."""
+    command = ["compare", "tiny.yaml", "--policies", "local,random", "--seeds", "6", "--jobs", "1", "--out", "study"]
+    long = [*command, "--set", "duration_s=200"]
+    with subprocess.Popen([sys.executable, "-m", "cosim.cli", *long], stderr=subprocess.PIPE, text=True) as process:
+        deadline_s = time.monotonic() + 60
+        while not list(home.glob("study/*/seed*")) and time.monotonic() < deadline_s:
+            time.sleep(0.02)
+        process.send_signal(number)
+        told = process.communicate(timeout=60)[1]
+    assert process.returncode == 1
+    assert told == "cosim: interrupted; finished runs are kept in study; run the same command again to go on\n"
+    finished = sorted(home.glob("study/*/seed*"))
+    assert 0 < len(finished) < 12
+    assert not list(home.glob("study/*/.*"))
+    assert all(read_provenance(run).status == "complete" for run in finished)
+    assert "holds another run" in refused(capsys, *command)
+
+
+def test_an_evaluation(capsys: pytest.CaptureFixture[str], home: Path) -> None:
+    """One policy on several seeds: every figure with an interval; kept only with --out, and then the same again."""
+    assert cli.status(["evaluate", "tiny.yaml", "--policy", "nearest", "--seeds", "2"]) == 0
+    said = capsys.readouterr().out
+    assert "policy nearest, seeds 1 to 2" in said
+    assert "latency, mean" in said
+    assert sorted(path.name for path in home.iterdir()) == ["mine.py", "tiny.yaml"]
+    command = ["evaluate", "tiny.yaml", "--policy", "nearest", "--seeds", "2", "--first-seed", "5", "--out", "kept"]
+    told = answer(capsys, *command)
+    assert [run["seed"] for run in told["runs"]] == [5, 6]
+    assert told["kpis"]["released"]["low"] <= told["kpis"]["released"]["value"] <= told["kpis"]["released"]["high"]
+    assert answer(capsys, *command) == told
+
+
+def test_another_map(capsys: pytest.CaptureFixture[str], home: Path) -> None:
+    """--map runs the scenario on that map's roads with live SUMO and its own sites; the traffic is the map's."""
+    command = ["evaluate", "tiny.yaml", "--policy", "greedy-latency", "--map", "intersection", "--seeds", "1"]
+    told = answer(capsys, *command, "--set", "duration_s=3", "--out", "kept")
+    assert told["map"] == "intersection"
+    stored = read_provenance(home / "kept" / "greedy-latency" / "seed1").scenario
+    assert (stored["map"], stored["mobility"]["kind"], stored["sites"]["kind"]) == ("intersection", "libsumo", "map")
+    assert stored["mobility"]["step_s"] == 1.0
+
+
+@pytest.mark.parametrize("command", ["train", "evaluate", "compare"])
+def test_help_has_examples(capsys: pytest.CaptureFixture[str], command: str) -> None:
+    """The help of each command shows how it is used."""
+    assert cli.status([command, "--help"]) == 0
+    said = capsys.readouterr().out
+    assert "Examples:" in said
+    assert f"cosim {command} " in said
+
+
+def test_rules_import_no_learning_library(home: Path) -> None:
+    """Comparing rules imports neither torch nor gymnasium."""
+    arguments = ["compare", "tiny.yaml", "--policies", "local,random", "--seeds", "1", "--out", "study"]
+    code = (
+        f"import sys; from cosim import cli; assert cli.status({arguments!r}) == 0;"
+        "print(sorted({'torch', 'pennylane', 'gymnasium', 'stable_baselines3'} & set(sys.modules)))"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=home)
+    assert ended.stdout.splitlines()[-1] == "[]"

@@ -1,0 +1,137 @@
+"""Training: what it leaves behind, how it goes on, and what it refuses."""
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import small
+
+from agents import checkpoint
+from agents.train import COLUMNS, train
+from cosim.errors import InputError
+
+SCRIPT = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+import small
+small.quick_train(small.scenario(), small.spec(sys.argv[2]), Path(sys.argv[3]), episodes=int(sys.argv[4]))
+"""
+
+
+def weights(path: Path) -> dict:
+    return checkpoint.read(path).state
+
+
+def test_what_it_leaves(tmp_path: Path) -> None:
+    """A checkpoint, a row for each episode, and TensorBoard events; progress hears of each episode."""
+    heard = []
+    result = train(
+        small.scenario(), small.spec("ddpg"), 1, 3, 4, tmp_path, progress=lambda done, log: heard.append((done, log))
+    )
+    assert [done for done, _ in heard] == [1, 2, 3]
+    with result.curve.open() as file:
+        rows = list(csv.DictReader(file))
+    assert tuple(rows[0]) == COLUMNS
+    assert [float(row["reward"]) for row in rows] == [log.reward for _, log in heard]
+    assert any((tmp_path / "tensorboard").iterdir())
+    kept = checkpoint.read(result.checkpoint)
+    assert (kept.episodes, kept.agent["name"], kept.seed) == (3, "ddpg", 1)
+
+
+@pytest.mark.parametrize("name", ["q-ddpg", "sac", "q-dqn", "ppo"])
+def test_longer_is_the_same(name: str, tmp_path: Path) -> None:
+    """Two episodes and then two more end bit for bit where four at once do, weights and curve."""
+    loaded, agent = small.scenario(), small.spec(name)
+    small.quick_train(loaded, agent, tmp_path / "parts", episodes=2)
+    parts = small.quick_train(loaded, agent, tmp_path / "parts", episodes=4)
+    whole = small.quick_train(loaded, agent, tmp_path / "whole", episodes=4)
+    assert small.same(weights(parts), weights(whole))
+    assert (tmp_path / "parts/curve.csv").read_text() == (tmp_path / "whole/curve.csv").read_text()
+
+
+def test_killed_and_resumed(tmp_path: Path) -> None:
+    """Killed without warning between two arbitrary instructions and run again, it ends as if nothing had happened."""
+    here = str(Path(__file__).parent)
+    command = [sys.executable, "-c", SCRIPT, here, "q-ddpg", str(tmp_path / "killed"), "4000"]
+    process = subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    curve, end = tmp_path / "killed/curve.csv", time.monotonic() + 120.0
+    while time.monotonic() < end and not (curve.exists() and len(curve.read_text().splitlines()) > 4):
+        assert process.poll() is None
+        time.sleep(0.01)
+    time.sleep(float(np.random.default_rng().uniform(0.0, 0.05)))
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    loaded, agent = small.scenario(), small.spec("q-ddpg")
+    done = checkpoint.read(tmp_path / "killed/checkpoint.ckpt").episodes
+    assert done < 4000
+    resumed = small.quick_train(loaded, agent, tmp_path / "killed", episodes=done + 3)
+    whole = small.quick_train(loaded, agent, tmp_path / "whole", episodes=done + 3)
+    assert small.same(weights(resumed), weights(whole))
+    assert curve.read_text() == (tmp_path / "whole/curve.csv").read_text()
+
+
+def test_nothing_left_to_do(tmp_path: Path) -> None:
+    """A finished training that is started again says so and touches nothing."""
+    loaded, agent = small.scenario(), small.spec("ddpg")
+    path = small.quick_train(loaded, agent, tmp_path, episodes=2)
+    before = {file: file.stat().st_mtime_ns for file in (path, tmp_path / "curve.csv")}
+    result = train(loaded, agent, 1, 2, 4, tmp_path)
+    assert result.was_finished
+    assert {file: file.stat().st_mtime_ns for file in before} == before
+
+
+def test_curve_is_cut_back(tmp_path: Path) -> None:
+    """Rows of episodes that no checkpoint holds are played again, not doubled."""
+    loaded, agent = small.scenario(), small.spec("ddpg")
+    small.quick_train(loaded, agent, tmp_path, episodes=2)
+    curve = tmp_path / "curve.csv"
+    curve.write_text(curve.read_text() + "2,-1.0,1.0,1.0,1.0,3,3\n3,-1.0,1")
+    small.quick_train(loaded, agent, tmp_path, episodes=3)
+    lines = curve.read_text().splitlines()
+    assert [line.split(",")[0] for line in lines] == ["episode", "0", "1", "2"]
+    assert "-1.0" not in lines[-1].split(",")
+
+
+def test_another_training_in_the_folder(tmp_path: Path) -> None:
+    """Another agent, setting, scenario, seed or length of episode is one line, and the folder stays as it is."""
+    loaded, agent = small.scenario(), small.spec("ddpg")
+    small.quick_train(loaded, agent, tmp_path, episodes=1)
+    before = (tmp_path / "checkpoint.ckpt").read_bytes()
+    others = {
+        "agent": (loaded, small.spec("td3"), 1, 4),
+        "settings": (loaded, small.spec("ddpg", lr=0.5), 1, 4),
+        "scenario": (small.scenario("radio.bandwidth_hz=5e6"), agent, 1, 4),
+        "seed": (loaded, agent, 2, 4),
+        "epochs": (loaded, agent, 1, 5),
+    }
+    for told, (scenario, spec, seed, epochs) in others.items():
+        with pytest.raises(InputError, match=f"another {told}") as error:
+            small.quick_train(scenario, spec, tmp_path, episodes=2, seed=seed, epochs=epochs)
+        assert "\n" not in str(error.value)
+    assert (tmp_path / "checkpoint.ckpt").read_bytes() == before
+
+
+def test_runs_end_too(tmp_path: Path) -> None:
+    """Where the scenario is shorter than an episode, its last tasks have no next state: their rows are terminal."""
+    short = small.scenario("duration_s=3.5")
+    state = weights(small.quick_train(short, small.spec("ddpg"), tmp_path / "short", episodes=2, epochs=50))
+    cut = weights(small.quick_train(small.scenario(), small.spec("ddpg"), tmp_path / "cut", episodes=2, epochs=3))
+    assert state["replay/dones"].any()
+    assert not state["replay/dones"].all()
+    assert not cut["replay/dones"].any()
+
+
+@pytest.mark.parametrize("name", ["ddpg", "ppo"])
+def test_realised_rewards(name: str, tmp_path: Path) -> None:
+    """Rewards that come when tasks end, epochs later, train as well; an episode's unfinished tasks are left out."""
+    loaded = small.scenario("decisions.reward.kind=realised", "decisions.period_s=0.05", "tasks.arrivals.rate_per_s=20")
+    path = small.quick_train(loaded, small.spec(name), tmp_path, episodes=2, epochs=10)
+    if name == "ddpg":
+        assert 0 < len(weights(path)["replay/rewards"]) < 3 * 2 * 10 * 4

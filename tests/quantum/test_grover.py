@@ -1,0 +1,126 @@
+"""Amplitude amplification and minimum search: the closed form, PennyLane, and Grover's known numbers."""
+
+import math
+
+import numpy as np
+import pennylane as qml
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agents.quantum.grover import amplify, best_iterations, search_actions, search_budget, success_probability
+
+
+def pennylane_amplitudes(marked: np.ndarray, iterations: int) -> np.ndarray:
+    """Hadamards, then oracle and diffusion as PennyLane's own operations."""
+    wires = range(int(np.log2(len(marked))))
+    oracle = np.diag(np.where(marked, -1.0, 1.0))
+
+    @qml.qnode(qml.device("default.qubit", wires=len(wires)))
+    def circuit() -> object:
+        for wire in wires:
+            qml.Hadamard(wire)
+        for _ in range(iterations):
+            qml.QubitUnitary(oracle, wires=wires)
+            qml.GroverOperator(wires=wires)
+        return qml.state()
+
+    return np.asarray(circuit())
+
+
+@pytest.mark.parametrize(("qubits", "iterations"), [(2, 1), (3, 2), (3, 5), (5, 4)])
+def test_same_amplitudes_as_pennylane(qubits: int, iterations: int) -> None:
+    """The two-line update and PennyLane's GroverOperator give the same state to 1e-10, sign included."""
+    marked = np.zeros(2**qubits, dtype=np.bool_)
+    marked[[1, 2**qubits - 1]] = True
+    ours = amplify(marked, iterations)
+    np.testing.assert_allclose(ours, pennylane_amplitudes(marked, iterations), atol=1e-10)
+
+
+@given(beta=st.integers(1, 7), count=st.integers(0, 128), iterations=st.integers(0, 12), seed=st.integers(0, 99))
+@settings(max_examples=150, deadline=None)
+def test_closed_form(beta: int, count: int, iterations: int, seed: int) -> None:
+    """The marked items' squared amplitudes add up to sin^2((2k+1) theta), and all of them to 1."""
+    size = 2**beta
+    count = min(count, size)
+    marked = np.zeros((2, size), dtype=np.bool_)
+    marked[:, np.random.default_rng(seed).permutation(size)[:count]] = True
+    squares = amplify(marked, np.array([iterations, 0])) ** 2
+    np.testing.assert_allclose(squares.sum(axis=1), 1.0, atol=1e-12)
+    expected = success_probability(np.array([iterations, 0]), count, size)
+    np.testing.assert_allclose((squares * marked).sum(axis=1), expected, atol=1e-12)
+    assert expected[1] == pytest.approx(count / size)
+
+
+def test_known_numbers() -> None:
+    """One marked of 4 is certain after one iteration; of 8, 16, 32, 64 it is .945, .961, .999, .997 at the best."""
+    assert amplify(np.array([False, False, True, False]), 1) == pytest.approx([0, 0, 1, 0], abs=1e-15)
+    sizes = [8, 16, 32, 64]
+    best = [int(best_iterations(1, size)) for size in sizes]
+    assert best == [2, 3, 4, 6]
+    found = [float(success_probability(k, 1, size)) for k, size in zip(best, sizes, strict=True)]
+    assert found == pytest.approx([0.945, 0.961, 0.999, 0.997], abs=5e-4)
+
+
+def test_best_iterations_is_the_first_peak_under_the_cap() -> None:
+    """For all m of N <= 64: no count up to the first peak's far side does better, and floor(pi/4 sqrt(N/m)) holds."""
+    for size in (1, 2, 4, 8, 16, 32, 64):
+        for count in range(1, size + 1):
+            best = int(best_iterations(count, size))
+            cap = math.floor(math.pi / 4 * math.sqrt(size / count))
+            assert best <= cap
+            probabilities = success_probability(np.arange(cap + 1), count, size)
+            assert probabilities[best] == pytest.approx(probabilities.max(), abs=1e-12)
+            assert (probabilities[:best] < probabilities[best] - 1e-12).all()
+    assert best_iterations(np.array([0, 1]), 16).tolist() == [0, 3]
+
+
+@given(seed=st.integers(0, 10**6), rows=st.integers(0, 20), options=st.integers(1, 9))
+@settings(max_examples=80, deadline=None)
+def test_always_feasible_and_within_the_budget(seed: int, rows: int, options: int) -> None:
+    """A choice is a feasible column; calls stay under the budget and one last measurement; no option, no call."""
+    rng = np.random.default_rng(seed)
+    values = rng.choice([1.0, 2.0, -3.0, np.inf, np.nan], (rows, options))
+    mask = rng.random((rows, options)) < 0.6
+    choice, calls = search_actions(values, mask, rng)
+    some = mask.any(axis=1)
+    assert mask[np.arange(rows), choice][some].all()
+    assert (choice[~some] == 0).all()
+    assert (calls[~some] == 0).all()
+    size = 2 ** math.ceil(math.log2(options))
+    if size > 1:
+        assert (calls[some] >= search_budget(size)).all()
+        assert (calls <= search_budget(size) + math.ceil(math.sqrt(size))).all()
+
+
+def test_search_finds_the_minimum() -> None:
+    """The minimum of 6 options is found in nearly every of 4000 rows, with two searches in all but a handful."""
+    rng = np.random.default_rng(5)
+    values = rng.normal(size=(4000, 6))
+    mask = np.ones(values.shape, dtype=np.bool_)
+    once = search_actions(values, mask, np.random.default_rng(1))
+    twice = search_actions(values, mask, np.random.default_rng(1), repetitions=2)
+    missed = [(found.choice != values.argmin(axis=1)).mean() for found in (once, twice)]
+    assert missed[0] < 2e-3
+    assert missed[1] <= missed[0]
+    assert twice.oracle_calls.mean() == pytest.approx(2 * once.oracle_calls.mean(), rel=0.02)
+
+
+def test_the_budget_by_hand() -> None:
+    """22.5 sqrt(N) + 1.4 lg^2 N: 45 + 5.6 calls for 4 items, 90 + 22.4 for 16, rounded up."""
+    assert [search_budget(size) for size in (4, 16)] == [51, 113]
+
+
+def test_amplification_does_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 256 items 60 calls find the minimum in more than 70 % of rows; looking at 61 one by one would in 24 %."""
+    values = np.tile(np.arange(256.0), (2000, 1))
+    mask = np.ones(values.shape, dtype=np.bool_)
+    found = {}
+    for calls in (1, 24, 60, 400):
+        monkeypatch.setattr("agents.quantum.grover.search_budget", lambda _, calls=calls: calls)
+        found[calls] = search_actions(values, mask, np.random.default_rng(2)).choice
+    # One call: the smaller of a start and one measurement, both at random.
+    assert found[1].mean() == pytest.approx(255 / 3, rel=0.06)
+    assert (found[24] == 0).mean() > 0.2
+    assert (found[60] == 0).mean() > 0.7
+    assert found[400].mean() < 0.05
