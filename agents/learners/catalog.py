@@ -41,6 +41,12 @@ _GRADIENT: Final[Mapping[str, Setting]] = {
     "hidden": Setting("64,64", "widths of a classical actor's hidden layers"),
     "critic_hidden": Setting("64,64", "widths of the critic's hidden layers"),
 }
+_FAST: Final[Mapping[str, Setting]] = {
+    "lr": Setting(1e-3, "learning rate of the actor, or of the one network"),
+    "critic_lr": Setting(1e-3, "learning rate of the critic"),
+    "batch": Setting(64, "rows of a gradient step"),
+}
+"""Instead of S1's rates and batch, which the paper gives for DDPG alone."""
 _REPLAY: Final[Mapping[str, Setting]] = {
     "buffer": Setting(1_000_000, "transitions that are remembered"),
     "updates": Setting(1, "gradient steps after each epoch"),
@@ -66,7 +72,7 @@ _TWIN_DELAYED: Final[Mapping[str, Setting]] = {
     "target_noise_clip": Setting(0.5, "its bound"),
 }
 _SOFT: Final[Mapping[str, Setting]] = {
-    "entropy": Setting("auto", "entropy coefficient: auto, auto_0.1 to begin with 0.1, or a number"),
+    "entropy": Setting("auto_0.1", "entropy coefficient: auto, auto_0.1 to begin with 0.1, or a number"),
 }
 _GREEDY: Final[Mapping[str, Setting]] = {
     "epsilon": Setting(0.05, "part of the rows that explore in the end"),
@@ -101,11 +107,11 @@ _METHOD: Final[Mapping[str, Setting]] = {
 _TRAINED_BY_METHOD: Final = ("q-ddpg", "q-td3")
 _SETTINGS: Final[Mapping[str, Mapping[str, Setting]]] = {
     "ddpg": {**_ROWS, **_GRADIENT, **_REPLAY, **_NOISE},
-    "td3": {**_ROWS, **_GRADIENT, **_REPLAY, **_TWIN_DELAYED},
-    "sac": {**_ROWS, **_GRADIENT, **_REPLAY, **_SOFT},
-    "dqn": {**_ROWS, **_GRADIENT, **_REPLAY, **_GREEDY},
+    "td3": {**_ROWS, **_GRADIENT, **_FAST, **_REPLAY, **_TWIN_DELAYED},
+    "sac": {**_ROWS, **_GRADIENT, **_FAST, **_REPLAY, **_SOFT},
+    "dqn": {**_ROWS, **_GRADIENT, **_FAST, **_REPLAY, **_GREEDY},
     "ppo": {**_ROWS, **_GRADIENT, **_PROXIMAL},
-    "maddpg": {**_ROWS, **_GRADIENT, **_REPLAY, **_MULTI_AGENT},
+    "maddpg": {**_ROWS, **_GRADIENT, **_FAST, **_REPLAY, **_MULTI_AGENT},
     _TABULAR: {**_ROWS, **_TABLE},
 }
 _MAKERS: Final[Mapping[str, Callable[[AgentSpec, Task, int], Learner]]] = {

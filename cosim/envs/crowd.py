@@ -6,12 +6,15 @@ in which a planner would fill a band: by what offloading to the first edge optio
 second of airtime that it takes. Left out: what other cells' tasks would do if they were turned away.
 """
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 
 from cosim.decision import Observation
 from cosim.types import FloatArray, IntArray
+
+LONG_S: Final = 1e3
+"""Airtime of a link that carries next to nothing counts as this much."""
 
 
 class Crowd(NamedTuple):
@@ -45,7 +48,7 @@ def crowd(observation: Observation, cost: FloatArray, airtime_s: FloatArray) -> 
     place = first[here] * (count + 1) + order[here]
     filled = np.argsort(place)
     places = place[filled]
-    used_s = np.concatenate([[0.0], np.cumsum(np.nan_to_num(airtime_s[here, 1], posinf=0.0)[filled])])
+    used_s = np.concatenate([[0.0], np.cumsum(np.minimum(airtime_s[here, 1], LONG_S)[filled])])
     begin = np.searchsorted(places, cell * (count + 1))
     mine = np.searchsorted(places, cell * (count + 1) + order[:, None])
     end = np.searchsorted(places, (cell + 1) * (count + 1))
