@@ -54,7 +54,11 @@ class Choices:
                 gamma=task.discount,
                 replay_buffer_class=Replay,
                 replay_buffer_kwargs={"rng": self._replay_rng},
-                policy_kwargs={"blueprint": Blueprint(spec.actor, spec.critic, lr, lr, generator), "net_arch": []},
+                policy_kwargs={
+                    "blueprint": Blueprint(spec.actor, spec.critic, lr, lr, generator),
+                    "net_arch": [],
+                    "optimizer_kwargs": {"fused": True},
+                },
                 device="cpu",
                 _init_setup_model=False,
             )

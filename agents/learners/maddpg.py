@@ -3,20 +3,21 @@
 The agent of a site decides the tasks at it (`cosim.envs.deciders`), and earns their rewards and no others', so that
 agents may also work against each other. An actor maps the columns of one task to its values, a = mu_j(x): a site's
 tasks are decided in one batched pass, however many they are, from what the site itself sees. The critics see the rows
-of all agents. Their number changes from epoch to epoch, so a set of rows is pooled (Zaheer et al. 2017, "Deep sets"):
+of all agents. Their number changes from epoch to epoch, so the rows are pooled (Zaheer et al. 2017, "Deep sets"), and
+an agent's return is a sum over its rows, as its reward is one (Sunehag et al. 2018, "Value-decomposition networks"):
 
-    p_j = (1 / n) sum over the rows i of site j of relu(W (x_i, a_i) + b),      Q(s, a) = f(p_1, ..., p_N)
+    e_i = relu(W (x_i, a_i) + b),   p_j = (1 / n) sum of e_i over the rows of site j,   p = (p_1, ..., p_N)
+    Q_j(s, a) = sum over the rows i of site j of f(e_i, sum of all p_j) + g_j(p)
 
-with one output Q_j for each agent's own return. A sum and not a mean, for rewards are sums over tasks; n, the rows
-that a site has on average, only keeps numbers near one. The trunk f is shared by the critics: its outputs are as many
-separate critics as there are agents, at the cost of one.
+n, the rows that a site has on average, only keeps numbers near one. f and g are shared by the critics: as many separate
+critics as there are agents, at the cost of one.
 
     critics  (R(r_j) + gamma Q'_j(s', mu'(s')) - Q_j(s, a))^2 least
     actors   Q_j(s, a with mu_j(s) in place of a_j) most, for each j
 
 R(r) = (r - m) / d, cut at `reward_clip`, with the median m and the interquartile range d of rewards in random epochs
 at the start, makes learning rates mean the same whatever a scenario's unit of reward is. It is cut because one transfer
-with a thousandth of the band costs as much as a thousand others: with such rewards in it the critic sees nothing else.
+with little of the band costs as much as many others: with such rewards in it the critic sees nothing else.
 
 An epoch is learned from once the rewards of all its tasks are known; what is not known when an episode is cut off is
 left out. Network-wide knobs (detector, proposer) take the mean of what the rows ask for.
@@ -234,7 +235,8 @@ class Critics(torch.nn.Module):
         self.agents = agents
         self.targets = targets
         self.embed = make_network(NetSpec(kind="mlp", hidden=()), inputs + outputs, width, generator)
-        self.value = make_network(spec, agents * width, agents, generator)
+        self.value = make_network(spec, 2 * width, 1, generator)
+        self.rest = make_network(NetSpec(kind="mlp", hidden=()), agents * width, agents, generator)
         for name in ("typical_rows", "middle", "spread"):
             self.register_buffer(name, torch.zeros(()))
 
@@ -250,14 +252,18 @@ class Critics(torch.nn.Module):
         rows = torch.relu(self.embed(torch.cat([seen[:, :-1], carried_out(values, self.targets)], dim=1)))
         place = of * self.agents + seen[:, -1].long()
         pooled = rows.new_zeros(count * self.agents, rows.shape[1]).index_add(0, place, rows) / self.typical_rows
-        q: Tensor = self.value(pooled.view(count, -1))
+        crowd = pooled.view(count, self.agents, -1).sum(dim=1)
+        each = self.value(torch.cat([rows, crowd[of]], dim=1))[:, 0]
+        summed = each.new_zeros(count * self.agents).index_add(0, place, each)
+        q: Tensor = summed.view(count, -1) + self.rest(pooled.view(count, -1))
         return q
 
 
 class Maddpg:
     """The learner. How many agents there are is known once it has seen a scenario's sites, or a state.
 
-    Exploration is that of the other learners: noise on all values, and a part `epsilon` of the rows drawn uniformly.
+    Exploration is that of the other learners: noise on all values, and a part `epsilon` of the rows whose scores of
+    targets are drawn uniformly.
     """
 
     def __init__(self, spec: AgentSpec, task: Task, seed: int) -> None:
@@ -272,6 +278,7 @@ class Maddpg:
         self._noise = OrnsteinUhlenbeck(
             task.values, self._number("noise_theta"), self._number("noise_sigma"), self._rng
         )
+        self._scores = sum(name.startswith("target.") for name in task.knobs.names)
         self._epochs = 0
         self.agents = 0
         """0 until it is known."""
@@ -289,8 +296,7 @@ class Maddpg:
         networks = 1 if self._settings["shared"] else agents
         width = int(self._settings["embedding"])
         actors = Actors(spec.actor, inputs, outputs, networks, generator)
-        targets = sum(name.startswith("target.") for name in self._task.knobs.names)
-        critics = Critics(spec.critic, inputs, outputs, targets, agents, width, generator)
+        critics = Critics(spec.critic, inputs, outputs, self._scores, agents, width, generator)
         self.actors, self.critics = actors, critics
         self._target_actors, self._target_critics = copy.deepcopy(actors), copy.deepcopy(critics)
         self._optimizers = {
@@ -336,7 +342,7 @@ class Maddpg:
                 values = self.actors(torch.from_numpy(seen)).numpy()
             values = np.clip(values + self._noise.draw(len(seen)), -1.0, 1.0)
             anew = self._rng.random(len(seen)) < self._number("epsilon")
-            values[anew] = self._rng.uniform(-1.0, 1.0, shape)[anew]
+            values[anew, : self._scores] = self._rng.uniform(-1.0, 1.0, shape)[anew, : self._scores]
         values = values.astype(np.float32)
         return values, self._task.action(values, round_.observation)
 

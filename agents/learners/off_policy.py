@@ -220,7 +220,7 @@ def _algorithm(
         gamma=task.discount,
         replay_buffer_class=Replay,
         replay_buffer_kwargs={"rng": replay_rng},
-        policy_kwargs={"blueprint": blueprint, "net_arch": []},
+        policy_kwargs={"blueprint": blueprint, "net_arch": [], "optimizer_kwargs": {"fused": True}},
         device="cpu",
         _init_setup_model=False,
         **own(settings, values),

@@ -71,7 +71,7 @@ def test_sooner() -> None:
 
 
 def test_converged() -> None:
-    """A mean of 10 comes within 5 % of a step at episode 100 when no old episode is left; a flat curve with its first."""
+    """A mean of 10 comes within 5 % of a step at episode 100 when no old episode is left; a flat one with its first."""
     step = np.where(np.arange(300) < 100, 2.0, 1.0)
     assert converged(step, 10) == 110
     assert converged(np.ones(300), 10) == 10

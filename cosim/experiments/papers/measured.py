@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 CHECKPOINT_EVERY: Final = 25
 JOINT: Final = "joint-optimum"
+POWERED: Final = "optimum-with-power"
 _MOST_ASSIGNMENTS: Final = 20_000_000
 """3^15: more tasks than that in one slot of S1 come once in 10^6 slots."""
 
@@ -50,11 +51,13 @@ class Training:
         return float(self.episodes)
 
     def settings(self) -> dict[str, Any]:
-        """Scenarios by their hashes."""
+        """Scenarios by their hashes, the agent with its defaults written out."""
+        from agents.learners.catalog import agent_spec  # noqa: PLC0415 - imports torch
+
         return {
             "scenarios": [one.run_id for one in self.scenarios],
             "agent": self.agent,
-            "options": dict(self.options),
+            "options": dict(agent_spec(self.agent, self.options).settings),
             "seed": self.seed,
             "episodes": self.episodes,
             "epochs": self.epochs,
@@ -88,7 +91,7 @@ class Rule:
     """A policy that learns nothing."""
 
     name: str
-    """Of the registry, or JOINT."""
+    """Of the registry, JOINT or POWERED."""
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def settings(self) -> dict[str, Any]:
@@ -97,8 +100,8 @@ class Rule:
 
     def make(self, seed: int) -> Policy:
         """A fresh one."""
-        if self.name == JOINT:
-            return JointOptimum(_MOST_ASSIGNMENTS)
+        if self.name in (JOINT, POWERED):
+            return JointOptimum(_MOST_ASSIGNMENTS, shares=self.name == JOINT)
         most = {"max_assignments": _MOST_ASSIGNMENTS} if self.name == "optimal" else {}
         return make_policy(self.name, {**most, **self.options}, stream(seed, "policy"))
 

@@ -34,17 +34,20 @@ class JointOptimum:
     """Tries all combinations of options, each with its best powers and shares.
 
     It minimises the estimate of `cosim.cost.cost_terms`. What is realised differs where transfers end and leave their
-    band to others, and where later epochs queue behind this one's tasks.
+    band to others, and where later epochs queue behind this one's tasks: a transfer whose share is below 1 cannot use
+    all the band that others leave, so that with unequal shares more may be realised than with equal ones.
 
     Args:
         max_assignments: combinations that it will try in one epoch.
+        shares: choose bandwidth shares too; otherwise tasks share a cell equally, which costs n_cell sum_i c_i.
     """
 
-    def __init__(self, max_assignments: int) -> None:
+    def __init__(self, max_assignments: int, shares: bool = True) -> None:
         self._max_assignments = max_assignments
+        self._shares = shares
 
     def decide(self, observation: Observation) -> Action:
-        """Target, power and share of each task.
+        """Target and power of each task, and its share.
 
         Raises:
             RunError: there are more combinations than `max_assignments`.
@@ -52,12 +55,15 @@ class JointOptimum:
         prices = _prices(observation)
         option = self._assignment(observation, prices)
         rows = np.arange(len(observation))
+        power_w = prices.power_w[rows, option]
+        if not self._shares:
+            return Action(option, power_w=power_w)
         root, cell = prices.root[rows, option], prices.cell[rows, option]
         largest = np.zeros(int(prices.cell.max()) + 1)
         np.maximum.at(largest, cell, root)
         # The largest share of a cell is 1, not their sum: the last transfers can then use the band that others leave.
         share = np.where(root > 0.0, root / np.maximum(largest[cell], 1e-300), 1.0)
-        return Action(option, share=share, power_w=prices.power_w[rows, option])
+        return Action(option, share=share, power_w=power_w)
 
     def _assignment(self, observation: Observation, prices: _Prices) -> IntArray:
         """Options of the cheapest assignment: partial ones of the first tasks, each extended by every option."""
@@ -70,23 +76,24 @@ class JointOptimum:
             )
         weight = observation.latency_weight
         cost, code = np.zeros(1), np.zeros(1, np.int64)
-        roots = np.zeros((int(prices.cell.max()) + 1, 1))  # sums of sqrt(c) in each cell
+        own = prices.root if self._shares else np.square(prices.root)
+        sums = np.zeros((int(prices.cell.max()) + 1, 1))  # of sqrt(c), or of c, in each cell
+        users = np.zeros(sums.shape)
         backlog_s = np.zeros((int(prices.host.max()) + 1, 1))
         for row in np.flatnonzero(possible).tolist():
             parts = []
             for option in np.flatnonzero(observation.feasible[row]).tolist():
                 cell, host = prices.cell[row, option], prices.host[row, option]
                 behind_s = backlog_s[host] / observation.cores[row, option]
-                grown, queued = roots.copy(), backlog_s.copy()
-                grown[cell] += prices.root[row, option]
+                grown, more, queued = sums.copy(), users.copy(), backlog_s.copy()
+                grown[cell] += own[row, option]
+                more[cell] += 1.0
                 queued[host] += prices.service_s[row, option]
-                parts.append(
-                    (cost + prices.fixed[row, option] + weight * behind_s, code * options + option, grown, queued)
-                )
-            cost, code = np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
-            roots = np.concatenate([part[2] for part in parts], axis=1)
-            backlog_s = np.concatenate([part[3] for part in parts], axis=1)
-        best = int(code[int(np.argmin(cost + np.square(roots).sum(axis=0)))])
+                here = cost + prices.fixed[row, option] + weight * behind_s
+                parts.append((here, code * options + option, grown, more, queued))
+            cost, code, sums, users, backlog_s = (np.concatenate(part, axis=-1) for part in zip(*parts, strict=True))
+        air = np.square(sums) if self._shares else users * sums
+        best = int(code[int(np.argmin(cost + air.sum(axis=0)))])
         chosen = np.zeros(tasks, np.int64)
         for row in np.flatnonzero(possible)[::-1].tolist():
             best, chosen[row] = divmod(best, options)

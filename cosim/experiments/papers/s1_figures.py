@@ -26,6 +26,7 @@ from cosim.experiments.papers.s1 import (
     SMALL,
     TRAINED_ON,
     USUAL,
+    WITH_POWER,
     Size,
 )
 from cosim.experiments.papers.s1_results import Curves
@@ -54,6 +55,7 @@ _STYLES: Final[Mapping[str, dict[str, Any]]] = {
     "nearest": {"color": "0.55", "linestyle": (0, (3, 1, 1, 1, 1, 1))},
     GREEDY: {"color": "0.25", "linestyle": (0, (5, 2))},
     OPTIMUM: {"color": "black", "linestyle": "solid", "linewidth": 1.1},
+    WITH_POWER: {"color": "black", "linestyle": (0, (1, 1)), "linewidth": 1.1},
     JOINTLY: {"color": "black", "linestyle": (0, (1, 1)), "linewidth": 1.1},
 }
 _TITLES: Final[Mapping[int, str]] = {
@@ -175,9 +177,8 @@ def _finish(figure: Figure, panels: Iterable[Axes], title: str, told: str, size:
     quick = "" if size.run == "full" else f"{size.run}: "
     figure.suptitle(f"{quick}{title}", fontsize=10.5, fontweight="bold", x=0.01, ha="left")
     seeds = f"{size.seeds} seed{'s' * (size.seeds > 1)}"
-    first = (
-        f"Paper S1. Interquartile mean over {seeds} with 95 % bootstrap bands; trainings of {size.episodes} episodes. "
-    )
+    bands = " with 95 % bootstrap bands" if size.seeds > 1 else ""
+    first = f"Paper S1. Interquartile mean over {seeds}{bands}; trainings of {size.episodes} episodes. "
     letters = int(14.5 * figure.get_figwidth())
     figure.supxlabel("\n".join(wrap(f"{first}{told}.", letters)), fontsize=7.5, x=0.01, ha="left")
     if quick:

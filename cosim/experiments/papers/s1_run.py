@@ -12,7 +12,7 @@ from cosim.experiments.papers import claims, report
 from cosim.experiments.papers.claims import Claim
 from cosim.experiments.papers.lines import Sweep, sweep_table
 from cosim.experiments.papers.measured import Episodes, RollOuts, Training
-from cosim.experiments.papers.s1 import AGENTS, CURVES, FIGURES, PAPER, SCENARIO, SETTINGS, Size, Study, scenario
+from cosim.experiments.papers.s1 import AGENTS, CURVES, DEFAULTS, FIGURES, SCENARIO, SETTINGS, Size, Study, scenario
 from cosim.experiments.papers.s1_figures import draw_curves, draw_sweep
 from cosim.experiments.papers.s1_results import curve_claims, curve_table, learner_table, read_curves, sweep_claims
 from cosim.experiments.pieces import Piece, carry_out, find_done, piece_folder
@@ -163,7 +163,7 @@ def _told(before: dict[str, Any], study: Study, plan: _Plan, store: Path) -> dic
         "episodes": size.episodes,
         "slots_of_an_episode": size.epochs,
         "roll_out_s": size.duration_s,
-        "settings": {PAPER: "defaults of `cosim train --settings NAME`", **{k: v for k, v in SETTINGS.items() if v}},
+        "settings": {**SETTINGS, DEFAULTS: "of `cosim train --settings NAME`"},
         "figures": dict(sorted(figures.items())),
     }
 
