@@ -34,7 +34,7 @@ QUANTUM: Final = "q-ddpg"
 USUAL: Final = "ddpg"
 SMALL: Final = "ddpg-small"
 AGENTS: Final = (QUANTUM, USUAL, SMALL)
-TWIN_AGENTS: Final = (QUANTUM, USUAL)
+TWIN_AGENTS: Final = (QUANTUM,)
 
 GREEDY: Final = "greedy"
 OPTIMUM: Final = "optimum"
@@ -72,6 +72,9 @@ class Size:
     """Stands in every file: full or QUICK."""
     seeds: int
     episodes: int
+    """Of the paper's agents."""
+    others: int
+    """Episodes of the other learners, whose learning rates are higher."""
     epochs: int
     """Slots of an episode."""
     duration_s: float
@@ -92,11 +95,12 @@ FULL: Final = Size(
     run="full",
     seeds=10,
     episodes=500,
+    others=250,
     epochs=20,
     duration_s=200.0,
     bandwidth_mhz=(3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0),
     complexity_mcycle=(1.0, 1.2, 1.4, 1.6, 1.8, 2.0),
-    settings=(PAPER, TUNED),
+    settings=(PAPER,),
     learners=None,
     window=20,
     plateau=50,
@@ -105,6 +109,7 @@ QUICK: Final = Size(
     run="QUICK",
     seeds=2,
     episodes=4,
+    others=4,
     epochs=20,
     duration_s=30.0,
     bandwidth_mhz=(3.0, 6.0, 9.0),
@@ -183,10 +188,9 @@ class Study:
         if group not in self._groups:
             self._groups[group] = training_scenarios(group)
         size, options = self.size, SETTINGS.get(setting, {})
+        episodes = size.others if setting == DEFAULTS else size.episodes
         given = self._groups[group]
-        return [
-            Training(group, given, agent, setting, options, seed, size.episodes, size.epochs) for seed in self.seeds
-        ]
+        return [Training(group, given, agent, setting, options, seed, episodes, size.epochs) for seed in self.seeds]
 
     # --- learning curves: figures 3, 5, 6 --------------------------------------------------------------------------
 

@@ -252,7 +252,7 @@ def learner_table(sweep: Sweep, measured: Mapping[str, Measured], study: Study, 
     ends = [f"{name}{end}" for name in ("cost_per_slot", "latency_ms", "energy_mj", "offloaded") for end in _ENDS]
     ends += [f"against_{name}_percent{end}" for name in yardsticks for end in _ENDS]
     ends += [f"episodes_to_plateau{end}" for end in _ENDS]
-    table = Table(("policy", "setting", "seeds", *ends))
+    table = Table(("policy", "setting", "seeds", "episodes", *ends))
     scales = {"cost": 1.0, "latency_s": 1e3, "energy_j": 1e3, "offloaded": 1.0}
     for line, pieces in sweep.lines:
         one = measured[line.key]
@@ -261,7 +261,14 @@ def learner_table(sweep: Sweep, measured: Mapping[str, Measured], study: Study, 
         told += [difference(cost, _cost(measured, Line(name, ""))[:, 0]) for name in yardsticks]
         trained = [piece.policy for piece in pieces if isinstance(piece.policy, Training)]
         costs = [read_curve(training.curve(store))["cost"] for training in trained]
-        row: list[Any] = [line.name, line.panel, len(cost), *(cell for value in told for cell in _cells(value))]
+        episodes = trained[0].episodes if trained else ""
+        row: list[Any] = [
+            line.name,
+            line.panel,
+            len(cost),
+            episodes,
+            *(cell for value in told for cell in _cells(value)),
+        ]
         row += _cells(estimate(_converged(np.array(costs), study.size))) if costs else [""] * len(_ENDS)
         table.rows.append(tuple(row))
     return table
