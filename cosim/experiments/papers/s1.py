@@ -72,9 +72,9 @@ class Size:
     """Stands in every file: full or QUICK."""
     seeds: int
     episodes: int
-    """Of the paper's agents."""
+    """With the paper's settings."""
     others: int
-    """Episodes of the other learners, whose learning rates are higher."""
+    """Episodes with tuned settings and of the other learners, whose learning rates are higher."""
     epochs: int
     """Slots of an episode."""
     duration_s: float
@@ -95,7 +95,7 @@ FULL: Final = Size(
     run="full",
     seeds=10,
     episodes=500,
-    others=250,
+    others=200,
     epochs=20,
     duration_s=200.0,
     bandwidth_mhz=(3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0),
@@ -188,7 +188,7 @@ class Study:
         if group not in self._groups:
             self._groups[group] = training_scenarios(group)
         size, options = self.size, SETTINGS.get(setting, {})
-        episodes = size.others if setting == DEFAULTS else size.episodes
+        episodes = size.episodes if setting == PAPER else size.others
         given = self._groups[group]
         return [Training(group, given, agent, setting, options, seed, episodes, size.epochs) for seed in self.seeds]
 

@@ -161,7 +161,7 @@ def _told(before: dict[str, Any], study: Study, plan: _Plan, store: Path) -> dic
         "run": size.run,
         "scenario": {"name": SCENARIO, "hash": scenario().run_id},
         "episodes": size.episodes,
-        "episodes_of_other_learners": size.others,
+        "episodes_tuned_and_other_learners": size.others,
         "slots_of_an_episode": size.epochs,
         "roll_out_s": size.duration_s,
         "settings": {**SETTINGS, DEFAULTS: "of `cosim train --settings NAME`"},
