@@ -26,6 +26,8 @@ bench: $(STAMP)
 	$(BIN)/python benchmarks/placement.py
 	$(BIN)/python benchmarks/replay.py
 	$(BIN)/python benchmarks/trace.py
+	$(BIN)/python benchmarks/envs.py
+	$(BIN)/python benchmarks/engine.py
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "cosim needs Python 3.11 or newer")'

@@ -43,7 +43,8 @@ class GreedyLatency:
 
     def decide(self, observation: Observation) -> Action:
         """The column with the smallest `expected_s`; the first of equals, column 0 if none is feasible."""
-        return Action(np.argmin(np.nan_to_num(observation.expected_s, nan=np.inf, posinf=np.inf), axis=1))
+        expected_s = observation.expected_s
+        return Action(np.where(np.isnan(expected_s), np.inf, expected_s).argmin(axis=1))
 
 
 class RoundRobin:

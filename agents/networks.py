@@ -48,6 +48,8 @@ class NetSpec:
     layers read the same inputs, a linear head reads both."""
     circuit_options: tuple[tuple[str, Option], ...] = ()
     """Of `make_circuit`, as (("ring", "cz"),)."""
+    engine: tuple[tuple[str, Option], ...] = ()
+    """Of `VQC`: backend, device, shots, depolarizing, readout, as (("shots", 1000),)."""
 
     def __post_init__(self) -> None:
         for field, known in (("kind", KINDS), ("order", ORDERS)):
@@ -60,7 +62,8 @@ class NetSpec:
         if self.kind == "hybrid" and self.order == "parallel" and not self.hidden:
             raise InputError("network: hidden=[]: order=parallel has nothing beside its circuit; give a hidden layer")
         object.__setattr__(self, "hidden", tuple(self.hidden))
-        object.__setattr__(self, "circuit_options", tuple((name, value) for name, value in self.circuit_options))
+        for field in ("circuit_options", "engine"):
+            object.__setattr__(self, field, tuple((name, value) for name, value in getattr(self, field)))
 
 
 class QuantumNet(nn.Module):
@@ -107,7 +110,7 @@ def make_network(spec: NetSpec, inputs: int, outputs: int, generator: torch.Gene
         inputs: columns of a row.
         outputs: columns of the result.
         generator: advanced by as much as the weights need.
-        engine: of `VQC` (backend, device, shots, depolarizing, readout, dtype); an MLP takes none of it.
+        engine: of `VQC`, before those of the spec, and dtype; an MLP takes none of the others.
 
     Raises:
         InputError: the circuit does not read that many inputs, or layers stand before an encoding without a gradient.
@@ -128,7 +131,9 @@ def make_network(spec: NetSpec, inputs: int, outputs: int, generator: torch.Gene
         beside = _mlp((inputs, *spec.hidden), generator, dtype).append(nn.ReLU())
         widths = (circuit.qubits + spec.hidden[-1], outputs)
     head = _mlp(widths, generator, dtype)
-    vqc = VQC(circuit, generator=generator, **engine)  # last, for it draws more where it has shots
+    vqc = VQC(
+        circuit, generator=generator, **{**dict(spec.engine), **engine}
+    )  # last, for it draws more where it has shots
     return QuantumNet(before, vqc, beside, head)
 
 

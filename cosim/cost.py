@@ -1,11 +1,20 @@
 """The cost that paper S1 gives to the decisions of one epoch, as a pure function of what the policy saw (eq 12-18)."""
 
+import itertools
 from dataclasses import dataclass
+from math import inf, isfinite
+from typing import Final, NamedTuple
 
 import numpy as np
 
 from cosim.decision import Observation
 from cosim.types import FloatArray, IntArray, Tier
+
+_LOCAL, _NEIGHBOUR = int(Tier.LOCAL), int(Tier.NEIGHBOUR)
+_TABLES: Final = (
+    "feasible", "tier", "target", "cell", "cores", "core_hz", "work_cycles", "kappa", "alone_bps", "uplink_bps",
+    "downlink_bps", "wire_s", "wait_s",
+)  # fmt: skip
 
 
 def analytic_cost(observation: Observation, options: IntArray, power_w: FloatArray | None = None) -> FloatArray:
@@ -80,7 +89,7 @@ def cost_terms(
     nobody of this epoch is counted on, gives uplink_bps share_i.
 
     With Phi the sum of `own`, imposed_i = Phi(all) - own_i - Phi(without i): the band that i takes from the others of
-    its cell, and the work that it puts in front of later rows at its host. O(T log T).
+    its cell, and the work that it puts in front of later rows at its host. O(T).
 
     A task whose option is negative takes no part (it is not decided yet, or goes where this observation has no
     column): all its terms are 0, as for a task without any feasible option. An infeasible choice has infinite
@@ -92,60 +101,120 @@ def cost_terms(
         power_w: (T,) transmit powers; the default power if not given.
         share: (T,) bandwidth shares in (0, 1]; 1 if not given.
     """
-    # Rows that take part; everything below is (n,) over them.
-    rows = np.flatnonzero((option >= 0) & observation.feasible.any(axis=1))
-    at = rows * observation.tier.shape[1] + option[rows]  # in the flattened tables
-    tier, cell, cores = observation.tier.take(at), observation.cell.take(at), observation.cores.take(at)
-    core_hz, work_cycles = observation.core_hz.take(at), observation.work_cycles.take(at)
+    # In plain numbers, task by task: the few tasks of a small scenario would pay for array operations many times over.
+    rows = ((option >= 0) & observation.feasible.any(axis=1)).nonzero()[0]
+    chosen = _chosen(observation, option, power_w, share, rows)
+    used: dict[int, float] = {}  # shares in each cell
+    for one in chosen:
+        used[one.cell] = used.get(one.cell, 0.0) + one.share
     weight = observation.latency_weight
-    local = tier == Tier.LOCAL
-    vehicle = local | (tier == Tier.NEIGHBOUR)
-    sent_w = (observation.power_w if power_w is None else power_w)[rows]
-    part = np.ones(len(rows)) if share is None else share[rows]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        used = np.bincount(cell + 1, part)  # of each cell; the first is of those that use none
-        crowd = np.where(cell >= 0, np.maximum(1.0, used[cell + 1]), 1.0)
-        rate_bps = np.where(cell >= 0, observation.alone_bps.take(at), observation.uplink_bps.take(at)) * part
-        if power_w is not None:
-            rate_bps = rate_bps * _gain(observation, rows, at, sent_w)
-        lone_s = np.where(local, 0.0, observation.input_bit[rows] / rate_bps)  # airtime in a cell that is not crowded
-        result_s = np.where(local, 0.0, observation.output_bit[rows] / observation.downlink_bps.take(at))
-        airtime_s = lone_s * crowd
-        service_s = work_cycles / core_hz
-        energy_j = sent_w * airtime_s + np.where(vehicle, observation.kappa.take(at) * core_hz**2 * work_cycles, 0.0)
-        latency_s = airtime_s + observation.wire_s.take(at) + observation.wait_s.take(at) + service_s + result_s
-        possible = observation.feasible.take(at) & np.isfinite(latency_s + energy_j)
-        host = 2 * np.where(local, observation.vehicle[rows], observation.target.take(at)) + vehicle
-        # A second of work in front costs the host's later rows this much each.
-        ahead_s, behind = _queues(host, service_s, np.where(possible, weight / cores, 0.0))
-        latency_s = latency_s + ahead_s / cores
-        own = weight * latency_s + (1.0 - weight) * energy_j
-        # What a cell's others would pay for one more unit of crowding.
-        per_crowd = np.where(possible & (cell >= 0), (weight + (1.0 - weight) * sent_w) * lone_s, 0.0)
-        others = np.bincount(cell + 1, per_crowd)[cell + 1] - per_crowd
-        imposed = others * (crowd - np.maximum(1.0, used[cell + 1] - part)) * (cell >= 0) + service_s * behind
+    queued_s: dict[int, float] = {}  # work at each host so far
+    slowed: dict[int, float] = {}  # what a cell's tasks would pay for one more unit of crowding
+    own = [_own(one, used[one.cell], weight, queued_s, slowed) for one in chosen]
+    held: dict[int, float] = {}  # what a second of work in front would cost a host's later rows
+    imposed = [0.0] * len(rows)
+    for place in range(len(rows) - 1, -1, -1):
+        one, costs = chosen[place], own[place]
+        behind = held.get(one.host, 0.0)
+        held[one.host] = behind + costs.per_queued_s
+        imposed[place] = one.service_s * behind
+        if one.cell >= 0:
+            relief = max(1.0, used[one.cell]) - max(1.0, used[one.cell] - one.share)
+            imposed[place] += (slowed[one.cell] - costs.per_crowd) * relief
     terms = np.zeros((4, len(option)))
-    terms[:3, rows] = np.where(possible, (latency_s, energy_j, own), np.inf)
+    terms[:3, rows] = np.array([costs[:3] for costs in own]).reshape(-1, 3).T
     terms[3, rows] = imposed
     return CostTerms(*terms)
 
 
-def _queues(host: IntArray, service_s: FloatArray, held_back: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Work of the earlier rows at the same host, and `held_back` of the later ones summed, (n,) each."""
-    order = np.argsort(host, kind="stable")
-    here = host[order]
-    done_s, held = (np.concatenate([[0.0], np.cumsum(values[order])]) for values in (service_s, held_back))
-    ahead_s, behind = np.empty(len(host)), np.empty(len(host))
-    ahead_s[order] = done_s[:-1] - done_s[np.searchsorted(here, here)]
-    behind[order] = held[np.searchsorted(here, here, side="right")] - held[1:]
-    return ahead_s, behind
+class _Chosen(NamedTuple):
+    """What one task's choice means before the others are looked at."""
+
+    feasible: bool
+    cell: int
+    share: float
+    host: int
+    cores: float
+    power_w: float
+    lone_s: float
+    """Airtime in a cell that is not crowded."""
+    wire_s: float
+    wait_s: float
+    """The queue that is there already."""
+    service_s: float
+    result_s: float
+    processor_j: float
+
+
+class _Own(NamedTuple):
+    latency_s: float
+    energy_j: float
+    cost: float
+    per_crowd: float
+    """What it pays for one more unit of crowding in its cell."""
+    per_queued_s: float
+    """What it pays for a second of work in front of it."""
+
+
+def _chosen(
+    observation: Observation, option: IntArray, power_w: FloatArray | None, share: FloatArray | None, rows: IntArray
+) -> list[_Chosen]:
+    """The tasks that take part."""
+    at = rows * observation.tier.shape[1] + option[rows]  # in the flattened tables
+    sent_w = (observation.power_w if power_w is None else power_w)[rows]
+    gain = itertools.repeat(1.0) if power_w is None else _gain(observation, rows, at, sent_w).tolist()
+    part = itertools.repeat(1.0) if share is None else share[rows].tolist()
+    tables = [getattr(observation, name).take(at).tolist() for name in _TABLES]
+    tasks = [values[rows].tolist() for values in (observation.vehicle, observation.input_bit, observation.output_bit)]
+    found = []
+    for (
+        feasible, tier, target, cell, cores, core_hz, work_cycles, kappa, alone_bps, uplink_bps, downlink_bps, wire_s,
+        wait_s, vehicle, input_bit, output_bit, power, portion, faster,
+    ) in zip(*tables, *tasks, sent_w.tolist(), part, gain, strict=False):  # fmt: skip
+        paid = tier in (_LOCAL, _NEIGHBOUR)
+        rate_bps = (alone_bps if cell >= 0 else uplink_bps) * portion * faster
+        found.append(
+            _Chosen(
+                feasible,
+                cell,
+                portion,
+                2 * (vehicle if tier == _LOCAL else target) + paid,  # a vehicle and a site of one number are two hosts
+                cores,
+                power,
+                input_bit / rate_bps if rate_bps > 0.0 else inf,
+                wire_s,
+                wait_s,
+                work_cycles / core_hz,
+                output_bit / downlink_bps if downlink_bps > 0.0 else inf,
+                kappa * (core_hz * core_hz) * work_cycles if paid else 0.0,
+            )
+        )
+    return found
+
+
+def _own(one: _Chosen, used: float, weight: float, queued_s: dict[int, float], slowed: dict[int, float]) -> _Own:
+    """Eq 12-18 of one task; it joins its host's queue and its cell."""
+    ahead_s = queued_s.get(one.host, 0.0)
+    queued_s[one.host] = ahead_s + one.service_s
+    shared = one.cell >= 0
+    airtime_s = one.lone_s * max(1.0, used) if shared else one.lone_s
+    latency_s = airtime_s + one.wire_s + one.wait_s + one.service_s + one.result_s
+    energy_j = one.power_w * airtime_s + one.processor_j
+    if not (one.feasible and isfinite(latency_s + energy_j)):
+        slowed.setdefault(one.cell, 0.0)
+        return _Own(inf, inf, inf, 0.0, 0.0)
+    latency_s += ahead_s / one.cores
+    per_crowd = (weight + (1.0 - weight) * one.power_w) * one.lone_s if shared else 0.0
+    slowed[one.cell] = slowed.get(one.cell, 0.0) + per_crowd
+    return _Own(latency_s, energy_j, weight * latency_s + (1.0 - weight) * energy_j, per_crowd, weight / one.cores)
 
 
 def _gain(observation: Observation, rows: IntArray, at: IntArray, power_w: FloatArray) -> FloatArray:
     """`Observation.power_gain` of single columns, (n,)."""
     snr_per_w, cap = observation.snr_per_w.take(at), observation.max_efficiency_bps_hz * np.log(2.0)
-    default = np.minimum(np.log1p(observation.power_w[rows] * snr_per_w), cap)
-    gain: FloatArray = np.where(snr_per_w > 0.0, np.minimum(np.log1p(power_w * snr_per_w), cap) / default, 1.0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        default = np.minimum(np.log1p(observation.power_w[rows] * snr_per_w), cap)
+        gain: FloatArray = np.where(snr_per_w > 0.0, np.minimum(np.log1p(power_w * snr_per_w), cap) / default, 1.0)
     return gain
 
 

@@ -1,5 +1,6 @@
 """How a random quantity of a scenario is spread: its mean, its inverse distribution function, and draws from it."""
 
+from collections.abc import Mapping
 from typing import assert_never
 
 import numpy as np
@@ -63,6 +64,34 @@ def draw(distribution: Distribution, rng: np.random.Generator, n: int) -> FloatA
     if isinstance(distribution, float | int):
         return np.full(n, float(distribution))
     return quantile(distribution, rng.random(n))
+
+
+class Columns:
+    """Several quantities of the same rows: `draw` for one distribution after the other, in one go.
+
+    Args:
+        distributions: of each column, by name.
+    """
+
+    def __init__(self, distributions: Mapping[str, Distribution]) -> None:
+        plain = {name: value for name, value in distributions.items() if isinstance(value, float | int)}
+        drawn = {name: value for name, value in distributions.items() if name not in plain}
+        bounds = [(one.low, one.high) if isinstance(one, Uniform) else (0.0, 1.0) for one in drawn.values()]
+        self._names = (*drawn, *plain)
+        self._low = np.array([low for low, _ in bounds] + [float(value) for value in plain.values()])[:, None]
+        self._spread = np.array([high - low for low, high in bounds])[:, None]
+        self._other = [(row, one) for row, one in enumerate(drawn.values()) if not isinstance(one, Uniform)]
+
+    def draw(self, rng: np.random.Generator, n: int) -> dict[str, FloatArray]:
+        """`n` values of each column."""
+        values = np.empty((len(self._low), n))
+        values[:] = self._low
+        drawn = len(self._spread)
+        if drawn:
+            values[:drawn] += self._spread * rng.random((drawn, n))
+        for row, distribution in self._other:
+            values[row] = quantile(distribution, values[row])
+        return dict(zip(self._names, values, strict=True))
 
 
 def keyed_draw(distribution: Distribution, key: int, *counters: AnyArray | int) -> FloatArray:

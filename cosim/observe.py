@@ -1,6 +1,6 @@
 """From the state of the network, or from what its twin believes of it, to what a policy sees."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
@@ -35,6 +35,7 @@ _NUMBERS: Final[Mapping[str, float]] = {
     "kappa": 0.0,
 }
 """Columns of the vehicle's own processor, which is feasible; other options set what differs."""
+_EDGE, _CLOUD, _NEIGHBOUR = int(Tier.EDGE), int(Tier.CLOUD), int(Tier.NEIGHBOUR)
 _OWN: Final = tuple(
     (tuple(own), np.array(list(own.values()), kind)[:, None, None])
     for own, kind in ((_CODES, np.int64), (_NUMBERS, np.float64))
@@ -98,13 +99,14 @@ class Observer:
         self.vehicle_core_hz = np.zeros(1024)
         """Speed of each vehicle's own processor, by vehicle number."""
 
-    def enter(self, numbers: IntArray) -> None:
+    def enter(self, numbers: Sequence[int]) -> None:
         """Vehicles have come: draw the speeds of their processors, one for each vehicle's whole life."""
         if len(numbers):
             while numbers[-1] >= len(self.vehicle_core_hz):
                 self.vehicle_core_hz = np.concatenate([self.vehicle_core_hz, np.zeros(len(self.vehicle_core_hz))])
-            drawn_hz = keyed_draw(self._scenario.compute.vehicle.core_hz, self._vehicle_key, numbers)
-            self.vehicle_core_hz[numbers] = drawn_hz
+            entered = np.array(numbers, np.int64)
+            drawn_hz = keyed_draw(self._scenario.compute.vehicle.core_hz, self._vehicle_key, entered)
+            self.vehicle_core_hz[entered] = drawn_hz
 
     def observe(self, now_s: float, tasks: Mapping[str, AnyArray]) -> Observation:
         """The observation for these tasks; all their vehicles are on the map."""
@@ -157,24 +159,22 @@ class Observer:
 
     def _edges(self, tasks: Mapping[str, AnyArray], state: _State, count: int) -> _Columns:
         air, rows = state.air, state.rows
-        sites = air.sites[rows, :count]
+        sites = air.sites.take(rows, axis=0)[:, :count]
         if self._pinned:
-            part = slice(None, count)
-            signal = _Signal(
-                sites, air.snr_per_w[rows, part], air.clean_snr_per_w[rows, part], air.down_snr[rows, part]
-            )
-            wire_s: AnyArray = np.zeros(sites.shape)
+            snr = (air.snr_per_w, air.clean_snr_per_w, air.down_snr)
+            signal = _Signal(sites, *(values.take(rows, axis=0)[:, :count] for values in snr))
+            wire_s: AnyArray | float = 0.0
         else:
             signal = _served(state)
             wire_s = self._wired_s(tasks, signal.cell, sites)
         return dict(
-            tier=Tier.EDGE,
+            tier=_EDGE,
             target=sites,
-            feasible=self._has_host[sites] & (signal.snr_per_w > 0.0),
+            feasible=self._has_host.take(sites) & (signal.snr_per_w > 0.0),
             work_cycles=tasks["edge_cycles"][:, None],
-            core_hz=state.load.speed_hz[sites],
-            cores=self._cores[sites],
-            wait_s=state.load.wait_s[sites],
+            core_hz=state.load.speed_hz.take(sites),
+            cores=self._cores.take(sites),
+            wait_s=state.load.wait_s.take(sites),
             wire_s=wire_s,
             cell=signal.cell,
             **self._rates(state.now_s, signal),
@@ -185,7 +185,7 @@ class Observer:
         assert node is not None  # noqa: S101 - asked only with a cloud
         signal = _served(state)
         return dict(
-            tier=Tier.CLOUD,
+            tier=_CLOUD,
             target=node,
             feasible=signal.snr_per_w > 0.0,
             work_cycles=tasks["edge_cycles"][:, None],
@@ -207,7 +207,7 @@ class Observer:
         wait_s = np.array([0.0 if host is None else host.wait_s for host in hosts]).reshape(names.shape)
         speed_hz = self.vehicle_core_hz[np.maximum(names, 0)]
         return {
-            "tier": Tier.NEIGHBOUR,
+            "tier": _NEIGHBOUR,
             "target": names,
             "feasible": (names != NOWHERE) & (rates_bps > 0.0) & self._scenario.compute.vehicle.shared,
             "work_cycles": tasks["vehicle_cycles"][:, None],
@@ -223,14 +223,14 @@ class Observer:
     def _rates(self, now_s: float, signal: _Signal) -> _Columns:
         channel, power_w = self._transport.channel, self._scenario.radio.vehicle_power_w
         snr = signal.snr_per_w * power_w
-        alone_bps = channel.up[0].alone_bps(snr)
+        alone_bps, down_bps = channel.up[0].alone_bps(snr), channel.down[0].alone_bps(signal.down_snr)
         interfered = self._scenario.radio.interference
         return {
             "snr_per_w": signal.snr_per_w,
-            "uplink_bps": self._source.uplink_bps(now_s, signal.cell, snr),
+            "uplink_bps": self._source.uplink_bps(now_s, signal.cell, snr, alone_bps),
             "alone_bps": alone_bps,
             "clean_bps": channel.up[0].alone_bps(signal.clean_snr_per_w * power_w) if interfered else alone_bps,
-            "downlink_bps": self._source.downlink_bps(now_s, signal.cell, signal.down_snr),
+            "downlink_bps": self._source.downlink_bps(now_s, signal.cell, signal.down_snr, down_bps),
         }
 
     def _wired_s(self, tasks: Mapping[str, AnyArray], start: IntArray, end: IntArray) -> FloatArray:

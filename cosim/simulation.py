@@ -231,7 +231,7 @@ class Simulation:
         self._frame = frame
         for entry in frame.entered:
             self._record_entry(now, *entry)
-        self.observer.enter(np.array([entry.number for entry in frame.entered], np.int64))
+        self.observer.enter([entry.number for entry in frame.entered])
         if len(frame.left):
             self._record_left(time_s=now, vehicle=frame.left)
         self.channel.tick(frame.numbers, frame.xy_m, frame.left, tick)
@@ -252,23 +252,26 @@ class Simulation:
         for task in self.waiting.drop(frame.left):
             self.offloading.refuse(task, Status.LEFT, now)
         self._teleports(frame)
-        if self.scenario.trace.positions and len(frame.numbers):
-            self._record_positions(
-                time_s=now,
-                vehicle=frame.numbers,
-                x_m=frame.xy_m[:, 0],
-                y_m=frame.xy_m[:, 1],
-                speed_mps=frame.speed_mps,
-                site=self.channel.air.serving,
-            )
+        if self.facts.records and self.scenario.trace.positions and len(frame.numbers):
+            self._tell_positions(frame)
         if self.ledger is not None:
             self.ledger.tick()
         self._release(frame, now, min((tick + 1) * self.source.step_s, self.scenario.duration_s))
         self.facts.tick(now)
 
+    def _tell_positions(self, frame: MobilityFrame) -> None:
+        self._record_positions(
+            time_s=self.clock.now,
+            vehicle=frame.numbers,
+            x_m=frame.xy_m[:, 0],
+            y_m=frame.xy_m[:, 1],
+            speed_mps=frame.speed_mps,
+            site=self.channel.air.serving,
+        )
+
     def _teleports(self, frame: MobilityFrame) -> None:
         on_road = frame.on_road
-        if on_road.all() and not self._off_road:
+        if np.count_nonzero(on_road) == len(on_road) and not self._off_road:
             return
         off_road = frozenset(frame.numbers[~on_road].tolist())
         started = np.array(sorted(off_road - self._off_road), np.int64)
@@ -289,7 +292,8 @@ class Simulation:
         if self.twin is not None:
             rows = self.channel.air.numbers.searchsorted(releases.vehicle)
             self.twin.demand.released(releases.time_s, releases.vehicle, self.channel.air.serving[rows])
-        self._record_releases(**{name: getattr(releases, name) for name in _RELEASED})
+        if self.facts.records:
+            self._record_releases(**{name: getattr(releases, name) for name in _RELEASED})
         self.waiting.add(releases)
         if self.scenario.decisions.kind == "per_task":
             for time_s in np.unique(releases.time_s).tolist():
@@ -317,7 +321,6 @@ class Simulation:
     def _start(self, tasks: list[Task], observation: Observation, action: Action) -> None:
         knobs = self.scenario.decisions.knobs
         count = len(tasks)
-        rows = np.arange(count)
         target_given = "target" in knobs
         option = np.asarray(action.option, np.int64) if target_given else observation.expected_s.argmin(axis=1)
         share = _knob(action.share if "share" in knobs else None, count, 1.0, 1.0)
@@ -335,7 +338,8 @@ class Simulation:
         for name, knob in _KNOBS.items():
             if getattr(action, name) is not None and knob not in knobs:
                 self._ignored[name] = knob
-        tier, target = observation.tier[rows, option], observation.target[rows, option]
+        place = np.arange(0, observation.tier.size, observation.tier.shape[1]) + option  # in the flattened tables
+        tier, target = observation.tier.take(place), observation.target.take(place)
         now = self.clock.now
         if self.facts.records:
             self._record_decisions(
@@ -346,11 +350,11 @@ class Simulation:
                 share=share,
                 power_w=power_w,
                 cpu_share=cpu_share,
-                expected_s=observation.expected_s[rows, option],
-                alone_bps=observation.alone_bps[rows, option],
-                clean_bps=observation.clean_bps[rows, option],
+                expected_s=observation.expected_s.take(place),
+                alone_bps=observation.alone_bps.take(place),
+                clean_bps=observation.clean_bps.take(place),
             )
-        columns = (tier.tolist(), target.tolist(), share.tolist(), power_w.tolist(), cpu_share.tolist())
+        columns = (tier.tolist(), target.tolist(), share, power_w, cpu_share)
         choices = map(partial(tuple.__new__, Choice), zip(repeat(now), *columns, strict=False))
         self.offloading.begin(tasks, choices)
 
@@ -377,11 +381,9 @@ class Simulation:
         self.clock.halt()
 
 
-def _knob(given: FloatArray | None, count: int, default: float, most: float) -> FloatArray:
+def _knob(given: FloatArray | None, count: int, default: float, most: float) -> list[float]:
     """What a policy turned, kept in (0, most]; the default where it has no say."""
-    if given is None:
-        return np.full(count, default)
-    return within(given, most)
+    return [default] * count if given is None else within(given, most).tolist()
 
 
 def within(given: FloatArray, most: float) -> FloatArray:

@@ -15,7 +15,7 @@ import numpy as np
 from cosim.arrivals.file import read_arrivals
 from cosim.arrivals.poisson import PoissonProcess
 from cosim.arrivals.process import SIZES, ArrivalProcess, Arrived, Fleet
-from cosim.distributions import draw
+from cosim.distributions import Columns, draw
 from cosim.errors import RunError
 from cosim.mobility.source import Entry, MobilityFrame
 from cosim.plugins import make_plugin
@@ -117,9 +117,9 @@ class TaskSource:
         self.dropped = 0
         self._process = process
         self._classes = classes
-        self._sizes = {name: [getattr(one, name) for one in classes] for name in SIZES}
+        self._sizes = _ByClass({name: [getattr(one, name) for one in classes] for name in SIZES})
         semantics = [one.semantic or _WHOLE for one in classes]
-        self._meanings = {name: [getattr(one, name) for one in semantics] for name in _MEANINGS}
+        self._meanings = _ByClass({name: [getattr(one, name) for one in semantics] for name in _MEANINGS})
         self._floor = np.array([one.min_efficiency for one in semantics])
         self._weight = np.array([one.priority_weight for one in semantics])
         self._urgency = np.array([one.urgency_weight for one in semantics])
@@ -155,7 +155,7 @@ class TaskSource:
         self.dropped += arrived.dropped
         task_class = self._choose(arrived)
         able = task_class >= 0
-        if not able.all():
+        if np.count_nonzero(able) < len(able):
             given = {name: values[able] for name, values in arrived.given.items()}
             arrived = Arrived(arrived.time_s[able], arrived.vehicle[able], given=given)
             task_class = task_class[able]
@@ -174,19 +174,20 @@ class TaskSource:
 
     def _choose(self, arrived: Arrived) -> IntArray:
         """Class of each arrival: as given, or by weight among those its vehicle's type may release; -1: none."""
-        reach = self._reach[self._type_of[arrived.vehicle]]  # (n, classes)
-        if len(self._classes) == 1:
-            place = np.zeros(len(arrived.vehicle), np.int64)
-        else:
+        reach = self._reach.take(self._type_of[arrived.vehicle], axis=0)  # (n, classes)
+        drawn: IntArray = (reach[:, -1] > 0.0) - 1
+        if len(self._classes) > 1:
             place = (self._choice_rng.random(len(reach))[:, None] >= reach[:, :-1]).sum(axis=1)
-        drawn: IntArray = np.where(reach[:, -1] > 0.0, place, -1)
+            drawn = np.where(drawn == 0, place, -1)
         if arrived.task_class is None:
             return drawn
         return np.where(arrived.task_class >= 0, arrived.task_class, drawn)
 
     def _released(self, arrived: Arrived, task_class: IntArray) -> Releases:
-        size = {name: self._size(name, arrived, task_class) for name in SIZES}
-        meaning = {name: _by_class(self._meanings[name], task_class, self._semantic_rng) for name in _MEANINGS}
+        size = self._sizes.draw(task_class, self._size_rng)
+        for name, given in arrived.given.items():
+            size[name] = np.where(np.isnan(given), size[name], given)
+        meaning = self._meanings.draw(task_class, self._semantic_rng)
         deadline_s = arrived.time_s + size["deadline_s"]
         score = priority_score(size["cycles"], self._weight[task_class])
         first = self._next_task
@@ -206,30 +207,36 @@ class TaskSource:
             edge_accuracy=meaning["edge_accuracy"],
         )
 
-    def _size(self, name: str, arrived: Arrived, task_class: IntArray) -> FloatArray:
-        drawn = _by_class(self._sizes[name], task_class, self._size_rng)
-        given = arrived.given.get(name)
-        return drawn if given is None else np.where(np.isnan(given), drawn, given)
-
     def _check(self, arrived: Arrived, start_s: float, end_s: float) -> None:
         time_s, vehicle = arrived.time_s, arrived.vehicle
         if len(time_s) == 0:
             return
-        if not (time_s[0] >= start_s and time_s[-1] < end_s and (time_s[1:] >= time_s[:-1]).all()):
+        ordered = np.count_nonzero(time_s[1:] >= time_s[:-1]) == len(time_s) - 1
+        if not (ordered and time_s[0] >= start_s and time_s[-1] < end_s):
             raise RunError(f"tasks.arrivals gave times out of order or outside [{start_s:g}, {end_s:g}) s; correct it")
-        if vehicle.min() < 0 or vehicle.max() >= len(self._type_of) or (self._type_of[vehicle] < 0).any():
+        known = (vehicle >= 0) & (vehicle < len(self._type_of))
+        if np.count_nonzero(known & (self._type_of.take(vehicle, mode="clip") >= 0)) < len(known):
             raise RunError(f"tasks.arrivals gave a vehicle that is not on the map at {start_s:g} s; correct it")
 
 
-def _by_class(distributions: Sequence[Distribution], task_class: IntArray, rng: np.random.Generator) -> FloatArray:
-    """A value for each task from its class's distribution."""
-    if len(distributions) == 1:
-        return draw(distributions[0], rng, len(task_class))
-    values = np.empty(len(task_class))
-    for place, distribution in enumerate(distributions):
-        mine = task_class == place
-        values[mine] = draw(distribution, rng, int(np.count_nonzero(mine)))
-    return values
+class _ByClass:
+    """Columns of which each class of tasks has its own distributions."""
+
+    def __init__(self, distributions: Mapping[str, Sequence[Distribution]]) -> None:
+        self._distributions = distributions
+        classes = len(next(iter(distributions.values())))
+        self._single = Columns({name: each[0] for name, each in distributions.items()}) if classes == 1 else None
+
+    def draw(self, task_class: IntArray, rng: np.random.Generator) -> dict[str, FloatArray]:
+        """A value for each task, column by column, from its class's distribution."""
+        if self._single is not None:
+            return self._single.draw(rng, len(task_class))
+        columns = {name: np.empty(len(task_class)) for name in self._distributions}
+        for name, of_classes in self._distributions.items():
+            for place, distribution in enumerate(of_classes):
+                mine = task_class == place
+                columns[name][mine] = draw(distribution, rng, int(np.count_nonzero(mine)))
+        return columns
 
 
 def arrival_process(config: Arrivals, classes: Sequence[TaskClass], seed: int, folder: Path) -> ArrivalProcess:

@@ -1,5 +1,7 @@
 """Tasks that are released and not yet decided."""
 
+from collections import deque
+
 import numpy as np
 
 from cosim.tasks import Releases, Task, as_tasks
@@ -7,37 +9,47 @@ from cosim.types import AnyArray, BoolArray, IntArray
 
 
 class Waiting:
-    """A queue in order of release, kept as columns: the tuples of the stories are made when they begin."""
+    """A queue in order of release, kept as columns: the tuples of the stories are made when they begin.
+
+    It has a part for each interval of releases, so that an epoch which takes a whole one copies nothing.
+    """
 
     def __init__(self) -> None:
-        self._columns: dict[str, AnyArray] = {name: np.empty(0) for name in Task._fields}
+        self._parts: deque[dict[str, AnyArray]] = deque()
 
     def __len__(self) -> int:
         """Tasks that wait, or will be released before the next tick."""
-        return len(self._columns["released_s"])
+        return sum(len(part["task"]) for part in self._parts)
 
     def due(self, now_s: float) -> int:
         """Number of tasks released by now."""
-        return int(np.searchsorted(self._columns["released_s"], now_s, side="right"))
+        return sum(int(part["released_s"].searchsorted(now_s, side="right")) for part in self._parts)
 
     def add(self, releases: Releases) -> None:
         """Append the tasks of the coming interval."""
-        fresh = releases.stored()
-        if len(self):
-            fresh = {name: np.concatenate([values, fresh[name]]) for name, values in self._columns.items()}
-        self._columns = fresh
+        self._parts.append(releases.stored())
 
     def take(self, count: int) -> dict[str, AnyArray]:
         """Remove the first `count` tasks."""
-        first = {name: values[:count] for name, values in self._columns.items()}
-        self._columns = {name: values[count:] for name, values in self._columns.items()}
-        return first
+        taken: list[dict[str, AnyArray]] = []
+        while count > 0:
+            part = self._parts.popleft()
+            here = len(part["task"])
+            if here > count:
+                self._parts.appendleft({name: values[count:] for name, values in part.items()})
+                part = {name: values[:count] for name, values in part.items()}
+            taken.append(part)
+            count -= here
+        if len(taken) == 1:
+            return taken[0]
+        return {name: np.concatenate([part[name] for part in taken] or [np.empty(0)]) for name in Task._fields}
 
     def drop(self, gone: IntArray) -> list[Task]:
         """Remove the tasks of vehicles that are gone."""
-        if len(gone) == 0 or not len(self):
-            return []
-        lost: BoolArray = np.isin(self._columns["vehicle"], gone)
-        dropped = as_tasks({name: values[lost] for name, values in self._columns.items()})
-        self._columns = {name: values[~lost] for name, values in self._columns.items()}
+        dropped: list[Task] = []
+        for place, part in enumerate(self._parts if len(gone) else ()):
+            lost: BoolArray = np.isin(part["vehicle"], gone)
+            if np.count_nonzero(lost):
+                dropped += as_tasks({name: values[lost] for name, values in part.items()})
+                self._parts[place] = {name: values[~lost] for name, values in part.items()}
         return dropped

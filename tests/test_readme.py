@@ -1,4 +1,4 @@
-"""README's code blocks run as they stand, in order, in one empty folder."""
+"""The code blocks of README and of the pages in docs/ run as they stand, in order, in one empty folder each."""
 
 import re
 import shlex
@@ -13,21 +13,27 @@ README = Path(__file__).parent.parent / "README.md"
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
-def _blocks() -> list[tuple[str, str]]:
-    return [(language, text) for language, text in BLOCK.findall(README.read_text(encoding="utf-8"))]
+PAGES = [README, *sorted((README.parent / "docs").glob("*.md"))]
 
 
-def test_every_block_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def _blocks(page: Path) -> list[tuple[str, str]]:
+    return [(language, text) for language, text in BLOCK.findall(page.read_text(encoding="utf-8"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=[page.stem for page in PAGES])
+def test_every_block_runs(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Commands end with 0, the scenario is accepted and runs, Python runs, and the policy decides a run."""
     monkeypatch.chdir(tmp_path)
-    languages = [language for language, _ in _blocks()]
+    blocks = _blocks(page)
+    languages = [language for language, _ in blocks]
     assert languages.count("console") >= 2
-    assert languages.count("python") >= 3
-    assert languages.count("yaml") >= 2
-    for number, (language, text) in enumerate(_blocks()):
+    assert languages.count("python") >= 2
+    for number, (language, text) in enumerate(blocks):
         if language == "console":
             for line in text.splitlines():
-                assert line.startswith("$ cosim "), f"README shows a command that is not checked: {line}"
+                assert line.startswith("$ cosim "), f"{page.name} shows a command that is not checked: {line}"
                 assert status(shlex.split(line)[2:]) == 0, f"{line}: {capsys.readouterr().err}"
         elif language == "yaml":
             name = "crossing" if "name: crossing" in text else f"block{number}"
@@ -37,7 +43,7 @@ def test_every_block_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsy
             assert status(command) == 0, capsys.readouterr().err
             assert status(["trace", "verify", f"runs/{name}"]) == 0, capsys.readouterr().out
         elif language == "python":
-            exec(compile(text, "README.md", "exec"), {"__name__": "readme"})  # noqa: S102 - our own README
+            exec(compile(text, page.name, "exec"), {"__name__": "readme"})  # noqa: S102 - our own pages
             if "class LeastLoaded" in text:
                 (tmp_path / "least_loaded.py").write_text(text, encoding="utf-8")
                 command = ["run", "crossing.yaml", "--policy", "least_loaded.py:LeastLoaded", "--out", "runs/mine"]

@@ -58,6 +58,14 @@ _CIRCUIT: Final[Mapping[str, Setting]] = {
     "qubits": Setting(6, "qubits; as many as the features for encodings of one feature a qubit"),
     "layers": Setting(1, "trainable layers"),
     "order": Setting("quantum", "quantum, quantum-classical, classical-quantum or parallel"),
+    "gamma": Setting(1.0, "strength of the zz encoding"),
+    "ring": Setting("own", "gates that entangle: cz, cnot, or own: those of the circuit"),
+    "device": Setting(
+        "torch", "our engine, or a device of PennyLane, as default.qubit, lightning.qubit, default.mixed"
+    ),
+    "shots": Setting(0, "measurements of each circuit; 0: exact expectations, which only a simulator has"),
+    "depolarizing": Setting(0.0, "probability of a depolarised qubit after each layer"),
+    "readout": Setting(0.0, "probability that a bit is read wrongly"),
 }
 _NOISE: Final[Mapping[str, Setting]] = {
     "noise_sigma": Setting(0.2, "step of the exploration noise"),
@@ -187,7 +195,28 @@ def _quantum(settings: Mapping[str, Value], hidden: tuple[int, ...]) -> NetSpec:
         qubits=int(settings["qubits"]),
         layers=int(settings["layers"]),
         order=ORDERS[0] if alone else str(settings["order"]),
+        circuit_options=_circuit_options(settings),
+        engine=engine_options(settings),
     )
+
+
+def _circuit_options(settings: Mapping[str, Value]) -> tuple[tuple[str, Value], ...]:
+    """What differs from the circuit's own options; gamma is of the zz encoding alone."""
+    options: dict[str, Value] = {}
+    if settings["circuit"] == "zz" and settings["gamma"] != _CIRCUIT["gamma"].default:
+        options["gamma"] = settings["gamma"]
+    if settings["ring"] != "own":
+        options["ring"] = settings["ring"]
+    return tuple(options.items())
+
+
+def engine_options(settings: Mapping[str, Value]) -> tuple[tuple[str, Value], ...]:
+    """What differs from exact simulation by our engine, as `NetSpec.engine` has it."""
+    options: dict[str, Value] = {}
+    if settings.get("device", "torch") != "torch":
+        options |= {"backend": "pennylane", "device": settings["device"]}
+    options |= {name: settings[name] for name in ("shots", "depolarizing", "readout") if settings.get(name)}
+    return tuple(options.items())
 
 
 def make_learner(spec: AgentSpec, task: Task, seed: int) -> Learner:

@@ -1,6 +1,7 @@
 """Weights and optimiser states of a Stable-Baselines3 algorithm as plain arrays, and back."""
 
 from collections.abc import Mapping
+from typing import Final
 
 import numpy as np
 import torch
@@ -9,6 +10,9 @@ from torch import nn
 from agents.learners.learner import State
 from cosim.errors import InputError
 from cosim.types import AnyArray
+
+_DRAWN: Final = "drawn"
+"""Buffer of a circuit that is measured: `agents.quantum.engine.VQC`."""
 
 
 def module_state(prefix: str, module: nn.Module) -> State:
@@ -19,11 +23,18 @@ def module_state(prefix: str, module: nn.Module) -> State:
 def restore_module(prefix: str, module: nn.Module, state: State) -> None:
     """Set all parameters and buffers.
 
+    Only how often a circuit was measured may be missing or too much: a policy may be measured otherwise than trained.
+
     Raises:
         InputError: the state is of another network.
     """
     kept = {name.removeprefix(f"{prefix}/"): value for name, value in state.items() if name.startswith(f"{prefix}/")}
     wanted = module.state_dict()
+    drawn = {name for name in {**kept, **wanted} if name.rpartition(".")[2] == _DRAWN}
+    for name in drawn - kept.keys():
+        kept[name] = wanted[name].numpy()
+    for name in drawn - wanted.keys():
+        del kept[name]
     shapes = {name: tuple(tensor.shape) for name, tensor in wanted.items()}
     if {name: np.shape(value) for name, value in kept.items()} != shapes:
         raise InputError("checkpoint: its weights are of another network than its agent names; train again")

@@ -1,6 +1,7 @@
 """One simulation turned decision by decision: rounds out, actions in, rewards when known (paper S1 eq 20-22)."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Final, Literal
 
 import numpy as np
@@ -19,14 +20,23 @@ from cosim.trace.writer import FactWriter, NullWriter
 from cosim.types import BoolArray, FloatArray, IntArray, Tier
 
 
-@dataclass(frozen=True, slots=True)
 class Round:
     """Tasks that wait for a decision now: some rows of an epoch's observation, n of T."""
 
-    observation: Observation
-    rows: slice
-    features: NDArray[np.float32]  # (n, F)
-    mask: BoolArray  # (n, M)
+    def __init__(self, epoch: "_Epoch", rows: slice) -> None:
+        self.observation = epoch.observation
+        self.rows = rows
+        self._epoch = epoch
+
+    @property
+    def features(self) -> NDArray[np.float32]:  # (n, F)
+        """Columns of `cosim.envs.columns`, made when they are first asked for: rules do not ask."""
+        return self._epoch.features[self.rows]
+
+    @property
+    def mask(self) -> BoolArray:  # (n, M)
+        """What may be chosen, likewise."""
+        return self._epoch.mask[self.rows]
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,11 +198,11 @@ class Loop:
         if epoch.true is None:
             epoch.true = self._simulation.true_observation()
         option, power_w, share = self._carried_out(seen, epoch.action())
-        tier = seen.tier[np.arange(len(seen)), option]
+        tier = seen.tier.take(np.arange(0, seen.tier.size, seen.tier.shape[1]) + option)
         if epoch.true is not seen:
             option = translated(option, seen, epoch.true)
         found = charge(epoch.true, option, power_w, share, rows.stop, self._plan)
-        offloaded = int((tier[: rows.stop] != Tier.LOCAL).sum())
+        offloaded = int(np.count_nonzero(tier[: rows.stop] != _LOCAL))
         total, sums = found.reward(self._plan.scale), found.sums(rows.stop, offloaded)
         credit = Credit(
             seen.task[rows],
@@ -214,6 +224,7 @@ class Loop:
         )
 
 
+_LOCAL: Final = int(Tier.LOCAL)
 _PER_TASK: Final = ("share", "power_w", "cpu_share")
 
 
@@ -226,11 +237,21 @@ class _Epoch:
         """The state that choices are charged on, once it was asked for."""
         self.told = 0.0, NOTHING
         """Reward and costs that the rounds before were told of."""
-        self._features = encode(observation)
-        self._mask = option_mask(observation)
+        if observation.keys is not None:
+            _ = observation.keys.vehicle_bit  # read from the living network, so before time goes on
         self._size = len(observation) if rows is None else rows
         self._decided = 0
         self._action: Action | None = None
+
+    @cached_property
+    def features(self) -> NDArray[np.float32]:  # (T, F)
+        """Of all its tasks."""
+        return encode(self.observation)
+
+    @cached_property
+    def mask(self) -> BoolArray:  # (T, M)
+        """Of all its tasks."""
+        return option_mask(self.observation)
 
     @property
     def done(self) -> bool:
@@ -238,8 +259,7 @@ class _Epoch:
         return self._decided == len(self.observation)
 
     def round(self) -> Round:
-        rows = self._next()
-        return Round(self.observation, rows, self._features[rows], self._mask[rows])
+        return Round(self, self._next())
 
     def take(self, action: Action) -> slice:
         """Note what was decided for the next tasks.

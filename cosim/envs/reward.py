@@ -33,6 +33,8 @@ class EpochCost:
 
     def less(self, other: "EpochCost") -> "EpochCost":
         """What came since another sum."""
+        if other is NOTHING:
+            return self
         return EpochCost(*(getattr(self, field.name) - getattr(other, field.name) for field in fields(self)))
 
 
@@ -64,15 +66,9 @@ class Charge(NamedTuple):
 
     def sums(self, tasks: int, offloaded: int) -> EpochCost:
         """Over the tasks."""
-        return EpochCost(
-            tasks,
-            offloaded,
-            int(self.late.sum()),
-            int(self.lost.sum()),
-            float(self.latency_s.sum()),
-            float(self.energy_j.sum()),
-            float(self.cost.sum()),
-        )
+        latency_s, energy_j, cost = np.array(self[:3]).sum(axis=1).tolist()
+        late, lost = int(np.count_nonzero(self.late)), int(np.count_nonzero(self.lost))
+        return EpochCost(tasks, offloaded, late, lost, latency_s, energy_j, cost)
 
 
 def charge(
@@ -101,10 +97,10 @@ def charge(
     rows = np.arange(len(observation))
     asked = rows < decided
     terms = cost_terms(observation, np.where(asked, option, -1), power_w, share)
-    lost = asked & ((option < 0) | ~np.isfinite(terms.own)) & observation.feasible.any(axis=1)
+    lost = asked & ~((option >= 0) & np.isfinite(terms.own)) & observation.feasible.any(axis=1)
     latency_s, energy_j, own = terms.latency_s, terms.energy_j, terms.own
     left_s = observation.deadline_s - observation.time_s
-    if lost.any():
+    if np.count_nonzero(lost):
         latency_s = np.where(lost, np.maximum(left_s, _slowest_s(observation)), latency_s)
         energy_j = np.where(lost, 0.0, energy_j)
         own = np.where(lost, observation.latency_weight * latency_s, own)

@@ -4,7 +4,7 @@ import numpy as np
 
 from cosim.distributions import draw
 from cosim.mobility.frames import Roster, quantise
-from cosim.mobility.source import MobilityFrame
+from cosim.mobility.source import Entry, MobilityFrame
 from cosim.roads import Bounds
 from cosim.scenario.traffic import SyntheticMobility
 from cosim.types import FloatArray, IntArray
@@ -51,16 +51,23 @@ class SyntheticRoads:
         """See MobilitySource."""
         time_s = tick * self.step_s
         along_m = self._along(time_s)
-        arrived = np.flatnonzero(along_m >= self._roads.length_m)
-        left = self._roster.leave([self._roster.ids[k] for k in arrived])
+        arrived = (along_m >= self._roads.length_m).nonzero()[0]
         count = self._roads.vehicles if tick == 0 else len(arrived) if self._roads.reenter else 0
+        entered: tuple[Entry, ...] = ()
+        left = arrived  # nobody, as at most ticks
         if len(arrived):
+            left = self._roster.leave([self._roster.ids[k] for k in arrived])
             self._replace(arrived, along_m, time_s)
             along_m = self._along(time_s)
-        entered = self._roster.enter([(f"car{self._drives + k:08d}", _TYPE) for k in range(count)])
-        self._drives += count
-        xy_m = quantise(np.column_stack((along_m, self._y_m)))
-        return MobilityFrame(time_s, self._roster.numbers, xy_m, self._shown_mps, self._east_deg, entered, left)
+        if count:
+            entered = self._roster.enter([(f"car{self._drives + k:08d}", _TYPE) for k in range(count)])
+            self._drives += count
+        xy_m = np.empty((len(along_m), 2))
+        xy_m[:, 0] = along_m
+        xy_m[:, 1] = self._y_m
+        return MobilityFrame(
+            time_s, self._roster.numbers, quantise(xy_m), self._shown_mps, self._east_deg, entered, left
+        )
 
     def close(self) -> None:
         """See MobilitySource."""

@@ -230,14 +230,14 @@ def make_cell(clock: Clock, access: Access, band_hz: float, cap_bps_hz: float, *
     return OrthogonalCell(clock, band_hz, cap_bps_hz)
 
 
-def expected_bps(cells: Sequence[Cell], sites: IntArray, snr: FloatArray) -> FloatArray:
+def expected_bps(cells: Sequence[Cell], sites: IntArray, snr: FloatArray, alone_bps: FloatArray) -> FloatArray:
     """Rate of one more transfer in each of the cells `sites`, of any shape; 0 where the ratio is 0.
 
-    All cells of one direction have the same band and the same cap.
+    All cells of one direction have the same band and the same cap, so that `alone_bps` of any is that of all.
     """
     if isinstance(cells[0], OrthogonalCell):
-        share = np.array([cell.next_share for cell in cells if isinstance(cell, OrthogonalCell)])
-        expected: FloatArray = cells[0].alone_bps(snr) * share[sites]
+        share = np.array([cell.next_share for cell in cells])
+        expected: FloatArray = alone_bps * share.take(sites)
         return expected
     rate_bps = np.zeros(snr.shape)
     for site in np.unique(sites[sites >= 0]).tolist():

@@ -125,18 +125,19 @@ class Channel:
     def tick(self, numbers: IntArray, xy_m: FloatArray, left: IntArray, tick: int) -> None:
         """Vehicles have moved: new serving sites, new rates; transfers follow, and those of the gone are lost."""
         now = self._clock.now
-        gone = set(left.tolist())
-        for transfer in self._transfers() if gone else ():
-            if transfer.vehicle in gone:
-                transfer.cancel(VehicleGone())
+        if len(left):
+            gone = set(left.tolist())
+            for transfer in self._transfers():
+                if transfer.vehicle in gone:
+                    transfer.cancel(VehicleGone())
         up_busy, down_busy = self._activity(tick)
         self.air = air = self._survey.update(numbers, xy_m, tick, up_busy, down_busy)
         self._row = air.row
-        rows = np.arange(len(numbers))
+        place = np.arange(0, air.sites.size, air.sites.shape[1]) + air.slot
         covered = air.serving >= 0
         self._serving = air.serving.tolist()
-        self._snr_per_w = (air.snr_per_w[rows, air.slot] * covered).tolist()
-        self._down_snr = (air.down_snr[rows, air.slot] * covered).tolist()
+        self._snr_per_w = (air.snr_per_w.take(place) * covered).tolist()
+        self._down_snr = (air.down_snr.take(place) * covered).tolist()
         if len(air.changed):
             rows = air.changed
             self._cells_changed(
@@ -147,7 +148,7 @@ class Channel:
     def _activity(self, tick: int) -> tuple[FloatArray, FloatArray]:
         """Busy share of each cell and direction since the last tick; all zero unless interference is asked for."""
         if not self._radio.interference or tick == 0:
-            return self._busy_s[0] * 0.0, self._busy_s[1] * 0.0
+            return self._busy_s[0], self._busy_s[1]
         for cell in (*self.up, *self.down):
             cell.settle()
         busy_s = np.array([[cell.busy_s for cell in self.up], [cell.busy_s for cell in self.down]])

@@ -75,13 +75,15 @@ class LinkBudget:
         Returns:
             (N,) the serving site, or NOWHERE, and (N,) its column, 0 without one.
         """
-        rows = np.arange(len(gain))
+        first = np.arange(0, gain.size, gain.shape[1])  # of each row, in the flattened tables
         same = sites == before[:, None]
         kept = same.argmax(axis=1)
-        kept_gain = np.where(same, gain, 0.0).max(axis=1)
+        place = first + kept
+        kept_gain = gain.take(place) * same.take(place)
         stays = (kept_gain >= self.least_gain) & (gain[:, 0] <= kept_gain * self.hysteresis)
-        slot = np.where(stays, kept, 0)
-        serving = np.where(gain[rows, slot] >= self.least_gain, sites[rows, slot], NOWHERE)
+        slot = kept * stays
+        place = first + slot
+        serving = np.where(gain.take(place) >= self.least_gain, sites.take(place), NOWHERE)
         return serving, slot
 
 
@@ -102,6 +104,9 @@ class Survey:
         self._xy_m: FloatArray = np.zeros((1, 2))
         self._travelled_m: FloatArray = np.zeros(1)
         self._serving: IntArray = np.array([NOWHERE])
+        self._seen: IntArray | None = None
+        self._row: dict[int, int] = {}
+        """Row of each vehicle in `_seen`, for as long as nobody comes or goes."""
 
     def update(self, numbers: IntArray, xy_m: FloatArray, tick: int, up_busy: FloatArray, down_busy: FloatArray) -> Air:
         """The conditions at a tick.
@@ -113,6 +118,8 @@ class Survey:
             up_busy: (S,) share of the past tick in which the uplink of a cell carried something.
             down_busy: (S,) likewise for the downlink.
         """
+        if numbers is not self._seen:
+            self._seen, self._row = numbers, dict(zip(numbers.tolist(), range(len(numbers)), strict=True))
         row = np.minimum(self._numbers.searchsorted(numbers), len(self._numbers) - 1)
         stayed = self._numbers[row] == numbers
         before = np.where(stayed, self._serving[row], NOWHERE)
@@ -126,17 +133,19 @@ class Survey:
         found = self._tree.query(looked_at, k=self._ranks)
         distance_m, sites = np.asarray(found[0]), np.asarray(found[1])  # (N, k)
         gain = self._gain(numbers, sites, distance_m, moved_m, travelled_m, tick)
-        gain[off_road] = 0.0
-        rows, order = np.arange(len(numbers))[:, None], (-gain).argsort(axis=1, kind="stable")
-        gain, sites = gain[rows, order], sites[rows, order]
+        if len(off_road):
+            gain[off_road] = 0.0
+        if np.count_nonzero(gain[:, 1:] > gain[:, :-1]):  # fading has changed the order of the distances
+            rows, order = np.arange(len(numbers))[:, None], (-gain).argsort(axis=1, kind="stable")
+            gain, sites = gain[rows, order], sites[rows, order]
         serving, slot = self._budget.associate(gain, sites, before)
         up_noise_w, down_noise_w = self._noise(gain, sites, serving, up_busy, down_busy)
-        gain = np.where(gain >= self._budget.least_gain, gain, 0.0)
+        gain *= gain >= self._budget.least_gain
         if len(numbers):  # else the rows of before stay: of vehicles that are gone for good
             self._numbers, self._xy_m, self._serving, self._travelled_m = numbers, xy_m, serving, travelled_m
         return Air(
             numbers=numbers,
-            row=dict(zip(numbers.tolist(), range(len(numbers)), strict=True)),
+            row=self._row,
             xy_m=xy_m,
             sites=sites,
             snr_per_w=gain / up_noise_w,

@@ -95,14 +95,26 @@ class Belief:
         wait_s = sites.wait_s if self._outlook is None else self._outlook.waits_s(now_s, sites)
         return HostLoad(wait_s, sites.speed_hz)
 
-    def uplink_bps(self, now_s: float, cells: IntArray, snr: FloatArray) -> FloatArray:  # noqa: ARG002 - not aged
+    def uplink_bps(
+        self,
+        now_s: float,  # noqa: ARG002 - not aged
+        cells: IntArray,
+        snr: FloatArray,  # noqa: ARG002 - within the lone rate
+        alone_bps: FloatArray,
+    ) -> FloatArray:
         """See StateSource."""
-        rate_bps: FloatArray = self._up.alone_bps(snr) * self._mirror.sites.up_share[cells]
+        rate_bps: FloatArray = alone_bps * self._mirror.sites.up_share[cells]
         return rate_bps
 
-    def downlink_bps(self, now_s: float, cells: IntArray, snr: FloatArray) -> FloatArray:  # noqa: ARG002 - not aged
+    def downlink_bps(
+        self,
+        now_s: float,  # noqa: ARG002 - not aged
+        cells: IntArray,
+        snr: FloatArray,  # noqa: ARG002 - within the lone rate
+        alone_bps: FloatArray,
+    ) -> FloatArray:
         """See StateSource."""
-        rate_bps: FloatArray = self._down.alone_bps(snr) * self._mirror.sites.down_share[cells]
+        rate_bps: FloatArray = alone_bps * self._mirror.sites.down_share[cells]
         return rate_bps
 
 

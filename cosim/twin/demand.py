@@ -1,7 +1,9 @@
 """What the twin expects of tasks and queues: arrival rates with a bounded deviation are S1 eq 8-9."""
 
+from collections import deque
 from dataclasses import dataclass
 from math import isnan, nan
+from typing import NamedTuple
 
 import numpy as np
 
@@ -25,6 +27,27 @@ class Demand:
         return most
 
 
+class Learnt(NamedTuple):
+    """What intervals have taught by some time; nothing is ever written in it, so that it stays what it was."""
+
+    level: FloatArray  # by number, NaN: never seen
+    trend: FloatArray  # by number; 0 where no trend is learnt
+    deviation_per_s: float
+
+    def expected(self, numbers: IntArray, intervals_ahead: float = 1.0) -> Demand:
+        """The rates (N,) of an interval to come; the next one by default."""
+        if not len(numbers):
+            return Demand(np.empty(0), self.deviation_per_s)
+        size = int(numbers.max()) + 1
+        level, trend = grown(self.level, size, np.nan)[numbers], grown(self.trend, size)[numbers]
+        rate = level + intervals_ahead * trend
+        unseen = np.isnan(rate)
+        if unseen.any():
+            seen = self.level[~np.isnan(self.level)]
+            rate[unseen] = seen.mean() if len(seen) else 0.0
+        return Demand(np.maximum(rate, 0.0), self.deviation_per_s)
+
+
 class DemandForecaster:
     """Arrival rates of vehicles or of sites, learnt from counts of arrivals in intervals of equal length.
 
@@ -41,62 +64,60 @@ class DemandForecaster:
         self._weight = section.weight
         self._trend_weight = section.trend_weight if isinstance(section, HoltDemand) else 0.0
         self._quantile = section.quantile
-        self._level: FloatArray = np.empty(0)  # by number, NaN: never seen
-        self._trend: FloatArray = np.empty(0)
-        self._bounds: FloatArray = np.zeros(section.window)
-        self._intervals = 0
+        self._bounds = deque([0.0], section.window)
+        self.learnt = Learnt(np.empty(0), np.empty(0), 0.0)
+        """What is known by now."""
 
     def observe(self, numbers: IntArray, counts: FloatArray, interval_s: float) -> float:
-        """Takes the arrivals (N,) of an interval that ended now, zeros included.
+        """Takes the arrivals (N,) of an interval that ended now, zeros included; numbers ascend.
 
         Returns:
             The largest |y - forecast| of the interval; NaN if nothing had been forecast for it.
         """
         if not len(numbers):
             return nan
-        size = int(numbers.max()) + 1
-        if size > len(self._level):
-            size = max(size, 2 * len(self._level))
-            self._level, self._trend = grown(self._level, size, np.nan), grown(self._trend, size)
+        levels, trends = self._tables(int(numbers[-1]) + 1)
         rate = counts / interval_s
-        level, trend = self._level[numbers], self._trend[numbers]
-        ahead = level + trend
+        level = levels[numbers]
+        ahead = level + trends[numbers] if self._trend_weight else level
         known = ~np.isnan(ahead)
         missed = np.abs(rate - np.maximum(ahead, 0.0))
         most = float(np.fmax.reduce(missed))
         if not isnan(most):
-            bound = most if self._quantile == 1.0 else np.quantile(missed[known], self._quantile)
-            self._bounds[self._intervals % len(self._bounds)] = bound
-            self._intervals += 1
-        smooth = np.where(known, self._weight * rate + (1.0 - self._weight) * ahead, rate)
+            self._bounds.append(most if self._quantile == 1.0 else float(np.quantile(missed[known], self._quantile)))
+        smooth = self._weight * rate + (1.0 - self._weight) * ahead
+        if np.count_nonzero(known) < len(known):
+            smooth = np.where(known, smooth, rate)
         if self._trend_weight:
             change = np.where(known, smooth - level, 0.0)
-            self._trend[numbers] = self._trend_weight * change + (1.0 - self._trend_weight) * trend
-        self._level[numbers] = smooth
+            trends[numbers] = self._trend_weight * change + (1.0 - self._trend_weight) * trends[numbers]
+        levels[numbers] = smooth
+        self.learnt = Learnt(levels, trends, max(self._bounds))
         return most
 
     def expected(self, numbers: IntArray, intervals_ahead: float = 1.0) -> Demand:
-        """The rates (N,) of an interval to come; the next one by default."""
-        if not len(numbers):
-            return Demand(np.empty(0), self.deviation_per_s)
-        size = int(numbers.max()) + 1
-        level, trend = grown(self._level, size, np.nan)[numbers], grown(self._trend, size)[numbers]
-        rate = level + intervals_ahead * trend
-        unseen = np.isnan(rate)
-        if unseen.any():
-            seen = self._level[~np.isnan(self._level)]
-            rate[unseen] = seen.mean() if len(seen) else 0.0
-        return Demand(np.maximum(rate, 0.0), self.deviation_per_s)
+        """See `Learnt`."""
+        return self.learnt.expected(numbers, intervals_ahead)
 
     def forget(self, numbers: IntArray) -> None:
         """Drops vehicles that left; unknown ones are ignored."""
-        known = numbers[numbers < len(self._level)]
-        self._level[known], self._trend[known] = np.nan, 0.0
+        levels, trends = self._tables(0)
+        known = numbers[numbers < len(levels)]
+        levels[known], trends[known] = np.nan, 0.0
+        self.learnt = Learnt(levels, trends, self.deviation_per_s)
 
     @property
     def deviation_per_s(self) -> float:
         """Epsilon of S1 eq 9: the largest deviation of the window's intervals; 0 before the second interval."""
-        return float(self._bounds.max())
+        return self.learnt.deviation_per_s
+
+    def _tables(self, size: int) -> tuple[FloatArray, FloatArray]:
+        """Copies of level and trend to write in, with room for so many numbers."""
+        levels, trends = self.learnt.level, self.learnt.trend
+        if size > len(levels):
+            size = max(size, 2 * len(levels))
+            return grown(levels, size, np.nan), grown(trends, size)
+        return levels.copy(), trends.copy() if self._trend_weight else trends
 
 
 def queue_ahead(

@@ -32,6 +32,10 @@ class Scene:
 class Scheduler(Protocol):
     """A rule for synchronisation."""
 
+    def rests(self, tick: int) -> bool:
+        """Whether nobody may send at this tick, whoever is there."""
+        ...
+
     def due(self, scene: Scene) -> BoolArray:
         """(N,) who sends now; only those that are able."""
         ...
@@ -61,6 +65,10 @@ class Periodic:
                 f"use {max(1, self._ticks) * step_s:g}"
             )
 
+    def rests(self, tick: int) -> bool:
+        """See Scheduler."""
+        return not self._staggered and tick % self._ticks != 0
+
     def due(self, scene: Scene) -> BoolArray:
         """See Scheduler."""
         turn = scene.tick + scene.numbers if self._staggered else scene.tick
@@ -88,6 +96,10 @@ class OnChange:
         self._plan = plan
         self._copy = copy
         self._told_s: FloatArray = np.zeros(1024)
+
+    def rests(self, tick: int) -> bool:  # noqa: ARG002 - any tick may bring a change
+        """See Scheduler."""
+        return False
 
     def due(self, scene: Scene) -> BoolArray:
         """See Scheduler."""
@@ -120,6 +132,10 @@ class Budget:
     def __init__(self, plan: BudgetSync, step_s: float, sites: int) -> None:
         self._each = plan.messages_per_s * step_s
         self._carried: FloatArray = np.zeros(sites)
+
+    def rests(self, tick: int) -> bool:  # noqa: ARG002 - every tick grants something
+        """See Scheduler."""
+        return False
 
     def due(self, scene: Scene) -> BoolArray:
         """See Scheduler."""

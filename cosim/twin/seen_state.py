@@ -33,11 +33,18 @@ class StateSource(Protocol):
         """Queues and speeds."""
         ...
 
-    def uplink_bps(self, now_s: float, cells: IntArray, snr: FloatArray) -> FloatArray:
-        """Rate of one more transfer in each of the cells, of any shape; 0 where the ratio is 0."""
+    def uplink_bps(self, now_s: float, cells: IntArray, snr: FloatArray, alone_bps: FloatArray) -> FloatArray:
+        """Rate of one more transfer in each of the cells, of any shape; 0 where the ratio is 0.
+
+        Args:
+            now_s: time.
+            cells: their sites.
+            snr: of the transfers.
+            alone_bps: their rates if they had the cell for themselves.
+        """
         ...
 
-    def downlink_bps(self, now_s: float, cells: IntArray, snr: FloatArray) -> FloatArray:
+    def downlink_bps(self, now_s: float, cells: IntArray, snr: FloatArray, alone_bps: FloatArray) -> FloatArray:
         """Likewise from the site."""
         ...
 
@@ -59,10 +66,22 @@ class Truth:
         speed_hz = np.array([1.0 if host is None else host.speed_hz for host in self._hosts])
         return HostLoad(wait_s, speed_hz)
 
-    def uplink_bps(self, now_s: float, cells: IntArray, snr: FloatArray) -> FloatArray:  # noqa: ARG002 - likewise
+    def uplink_bps(
+        self,
+        now_s: float,  # noqa: ARG002 - likewise
+        cells: IntArray,
+        snr: FloatArray,
+        alone_bps: FloatArray,
+    ) -> FloatArray:
         """See StateSource."""
-        return expected_bps(self._channel.up, cells, snr)
+        return expected_bps(self._channel.up, cells, snr, alone_bps)
 
-    def downlink_bps(self, now_s: float, cells: IntArray, snr: FloatArray) -> FloatArray:  # noqa: ARG002 - likewise
+    def downlink_bps(
+        self,
+        now_s: float,  # noqa: ARG002 - likewise
+        cells: IntArray,
+        snr: FloatArray,
+        alone_bps: FloatArray,
+    ) -> FloatArray:
         """See StateSource."""
-        return expected_bps(self._channel.down, cells, snr)
+        return expected_bps(self._channel.down, cells, snr, alone_bps)

@@ -101,6 +101,8 @@ class Synchronisation:
             return
         if frame.entered:
             self._attach(frame)
+        if self._scheduler.rests(tick):
+            return
         air, numbers = self._channel.air, frame.numbers
         newest_s = np.maximum(self._mirror.generated_s(numbers), self._awaited_s[numbers])
         able = (air.serving >= 0) & (newest_s < frame.time_s)

@@ -6,17 +6,17 @@ import numpy as np
 
 from cosim.clock import URGENT, Clock
 from cosim.scenario.twin_forecast import DemandForecast
-from cosim.twin.demand import Demand, DemandForecaster
+from cosim.twin.demand import Demand, DemandForecaster, Learnt
 from cosim.types import FloatArray, IntArray
 
 
 class DemandView:
     """What is expected of the next interval, with the bound of eq 9 on how far off it may be.
 
-    As a policy sees it at a decision epoch: each part is made when it is first asked for then.
+    As a policy sees it at a decision epoch: each part is made when it is first asked for, from what was known then.
     """
 
-    def __init__(self, of_sites: DemandForecaster, sites: IntArray, of_vehicles: DemandForecaster, vehicles: IntArray):
+    def __init__(self, of_sites: Learnt, sites: IntArray, of_vehicles: Learnt, vehicles: IntArray) -> None:
         self._of_sites, self._sites = of_sites, sites
         self._of_vehicles, self._vehicles = of_vehicles, vehicles
 
@@ -40,9 +40,9 @@ class TaskDemand:
         self._interval_s = interval_s
         self._of_sites, self._of_vehicles = DemandForecaster(plan), DemandForecaster(plan)
         self._here: IntArray = np.empty(0, np.int64)
-        self._time_s: FloatArray = np.empty(0)
-        self._site: IntArray = np.empty(0, np.int64)
-        self._vehicle: IntArray = np.empty(0, np.int64)
+        none = np.empty(0, np.int64)
+        self._released: list[tuple[FloatArray, IntArray, IntArray]] = [(np.empty(0), none, none)]
+        """Times, vehicles and sites of the tasks that no closed interval has counted, in order of time."""
         self.error_per_s = np.nan
         """Largest |delta_lambda| over the sites in the last interval."""
         self.bound_per_s = np.nan
@@ -57,23 +57,22 @@ class TaskDemand:
 
     def released(self, time_s: FloatArray, vehicle: IntArray, site: IntArray) -> None:
         """Tasks that are released until the next tick, (T,), and the sites that serve their vehicles, or NOWHERE."""
-        self._time_s = np.concatenate([self._time_s, time_s])
-        self._vehicle = np.concatenate([self._vehicle, vehicle])
-        self._site = np.concatenate([self._site, site])
+        self._released.append((time_s, vehicle, site))
 
     def view(self, vehicles: IntArray) -> DemandView:
         """The next interval, for all sites and for the vehicles of some tasks."""
-        return DemandView(self._of_sites, self._sites, self._of_vehicles, vehicles)
+        return DemandView(self._of_sites.learnt, self._sites, self._of_vehicles.learnt, vehicles)
 
     def _close(self, interval: int) -> None:
         """An interval is over: compare with what was expected of it, then learn."""
-        past = self._time_s < self._clock.now
-        served, vehicle = self._site[past], self._vehicle[past]
+        time_s, vehicle, site = (np.concatenate(column) for column in zip(*self._released, strict=True))
+        past = int(time_s.searchsorted(self._clock.now))
+        served = site[:past]
         counts = np.bincount(served[served >= 0], minlength=len(self._sites)).astype(np.float64)
         if interval > 1:
             self.bound_per_s = self._of_sites.deviation_per_s
         self.error_per_s = self._of_sites.observe(self._sites, counts, self._interval_s)
         if len(self._here):
-            each = np.bincount(vehicle, minlength=int(self._here[-1]) + 1).astype(np.float64)
+            each = np.bincount(vehicle[:past], minlength=int(self._here[-1]) + 1).astype(np.float64)
             self._of_vehicles.observe(self._here, each[self._here], self._interval_s)
-        self._time_s, self._site, self._vehicle = self._time_s[~past], self._site[~past], self._vehicle[~past]
+        self._released = [(time_s[past:], vehicle[past:], site[past:])]
