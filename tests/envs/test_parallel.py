@@ -72,7 +72,7 @@ class ByTask:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", bundled_scenarios())
 def test_official_checks(name: str, kind: Kind) -> None:
-    """PettingZoo's check of the interface passes on every bundled scenario, that of seeding on two, without a warning."""
+    """PettingZoo's check of the interface passes on every bundled scenario, that of seeding on two; no warning."""
 
     def make() -> OffloadingParallelEnv:
         return OffloadingParallelEnv(name, shortened(name), kind, rows=8, slots=6)
