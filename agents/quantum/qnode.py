@@ -54,8 +54,8 @@ def make_run(
         execute = trained if graded else plain
         if graded and x.requires_grad and _method(device, shots) == "parameter-shift":
             return torch.stack([torch.stack(execute(row, weights)) for row in x])
-        # Samples of a batch of one row come without the batch's dimension.
-        return torch.stack(tuple(execute(x, weights)), -1).reshape(len(x), circuit.qubits).double()
+        # Samples of a single row, and what does not depend on x, come without the batch's dimension.
+        return torch.stack(tuple(execute(x, weights)), -1).double().broadcast_to(len(x), circuit.qubits)
 
     return run
 

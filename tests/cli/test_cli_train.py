@@ -88,7 +88,8 @@ def test_a_second_call_goes_on(capsys: pytest.CaptureFixture[str], home: Path) -
     assert "was trained for 4 episodes" in refused(capsys, *command("--seeds", "1", "--episodes", "3"))
 
 
-@pytest.mark.parametrize("number", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGTERM])
+@pytest.mark.slow  # three trainings in processes of their own; `test_train.py` kills one in every run of the suite
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_and_gone_on(capsys: pytest.CaptureFixture[str], home: Path, number: signal.Signals) -> None:
     """Ctrl-C or SIGTERM stops at a checkpoint with 1 and one line; the same command ends as if nothing had happened."""
     wanted = command("--seeds", "1", "--episodes", "40", "--checkpoint-every", "5")

@@ -45,6 +45,7 @@ ELSEWHERE = {
     "holt": "twin/test_twin_runs.py",
     "on_change": "twin/test_twin_runs.py",
     "budget": "twin/test_twin_runs.py",
+    "realised": "learners/test_train.py",
 }
 """Kinds that need a second process, a recording, a file or a plug-in, and those beside paper S3, are used by these."""
 
