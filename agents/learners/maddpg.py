@@ -24,18 +24,17 @@ left out. Network-wide knobs (detector, proposer) take the mean of what the rows
 """
 
 import copy
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from agents.learners.joint import Replay, Unsettled
 from agents.learners.learner import AgentSpec, EpisodeLog, State, Task
 from agents.learners.randomness import OrnsteinUhlenbeck, PrivateTorch, generator_text, restore_generator
-from agents.learners.rollout import Tally, Turn, turns
+from agents.learners.rollout import Tally, turns
 from agents.learners.row_policy import RowPolicy
 from agents.learners.sb3_state import module_state, optimizers_state, restore_module, restore_optimizer
 from agents.networks import NetSpec, make_network
@@ -45,139 +44,9 @@ from cosim.envs.loop import Loop, Round
 from cosim.envs.traffic import sites_of
 from cosim.errors import RunError
 from cosim.rng import stream, stream_key
-from cosim.types import AnyArray, FloatArray
+from cosim.types import AnyArray
 
-_REPLAY: Final = "replay/"
 _SHARPNESS: Final = 4.0
-
-
-class Joint(NamedTuple):
-    """What all agents did in one epoch, and what came of it."""
-
-    seen: AnyArray  # (T, k + 1) float32: features of a task, then the number of the site that decides it
-    values: AnyArray  # (T, A) float32
-    reward: FloatArray  # (N,) of each agent
-    following: AnyArray  # (T', k + 1) likewise
-    terminal: bool
-
-
-class Batch(NamedTuple):
-    """B joint transitions; their rows stand one below the other."""
-
-    seen: Tensor  # (n, k + 1)
-    of: Tensor  # (n,) number in the batch, from 0
-    values: Tensor  # (n, A)
-    reward: Tensor  # (B, N)
-    following: Tensor  # (m, k + 1)
-    following_of: Tensor  # (m,)
-    going: Tensor  # (B, 1): 0 where nothing follows
-
-
-class Replay:
-    """The last `capacity` joint transitions."""
-
-    def __init__(self, capacity: int, rng: np.random.Generator) -> None:
-        self._capacity = capacity
-        self._rng = rng
-        self._kept: list[Joint] = []
-        self._oldest = 0
-
-    def __len__(self) -> int:
-        """How many are kept."""
-        return len(self._kept)
-
-    def __iter__(self) -> Iterator[Joint]:
-        """In no particular order."""
-        return iter(self._kept)
-
-    def add(self, joint: Joint) -> None:
-        """Keep it, instead of the oldest when full."""
-        if len(self._kept) < self._capacity:
-            self._kept.append(joint)
-        else:
-            self._kept[self._oldest] = joint
-            self._oldest = (self._oldest + 1) % self._capacity
-
-    def sample(self, count: int) -> Batch:
-        """`count` of them, drawn with replacement."""
-        drawn = [self._kept[number] for number in self._rng.integers(len(self._kept), size=count).tolist()]
-        return Batch(
-            seen=torch.from_numpy(np.concatenate([joint.seen for joint in drawn])),
-            of=_numbered([len(joint.seen) for joint in drawn]),
-            values=torch.from_numpy(np.concatenate([joint.values for joint in drawn])),
-            reward=torch.from_numpy(np.stack([joint.reward for joint in drawn])).float(),
-            following=torch.from_numpy(np.concatenate([joint.following for joint in drawn])),
-            following_of=_numbered([len(joint.following) for joint in drawn]),
-            going=torch.tensor([[0.0 if joint.terminal else 1.0] for joint in drawn]),
-        )
-
-    def state(self) -> State:
-        """As arrays; rows of different epochs one below the other."""
-        if not self._kept:
-            return {}
-        return {
-            f"{_REPLAY}seen": np.concatenate([joint.seen for joint in self._kept]),
-            f"{_REPLAY}values": np.concatenate([joint.values for joint in self._kept]),
-            f"{_REPLAY}rows": np.array([len(joint.seen) for joint in self._kept]),
-            f"{_REPLAY}reward": np.stack([joint.reward for joint in self._kept]),
-            f"{_REPLAY}following": np.concatenate([joint.following for joint in self._kept]),
-            f"{_REPLAY}following_rows": np.array([len(joint.following) for joint in self._kept]),
-            f"{_REPLAY}terminal": np.array([joint.terminal for joint in self._kept]),
-            f"{_REPLAY}oldest": self._oldest,
-        }
-
-    def restore(self, state: State) -> None:
-        """From `state`; empty if nothing was kept there."""
-        self._kept, self._oldest = [], 0
-        if f"{_REPLAY}seen" not in state:
-            return
-        kept = {name.removeprefix(_REPLAY): np.asarray(value) for name, value in state.items() if _REPLAY in name}
-        cuts = np.cumsum(kept["rows"])[:-1]
-        seen, values = np.split(kept["seen"], cuts), np.split(kept["values"], cuts)
-        following = np.split(kept["following"], np.cumsum(kept["following_rows"])[:-1])
-        self._kept = list(map(Joint, seen, values, kept["reward"], following, kept["terminal"].tolist()))
-        self._oldest = int(kept["oldest"])
-
-
-@dataclass(slots=True)
-class _Open:
-    """An epoch whose rewards are not all known."""
-
-    seen: AnyArray
-    values: AnyArray
-    reward: FloatArray
-    left: int
-    following: AnyArray
-    terminal: bool = False
-
-
-class Ledger:
-    """The epochs of one episode until each agent's reward for them is known."""
-
-    def __init__(self, agents: int) -> None:
-        self._agents = agents
-        self._open: dict[int, _Open] = {}
-        self._epochs = 0
-
-    def decided(self, seen: AnyArray, values: AnyArray) -> None:
-        """An epoch was decided."""
-        self._open[self._epochs] = _Open(seen, values, np.zeros(self._agents), len(seen), seen)
-        self._epochs += 1
-
-    def settle(self, turn: Turn) -> list[Joint]:
-        """What came of it, and of earlier ones; those that are now complete."""
-        newest, known = self._open[self._epochs - 1], turn.transitions
-        if turn.following is None:
-            newest.terminal = True
-        else:
-            newest.following = turn.following
-        for epoch, row, reward in zip(known.epoch.tolist(), known.row.tolist(), known.reward.tolist(), strict=True):
-            entry = self._open[epoch]
-            entry.reward[int(entry.seen[row, -1])] += reward
-            entry.left -= 1
-        complete = [epoch for epoch, entry in self._open.items() if not entry.left]
-        closed = [self._open.pop(epoch) for epoch in complete]
-        return [Joint(entry.seen, entry.values, entry.reward, entry.following, entry.terminal) for entry in closed]
 
 
 class Actors(torch.nn.Module):
@@ -310,18 +179,18 @@ class Maddpg:
         """Play one episode; `updates` gradient steps follow each epoch once the warm-up is over."""
         if not self.agents:
             self._begin(len(sites_of(loop.scenario, Path())))
-        tally, ledger = Tally(), Ledger(self.agents)
+        tally, unsettled = Tally(), Unsettled(self.agents)
         warmup = int(self._settings["warmup_epochs"])
 
         def act(round_: Round, seen: AnyArray) -> tuple[AnyArray, Action]:
             values, action = self._explore(round_, seen)
-            ledger.decided(seen, values)
+            unsettled.decided(seen, values)
             return values, action
 
         with self._torch():
             self._noise.restart()
             for turn in turns(loop, seed, self._see, act, tally):
-                for joint in ledger.settle(turn):
+                for joint in unsettled.settle(turn):
                     self._replay.add(joint)
                 self._epochs += 1
                 if self._epochs > warmup and len(self._replay):
@@ -453,8 +322,3 @@ def _rows(features: AnyArray, observation: Observation) -> AnyArray:
     site = deciding_site(observation)[:, None]
     rows: AnyArray = np.concatenate([features, site], axis=1, dtype=np.float32)
     return rows
-
-
-def _numbered(counts: list[int]) -> Tensor:
-    """[2, 3] to 0, 0, 1, 1, 1."""
-    return torch.from_numpy(np.repeat(np.arange(len(counts)), counts))

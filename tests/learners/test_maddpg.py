@@ -6,8 +6,9 @@ import torch
 
 from agents.baselines import Local, Random
 from agents.features import Features
+from agents.learners.joint import Joint, Replay, Unsettled
 from agents.learners.learner import AgentSpec, Task
-from agents.learners.maddpg import Actors, Critics, Joint, Ledger, Maddpg, Replay, carried_out
+from agents.learners.maddpg import Actors, Critics, Maddpg, carried_out
 from agents.learners.rollout import Transitions, Turn
 from agents.networks import NetSpec
 from cosim.decision import Policy
@@ -145,17 +146,17 @@ def turn(epoch: list[int], row: list[int], reward: list[float], following: bool 
 
 def test_an_epoch_is_learned_from_once_all_its_rewards_are_known() -> None:
     """Late rewards go to the agent that decided, in their own epoch; what is unknown at the end is left out."""
-    ledger = Ledger(3)
+    unsettled = Unsettled(3)
     seen = np.array([[0.1, 2.0], [0.2, 0.0], [0.3, 2.0]], np.float32)
-    ledger.decided(seen, np.zeros((3, 1), np.float32))
-    assert ledger.settle(turn([0], [1], [-4.0])) == []
-    ledger.decided(seen[:2], np.zeros((2, 1), np.float32))
-    (first,) = ledger.settle(turn([0, 1, 0], [2, 0, 0], [-1.0, -9.0, -2.0]))
+    unsettled.decided(seen, np.zeros((3, 1), np.float32))
+    assert unsettled.settle(turn([0], [1], [-4.0])) == []
+    unsettled.decided(seen[:2], np.zeros((2, 1), np.float32))
+    (first,) = unsettled.settle(turn([0, 1, 0], [2, 0, 0], [-1.0, -9.0, -2.0]))
     assert first.reward.tolist() == [-4.0, 0.0, -3.0]
     assert first.seen is seen
     assert not first.terminal
-    ledger.decided(seen[:1], np.zeros((1, 1), np.float32))
-    (last,) = ledger.settle(turn([2], [0], [-5.0], following=False))
+    unsettled.decided(seen[:1], np.zeros((1, 1), np.float32))
+    (last,) = unsettled.settle(turn([2], [0], [-5.0], following=False))
     assert last.reward.tolist() == [0.0, 0.0, -5.0]
     assert last.terminal
 
