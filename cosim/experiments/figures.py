@@ -73,11 +73,13 @@ def draw_standings(path: Path, title: str, found: Sequence[Standing]) -> None:
             paired = [(one.policy, one.difference) for one in here if one.difference is not None]
             _dots(panels[1, column], [name for name, _ in paired], [one for _, one in paired], policies)
             panels[1, column].axvline(0.0, color="0.4", linewidth=0.8)
-            panels[1, column].set_title(f"difference to {policies[0]}, paired by seed")
+            panels[1, column].set_title("difference, paired by seed")
         seeds = found[0].seeds
         intervals = "95 % bootstrap intervals" if seeds > 1 else "no intervals from a single seed"
         figure.suptitle(title, fontsize=11, fontweight="bold")
-        figure.supxlabel(f"interquartile means over {seeds} seed{'s' * (seeds > 1)}, {intervals}", fontsize=8)
+        against = f"; differences to {policies[0]}" if rows > 1 else ""
+        told = f"interquartile means over {seeds} seed{'s' * (seeds > 1)}, {intervals}{against}"
+        figure.supxlabel(told, fontsize=8)
         _save(figure, path)
 
 
