@@ -100,8 +100,9 @@ def draw_curves(path: Path, figure: int, curves: Curves, size: Size) -> None:
             axes.set(title=PANELS[setting], xlabel="episode")
             axes.xaxis.get_major_locator().set_params(integer=True)
         panels[0].set_ylabel(_Y[quantity].format(epochs=size.epochs))
-        told = f"Mean of {size.window} episodes, agents explore; rules in every 5th episode; {TRAINED_ON['nominal']}"
-        _finish(canvas, panels, _TITLES[figure], told, size, path)
+        shorter = f"; {size.others} with tuned settings" if size.others != size.episodes else ""
+        told = f"mean of {size.window} episodes, agents explore; rules in every 5th episode; {TRAINED_ON['nominal']}"
+        _finish(canvas, panels, _TITLES[figure], f"Trainings of {size.episodes} episodes{shorter}; {told}", size, path)
 
 
 def draw_sweep(path: Path, figure: int, sweep: Sweep, measured: Mapping[str, Measured], size: Size) -> None:
@@ -131,6 +132,7 @@ def draw_sweep(path: Path, figure: int, sweep: Sweep, measured: Mapping[str, Mea
         groups = list(dict.fromkeys(line.group for line in lines if line.group))
         trained = "; ".join(TRAINED_ON[group] for group in groups)
         told = f"Realised in roll-outs of {size.duration_s:g} s without exploration; agents trained {trained}"
+        told = f"Trainings of {size.episodes} episodes. {told}"
         _finish(canvas, panels, _TITLES[figure], told, size, path)
 
 
@@ -178,7 +180,7 @@ def _finish(figure: Figure, panels: Iterable[Axes], title: str, told: str, size:
     figure.suptitle(f"{quick}{title}", fontsize=10.5, fontweight="bold", x=0.01, ha="left")
     seeds = f"{size.seeds} seed{'s' * (size.seeds > 1)}"
     bands = " with 95 % bootstrap bands" if size.seeds > 1 else ""
-    first = f"Paper S1. Interquartile mean over {seeds}{bands}; trainings of {size.episodes} episodes. "
+    first = f"Paper S1. Interquartile mean over {seeds}{bands}. "
     letters = int(14.5 * figure.get_figwidth())
     figure.supxlabel("\n".join(wrap(f"{first}{told}.", letters)), fontsize=7.5, x=0.01, ha="left")
     if quick:
