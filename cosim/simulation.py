@@ -1,8 +1,6 @@
 """The composition root: builds the parts of a run and turns its clock from one decision epoch to the next."""
 
-import gc
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import fields
 from functools import partial
 from itertools import repeat
@@ -12,6 +10,7 @@ import numpy as np
 
 from cosim.assembly import make_hosts, make_keys, make_ledger, make_twin, placed_sites, state_source
 from cosim.clock import LAST, Clock
+from cosim.collector import quiet_collector
 from cosim.compute import Host, QueueHost
 from cosim.decision import Action, DecisionEpoch, Observation, Policy
 from cosim.energy import EnergyMeter
@@ -206,7 +205,7 @@ class Simulation:
             policy: answers each epoch.
             progress: told the simulated time now and then.
         """
-        with _quiet_collector():
+        with quiet_collector():
             while (epoch := self.advance()) is not None:
                 if progress is not None:
                     progress(epoch.time_s)
@@ -390,17 +389,3 @@ def within(given: FloatArray, most: float) -> FloatArray:
     """What a policy turned, kept in (0, most]."""
     kept: FloatArray = np.clip(np.asarray(given, float), 1e-6 * most, most)
     return kept
-
-
-@contextmanager
-def _quiet_collector() -> Iterator[None]:
-    """Keep the garbage collector from walking the whole network again and again; it holds for this process."""
-    threshold = gc.get_threshold()
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*threshold)
-        gc.unfreeze()

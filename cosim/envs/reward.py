@@ -94,17 +94,22 @@ def charge(
         decided: the first so many tasks have been decided.
         plan: penalties.
     """
-    rows = np.arange(len(observation))
-    asked = rows < decided
-    terms = cost_terms(observation, np.where(asked, option, -1), power_w, share)
-    lost = asked & ~((option >= 0) & np.isfinite(terms.own)) & observation.feasible.any(axis=1)
+    given = option[:decided]
+    if decided < len(option):
+        option = np.full(len(option), -1)
+        option[:decided] = given
+    terms = cost_terms(observation, option, power_w, share)
     latency_s, energy_j, own = terms.latency_s, terms.energy_j, terms.own
+    lost = np.isinf(own)
+    if np.count_nonzero(given < 0):
+        lost[:decided] |= (given < 0) & observation.feasible[:decided].any(axis=1)
     left_s = observation.deadline_s - observation.time_s
     if np.count_nonzero(lost):
         latency_s = np.where(lost, np.maximum(left_s, _slowest_s(observation)), latency_s)
         energy_j = np.where(lost, 0.0, energy_j)
         own = np.where(lost, observation.latency_weight * latency_s, own)
-    late = asked & ~lost & (latency_s > left_s)
+    late = (latency_s > left_s) & ~lost
+    late[decided:] = False
     penalty = _penalty(plan, late, lost, energy_j)
     return Charge(latency_s, energy_j, own, terms.imposed, penalty, late, lost)
 

@@ -104,9 +104,11 @@ class Survey:
         self._xy_m: FloatArray = np.zeros((1, 2))
         self._travelled_m: FloatArray = np.zeros(1)
         self._serving: IntArray = np.array([NOWHERE])
-        self._seen: IntArray | None = None
         self._row: dict[int, int] = {}
-        """Row of each vehicle in `_seen`, for as long as nobody comes or goes."""
+        """Row of each vehicle, for as long as nobody comes or goes."""
+        self._here: IntArray = np.zeros(1, np.int64)
+        self._stay: BoolArray = np.ones(1, np.bool_)
+        """What `_followed` says for as long as nobody comes or goes."""
 
     def update(self, numbers: IntArray, xy_m: FloatArray, tick: int, up_busy: FloatArray, down_busy: FloatArray) -> Air:
         """The conditions at a tick.
@@ -118,11 +120,7 @@ class Survey:
             up_busy: (S,) share of the past tick in which the uplink of a cell carried something.
             down_busy: (S,) likewise for the downlink.
         """
-        if numbers is not self._seen:
-            self._seen, self._row = numbers, dict(zip(numbers.tolist(), range(len(numbers)), strict=True))
-        row = np.minimum(self._numbers.searchsorted(numbers), len(self._numbers) - 1)
-        stayed = self._numbers[row] == numbers
-        before = np.where(stayed, self._serving[row], NOWHERE)
+        row, stayed, before = self._followed(numbers)
         moved_m, travelled_m = self._ways_m(xy_m, row, stayed)
         off_road = np.isnan(xy_m[:, 0]).nonzero()[0]
         # Vehicles off the road are looked at where site 0 is and then struck out: no NaN reaches the models.
@@ -143,19 +141,30 @@ class Survey:
         gain *= gain >= self._budget.least_gain
         if len(numbers):  # else the rows of before stay: of vehicles that are gone for good
             self._numbers, self._xy_m, self._serving, self._travelled_m = numbers, xy_m, serving, travelled_m
+        clean_snr_per_w = gain / self._budget.up_noise_w
         return Air(
             numbers=numbers,
             row=self._row,
             xy_m=xy_m,
             sites=sites,
-            snr_per_w=gain / up_noise_w,
-            clean_snr_per_w=gain / self._budget.up_noise_w,
+            snr_per_w=gain / up_noise_w if self._radio.interference else clean_snr_per_w,
+            clean_snr_per_w=clean_snr_per_w,
             down_snr=self._radio.site_power_w * gain / down_noise_w,
             serving=serving,
             slot=slot,
             changed=(serving != before).nonzero()[0],
             before=before,
         )
+
+    def _followed(self, numbers: IntArray) -> tuple[IntArray, BoolArray, IntArray]:
+        """(N,) row at the tick before, whether there was one, and the serving site then."""
+        if numbers is self._numbers:
+            return self._here, self._stay, self._serving
+        self._row = dict(zip(numbers.tolist(), range(len(numbers)), strict=True))
+        self._here, self._stay = np.arange(len(numbers)), np.ones(len(numbers), np.bool_)
+        row = np.minimum(self._numbers.searchsorted(numbers), len(self._numbers) - 1)
+        stayed: BoolArray = self._numbers[row] == numbers
+        return row, stayed, np.where(stayed, self._serving[row], NOWHERE)
 
     def _ways_m(self, xy_m: FloatArray, row: IntArray, stayed: BoolArray) -> tuple[FloatArray, FloatArray]:
         """(N,) way since the tick before, and since entry; zero if no fading asks for it."""

@@ -1,6 +1,7 @@
 """How many tasks vehicles will release, each and by serving site: lambda of S1 eq 9, with its deviation."""
 
 from functools import cached_property
+from typing import Final, TypeAlias
 
 import numpy as np
 
@@ -8,6 +9,9 @@ from cosim.clock import URGENT, Clock
 from cosim.scenario.twin_forecast import DemandForecast
 from cosim.twin.demand import Demand, DemandForecaster, Learnt
 from cosim.types import FloatArray, IntArray
+
+_Batch: TypeAlias = tuple[FloatArray, IntArray, IntArray]
+_NOTHING: Final[_Batch] = (np.empty(0), np.empty(0, np.int64), np.empty(0, np.int64))
 
 
 class DemandView:
@@ -40,8 +44,7 @@ class TaskDemand:
         self._interval_s = interval_s
         self._of_sites, self._of_vehicles = DemandForecaster(plan), DemandForecaster(plan)
         self._here: IntArray = np.empty(0, np.int64)
-        none = np.empty(0, np.int64)
-        self._released: list[tuple[FloatArray, IntArray, IntArray]] = [(np.empty(0), none, none)]
+        self._released: list[_Batch] = []
         """Times, vehicles and sites of the tasks that no closed interval has counted, in order of time."""
         self.error_per_s = np.nan
         """Largest |delta_lambda| over the sites in the last interval."""
@@ -65,14 +68,20 @@ class TaskDemand:
 
     def _close(self, interval: int) -> None:
         """An interval is over: compare with what was expected of it, then learn."""
-        time_s, vehicle, site = (np.concatenate(column) for column in zip(*self._released, strict=True))
-        past = int(time_s.searchsorted(self._clock.now))
-        served = site[:past]
-        counts = np.bincount(served[served >= 0], minlength=len(self._sites)).astype(np.float64)
+        vehicle, site = self._past()
+        counts = np.bincount(site + 1, minlength=len(self._sites) + 1)[1:].astype(np.float64)  # NOWHERE is -1
         if interval > 1:
             self.bound_per_s = self._of_sites.deviation_per_s
         self.error_per_s = self._of_sites.observe(self._sites, counts, self._interval_s)
         if len(self._here):
-            each = np.bincount(vehicle[:past], minlength=int(self._here[-1]) + 1).astype(np.float64)
+            each = np.bincount(vehicle, minlength=int(self._here[-1]) + 1).astype(np.float64)
             self._of_vehicles.observe(self._here, each[self._here], self._interval_s)
-        self._released = [(time_s[past:], vehicle[past:], site[past:])]
+
+    def _past(self) -> tuple[IntArray, IntArray]:
+        """Vehicles and sites of the tasks that were released since the interval before."""
+        batches = self._released or [_NOTHING]
+        columns = batches[0] if len(batches) == 1 else tuple(map(np.concatenate, zip(*batches, strict=True)))
+        time_s, vehicle, site = columns
+        past = int(time_s.searchsorted(self._clock.now))
+        self._released = [(time_s[past:], vehicle[past:], site[past:])] if past < len(time_s) else []
+        return vehicle[:past], site[:past]
