@@ -9,6 +9,7 @@ from gymnasium.spaces import Box
 from numpy.typing import NDArray
 from pettingzoo import ParallelEnv
 
+from cosim.envs.columns import LIMIT
 from cosim.envs.deciders import Seats, deciding_site
 from cosim.envs.loop import Loop, Round
 from cosim.envs.traffic import sites_of
@@ -92,7 +93,7 @@ class OffloadingParallelEnv(ParallelEnv):  # type: ignore[misc]  # pettingzoo is
         self.agents: list[str] = []
         width = self._rows * (len(self._loop.columns) + 1)
         values, network = self._rows * len(self._loop.knobs.names), self._loop.knobs.network_size
-        self.observation_spaces = {name: _box(width, np.inf) for name in self.possible_agents}
+        self.observation_spaces = {name: _box(width, LIMIT) for name in self.possible_agents}
         self.action_spaces = {
             name: _box(values + network * (number == 0), 1.0) for number, name in enumerate(self.possible_agents)
         }
