@@ -11,7 +11,7 @@ qubits it is one gate, of one qubit it is nothing.
 
 import difflib
 import inspect
-import math
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -22,11 +22,12 @@ import torch
 from agents.quantum.cost import CircuitCost, decomposed_cost
 from agents.quantum.encodings import Amplitudes, Angles, Axis, Bits, Encoding, Phases, Reuploading, rotate
 from cosim.errors import InputError
+from cosim.scenario.document import shown
 
 Ring = Literal["cz", "cnot"]
 
 MOST_QUBITS: Final = 12
-"""The engine holds matrices of 4^n numbers."""
+"""State preparation takes 2^n gates, the engine's noise n matrices of 4^n numbers."""
 
 MOST_LAYERS: Final = 1000
 
@@ -217,14 +218,14 @@ def make_circuit(name: str, qubits: int, layers: int, **options: Any) -> Circuit
     known = list(inspect.signature(factory).parameters)[2:]
     for option, value in options.items():
         if option not in known:
-            raise InputError(f"circuit {name}: {option}={value!r}: no such option; it takes {', '.join(known)}")
+            raise InputError(f"circuit {name}: {option}={shown(value)}: no such option; it takes {', '.join(known)}")
         _check_option(name, option, value, 2**qubits)
     return factory(qubits, layers, **options)
 
 
 def _within(name: str, what: str, value: Any, most: int) -> None:
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
-        raise InputError(f"circuit {name}: {what}={value!r}: give a whole number from 1 to {most}")
+        raise InputError(f"circuit {name}: {what}={shown(value)}: give a whole number from 1 to {most}")
 
 
 def _check_option(name: str, option: str, value: Any, states: int) -> None:
@@ -232,9 +233,10 @@ def _check_option(name: str, option: str, value: Any, states: int) -> None:
         if value is not None:
             _within(name, option, value, states)
     elif option in {"gamma", "threshold"}:
-        if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
-            raise InputError(f"circuit {name}: {option}={value!r}: give a finite number")
+        # compared, for a whole number too large for a float has no `isfinite`
+        if not isinstance(value, int | float) or isinstance(value, bool) or not abs(value) <= sys.float_info.max:
+            raise InputError(f"circuit {name}: {option}={shown(value)}: give a finite number")
     else:
         choices = ("cz", "cnot") if option == "ring" else ("x", "y") if name == "angle" else ("x", "y", "z")
         if value not in choices:
-            raise InputError(f"circuit {name}: {option}={value!r}: use {' or '.join(choices)}")
+            raise InputError(f"circuit {name}: {option}={shown(value)}: use {' or '.join(choices)}")

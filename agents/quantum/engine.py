@@ -195,17 +195,20 @@ class VQC(torch.nn.Module):
     def _check(self, dtype: torch.dtype) -> None:
         if dtype not in {torch.float32, torch.float64}:
             raise InputError(f"VQC: dtype={dtype}: use torch.float32 or torch.float64")
-        if self.shots is not None and self.shots < 1:
-            raise InputError(f"VQC: shots={self.shots}: give at least 1, or None for exact expectation values")
+        shots = self.shots
+        if shots is not None and (not isinstance(shots, int) or shots < 1):
+            raise InputError(f"VQC: shots={shots!r}: give a whole number from 1, or None for exact expectation values")
         for what, value, most in (("depolarizing", self.depolarizing, 1.0), ("readout", self.readout, 0.5)):
-            if not 0.0 <= value <= most:
-                raise InputError(f"VQC: {what}={value}: a probability from 0 to {most:g}")
+            if not isinstance(value, int | float) or not 0.0 <= value <= most:
+                raise InputError(f"VQC: {what}={value!r}: give a probability from 0 to {most:g}")
         mixed = 'use backend="pennylane" with device="default.mixed"'
         if self.backend == "pennylane":
             if (self.depolarizing or self.readout) and self.device_name != "default.mixed":
                 raise InputError(f'VQC: device="{self.device_name}" cannot simulate noise; {mixed}')
         elif self.backend != "torch":
             raise InputError(f"VQC: backend={self.backend!r}: use torch or pennylane")
+        elif self.device_name != "default.qubit":
+            raise InputError(f'VQC: device="{self.device_name}" is one of PennyLane; use it with backend="pennylane"')
         elif self.depolarizing and isinstance(self.circuit.encoding, Reuploading):
             raise InputError(f"VQC: depolarizing between encodings needs density matrices; {mixed}")
         elif self.depolarizing and self.shots is not None:

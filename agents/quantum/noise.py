@@ -39,7 +39,8 @@ def _depolarized(observables: Tensor, probability: float) -> Tensor:
     states = torch.arange(observables.shape[-1], device=observables.device)
     for qubit in range(len(observables)):
         bit = 1 << qubit
-        same = (states & bit)[:, None] == states & bit
+        # of the observables' precision: a number times a truth value would be single precision
+        same = ((states & bit)[:, None] == states & bit).to(observables.real.dtype)
         other = states ^ bit
         partner = observables[:, other][:, :, other]
         observables = (1.0 - mixed) * observables + 0.5 * mixed * same * (observables + partner)

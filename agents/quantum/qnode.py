@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from agents.quantum.circuits import Circuit
+from agents.quantum.encodings import Reuploading
 from cosim.errors import InputError
 
 _SEEDED: Final = ("default.qubit", "default.mixed", "lightning.qubit")
@@ -23,7 +24,9 @@ def make_run(
     """A function (x (B, inputs), weights) -> <Z> (B, qubits), float64.
 
     Misreading is a bit flip before the measurement (`readout_prob` of default.mixed fails in PennyLane 0.45). With
-    shots and a gradient to the inputs rows run one by one: parameter shift does not take a batch there.
+    shots and a gradient to the inputs, or to what multiplies them, rows run one by one: parameter shift does not take a
+    batch there. All is double precision but for RZ on default.mixed, whose angle PennyLane 0.45 rounds to single where
+    there is a gradient.
 
     Raises:
         InputError: there is no such device.
@@ -50,9 +53,12 @@ def make_run(
 
     def run(x: Tensor, weights: Tensor) -> Tensor:
         x, weights = x.double(), weights.double()
+        if not len(x):  # PennyLane takes no empty batch
+            return weights.sum() * x.new_zeros((0, circuit.qubits))
         graded = torch.is_grad_enabled() and (x.requires_grad or weights.requires_grad)
         execute = trained if graded else plain
-        if graded and x.requires_grad and _method(device, shots) == "parameter-shift":
+        batched_angles = x.requires_grad or isinstance(circuit.encoding, Reuploading)  # that need a gradient
+        if graded and batched_angles and _method(device, shots) == "parameter-shift":
             return torch.stack([torch.stack(execute(row, weights)) for row in x])
         # Samples of a single row, and what does not depend on x, come without the batch's dimension.
         return torch.stack(tuple(execute(x, weights)), -1).double().broadcast_to(len(x), circuit.qubits)

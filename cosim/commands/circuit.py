@@ -42,7 +42,7 @@ def show(
 
     from agents.quantum.circuits import make_circuit
 
-    circuit = make_circuit(name, qubits, layers, **dict(_option(text) for text in options or []))
+    circuit = make_circuit(name, qubits, layers, **_options(options or []))
     cost = asdict(circuit.cost(gate_set))
     if json:
         shape = {"weight_shape": circuit.weight_shape, "encoding": asdict(circuit.encoding), "ring": circuit.ring}
@@ -52,17 +52,15 @@ def show(
     console.say_table([("inputs", str(circuit.inputs)), *((key, str(value)) for key, value in cost.items())])
 
 
-def _option(text: str) -> tuple[str, Any]:
-    """A name and a value as YAML reads it."""
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
+def _options(settings: list[str]) -> dict[str, Any]:
+    """OPTION=VALUE as data, the value read as in a scenario."""
     from cosim.errors import InputError
+    from cosim.scenario.document import parse, shown
 
-    key, equals, value = text.partition("=")
-    if not key or not equals:
-        raise InputError(f"--set {text}: give OPTION=VALUE")
-    try:
-        return key, YAML(typ="safe").load(value)
-    except YAMLError:
-        raise InputError(f"--set {text}: the value cannot be read; give a number or a word") from None
+    found: dict[str, Any] = {}
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        if not key or not equals or key in found:
+            raise InputError(f"--set {shown(setting)}: is not OPTION=VALUE, or given twice; write --set gamma=0.5")
+        found[key] = parse(text, f"--set {shown(setting, 100)}", numbered=False).data
+    return found

@@ -18,6 +18,12 @@ def test_show_draws_and_counts(capsys: pytest.CaptureFixture[str], name: str) ->
     assert f"two_qubit_gates  {circuit.cost('cz').two_qubit_gates}\n" in printed
 
 
+def test_help_names_every_circuit(capsys: pytest.CaptureFixture[str]) -> None:
+    """The help of the command leaves no circuit out."""
+    assert cli.status(["circuit", "show", "--help"]) == 0
+    assert set(circuit_names()) <= set(capsys.readouterr().out.replace(",", "").replace(".", "").split())
+
+
 def test_show_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     """Options reach the circuit; JSON holds shape and cost."""
     arguments = ["--set", "gamma=0.25", "--set", "ring=cnot", "--qubits", "4", "--json"]
@@ -32,8 +38,13 @@ def test_show_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     [
         (["zzz"], "did you mean zz"),
         (["zz", "--qubits", "99"], "from 1 to 12"),
-        (["zz", "--set", "gamma"], "give OPTION=VALUE"),
-        (["zz", "--set", "gamma={"], "cannot be read"),
+        (["zz", "--layers", "0"], "from 1 to 1000"),
+        (["zz", "--set", "gamma"], "is not OPTION=VALUE"),
+        (["zz", "--set", "gamma=1", "--set", "gamma=2"], "given twice"),
+        (["zz", "--set", "gamma={"], "is not valid YAML"),
+        (["zz", "--set", "gamma=2026-13-45"], "finite number"),
+        (["zz", "--set", "gamma=1" + 400 * "0"], "finite number"),
+        (["zz", "--set", "gamma=1" + 5000 * "0"], "finite number"),
         (["zz", "--set", "axis=x"], "it takes gamma, ring"),
         (["zz", "--gate-set", "sx"], "use cnot or cz"),
     ],

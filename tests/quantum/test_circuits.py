@@ -4,12 +4,14 @@ import doctest
 import math
 from typing import Any
 
+import pennylane as qml
 import pytest
 import torch
 
 from agents.quantum import circuits
 from agents.quantum.algebra import kronecker, layers_matrix, ring_action
 from agents.quantum.circuits import circuit_names, make_circuit, ring_pairs
+from agents.quantum.cost import GATE_SETS
 from agents.quantum.engine import VQC
 from cosim.errors import InputError
 
@@ -53,20 +55,51 @@ def test_cost_of_s1_by_hand() -> None:
     assert make_circuit("angle", 4, 3).cost("cz").depth == 1 + 3 * (1 + 4)
 
 
-def test_state_preparation_is_decomposed() -> None:
-    """Amplitude encoding is not one gate: with n qubits it takes at least 2^n - n - 1 two-qubit gates more."""
-    for qubits in (3, 5):
-        prepared, rotated = make_circuit("amplitude", qubits, 1).cost(), make_circuit("angle", qubits, 1).cost()
-        assert prepared.two_qubit_gates - rotated.two_qubit_gates >= 2**qubits - qubits - 1
+@pytest.mark.parametrize("name", circuit_names())
+def test_two_qubit_gates_of_every_circuit_by_hand(name: str) -> None:
+    """L n of the rings; 2 for each ZZ; 2 (2^n - 2) for a state, which is not one gate; in both gate sets."""
+    for qubits, layers in ((3, 2), (5, 1)):
+        encoding = {"zz": qubits * (qubits - 1), "amplitude": 2 * (2**qubits - 2)}.get(name, 0)
+        for gate_set in ("cnot", "cz"):
+            cost = make_circuit(name, qubits, layers).cost(gate_set)
+            assert cost.two_qubit_gates == layers * qubits + encoding
+            assert cost.gate_set == gate_set
 
 
-def test_costs_of_every_circuit_in_every_gate_set() -> None:
-    """Without entangling gates depth is the gates on a wire; two-qubit gates do not depend on the way they are made."""
-    for name in circuit_names():
-        costs = [make_circuit(name, 4, 2).cost(gates) for gates in ("cnot", "cz")]
-        assert costs[0].two_qubit_gates == costs[1].two_qubit_gates > 0
-        assert all(cost.depth < cost.one_qubit_gates + cost.two_qubit_gates for cost in costs)
-    assert make_circuit("angle", 1, 5).cost().depth == 6
+@pytest.mark.parametrize(
+    ("name", "gates"), [("zz", 5), ("amplitude", 5), ("reuploading", 20), ("angle", 6), ("basis", 6)]
+)
+def test_gates_of_one_qubit_by_hand(name: str, gates: int) -> None:
+    """Without a partner depth is the number of gates: five layers, and H; RX, RX, RY, RZ each; R_P; or X."""
+    cost = make_circuit(name, 1, 5).cost()
+    assert cost.two_qubit_gates == 0
+    assert cost.depth == cost.one_qubit_gates
+    assert cost.depth - gates == {"zz": 1, "amplitude": 2}.get(name, 0)
+
+
+@pytest.mark.parametrize("gate_set", ["cnot", "cz"])
+@pytest.mark.parametrize("name", circuit_names())
+def test_decomposed_gates_do_what_the_circuit_does(name: str, gate_set: str) -> None:
+    """Gates and depth are those of a decomposed circuit that PennyLane counts itself and that gives the same <Z>."""
+    circuit = make_circuit(name, 3, 2)
+    tape = qml.tape.make_qscript(circuit.apply)(*circuit.example())
+    with qml.decomposition.toggle_graph_ctx(True):
+        (flat,), _ = qml.transforms.decompose(tape, gate_set={*GATE_SETS[gate_set], "GlobalPhase"})
+
+    @qml.qnode(qml.device("default.qubit", wires=3))
+    def measured(operations: list[Any]) -> Any:
+        for operation in operations:
+            if operation.name != "GlobalPhase":
+                qml.apply(operation)
+        return [qml.expval(qml.Z(wire)) for wire in range(3)]
+
+    counted = qml.specs(measured)(flat.operations)["resources"]
+    cost = circuit.cost(gate_set)
+    assert set(counted.gate_types) <= GATE_SETS[gate_set]
+    assert counted.gate_types[gate_set.upper()] == cost.two_qubit_gates
+    assert sum(counted.gate_types.values()) == cost.one_qubit_gates + cost.two_qubit_gates
+    assert counted.depth == cost.depth
+    assert torch.stack(measured(flat.operations)).sub(torch.stack(measured(tape.operations))).abs().max() < 1e-10
 
 
 def test_one_layer_of_s1_is_a_trained_factor_times_a_fixed_product() -> None:
@@ -118,12 +151,14 @@ def test_last_rz_of_reuploading_is_idle() -> None:
         ("zzz", 2, 1, {}, "did you mean zz"),
         ("zz", 0, 1, {}, "qubits=0"),
         ("zz", 13, 1, {}, "from 1 to 12"),
-        ("zz", True, 1, {}, "qubits=True"),
+        ("zz", True, 1, {}, "qubits=true"),
         ("zz", 2, 0, {}, "layers=0"),
         ("zz", 2, 1.5, {}, "layers=1.5"),
         ("zz", 2, 1, {"axis": "x"}, "it takes gamma, ring"),
         ("zz", 2, 1, {"gamma": math.nan}, "finite"),
         ("zz", 2, 1, {"gamma": "big"}, "finite"),
+        ("zz", 2, 1, {"gamma": -math.inf}, "finite"),
+        ("zz", 2, 1, {"gamma": 10**400}, "finite"),
         ("zz", 2, 1, {"ring": "cy"}, "use cz or cnot"),
         ("angle", 2, 1, {"axis": "z"}, "use x or y"),
         ("amplitude", 2, 1, {"inputs": 5}, "from 1 to 4"),

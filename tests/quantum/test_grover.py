@@ -1,6 +1,8 @@
 """Amplitude amplification and minimum search: the closed form, PennyLane, and Grover's known numbers."""
 
 import math
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pennylane as qml
@@ -9,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agents.quantum.grover import amplify, best_iterations, search_actions, search_budget, success_probability
+from agents.quantum.search_policy import GroverSearch
 
 
 def pennylane_amplitudes(marked: np.ndarray, iterations: int) -> np.ndarray:
@@ -106,9 +109,56 @@ def test_search_finds_the_minimum() -> None:
     assert twice.oracle_calls.mean() == pytest.approx(2 * once.oracle_calls.mean(), rel=0.02)
 
 
+def test_the_best_of_several_searches_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Searches that miss with probability q on their own miss with q^3 in three."""
+    monkeypatch.setattr("agents.quantum.grover.search_budget", lambda _: 12)
+    values = np.tile(np.arange(32.0), (3000, 1))
+    mask = np.ones(values.shape, dtype=np.bool_)
+    once, thrice = (
+        (search_actions(values, mask, np.random.default_rng(6), repetitions=count).choice != 0).mean()
+        for count in (1, 3)
+    )
+    assert 0.3 < once < 0.7
+    assert thrice == pytest.approx(once**3, abs=0.04)
+
+
+def test_a_value_that_is_no_number_is_the_worst() -> None:
+    """NaN loses against every number, also where the search begins with it."""
+    values = np.tile([np.nan, 5.0, np.nan, 7.0], (500, 1))
+    found = search_actions(values, np.ones(values.shape, dtype=np.bool_), np.random.default_rng(7))
+    assert (found.choice == 1).mean() > 0.99
+
+
+def test_the_policy_adds_up_its_calls() -> None:
+    """`GroverSearch.oracle_calls` grows with every decision, by what the searches asked."""
+    policy = GroverSearch(np.random.default_rng(8))
+    seen: Any = SimpleNamespace(
+        expected_s=np.array([[3.0, 1.0, 2.0, 4.0]] * 10), feasible=np.ones((10, 4), dtype=np.bool_)
+    )
+    calls = 0
+    for _ in range(2):
+        assert (policy.decide(seen).option == 1).all()
+        assert policy.oracle_calls >= calls + 10 * search_budget(4)
+        calls = policy.oracle_calls
+
+
 def test_the_budget_by_hand() -> None:
     """22.5 sqrt(N) + 1.4 lg^2 N: 45 + 5.6 calls for 4 items, 90 + 22.4 for 16, rounded up."""
     assert [search_budget(size) for size in (4, 16)] == [51, 113]
+
+
+@pytest.mark.parametrize("size", [16, 64, 256])
+def test_calls_grow_as_the_root_of_the_items(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The minimum is first met after 2 to 3.5 sqrt(N) calls in the mean, well under the proven 45/4 sqrt(N)."""
+    values = np.tile(np.arange(float(size)), (500, 1))
+    mask = np.ones(values.shape, dtype=np.bool_)
+    budgets, missed = np.linspace(0.0, 12.0, 25)[1:] * math.sqrt(size), [1.0 - 1.0 / size]
+    for calls in budgets:
+        monkeypatch.setattr("agents.quantum.grover.search_budget", lambda _, calls=calls: calls)
+        missed.append((search_actions(values, mask, np.random.default_rng(3)).choice != 0).mean())
+    mean = np.trapezoid(missed, [0.0, *budgets]) / math.sqrt(size)
+    assert 2.0 < mean < 3.5
+    assert missed[-1] < 0.02
 
 
 def test_amplification_does_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
