@@ -19,7 +19,7 @@ from cosim.types import AnyArray
 FORMAT: Final = "cosim checkpoint"
 VERSION: Final = 1
 _HEADER: Final = "header.json"
-_EPOCH: Final = (1980, 1, 1, 0, 0, 0)  # of every member, so that equal trainings give equal files
+_DATE: Final = (1980, 1, 1, 0, 0, 0)  # of every member, so that equal trainings give equal files
 _REPLAY: Final = "replay/"
 
 
@@ -83,17 +83,18 @@ def write(path: Path, checkpoint: Checkpoint) -> None:
     try:
         with beside.open("wb") as file:
             with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-                archive.writestr(zipfile.ZipInfo(_HEADER, _EPOCH), json.dumps(header))
+                archive.writestr(zipfile.ZipInfo(_HEADER, _DATE), json.dumps(header))
                 for name, array in arrays.items():
-                    with archive.open(zipfile.ZipInfo(f"{name}.npy", _EPOCH), "w", force_zip64=True) as member:
+                    with archive.open(zipfile.ZipInfo(f"{name}.npy", _DATE), "w", force_zip64=True) as member:
                         np.lib.format.write_array(member, np.asarray(array, order="C"), allow_pickle=False)
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)
         _sync(path.parent)
     except OSError as error:
-        beside.unlink(missing_ok=True)
         raise RunError(f"{path}: cannot be written: {_reason(error)}; make room and run it again") from None
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def read(path: Path, training: bool = True) -> Checkpoint:

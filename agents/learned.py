@@ -57,7 +57,6 @@ class Learned:
         except Exception as error:  # a header that some other hand has changed
             reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
             raise InputError(f"{path}: does not fit this cosim ({reason}); train again") from None
-        self._path = path
         self._policy = learner.policy()
         self.checkpoint = kept
         """What the file says of the training."""

@@ -176,9 +176,7 @@ class QuantumCost:
     """Measurements of each circuit; None: exact expectations, which only a simulator has."""
 
 
-def quantum_cost(
-    spec: NetSpec, inputs: int, outputs: int, batch: int, method: str = "backprop", shots: int | None = None
-) -> QuantumCost:
+def quantum_cost(spec: NetSpec, inputs: int, outputs: int, batch: int, method: str = METHODS[0]) -> QuantumCost:
     """Circuits for each decision and update.
 
     With P trained rotations and a batch of B rows an update takes (1 + 2 P) B circuits by parameter-shift and 3 P B by
@@ -189,7 +187,7 @@ def quantum_cost(
     Raises:
         InputError: as `make_network`; an unknown method, or one that cannot train this network.
     """
-    _check_method(method, spec)
+    check_method(method, spec)
     network = make_network(spec, inputs, outputs, torch.Generator().manual_seed(0))
     if not isinstance(network, QuantumNet):
         return QuantumCost(None, 0, parameter_count(network), 0, 0, None)
@@ -199,10 +197,15 @@ def quantum_cost(
         trained -= circuit.layers * circuit.qubits
     each_row = {"backprop": 1, "parameter-shift": 1 + 2 * trained, "rotosolve": 3 * trained}[method]
     classical = parameter_count(network) - circuit.parameters
-    return QuantumCost(circuit.cost(), circuit.parameters, classical, 1, each_row * batch, shots)
+    return QuantumCost(circuit.cost(), circuit.parameters, classical, 1, each_row * batch, network.circuit.shots)
 
 
-def _check_method(method: str, spec: NetSpec) -> None:
+def check_method(method: str, spec: NetSpec) -> None:
+    """Whether a method can train a network.
+
+    Raises:
+        InputError: it cannot, or is not known.
+    """
     if method not in METHODS:
         raise InputError(f"training method={method!r}: is not known; use {', '.join(METHODS)}")
     if method != "backprop" and spec.kind == "mlp":
@@ -232,7 +235,7 @@ def _circuit(spec: NetSpec, inputs: int) -> Circuit:
     if _reads_rows(spec) and circuit.inputs != inputs:
         raise InputError(
             f"network: inputs={inputs}: circuit {circuit.name} of {circuit.qubits} qubits reads {circuit.inputs}; "
-            f"give {circuit.inputs} features, other qubits, or order=classical-quantum"
+            f"give {circuit.inputs} features (components={circuit.inputs}), other qubits, or order=classical-quantum"
         )
     return circuit
 

@@ -17,6 +17,7 @@ from agents.features import Features
 from agents.learners.catalog import make_learner
 from agents.learners.learner import AgentSpec, EpisodeLog, Learner, Task
 from agents.learners.rollout import Tally, turns
+from cosim.collector import quiet_collector
 from cosim.decision import Action
 from cosim.envs.loop import Loop, Round
 from cosim.errors import InputError
@@ -41,11 +42,6 @@ class TrainResult:
     resumed_at: int
     """Episodes that were done when this call began; equal to `episodes` where nothing was left to do."""
 
-    @property
-    def was_finished(self) -> bool:
-        """The folder held the whole training already."""
-        return self.resumed_at >= self.episodes
-
 
 def train(
     loaded: Loaded | Sequence[Loaded],
@@ -63,7 +59,7 @@ def train(
     own. Both depend on `seed` and the episode's number alone: agents that are trained with the same seed meet the same
     arrivals and traffic. A training that was killed goes on from its last checkpoint and ends with the weights and the
     curve that it would have had; more `episodes` than before make it longer. The features are fitted first, on random
-    roll-outs of other seeds.
+    roll-outs of other seeds. Only a device of PennyLane that measures with shots draws anew after a kill.
 
     Args:
         loaded: the scenario; or several with the same columns and knobs, one of which each episode takes.
@@ -77,7 +73,7 @@ def train(
 
     Raises:
         InputError: `out` holds another training or a damaged one, or the scenario cannot be learnt.
-        RunError: the disk is full, or the simulation broke.
+        RunError: a checkpoint cannot be written, or the simulation broke.
     """
     for name, value in (("episodes", episodes), ("epochs", epochs), ("checkpoint_every", checkpoint_every)):
         if value < 1:
@@ -93,10 +89,10 @@ def train(
     loops = [Loop(one, episode_epochs=epochs) for one in scenarios]
     try:
         task = _task(out, loops, scenarios, spec, seed, kept)
-        learner = make_learner(spec, task, seed)
+        learner, start = make_learner(spec, task, seed), 0
         if kept is not None:
             learner.restore(kept.state)
-        start = 0 if kept is None else kept.episodes
+            start, kept = kept.episodes, None  # its replay buffer is not to stay in memory beside the learner's
 
         def saved(done: int) -> Checkpoint:
             return Checkpoint(
@@ -114,7 +110,8 @@ def train(
                 state=learner.state(),
             )
 
-        _play(learner, loops, seed, range(start, episodes), out, saved, checkpoint_every, progress)
+        with quiet_collector():
+            _play(learner, loops, seed, range(start, episodes), out, saved, checkpoint_every, progress)
     finally:
         for loop in loops:
             loop.close()
@@ -175,8 +172,10 @@ def _play(
 
 def _cut(curve: Path, episodes: int) -> None:
     """Leave the header and the rows of the episodes that the checkpoint holds."""
-    lines = curve.read_text().splitlines(keepends=True) if episodes else [",".join(COLUMNS) + "\n"]
-    if len(lines) <= episodes and episodes:
+    lines = [",".join(COLUMNS) + "\n"]
+    if episodes:
+        lines = curve.read_text().splitlines(keepends=True) if curve.exists() else []
+    if len(lines) <= episodes:
         raise InputError(f"{curve}: has lost episodes that the checkpoint holds; remove the folder and train again")
     beside = curve.with_name(f"{curve.name}.{os.getpid()}.tmp")
     beside.write_text("".join(lines[: episodes + 1]))
@@ -219,14 +218,12 @@ def _fitted(loops: Sequence[Loop], spec: AgentSpec, seed: int) -> tuple[Features
         return values, task.action(values, round_.observation)
 
     wanted, run = int(spec.settings["feature_epochs"]), 0
-    while len(rows) < wanted:
-        before, loop = len(rows), loops[_turn(seed, run, len(loops))]
+    while len(rows) < wanted:  # each run has at least one epoch, or its reset says so
+        loop = loops[_turn(seed, run, len(loops))]
         for turn in turns(loop, stream_key(seed, f"features/{run}") % 2**31, _columns, at_random, Tally()):
             rewards.append(np.abs(turn.transitions.reward))
             if len(rows) >= wanted:
                 break
-        if len(rows) == before:
-            raise InputError("the scenario releases no tasks to learn from; raise tasks.arrivals")
         run += 1
     unit = float(np.median(np.concatenate(rewards))) if any(map(len, rewards)) else 0.0
     return Features.fit(np.concatenate(rows), int(spec.settings["components"])), unit if unit > 0.0 else 1.0

@@ -92,6 +92,7 @@ def main() -> None:
     import gymnasium
 
     import cosim.envs  # noqa: F401 - registers the environment
+    from cosim.collector import quiet_collector
     from cosim.envs.loop import Loop
     from cosim.scenario.load import Loaded, load
     from cosim.scenario.schema import Scenario
@@ -120,9 +121,10 @@ def main() -> None:
         "S1, vector, 2 processes": lambda: vector(two, act, options.seconds),
         "city, Loop": lambda: looped(grid),
     }
-    for steps in measured.values():
-        steps()  # recordings are made, and code is warm
-    rounds = [{what: rates(steps) for what, steps in measured.items()} for _ in range(options.rounds)]
+    with quiet_collector():  # as in a run and in a training
+        for steps in measured.values():
+            steps()  # recordings are made, and code is warm
+        rounds = [{what: rates(steps) for what, steps in measured.items()} for _ in range(options.rounds)]
     print(f"decided by least latency, medians of {options.rounds} interleaved rounds")
     print("a step is one decision epoch with all its waiting tasks; with rows=1 it is one task")
     print(f"{'':<24} {'steps/s':>9} {'tasks/s':>9} {'of Simulation':>14}")

@@ -13,8 +13,8 @@ from agents.learners.learner import AgentSpec, Learner, Task, Value
 from agents.learners.maddpg import Maddpg
 from agents.learners.off_policy import OffPolicy
 from agents.learners.on_policy import OnPolicy
-from agents.learners.qlearning import QLearning
-from agents.networks import METHODS, ORDERS, NetSpec, make_network, mlp_like, parameter_count
+from agents.learners.qlearning import QLearning, state_count
+from agents.networks import ORDERS, NetSpec, check_method, make_network, mlp_like, parameter_count
 from cosim.errors import InputError
 
 
@@ -99,6 +99,7 @@ _PROXIMAL: Final[Mapping[str, Setting]] = {
 }
 _MULTI_AGENT: Final[Mapping[str, Setting]] = {
     **_NOISE,
+    "buffer": Setting(1_000_000, "epochs that are remembered, each with the rows of all its tasks"),
     "shared": Setting(True, "one actor for the agents of all sites; false: one each"),
     "embedding": Setting(64, "numbers that the critics keep of each site's rows"),
 }
@@ -113,6 +114,14 @@ _METHOD: Final[Mapping[str, Setting]] = {
     "method": Setting("backprop", "gradient of the circuit: backprop, parameter-shift or rotosolve"),
 }
 _TRAINED_BY_METHOD: Final = ("q-ddpg", "q-td3")
+_ONE_NETWORK: Final = frozenset({"critic_lr", "critic_hidden"})
+_UNUSED: Final[Mapping[str, frozenset[str]]] = {
+    "dqn": _ONE_NETWORK,
+    "q-dqn": _ONE_NETWORK,
+    _SMALL: frozenset(_CIRCUIT) - {"circuit", "qubits", "layers", "order"},
+}
+"""Settings that make no difference to an agent: they are not offered, but stand in its spec, since kept trainings are
+found by all of its settings."""
 _SETTINGS: Final[Mapping[str, Mapping[str, Setting]]] = {
     "ddpg": {**_ROWS, **_GRADIENT, **_REPLAY, **_NOISE},
     "td3": {**_ROWS, **_GRADIENT, **_FAST, **_REPLAY, **_TWIN_DELAYED},
@@ -141,11 +150,16 @@ def agent_names() -> list[str]:
 
 
 def agent_settings(name: str) -> Mapping[str, Setting]:
-    """Settings of an agent with their defaults and meanings.
+    """Settings of an agent with their defaults and meanings, those that make a difference.
 
     Raises:
         InputError: no such agent.
     """
+    unused = _UNUSED.get(name, frozenset())
+    return {key: setting for key, setting in _all_settings(name).items() if key not in unused}
+
+
+def _all_settings(name: str) -> dict[str, Setting]:
     if name not in agent_names():
         near = difflib.get_close_matches(name, agent_names(), n=1)
         hint = f"did you mean {near[0]}? " if near else ""
@@ -159,17 +173,17 @@ def agent_settings(name: str) -> Mapping[str, Setting]:
 
 
 def agent_spec(name: str, options: Mapping[str, Any]) -> AgentSpec:
-    """The agent with some settings changed.
+    """The agent with some settings changed. Networks are made once to see that they can be.
 
     Args:
         name: from `agent_names`.
         options: values, or their text as it comes from a command line.
 
     Raises:
-        InputError: no such agent or setting, or a value of the wrong kind.
+        InputError: no such agent or setting, a value of the wrong kind, or values that do not go together.
     """
     known = agent_settings(name)
-    settings: dict[str, Value] = {key: setting.default for key, setting in known.items()}
+    settings: dict[str, Value] = {key: setting.default for key, setting in _all_settings(name).items()}
     for key, value in options.items():
         if key not in known:
             near = difflib.get_close_matches(key, list(known), n=1)
@@ -178,11 +192,13 @@ def agent_spec(name: str, options: Mapping[str, Any]) -> AgentSpec:
         settings[key] = _value(name, key, value, known[key].default)
     _check_ranges(name, settings)
     if name == _TABULAR:
+        state_count(int(settings["bins"]), int(settings["components"]))
         return AgentSpec(name, _TABULAR, None, None, settings)
     hidden, critic_hidden = (_widths(name, key, str(settings[key])) for key in ("hidden", "critic_hidden"))
     actor = NetSpec(kind="mlp", hidden=hidden)
     if "circuit" in settings:
         actor = _quantum(settings, hidden)
+        _check_network(actor, settings)
     return AgentSpec(name, _algorithm(name), actor, NetSpec(kind="mlp", hidden=critic_hidden), settings)
 
 
@@ -200,10 +216,18 @@ def _quantum(settings: Mapping[str, Value], hidden: tuple[int, ...]) -> NetSpec:
     )
 
 
+def _check_network(actor: NetSpec, settings: Mapping[str, Value]) -> None:
+    """Make it, as far as that can be done without a scenario, and see whether its method can train it."""
+    if "method" in settings:
+        check_method(str(settings["method"]), actor)
+    features = int(settings["components"]) or actor.qubits  # all columns: how many, only a scenario knows
+    make_network(actor, features, 1, torch.Generator().manual_seed(0))
+
+
 def _circuit_options(settings: Mapping[str, Value]) -> tuple[tuple[str, Value], ...]:
-    """What differs from the circuit's own options; gamma is of the zz encoding alone."""
+    """What differs from the circuit's own options."""
     options: dict[str, Value] = {}
-    if settings["circuit"] == "zz" and settings["gamma"] != _CIRCUIT["gamma"].default:
+    if settings["gamma"] != _CIRCUIT["gamma"].default:
         options["gamma"] = settings["gamma"]
     if settings["ring"] != "own":
         options["ring"] = settings["ring"]
@@ -265,27 +289,33 @@ def _value(agent: str, key: str, value: Any, default: Value) -> Value:
 
 
 _POSITIVE: Final = frozenset(
-    {"feature_epochs", "batch", "buffer", "qubits", "layers", "passes", "rollout_rows", "policy_delay"}
+    {"feature_epochs", "batch", "buffer", "updates", "qubits", "layers", "passes", "rollout_rows", "policy_delay"}
     | {"lr", "critic_lr", "clip", "reward_clip", "tau", "noise_theta", "embedding", "bins", "decay"}
 )
-_AT_MOST_ONE: Final = frozenset({"tau", "epsilon", "gae_lambda", "noise_theta", "decay"})
+_MOST: Final[Mapping[str, int]] = {
+    **dict.fromkeys(("tau", "epsilon", "gae_lambda", "noise_theta", "decay"), 1),
+    "buffer": 100_000_000,
+}
 _ANY_SIGN: Final = frozenset({"log_std"})
 
 
 def _check_ranges(agent: str, settings: Mapping[str, Value]) -> None:
+    defaults = _all_settings(agent)
     for key, value in settings.items():
         if isinstance(value, str | bool):
             continue
+        needed = ""
         if key in _POSITIVE and value <= 0:
-            raise InputError(f"--option {key}={value}: {agent} needs it above 0; the default is fine")
-        if key not in _ANY_SIGN and value < 0:
-            raise InputError(f"--option {key}={value}: {agent} needs it at least 0; the default is fine")
-        if key in _AT_MOST_ONE and value > 1:
-            raise InputError(f"--option {key}={value}: {agent} needs it at most 1; the default is fine")
+            needed = "above 0"
+        elif key not in _ANY_SIGN and value < 0:
+            needed = "at least 0"
+        elif value > _MOST.get(key, math.inf):
+            needed = f"at most {_MOST[key]}"
+        if needed:
+            told = f"{agent} needs it {needed}; the default is {defaults[key].default}"
+            raise InputError(f"--option {key}={value}: {told}")
     if settings.get("batch") == 1 and _algorithm(agent) == "ppo":
         raise InputError(f"--option batch=1: {agent} normalises advantages over a batch; give at least 2")
-    if settings.get("method", METHODS[0]) not in METHODS:
-        raise InputError(f"--option method={settings['method']}: is not known; use {', '.join(METHODS)}")
     if settings.get("order", "quantum") not in ("quantum", *ORDERS):
         raise InputError(f"--option order={settings['order']}: is not known; use quantum, {', '.join(ORDERS)}")
     entropy = settings.get("entropy")

@@ -131,9 +131,8 @@ class Unsettled:
     def settle(self, turn: Turn) -> list[Joint]:
         """What came of it, and of earlier ones; those that are now complete."""
         newest, known = self._open[self._epochs - 1], turn.transitions
-        if turn.following is None:
-            newest.terminal = True
-        else:
+        newest.terminal = turn.following is None
+        if turn.following is not None:
             newest.following = turn.following
         for epoch, row, reward in zip(known.epoch.tolist(), known.row.tolist(), known.reward.tolist(), strict=True):
             entry = self._open[epoch]

@@ -33,7 +33,15 @@ class AgentSpec:
     actor: NetSpec | None
     """Of the actor, or of the Q network where there is only one; None for a table."""
     critic: NetSpec | None
+    """None for a table; a Q network has no use for it."""
     settings: Mapping[str, Value]
+
+    @property
+    def networks(self) -> tuple[NetSpec, NetSpec]:
+        """Actor and critic of an agent that has them."""
+        if self.actor is None or self.critic is None:
+            raise ValueError(f"{self.name} has no networks")
+        return self.actor, self.critic
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +76,17 @@ class Task:
         own = len(self.knobs.names)
         network = values[:, own:].mean(axis=0) if self.knobs.network_size else None
         return self.knobs.decode(values[:, :own], observation, network)
+
+    def with_choices(self, features: AnyArray, observation: Observation) -> AnyArray:
+        """Features (T, k), then 1 for each discrete choice that is possible: (T, k + choices) float32."""
+        mask = self.knobs.choice_mask(observation)
+        seen: AnyArray = np.concatenate([features, mask], axis=1, dtype=np.float32)
+        return seen
+
+    def choose(self, worth: AnyArray, observation: Observation) -> Action:
+        """The possible choice that is worth most, the first of equals, from (T, choices)."""
+        possible = self.knobs.choice_mask(observation)
+        return self.knobs.decode_choice(np.where(possible, worth, -np.inf).argmax(axis=1), observation)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,13 +4,8 @@ The agent of a site decides the tasks at it (`cosim.envs.deciders`), and earns t
 agents may also work against each other. An actor maps the columns of one task to its values, a = mu_j(x): a site's
 tasks are decided in one batched pass, however many they are, from what the site itself sees. The critics see the rows
 of all agents. Their number changes from epoch to epoch, so the rows are pooled (Zaheer et al. 2017, "Deep sets"), and
-an agent's return is a sum over its rows, as its reward is one (Sunehag et al. 2018, "Value-decomposition networks"):
-
-    e_i = relu(W (x_i, a_i) + b),   p_j = (1 / n) sum of e_i over the rows of site j,   p = (p_1, ..., p_N)
-    Q_j(s, a) = sum over the rows i of site j of f(e_i, sum of all p_j) + g_j(p)
-
-n, the rows that a site has on average, only keeps numbers near one. f and g are shared by the critics: as many separate
-critics as there are agents, at the cost of one.
+an agent's return is a sum over its rows, as its reward is one (Sunehag et al. 2018, "Value-decomposition networks");
+`agents.learners.joint_networks` has the formulas of Q_j.
 
     critics  (R(r_j) + gamma Q'_j(s', mu'(s')) - Q_j(s, a))^2 least
     actors   Q_j(s, a with mu_j(s) in place of a_j) most, for each j
@@ -25,114 +20,31 @@ left out. Network-wide knobs (detector, proposer) take the mean of what the rows
 
 import copy
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from agents.learners.exploration import Exploration
 from agents.learners.joint import Replay, Unsettled
+from agents.learners.joint_networks import Actors, Critics
 from agents.learners.learner import AgentSpec, EpisodeLog, State, Task
-from agents.learners.randomness import OrnsteinUhlenbeck, PrivateTorch, generator_text, restore_generator
+from agents.learners.randomness import Randomness, torch_generator
 from agents.learners.rollout import Tally, turns
 from agents.learners.row_policy import RowPolicy
-from agents.learners.sb3_state import module_state, optimizers_state, restore_module, restore_optimizer
-from agents.networks import NetSpec, make_network
+from agents.learners.torch_state import module_state, optimizers_state, restore_module, restore_optimizers
 from cosim.decision import Action, Observation, Policy
 from cosim.envs.deciders import deciding_site
 from cosim.envs.loop import Loop, Round
 from cosim.envs.traffic import sites_of
 from cosim.errors import RunError
-from cosim.rng import stream, stream_key
 from cosim.types import AnyArray
-
-_SHARPNESS: Final = 4.0
-
-
-class Actors(torch.nn.Module):
-    """One network for each agent, or one for all."""
-
-    def __init__(self, spec: NetSpec, inputs: int, outputs: int, networks: int, generator: torch.Generator) -> None:
-        super().__init__()
-        self.outputs = outputs
-        self.networks = torch.nn.ModuleList(make_network(spec, inputs, outputs, generator) for _ in range(networks))
-
-    def forward(self, seen: Tensor) -> Tensor:
-        """(n, k + 1) features and agent to (n, A) values in [-1, 1]."""
-        x, agent = seen[:, :-1], seen[:, -1]
-        if len(self.networks) == 1:
-            return torch.tanh(self.networks[0](x))
-        values = x.new_zeros(len(x), self.outputs)
-        for number, network in enumerate(self.networks):
-            mine = (agent == number).nonzero()[:, 0]
-            if len(mine):
-                values = values.index_copy(0, mine, torch.tanh(network(x[mine])))
-        return values
-
-
-def carried_out(values: Tensor, targets: int) -> Tensor:
-    """What is done of a row's values: 1 for the target of the highest score, 0 for the others; the rest as it is.
-
-    The gradient is that of softmax(4 score), straight through, as for the discrete actions of Lowe et al. 2017 but
-    without their Gumbel noise: exploration is elsewhere.
-
-    Args:
-        values: (n, A).
-        targets: the first so many of them are scores of targets.
-    """
-    if not targets:
-        return values
-    soft = torch.softmax(_SHARPNESS * values[:, :targets], dim=1)
-    hard = torch.nn.functional.one_hot(soft.argmax(dim=1), targets)
-    return torch.cat([hard + soft - soft.detach(), values[:, targets:]], dim=1)
-
-
-class Critics(torch.nn.Module):
-    """Q_j of all agents from the rows of all agents."""
-
-    def __init__(
-        self,
-        spec: NetSpec,
-        inputs: int,
-        outputs: int,
-        targets: int,
-        agents: int,
-        width: int,
-        generator: torch.Generator,
-    ) -> None:
-        super().__init__()
-        self.agents = agents
-        self.targets = targets
-        self.embed = make_network(NetSpec(kind="mlp", hidden=()), inputs + outputs, width, generator)
-        self.value = make_network(spec, 2 * width, 1, generator)
-        self.rest = make_network(NetSpec(kind="mlp", hidden=()), agents * width, agents, generator)
-        for name in ("typical_rows", "middle", "spread"):
-            self.register_buffer(name, torch.zeros(()))
-
-    typical_rows: Tensor
-    """n of the pooling; 0 until the first update, as the next two."""
-    middle: Tensor
-    """m."""
-    spread: Tensor
-    """d."""
-
-    def forward(self, seen: Tensor, values: Tensor, of: Tensor, count: int) -> Tensor:
-        """(n, k + 1) and (n, A) rows of `count` epochs, `of` which each is one, to (count, N)."""
-        rows = torch.relu(self.embed(torch.cat([seen[:, :-1], carried_out(values, self.targets)], dim=1)))
-        place = of * self.agents + seen[:, -1].long()
-        pooled = rows.new_zeros(count * self.agents, rows.shape[1]).index_add(0, place, rows) / self.typical_rows
-        crowd = pooled.view(count, self.agents, -1).sum(dim=1)
-        each = self.value(torch.cat([rows, crowd[of]], dim=1))[:, 0]
-        summed = each.new_zeros(count * self.agents).index_add(0, place, each)
-        q: Tensor = summed.view(count, -1) + self.rest(pooled.view(count, -1))
-        return q
 
 
 class Maddpg:
     """The learner. How many agents there are is known once it has seen a scenario's sites, or a state.
 
-    Exploration is that of the other learners: noise on all values, and a part `epsilon` of the rows whose scores of
-    targets are drawn uniformly.
+    The first `warmup_epochs` epochs are uniform; then it explores by `agents.learners.exploration.Exploration`.
     """
 
     def __init__(self, spec: AgentSpec, task: Task, seed: int) -> None:
@@ -140,14 +52,11 @@ class Maddpg:
         self._task = task
         self._seed = seed
         self._settings = spec.settings
-        self._torch = PrivateTorch(seed, "torch")
-        self._rng = stream(seed, "exploration")
-        self._replay_rng = stream(seed, "replay")
-        self._replay = Replay(int(spec.settings["buffer"]), self._replay_rng)
-        self._noise = OrnsteinUhlenbeck(
-            task.values, self._number("noise_theta"), self._number("noise_sigma"), self._rng
-        )
-        self._scores = sum(name.startswith("target.") for name in task.knobs.names)
+        self._random = Randomness(seed, exploration="exploration", sampling="replay")
+        self._rng = self._random["exploration"]
+        self._replay = Replay(int(spec.settings["buffer"]), self._random["sampling"])
+        self._scores = task.knobs.options if task.knobs.targets else 0
+        self._exploration = Exploration(spec.settings, task.values, self._scores, self._rng)
         self._epochs = 0
         self.agents = 0
         """0 until it is known."""
@@ -158,14 +67,13 @@ class Maddpg:
     def _begin(self, agents: int) -> None:
         """Make the networks."""
         spec, inputs, outputs = self._spec, self._task.features.count, self._task.values
-        if spec.actor is None or spec.critic is None:
-            raise ValueError(f"{spec.name} has no networks")
-        generator = torch.Generator().manual_seed(stream_key(self._seed, "weights") % 2**63)
+        actor, critic = spec.networks
+        generator = torch_generator(self._seed, "weights")
         self.agents = agents
         networks = 1 if self._settings["shared"] else agents
         width = int(self._settings["embedding"])
-        actors = Actors(spec.actor, inputs, outputs, networks, generator)
-        critics = Critics(spec.critic, inputs, outputs, self._scores, agents, width, generator)
+        actors = Actors(actor, inputs, outputs, networks, generator)
+        critics = Critics(critic, inputs, outputs, self._scores, agents, width, generator)
         self.actors, self.critics = actors, critics
         self._target_actors, self._target_critics = copy.deepcopy(actors), copy.deepcopy(critics)
         self._optimizers = {
@@ -187,8 +95,8 @@ class Maddpg:
             unsettled.decided(seen, values)
             return values, action
 
-        with self._torch():
-            self._noise.restart()
+        with self._random.torch():
+            self._exploration.restart()
             for turn in turns(loop, seed, self._see, act, tally):
                 for joint in unsettled.settle(turn):
                     self._replay.add(joint)
@@ -203,15 +111,11 @@ class Maddpg:
         return _rows(self._task.features.transform(round_.features), round_.observation)
 
     def _explore(self, round_: Round, seen: AnyArray) -> tuple[AnyArray, Action]:
-        shape = (len(seen), self._task.values)
         if self._epochs < int(self._settings["warmup_epochs"]):
-            values = self._rng.uniform(-1.0, 1.0, shape)
+            values: AnyArray = self._rng.uniform(-1.0, 1.0, (len(seen), self._task.values))
         else:
             with torch.no_grad():
-                values = self.actors(torch.from_numpy(seen)).numpy()
-            values = np.clip(values + self._noise.draw(len(seen)), -1.0, 1.0)
-            anew = self._rng.random(len(seen)) < self._number("epsilon")
-            values[anew, : self._scores] = self._rng.uniform(-1.0, 1.0, shape)[anew, : self._scores]
+                values = self._exploration.around(self.actors(torch.from_numpy(seen)).numpy())
         values = values.astype(np.float32)
         return values, self._task.action(values, round_.observation)
 
@@ -226,7 +130,7 @@ class Maddpg:
                 f"{self._spec.name}: was trained with an actor for each of {self.agents} sites and is asked for "
                 f"site {int(seen[:, -1].max())}; train with --option shared=true to use it on other maps"
             )
-        with self._torch(), torch.no_grad():
+        with self._random.torch(), torch.no_grad():
             values = self.actors(torch.from_numpy(seen)).numpy()
         return self._task.action(values, observation)
 
@@ -291,9 +195,7 @@ class Maddpg:
         state: State = {
             "agents": self.agents,
             "epochs": self._epochs,
-            "exploration": generator_text(self._rng),
-            "sampling": generator_text(self._replay_rng),
-            "torch": self._torch.state,
+            **self._random.state(),
             **self._replay.state(),
         }
         if self.agents:
@@ -305,16 +207,13 @@ class Maddpg:
     def restore(self, state: State) -> None:
         """From `state`."""
         self._epochs = int(state["epochs"])
-        restore_generator(self._rng, str(state["exploration"]))
-        restore_generator(self._replay_rng, str(state["sampling"]))
-        self._torch.state = np.asarray(state["torch"])
+        self._random.restore(state)
         self._replay.restore(state)
         if int(state["agents"]):
             self._begin(int(state["agents"]))
             for name, module in self._modules.items():
                 restore_module(name, module, state)
-            for name, optimizer in self._optimizers.items():
-                restore_optimizer(name, optimizer, state)
+            restore_optimizers(self._optimizers, state)
 
 
 def _rows(features: AnyArray, observation: Observation) -> AnyArray:

@@ -1,7 +1,7 @@
 """PPO of Stable-Baselines3 over rows of waiting tasks: its clipped loss, our own roll-outs and advantages."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -9,17 +9,17 @@ from gymnasium import spaces
 from stable_baselines3 import PPO
 
 from agents.learners.learner import AgentSpec, EpisodeLog, State, Task
-from agents.learners.off_policy import OwnRates, set_up
-from agents.learners.randomness import PrivateTorch, generator_text, restore_generator
+from agents.learners.randomness import Randomness
 from agents.learners.rollout import Tally, Turn, turns
 from agents.learners.row_policy import RowPolicy
+from agents.learners.sb3_algorithm import OwnRates, algorithm_state, restore_algorithm, without_environment
 from agents.learners.sb3_buffers import Rollout
 from agents.learners.sb3_networks import Blueprint, RolloutPolicy
-from agents.learners.sb3_state import module_state, optimizers_state, restore_module, restore_optimizer
 from cosim.decision import Action, Policy
 from cosim.envs.loop import Loop, Round
-from cosim.rng import stream, stream_key
 from cosim.types import AnyArray, FloatArray
+
+_ROWS: Final = "replay/rows/"
 
 
 class _PPO(OwnRates, PPO):
@@ -49,22 +49,18 @@ class OnPolicy:
     """
 
     def __init__(self, spec: AgentSpec, task: Task, seed: int) -> None:
-        if spec.actor is None or spec.critic is None:
-            raise ValueError(f"{spec.name} has no networks")
-        settings = spec.settings
+        settings, blueprint = spec.settings, Blueprint.of(spec, seed)
         self._task = task
         self._settings = settings
-        self._torch = PrivateTorch(seed, "torch")
-        self._rng = stream(seed, "minibatches")
-        values = task.values
-        generator = torch.Generator().manual_seed(stream_key(seed, "weights") % 2**63)
-        lr, critic_lr = float(settings["lr"]), float(settings["critic_lr"])
-        with self._torch():
-            self._algorithm = _PPO(
+        self._random = Randomness(seed, minibatches="minibatches")
+        with self._random.torch():
+            self._algorithm: PPO = without_environment(
+                _PPO,
                 RolloutPolicy,
-                env=None,  # type: ignore[arg-type]  # ours is not one, it decides many rows at once
-                learning_rate=lr,
-                n_steps=1,
+                task.features.count,
+                spaces.Box(-1.0, 1.0, (task.values,)),
+                learning_rate=blueprint.actor_lr,
+                n_steps=1,  # of the buffer that is made; `Rollout.fill` sets its size
                 batch_size=int(settings["batch"]),
                 n_epochs=int(settings["passes"]),
                 gamma=task.discount,
@@ -72,32 +68,27 @@ class OnPolicy:
                 clip_range=float(settings["clip"]),
                 ent_coef=float(settings["entropy"]),
                 rollout_buffer_class=Rollout,
-                rollout_buffer_kwargs={"rng": self._rng},
-                policy_kwargs={
-                    "blueprint": Blueprint(spec.actor, spec.critic, lr, critic_lr, generator),
-                    "log_std_init": float(settings["log_std"]),
-                },
-                device="cpu",
-                _init_setup_model=False,
+                rollout_buffer_kwargs={"rng": self._random["minibatches"]},
+                policy_kwargs={"blueprint": blueprint, "log_std_init": float(settings["log_std"])},
             )
-            set_up(self._algorithm, task.features.count, spaces.Box(-1.0, 1.0, (values,)))
         self._net: Any = self._algorithm.policy
-        self._buffer: Rollout = self._algorithm.rollout_buffer  # type: ignore[assignment]
+        self._buffer: Rollout = self._algorithm.rollout_buffer
+        self._optimizers = {"optimizer": self._algorithm.policy.optimizer}
         self._collected: list[tuple[AnyArray, ...]] = []
-        self._epochs: list[_Epoch] = []
+        self._played: list[_Epoch] = []  # of the present episode
 
     def episode(self, loop: Loop, seed: int) -> EpisodeLog:
         """Play one episode with the present policy, then learn if enough rows have come together."""
         tally = Tally()
-        self._epochs = []
+        self._played = []
         last: Turn | None = None
-        with self._torch():
+        with self._random.torch():
             for turn in turns(loop, seed, self._see, self._explore, tally):
                 last = turn
                 batch = turn.transitions
                 learnt = self._task.reward(batch.reward, float(self._settings["reward_clip"]))
                 for epoch, row, reward in zip(batch.epoch.tolist(), batch.row.tolist(), learnt, strict=True):
-                    self._epochs[epoch].reward[row] = reward
+                    self._played[epoch].reward[row] = reward
             if last is not None:
                 self._collected += self._advantages(last)
             if sum(len(rows[0]) for rows in self._collected) >= int(self._settings["rollout_rows"]):
@@ -109,25 +100,20 @@ class OnPolicy:
     def state(self) -> State:
         """Weights, optimiser, generators, rows that wait for an update."""
         state: State = {
-            "updates": self._algorithm._n_updates,
-            "minibatches": generator_text(self._rng),
-            "torch": self._torch.state,
-            **module_state("policy", self._algorithm.policy),
-            **optimizers_state({"optimizer": self._algorithm.policy.optimizer}),
+            **self._random.state(),
+            **algorithm_state(self._algorithm, self._optimizers),
         }
         for number, column in enumerate(zip(*self._collected, strict=True)):
-            state[f"replay/rows/{number}"] = np.concatenate(column)
+            state[f"{_ROWS}{number}"] = np.concatenate(column)
         return state
 
     def restore(self, state: State) -> None:
         """From `state`."""
-        self._algorithm._n_updates = int(state["updates"])
-        restore_generator(self._rng, str(state["minibatches"]))
-        self._torch.state = np.asarray(state["torch"])
-        restore_module("policy", self._algorithm.policy, state)
-        restore_optimizer("optimizer", self._algorithm.policy.optimizer, state)
-        rows = [np.array(state[name]) for number in range(5) if (name := f"replay/rows/{number}") in state]
-        self._collected = [tuple(rows)] if rows else []
+        self._random.restore(state)
+        restore_algorithm(self._algorithm, self._optimizers, state)
+        columns = sum(name.startswith(_ROWS) for name in state)
+        rows = tuple(np.array(state[f"{_ROWS}{number}"]) for number in range(columns))
+        self._collected = [rows] if rows else []
 
     def policy(self) -> Policy:
         """The Gaussian's mean."""
@@ -144,7 +130,7 @@ class OnPolicy:
             drawn, value, log_prob = self._net(torch.from_numpy(seen))
         values: AnyArray = drawn.numpy()
         unknown = np.full(len(seen), np.nan)
-        self._epochs.append(_Epoch(seen, values, log_prob.numpy(), value.numpy().reshape(-1), unknown))
+        self._played.append(_Epoch(seen, values, log_prob.numpy(), value.numpy().reshape(-1), unknown))
         return values, self._task.action(np.clip(values, -1.0, 1.0), round_.observation)
 
     def _mean(self, seen: AnyArray) -> AnyArray:
@@ -157,12 +143,12 @@ class OnPolicy:
         """Rows of each epoch with known rewards: seen, values, log-probability, value, advantage."""
         discount, kept = self._task.discount, float(self._settings["gae_lambda"])
         next_value = 0.0
-        if last.following is not None and not last.terminal:
+        if last.following is not None:
             with torch.no_grad():
                 next_value = float(self._net.predict_values(torch.from_numpy(last.following)).mean())
         next_advantage = 0.0
         collected = []
-        for epoch in reversed(self._epochs):
+        for epoch in reversed(self._played):
             known = ~np.isnan(epoch.reward)
             delta = epoch.reward[known] + discount * next_value - epoch.value[known]
             advantage = (delta + discount * kept * next_advantage).astype(np.float32)

@@ -10,11 +10,12 @@ from typing import Final
 
 import numpy as np
 
+from agents.learners.exploration import falling_epsilon
 from agents.learners.learner import AgentSpec, EpisodeLog, State, Task
 from agents.learners.randomness import generator_text, restore_generator
 from agents.learners.rollout import Tally, Transitions, turns
 from agents.learners.row_policy import RowPolicy
-from cosim.decision import Action, Observation, Policy
+from cosim.decision import Action, Policy
 from cosim.envs.loop import Loop, Round
 from cosim.errors import InputError
 from cosim.rng import stream
@@ -79,7 +80,7 @@ class Table:
 
 
 class QLearning:
-    """The learner: epsilon-greedy, epsilon falls linearly from 1 to `epsilon` over the first `epsilon_epochs` epochs.
+    """The learner: epsilon-greedy with `agents.learners.exploration.falling_epsilon`.
 
     Between equal values, as in a state never met, chance decides.
     """
@@ -90,12 +91,7 @@ class QLearning:
         self._settings = settings
         self._bins = int(settings["bins"])
         self._rng = stream(seed, "exploration")
-        states = self._bins**task.features.count
-        if states * task.knobs.choices > _MOST_CELLS:
-            raise InputError(
-                f"{spec.name}: {self._bins} bins of {task.features.count} features make {states:.3g} states; "
-                "give fewer with --option bins=4 or --option components=4"
-            )
+        states = state_count(self._bins, task.features.count, task.knobs.choices)
         self.table = Table(states, task.knobs.choices, task.discount, float(settings["decay"]))
         self._edges: FloatArray | None = None  # (k, bins - 1) once fitted
         self._rows: list[AnyArray] = []
@@ -110,7 +106,8 @@ class QLearning:
                 self._rows.append(turn.transitions.seen[:, : self._task.features.count])
             elif len(turn.transitions):
                 self._learn(turn.transitions)
-        if self._edges is None and self._epochs >= int(self._settings["warmup_epochs"]):
+        warm = self._epochs >= int(self._settings["warmup_epochs"])
+        if self._edges is None and warm and any(map(len, self._rows)):
             parts = np.arange(1, self._bins) / self._bins
             self._edges = np.quantile(np.concatenate(self._rows), parts, axis=0).T
             self._rows = []
@@ -148,7 +145,7 @@ class QLearning:
     def policy(self) -> Policy:
         """The possible choice of largest value."""
         known = self.table.known()
-        return RowPolicy(self._task, lambda features: known[self._classes(features)], self._decode)
+        return RowPolicy(self._task, lambda features: known[self._classes(features)], self._task.choose)
 
     # --- what it does in an epoch ----------------------------------------------------------------------------------
 
@@ -162,11 +159,7 @@ class QLearning:
 
     def _see(self, round_: Round) -> AnyArray:
         """Features, then which choices are possible: (T, k + choices)."""
-        features = self._task.features.transform(round_.features)
-        seen: AnyArray = np.concatenate(
-            [features, self._task.knobs.choice_mask(round_.observation)], axis=1, dtype=np.float32
-        )
-        return seen
+        return self._task.with_choices(self._task.features.transform(round_.features), round_.observation)
 
     def _explore(self, round_: Round, seen: AnyArray) -> tuple[AnyArray, Action]:
         count = self._task.features.count
@@ -174,14 +167,9 @@ class QLearning:
         rank = np.where(possible, self._rng.random(possible.shape), -1.0)
         value = np.where(possible, self.table.value[self._classes(seen[:, :count])], -np.inf)
         greedy = np.where(value == value.max(axis=1, keepdims=True), rank, -1.0)
-        anew = self._edges is None or self._rng.random(len(seen)) < self._epsilon
+        anew = self._edges is None or self._rng.random(len(seen)) < falling_epsilon(self._settings, self._epochs)
         choice = np.where(anew, rank.argmax(axis=1), greedy.argmax(axis=1))
         return choice[:, None], self._task.knobs.decode_choice(choice, round_.observation)
-
-    @property
-    def _epsilon(self) -> float:
-        least, over = float(self._settings["epsilon"]), int(self._settings["epsilon_epochs"])
-        return max(least, 1.0 - (1.0 - least) * self._epochs / max(1, over))
 
     def _learn(self, known: Transitions) -> None:
         count = self._task.features.count
@@ -194,6 +182,17 @@ class QLearning:
             known.terminal,
         )
 
-    def _decode(self, values: AnyArray, observation: Observation) -> Action:
-        possible = self._task.knobs.choice_mask(observation)
-        return self._task.knobs.decode_choice(np.where(possible, values, -np.inf).argmax(axis=1), observation)
+
+def state_count(bins: int, features: int, choices: int = 1) -> int:
+    """Rows of a table.
+
+    Raises:
+        InputError: it would have more cells than fit.
+    """
+    states: int = bins**features
+    if states * choices > _MOST_CELLS:
+        raise InputError(
+            f"q-learning: {bins} bins of {features} features make more than {_MOST_CELLS:,} cells; "
+            "give less of --option bins, or of --option components"
+        )
+    return states

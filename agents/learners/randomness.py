@@ -7,8 +7,14 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 
-from cosim.rng import stream_key
-from cosim.types import AnyArray, FloatArray
+from agents.learners.learner import State
+from cosim.rng import stream, stream_key
+from cosim.types import AnyArray
+
+
+def torch_generator(seed: int, name: str) -> torch.Generator:
+    """PyTorch's kind of a named stream."""
+    return torch.Generator().manual_seed(stream_key(seed, name) % 2**63)
 
 
 class PrivateTorch:
@@ -18,9 +24,8 @@ class PrivateTorch:
     at one meanwhile, since the order of a sum depends on their number.
     """
 
-    def __init__(self, seed: int, name: str) -> None:
-        generator = torch.Generator().manual_seed(stream_key(seed, name) % 2**63)
-        self._state = generator.get_state()
+    def __init__(self, seed: int) -> None:
+        self._state = torch_generator(seed, "torch").get_state()
 
     @contextmanager
     def __call__(self) -> Iterator[None]:
@@ -46,6 +51,34 @@ class PrivateTorch:
         self._state = torch.from_numpy(kept.copy())
 
 
+class Randomness:
+    """All that a learner of networks draws from: torch's generator, and NumPy streams that its state has by name.
+
+    Args:
+        seed: of the learner.
+        streams: the stream of each name in the state, as sampling="replay".
+    """
+
+    def __init__(self, seed: int, **streams: str) -> None:
+        self.torch = PrivateTorch(seed)
+        self._generators = {name: stream(seed, drawn) for name, drawn in streams.items()}
+
+    def __getitem__(self, name: str) -> np.random.Generator:
+        """The generator of that name."""
+        return self._generators[name]
+
+    def state(self) -> State:
+        """Where all of them stand."""
+        texts = {name: generator_text(generator) for name, generator in self._generators.items()}
+        return {**texts, "torch": self.torch.state}
+
+    def restore(self, state: State) -> None:
+        """From `state`."""
+        for name, generator in self._generators.items():
+            restore_generator(generator, str(state[name]))
+        self.torch.state = np.asarray(state["torch"])
+
+
 def generator_text(generator: np.random.Generator) -> str:
     """A NumPy generator's state as JSON."""
     return json.dumps(generator.bit_generator.state)
@@ -54,34 +87,3 @@ def generator_text(generator: np.random.Generator) -> str:
 def restore_generator(generator: np.random.Generator, text: str) -> None:
     """Set a NumPy generator to a state from `generator_text`."""
     generator.bit_generator.state = json.loads(text)
-
-
-class OrnsteinUhlenbeck:
-    """Noise that is correlated in time, x <- (1 - theta) x + sigma N(0, 1), one walk for each row and value.
-
-    Row i of an epoch goes on from row i of the epoch before: the same pairing as in the transitions. An episode
-    starts from the stationary distribution, whose deviation is sigma / sqrt(2 theta - theta^2): 20 epochs are too
-    few to come there from zero. theta=1 makes it white.
-    """
-
-    def __init__(self, values: int, theta: float, sigma: float, rng: np.random.Generator) -> None:
-        self._values = values
-        self._theta = theta
-        self._sigma = sigma
-        self._rng = rng
-        self._x = np.zeros((0, values))
-
-    def restart(self) -> None:
-        """A new episode begins."""
-        self._x = np.zeros((0, self._values))
-
-    def draw(self, rows: int) -> FloatArray:
-        """The next step of the first `rows` walks, (rows, values)."""
-        missing = rows - len(self._x)
-        if missing > 0:
-            spread = self._sigma / (2.0 * self._theta - self._theta**2) ** 0.5
-            self._x = np.concatenate([self._x, spread * self._rng.standard_normal((missing, self._values))])
-        walking = self._x[:rows]
-        walking += -self._theta * walking + self._sigma * self._rng.standard_normal(walking.shape)
-        step: FloatArray = walking.copy()
-        return step

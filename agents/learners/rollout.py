@@ -33,9 +33,8 @@ class Turn:
     """One epoch that was decided, and what became known by it."""
 
     transitions: Transitions
-    following: AnyArray | None  # (T', k) the next epoch's rows; None after the last
-    terminal: bool
-    """The run is over: nothing follows. An episode that is merely cut off is not terminal."""
+    following: AnyArray | None
+    """(T', k) the next epoch's rows, also of an episode that is merely cut off; None where the run is over."""
 
 
 @dataclass(slots=True)
@@ -102,11 +101,8 @@ def turns(loop: Loop, seed: int, see: See, act: Act, tally: Tally) -> Iterator[T
         _count(tally, step)
         round_, over = step.following, step.truncated
         here = epochs[epoch]
-        if round_ is None:
-            here.following, here.terminal = seen, not over
-        else:
-            here.following = see(round_)
-        yield Turn(_settled(waiting, epochs, step, epoch), None if round_ is None else here.following, here.terminal)
+        here.following, here.terminal = (seen, True) if round_ is None else (see(round_), False)
+        yield Turn(_settled(waiting, epochs, step, epoch), None if here.terminal else here.following)
         seen = here.following
         epoch += 1
 
@@ -124,13 +120,12 @@ def _settled(waiting: dict[int, tuple[int, int]], epochs: dict[int, _Waiting], s
     places = [waiting.pop(task) for task in step.settled_task.tolist()]
     place = np.array(places, np.int64).reshape(-1, 2)
     epoch, row = place[:, 0], place[:, 1]
-    chosen = np.unique(epoch).tolist() or [newest]
-    width = epochs[newest]
-    seen = np.empty((len(place), width.seen.shape[1]), np.float32)
-    values = np.empty((len(place), width.values.shape[1]), width.values.dtype)
+    shape = epochs[newest]
+    seen = np.empty((len(place), shape.seen.shape[1]), np.float32)
+    values = np.empty((len(place), shape.values.shape[1]), shape.values.dtype)
     following = np.empty_like(seen)
     terminal = np.zeros(len(place), np.bool_)
-    for number in chosen:
+    for number in np.unique(epoch).tolist():
         kept, mine = epochs[number], epoch == number
         rows = row[mine]
         seen[mine], values[mine] = kept.seen[rows], kept.values[rows]

@@ -3,10 +3,10 @@
 Only what builds a network differs from Stable-Baselines3; its losses, targets and updates stay untouched.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
-from gymnasium import spaces
 from stable_baselines3.common.policies import ActorCriticPolicy, ContinuousCritic
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from stable_baselines3.common.type_aliases import PyTorchObs, Schedule
@@ -16,7 +16,9 @@ from stable_baselines3.sac.policies import SACPolicy
 from stable_baselines3.td3.policies import Actor, TD3Policy
 from torch import Tensor, nn
 
-from agents.networks import NetSpec, make_network
+from agents.learners.learner import AgentSpec
+from agents.learners.randomness import torch_generator
+from agents.networks import METHODS, NetSpec, make_network
 from agents.quantum.engine import VQC
 from agents.quantum.training import Loss, rotosolve
 
@@ -24,24 +26,25 @@ _FORBIDDEN = -1e8
 """Q value of a choice that is not possible; far below any, and finite in float32."""
 
 
+@dataclass(frozen=True, slots=True)
 class Blueprint:
     """What a policy is built from: networks, their learning rates, and the stream of their first weights."""
 
-    def __init__(
-        self,
-        actor: NetSpec,
-        critic: NetSpec,
-        actor_lr: float,
-        critic_lr: float,
-        generator: torch.Generator,
-        method: str = "backprop",
-    ) -> None:
-        self.actor = actor
-        self.critic = critic
-        self.actor_lr = actor_lr
-        self.critic_lr = critic_lr
-        self.generator = generator
-        self.method = method
+    actor: NetSpec
+    critic: NetSpec
+    actor_lr: float
+    critic_lr: float
+    generator: torch.Generator
+    method: str
+    """That the actor's circuit is trained by, of `agents.networks.METHODS`."""
+
+    @classmethod
+    def of(cls, spec: AgentSpec, seed: int) -> "Blueprint":
+        """An agent's."""
+        actor, critic = spec.networks
+        lr, critic_lr = float(spec.settings["lr"]), float(spec.settings["critic_lr"])
+        method = str(spec.settings.get("method", METHODS[0]))
+        return cls(actor, critic, lr, critic_lr, torch_generator(seed, "weights"), method)
 
     def policy_net(self, inputs: int, outputs: int) -> nn.Module:
         """A fresh actor or Q network."""
@@ -109,13 +112,13 @@ class Sweep(torch.optim.Adam):
         super().__init__([one for one in actor.parameters() if id(one) not in angles], lr=lr)
         self._actor = actor
         self.loss: Loss | None = None
-        """What the learner wants to be least; it is set before the first step."""
+        """What the learner wants to be least; it must be set before the first step."""
 
     def step(self, closure: Any = None) -> Any:
         """Adam, then one sweep."""
+        assert self.loss is not None  # noqa: S101 - or the angles would never be trained
         told = super().step(closure)
-        if self.loss is not None:
-            rotosolve(self.loss, self._actor)
+        rotosolve(self.loss, self._actor)
         return told
 
 
@@ -232,11 +235,6 @@ class RolloutPolicy(ActorCriticPolicy):
             ],
             **self.optimizer_kwargs,
         )
-
-
-def box(width: int) -> spaces.Box:
-    """Rows of unbounded numbers."""
-    return spaces.Box(-float("inf"), float("inf"), (width,))
 
 
 def _rate(optimizer: torch.optim.Optimizer, lr: float) -> None:

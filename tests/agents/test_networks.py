@@ -173,8 +173,8 @@ def test_the_small_ddpg_of_s1() -> None:
 
 def test_quantum_cost_of_the_s1_actor() -> None:
     """6 RY: 13 circuits a row by parameter-shift, 18 by rotosolve; 4 layers give the known 1 + 2 * 24 = 49."""
-    spec = NetSpec(kind="quantum")
-    cost = {method: quantum_cost(spec, 6, 5, 4, method, shots=1000) for method in METHODS}
+    spec = NetSpec(kind="quantum", engine=(("shots", 1000),))
+    cost = {method: quantum_cost(spec, 6, 5, 4, method) for method in METHODS}
     assert [cost[method].update_circuits for method in METHODS] == [4, 4 * 13, 4 * 18]
     assert {one.decision_circuits for one in cost.values()} == {1}
     backprop = cost["backprop"]

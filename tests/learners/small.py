@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from agents.features import Features
-from agents.learners.catalog import agent_spec, make_learner
+from agents.learners.catalog import agent_settings, agent_spec, make_learner
 from agents.learners.learner import AgentSpec, Learner, State, Task
 from agents.train import train
 from cosim.envs.loop import Loop
@@ -33,7 +33,7 @@ def scenario(*overrides: str) -> Loaded:
 
 def spec(name: str, **options: object) -> AgentSpec:
     """Quick settings as far as the agent has them, then the options."""
-    known = agent_spec(name, {}).settings
+    known = agent_settings(name)
     return agent_spec(name, {key: value for key, value in QUICK.items() if key in known} | options)
 
 

@@ -25,6 +25,13 @@ def test_defaults_are_those_of_the_paper() -> None:
     ]
 
 
+def test_every_setting_on_offer_is_read() -> None:
+    """What makes no difference to an agent is not offered, but stands in its spec as before."""
+    for name, unused in (("q-dqn", "critic_lr"), ("dqn", "critic_hidden"), ("ddpg-small", "device")):
+        assert unused not in agent_settings(name)
+        assert unused in agent_spec(name, {}).settings
+
+
 def test_text_becomes_numbers() -> None:
     """Options may come as text from a command line; each becomes what its default is."""
     spec = agent_spec("q-td3", {"lr": "3e-4", "batch": "64", "order": "parallel", "critic_hidden": "32,16"})
@@ -54,6 +61,11 @@ def test_text_becomes_numbers() -> None:
         ("sac", {"entropy": "lots"}, "auto"),
         ("q-ddpg", {"method": "magic"}, "rotosolve"),
         ("q-ddpg", {"order": "sideways"}, "parallel"),
+        ("ddpg", {"updates": 0}, "above 0"),
+        ("ddpg", {"buffer": 1e12}, "at most 100000000"),
+        ("dqn", {"critic_lr": 1}, "no such setting"),
+        ("ddpg-small", {"shots": 100}, "no such setting"),
+        ("q-learning", {"bins": 1e9, "components": 40}, "10,000,000 cells"),
         ("ppo", {"batch": 1}, "at least 2"),
     ],
 )

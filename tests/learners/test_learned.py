@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +10,14 @@ import pytest
 import small
 
 from agents.learned import Learned
-from agents.learners.catalog import agent_names
+from agents.learners.catalog import agent_names, make_learner
+from agents.learners.learner import Learner
 from agents.registry import make_policy
 from cosim import cli
 from cosim.envs.columns import encode
 from cosim.envs.loop import Loop
 from cosim.errors import InputError
+from cosim.types import Tier
 
 RNG = np.random.default_rng(1)
 
@@ -26,16 +29,30 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("name", agent_names())
-def test_it_decides_as_the_learner_did(name: str, tmp_path: Path) -> None:
+def test_it_decides_as_the_learner_did(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The policy of the file gives the actions of the learner that wrote it, twice the same, all within bounds."""
+    learners = []
+
+    def made(*given: object) -> Learner:
+        learners.append(make_learner(*given))
+        return learners[-1]
+
+    monkeypatch.setattr("agents.train.make_learner", made)
     loaded = small.scenario()
     policy = Learned(small.quick_train(loaded, small.spec(name), tmp_path, episodes=2))
     observation = Loop(loaded).reset(7).observation
-    one, two = policy.decide(observation), policy.decide(observation)
-    np.testing.assert_array_equal(one.option, two.option)
-    assert observation.feasible[np.arange(len(observation)), one.option].all()
-    again = small.quick_train(loaded, small.spec(name), tmp_path, episodes=2)
-    np.testing.assert_array_equal(Learned(again).decide(observation).option, one.option)
+    (learner,) = learners
+    wanted = learner.policy().decide(observation)
+    for _ in range(2):
+        action = policy.decide(observation)
+        assert observation.feasible[np.arange(len(observation)), action.option].all()
+        np.testing.assert_array_equal(action.option, wanted.option)
+        for knob in ("share", "power_w"):
+            given, bound = getattr(action, knob), {"share": 1.0, "power_w": observation.max_power_w}[knob]
+            assert (given is None) == (getattr(wanted, knob) is None)
+            if given is not None:
+                np.testing.assert_array_equal(given, getattr(wanted, knob))
+                assert ((given > 0.0) & (given <= bound)).all()
 
 
 def test_from_the_registry(trained: Path) -> None:
@@ -51,6 +68,17 @@ def test_other_columns(trained: Path) -> None:
     policy = Learned(trained)
     other = Loop(small.scenario("decisions.candidates=1")).reset(1).observation
     with pytest.raises(InputError, match=r"decisions\.candidates"):
+        policy.decide(other)
+
+
+def test_columns_that_only_look_the_same(trained: Path) -> None:
+    """As many columns of something else are refused too: a cloud in place of an edge server."""
+    policy, observation = Learned(trained), Loop(small.scenario()).reset(1).observation
+    tier = observation.tier.copy()
+    tier[:, -1] = Tier.CLOUD
+    other = replace(observation, tier=tier)
+    assert encode(other).shape == encode(observation).shape
+    with pytest.raises(InputError, match=r"local edge edge; this scenario has .* local edge cloud; give"):
         policy.decide(other)
 
 

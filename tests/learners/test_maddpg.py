@@ -7,8 +7,9 @@ import torch
 from agents.baselines import Local, Random
 from agents.features import Features
 from agents.learners.joint import Joint, Replay, Unsettled
+from agents.learners.joint_networks import Actors, Critics, carried_out
 from agents.learners.learner import AgentSpec, Task
-from agents.learners.maddpg import Actors, Critics, Maddpg, carried_out
+from agents.learners.maddpg import Maddpg
 from agents.learners.rollout import Transitions, Turn
 from agents.networks import NetSpec
 from cosim.decision import Policy
@@ -141,7 +142,7 @@ def turn(epoch: list[int], row: list[int], reward: list[float], following: bool 
         np.array(epoch, np.int64),
         np.array(row, np.int64),
     )
-    return Turn(known, np.ones((1, 2), np.float32) if following else None, not following)
+    return Turn(known, np.ones((1, 2), np.float32) if following else None)
 
 
 def test_an_epoch_is_learned_from_once_all_its_rewards_are_known() -> None:

@@ -13,7 +13,12 @@ import pytest
 import small
 
 from agents import checkpoint
+from agents.features import Features
+from agents.learners.learner import Task
+from agents.learners.rollout import Tally, turns
 from agents.train import COLUMNS, train
+from cosim.decision import Action
+from cosim.envs.loop import Loop, Round
 from cosim.errors import InputError
 
 SCRIPT = """
@@ -83,7 +88,7 @@ def test_nothing_left_to_do(tmp_path: Path) -> None:
     path = small.quick_train(loaded, agent, tmp_path, episodes=2)
     before = {file: file.stat().st_mtime_ns for file in (path, tmp_path / "curve.csv")}
     result = train(loaded, agent, 1, 2, 4, tmp_path)
-    assert result.was_finished
+    assert result.resumed_at == result.episodes == 2
     assert {file: file.stat().st_mtime_ns for file in before} == before
 
 
@@ -128,10 +133,40 @@ def test_runs_end_too(tmp_path: Path) -> None:
     assert not cut["replay/dones"].any()
 
 
-@pytest.mark.parametrize("name", ["ddpg", "ppo"])
+@pytest.mark.parametrize("name", ["ddpg", "ppo", "dqn", "maddpg", "q-learning"])
 def test_realised_rewards(name: str, tmp_path: Path) -> None:
     """Rewards that come when tasks end, epochs later, train as well; an episode's unfinished tasks are left out."""
     loaded = small.scenario("decisions.reward.kind=realised", "decisions.period_s=0.05", "tasks.arrivals.rate_per_s=20")
-    path = small.quick_train(loaded, small.spec(name), tmp_path, episodes=2, epochs=10)
+    state = weights(small.quick_train(loaded, small.spec(name), tmp_path, episodes=2, epochs=10))
     if name == "ddpg":
-        assert 0 < len(weights(path)["replay/rewards"]) < 3 * 2 * 10 * 4
+        assert 0 < len(state["replay/rewards"]) < 3 * 2 * 10 * 4
+    learnt = {"q-learning": "visits", "maddpg": "replay/critics-optimizer/0/step"}.get(name, "updates")
+    assert np.sum(state[learnt]) > 0
+
+
+def test_the_end_of_a_run_outranks_that_of_an_episode() -> None:
+    """Where both fall on the same epoch nothing follows, for every kind of learner."""
+    loop = Loop(small.scenario("duration_s=3.5"), episode_epochs=3)
+    task = Task(loop.columns, loop.knobs, Features.fit(np.zeros((2, len(loop.columns))), 0), 0.9)
+
+    def stay(round_: Round, seen: np.ndarray) -> tuple[np.ndarray, Action]:
+        values = np.zeros((len(seen), task.values))
+        return values, task.action(values, round_.observation)
+
+    played = list(turns(loop, 1, lambda round_: round_.features, stay, Tally()))
+    assert len(played) == 3
+    assert [turn.following is None for turn in played] == [False, False, True]
+    assert [bool(turn.transitions.terminal.any()) for turn in played] == [False, False, True]
+
+
+def test_a_lost_curve(tmp_path: Path) -> None:
+    """A checkpoint whose curve is gone or too short is refused in one line that says so."""
+    loaded, agent = small.scenario(), small.spec("ddpg")
+    small.quick_train(loaded, agent, tmp_path, episodes=2)
+    curve = tmp_path / "curve.csv"
+    lines = curve.read_text().splitlines(keepends=True)
+    curve.write_text("".join(lines[:2]))
+    for _ in range(2):
+        with pytest.raises(InputError, match="has lost episodes"):
+            small.quick_train(loaded, agent, tmp_path, episodes=3)
+        curve.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Weights and optimiser states of a Stable-Baselines3 algorithm as plain arrays, and back."""
+"""Weights and optimiser states of PyTorch as plain arrays, and back."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -41,32 +41,26 @@ def restore_module(prefix: str, module: nn.Module, state: State) -> None:
     module.load_state_dict({name: _tensor(kept[name]) for name in wanted})
 
 
-def optimizer_state(prefix: str, optimizer: torch.optim.Optimizer) -> State:
-    """Moments and step counts of each parameter; learning rates come from the settings."""
+def optimizers_state(optimizers: Mapping[str, torch.optim.Optimizer]) -> State:
+    """Moments and step counts of each parameter of each optimiser; learning rates come from the settings."""
     return {
         f"replay/{prefix}/{number}/{name}": np.asarray(value.detach().numpy()).copy()
+        for prefix, optimizer in optimizers.items()
         for number, moments in optimizer.state_dict()["state"].items()
         for name, value in moments.items()
     }
 
 
-def restore_optimizer(prefix: str, optimizer: torch.optim.Optimizer, state: State) -> None:
+def restore_optimizers(optimizers: Mapping[str, torch.optim.Optimizer], state: State) -> None:
     """Set the moments; an optimiser that had not stepped stays fresh."""
-    moments: dict[int, dict[str, torch.Tensor]] = {}
-    for name, value in state.items():
-        if name.startswith(f"replay/{prefix}/"):
-            number, part = name.removeprefix(f"replay/{prefix}/").split("/")
-            moments.setdefault(int(number), {})[part] = _tensor(value)
-    fresh = optimizer.state_dict()
-    optimizer.load_state_dict({"state": moments, "param_groups": fresh["param_groups"]})
-
-
-def optimizers_state(optimizers: Mapping[str, torch.optim.Optimizer]) -> State:
-    """Of several, by name."""
-    state: State = {}
-    for name, optimizer in optimizers.items():
-        state.update(optimizer_state(name, optimizer))
-    return state
+    for prefix, optimizer in optimizers.items():
+        moments: dict[int, dict[str, torch.Tensor]] = {}
+        for name, value in state.items():
+            if name.startswith(f"replay/{prefix}/"):
+                number, part = name.removeprefix(f"replay/{prefix}/").split("/")
+                moments.setdefault(int(number), {})[part] = _tensor(value)
+        fresh = optimizer.state_dict()
+        optimizer.load_state_dict({"state": moments, "param_groups": fresh["param_groups"]})
 
 
 def _tensor(value: object) -> torch.Tensor:
