@@ -10,7 +10,6 @@ import typer
 
 from cosim import console
 from cosim.commands.arguments import Json, Overrides, ScenarioName
-from cosim.commands.interrupt import asked_to_stop
 
 if TYPE_CHECKING:
     from cosim.experiments.contenders import Contender
@@ -75,7 +74,8 @@ def compare(
     seeds: Seeds = 10,
     first_seed: FirstSeed = 1,
     metric: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="A figure of compare.csv, without its unit; repeat it.")
+        list[str] | None,
+        typer.Option(metavar="NAME", help="A figure of compare.csv, without its unit; repeat it. By default four."),
     ] = None,
     overrides: Overrides = None,
     other_map: OtherMap = None,
@@ -137,8 +137,8 @@ def _runs(
     jobs: int | None,
 ) -> "tuple[tuple[Contender, ...], list[Measured]]":
     """Plan, run what is missing, measure."""
-    from cosim.commands.watching import watching
-    from cosim.errors import InputError, RunError
+    from cosim.commands.watching import interruptible, watching
+    from cosim.errors import InputError
     from cosim.experiments.contenders import contenders
     from cosim.experiments.jobs import cores
     from cosim.experiments.runs import claim, disclaim, map_overrides, plan, run_all
@@ -149,16 +149,13 @@ def _runs(
     folder = scratch if out is None else out
     planned = plan(scenario, [*moved, *(overrides or [])], against, range(first_seed, first_seed + seeds), folder)
     there = claim(folder, planned, against)
-    try:
-        return against, run_all(planned, there, jobs or cores(), watching)
-    except InputError:
-        disclaim(folder)
-        raise
-    except (Exception, KeyboardInterrupt) as error:
-        if not isinstance(error, KeyboardInterrupt) and not asked_to_stop():
+    kept = f"finished runs are kept in {folder}; run the same command again to go on"
+    with interruptible("nothing is kept without --out" if out is None else kept):
+        try:
+            return against, run_all(planned, there, jobs or cores(), watching)
+        except InputError:
+            disclaim(folder)
             raise
-        kept = "nothing is kept without --out" if out is None else f"finished runs are kept in {folder}"
-        raise RunError(f"interrupted; {kept}; run the same command again to go on") from None
 
 
 def _seeds(count: int, first: int) -> str:

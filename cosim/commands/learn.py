@@ -8,7 +8,6 @@ import typer
 from cosim import console
 from cosim.commands.arguments import Json, Overrides, ScenarioName
 from cosim.commands.experiments import FirstSeed, Jobs, Seeds, told
-from cosim.commands.interrupt import asked_to_stop
 
 TRAIN = (
     "cosim train s1_semantic_iov --agent q-ddpg --seeds 10 --out runs/s1",
@@ -47,8 +46,12 @@ def train(
     seeds: Seeds = 10,
     first_seed: FirstSeed = 1,
     episodes: Annotated[int, typer.Option(min=1, max=10_000_000, metavar="N", help="Of each seed.")] = 500,
-    epochs: Annotated[int, typer.Option(min=1, max=10_000_000, metavar="N", help="Decisions of an episode.")] = 20,
-    options: Annotated[list[str] | None, typer.Option("--option", metavar="KEY=VALUE", help="Of the agent.")] = None,
+    epochs: Annotated[
+        int, typer.Option(min=1, max=10_000_000, metavar="N", help="Decision epochs of an episode.")
+    ] = 20,
+    options: Annotated[
+        list[str] | None, typer.Option("--option", metavar="KEY=VALUE", help="As lr=1e-3; see --settings.")
+    ] = None,
     overrides: Overrides = None,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Under runs/ by default.")] = None,
     checkpoint_every: Annotated[int, typer.Option(min=1, metavar="N", help="Episodes between checkpoints.")] = 10,
@@ -67,8 +70,7 @@ def train(
     Each seed has a folder DIR/AGENT/seedK with its checkpoint, curve.csv and TensorBoard events. The same command goes
     on where it was stopped, and trains on if it asks for more episodes; the folder DIR/AGENT is a policy.
     """
-    from cosim.commands.watching import watching
-    from cosim.errors import RunError
+    from cosim.commands.watching import interruptible, watching
     from cosim.experiments import training
     from cosim.experiments.contenders import need_learning
     from cosim.experiments.jobs import cores
@@ -79,23 +81,16 @@ def train(
     folder = out or Path("runs") / f"train-{loaded.run_id}"
     chosen, numbers = _options(options or []), range(first_seed, first_seed + seeds)
     planned = training.trainings(loaded, agent, chosen, numbers, episodes, epochs, checkpoint_every, folder)
-    try:
+    with interruptible(f"what is trained so far is kept in {folder / agent}; run the same command again to go on"):
         trained = training.train_all(planned, jobs or cores(), watching)
-    except (Exception, KeyboardInterrupt) as error:
-        if not isinstance(error, KeyboardInterrupt) and not asked_to_stop():
-            raise
-        told_so = (
-            f"interrupted; what is trained so far is kept in {folder / agent}; run the same command again to go on"
-        )
-        raise RunError(told_so) from None
     curves = training.read_curves(planned)
-    final = training.final(curves, epochs)
+    final = training.final(curves)
     picture = folder / agent / "curves.png"
     training.draw(picture, planned, curves)
     if json:
         console.say_json({"folder": folder / agent, "trained": trained, "picture": picture, "final": final})
         return
-    last = min(training.LAST, curves["reward"].shape[1])
+    last = min(training.LAST, episodes)
     skipped = seeds - trained
     before = f", {skipped} of them trained before" if skipped else ""
     console.say(

@@ -1,21 +1,14 @@
 """`cosim paper`: a paper's experiment, trained, measured, drawn, and its claims beside our numbers."""
 
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from cosim import console
 from cosim.commands.arguments import Json
 from cosim.commands.experiments import Jobs, told
-from cosim.commands.interrupt import asked_to_stop
-
-if TYPE_CHECKING:
-    from cosim.experiments.jobs import Job, Watch
 
 PAPER = (
     "cosim paper S1 --quick",
@@ -26,13 +19,15 @@ PAPER = (
 
 def paper(
     name: Annotated[str, typer.Argument(metavar="PAPER", help="S1.")],
-    figure: Annotated[int | None, typer.Option(metavar="N", help="Only this figure; all by default.")] = None,
+    figure: Annotated[
+        int | None, typer.Option(metavar="N", help="Only this figure, 3 to 9; all and two tables by default.")
+    ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="A small version, under two minutes on 2 cores.")] = False,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Results; results/papers/s1, or s1-quick, by default.")
     ] = None,
     work: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Trainings; runs/papers/s1, or s1-quick, by default.")
+        Path | None, typer.Option(metavar="DIR", help="Finished pieces; runs/papers/s1, or s1-quick, by default.")
     ] = None,
     seeds: Annotated[int | None, typer.Option(min=1, max=1000, metavar="N", help="10, or 2 if quick.")] = None,
     jobs: Jobs = None,
@@ -43,7 +38,8 @@ def paper(
     The work is cut into pieces; a finished one is never done again, so that the same command goes on where it was
     stopped. Results of a quick run are marked QUICK and go to a folder of their own.
     """
-    from cosim.errors import InputError, RunError
+    from cosim.commands.watching import interruptible, watching_for_hours
+    from cosim.errors import InputError
     from cosim.experiments.contenders import need_learning
     from cosim.experiments.jobs import cores
 
@@ -57,16 +53,10 @@ def paper(
     size = size if seeds is None else replace(size, seeds=seeds)
     folder = "s1-quick" if quick else "s1"
     results, store = out or Path("results/papers") / folder, work or Path("runs/papers") / folder
-    try:
-        done = conduct(figure, size, results, store, jobs or cores(), _watching)
-    except (Exception, KeyboardInterrupt) as error:
-        if not isinstance(error, KeyboardInterrupt) and not asked_to_stop():
-            raise
-        raise RunError(
-            f"interrupted; what is finished is kept in {store}; run the same command again to go on"
-        ) from None
+    with interruptible(f"what is finished is kept in {store}; run the same command again to go on"):
+        done = conduct(figure, size, results, store, jobs or cores(), watching_for_hours)
     if json:
-        claims = [{**_plain(claim), "holds": claim.holds} for claim in done.claims]
+        claims = [{**asdict(claim), "holds": claim.holds} for claim in done.claims]
         console.say_json({"paper": "S1", "run": size.run, "files": done.files, "claims": claims})
         return
     console.say(
@@ -85,33 +75,3 @@ def paper(
     ]
     console.say_table(rows, ("figure", "claim", "setting", "measure", "value", "low", "high", "holds"))
     console.say(f"\nlow, high: 95 % bootstrap interval over seeds\nresults  {results}")
-
-
-def _plain(claim: Any) -> dict[str, Any]:
-    from dataclasses import asdict
-
-    return asdict(claim)
-
-
-@contextmanager
-def _watching(pieces: "Sequence[Job[Any]]") -> "Iterator[Watch]":
-    """Bars on a terminal, a line for each finished piece in a pipe."""
-    from cosim.commands.watching import watching
-    from cosim.experiments.jobs import Watch
-
-    class Lines(Watch):
-        """Counts."""
-
-        def __init__(self) -> None:
-            self._done = 0
-
-        def ended(self, job: int) -> None:
-            """Says which."""
-            self._done += 1
-            console.warn(f"{self._done}/{len(pieces)} {pieces[job].label}")
-
-    if sys.stderr.isatty():
-        with watching(pieces) as bars:
-            yield bars
-    else:
-        yield Lines()

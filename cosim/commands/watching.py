@@ -1,10 +1,13 @@
-"""Bars for jobs that go on side by side, one for all and one for each; nothing where stderr is no terminal."""
+"""How jobs that go on side by side are shown, and what is said when they are interrupted."""
 
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from cosim import console
+from cosim.commands.interrupt import asked_to_stop
+from cosim.errors import RunError
 from cosim.experiments.jobs import Job, Watch
 
 
@@ -35,7 +38,7 @@ class _Bars(Watch):
 
 @contextmanager
 def watching(jobs: Sequence[Job[Any]]) -> Iterator[Watch]:
-    """Bars on stderr."""
+    """Bars on stderr, one for all and one for each that runs; nothing where stderr is no terminal."""
     if not jobs or not sys.stderr.isatty():
         yield Watch()
         return
@@ -45,3 +48,42 @@ def watching(jobs: Sequence[Job[Any]]) -> Iterator[Watch]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
         yield _Bars(shown, jobs)
+
+
+class _Lines(Watch):
+    def __init__(self, jobs: Sequence[Job[Any]]) -> None:
+        self._jobs = jobs
+        self._done = 0
+
+    def ended(self, job: int) -> None:
+        """Which, and how many of all."""
+        self._done += 1
+        console.warn(f"{self._done}/{len(self._jobs)} {self._jobs[job].label}")
+
+
+@contextmanager
+def watching_for_hours(jobs: Sequence[Job[Any]]) -> Iterator[Watch]:
+    """Bars on a terminal, a line for each finished job where stderr is none."""
+    if sys.stderr.isatty():
+        with watching(jobs) as bars:
+            yield bars
+    else:
+        yield _Lines(jobs)
+
+
+@contextmanager
+def interruptible(kept: str) -> Iterator[None]:
+    """Ctrl-C or SIGTERM, or the error that a library makes out of one, ends what is inside with one line.
+
+    Args:
+        kept: what of the work is kept, and how to go on.
+
+    Raises:
+        RunError: interrupted.
+    """
+    try:
+        yield
+    except (Exception, KeyboardInterrupt) as error:
+        if isinstance(error, KeyboardInterrupt) or asked_to_stop():
+            raise RunError(f"interrupted; {kept}") from None
+        raise

@@ -42,7 +42,7 @@ def standings(measured: Sequence[Measured], metrics: Sequence[str]) -> list[Stan
 
     Args:
         measured: the runs, the first policy's among them on every seed.
-        metrics: names of `cosim trace summary --all`, and those of `METRICS`.
+        metrics: some of `metric_names`.
 
     Raises:
         InputError: no such figure.

@@ -10,8 +10,7 @@ from typing import Final
 
 from cosim.errors import InputError
 
-CHECKPOINT: Final = "checkpoint.ckpt"
-_LEARNING: Final = ("torch", "stable_baselines3", "gymnasium", "pennylane")
+_LEARNING: Final = ("torch", "stable_baselines3", "gymnasium", "pennylane", "tensorboard")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +28,19 @@ class Contender:
         """Who plays the run of that place in the order of seeds."""
         return self.policies[run % len(self.policies)]
 
-    def contents(self) -> dict[str, str]:
-        """SHA-256 of each file that decides; a name of the registry has none."""
-        files = {policy: Path(policy.rpartition(":")[0] if ".py:" in policy else policy) for policy in self.policies}
-        return {
-            policy: hashlib.sha256(file.read_bytes()).hexdigest() for policy, file in files.items() if file.is_file()
-        }
+    def contents(self, folder: Path) -> dict[str, str]:
+        """SHA-256 of each file that decides; a name of the registry has none.
+
+        Args:
+            folder: of the scenario, where policies are looked for before the working directory.
+        """
+        found = {}
+        for policy in self.policies:
+            name = policy.rpartition(":")[0] if ".py:" in policy else policy
+            file = next((path for path in (folder / name, Path(name)) if path.is_file()), None)
+            if file is not None:
+                found[policy] = hashlib.sha256(file.read_bytes()).hexdigest()
+        return found
 
 
 def contenders(words: Sequence[str]) -> tuple[Contender, ...]:
@@ -44,11 +50,14 @@ def contenders(words: Sequence[str]) -> tuple[Contender, ...]:
     fewer agents than runs an agent plays several, which makes the interval too narrow for a statement on training.
 
     Raises:
-        InputError: twice the same, a folder without a trained agent, or a checkpoint without the learning libraries.
+        InputError: an empty name, twice the same, a folder without a trained agent, or a checkpoint without the
+            learning libraries.
     """
+    if not all(words):
+        raise InputError(f"policies '{','.join(words)}': an empty name; name each policy once")
     doubled = sorted({word for word in words if words.count(word) > 1})
-    if doubled or not all(words):
-        raise InputError(f"--policies: {doubled[0] if doubled else 'an empty name'} is given twice; name each once")
+    if doubled:
+        raise InputError(f"--policies: {doubled[0]} is given twice; name each once")
     found: list[Contender] = []
     for word in words:
         policies = _policies(word)
@@ -88,6 +97,8 @@ def _policies(word: str) -> tuple[str, ...]:
 
 def _trained(folder: Path) -> tuple[str, ...]:
     """The checkpoints of a training: of the folder itself, or of its seeds in the order of their numbers."""
+    from agents.train import CHECKPOINT  # noqa: PLC0415 - imports torch
+
     if (folder / CHECKPOINT).is_file():
         return (str(folder / CHECKPOINT),)
     seeds = sorted(folder.glob(f"seed*/{CHECKPOINT}"), key=lambda path: (_number(path.parent.name), path))

@@ -11,26 +11,18 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from cosim.errors import InputError
 from cosim.experiments.compare import Standing
 from cosim.experiments.statistics import Curve
+from cosim.report.look import LOOK, save
 from cosim.trace.statistics import Estimate
 
 COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D31")
 """Okabe and Ito's palette without its yellow, told apart with any colour vision."""
 MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X", "<")
-_LOOK: Final[dict[Any, Any]] = {
-    "figure.constrained_layout.use": True,
+GRIDDED: Final[dict[Any, Any]] = {
+    **LOOK,
     "font.size": 8.5,
-    "axes.titlesize": 9,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.axisbelow": True,
-    "axes.linewidth": 0.7,
     "axes.grid": True,
-    "axes.grid.axis": "x",
     "grid.color": "0.9",
     "legend.frameon": False,
 }
@@ -58,7 +50,7 @@ def draw_standings(path: Path, title: str, found: Sequence[Standing]) -> None:
     """
     metrics = list(dict.fromkeys(one.metric for one in found))
     policies = list(dict.fromkeys(one.policy for one in found))
-    with rc_context(_LOOK):
+    with rc_context({**GRIDDED, "axes.grid.axis": "x"}):
         height = 1.5 + 0.3 * len(policies)
         rows = 2 if len(policies) > 1 else 1
         figure = Figure(figsize=(max(6.0, 3.1 * len(metrics) + 1.0), rows * height))
@@ -80,7 +72,7 @@ def draw_standings(path: Path, title: str, found: Sequence[Standing]) -> None:
         against = f"; differences to {policies[0]}" if rows > 1 else ""
         told = f"interquartile means over {seeds} seed{'s' * (seeds > 1)}, {intervals}{against}"
         figure.supxlabel(told, fontsize=8)
-        _save(figure, path)
+        save(figure, path)
 
 
 def _dots(axes: Axes, names: Sequence[str], estimates: Sequence[Estimate], policies: Sequence[str]) -> None:
@@ -102,43 +94,32 @@ def _dots(axes: Axes, names: Sequence[str], estimates: Sequence[Estimate], polic
         axes.set_xlabel(f"{prefix}{unit}")
 
 
-def draw_curves(path: Path, title: str, said: str, curves: Mapping[str, Mapping[str, Curve]]) -> None:
-    """A panel for each quantity, a line with its band for each learner.
+def draw_curves(path: Path, title: str, said: str, curves: Mapping[str, Curve]) -> None:
+    """A panel for each quantity with its line and band.
 
     Args:
         path: of the picture.
         title: above it.
         said: below it: what lines and bands are.
-        curves: by quantity, then by learner; all over episodes from 1 on.
+        curves: by quantity, all over episodes from 1 on.
 
     Raises:
         InputError: the picture cannot be written.
     """
-    with rc_context({**_LOOK, "axes.grid.axis": "both"}):
+    with rc_context(GRIDDED):
         figure = Figure(figsize=(3.6 * len(curves) + 0.6, 3.3))
         FigureCanvasAgg(figure)
         panels = figure.subplots(1, len(curves), squeeze=False)[0]
-        for axes, (quantity, learners) in zip(panels, curves.items(), strict=True):
-            for turn, (name, one) in enumerate(learners.items()):
-                episode = np.arange(1, len(one.value) + 1)
-                colour = COLOURS[turn % len(COLOURS)]
-                axes.fill_between(episode, one.low, one.high, color=colour, alpha=0.2, linewidth=0)
-                axes.plot(episode, one.value, color=colour, linewidth=1.4, label=name)
-            axes.set(title=_WORDS.get(quantity, quantity), xlabel="episode")
+        for axes, (quantity, one) in zip(panels, curves.items(), strict=True):
+            episode = np.arange(1, len(one.value) + 1)
+            axes.fill_between(episode, one.low, one.high, color=COLOURS[0], alpha=0.2, linewidth=0)
+            axes.plot(episode, one.value, color=COLOURS[0], linewidth=1.4)
+            axes.set(title=_WORDS[quantity], xlabel="episode")
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-            lines = np.concatenate([one.value for one in learners.values()])
-            if lines.min() > 0.0 and lines.max() > _WIDE * lines.min():
+            if one.value.min() > 0.0 and one.value.max() > _WIDE * one.value.min():
                 axes.set_yscale("log")
             else:
                 axes.ticklabel_format(axis="y", style="sci", scilimits=(-3, 4), useMathText=True)
-        panels[0].legend()
         figure.suptitle(title, fontsize=11, fontweight="bold")
         figure.supxlabel(said, fontsize=8)
-        _save(figure, path)
-
-
-def _save(figure: Figure, path: Path) -> None:
-    try:
-        figure.savefig(path, dpi=150)
-    except OSError as error:
-        raise InputError(f"{path}: the picture cannot be written ({error.strerror}); make room") from error
+        save(figure, path)

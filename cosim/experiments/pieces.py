@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
 
 from cosim.errors import InputError
+from cosim.experiments.folders import make_folder
 from cosim.experiments.jobs import Job, Tell, Watching, work
 from cosim.trace.durable import write_durably
 from cosim.trace.provenance import versions
@@ -77,7 +78,7 @@ def find_done(store: Path, piece: Piece) -> Done | None:
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))
         return Done(dict(stored["result"]), float(stored["cpu_s"]), float(stored["wall_s"]))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, TypeError, KeyError):
         raise InputError(f"{path}: is broken; remove its folder and run the command again") from None
@@ -100,10 +101,7 @@ def carry_out(store: Path, pieces: Sequence[Piece], processes: int, watching: Wa
 def _carry_out_one(argument: tuple[Path, Piece], tell: Tell) -> None:
     store, piece = argument
     folder = piece_folder(store, piece)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{folder}: cannot be made: {str(error.strerror).lower()}; give another --work") from None
+    make_folder(folder, "--work")
     begun_s, cpu_s = time.perf_counter(), time.process_time()
     result = piece.carry_out(store, tell)
     told = {

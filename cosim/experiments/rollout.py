@@ -11,12 +11,13 @@ from cosim.scenario.load import Loaded
 from cosim.simulation import Simulation
 from cosim.trace.schema import TaskEnded
 from cosim.trace.writer import NullWriter
-from cosim.types import FloatArray, Status, Tier
+from cosim.types import FloatArray, Tier
 
 P = ParamSpec("P")
 
 _COLUMNS: Final = tuple(field.name for field in fields(TaskEnded))
-_NEEDED: Final = ("time_s", "status", "tier", "decided_s", "transmit_j", "vehicle_cpu_j")
+NEEDED: Final = ("time_s", "tier", "decided_s", "transmit_j", "vehicle_cpu_j")
+"""Columns of `TaskEnded` that `totals` sums up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +26,8 @@ class Totals:
 
     L runs from the decision to the task's end: S1 eq 12-14 do not count the wait for the slot, while `cost_mean` of a
     trace counts from the release. E is what vehicles spent (eq 15-17): radio and their own processors. A task that was
-    lost or is in flight counts with the time and the energy until then, so that losing tasks is not free of cost; the
-    counts by status say how many they are. An epoch at the very end of the run, which leaves its tasks no time, is
-    left out.
+    lost or is in flight counts with the time and the energy until then, so that losing tasks is not free of cost. An
+    epoch at the very end of the run, which leaves its tasks no time, is left out.
     """
 
     epochs: int
@@ -41,8 +41,6 @@ class Totals:
     """Sum of L."""
     energy_j: float
     """Sum of E."""
-    statuses: Mapping[Status, int]
-    """How the decided tasks ended."""
     undecided: int
     """Tasks that ended before they were decided, and those decided at the very end; in no other sum."""
 
@@ -50,11 +48,6 @@ class Totals:
     def cost_per_epoch(self) -> float:
         """S1 eq 18: the sum over the tasks of an epoch, on average over epochs with tasks."""
         return _ratio(self.cost, self.epochs)
-
-    @property
-    def cost_per_task(self) -> float:
-        """Mean of w1 L + (1 - w1) E."""
-        return _ratio(self.cost, self.tasks)
 
     @property
     def latency_mean_s(self) -> float:
@@ -94,25 +87,23 @@ class EndedRows(NullWriter):
         return {
             name: np.array([row[place] for row in self.rows], dtype=np.float64)
             for place, name in enumerate(_COLUMNS)
-            if name in _NEEDED
+            if name in NEEDED
         }
 
 
-def rollout(loaded: Loaded, policy: Policy, seed: int | None = None, duration_s: float | None = None) -> Totals:
+def rollout(loaded: Loaded, policy: Policy, seed: int | None = None) -> Totals:
     """Run a scenario under a policy in this process, without a run folder.
 
     Args:
         loaded: the scenario; its own policy is not asked.
         policy: decides; it must fit the scenario's options.
         seed: instead of the scenario's.
-        duration_s: instead of the scenario's.
 
     Raises:
         InputError: the scenario names something that is not there.
         RunError: the traffic source broke.
     """
-    changes = {"seed": seed, "duration_s": duration_s}
-    scenario = loaded.scenario.model_copy(update={key: value for key, value in changes.items() if value is not None})
+    scenario = loaded.scenario if seed is None else loaded.scenario.model_copy(update={"seed": seed})
     ended = EndedRows()
     simulation = Simulation(scenario, ended, loaded.folder)
     try:
@@ -126,7 +117,7 @@ def totals(ended: Mapping[str, FloatArray], latency_weight: float, end_s: float)
     """Sums over `TaskEnded` rows, of a roll-out or of a stored trace.
 
     Args:
-        ended: columns time_s, status, tier, decided_s, transmit_j and vehicle_cpu_j, (N,) each.
+        ended: the columns NEEDED, (N,) each.
         latency_weight: w1.
         end_s: of the run.
     """
@@ -141,7 +132,6 @@ def totals(ended: Mapping[str, FloatArray], latency_weight: float, end_s: float)
         cost=latency_weight * latency_s + (1.0 - latency_weight) * energy_j,
         latency_s=latency_s,
         energy_j=energy_j,
-        statuses={status: int((kept["status"] == status).sum()) for status in Status},
         undecided=int((~decided).sum()),
     )
 

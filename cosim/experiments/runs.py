@@ -13,8 +13,9 @@ import numpy as np
 from agents.registry import make_policy
 from cosim.errors import InputError, RunError
 from cosim.experiments.contenders import Contender
+from cosim.experiments.folders import make_folder
 from cosim.experiments.jobs import Job, Tell, Watching, work
-from cosim.experiments.rollout import totals
+from cosim.experiments.rollout import NEEDED, totals
 from cosim.mobility.catalog import resolve_map
 from cosim.rng import stream
 from cosim.runner import simulate
@@ -23,6 +24,7 @@ from cosim.trace.durable import write_durably
 from cosim.trace.metrics import kpis
 from cosim.trace.provenance import read_provenance
 from cosim.trace.reader import Trace
+from cosim.trace.statistics import Estimate
 
 SETTINGS: Final = "compare.json"
 _SAME: Final = ("task_released", "vehicle_entered", "vehicle_left")
@@ -109,15 +111,15 @@ def claim(out: Path, planned: Sequence[Planned], against: Sequence[Contender]) -
     """Make `out` ours, or see that it is: which of the runs are there already.
 
     Raises:
-        InputError: it holds something else, or a policy's file has changed since its runs.
+        InputError: it holds something else, a policy's file has changed since its runs, or it cannot be made.
     """
-    said = {one.label: {"policy": one.said, "files": one.contents()} for one in against}
+    said = {one.label: {"policy": one.said, "files": one.contents(planned[0].loaded.folder)} for one in against}
     before = _settings(out)
     for label, stored in before.items():
         if label in said and stored != said[label]:
             raise InputError(f"{out}: {label} was another policy, or its file has changed since; give another --out")
     there = [_is_there(run) for run in planned]
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out, "--out")
     text = json.dumps({**before, **said}, indent=1, sort_keys=True)
     write_durably(out / SETTINGS, lambda sink: sink.write(text.encode()))
     return there
@@ -196,9 +198,7 @@ def measure(run: Planned) -> Measured:
     with Trace.open(run.folder) as trace:
         estimates = kpis(trace)
         digests = trace.manifest.digests
-        ended = trace.sql(
-            "SELECT time_s, status, tier, decided_s, transmit_j, vehicle_cpu_j FROM task_ended ORDER BY seq"
-        )
+        ended = trace.sql(f"SELECT {', '.join(NEEDED)} FROM task_ended ORDER BY seq")  # noqa: S608 - our own names
         decisions = trace.scenario.decisions
         summed = totals(
             {str(name): values.to_numpy(np.float64) for name, values in ended.items()},
@@ -206,10 +206,11 @@ def measure(run: Planned) -> Measured:
             trace.complete_to_s,
         )
         digest = trace.provenance.digest
-    own = {
-        "epoch_cost": (summed.cost_per_epoch, ""),
-        "decided_latency_mean": (summed.latency_mean_s, "s"),
-        "offloaded_ratio": (summed.offloaded_ratio, ""),
+    figures = {
+        "epoch_cost": Estimate(summed.cost_per_epoch),
+        "decided_latency_mean": Estimate(summed.latency_mean_s, unit="s"),
+        "offloaded_ratio": Estimate(summed.offloaded_ratio),
+        **estimates,
     }
     return Measured(
         run.label,
@@ -217,8 +218,8 @@ def measure(run: Planned) -> Measured:
         run.seed,
         digest,
         tuple(digests[kind] for kind in _SAME),
-        {**{name: value for name, (value, _) in own.items()}, **{name: one.value for name, one in estimates.items()}},
-        {**{name: unit for name, (_, unit) in own.items()}, **{name: one.unit for name, one in estimates.items()}},
+        {name: one.value for name, one in figures.items()},
+        {name: one.unit for name, one in figures.items()},
     )
 
 

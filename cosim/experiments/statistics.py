@@ -1,8 +1,9 @@
 """What a few repetitions say of a learner or a policy: interquartile means with bootstrap intervals.
 
 After Agarwal et al., "Deep reinforcement learning at the edge of the statistical precipice", NeurIPS 2021: with few and
-skewed repetitions the mean of the middle half is steadier than the mean, and intervals come from resampling within each
-stratum (a task, a scenario, a point of a sweep), not over them.
+skewed repetitions the mean of the middle half is steadier than the mean, and intervals come from resampling within the
+strata (scenarios, points of a sweep), not over them. Their repetitions are independent from stratum to stratum; here one
+agent, or one seed of arrivals, has a score in each, so that repetitions are resampled as a whole.
 """
 
 from dataclasses import dataclass
@@ -42,11 +43,12 @@ def interval(
     resamples: int = RESAMPLES,
     unit: str = "",
 ) -> Estimate:
-    """Interquartile mean of all scores with the percentile interval of a stratified bootstrap.
+    """Interquartile mean of all scores with the percentile interval of a bootstrap over repetitions.
 
-    Every resample draws, within each stratum, as many repetitions as there are, with replacement; strata are kept.
-    The percentile interval of 10 repetitions in a single stratum holds the truth in about 90 % of cases instead of
-    95 % (tests/experiments), as it does in the paper above; with 20 strata it is close to 95 %.
+    Every resample draws as many repetitions as there are, with replacement, each with its scores in all strata. A
+    percentile interval of few repetitions is a little too narrow: of normal scores, 95 % intervals held the truth in
+    92 % of 3,000 cases with 10 repetitions, in 93 % where each had scores in seven strata that differ little, in 91 %
+    in 20 independent strata, and in 89 % with 5 repetitions.
 
     Args:
         scores: (R,) or (R, S), R repetitions in each of S strata.
@@ -63,11 +65,10 @@ def interval(
     value = interquartile_mean(table)
     if len(table) < 2 or not np.isfinite(table).all():
         return Estimate(value, unit=unit)
-    strata = np.arange(table.shape[1])
     blocks = []
     for size in _blocks(resamples, table.size):
-        drawn = rng.integers(0, len(table), size=(size, *table.shape))
-        blocks.append(trim_mean(table[drawn, strata].reshape(size, -1), _QUARTER, axis=1))
+        drawn = rng.integers(0, len(table), size=(size, len(table)))
+        blocks.append(trim_mean(table[drawn].reshape(size, -1), _QUARTER, axis=1))
     low, high = _percentiles(np.concatenate(blocks), confidence)
     return Estimate(value, float(low), float(high), unit)
 
@@ -82,8 +83,7 @@ def paired_difference(
 ) -> Estimate:
     """Interquartile mean of score minus reference over pairs with the same arrivals and traffic, with its interval.
 
-    What a seed does to both cancels, so that the interval is that of the policies' difference. Pairs are resampled as
-    a whole, within their strata.
+    What a seed does to both cancels, so that the interval is that of the policies' difference.
 
     Args:
         scores: (R,) or (R, S).

@@ -2,7 +2,9 @@
 
 import csv
 import json
-from collections.abc import Mapping, Sequence
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -10,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from cosim.errors import InputError
+from cosim.experiments.folders import make_folder
 from cosim.experiments.jobs import Job, Tell, Watching, work
 from cosim.experiments.statistics import curve, interval, smoothed
 from cosim.rng import stream
@@ -23,10 +26,8 @@ if TYPE_CHECKING:
     from agents.learners.learner import AgentSpec, EpisodeLog
 
 SETTINGS: Final = "training.json"
-CURVE: Final = "curve.csv"
 LAST: Final = 50
 """Episodes at the end that a table sums up."""
-_COLUMNS: Final = ("reward", "cost", "latency_s", "energy_j", "tasks", "offloaded")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,13 @@ class Training:
     """Decision epochs of an episode."""
     folder: Path
     checkpoint_every: int
+
+    @property
+    def has_checkpoint(self) -> bool:
+        """It can be gone on with."""
+        from agents.train import CHECKPOINT  # noqa: PLC0415 - imports torch
+
+        return (self.folder / CHECKPOINT).is_file()
 
     def settings(self) -> dict[str, Any]:
         """What a training of the same folder must agree in, as JSON."""
@@ -130,7 +138,7 @@ def is_done(training: Training) -> bool:
             raise InputError(f"{path}: {name} was {before[name]}, now {value}; give another --out")
     if done > training.episodes:
         raise InputError(f"{folder}: was trained for {done} episodes; ask for as many, or give another --out")
-    return done == training.episodes
+    return done == training.episodes and training.has_checkpoint
 
 
 def _is_free(folder: Path) -> bool:
@@ -145,14 +153,30 @@ def train_all(planned: Sequence[Training], processes: int, watching: Watching) -
     """Train what is not done yet; how many seeds that were.
 
     Raises:
-        InputError: the agent does not fit the scenario.
+        InputError: the agent does not fit the scenario, or a folder cannot be made; trainings that never came to a
+            checkpoint leave nothing.
         RunError: a training broke; its last checkpoint is kept.
     """
     missing = [one for one in planned if not is_done(one)]
     jobs = [Job(f"{one.agent} seed {one.seed}", one, one.episodes) for one in missing]
-    with watching(jobs) as watch:
-        work(train_one, jobs, processes, watch)
+    try:
+        with watching(jobs) as watch:
+            work(train_one, jobs, processes, watch)
+    except InputError:
+        for one in missing:
+            _withdraw(one)
+        raise
     return len(missing)
+
+
+def _withdraw(training: Training) -> None:
+    """Leave nothing of a training that never came to a checkpoint."""
+    if training.has_checkpoint:
+        return
+    shutil.rmtree(training.folder, ignore_errors=True)
+    with suppress(OSError):  # something else is in it
+        for folder in (training.folder.parent, training.folder.parent.parent):
+            folder.rmdir()
 
 
 def train_one(training: Training, tell: Tell) -> None:
@@ -161,13 +185,8 @@ def train_one(training: Training, tell: Tell) -> None:
     from agents.train import train  # noqa: PLC0415 - imports torch
 
     if _is_free(training.folder):
-        training.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(training.folder, "--out")
         _note(training, 0)
-
-    def told(done: int, _log: "EpisodeLog") -> None:
-        if done % training.checkpoint_every == 0:  # it may stop here, and nothing is lost
-            tell(done)
-
     train(
         training.loaded,
         agent_spec(training.agent, training.options),
@@ -176,9 +195,19 @@ def train_one(training: Training, tell: Tell) -> None:
         training.epochs,
         training.folder,
         training.checkpoint_every,
-        told,
+        at_checkpoints(tell, training.checkpoint_every),
     )
     _note(training, training.episodes)
+
+
+def at_checkpoints(tell: Tell, every: int) -> Callable[[int, "EpisodeLog"], None]:
+    """Progress of `agents.train.train` that is told, and may stop it, only where it has just written a checkpoint."""
+
+    def told(done: int, _: "EpisodeLog") -> None:
+        if done % every == 0:
+            tell(done)
+
+    return told
 
 
 def _note(training: Training, done: int) -> None:
@@ -190,15 +219,17 @@ def _note(training: Training, done: int) -> None:
 
 
 def read_curve(path: Path) -> dict[str, FloatArray]:
-    """The columns of a training's curve.csv, (E,) each: a row for each episode.
+    """The columns of a training's curve.csv but the episode's number, (E,) each: a row for each episode.
 
     Raises:
         InputError: it is missing or broken.
     """
+    from agents.train import COLUMNS  # noqa: PLC0415 - imports torch
+
     try:
         with path.open(newline="", encoding="utf-8") as source:
             rows = list(csv.DictReader(source))
-        return {name: np.array([float(row[name]) for row in rows]) for name in _COLUMNS}
+        return {name: np.array([float(row[name]) for row in rows]) for name in COLUMNS[1:]}
     except (OSError, ValueError, TypeError, KeyError) as error:
         reason = " ".join(str(getattr(error, "strerror", None) or error).split())
         raise InputError(f"{path}: no learning curve ({reason}); train again into another --out") from None
@@ -208,27 +239,32 @@ def read_curves(planned: Sequence[Training]) -> dict[str, FloatArray]:
     """The curves of all seeds, (R, E) each.
 
     Raises:
-        InputError: one is missing or broken.
+        InputError: one is missing, broken or has other episodes than were trained.
     """
-    curves = [read_curve(one.folder / CURVE) for one in planned]
-    length = min(len(one["reward"]) for one in curves)
-    return {name: np.array([one[name][:length] for one in curves]) for name in _COLUMNS}
+    from agents.train import CURVE  # noqa: PLC0415 - imports torch
+
+    curves = []
+    for one in planned:
+        path = one.folder / CURVE
+        curves.append(read_curve(path))
+        rows = len(curves[-1]["reward"])
+        if rows != one.episodes:
+            raise InputError(f"{path}: has {rows} episodes instead of {one.episodes}; train again into another --out")
+    return {name: np.array([one[name] for one in curves]) for name in curves[0]}
 
 
-def final(curves: Mapping[str, FloatArray], epochs: int, last: int = LAST) -> dict[str, Estimate]:
-    """What the last episodes came to: interquartile means over the seeds with their intervals.
+def final(curves: Mapping[str, FloatArray]) -> dict[str, Estimate]:
+    """What the LAST episodes came to: interquartile means over the seeds with their intervals.
 
     Args:
         curves: of `read_curves`.
-        epochs: of an episode.
-        last: episodes.
     """
-    end = {name: values[:, -last:].sum(axis=1) for name, values in curves.items()}  # (R,)
-    episodes = min(last, curves["reward"].shape[1])
+    end = {name: values[:, -LAST:].sum(axis=1) for name, values in curves.items()}  # (R,)
+    episodes = min(LAST, curves["reward"].shape[1])
     with np.errstate(divide="ignore", invalid="ignore"):
         ratios = {
             "reward of an episode": (end["reward"] / episodes, ""),
-            "cost of an epoch": (end["cost"] / (episodes * epochs), ""),
+            "cost of a task": (end["cost"] / end["tasks"], ""),
             "latency of a task": (end["latency_s"] / end["tasks"], "s"),
             "vehicle energy of a task": (end["energy_j"] / end["tasks"], "J"),
             "offloaded": (end["offloaded"] / end["tasks"], ""),
@@ -249,9 +285,6 @@ def draw(path: Path, planned: Sequence[Training], curves: Mapping[str, FloatArra
     agent, episodes = planned[0].agent, curves["reward"].shape[1]
     window = max(1, min(20, episodes // 10))
     rng = stream(0, "bootstrap/curves")
-    drawn = {
-        name: {agent: curve(smoothed(curves[name], window), rng)}
-        for name in ("reward", "cost", "latency_s", "energy_j")
-    }
+    drawn = {name: curve(smoothed(curves[name], window), rng) for name in ("reward", "cost", "latency_s", "energy_j")}
     said = f"interquartile mean over {len(planned)} seeds, pointwise 95 % bootstrap band, mean of {window} episodes"
     draw_curves(path, f"{planned[0].loaded.scenario.name}: {agent}", said, drawn)

@@ -9,10 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from cosim.errors import InputError
 from cosim.report.digits import figures
 from cosim.report.gather import by_cell, by_position, deployed, hexagons, latency_curves, outcomes
 from cosim.report.ground import Ground, ground
+from cosim.report.look import LOOK, save
 from cosim.report.panels import draw_latency, draw_map, draw_outcomes, draw_utilisation
 from cosim.trace.metrics import Kpis, kpis
 from cosim.trace.reader import Trace
@@ -31,17 +31,10 @@ _CAPTION: Final = {
 }
 """Name, factor and unit in the caption; a factor of 0 marks a count, told without an interval."""
 _LOOK: Final[dict[Any, Any]] = {
-    "figure.constrained_layout.use": True,
+    **LOOK,
     "figure.constrained_layout.h_pad": 0.07,
     "figure.constrained_layout.hspace": 0.06,
     "font.size": 8,
-    "axes.titlesize": 9,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.axisbelow": True,
-    "axes.linewidth": 0.7,
     "legend.fontsize": 7.5,
     "xtick.labelsize": 7.5,
     "ytick.labelsize": 7.5,
@@ -67,10 +60,7 @@ def draw_run(run: Path, folder: Path = Path()) -> Path:
     with Trace.open(run) as trace, rc_context(_LOOK):
         figure = _figure(trace, folder)
     path = run / PICTURE
-    try:
-        figure.savefig(path, dpi=150)
-    except OSError as error:
-        raise InputError(f"{path}: the picture cannot be written ({error.strerror}); make room") from error
+    save(figure, path)
     return path
 
 

@@ -1,7 +1,6 @@
 """`cosim compare` and `cosim evaluate`: the same seeds for every policy, kept runs, tables that are the same again."""
 
 import csv
-import json
 import os
 import shutil
 import signal
@@ -9,9 +8,9 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
+from cli_calls import answer, refused
 
 from cosim import cli
 from cosim.trace.provenance import read_provenance
@@ -47,36 +46,14 @@ def table(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(source))
 
 
-def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    """The one line of a command that ends with 2 and prints nothing."""
-    capsys.readouterr()
-    assert cli.status(list(arguments)) == 2
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert said.err.count("\n") == 1
-    return said.err
-
-
-def answer(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
-    """The JSON object that a command prints."""
-    capsys.readouterr()
-    assert cli.status([*arguments, "--json"]) == 0
-    return json.loads(capsys.readouterr().out)
+def comparing(policies: str, seeds: int, *arguments: str) -> list[str]:
+    """A comparison in the folder `study`."""
+    return ["compare", "tiny.yaml", "--policies", policies, "--seeds", str(seeds), "--out", "study", *arguments]
 
 
 def test_a_comparison(capsys: pytest.CaptureFixture[str], home: Path) -> None:
     """A row for each policy and seed, all on the same tasks; a picture, and run folders that `trace diff` reads."""
-    command = [
-        "compare",
-        "tiny.yaml",
-        "--policies",
-        "local,mine.py:Mine,greedy-latency",
-        "--seeds",
-        "2",
-        "--out",
-        "study",
-    ]
-    assert cli.status(command) == 0
+    assert cli.status(comparing("local,mine.py:Mine,greedy-latency", 2)) == 0
     said = capsys.readouterr()
     assert said.err == ""
     assert "the same arrivals and traffic under every policy: checked" in said.out
@@ -98,8 +75,7 @@ def test_a_comparison(capsys: pytest.CaptureFixture[str], home: Path) -> None:
 
 def test_differences_are_paired(capsys: pytest.CaptureFixture[str], home: Path) -> None:
     """A policy against itself under another name differs by nothing; against another it is told seed by seed."""
-    told = answer(capsys, "compare", "tiny.yaml", "--policies", "local,mine.py:Mine,greedy-latency", "--seeds", "3",
-                  "--metric", "latency_mean", "--out", "study")  # fmt: skip
+    told = answer(capsys, *comparing("local,mine.py:Mine,greedy-latency", 3, "--metric", "latency_mean"))
     first, same, other = told["standings"]
     assert first["difference"] is None
     assert (same["difference"]["low"], same["difference"]["high"], same["lower"], same["higher"]) == (0.0, 0.0, 0, 0)
@@ -113,13 +89,12 @@ def test_differences_are_paired(capsys: pytest.CaptureFixture[str], home: Path) 
 
 def test_what_is_there_is_not_run_again(capsys: pytest.CaptureFixture[str], home: Path) -> None:
     """The same command with more seeds leaves the old runs as they are and adds; what a kill has left is redone."""
-    command = ["compare", "tiny.yaml", "--policies", "local,random", "--out", "study", "--seeds"]
-    assert cli.status([*command, "1"]) == 0
+    assert cli.status(comparing("local,random", 1)) == 0
     manifest = home / "study" / "local" / "seed1" / "manifest.json"
     before, rows = manifest.stat().st_mtime_ns, table(home / "study" / "compare.csv")
     left = home / "study" / "random" / ".seed2.running"
     shutil.copytree(home / "study" / "random" / "seed1", left)
-    assert cli.status([*command, "2"]) == 0
+    assert cli.status(comparing("local,random", 2)) == 0
     assert manifest.stat().st_mtime_ns == before
     assert not left.exists()
     assert table(home / "study" / "compare.csv")[:2] == rows
@@ -131,9 +106,8 @@ def test_the_table_depends_on_nothing_else(home: Path) -> None:
     found = []
     for hash_seed, jobs in (("1", "1"), ("99", "2")):
         shutil.rmtree(home / "study", ignore_errors=True)
-        command = [sys.executable, "-m", "cosim.cli", "compare", "tiny.yaml", "--policies", "random,nearest"]
         done = subprocess.run(
-            [*command, "--seeds", "2", "--jobs", jobs, "--out", "study"],
+            [sys.executable, "-m", "cosim.cli", *comparing("random,nearest", 2, "--jobs", jobs)],
             env={**os.environ, "PYTHONHASHSEED": hash_seed},
             capture_output=True,
             text=True,
@@ -146,7 +120,7 @@ def test_the_table_depends_on_nothing_else(home: Path) -> None:
 
 def test_changed_policies_are_not_mixed(capsys: pytest.CaptureFixture[str], home: Path) -> None:
     """A folder with runs of a file that has changed since, or of another scenario, is refused and stands."""
-    command = ["compare", "tiny.yaml", "--policies", "mine.py:Mine", "--seeds", "1", "--out", "study"]
+    command = comparing("mine.py:Mine", 1)
     assert cli.status(command) == 0
     before = (home / "study" / "compare.csv").read_bytes()
     assert "holds another run" in refused(capsys, *command, "--set", "duration_s=5")
@@ -155,41 +129,49 @@ def test_changed_policies_are_not_mixed(capsys: pytest.CaptureFixture[str], home
     assert (home / "study" / "compare.csv").read_bytes() == before
 
 
+def test_a_policy_beside_the_scenario(capsys: pytest.CaptureFixture[str], home: Path) -> None:
+    """A policy's file is watched where it is found first: beside the scenario, then here."""
+    (home / "case").mkdir()
+    (home / "tiny.yaml").rename(home / "case" / "tiny.yaml")
+    (home / "case" / "mine.py").write_text(MINE)
+    command = ["compare", "case/tiny.yaml", *comparing("mine.py:Mine", 1)[2:]]
+    assert cli.status(command) == 0
+    (home / "mine.py").write_text(MINE + "\n# changed\n")
+    assert cli.status(command) == 0
+    (home / "case" / "mine.py").write_text(MINE + "\n# changed\n")
+    assert "its file has changed since" in refused(capsys, *command)
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["--policies", "local,nope"], "no such policy"),
-        (["--policies", "local,local"], "given twice"),
-        (["--policies", "local,"], "empty name"),
-        (["--policies", "local", "--set", "duration_s=-1"], "duration_s"),
-        (["--policies", "gone.ckpt"], "gone.ckpt"),
-        (["--policies", "empty"], "empty: holds no trained agent"),
-        (["--policies", "mine.py:Yours"], "has no class Yours"),
-        (["--policies", "local", "--seeds", "0"], "--seeds"),
-        (["--policies", "local", "--map", "nowhere"], "map=nowhere: no such map"),
-        (["--policies", "local", "--metric", "joy"], "--metric joy: no such figure"),
+        (["local,nope"], "no such policy"),
+        (["local,local"], "local is given twice"),
+        (["local,"], "policies 'local,': an empty name"),
+        (["local", "--set", "duration_s=-1"], "duration_s"),
+        (["gone.ckpt"], "gone.ckpt"),
+        (["empty"], "empty: holds no trained agent"),
+        (["mine.py:Yours"], "has no class Yours"),
+        (["local", "--seeds", "0"], "--seeds"),
+        (["local", "--map", "nowhere"], "map=nowhere: no such map"),
+        (["local", "--metric", "joy"], "--metric joy: no such figure"),
+        (["local", "--out", "tiny.yaml/study"], "cannot be made: not a directory; give another --out"),
     ],
 )
 def test_bad_input(capsys: pytest.CaptureFixture[str], home: Path, arguments: list[str], told: str) -> None:
     """What cannot be compared is one line with 2, and no folder is made; an unknown figure costs no run twice."""
     (home / "empty").mkdir()
-    assert told in refused(
-        capsys,
-        "compare",
-        "tiny.yaml",
-        *arguments,
-        *([] if "--seeds" in arguments else ["--seeds", "1"]),
-        "--out",
-        "study",
-    )
-    if "--metric" not in arguments:
+    assert told in refused(capsys, *comparing(arguments[0], 1, *arguments[1:]))
+    if "--metric" in arguments:  # which figures there are is only known from runs
+        assert cli.status(comparing("local", 1)) == 0
+    else:
         assert not (home / "study").exists()
 
 
 def test_an_impossible_run_leaves_nothing(capsys: pytest.CaptureFixture[str], home: Path) -> None:
     """What only the run finds out is one line with 2 as well, and leaves no folder."""
-    arguments = ["--policies", "local,random", "--seeds", "2", "--set", "tasks.arrivals={kind: file, file: gone.csv}"]
-    assert "gone.csv" in refused(capsys, "compare", "tiny.yaml", *arguments, "--out", "study")
+    command = comparing("local,random", 2, "--set", "tasks.arrivals={kind: file, file: gone.csv}")
+    assert "gone.csv" in refused(capsys, *command)
     assert not (home / "study").exists()
 
 
@@ -197,27 +179,14 @@ def test_a_taken_folder(capsys: pytest.CaptureFixture[str], home: Path) -> None:
     """A folder with something else in it is refused, and nothing is added to it."""
     (home / "study").mkdir()
     (home / "study" / "diary.txt").write_text("dear diary")
-    command = ["compare", "tiny.yaml", "--policies", "local", "--seeds", "1", "--out", "study"]
-    assert "is taken by something else" in refused(capsys, *command)
+    assert "is taken by something else" in refused(capsys, *comparing("local", 1))
     assert [path.name for path in (home / "study").iterdir()] == ["diary.txt"]
 
 
 def test_a_policy_that_breaks(capsys: pytest.CaptureFixture[str], home: Path) -> None:
     """A policy that fails in a run ends the command with 1 and one line; finished runs of the others are kept."""
     (home / "bad.py").write_text("class Bad:\n    def decide(self, observation):\n        raise ValueError('oh')\n")
-    command = [
-        "compare",
-        "tiny.yaml",
-        "--policies",
-        "local,bad.py:Bad",
-        "--seeds",
-        "1",
-        "--jobs",
-        "1",
-        "--out",
-        "study",
-    ]
-    assert cli.status(command) == 1
+    assert cli.status(comparing("local,bad.py:Bad", 1, "--jobs", "1")) == 1
     said = capsys.readouterr().err
     assert said.count("\n") == 1
     assert "policy bad.py:Bad failed at t=" in said
@@ -228,7 +197,7 @@ def test_a_policy_that_breaks(capsys: pytest.CaptureFixture[str], home: Path) ->
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_and_gone_on(capsys: pytest.CaptureFixture[str], home: Path, number: signal.Signals) -> None:
     """Ctrl-C or SIGTERM: 1, one line that says how to go on, only whole runs kept, no process left; then it goes on."""
-    command = ["compare", "tiny.yaml", "--policies", "local,random", "--seeds", "6", "--jobs", "1", "--out", "study"]
+    command = comparing("local,random", 6, "--jobs", "1")
     long = [*command, "--set", "duration_s=200"]
     with subprocess.Popen([sys.executable, "-m", "cosim.cli", *long], stderr=subprocess.PIPE, text=True) as process:
         deadline_s = time.monotonic() + 60
@@ -249,6 +218,7 @@ def test_an_evaluation(capsys: pytest.CaptureFixture[str], home: Path) -> None:
     """One policy on several seeds: every figure with an interval; kept only with --out, and then the same again."""
     assert cli.status(["evaluate", "tiny.yaml", "--policy", "nearest", "--seeds", "2"]) == 0
     said = capsys.readouterr().out
+    assert "policies '': an empty name" in refused(capsys, "evaluate", "tiny.yaml", "--policy", "")
     assert "policy nearest, seeds 1 to 2" in said
     assert "latency, mean" in said
     assert sorted(path.name for path in home.iterdir()) == ["mine.py", "tiny.yaml"]
@@ -269,7 +239,7 @@ def test_another_map(capsys: pytest.CaptureFixture[str], home: Path) -> None:
     assert stored["mobility"]["step_s"] == 1.0
 
 
-@pytest.mark.parametrize("command", ["train", "evaluate", "compare"])
+@pytest.mark.parametrize("command", ["train", "evaluate", "compare", "paper"])
 def test_help_has_examples(capsys: pytest.CaptureFixture[str], command: str) -> None:
     """The help of each command shows how it is used."""
     assert cli.status([command, "--help"]) == 0
@@ -280,9 +250,8 @@ def test_help_has_examples(capsys: pytest.CaptureFixture[str], command: str) -> 
 
 def test_rules_import_no_learning_library(home: Path) -> None:
     """Comparing rules imports neither torch nor gymnasium."""
-    arguments = ["compare", "tiny.yaml", "--policies", "local,random", "--seeds", "1", "--out", "study"]
     code = (
-        f"import sys; from cosim import cli; assert cli.status({arguments!r}) == 0;"
+        f"import sys; from cosim import cli; assert cli.status({comparing('local,random', 1)!r}) == 0;"
         "print(sorted({'torch', 'pennylane', 'gymnasium', 'stable_baselines3'} & set(sys.modules)))"
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=home)

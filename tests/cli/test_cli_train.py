@@ -7,12 +7,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
+from cli_calls import answer, refused
 
 from cosim import cli
+from cosim.errors import InputError
 from cosim.experiments import contenders, training
+from cosim.scenario.load import load
 
 pytest.importorskip("torch")
 
@@ -40,23 +42,6 @@ def command(*arguments: str) -> list[str]:
     return ["train", "tiny.yaml", "--agent", "ddpg", *SHORT, *arguments, "--out", "study"]
 
 
-def answer(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
-    """The JSON object that a command prints."""
-    capsys.readouterr()
-    assert cli.status([*arguments, "--json"]) == 0
-    return json.loads(capsys.readouterr().out)
-
-
-def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    """The one line of a command that ends with 2 and prints nothing."""
-    capsys.readouterr()
-    assert cli.status(list(arguments)) == 2
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert said.err.count("\n") == 1
-    return said.err
-
-
 def test_train_then_compare(capsys: pytest.CaptureFixture[str], home: Path) -> None:
     """Seeds are trained into folders of their own, which then are one policy: its agents take turns over the seeds."""
     assert cli.status(command("--seeds", "2", "--episodes", "3")) == 0
@@ -71,6 +56,9 @@ def test_train_then_compare(capsys: pytest.CaptureFixture[str], home: Path) -> N
     told = answer(capsys, "evaluate", "tiny.yaml", "--policy", "study/ddpg", "--seeds", "3")
     agents = [run["agent"] for run in told["runs"]]
     assert agents == [f"study/ddpg/seed{seed}/checkpoint.ckpt" for seed in (1, 2, 1)]
+    other = ["evaluate", "tiny.yaml", "--policy", "study/ddpg", "--seeds", "1", "--out", "other"]
+    assert "was trained on 30 columns" in refused(capsys, *other, "--set", "decisions.candidates=1")
+    assert not (home / "other").exists()
 
 
 def test_a_second_call_goes_on(capsys: pytest.CaptureFixture[str], home: Path) -> None:
@@ -86,6 +74,21 @@ def test_a_second_call_goes_on(capsys: pytest.CaptureFixture[str], home: Path) -
     assert answer(capsys, *command("--seeds", "1", "--episodes", "4"))["trained"] == 1
     assert checkpoint.read_bytes() == longer != before
     assert "was trained for 4 episodes" in refused(capsys, *command("--seeds", "1", "--episodes", "3"))
+
+
+def test_lost_files(tmp_path: Path) -> None:
+    """A training without its checkpoint is not done; a learning curve that has lost episodes is told, not cut."""
+    folder = tmp_path / "ddpg" / "seed1"
+    folder.mkdir(parents=True)
+    head = "episode,reward,cost,latency_s,energy_j,tasks,offloaded\n"
+    (folder / "curve.csv").write_text(f"{head}0,-1.0,0.5,0.1,0.1,5,2\n")
+    one = training.Training(load("s1_semantic_iov"), "ddpg", {}, 1, 2, 20, folder, 10)
+    (folder / "training.json").write_text(json.dumps({**one.settings(), "done": 2}))
+    assert not training.is_done(one)
+    (folder / "checkpoint.ckpt").touch()
+    assert training.is_done(one)
+    with pytest.raises(InputError, match=r"curve\.csv: has 1 episodes instead of 2; train again"):
+        training.read_curves([one])
 
 
 @pytest.mark.slow  # three trainings in processes of their own; `test_train.py` kills one in every run of the suite
@@ -123,12 +126,21 @@ def test_interrupted_and_gone_on(capsys: pytest.CaptureFixture[str], home: Path,
         (["--option", "lr=1", "--option", "lr=2"], "given twice"),
         (["--episodes", "0"], "--episodes"),
         (["--set", "decisions.period_s=-1"], "decisions.period_s"),
+        (["--agent", "q-ddpg", "--option", "qubits=50"], "qubits=50"),
     ],
 )
 def test_bad_input(capsys: pytest.CaptureFixture[str], home: Path, arguments: list[str], told: str) -> None:
-    """What cannot be trained is one line with 2, and no folder is made."""
-    assert told in refused(capsys, *command("--seeds", "1", *arguments))
+    """What cannot be trained is one line with 2, and no folder is left, even if only the training finds it out."""
+    assert told in refused(capsys, *command("--seeds", "2", *arguments))
     assert not (home / "study").exists()
+
+
+def test_no_place_to_write(capsys: pytest.CaptureFixture[str], home: Path) -> None:
+    """A folder that cannot be made is one line with 2, and what is in its place stands."""
+    (home / "study").write_text("dear diary")
+    told = refused(capsys, *command("--seeds", "1", "--episodes", "1"))
+    assert told == "cosim: study/ddpg/seed1: cannot be made: not a directory; give another --out\n"
+    assert (home / "study").read_text() == "dear diary"
 
 
 def test_another_training_is_not_mixed(capsys: pytest.CaptureFixture[str], home: Path) -> None:

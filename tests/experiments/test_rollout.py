@@ -11,7 +11,6 @@ from cosim.rng import stream
 from cosim.runner import simulate
 from cosim.scenario.load import load
 from cosim.trace.reader import Trace
-from cosim.types import Status
 
 
 @pytest.mark.parametrize("name", ["local", "greedy-latency"])
@@ -31,16 +30,13 @@ def test_rollout_equals_the_trace(tmp_path: Path, scenario: str, name: str) -> N
     )
     assert got == stored
     assert got.tasks + got.undecided == len(ended)
-    assert got.tasks == sum(got.statuses.values()) > 20
+    assert got.tasks > 20
 
 
 def test_totals_by_hand() -> None:
     """Latency counts from the decision; lost and flying tasks count until their end; the undecided do not."""
     ended = {
         "time_s": np.array([1.3, 1.5, 2.2, 3.0, 3.0, 2.5]),
-        "status": np.array(
-            [Status.COMPLETED, Status.LATE, Status.REJECTED, Status.IN_FLIGHT, Status.IN_FLIGHT, Status.LEFT]
-        ),
         "tier": np.array([0, 1, 1, 2, 0, -1]),
         "decided_s": np.array([1.0, 1.0, 2.0, 2.0, 3.0, np.nan]),
         "transmit_j": np.array([0.0, 2.0, 1.0, 0.5, 0.0, 0.0]),
@@ -53,18 +49,14 @@ def test_totals_by_hand() -> None:
     assert got.cost == pytest.approx(0.25 * 2.0 + 0.75 * 7.5)
     assert got.cost_per_epoch == pytest.approx(got.cost / 2)
     assert got.offloaded_ratio == 0.75
-    assert got.statuses[Status.IN_FLIGHT] == 1
 
 
-def test_seed_and_duration_take_the_place_of_the_scenarios() -> None:
-    """Another seed gives other totals, the same again the same; a shorter run has fewer epochs."""
+def test_seed_takes_the_place_of_the_scenarios() -> None:
+    """Another seed gives other totals, the scenario's own the same."""
     loaded = load("s1_semantic_iov", ["duration_s=30"])
     policy = make_policy("local", {}, stream(1, "policy"))
     first, other = rollout(loaded, policy, 1), rollout(loaded, policy, 2)
     assert first == rollout(loaded, policy) != other
-    short = rollout(loaded, policy, 1, duration_s=10.0)
-    assert short.epochs <= 9 < first.epochs
-    assert short == rollout(load("s1_semantic_iov", ["duration_s=10"]), policy)
 
 
 def test_optimum_beats_the_rules() -> None:

@@ -47,7 +47,7 @@ def test_stopped_and_gone_on_with(tmp_path: Path) -> None:
     """A stopped experiment goes on with the next piece, and ends with the CSV files of one that was not stopped."""
     with pytest.raises(KeyboardInterrupt):
         conduct(4, TINY, tmp_path / "a", tmp_path / "work", 1, stopping_after(2))
-    assert not (tmp_path / "a").exists()
+    assert not list((tmp_path / "a").iterdir())
     done = conduct(4, TINY, tmp_path / "a", tmp_path / "work", 1, stopping_after(10**6))
     assert done.trained == len(AGENTS) * 2 - 2
     again = conduct(4, TINY, tmp_path / "b", tmp_path / "work", 1, stopping_after(10**6))
@@ -71,6 +71,18 @@ def test_no_such_figure(figure: str, tmp_path: Path, capsys: pytest.CaptureFixtu
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("option", ["--work", "--out"])
+def test_no_place_to_write(option: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A folder that cannot be made is one line, before anything is trained."""
+    (tmp_path / "file").touch()
+    places = {"--work": str(tmp_path / "work"), "--out": str(tmp_path / "out"), option: str(tmp_path / "file" / "x")}
+    folders = [word for place in places.items() for word in place]
+    assert status(["paper", "S1", "--figure", "4", "--quick", "--jobs", "1", *folders]) == 2
+    told = capsys.readouterr().err.splitlines()
+    assert told == [f"cosim: {told[0].split(': ')[1]}: cannot be made: not a directory; give another {option}"]
+    assert not list(tmp_path.glob("*/*"))
+
+
 def test_no_such_paper(capsys: pytest.CaptureFixture[str]) -> None:
     """So is a paper that is not there."""
     assert status(["paper", "S9"]) == 2
@@ -78,11 +90,16 @@ def test_no_such_paper(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_quick_never_touches_full(tmp_path: Path) -> None:
-    """A folder holds full or quick results, never both, and nothing else."""
+    """A folder holds full or quick results, never both, nothing else, and is not replaced by fewer seeds."""
     report.write_told(tmp_path, {"run": "full"})
     assert report.read_told(tmp_path, "full")["run"] == "full"
     with pytest.raises(InputError, match="holds full results, these are QUICK; give another --out"):
         conduct(None, QUICK, tmp_path, tmp_path / "work", 1, stopping_after(1))
+    told = {"run": "QUICK", "figures": {"fig3": {"seeds_of_training": [1, 2, 3]}}}
+    (tmp_path / "more").mkdir()
+    report.write_told(tmp_path / "more", told)
+    with pytest.raises(InputError, match="holds results of 3 seeds, these are of 2; give another --out"):
+        conduct(None, QUICK, tmp_path / "more", tmp_path / "work", 1, stopping_after(1))
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "note.txt").touch()
     with pytest.raises(InputError, match="is taken by something"):

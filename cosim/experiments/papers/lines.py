@@ -15,7 +15,15 @@ from cosim.scenario.load import Loaded
 from cosim.trace.statistics import Estimate
 from cosim.types import FloatArray
 
-QUANTITIES: Final = ("cost", "latency_s", "energy_j", "offloaded")
+QUANTITIES: Final = (
+    ("cost", "cost_per_slot", 1.0),
+    ("latency_s", "latency_ms", 1e3),
+    ("energy_j", "energy_mj", 1e3),
+    ("offloaded", "offloaded", 1.0),
+)
+"""What is measured: its name in a piece, that of its column, and the column's number for 1."""
+ENDS: Final = ("", "_low", "_high")
+"""Of the names of the columns of an estimate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +79,7 @@ class Sweep:
         found = {}
         for line, pieces in self.lines:
             results = [finished(store, piece) for piece in pieces]
-            scores = {name: np.array([one[name] for one in results], np.float64) for name in QUANTITIES}
+            scores = {name: np.array([one[name] for one in results], np.float64) for name, _, _ in QUANTITIES}
             found[line.key] = Measured(line, scores)
         return found
 
@@ -106,37 +114,38 @@ def estimate(scores: FloatArray, unit: str = "") -> Estimate:
 
 
 def difference(scores: FloatArray, reference: FloatArray) -> Estimate:
-    """Of pairs, relative to the reference's mean in %: 100 (a - b) / mean(b), stratum by stratum."""
-    scale = 100.0 / np.mean(reference, axis=0)
+    """Of pairs, relative to the size of the reference's mean in %: 100 (a - b) / |mean(b)|, stratum by stratum.
+
+    The interval takes the mean as known: it is that of a - b.
+    """
+    scale = 100.0 / np.abs(np.mean(reference, axis=0))
     return paired_difference(scores * scale, reference * scale, stream(0, "bootstrap"))
 
 
+def cells(told: Estimate) -> list[float]:
+    """Under a name with each of ENDS."""
+    return [told.value, told.low, told.high]
+
+
 _HEAD: Final = ("line", "panel", "variant", "trained_on", "x", "seeds")
-_UNITS: Final = (
-    ("cost", "cost_per_slot", 1.0),
-    ("latency_s", "latency_ms", 1e3),
-    ("energy_j", "energy_mj", 1e3),
-    ("offloaded", "offloaded", 1.0),
-)
 
 
 def sweep_table(sweep: Sweep, measured: Mapping[str, Measured]) -> Table:
     """A row for each line and point: interquartile means with intervals, and the paired difference of cost in %."""
-    ends = [f"{name}{end}" for _, name, _ in _UNITS for end in ("", "_low", "_high")]
+    ends = [f"{name}{end}" for _, name, _ in QUANTITIES for end in ENDS]
     compared = ("against", "difference_percent", "difference_low", "difference_high")
     table = Table((*_HEAD, *ends, *compared))
     for one in measured.values():
         line = one.line
         reference = measured.get(line.against)
         for place, x in enumerate(sweep.points):
-            cells: list[Any] = [line.name, line.panel, line.variant, line.group, x, len(one.scores["cost"])]
-            for quantity, _, factor in _UNITS:
-                told = estimate(one.scores[quantity][:, place] * factor)
-                cells += [told.value, told.low, told.high]
+            row: list[Any] = [line.name, line.panel, line.variant, line.group, x, len(one.scores["cost"])]
+            for quantity, _, factor in QUANTITIES:
+                row += cells(estimate(one.scores[quantity][:, place] * factor))
             if reference is None:
-                cells += ["", "", "", ""]
+                row += ["", "", "", ""]
             else:
                 told = difference(one.scores["cost"][:, place], reference.scores["cost"][:, place])
-                cells += [line.against, told.value, told.low, told.high]
-            table.rows.append(tuple(cells))
+                row += [line.against, *cells(told)]
+            table.rows.append(tuple(row))
     return table

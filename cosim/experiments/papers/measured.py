@@ -3,20 +3,18 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from agents.registry import make_policy
 from cosim.decision import Policy
-from cosim.envs.loop import Loop
+from cosim.envs.loop import Loop, Round
 from cosim.experiments.jobs import Tell
 from cosim.experiments.papers.optimum import JointOptimum
 from cosim.experiments.pieces import piece_folder, piece_key
 from cosim.experiments.rollout import rollout
+from cosim.experiments.training import at_checkpoints
 from cosim.rng import stream
 from cosim.scenario.load import Loaded
-
-if TYPE_CHECKING:
-    from agents.learners.learner import EpisodeLog
 
 CHECKPOINT_EVERY: Final = 25
 JOINT: Final = "joint-optimum"
@@ -68,22 +66,23 @@ class Training:
         from agents.learners.catalog import agent_spec  # noqa: PLC0415 - imports torch
         from agents.train import train  # noqa: PLC0415 - imports torch
 
-        def told(done: int, _: "EpisodeLog") -> None:
-            if done % CHECKPOINT_EVERY == 0:
-                tell(done)
-
         given = self.scenarios if len(self.scenarios) > 1 else self.scenarios[0]
         spec, folder = agent_spec(self.agent, self.options), piece_folder(store, self)
+        told = at_checkpoints(tell, CHECKPOINT_EVERY)
         left = train(given, spec, self.seed, self.episodes, self.epochs, folder, CHECKPOINT_EVERY, told)
         return {"episodes": left.episodes, "here": left.episodes - left.resumed_at}
 
     def checkpoint(self, store: Path) -> Path:
         """Its weights."""
-        return piece_folder(store, self) / "checkpoint.ckpt"
+        from agents.train import CHECKPOINT  # noqa: PLC0415 - imports torch
+
+        return piece_folder(store, self) / CHECKPOINT
 
     def curve(self, store: Path) -> Path:
         """A row for each episode."""
-        return piece_folder(store, self) / "curve.csv"
+        from agents.train import CURVE  # noqa: PLC0415 - imports torch
+
+        return piece_folder(store, self) / CURVE
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,14 +192,13 @@ class Episodes:
         try:
             for place, number in enumerate(self.numbers):
                 tell(place)
-                round_, over = loop.reset(episode_seed(self.seed, number)), False
-                while not over:
-                    step = loop.step(policy.decide(round_.observation))
+                waiting: Round | None = loop.reset(episode_seed(self.seed, number))
+                while waiting is not None:
+                    step = loop.step(policy.decide(waiting.observation))
                     sums["reward"] += step.total
                     for name in ("cost", "latency_s", "energy_j", "tasks"):
                         sums[name] += getattr(step.costs, name)
-                    over = step.truncated or step.following is None
-                    round_ = step.following or round_
+                    waiting = None if step.truncated else step.following
         finally:
             loop.close()
         return {**sums, "episodes": len(self.numbers)}

@@ -12,8 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 
-from cosim.errors import InputError
-from cosim.experiments.figures import COLOURS
+from cosim.experiments.figures import COLOURS, GRIDDED
 from cosim.experiments.papers.lines import Line, Measured, Sweep, estimate
 from cosim.experiments.papers.s1 import (
     CURVES,
@@ -30,19 +29,12 @@ from cosim.experiments.papers.s1 import (
     Size,
 )
 from cosim.experiments.papers.s1_results import Curves
+from cosim.report.look import save
 
 _LOOK: Final[dict[Any, Any]] = {
-    "figure.constrained_layout.use": True,
-    "font.size": 8.5,
-    "axes.titlesize": 9,
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.axisbelow": True,
-    "axes.linewidth": 0.7,
-    "axes.grid": True,
+    **GRIDDED,
+    "axes.titleweight": "normal",
     "grid.color": "0.92",
-    "legend.frameon": False,
     "lines.linewidth": 1.5,
     "lines.markersize": 4.5,
 }
@@ -185,7 +177,4 @@ def _finish(figure: Figure, panels: Iterable[Axes], title: str, told: str, size:
     figure.supxlabel("\n".join(wrap(f"{first}{told}.", letters)), fontsize=7.5, x=0.01, ha="left")
     if quick:
         figure.text(0.42, 0.5, size.run, fontsize=70, color="0.5", alpha=0.25, ha="center", va="center", rotation=20)
-    try:
-        figure.savefig(path, dpi=120, metadata={"Software": None})
-    except OSError as error:
-        raise InputError(f"{path}: the picture cannot be written ({error.strerror}); make room") from error
+    save(figure, path, dpi=120)

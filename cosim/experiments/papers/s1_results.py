@@ -1,6 +1,6 @@
 """Paper S1's numbers: learning curves, the table of learners, and which of the paper's claims hold."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -9,7 +9,18 @@ import numpy as np
 
 from cosim.experiments.papers import claims
 from cosim.experiments.papers.claims import Claim, Finding
-from cosim.experiments.papers.lines import Line, Measured, Sweep, Table, difference, estimate, finished
+from cosim.experiments.papers.lines import (
+    ENDS,
+    QUANTITIES,
+    Line,
+    Measured,
+    Sweep,
+    Table,
+    cells,
+    difference,
+    estimate,
+    finished,
+)
 from cosim.experiments.papers.measured import Training
 from cosim.experiments.papers.s1 import (
     CONTROLS,
@@ -17,11 +28,11 @@ from cosim.experiments.papers.s1 import (
     CURVES,
     GREEDY,
     OPTIMUM,
+    PAPER,
     QUANTUM,
     SETTINGS,
     SMALL,
     SOURCES,
-    TWIN_AGENTS,
     USUAL,
     Size,
     Study,
@@ -29,7 +40,6 @@ from cosim.experiments.papers.s1 import (
 from cosim.experiments.statistics import Curve, curve, smoothed
 from cosim.experiments.training import read_curve
 from cosim.rng import stream
-from cosim.trace.statistics import Estimate
 from cosim.types import FloatArray
 
 LAST: Final = 100
@@ -120,7 +130,6 @@ def curve_claims(curves: Curves, figure: int, size: Size) -> list[Claim]:
             means = ends[0].mean(axis=1), ends[1].mean(axis=1)
             sooner = claims.sooner(_converged(quantum["cost"], size), _converged(against["cost"], size))
             episodes = f"episodes to the plateau of cost, minus {other}'s"
-            told: list[tuple[str, str, Finding]]
             if quantity == "reward":
                 what = f"mean reward of the last {last} episodes against {other}'s (%)"
                 told = [
@@ -147,92 +156,62 @@ def _converged(costs: FloatArray, size: Size) -> FloatArray:  # (R, E) -> (R,)
     return np.array([float(claims.converged(row, size.plateau)) for row in costs])
 
 
-def sweep_claims(figure: int, measured: Mapping[str, Measured], size: Size) -> list[Claim]:
-    """Of figures 4, 7, 8 and 9, for each setting."""
-    make: Mapping[int, Callable[[Mapping[str, Measured], str], list[Claim]]] = {
-        4: _bandwidth_claims,
-        7: _server_claims,
-        8: _complexity_claims,
-        9: _twin_claims,
-    }
-    found = [claim for setting in size.settings for claim in make[figure](measured, setting)]
-    return found + (_control_claims(measured) if figure == 9 else [])
+def sweep_claims(figure: int, measured: Mapping[str, Measured]) -> list[Claim]:
+    """Of figures 4, 7, 8 and 9."""
+    make = {4: _bandwidth_claims, 7: _server_claims, 8: _complexity_claims, 9: _twin_claims}
+    return make[figure](measured)
 
 
-def _bandwidth_claims(measured: Mapping[str, Measured], setting: str) -> list[Claim]:
-    return _lower_than_others(4, "Q-DDPG costs less at every bandwidth", measured, setting)
+def _bandwidth_claims(measured: Mapping[str, Measured]) -> list[Claim]:
+    return _lower_than_others(4, "Q-DDPG costs less at every bandwidth", measured)
 
 
-def _complexity_claims(measured: Mapping[str, Measured], setting: str) -> list[Claim]:
-    found = _lower_than_others(8, "Q-DDPG costs less at every complexity", measured, setting)
-    quantum, usual = (_cost(measured, Line(agent, setting)) for agent in (QUANTUM, USUAL))
-    wider = claims.widens(quantum, usual)
+def _complexity_claims(measured: Mapping[str, Measured]) -> list[Claim]:
+    found = _lower_than_others(8, "Q-DDPG costs less at every complexity", measured)
+    quantum, usual = (_cost(measured, Line(agent, PAPER)) for agent in (QUANTUM, USUAL))
     measure = "gap to ddpg at the highest minus that at the lowest complexity (1e-3)"
-    found.append(_claim(8, "the gap to DDPG grows with complexity", setting, measure, wider))
-    for agent in (QUANTUM, USUAL):
-        one = claims.rises(_cost(measured, Line(agent, setting)))
+    wider = claims.widens(quantum, usual)
+    found.append(_claim(8, "the gap to DDPG grows with complexity", PAPER, measure, wider))
+    for agent, cost in ((QUANTUM, quantum), (USUAL, usual)):
         measure = f"{agent}: cost at the highest against the lowest complexity (%)"
-        found.append(_claim(8, "cost rises with complexity", setting, measure, one))
+        found.append(_claim(8, "cost rises with complexity", PAPER, measure, claims.rises(cost)))
     return found
 
 
-def _lower_than_others(figure: int, said: str, measured: Mapping[str, Measured], setting: str) -> list[Claim]:
-    quantum = _cost(measured, Line(QUANTUM, setting))
-    others = [(agent, Line(agent, setting)) for agent in (USUAL, SMALL)] + [(rule, Line(rule, "")) for rule in CONTROLS]
+def _lower_than_others(figure: int, said: str, measured: Mapping[str, Measured]) -> list[Claim]:
+    quantum = _cost(measured, Line(QUANTUM, PAPER))
+    others = [(agent, Line(agent, PAPER)) for agent in (USUAL, SMALL)] + [(rule, Line(rule, "")) for rule in CONTROLS]
     return [
-        _claim(figure, said, setting, f"cost against {name}'s (%)", claims.lower(quantum, _cost(measured, line)))
+        _claim(figure, said, PAPER, f"cost against {name}'s (%)", claims.lower(quantum, _cost(measured, line)))
         for name, line in others
     ]
 
 
-def _server_claims(measured: Mapping[str, Measured], setting: str) -> list[Claim]:
-    fast, slow = (_cost(measured, Line(QUANTUM, setting, variant=f"{hz / 1e9:g} GHz")) for hz in CORES_HZ)
-    found = [
-        _claim(
-            7,
-            "Q-DDPG costs less with servers of 10 GHz than of 5 GHz",
-            setting,
-            "cost at 10 GHz against 5 GHz (%)",
-            claims.lower(fast, slow),
-        )
-    ]
+def _server_claims(measured: Mapping[str, Measured]) -> list[Claim]:
+    fast, slow = (_cost(measured, Line(QUANTUM, PAPER, variant=f"{hz / 1e9:g} GHz")) for hz in CORES_HZ)
+    said = "Q-DDPG costs less with servers of 10 GHz than of 5 GHz"
+    found = [_claim(7, said, PAPER, "cost at 10 GHz against 5 GHz (%)", claims.lower(fast, slow))]
     for name, cost in (("10 GHz", fast), ("5 GHz", slow)):
         measure = f"{name}: cost at the highest against the lowest complexity (%)"
-        found.append(_claim(7, "cost rises with complexity", setting, measure, claims.rises(cost)))
+        found.append(_claim(7, "cost rises with complexity", PAPER, measure, claims.rises(cost)))
     return found
 
 
-def _twin_claims(measured: Mapping[str, Measured], setting: str) -> list[Claim]:
-    return [claim for agent in TWIN_AGENTS for claim in _twin_against_mirror(measured, agent, setting)]
-
-
-def _control_claims(measured: Mapping[str, Measured]) -> list[Claim]:
-    panels = list(dict.fromkeys(one.line.panel for one in measured.values() if one.line.name in CONTROLS))
-    return [claim for panel in panels for rule in CONTROLS for claim in _twin_against_mirror(measured, rule, panel)]
+def _twin_claims(measured: Mapping[str, Measured]) -> list[Claim]:
+    panels = dict.fromkeys(one.line.panel for one in measured.values() if one.line.name in CONTROLS)
+    told = [(QUANTUM, PAPER), *((rule, panel) for panel in panels for rule in CONTROLS)]
+    return [claim for name, panel in told for claim in _twin_against_mirror(measured, name, panel)]
 
 
 def _twin_against_mirror(measured: Mapping[str, Measured], name: str, panel: str) -> list[Claim]:
     without, with_twin = (_cost(measured, Line(name, panel, variant=variant)) for variant in SOURCES.values())
-    lower, wider = claims.lower(with_twin, without), claims.widens(with_twin, without)
-    return [
-        _claim(
-            9, "the twin lowers cost at every bandwidth", panel, f"{name}: cost with twin against without (%)", lower
-        ),
-        _claim(
-            9,
-            "the twin's gain grows with bandwidth",
-            panel,
-            f"{name}: gain at the widest minus narrowest (1e-3)",
-            wider,
-        ),
-        _claim(
-            9,
-            "cost falls with bandwidth",
-            panel,
-            f"{name}, with twin: widest against narrowest (%)",
-            claims.falls(with_twin),
-        ),
-    ]
+    told = (
+        ("the twin lowers cost at every bandwidth", ": cost with twin against without (%)", claims.lower),
+        ("the twin's gain grows with bandwidth", ": gain at the widest minus narrowest (1e-3)", claims.widens),
+    )
+    found = [_claim(9, said, panel, f"{name}{what}", test(with_twin, without)) for said, what, test in told]
+    measure = f"{name}, with twin: widest against narrowest (%)"
+    return [*found, _claim(9, "cost falls with bandwidth", panel, measure, claims.falls(with_twin))]
 
 
 def _cost(measured: Mapping[str, Measured], line: Line) -> FloatArray:
@@ -249,33 +228,19 @@ def _claim(figure: int, said: str, setting: str, measure: str, one: Finding) -> 
 def learner_table(sweep: Sweep, measured: Mapping[str, Measured], study: Study, store: Path) -> Table:
     """Every learner and rule at 10 MHz: what it costs, by how much it beats the rules, when it had learnt."""
     yardsticks = ("random", "local", GREEDY, OPTIMUM)
-    ends = [f"{name}{end}" for name in ("cost_per_slot", "latency_ms", "energy_mj", "offloaded") for end in _ENDS]
-    ends += [f"against_{name}_percent{end}" for name in yardsticks for end in _ENDS]
-    ends += [f"episodes_to_plateau{end}" for end in _ENDS]
+    names = [name for _, name, _ in QUANTITIES] + [f"against_{name}_percent" for name in yardsticks]
+    ends = [f"{name}{end}" for name in (*names, "episodes_to_plateau") for end in ENDS]
     table = Table(("policy", "setting", "seeds", "episodes", *ends))
-    scales = {"cost": 1.0, "latency_s": 1e3, "energy_j": 1e3, "offloaded": 1.0}
     for line, pieces in sweep.lines:
         one = measured[line.key]
-        told = [estimate(one.scores[name][:, 0] * scale) for name, scale in scales.items()]
+        told = [estimate(one.scores[name][:, 0] * factor) for name, _, factor in QUANTITIES]
         cost = one.scores["cost"][:, 0]
         told += [difference(cost, _cost(measured, Line(name, ""))[:, 0]) for name in yardsticks]
         trained = [piece.policy for piece in pieces if isinstance(piece.policy, Training)]
         costs = [read_curve(training.curve(store))["cost"] for training in trained]
         episodes = trained[0].episodes if trained else ""
-        row: list[Any] = [
-            line.name,
-            line.panel,
-            len(cost),
-            episodes,
-            *(cell for value in told for cell in _cells(value)),
-        ]
-        row += _cells(estimate(_converged(np.array(costs), study.size))) if costs else [""] * len(_ENDS)
+        row: list[Any] = [line.name, line.panel, len(cost), episodes]
+        row += [cell for value in told for cell in cells(value)]
+        row += cells(estimate(_converged(np.array(costs), study.size))) if costs else [""] * len(ENDS)
         table.rows.append(tuple(row))
     return table
-
-
-_ENDS: Final = ("", "_low", "_high")
-
-
-def _cells(one: Estimate) -> list[float]:
-    return [one.value, one.low, one.high]

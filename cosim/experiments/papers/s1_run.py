@@ -1,12 +1,13 @@
 """Paper S1 from nothing to its results folder: trainings, then measurements, then tables, pictures and claims."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from cosim.envs.knobs import Knobs
 from cosim.errors import InputError
+from cosim.experiments.folders import make_folder
 from cosim.experiments.jobs import Watching
 from cosim.experiments.papers import claims, report
 from cosim.experiments.papers.claims import Claim
@@ -55,24 +56,33 @@ def conduct(figure: int | None, size: Size, out: Path, store: Path, processes: i
         watching: shows the pieces.
 
     Raises:
-        InputError: no such figure; `out` holds something else.
+        InputError: no such figure; `out` holds something else or results of more seeds; a folder cannot be made.
         RunError: a piece broke; those that are finished are kept.
     """
     if figure is not None and figure not in FIGURES:
         raise InputError(f"--figure {figure}: paper S1 has results in figures {', '.join(map(str, FIGURES))}")
     before = report.read_told(out, size.run)
+    _check_seeds(before, size, out)
+    make_folder(store, "--work")
+    make_folder(out, "--out")  # now, not after hours of training
     study = Study(size)
     names = _learner_names(size)
     plan = _plan(study, FIGURES if figure is None else (figure,), names if figure is None else ())
     trained = carry_out(store, _by_seed(plan.trainings.values()), processes, watching)
     measured = carry_out(store, _by_seed(plan.measurements.values()), processes, watching)
     try:
-        out.mkdir(parents=True, exist_ok=True)
         found, files = _write(study, plan, out, store)
         report.write_told(out, _told(before, study, plan, store))
     except OSError as error:
         raise InputError(f"{out}: cannot be written: {str(error.strerror).lower()}; give another --out") from None
     return Conducted(trained, measured, tuple(found), tuple(files))
+
+
+def _check_seeds(before: Mapping[str, Any], size: Size, out: Path) -> None:
+    """See that no results are replaced by those of fewer seeds."""
+    most = max((len(one["seeds_of_training"]) for one in before.get("figures", {}).values()), default=0)
+    if most > size.seeds:
+        raise InputError(f"{out}: holds results of {most} seeds, these are of {size.seeds}; give another --out")
 
 
 def _learner_names(size: Size) -> tuple[str, ...]:
@@ -121,7 +131,7 @@ def _write(study: Study, plan: _Plan, out: Path, store: Path) -> tuple[list[Clai
         measured = sweep.measured(store)
         report.write_table(table, sweep_table(sweep, measured), size.run)
         draw_sweep(picture, figure, sweep, measured, size)
-        found += sweep_claims(figure, measured, size)
+        found += sweep_claims(figure, measured)
     report.merge_rows(out / "claims.csv", claims.claims_table(found), size.run, plan.figures)
     files.append(out / "claims.csv")
     if _LEARNERS in plan.sweeps:
@@ -145,8 +155,10 @@ def _told(before: dict[str, Any], study: Study, plan: _Plan, store: Path) -> dic
     """Provenance: what stood there, with the figures of this call anew."""
     size = study.size
     figures = dict(before.get("figures", {}))
-    named = {**{f"fig{one}": _CURVES if one in CURVES else f"fig{one}" for one in plan.figures}}
-    for name, group in {**named, **({_LEARNERS: _LEARNERS} if _LEARNERS in plan.sweeps else {})}.items():
+    groups = {f"fig{one}": _CURVES if one in CURVES else f"fig{one}" for one in plan.figures}
+    if _LEARNERS in plan.sweeps:
+        groups[_LEARNERS] = _LEARNERS
+    for name, group in groups.items():
         trainings, measurements = plan.trainings[group], plan.measurements[group]
         figures[name] = {
             "seeds_of_training": sorted({one.seed for one in trainings}),

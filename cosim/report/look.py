@@ -1,0 +1,32 @@
+"""How pictures look, and how they are written."""
+
+from pathlib import Path
+from typing import Any, Final
+
+from matplotlib.figure import Figure
+
+from cosim.errors import InputError
+
+LOOK: Final[dict[Any, Any]] = {
+    "figure.constrained_layout.use": True,
+    "axes.titlesize": 9,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.linewidth": 0.7,
+}
+"""Matplotlib's settings that all pictures share."""
+
+
+def save(figure: Figure, path: Path, dpi: int = 150) -> None:
+    """Write a PNG file whose bytes do not tell Matplotlib's version.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    try:
+        figure.savefig(path, dpi=dpi, metadata={"Software": None})
+    except OSError as error:
+        raise InputError(f"{path}: the picture cannot be written ({error.strerror}); make room") from error
