@@ -2,8 +2,8 @@
 
 After Agarwal et al., "Deep reinforcement learning at the edge of the statistical precipice", NeurIPS 2021: with few and
 skewed repetitions the mean of the middle half is steadier than the mean, and intervals come from resampling within the
-strata (scenarios, points of a sweep), not over them. Their repetitions are independent from stratum to stratum; here one
-agent, or one seed of arrivals, has a score in each, so that repetitions are resampled as a whole.
+strata (scenarios, points of a sweep), not over them. Their repetitions are independent from stratum to stratum; here
+one agent, or one seed of arrivals, has a score in each, so that repetitions are resampled as a whole.
 """
 
 from dataclasses import dataclass

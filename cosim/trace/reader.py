@@ -43,14 +43,15 @@ class Trace:
     """A run folder behind an in-memory database with one view for each kind, for example `task_ended`.
 
     The views have `seq` and the fact's columns; order by time_s, then seq. `status_name(status)` and the like
-    give words for codes (`NAMES`). Queries can read the run folder and nothing else.
+    give words for codes (`NAMES`). Queries can read the run folder and nothing else. They run on one thread: a sum of
+    floats would else depend, in its last digit, on which thread was first.
     """
 
     def __init__(self, run: Path, manifest: Manifest) -> None:
         self.run = run
         self.manifest = manifest
         self._layouts = {fact: layout(fact) for fact in FACTS}
-        self._database = duckdb.connect(":memory:")
+        self._database = duckdb.connect(":memory:", config={"threads": 1})
         self._prepare()
 
     @classmethod

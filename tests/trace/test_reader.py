@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from cosim.errors import InputError
@@ -47,6 +48,20 @@ def test_codes_have_names(stored_run: Path) -> None:
         )
         assert row.iloc[0].tolist() == ["IN_FLIGHT", "DONE", "NEIGHBOUR", "SIDELINK", True]
         assert set(trace.sql("SELECT DISTINCT tier_name(tier) AS tier FROM task_ended").tier) == {"LOCAL", "EDGE"}
+
+
+def test_sums_are_the_same_each_time(tmp_path: Path) -> None:
+    """A sum of floats over many parts has one value, whatever the processor does besides."""
+    writer = TraceWriter(tmp_path / "run", 1.0)
+    moved, rng = writer.batch(VehicleMoved), np.random.default_rng(1)
+    for second in range(8):
+        x_m, vehicle = rng.random(5000) * 1e-3, np.arange(5000)
+        moved(time_s=float(second), vehicle=vehicle, x_m=x_m, y_m=0.0, speed_mps=0.0, site=vehicle % 10)
+        writer.tick(float(second + 1))
+    writer.close(complete=True)
+    query = "SELECT site, sum(x_m) FILTER (x_m > 1e-5) AS x_m FROM vehicle_moved GROUP BY site ORDER BY site"
+    with Trace.open(tmp_path / "run") as trace:
+        assert len({tuple(trace.sql(query).x_m) for _ in range(100)}) == 1
 
 
 def test_nan_is_seen_in_a_run_of_one_part(tmp_path: Path) -> None:
