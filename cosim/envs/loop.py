@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 from cosim.decision import Action, Observation, action_problem
 from cosim.envs.columns import column_names, encode, option_mask
 from cosim.envs.knobs import Knobs
-from cosim.envs.reward import NOTHING, Credit, EpochCost, Settling, charge, settle
+from cosim.envs.reward import NOTHING, Credit, EpochCost, charge, settle
 from cosim.envs.traffic import lasting_traffic, with_listed_sites
 from cosim.errors import InputError, RunError
 from cosim.mobility.source import MobilitySource
 from cosim.scenario.load import Loaded
 from cosim.simulation import Simulation, within
+from cosim.trace.kept import KeptEnds
 from cosim.trace.writer import FactWriter, NullWriter
 from cosim.types import BoolArray, FloatArray, IntArray, Tier
 
@@ -101,7 +102,7 @@ class Loop:
         self._source: MobilitySource | None = None
         self._plan = self.scenario.decisions.reward
         self._simulation: Simulation | None = None
-        self._settling: Settling | None = None
+        self._settling: KeptEnds | None = None
         self._epoch: _Epoch | None = None
         self._epochs = 0
         self._over = False
@@ -124,7 +125,7 @@ class Loop:
             self._source = lasting_traffic(self.scenario, self._folder)
         facts: FactWriter = self._facts or NullWriter()
         if self._plan.kind == "realised":
-            facts = self._settling = Settling(facts)
+            facts = self._settling = KeptEnds(facts)
         self._simulation = Simulation(scenario, facts, self._folder, self._source)
         self._epochs = 0
         self._advance()

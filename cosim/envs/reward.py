@@ -1,19 +1,16 @@
 """Rewards of decisions, paper S1 eq 22: from the formula at once, or from what the tasks' lives took and spent."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Any, NamedTuple, ParamSpec
+from typing import NamedTuple
 
 import numpy as np
 
 from cosim.cost import cost_terms
 from cosim.decision import Observation
 from cosim.scenario.reward import Reward
-from cosim.trace.schema import TaskEnded
-from cosim.trace.writer import FactWriter
+from cosim.trace.kept import Ended, columns, latencies_s
 from cosim.types import BoolArray, FloatArray, IntArray, Status, Tier
-
-P = ParamSpec("P")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,84 +111,22 @@ def charge(
     return Charge(latency_s, energy_j, own, terms.imposed, penalty, late, lost)
 
 
-class Ended(NamedTuple):
-    """What a reward needs of a TaskEnded fact."""
-
-    time_s: float
-    task: int
-    vehicle: int
-    status: int
-    tier: int
-    deadline_s: float
-    decided_s: float
-    transmit_j: float
-    vehicle_cpu_j: float
-
-
-_ENDED = tuple(field.name for field in fields(TaskEnded))
-_KEPT = tuple(_ENDED.index(name) for name in Ended._fields)
-
-
-class Settling:
-    """Passes facts on and keeps what rewards need of tasks that have ended."""
-
-    def __init__(self, facts: FactWriter) -> None:
-        self._facts = facts
-        self.records = facts.records
-        self._ended: list[tuple[Any, ...]] = []
-
-    def recorder(self, fact: Callable[P, Any]) -> Callable[P, None]:
-        """See FactWriter."""
-        record = self._facts.recorder(fact)
-        if fact is not TaskEnded:
-            return record
-        keep = self._ended.append
-
-        def both(*values: P.args, **named: P.kwargs) -> None:
-            record(*values, **named)
-            keep(values + tuple(named[name] for name in _ENDED[len(values) :]))
-
-        return both
-
-    def batch(self, fact: type[Any]) -> Callable[..., None]:
-        """See FactWriter."""
-        if fact is TaskEnded:
-            raise TypeError("tasks end one by one; use recorder()")
-        return self._facts.batch(fact)
-
-    def tick(self, now_s: float) -> None:
-        """See FactWriter."""
-        self._facts.tick(now_s)
-
-    def close(self, complete: bool, end_s: float | None = None) -> None:
-        """See FactWriter."""
-        self._facts.close(complete, end_s)
-
-    def take(self) -> list[Ended]:
-        """The decided tasks that have ended since the last call, in that order."""
-        rows = [Ended(*(row[place] for place in _KEPT)) for row in self._ended]
-        self._ended.clear()
-        return [row for row in rows if row.decided_s == row.decided_s]  # NaN: it ended before anybody decided
-
-
 def settle(ended: Sequence[Ended], latency_weight: float, plan: Reward) -> tuple[Credit, EpochCost]:
     """Rewards of tasks whose lives are over: -scale (w1 L + (1 - w1) E) - penalties.
 
-    L is the time from the decision to the result; without a result, to the deadline or the end, whichever is later, so
-    that failing soon does not look fast. E is what the vehicles spent: radio and processors (S1 eq 15-17). A task that
-    the end of the run cuts off counts like one without a result, but bears no penalty. A task that ended before it was
-    decided is nobody's reward.
+    L is that of `latencies_s`, so that failing soon does not look fast; E is what the vehicles spent, radio and
+    processors (S1 eq 15-17). A task that the end of the run cuts off counts like one without a result, but bears no
+    penalty. A task that ended before it was decided is nobody's reward.
     """
-    status = np.array([row.status for row in ended], np.int64)
-    spent_j = np.array([row.transmit_j + row.vehicle_cpu_j for row in ended], np.float64)
-    done = (status == Status.COMPLETED) | (status == Status.LATE)
-    late, lost = status == Status.LATE, ~done & (status != Status.IN_FLIGHT)
-    ended_s = np.array([(row.time_s, row.deadline_s, row.decided_s) for row in ended], np.float64).reshape(-1, 3)
-    latency_s = np.where(done, ended_s[:, 0], ended_s[:, :2].max(axis=1)) - ended_s[:, 2]
+    ended = [row for row in ended if row.decided_s == row.decided_s]
+    told = columns(ended)
+    status, latency_s, spent_j = told["status"], latencies_s(told), told["transmit_j"] + told["vehicle_cpu_j"]
+    late = status == Status.LATE
+    lost = ~late & (status != Status.COMPLETED) & (status != Status.IN_FLIGHT)
     cost = latency_weight * latency_s + (1.0 - latency_weight) * spent_j
     sums = EpochCost(
         len(ended),
-        sum(row.tier != Tier.LOCAL for row in ended),
+        int((told["tier"] != Tier.LOCAL).sum()),
         int(late.sum()),
         int(lost.sum()),
         float(latency_s.sum()),

@@ -1,22 +1,19 @@
 """A run in memory that leaves no trace: what a policy cost, as paper S1 counts it (eq 12-18), epoch by epoch."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
-from typing import Any, Final, ParamSpec
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
 from cosim.decision import Policy
 from cosim.scenario.load import Loaded
 from cosim.simulation import Simulation
-from cosim.trace.schema import TaskEnded
+from cosim.trace.kept import KeptEnds, columns, latencies_s
 from cosim.trace.writer import NullWriter
 from cosim.types import FloatArray, Tier
 
-P = ParamSpec("P")
-
-_COLUMNS: Final = tuple(field.name for field in fields(TaskEnded))
-NEEDED: Final = ("time_s", "tier", "decided_s", "transmit_j", "vehicle_cpu_j")
+NEEDED: Final = ("time_s", "status", "tier", "deadline_s", "decided_s", "transmit_j", "vehicle_cpu_j")
 """Columns of `TaskEnded` that `totals` sums up."""
 
 
@@ -25,8 +22,8 @@ class Totals:
     """Sums over the tasks that were decided before the run's last instant, whatever became of them.
 
     L runs from the decision to the task's end: S1 eq 12-14 do not count the wait for the slot, while `cost_mean` of a
-    trace counts from the release. E is what vehicles spent (eq 15-17): radio and their own processors. A task that was
-    lost or is in flight counts with the time and the energy until then, so that losing tasks is not free of cost. An
+    trace counts from the release. E is what vehicles spent (eq 15-17): radio and their own processors. A task without a
+    result counts until its deadline or its end, whichever is later, so that losing tasks soon does not look fast. An
     epoch at the very end of the run, which leaves its tasks no time, is left out.
     """
 
@@ -65,32 +62,6 @@ class Totals:
         return _ratio(self.offloaded, self.tasks)
 
 
-class EndedRows(NullWriter):
-    """Keeps how tasks ended, and nothing else."""
-
-    def __init__(self) -> None:
-        self.rows: list[tuple[Any, ...]] = []
-
-    def recorder(self, fact: Callable[P, Any]) -> Callable[P, None]:
-        """A function that keeps a `TaskEnded`; one that does nothing for any other kind."""
-        if fact is not TaskEnded:
-            return NullWriter.recorder(self, fact)
-        keep = self.rows.append
-
-        def record(*values: P.args, **_named: P.kwargs) -> None:
-            keep(values)
-
-        return record
-
-    def columns(self) -> dict[str, FloatArray]:
-        """What `totals` needs, (N,) each."""
-        return {
-            name: np.array([row[place] for row in self.rows], dtype=np.float64)
-            for place, name in enumerate(_COLUMNS)
-            if name in NEEDED
-        }
-
-
 def rollout(loaded: Loaded, policy: Policy, seed: int | None = None) -> Totals:
     """Run a scenario under a policy in this process, without a run folder.
 
@@ -104,13 +75,13 @@ def rollout(loaded: Loaded, policy: Policy, seed: int | None = None) -> Totals:
         RunError: the traffic source broke.
     """
     scenario = loaded.scenario if seed is None else loaded.scenario.model_copy(update={"seed": seed})
-    ended = EndedRows()
+    ended = KeptEnds(NullWriter())
     simulation = Simulation(scenario, ended, loaded.folder)
     try:
         simulation.run(policy)
     finally:
         simulation.close()
-    return totals(ended.columns(), scenario.decisions.latency_weight, scenario.duration_s)
+    return totals(columns(ended.take()), scenario.decisions.latency_weight, scenario.duration_s)
 
 
 def totals(ended: Mapping[str, FloatArray], latency_weight: float, end_s: float) -> Totals:
@@ -123,7 +94,7 @@ def totals(ended: Mapping[str, FloatArray], latency_weight: float, end_s: float)
     """
     decided = ended["decided_s"] < end_s  # NaN: never decided
     kept = {name: values[decided] for name, values in ended.items()}
-    latency_s = float(np.sum(kept["time_s"] - kept["decided_s"]))
+    latency_s = float(np.sum(latencies_s(kept)))
     energy_j = float(np.sum(kept["transmit_j"]) + np.sum(kept["vehicle_cpu_j"]))
     return Totals(
         epochs=len(np.unique(kept["decided_s"])),

@@ -1,16 +1,19 @@
 """A roll-out in memory counts what the trace of the same run holds, from the decision on."""
 
+import math
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from agents.registry import make_policy
-from cosim.experiments.rollout import rollout, totals
+from cosim.experiments.rollout import NEEDED, rollout, totals
 from cosim.rng import stream
 from cosim.runner import simulate
 from cosim.scenario.load import load
+from cosim.trace.kept import Ended, columns
 from cosim.trace.reader import Trace
+from cosim.types import Status
 
 
 @pytest.mark.parametrize("name", ["local", "greedy-latency"])
@@ -22,7 +25,7 @@ def test_rollout_equals_the_trace(tmp_path: Path, scenario: str, name: str) -> N
     got = rollout(loaded, policy)
     simulate(loaded, tmp_path / "run")
     with Trace.open(tmp_path / "run") as trace:
-        ended = trace.sql("SELECT * FROM task_ended ORDER BY seq")
+        ended = trace.sql(f"SELECT {', '.join(NEEDED)} FROM task_ended ORDER BY seq")
     stored = totals(
         {str(key): values.to_numpy(np.float64) for key, values in ended.items()},
         loaded.scenario.decisions.latency_weight,
@@ -34,19 +37,21 @@ def test_rollout_equals_the_trace(tmp_path: Path, scenario: str, name: str) -> N
 
 
 def test_totals_by_hand() -> None:
-    """Latency counts from the decision; lost and flying tasks count until their end; the undecided do not."""
-    ended = {
-        "time_s": np.array([1.3, 1.5, 2.2, 3.0, 3.0, 2.5]),
-        "tier": np.array([0, 1, 1, 2, 0, -1]),
-        "decided_s": np.array([1.0, 1.0, 2.0, 2.0, 3.0, np.nan]),
-        "transmit_j": np.array([0.0, 2.0, 1.0, 0.5, 0.0, 0.0]),
-        "vehicle_cpu_j": np.array([4.0, 0.0, 0.0, 0.0, 0.0, 0.0]),
-    }
-    got = totals(ended, 0.25, 3.0)
+    """Latency counts from the decision, of tasks without a result at least to the deadline; the undecided do not."""
+    nan = math.nan
+    ended = [
+        Ended(1.3, 0, 0, Status.COMPLETED, 0, 2.0, 1.0, 0.0, 4.0),
+        Ended(1.5, 1, 0, Status.LATE, 1, 1.4, 1.0, 2.0, 0.0),
+        Ended(2.2, 2, 0, Status.REJECTED, 1, 2.6, 2.0, 1.0, 0.0),
+        Ended(3.0, 3, 0, Status.IN_FLIGHT, 2, 2.5, 2.0, 0.5, 0.0),
+        Ended(3.0, 4, 0, Status.IN_FLIGHT, 0, 3.5, 3.0, 0.0, 0.0),
+        Ended(2.5, 5, 0, Status.LEFT, -1, 3.0, nan, 0.0, 0.0),
+    ]
+    got = totals(columns(ended), 0.25, 3.0)
     assert (got.epochs, got.tasks, got.offloaded, got.undecided) == (2, 4, 3, 2)
-    assert got.latency_s == pytest.approx(0.3 + 0.5 + 0.2 + 1.0)
+    assert got.latency_s == pytest.approx(0.3 + 0.5 + 0.6 + 1.0)
     assert got.energy_j == 7.5
-    assert got.cost == pytest.approx(0.25 * 2.0 + 0.75 * 7.5)
+    assert got.cost == pytest.approx(0.25 * 2.4 + 0.75 * 7.5)
     assert got.cost_per_epoch == pytest.approx(got.cost / 2)
     assert got.offloaded_ratio == 0.75
 
