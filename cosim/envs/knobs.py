@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from cosim.decision import Action, Observation
 from cosim.envs.columns import option_mask, option_names
 from cosim.envs.traffic import sites_of
+from cosim.errors import RunError
 from cosim.qkd.layout import key_layout
 from cosim.scenario.schema import Scenario
 from cosim.types import BoolArray, FloatArray, IntArray
@@ -19,6 +20,8 @@ LEVELS: Final = (0.1, 0.4, 1.0)
 LEAST: Final = 0.2
 """Part of the highest share or power that a learner's lowest number means: less would stall a task, not save."""
 _LEAST_DETECTOR: Final = 1e-6
+_MOST: Final = np.finfo(float).max
+"""Still above the score of an option that may not be chosen, when it is negative."""
 
 Values = NDArray[np.floating[Any]]
 
@@ -81,15 +84,18 @@ class Knobs:
 
         target: the feasible option with the highest score, the first of equals. share, power, cpu_share: linear from
         [-1, 1] to [LEAST max, max]. Where the target is not handed over, the option of least expected latency, as the
-        simulation takes it. Numbers beyond [-1, 1] are cut; NaN is -1.
+        simulation takes it. Numbers beyond [-1, 1] are cut.
 
         Args:
             values: (n, A).
             observation: T tasks.
             network: (network_size,), if the network has knobs; nothing is turned without it.
             rows: the n tasks that the values are for; all by default.
+
+        Raises:
+            RunError: a number is NaN.
         """
-        values = np.nan_to_num(np.asarray(values, float), nan=-1.0, posinf=1.0, neginf=-1.0)
+        values = _numbers(values)
         option = self._expected(observation, rows)
         if self.targets:
             option = np.where(option_mask(observation)[rows], values[:, : self.options], -np.inf).argmax(axis=1)
@@ -137,7 +143,7 @@ class Knobs:
     def _network(self, observation: Observation, network: Values | None) -> dict[str, Any]:
         if network is None or not self.network_size:
             return {}
-        values = np.nan_to_num(np.asarray(network, float), nan=-1.0, posinf=1.0, neginf=-1.0)
+        values = _numbers(network)
         turned: dict[str, Any] = {}
         if self.links:
             turned["detector"] = np.clip((values[: self.links] + 1.0) / 2.0, _LEAST_DETECTOR, 1.0)
@@ -145,3 +151,11 @@ class Knobs:
             scores: FloatArray = np.where(observation.stake > 0, values[self.links :], -np.inf)
             turned["proposer"] = int(scores.argmax())
         return turned
+
+
+def _numbers(values: Values) -> FloatArray:
+    found = np.asarray(values, float)
+    if np.count_nonzero(np.isnan(found)):
+        raise RunError("an action holds NaN: the agent has diverged; lower its learning rate")
+    finite: FloatArray = np.clip(found, -_MOST, _MOST)
+    return finite

@@ -1,5 +1,6 @@
 """What a learner is shown, and what its numbers mean."""
 
+from contextlib import closing
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +13,8 @@ from cosim.decision import Observation
 from cosim.envs.columns import LIMIT, OPTION, TASK, column_names, encode, option_mask, option_names
 from cosim.envs.knobs import LEAST, LEVELS, Knobs
 from cosim.envs.loop import Loop
+from cosim.envs.single import OffloadingEnv
+from cosim.errors import RunError
 from cosim.scenario.load import load
 
 
@@ -94,14 +97,15 @@ def test_keys_and_demand_are_shown_where_they_are() -> None:
 @given(st.integers(0, 2**32 - 1), st.integers(1, 9))
 @settings(max_examples=100, deadline=None)
 def test_an_impossible_target_is_never_decoded(seed: int, tasks: int) -> None:
-    """Whatever the numbers, beyond their range or NaN, the option is feasible, or column 0 where nothing is."""
+    """Whatever the numbers, beyond their range or infinite, the option is feasible, or column 0 where nothing is."""
     rng = np.random.default_rng(seed)
     seen, _ = OBSERVED
     rows = rng.integers(0, len(seen), tasks)
     parts = {k: v[rows] for k, v in vars(seen).items() if isinstance(v, np.ndarray) and len(v) == len(seen)}
     seen = replace(seen, **{**parts, "feasible": rng.random((tasks, 3)) < 0.5})  # type: ignore[arg-type]
     values = rng.uniform(-3.0, 3.0, (tasks, 5))
-    values[rng.random((tasks, 5)) < 0.1] = np.nan
+    values[rng.random((tasks, 5)) < 0.1] = np.inf
+    values[rng.random((tasks, 5)) < 0.1] = -np.inf
     action = KNOBS.decode(values, seen)
     picked = seen.feasible[np.arange(tasks), action.option]
     assert (picked | ((action.option == 0) & ~seen.feasible.any(axis=1))).all()
@@ -112,6 +116,17 @@ def test_an_impossible_target_is_never_decoded(seed: int, tasks: int) -> None:
     assert mask.shape == (tasks, KNOBS.choices)
     chosen = KNOBS.decode_choice(mask.argmax(axis=1), seen)
     assert option_mask(seen)[np.arange(tasks), chosen.option].all()
+
+
+def test_nan_is_refused() -> None:
+    """A diverged agent does not pass for one that decides; in the environment its round still waits."""
+    with closing(OffloadingEnv("s1_semantic_iov", shortened("s1_semantic_iov"))) as env:
+        env.reset(seed=1)
+        action = env.action_space.sample()
+        action[0] = np.nan
+        with pytest.raises(RunError, match="diverged"):
+            env.step(action)
+        assert env.step(env.action_space.sample())[1] < 0.0
 
 
 OBSERVED = seen_in("s1_semantic_iov")
