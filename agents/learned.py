@@ -57,6 +57,7 @@ class Learned:
         except Exception as error:  # a header that some other hand has changed
             reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
             raise InputError(f"{path}: does not fit this cosim ({reason}); train again") from None
+        self._path = path
         self._policy = learner.policy()
         self.checkpoint = kept
         """What the file says of the training."""
@@ -67,7 +68,10 @@ class Learned:
         Raises:
             InputError: the observation has other columns or options than the training had.
         """
-        return self._policy.decide(observation)
+        try:
+            return self._policy.decide(observation)
+        except InputError as error:
+            raise InputError(f"{self._path}: {error}") from None
 
 
 def _spec(agent: dict[str, Any]) -> AgentSpec:

@@ -235,7 +235,7 @@ def _circuit(spec: NetSpec, inputs: int) -> Circuit:
     if _reads_rows(spec) and circuit.inputs != inputs:
         raise InputError(
             f"network: inputs={inputs}: circuit {circuit.name} of {circuit.qubits} qubits reads {circuit.inputs}; "
-            f"give {circuit.inputs} features (components={circuit.inputs}), other qubits, or order=classical-quantum"
+            f"give --option components={circuit.inputs}, other qubits, or --option order=classical-quantum"
         )
     return circuit
 

@@ -61,9 +61,13 @@ def _factory(name: str, folder: Path) -> Callable[..., Any]:
         return _from_checkpoint(name, folder)
     if file.endswith(".py"):
         return _from_file(name, file, attribute, folder)
+    if name.endswith(".py"):
+        return _from_file(name, name, "", folder)
     if name in policy_names():
         loaded: Callable[..., Any] = _called(name, lambda: load_plugin(ENTRY_POINTS, name))
         return loaded
+    if "/" in name and not Path(name).exists():
+        raise InputError(f"policy = {_line(name)}: no such folder or file; check the path")
     near = difflib.get_close_matches(name, policy_names(), n=1)
     hint = f"did you mean {near[0]}? " if near else ""
     raise InputError(
@@ -104,10 +108,9 @@ def _from_file(name: str, file: str, attribute: str, folder: Path) -> Callable[.
     factory = getattr(module, attribute, None)
     if not callable(factory):
         found = [key for key, value in vars(module).items() if isinstance(value, type) and hasattr(value, "decide")]
-        raise InputError(
-            f"policy = {_line(name)}: {path.name} has no class {_line(attribute)}; "
-            f"classes with decide: {', '.join(found) or 'none'}"
-        )
+        problem = f"{path.name} has no class {_line(attribute)}" if attribute else "names no class"
+        offer = f"; give {_line(file)}:{found[0]}" if found else ""
+        raise InputError(f"policy = {_line(name)}: {problem}; classes with decide: {', '.join(found) or 'none'}{offer}")
     return factory  # type: ignore[no-any-return]  # whatever the user's module holds; checked once it is made
 
 

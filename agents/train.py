@@ -28,6 +28,7 @@ from cosim.types import AnyArray, FloatArray
 CHECKPOINT: Final = "checkpoint.ckpt"
 CURVE: Final = "curve.csv"
 COLUMNS: Final = ("episode", *(field.name for field in fields(EpisodeLog)))
+_HEADER: Final = ",".join(COLUMNS) + "\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,17 +82,15 @@ def train(
     scenarios = (loaded,) if isinstance(loaded, Loaded) else tuple(loaded)
     run_id = _run_id(scenarios)
     path, curve = out / CHECKPOINT, out / CURVE
-    kept = checkpoint.read(path) if path.exists() else None
-    if kept is not None:
-        _check_same(out, kept, run_id, spec, seed, epochs)
-        if kept.episodes >= episodes:
-            return TrainResult(out, path, curve, kept.episodes, kept.episodes)
+    kept = find_kept(scenarios, spec, seed, epochs, out)
+    if kept is not None and kept.episodes >= episodes:
+        return TrainResult(out, path, curve, kept.episodes, kept.episodes)
     loops = [Loop(one, episode_epochs=epochs) for one in scenarios]
     try:
         task = _task(out, loops, scenarios, spec, seed, kept)
         learner, start = make_learner(spec, task, seed), 0
         if kept is not None:
-            learner.restore(kept.state)
+            _restore(learner, kept, path)
             start, kept = kept.episodes, None  # its replay buffer is not to stay in memory beside the learner's
 
         def saved(done: int) -> Checkpoint:
@@ -116,6 +115,77 @@ def train(
         for loop in loops:
             loop.close()
     return TrainResult(out, path, curve, episodes, start)
+
+
+def find_kept(
+    scenarios: Sequence[Loaded], spec: AgentSpec, seed: int, epochs: int, out: Path, training: bool = True
+) -> Checkpoint | None:
+    """What a folder holds of a training, its curve as far as its checkpoint goes; None without a checkpoint.
+
+    Args:
+        scenarios: as all that follow, of `train`.
+        spec: the agent.
+        seed: of the learner and its episodes.
+        epochs: of an episode.
+        out: the folder.
+        training: also read what only further training needs.
+
+    Raises:
+        InputError: the checkpoint or the curve is damaged, or of another training.
+    """
+    path = out / CHECKPOINT
+    if not path.exists():
+        return None
+    try:
+        kept = checkpoint.read(path, training)
+    except InputError as error:
+        raise InputError(f"{str(error).rpartition('; ')[0]}; {_again(out)}") from None
+    _check_same(path, kept, _run_id(scenarios), spec, seed, epochs)
+    curve_lines(out / CURVE, kept.episodes)
+    return kept
+
+
+def curve_lines(curve: Path, episodes: int | None = None) -> list[str]:
+    """The header of a learning curve and the rows of its first episodes, or of all.
+
+    Raises:
+        InputError: it is damaged, or has fewer.
+    """
+    try:
+        lines = curve.read_text(encoding="utf-8").splitlines(keepends=True)
+    except OSError as error:
+        raise InputError(f"{curve}: cannot be read: {str(error.strerror).lower()}; {_again(curve.parent)}") from None
+    except ValueError:
+        lines = []
+    wanted = max(0, len(lines) - 1) if episodes is None else episodes
+    if not lines or lines[0] != _HEADER:
+        raise InputError(f"{curve}: is no learning curve or is damaged; {_again(curve.parent)}")
+    if len(lines) <= wanted:
+        raise InputError(f"{curve}: has lost episodes that the checkpoint holds; {_again(curve.parent)}")
+    for number, line in enumerate(lines[1 : wanted + 1]):
+        if not _is_row(number, line):
+            raise InputError(f"{curve}: is damaged in line {number + 2}; {_again(curve.parent)}")
+    return lines[: wanted + 1]
+
+
+def _is_row(number: int, line: str) -> bool:
+    cells = line.rstrip("\n").split(",")
+    try:
+        return line.endswith("\n") and len(list(map(float, cells))) == len(COLUMNS) and cells[0] == str(number)
+    except ValueError:
+        return False
+
+
+def _again(folder: Path) -> str:
+    return f"remove the folder {folder} and train again"
+
+
+def _restore(learner: Learner, kept: Checkpoint, path: Path) -> None:
+    try:
+        learner.restore(kept.state)
+    except Exception as error:  # a state that another version of cosim has written, or another hand
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise InputError(f"{path}: does not fit this cosim ({reason}); {_again(path.parent)}") from None
 
 
 def episode_seed(seed: int, episode: int) -> int:
@@ -172,13 +242,9 @@ def _play(
 
 def _cut(curve: Path, episodes: int) -> None:
     """Leave the header and the rows of the episodes that the checkpoint holds."""
-    lines = [",".join(COLUMNS) + "\n"]
-    if episodes:
-        lines = curve.read_text().splitlines(keepends=True) if curve.exists() else []
-    if len(lines) <= episodes:
-        raise InputError(f"{curve}: has lost episodes that the checkpoint holds; remove the folder and train again")
+    lines = curve_lines(curve, episodes) if episodes else [_HEADER]
     beside = curve.with_name(f"{curve.name}.{os.getpid()}.tmp")
-    beside.write_text("".join(lines[: episodes + 1]))
+    beside.write_text("".join(lines))
     beside.replace(curve)
 
 
@@ -200,7 +266,9 @@ def _task(
         features, unit = _fitted(loops, spec, seed)
         return Task(loop.columns, loop.knobs, features, discount, unit)
     if kept.columns != loop.columns or kept.knobs != plain(loop.knobs):
-        raise InputError(f"{out}: its training saw other columns or knobs; files of the scenario have changed")
+        raise InputError(
+            f"{out}: its training saw other columns or knobs: files of the scenario changed; {_again(out)}"
+        )
     return Task(loop.columns, loop.knobs, kept.features, discount, kept.reward_unit)
 
 
@@ -233,7 +301,7 @@ def _columns(round_: Round) -> AnyArray:
     return round_.features
 
 
-def _check_same(out: Path, kept: Checkpoint, run_id: str, spec: AgentSpec, seed: int, epochs: int) -> None:
+def _check_same(path: Path, kept: Checkpoint, run_id: str, spec: AgentSpec, seed: int, epochs: int) -> None:
     wanted: dict[str, tuple[Any, Any]] = {
         "agent": (kept.agent.get("name"), spec.name),
         "settings of the agent": (kept.agent, plain(spec)),
@@ -244,4 +312,6 @@ def _check_same(out: Path, kept: Checkpoint, run_id: str, spec: AgentSpec, seed:
     for name, (before, now) in wanted.items():
         if before != now:
             shown = "" if name.startswith("settings") else f" ({before}, not {now})"
-            raise InputError(f"{out}: holds a training with another {name}{shown}; choose another --out or remove it")
+            raise InputError(
+                f"{path}: is of a training that differs in {name}{shown}; {_again(path.parent)}, or give another folder"
+            )

@@ -163,7 +163,7 @@ def _all_settings(name: str) -> dict[str, Setting]:
     if name not in agent_names():
         near = difflib.get_close_matches(name, agent_names(), n=1)
         hint = f"did you mean {near[0]}? " if near else ""
-        raise InputError(f"--agent {name}: no such agent; {hint}use {', '.join(agent_names())}")
+        raise InputError(f"agent {name}: no such agent; {hint}use {', '.join(agent_names())}")
     settings = dict(_SETTINGS[_algorithm(name)])
     if _is_quantum(name) or name == _SMALL:
         settings.update(_CIRCUIT)
@@ -267,7 +267,7 @@ def _is_quantum(name: str) -> bool:
 
 def _value(agent: str, key: str, value: Any, default: Value) -> Value:
     """The value as the kind that the default has."""
-    text = str(value).strip()
+    text = "" if value is None else str(value).strip()
     kind = type(default)
     try:
         if kind is bool:

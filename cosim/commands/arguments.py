@@ -1,7 +1,7 @@
 """Arguments that several commands share."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -11,3 +11,42 @@ ScenarioName = Annotated[
 RunFolder = Annotated[Path, typer.Argument(help="A run folder.", metavar="RUN")]
 Overrides = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="As radio.bandwidth_hz=20e6.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+
+def folder(text: str) -> Path:
+    """The value of an option that names a folder; Path would take an empty one, as of a variable unset, for this one.
+
+    Raises:
+        InputError: it is empty.
+    """
+    from cosim.errors import InputError
+
+    if not text.strip():
+        raise InputError("an empty name of a folder is given; name one, as --out runs/mine")
+    return Path(text)
+
+
+def key_values(settings: list[str], option: str, example: str) -> dict[str, Any]:
+    """KEY=VALUE as data, the value read as in a scenario.
+
+    Args:
+        settings: as they stand on the command line.
+        option: that they were given with.
+        example: of what may be given.
+
+    Raises:
+        InputError: one is no KEY=VALUE, not YAML, or a key is given twice.
+    """
+    from cosim.errors import InputError
+    from cosim.scenario.document import parse, shown
+
+    found: dict[str, Any] = {}
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        told = f"{option} {shown(setting)}"
+        if not key or not equals:
+            raise InputError(f"{told}: is not KEY=VALUE; write {option} {example}")
+        if key in found:
+            raise InputError(f"{told}: {shown(key)} is given twice; give it once")
+        found[key] = parse(text, f"{option} {shown(setting, 100)}", numbered=False).data
+    return found

@@ -2,12 +2,12 @@
 
 from dataclasses import asdict
 from importlib.util import find_spec
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from cosim import console
-from cosim.commands.arguments import Json
+from cosim.commands.arguments import Json, key_values
 
 _SHOW = (
     "cosim circuit show zz",
@@ -28,12 +28,15 @@ def show(
     qubits: Annotated[int, typer.Option(help="Qubits.")] = 6,
     layers: Annotated[int, typer.Option(help="Layers of trained gates.")] = 1,
     options: Annotated[
-        list[str] | None, typer.Option("--set", metavar="OPTION=VALUE", help="Of the circuit, as gamma=0.5.")
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Of the circuit, as gamma=0.5.")
     ] = None,
     gate_set: Annotated[str, typer.Option(metavar="cnot|cz", help="Two-qubit gate that hardware has.")] = "cnot",
     json: Json = False,
 ) -> None:
-    """Draw a circuit and count its gates after decomposition for hardware, all pairs of qubits being coupled."""
+    """Draw a circuit and count its gates after decomposition for hardware, all pairs of qubits being coupled.
+
+    Those of amplitude are counted for any complex amplitudes; real ones, as features are, may need fewer.
+    """
     from cosim.errors import InputError
 
     missing = [package for package in ("torch", "pennylane") if find_spec(package) is None]
@@ -42,7 +45,7 @@ def show(
 
     from agents.quantum.circuits import make_circuit
 
-    circuit = make_circuit(name, qubits, layers, **_options(options or []))
+    circuit = make_circuit(name, qubits, layers, **key_values(options or [], "--set", "gamma=0.5"))
     cost = asdict(circuit.cost(gate_set))
     if json:
         shape = {"weight_shape": circuit.weight_shape, "encoding": asdict(circuit.encoding), "ring": circuit.ring}
@@ -50,17 +53,3 @@ def show(
         return
     console.say(circuit.draw() + "\n")
     console.say_table([("inputs", str(circuit.inputs)), *((key, str(value)) for key, value in cost.items())])
-
-
-def _options(settings: list[str]) -> dict[str, Any]:
-    """OPTION=VALUE as data, the value read as in a scenario."""
-    from cosim.errors import InputError
-    from cosim.scenario.document import parse, shown
-
-    found: dict[str, Any] = {}
-    for setting in settings:
-        key, equals, text = setting.partition("=")
-        if not key or not equals or key in found:
-            raise InputError(f"--set {shown(setting)}: is not OPTION=VALUE, or given twice; write --set gamma=0.5")
-        found[key] = parse(text, f"--set {shown(setting, 100)}", numbered=False).data
-    return found

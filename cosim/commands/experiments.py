@@ -1,7 +1,7 @@
 """`cosim evaluate` and `cosim compare`: policies on several seeds, with intervals."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cosim import console
-from cosim.commands.arguments import Json, Overrides, ScenarioName
+from cosim.commands.arguments import Json, Overrides, ScenarioName, folder
 
 if TYPE_CHECKING:
     from cosim.experiments.contenders import Contender
-    from cosim.experiments.runs import Measured
+    from cosim.experiments.runs import Measured, Planned
+    from cosim.scenario.load import Loaded
     from cosim.trace.statistics import Estimate
 
 EVALUATE = (
@@ -39,7 +40,7 @@ def evaluate(
     seeds: Seeds = 10,
     first_seed: FirstSeed = 1,
     overrides: Overrides = None,
-    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Keep the run folders here.")] = None,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", parser=folder, help="Keep the run folders here.")] = None,
     jobs: Jobs = None,
     json: Json = False,
 ) -> None:
@@ -48,10 +49,22 @@ def evaluate(
     The folder of a training stands for all its seeds: its agents take turns. With --map an agent that was trained on
     one map drives on another, unchanged.
     """
+    with TemporaryDirectory(prefix="cosim-") as scratch:
+        place = Path(scratch) if out is None else out
+        _, against, measured = _runs(
+            scenario,
+            [policy],
+            "--policy",
+            overrides,
+            other_map,
+            seeds,
+            first_seed,
+            lambda _: place,
+            out is not None,
+            jobs,
+        )
     from cosim.experiments.compare import metric_names, standings
 
-    with TemporaryDirectory(prefix="cosim-") as scratch:
-        against, measured = _runs(scenario, [policy], overrides, other_map, seeds, first_seed, out, Path(scratch), jobs)
     values = {one.metric: one.value for one in standings(measured, metric_names(measured))}
     if json:
         runs = [{"seed": one.seed, "agent": one.policy, "digest": one.digest, "kpis": one.values} for one in measured]
@@ -79,7 +92,7 @@ def compare(
     ] = None,
     overrides: Overrides = None,
     other_map: OtherMap = None,
-    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Under runs/ by default.")] = None,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", parser=folder, help="Under runs/ by default.")] = None,
     jobs: Jobs = None,
     json: Json = False,
 ) -> None:
@@ -88,17 +101,22 @@ def compare(
     A finished run is never run again: the same command goes on where it was stopped. Every run stays in
     DIR/POLICY/seedK; compare.csv has a row for each, compare.png shows interquartile means with 95 % intervals.
     """
+    words = [word.strip() for word in policies.split(",")]
+    on = "" if other_map is None else f"-{Path(other_map).name}"
+
+    def place(loaded: "Loaded") -> Path:
+        return out or Path("runs") / f"compare-{loaded.run_id}{on}"
+
+    loaded, _, measured = _runs(
+        scenario, words, "--policies", overrides, other_map, seeds, first_seed, place, True, jobs, metric or ()
+    )
     from cosim.experiments.compare import METRICS, standings, write_table
     from cosim.experiments.figures import draw_standings
     from cosim.experiments.runs import check_same
-    from cosim.scenario.load import load
 
-    loaded = load(scenario, overrides or [])
-    folder = out or Path("runs") / f"compare-{loaded.run_id}{'' if other_map is None else f'-{Path(other_map).name}'}"
-    words = [word.strip() for word in policies.split(",")]
-    _, measured = _runs(scenario, words, overrides, other_map, seeds, first_seed, folder, folder, jobs)
     check_same(measured)
-    table, picture = folder / "compare.csv", folder / "compare.png"
+    home = place(loaded)
+    table, picture = home / "compare.csv", home / "compare.png"
     write_table(table, measured)
     found = standings(measured, metric or METRICS)
     draw_standings(picture, loaded.scenario.name, found)
@@ -122,44 +140,61 @@ def compare(
     console.say(
         f"\nlow, high: 95 % bootstrap interval; lower/higher: seeds on which it is below or above {found[0].policy}"
     )
-    console.say_table([("run folders", str(folder)), ("table", str(table)), ("picture", str(picture))])
+    console.say_table([("run folders", str(home)), ("table", str(table)), ("picture", str(picture))])
 
 
 def _runs(
     scenario: str,
     words: Sequence[str],
+    option: str,
     overrides: Sequence[str] | None,
     other_map: str | None,
     seeds: int,
     first_seed: int,
-    out: Path | None,
-    scratch: Path,
+    place: "Callable[[Loaded], Path]",
+    kept: bool,
     jobs: int | None,
-) -> "tuple[tuple[Contender, ...], list[Measured]]":
-    """Plan, run what is missing, measure."""
+    figures: Sequence[str] = (),
+) -> "tuple[Loaded, tuple[Contender, ...], list[Measured]]":
+    """Plan, run what is missing, measure. Ctrl-C is told as such from the first slow import on."""
     from cosim.commands.watching import interruptible, watching
-    from cosim.errors import InputError
-    from cosim.experiments.contenders import contenders
-    from cosim.experiments.jobs import cores
-    from cosim.experiments.runs import claim, disclaim, map_overrides, plan, run_all
-    from cosim.scenario.load import load
 
-    moved = [] if other_map is None else map_overrides(other_map, load(scenario))
-    against = contenders(words)
-    folder = scratch if out is None else out
-    planned = plan(scenario, [*moved, *(overrides or [])], against, range(first_seed, first_seed + seeds), folder)
-    there = claim(folder, planned, against)
-    kept = f"finished runs are kept in {folder}; run the same command again to go on"
-    with interruptible("nothing is kept without --out" if out is None else kept):
+    planned: list[Planned] = []
+
+    def left() -> str:
+        if not kept:
+            return "nothing is kept without --out"
+        finished = next((run.folder.parent.parent for run in planned if run.folder.is_dir()), None)
+        what = "no run is finished" if finished is None else f"finished runs are kept in {finished}"
+        return f"{what}; run the same command again to go on"
+
+    with interruptible(left):
+        from cosim.experiments.contenders import contenders
+        from cosim.experiments.jobs import cores
+        from cosim.experiments.runs import claim, disclaim, map_overrides, plan, run_all
+        from cosim.scenario.load import load
+
+        moved = [] if other_map is None else map_overrides(other_map, load(scenario))
+        changes = [*moved, *(overrides or [])]
+        loaded = load(scenario, changes)
+        home = place(loaded)
+        against = contenders(words, option)
+        planned = plan(scenario, changes, against, range(first_seed, first_seed + seeds), home)
+        there = claim(home, planned, against)
         try:
-            return against, run_all(planned, there, jobs or cores(), watching)
-        except InputError:
-            disclaim(folder)
+            return loaded, against, run_all(planned, there, jobs or cores(), watching, figures)
+        except BaseException:
+            disclaim(home, planned)
             raise
 
 
 def _seeds(count: int, first: int) -> str:
     return f"seed {first}" if count == 1 else f"seeds {first} to {first + count - 1}"
+
+
+def count(number: int, what: str) -> str:
+    """As "1 seed" or "2 seeds"."""
+    return f"{number} {what}{'s' * (number != 1)}"
 
 
 def _say_summary(values: "dict[str, Estimate]") -> None:

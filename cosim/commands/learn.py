@@ -1,13 +1,16 @@
 """`cosim train`: an agent with several seeds."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cosim import console
-from cosim.commands.arguments import Json, Overrides, ScenarioName
-from cosim.commands.experiments import FirstSeed, Jobs, Seeds, told
+from cosim.commands.arguments import Json, Overrides, ScenarioName, folder, key_values
+from cosim.commands.experiments import FirstSeed, Jobs, Seeds, count, told
+
+if TYPE_CHECKING:
+    from cosim.experiments.training import Training
 
 TRAIN = (
     "cosim train s1_semantic_iov --agent q-ddpg --seeds 10 --out runs/s1",
@@ -53,15 +56,15 @@ def train(
         list[str] | None, typer.Option("--option", metavar="KEY=VALUE", help="As lr=1e-3; see --settings.")
     ] = None,
     overrides: Overrides = None,
-    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Under runs/ by default.")] = None,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", parser=folder, help="Under runs/ by default.")] = None,
     checkpoint_every: Annotated[int, typer.Option(min=1, metavar="N", help="Episodes between checkpoints.")] = 10,
     jobs: Jobs = None,
     json: Json = False,
-    _: Annotated[bool, typer.Option("--agents", callback=_list, is_eager=True, help="List the agents.")] = False,
+    _: Annotated[bool, typer.Option("--agents", callback=_list, is_eager=True, help="Only list the agents.")] = False,
     __: Annotated[
         str | None,
         typer.Option(
-            "--settings", metavar="NAME", callback=_tell_settings, is_eager=True, help="List an agent's options."
+            "--settings", metavar="NAME", callback=_tell_settings, is_eager=True, help="Only list an agent's options."
         ),
     ] = None,
 ) -> None:
@@ -71,47 +74,39 @@ def train(
     on where it was stopped, and trains on if it asks for more episodes; the folder DIR/AGENT is a policy.
     """
     from cosim.commands.watching import interruptible, watching
-    from cosim.experiments import training
-    from cosim.experiments.contenders import need_learning
-    from cosim.experiments.jobs import cores
-    from cosim.scenario.load import load
 
-    need_learning("cosim train")
-    loaded = load(scenario, overrides or [])
-    folder = out or Path("runs") / f"train-{loaded.run_id}"
-    chosen, numbers = _options(options or []), range(first_seed, first_seed + seeds)
-    planned = training.trainings(loaded, agent, chosen, numbers, episodes, epochs, checkpoint_every, folder)
-    with interruptible(f"what is trained so far is kept in {folder / agent}; run the same command again to go on"):
+    planned: list[Training] = []
+
+    def left() -> str:
+        kept = next((one.folder.parent for one in planned if one.has_checkpoint), None)
+        what = "nothing is kept so far" if kept is None else f"what is trained so far is kept in {kept}"
+        return f"{what}; run the same command again to go on"
+
+    with interruptible(left):  # imports may take seconds
+        from cosim.experiments import training
+        from cosim.experiments.contenders import need_learning
+        from cosim.experiments.jobs import cores
+        from cosim.scenario.load import load
+
+        need_learning("cosim train")
+        loaded = load(scenario, overrides or [])
+        home = out or Path("runs") / f"train-{loaded.run_id}"
+        chosen, numbers = key_values(options or [], "--option", "batch=16"), range(first_seed, first_seed + seeds)
+        planned = training.trainings(loaded, agent, chosen, numbers, episodes, epochs, checkpoint_every, home)
         trained = training.train_all(planned, jobs or cores(), watching)
     curves = training.read_curves(planned)
     final = training.final(curves)
-    picture = folder / agent / "curves.png"
+    picture = home / agent / "curves.png"
     training.draw(picture, planned, curves)
     if json:
-        console.say_json({"folder": folder / agent, "trained": trained, "picture": picture, "final": final})
+        console.say_json({"folder": home / agent, "trained": trained, "picture": picture, "final": final})
         return
-    last = min(training.LAST, episodes)
     skipped = seeds - trained
-    before = f", {skipped} of them trained before" if skipped else ""
-    console.say(
-        f"{loaded.scenario.name}, agent {agent}, {seeds} seeds{before}; the last {last} of {episodes} episodes\n"
-    )
+    who = f"agent {agent}, {count(seeds, 'seed')}" + (f", {skipped} of them trained before" if skipped else "")
+    last = f"the last {training.last_episodes(episodes)} of {count(episodes, 'episode')}, in which agents explore"
+    console.say(f"{loaded.scenario.name}, {who}; {last}\n")
     console.say_table(
         [(name, *told(one), one.unit) for name, one in final.items()], ("figure", "IQM", "low", "high", "unit")
     )
     console.say("")
-    console.say_table([("agents", str(folder / agent)), ("curves", str(picture))])
-
-
-def _options(settings: list[str]) -> dict[str, Any]:
-    """KEY=VALUE as data, the value read as in a scenario."""
-    from cosim.errors import InputError
-    from cosim.scenario.document import parse, shown
-
-    found: dict[str, Any] = {}
-    for setting in settings:
-        key, equals, text = setting.partition("=")
-        if not key or not equals or key in found:
-            raise InputError(f"--option {shown(setting)}: is not KEY=VALUE, or given twice; write --option batch=16")
-        found[key] = parse(text, f"--option {shown(setting, 100)}", numbered=False).data
-    return found
+    console.say_table([("agents", str(home / agent)), ("curves", str(picture))])

@@ -136,7 +136,7 @@ def place(
 def make(
     kind: Annotated[Literal["grid", "intersection"], typer.Argument(help="grid or intersection.")],
     name: Annotated[str, typer.Option(help="Of the map folder.")],
-    vehicles: Annotated[int, typer.Option(help="About how many drive at once.")],
+    vehicles: Annotated[int, typer.Option(help="At once; grid: 1000 to 10000, intersection: 1 to 60.")],
     seed: Annotated[int, typer.Option(help="Of the demand.")] = 1,
     out: Annotated[Path, typer.Option(help="Folder in which the map folder is made.")] = Path(),
 ) -> None:

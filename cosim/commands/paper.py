@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from cosim import console
-from cosim.commands.arguments import Json
-from cosim.commands.experiments import Jobs, told
+from cosim.commands.arguments import Json, folder
+from cosim.commands.experiments import Jobs, count, told
 
 PAPER = (
     "cosim paper S1 --quick",
@@ -24,10 +24,12 @@ def paper(
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="A small version, under two minutes on 2 cores.")] = False,
     out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Results; results/papers/s1, or s1-quick, by default.")
+        Path | None,
+        typer.Option(metavar="DIR", parser=folder, help="Results; results/papers/s1, or s1-quick, by default."),
     ] = None,
     work: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Finished pieces; runs/papers/s1, or s1-quick, by default.")
+        Path | None,
+        typer.Option(metavar="DIR", parser=folder, help="Finished pieces; runs/papers/s1, or s1-quick, by default."),
     ] = None,
     seeds: Annotated[int | None, typer.Option(min=1, max=1000, metavar="N", help="10, or 2 if quick.")] = None,
     jobs: Jobs = None,
@@ -38,29 +40,39 @@ def paper(
     The work is cut into pieces; a finished one is never done again, so that the same command goes on where it was
     stopped. Results of a quick run are marked QUICK and go to a folder of their own.
     """
-    from cosim.commands.watching import interruptible, watching_for_hours
+    from cosim.commands.watching import interruptible, watching
     from cosim.errors import InputError
-    from cosim.experiments.contenders import need_learning
-    from cosim.experiments.jobs import cores
 
     if name.upper() != "S1":
         raise InputError(f"{name}: no such paper; use S1")
-    need_learning("cosim paper")
-    from cosim.experiments.papers.s1 import FULL, QUICK
-    from cosim.experiments.papers.s1_run import conduct
+    subfolder = "s1-quick" if quick else "s1"
+    results, store = out or Path("results/papers") / subfolder, work or Path("runs/papers") / subfolder
 
-    size = QUICK if quick else FULL
-    size = size if seeds is None else replace(size, seeds=seeds)
-    folder = "s1-quick" if quick else "s1"
-    results, store = out or Path("results/papers") / folder, work or Path("runs/papers") / folder
-    with interruptible(f"what is finished is kept in {store}; run the same command again to go on"):
-        done = conduct(figure, size, results, store, jobs or cores(), watching_for_hours)
+    def left() -> str:
+        from cosim.experiments.pieces import PIECE
+
+        there = any(any(store.rglob(name)) for name in (PIECE, "*.ckpt"))
+        what = f"what is finished is kept in {store}" if there else "nothing is finished so far"
+        return f"{what}; run the same command again to go on"
+
+    with interruptible(left):  # imports may take seconds
+        from cosim.experiments.contenders import need_learning
+        from cosim.experiments.jobs import cores
+
+        need_learning("cosim paper")
+        from cosim.experiments.papers.s1 import FULL, QUICK
+        from cosim.experiments.papers.s1_run import conduct
+
+        size = QUICK if quick else FULL
+        size = size if seeds is None else replace(size, seeds=seeds)
+        done = conduct(figure, size, results, store, jobs or cores(), watching)
     if json:
-        claims = [{**asdict(claim), "holds": claim.holds} for claim in done.claims]
+        claims = [{**asdict(claim), "holds": claim.finding.verdict} for claim in done.claims]
         console.say_json({"paper": "S1", "run": size.run, "files": done.files, "claims": claims})
         return
     console.say(
-        f"paper S1, {size.run} run, {size.seeds} seeds; {done.trained} trainings and {done.measured} measurements\n"
+        f"paper S1, {size.run} run, {count(size.seeds, 'seed')}; "
+        f"{count(done.trained, 'training')} and {count(done.measured, 'measurement')}\n"
     )
     rows = [
         (
@@ -68,10 +80,11 @@ def paper(
             claim.said,
             claim.setting,
             claim.measure,
-            *told(claim.found),
-            "yes" if claim.holds else "no",
+            *told(claim.finding.found),
+            claim.finding.verdict,
         )
         for claim in done.claims
     ]
     console.say_table(rows, ("figure", "claim", "setting", "measure", "value", "low", "high", "holds"))
-    console.say(f"\nlow, high: 95 % bootstrap interval over seeds\nresults  {results}")
+    console.say("\nlow, high: 95 % bootstrap interval over seeds; open: these seeds do not show it")
+    console.say(f"results  {results}")

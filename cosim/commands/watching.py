@@ -1,11 +1,10 @@
 """How jobs that go on side by side are shown, and what is said when they are interrupted."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from cosim import console
 from cosim.commands.interrupt import asked_to_stop
 from cosim.errors import RunError
 from cosim.experiments.jobs import Job, Watch
@@ -50,33 +49,12 @@ def watching(jobs: Sequence[Job[Any]]) -> Iterator[Watch]:
         yield _Bars(shown, jobs)
 
 
-class _Lines(Watch):
-    def __init__(self, jobs: Sequence[Job[Any]]) -> None:
-        self._jobs = jobs
-        self._done = 0
-
-    def ended(self, job: int) -> None:
-        """Which, and how many of all."""
-        self._done += 1
-        console.warn(f"{self._done}/{len(self._jobs)} {self._jobs[job].label}")
-
-
 @contextmanager
-def watching_for_hours(jobs: Sequence[Job[Any]]) -> Iterator[Watch]:
-    """Bars on a terminal, a line for each finished job where stderr is none."""
-    if sys.stderr.isatty():
-        with watching(jobs) as bars:
-            yield bars
-    else:
-        yield _Lines(jobs)
-
-
-@contextmanager
-def interruptible(kept: str) -> Iterator[None]:
+def interruptible(left: Callable[[], str]) -> Iterator[None]:
     """Ctrl-C or SIGTERM, or the error that a library makes out of one, ends what is inside with one line.
 
     Args:
-        kept: what of the work is kept, and how to go on.
+        left: says what of the work is kept, and how to go on.
 
     Raises:
         RunError: interrupted.
@@ -85,5 +63,5 @@ def interruptible(kept: str) -> Iterator[None]:
         yield
     except (Exception, KeyboardInterrupt) as error:
         if isinstance(error, KeyboardInterrupt) or asked_to_stop():
-            raise RunError(f"interrupted; {kept}") from None
+            raise RunError(f"interrupted; {left()}") from None
         raise

@@ -17,7 +17,7 @@ from cosim.trace.durable import write_durably
 from cosim.trace.statistics import Estimate
 from cosim.types import FloatArray
 
-METRICS: Final = ("epoch_cost", "latency_mean", "vehicle_energy_per_task", "completed_ratio")
+METRICS: Final = ("epoch_cost", "decided_latency_mean", "vehicle_energy_per_task", "completed_ratio")
 _HEADS: Final = ("policy", "seed", "agent", "digest")
 
 

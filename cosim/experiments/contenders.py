@@ -43,21 +43,25 @@ class Contender:
         return found
 
 
-def contenders(words: Sequence[str]) -> tuple[Contender, ...]:
+def contenders(words: Sequence[str], option: str = "--policies") -> tuple[Contender, ...]:
     """One for each word: a policy's name, file.py:Class, a checkpoint, or the folder of a training with all its seeds.
 
     A seed of a training is drawn as the run's seed is: with as many agents as runs, both enter the interval. With
     fewer agents than runs an agent plays several, which makes the interval too narrow for a statement on training.
+
+    Args:
+        words: the policies.
+        option: of the command line that names them.
 
     Raises:
         InputError: an empty name, twice the same, a folder without a trained agent, or a checkpoint without the
             learning libraries.
     """
     if not all(words):
-        raise InputError(f"policies '{','.join(words)}': an empty name; name each policy once")
+        raise InputError(f"{option} '{','.join(words)}': an empty name; give names, file.py:Class or trained agents")
     doubled = sorted({word for word in words if words.count(word) > 1})
     if doubled:
-        raise InputError(f"--policies: {doubled[0]} is given twice; name each once")
+        raise InputError(f"{option}: {doubled[0]} is given twice; name each once")
     found: list[Contender] = []
     for word in words:
         policies = _policies(word)

@@ -27,11 +27,12 @@ GRIDDED: Final[dict[Any, Any]] = {
     "legend.frameon": False,
 }
 _WORDS: Final[Mapping[str, str]] = {
-    "epoch_cost": "cost per decision epoch, w1 L + (1 - w1) E",
-    "latency_mean": "mean latency",
+    "epoch_cost": "cost of a decision epoch",
+    "decided_latency_mean": "mean latency from the decision",
+    "latency_mean": "mean latency from the release",
     "vehicle_energy_per_task": "vehicle energy per task",
     "completed_ratio": "completed in time",
-    "cost_mean": "cost per task from its release",
+    "cost_mean": "cost of a task from its release",
     "reward": "reward of an episode",
     "cost": "cost of an episode",
     "latency_s": "latency, summed over an episode (s)",

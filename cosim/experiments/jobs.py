@@ -18,14 +18,12 @@ from dataclasses import dataclass
 from multiprocessing import connection, resource_tracker
 from multiprocessing.connection import Connection
 from types import FrameType
-from typing import Any, Final, Generic, TypeAlias, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeAlias, TypeVar
 
 from cosim.errors import InputError, RunError
 
 A = TypeVar("A")
 R = TypeVar("R")
-Tell: TypeAlias = Callable[[float], None]
-"""What a job reports its progress with; it raises KeyboardInterrupt when the job is to stop."""
 
 PATIENCE_S: Final = 60.0
 """So long a job may take to come to a place where it can stop; then its process is killed."""
@@ -42,6 +40,19 @@ class Job(Generic[A]):
     argument: A
     total: float
     """Progress at its end, for a bar."""
+
+
+class Tell(Protocol):
+    """What a job reports its progress with."""
+
+    def __call__(self, done: float, /, may_stop: bool = True) -> None:
+        """So much of its total is done.
+
+        Args:
+            done: so far.
+            may_stop: raise KeyboardInterrupt if the job is to stop; False where it would lose what it has done.
+        """
+        ...
 
 
 class Watch:
@@ -218,8 +229,8 @@ class _Reporter:
     def _heard(self, _number: int, _frame: FrameType | None) -> None:
         self.stopped = True
 
-    def __call__(self, done: float) -> None:
-        if self.stopped:
+    def __call__(self, done: float, /, may_stop: bool = True) -> None:
+        if self.stopped and may_stop:
             raise KeyboardInterrupt
         now_s = time.monotonic()
         if now_s - self._sent_s > _TOLD_S:

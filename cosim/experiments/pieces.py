@@ -3,13 +3,14 @@
 import hashlib
 import json
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
 
 from cosim.errors import InputError
-from cosim.experiments.folders import make_folder
+from cosim.experiments.folders import hold_too, make_folder
 from cosim.experiments.jobs import Job, Tell, Watching, work
 from cosim.trace.durable import write_durably
 from cosim.trace.provenance import versions
@@ -92,7 +93,11 @@ def carry_out(store: Path, pieces: Sequence[Piece], processes: int, watching: Wa
         RunError: a piece broke; the finished ones are kept.
     """
     missing = {piece_folder(store, piece): piece for piece in pieces if find_done(store, piece) is None}
-    jobs = [Job(piece.label, (store, piece), piece.total) for piece in missing.values()]
+    labels = Counter(piece.label for piece in missing.values())
+    jobs = [
+        Job(piece.label if labels[piece.label] == 1 else str(folder.relative_to(store)), (store, piece), piece.total)
+        for folder, piece in missing.items()
+    ]
     with watching(jobs) as watch:
         work(_carry_out_one, jobs, processes, watch)
     return len(jobs)
@@ -103,7 +108,8 @@ def _carry_out_one(argument: tuple[Path, Piece], tell: Tell) -> None:
     folder = piece_folder(store, piece)
     make_folder(folder, "--work")
     begun_s, cpu_s = time.perf_counter(), time.process_time()
-    result = piece.carry_out(store, tell)
+    with hold_too(store):
+        result = piece.carry_out(store, tell)
     told = {
         "settings": piece.settings(),
         "result": result,

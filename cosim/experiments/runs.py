@@ -13,7 +13,7 @@ import numpy as np
 from agents.registry import make_policy
 from cosim.errors import InputError, RunError
 from cosim.experiments.contenders import Contender
-from cosim.experiments.folders import make_folder
+from cosim.experiments.folders import changed, make_folder
 from cosim.experiments.jobs import Job, Tell, Watching, work
 from cosim.experiments.rollout import NEEDED, totals
 from cosim.mobility.catalog import resolve_map
@@ -115,23 +115,25 @@ def claim(out: Path, planned: Sequence[Planned], against: Sequence[Contender]) -
     """
     said = {one.label: {"policy": one.said, "files": one.contents(planned[0].loaded.folder)} for one in against}
     before = _settings(out)
-    for label, stored in before.items():
-        if label in said and stored != said[label]:
-            raise InputError(f"{out}: {label} was another policy, or its file has changed since; give another --out")
     there = [_is_there(run) for run in planned]
+    for label, stored in before.items():
+        if label in said and stored != said[label] and any((out / label).glob("seed*")):
+            raise InputError(f"{out}: {label} was another policy, or its file has changed since; give another --out")
     make_folder(out, "--out")
     text = json.dumps({**before, **said}, indent=1, sort_keys=True)
     write_durably(out / SETTINGS, lambda sink: sink.write(text.encode()))
     return there
 
 
-def disclaim(out: Path) -> None:
-    """Leave nothing of a comparison without a run."""
-    with suppress(OSError):
-        if not any(out.glob("*/seed*")):
+def disclaim(out: Path, planned: Sequence[Planned]) -> None:
+    """Leave nothing of a policy without a run, and nothing at all of a comparison without one."""
+    for folder in {run.folder.parent for run in planned}:
+        with suppress(OSError):  # its runs are there, or it was never made
+            folder.rmdir()
+    if not any(out.glob("*/seed*")):
+        with suppress(OSError):
             (out / SETTINGS).unlink()
-            for folder in (*out.iterdir(), out):
-                folder.rmdir()
+            out.rmdir()
 
 
 def _settings(out: Path) -> dict[str, Any]:
@@ -160,28 +162,48 @@ def _is_there(run: Planned) -> bool:
     if not run.folder.exists():
         return False
     stored = read_provenance(run.folder)
-    if stored.status == "complete" and stored.run_id == run.loaded.run_id:
-        return True
-    raise InputError(f"{run.folder}: holds another run, of {stored.run_id}; give another --out")
+    if stored.run_id != run.loaded.run_id:
+        now = run.loaded.scenario.model_dump(mode="json")
+        differing = changed(stored.scenario, now) or f"was {stored.run_id}, now {run.loaded.run_id}"
+        raise InputError(f"{run.folder}: holds a run of another scenario or --set: {differing}; give another --out")
+    if stored.status != "complete":
+        raise InputError(f"{run.folder}: holds a run that was stopped; give another --out")
+    return True
 
 
-def run_all(planned: Sequence[Planned], there: Sequence[bool], processes: int, watching: Watching) -> list[Measured]:
+def run_all(
+    planned: Sequence[Planned],
+    there: Sequence[bool],
+    processes: int,
+    watching: Watching,
+    figures: Sequence[str] = (),
+) -> list[Measured]:
     """Run what is missing and measure everything; the result follows the plan.
 
+    Args:
+        planned: the runs.
+        there: which of them are done.
+        processes: at once.
+        watching: shows the runs.
+        figures: names that a run must have; which there are is only known from the first that is finished.
+
     Raises:
-        InputError: a run was not possible.
+        InputError: a run was not possible, or has no such figure.
         RunError: one broke; those that are finished are kept.
     """
     missing = [run for run, done in zip(planned, there, strict=True) if not done]
-    jobs = [Job(f"{run.label} seed {run.seed}", run, run.loaded.scenario.duration_s) for run in missing]
+    found = {run.folder: measure(run, figures) for run, done in zip(planned, there, strict=True) if done}
+    wanted = tuple(figures)
+    jobs = [Job(f"{run.label} seed {run.seed}", (run, wanted), run.loaded.scenario.duration_s) for run in missing]
     with watching(jobs) as watch:
         measured = work(run_one, jobs, processes, watch)
-    fresh = {run.folder: one for run, one in zip(missing, measured, strict=True)}
-    return [fresh[run.folder] if run.folder in fresh else measure(run) for run in planned]
+    found.update({run.folder: one for run, one in zip(missing, measured, strict=True)})
+    return [found[run.folder] for run in planned]
 
 
-def run_one(run: Planned, tell: Tell) -> Measured:
-    """Run into a folder beside and rename it: what stands under its name is complete."""
+def run_one(argument: tuple[Planned, Sequence[str]], tell: Tell) -> Measured:
+    """Run into a folder beside and rename it: what stands under its name is complete; then measure it."""
+    run, figures = argument
     beside = run.folder.with_name(f".{run.folder.name}.running")
     shutil.rmtree(beside, ignore_errors=True)
     try:
@@ -190,11 +212,15 @@ def run_one(run: Planned, tell: Tell) -> Measured:
     except BaseException:
         shutil.rmtree(beside, ignore_errors=True)
         raise
-    return measure(run)
+    return measure(run, figures)
 
 
-def measure(run: Planned) -> Measured:
-    """The figures of a stored run: those of `cosim trace summary --all`, and S1's cost by epoch."""
+def measure(run: Planned, wanted: Sequence[str] = ()) -> Measured:
+    """The figures of a stored run: those of `cosim trace summary --all`, and S1's cost by epoch.
+
+    Raises:
+        InputError: a wanted one is not among them.
+    """
     with Trace.open(run.folder) as trace:
         estimates = kpis(trace)
         digests = trace.manifest.digests
@@ -212,6 +238,9 @@ def measure(run: Planned) -> Measured:
         "offloaded_ratio": Estimate(summed.offloaded_ratio),
         **estimates,
     }
+    unknown = [name for name in wanted if name not in figures]
+    if unknown:
+        raise InputError(f"--metric {unknown[0]}: no such figure; use {', '.join(figures)}")
     return Measured(
         run.label,
         run.policy,

@@ -4,7 +4,7 @@ import csv
 import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from cosim.errors import InputError
-from cosim.experiments.folders import make_folder
+from cosim.experiments.folders import changed, hold, hold_too, make_folder
 from cosim.experiments.jobs import Job, Tell, Watching, work
 from cosim.experiments.statistics import curve, interval, smoothed
 from cosim.rng import stream
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from agents.learners.learner import AgentSpec, EpisodeLog
 
 SETTINGS: Final = "training.json"
-LAST: Final = 50
-"""Episodes at the end that a table sums up."""
+_MOST_HELD: Final = 256
+"""Folders that a command holds at once; a process may not have any number of files open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,24 +121,45 @@ def is_done(training: Training) -> bool:
     """Its folder holds this training with all its episodes; False where it is missing or has fewer.
 
     Raises:
-        InputError: the folder holds another training, or one with more episodes.
+        InputError: the folder holds another training, one with more episodes, or damaged files.
     """
+    from agents.learners.catalog import agent_spec  # noqa: PLC0415 - imports torch
+    from agents.train import find_kept  # noqa: PLC0415 - imports torch
+
     folder = training.folder
     if _is_free(folder):
         return False
+    _check_settings(training)
+    spec = agent_spec(training.agent, training.options)
+    kept = find_kept((training.loaded,), spec, training.seed, training.epochs, folder, training=False)
+    done = 0 if kept is None else kept.episodes
+    if done > training.episodes:
+        raise InputError(f"{folder}: was trained for {done} episodes; ask for as many, or give another --out")
+    return done == training.episodes
+
+
+def _check_settings(training: Training) -> None:
+    folder = training.folder
     path = folder / SETTINGS
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))
         before = {name: stored[name] for name in training.settings()}
-        done = int(stored["done"])
+    except FileNotFoundError:
+        remedy = f"remove the folder {folder} and train again" if training.has_checkpoint else "give another --out"
+        raise InputError(
+            f"{path}: is missing: the folder is taken by something that is no training; {remedy}"
+        ) from None
     except (OSError, ValueError, TypeError, KeyError):
-        raise InputError(f"{folder}: is taken by something that is no training; give another --out") from None
-    for name, value in training.settings().items():
-        if before[name] != value:
-            raise InputError(f"{path}: {name} was {before[name]}, now {value}; give another --out")
-    if done > training.episodes:
-        raise InputError(f"{folder}: was trained for {done} episodes; ask for as many, or give another --out")
-    return done == training.episodes and training.has_checkpoint
+        raise InputError(f"{path}: is damaged; remove the folder {folder} and train again") from None
+    now = training.settings()
+    run_ids = before.pop("run_id"), now.pop("run_id")
+    differing = changed(before, now)
+    if differing:
+        raise InputError(f"{path}: {differing}; give another --out")
+    if run_ids[0] != run_ids[1]:
+        told = changed(stored.get("scenario"), _scenario(training)) if "scenario" in stored else ""
+        told = told or f"was {run_ids[0]}, now {run_ids[1]}"
+        raise InputError(f"{path}: the scenario or a --set differs: {told}; give another --out")
 
 
 def _is_free(folder: Path) -> bool:
@@ -150,22 +171,30 @@ def _is_free(folder: Path) -> bool:
 
 
 def train_all(planned: Sequence[Training], processes: int, watching: Watching) -> int:
-    """Train what is not done yet; how many seeds that were.
+    """Train what is not done yet; how many seeds that were. Trainings that never came to a checkpoint leave nothing.
 
     Raises:
-        InputError: the agent does not fit the scenario, or a folder cannot be made; trainings that never came to a
-            checkpoint leave nothing.
+        InputError: the agent does not fit the scenario, a folder cannot be made, or another command trains there.
         RunError: a training broke; its last checkpoint is kept.
     """
     missing = [one for one in planned if not is_done(one)]
     jobs = [Job(f"{one.agent} seed {one.seed}", one, one.episodes) for one in missing]
-    try:
-        with watching(jobs) as watch:
-            work(train_one, jobs, processes, watch)
-    except InputError:
-        for one in missing:
-            _withdraw(one)
-        raise
+    with ExitStack() as held:
+        ours: list[Training] = []
+        try:
+            for one in missing:
+                make_folder(one.folder, "--out")
+                if len(ours) < _MOST_HELD:
+                    held.enter_context(hold(one.folder, "training", "--out"))
+                ours.append(one)
+                if _is_free(one.folder):
+                    _note(one)
+            with watching(jobs) as watch:
+                work(train_one, jobs, processes, watch)
+        except BaseException:
+            for one in ours:
+                _withdraw(one)
+            raise
     return len(missing)
 
 
@@ -184,83 +213,81 @@ def train_one(training: Training, tell: Tell) -> None:
     from agents.learners.catalog import agent_spec  # noqa: PLC0415 - imports torch
     from agents.train import train  # noqa: PLC0415 - imports torch
 
-    if _is_free(training.folder):
-        make_folder(training.folder, "--out")
-        _note(training, 0)
-    train(
-        training.loaded,
-        agent_spec(training.agent, training.options),
-        training.seed,
-        training.episodes,
-        training.epochs,
-        training.folder,
-        training.checkpoint_every,
-        at_checkpoints(tell, training.checkpoint_every),
-    )
-    _note(training, training.episodes)
+    with hold_too(training.folder):
+        train(
+            training.loaded,
+            agent_spec(training.agent, training.options),
+            training.seed,
+            training.episodes,
+            training.epochs,
+            training.folder,
+            training.checkpoint_every,
+            at_checkpoints(tell, training.checkpoint_every),
+        )
 
 
 def at_checkpoints(tell: Tell, every: int) -> Callable[[int, "EpisodeLog"], None]:
-    """Progress of `agents.train.train` that is told, and may stop it, only where it has just written a checkpoint."""
+    """Progress of `agents.train.train`: told of each episode, it stops only where a checkpoint was just written."""
 
     def told(done: int, _: "EpisodeLog") -> None:
-        if done % every == 0:
-            tell(done)
+        tell(done, may_stop=done % every == 0)
 
     return told
 
 
-def _note(training: Training, done: int) -> None:
-    text = json.dumps({**training.settings(), "done": done, "versions": versions()}, indent=1)
+def _note(training: Training) -> None:
+    text = json.dumps({**training.settings(), "scenario": _scenario(training), "versions": versions()}, indent=1)
     write_durably(training.folder / SETTINGS, lambda sink: sink.write(text.encode()))
+
+
+def _scenario(training: Training) -> Any:
+    return training.loaded.scenario.model_dump(mode="json")
 
 
 # --- what came of it -----------------------------------------------------------------------------------------------
 
 
-def read_curve(path: Path) -> dict[str, FloatArray]:
+def read_curve(path: Path, episodes: int | None = None) -> dict[str, FloatArray]:
     """The columns of a training's curve.csv but the episode's number, (E,) each: a row for each episode.
 
-    Raises:
-        InputError: it is missing or broken.
-    """
-    from agents.train import COLUMNS  # noqa: PLC0415 - imports torch
+    Args:
+        path: the file.
+        episodes: so many from the first; all by default.
 
-    try:
-        with path.open(newline="", encoding="utf-8") as source:
-            rows = list(csv.DictReader(source))
-        return {name: np.array([float(row[name]) for row in rows]) for name in COLUMNS[1:]}
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        reason = " ".join(str(getattr(error, "strerror", None) or error).split())
-        raise InputError(f"{path}: no learning curve ({reason}); train again into another --out") from None
+    Raises:
+        InputError: it is missing or damaged, or has fewer.
+    """
+    from agents.train import COLUMNS, curve_lines  # noqa: PLC0415 - imports torch
+
+    rows = list(csv.DictReader(curve_lines(path, episodes)))
+    return {name: np.array([float(row[name]) for row in rows]) for name in COLUMNS[1:]}
 
 
 def read_curves(planned: Sequence[Training]) -> dict[str, FloatArray]:
-    """The curves of all seeds, (R, E) each.
+    """The curves of all seeds, (R, E) each; rows behind the last checkpoint are left out.
 
     Raises:
-        InputError: one is missing, broken or has other episodes than were trained.
+        InputError: one is missing or damaged, or has fewer episodes than were trained.
     """
     from agents.train import CURVE  # noqa: PLC0415 - imports torch
 
-    curves = []
-    for one in planned:
-        path = one.folder / CURVE
-        curves.append(read_curve(path))
-        rows = len(curves[-1]["reward"])
-        if rows != one.episodes:
-            raise InputError(f"{path}: has {rows} episodes instead of {one.episodes}; train again into another --out")
+    curves = [read_curve(one.folder / CURVE, one.episodes) for one in planned]
     return {name: np.array([one[name] for one in curves]) for name in curves[0]}
 
 
+def last_episodes(episodes: int) -> int:
+    """How many at the end a table sums up: a quarter, at most 50."""
+    return max(1, min(50, episodes // 4))
+
+
 def final(curves: Mapping[str, FloatArray]) -> dict[str, Estimate]:
-    """What the LAST episodes came to: interquartile means over the seeds with their intervals.
+    """What the last episodes came to, in which agents explore: interquartile means over the seeds with intervals.
 
     Args:
         curves: of `read_curves`.
     """
-    end = {name: values[:, -LAST:].sum(axis=1) for name, values in curves.items()}  # (R,)
-    episodes = min(LAST, curves["reward"].shape[1])
+    episodes = last_episodes(curves["reward"].shape[1])
+    end = {name: values[:, -episodes:].sum(axis=1) for name, values in curves.items()}  # (R,)
     with np.errstate(divide="ignore", invalid="ignore"):
         ratios = {
             "reward of an episode": (end["reward"] / episodes, ""),

@@ -13,6 +13,7 @@ import pytest
 from cli_calls import answer, refused
 
 from cosim import cli
+from cosim.experiments import runs
 from cosim.trace.provenance import read_provenance
 
 SCENARIO = """\
@@ -123,7 +124,8 @@ def test_changed_policies_are_not_mixed(capsys: pytest.CaptureFixture[str], home
     command = comparing("mine.py:Mine", 1)
     assert cli.status(command) == 0
     before = (home / "study" / "compare.csv").read_bytes()
-    assert "holds another run" in refused(capsys, *command, "--set", "duration_s=5")
+    told = refused(capsys, *command, "--set", "duration_s=5")
+    assert "study/Mine/seed1: holds a run of another scenario or --set: duration_s was 6.0, now 5.0; give" in told
     (home / "mine.py").write_text(MINE + "\n# changed\n")
     assert "its file has changed since; give another --out" in refused(capsys, *command)
     assert (home / "study" / "compare.csv").read_bytes() == before
@@ -147,25 +149,44 @@ def test_a_policy_beside_the_scenario(capsys: pytest.CaptureFixture[str], home: 
     [
         (["local,nope"], "no such policy"),
         (["local,local"], "local is given twice"),
-        (["local,"], "policies 'local,': an empty name"),
+        (["local,"], "--policies 'local,': an empty name"),
+        (["mine.py"], "mine.py: names no class; classes with decide: Mine; give mine.py:Mine"),
+        (["runs/none"], "policy = runs/none: no such folder or file"),
         (["local", "--set", "duration_s=-1"], "duration_s"),
         (["gone.ckpt"], "gone.ckpt"),
         (["empty"], "empty: holds no trained agent"),
         (["mine.py:Yours"], "has no class Yours"),
         (["local", "--seeds", "0"], "--seeds"),
         (["local", "--map", "nowhere"], "map=nowhere: no such map"),
-        (["local", "--metric", "joy"], "--metric joy: no such figure"),
         (["local", "--out", "tiny.yaml/study"], "cannot be made: not a directory; give another --out"),
     ],
 )
 def test_bad_input(capsys: pytest.CaptureFixture[str], home: Path, arguments: list[str], told: str) -> None:
-    """What cannot be compared is one line with 2, and no folder is made; an unknown figure costs no run twice."""
+    """What cannot be compared is one line with 2, and no folder is made."""
     (home / "empty").mkdir()
     assert told in refused(capsys, *comparing(arguments[0], 1, *arguments[1:]))
-    if "--metric" in arguments:  # which figures there are is only known from runs
-        assert cli.status(comparing("local", 1)) == 0
-    else:
-        assert not (home / "study").exists()
+    assert not (home / "study").exists()
+
+
+def test_an_unknown_figure(capsys: pytest.CaptureFixture[str], home: Path) -> None:
+    """Which figures there are is known from the first finished run: it is the only one, and is not run again."""
+    command = comparing("local,random", 3, "--jobs", "1")
+    assert "--metric joy: no such figure; use epoch_cost" in refused(capsys, *command, "--metric", "joy")
+    (run,) = home.glob("study/*/seed*")
+    before = (run / "manifest.json").stat().st_mtime_ns
+    assert "--metric joy" in refused(capsys, *command, "--metric", "joy")
+    assert list(home.glob("study/*/seed*")) == [run]
+    assert cli.status(comparing("local", 1)) == 0
+    assert (run / "manifest.json").stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize("call", ["train --agent ddpg", "evaluate --policy local", "compare --policies local", "paper"])
+def test_an_empty_folder_name(capsys: pytest.CaptureFixture[str], home: Path, call: str) -> None:
+    """`--out ""`, as of a variable that is not set, is not taken for the folder we are in."""
+    name, *options = call.split()
+    told = refused(capsys, name, "S1" if name == "paper" else "tiny.yaml", *options, "--out", "")
+    assert told == "cosim: an empty name of a folder is given; name one, as --out runs/mine\n"
+    assert sorted(path.name for path in home.iterdir()) == ["mine.py", "tiny.yaml"]
 
 
 def test_an_impossible_run_leaves_nothing(capsys: pytest.CaptureFixture[str], home: Path) -> None:
@@ -191,7 +212,28 @@ def test_a_policy_that_breaks(capsys: pytest.CaptureFixture[str], home: Path) ->
     assert said.count("\n") == 1
     assert "policy bad.py:Bad failed at t=" in said
     assert (home / "study" / "local" / "seed1").is_dir()
-    assert list((home / "study" / "Bad").iterdir()) == []
+    assert not (home / "study" / "Bad").exists()
+    (home / "bad.py").write_text(MINE.replace("Mine", "Bad"))  # mended: it has no runs that it could be mixed with
+    assert cli.status(comparing("local,bad.py:Bad", 1)) == 0
+    capsys.readouterr()
+
+
+def test_a_policy_that_breaks_alone(capsys: pytest.CaptureFixture[str], home: Path) -> None:
+    """Nothing is left of a comparison without a run, be it by a failure or by Ctrl-C."""
+    (home / "bad.py").write_text("class Bad:\n    def decide(self, observation):\n        raise ValueError('oh')\n")
+    assert cli.status(comparing("bad.py:Bad", 2, "--jobs", "1")) == 1
+    assert not (home / "study").exists()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runs, "work", interrupted)
+        assert cli.status(comparing("local", 2)) == 1
+    told = capsys.readouterr().err.splitlines()[-1]
+    assert told == "cosim: interrupted; no run is finished; run the same command again to go on"
+    assert not (home / "study").exists()
+
+
+def interrupted(*_: object) -> None:
+    """Ctrl-C at once."""
+    raise KeyboardInterrupt
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -211,14 +253,14 @@ def test_interrupted_and_gone_on(capsys: pytest.CaptureFixture[str], home: Path,
     assert 0 < len(finished) < 12
     assert not list(home.glob("study/*/.*"))
     assert all(read_provenance(run).status == "complete" for run in finished)
-    assert "holds another run" in refused(capsys, *command)
+    assert "holds a run of another scenario" in refused(capsys, *command)
 
 
 def test_an_evaluation(capsys: pytest.CaptureFixture[str], home: Path) -> None:
     """One policy on several seeds: every figure with an interval; kept only with --out, and then the same again."""
     assert cli.status(["evaluate", "tiny.yaml", "--policy", "nearest", "--seeds", "2"]) == 0
     said = capsys.readouterr().out
-    assert "policies '': an empty name" in refused(capsys, "evaluate", "tiny.yaml", "--policy", "")
+    assert "--policy '': an empty name" in refused(capsys, "evaluate", "tiny.yaml", "--policy", "")
     assert "policy nearest, seeds 1 to 2" in said
     assert "latency, mean" in said
     assert sorted(path.name for path in home.iterdir()) == ["mine.py", "tiny.yaml"]

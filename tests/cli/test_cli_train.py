@@ -1,22 +1,27 @@
 """`cosim train`: a folder for each seed, gone on with where it was left; the folder is a policy afterwards."""
 
-import json
 import os
+import pickle
+import random
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from cli_calls import answer, refused
 
 from cosim import cli
-from cosim.errors import InputError
-from cosim.experiments import contenders, training
-from cosim.scenario.load import load
+from cosim.commands.arguments import key_values
+from cosim.experiments import contenders, folders, training
 
 pytest.importorskip("torch")
+from agents.learners.catalog import agent_spec
+from agents.learners.learner import EpisodeLog
 
 SCENARIO = """\
 name: tiny
@@ -47,7 +52,7 @@ def test_train_then_compare(capsys: pytest.CaptureFixture[str], home: Path) -> N
     assert cli.status(command("--seeds", "2", "--episodes", "3")) == 0
     said = capsys.readouterr()
     assert said.err == ""
-    assert "agent ddpg, 2 seeds; the last 3 of 3 episodes" in said.out
+    assert "agent ddpg, 2 seeds; the last 1 of 3 episodes, in which agents explore" in said.out
     for seed in (1, 2):
         folder = home / "study" / "ddpg" / f"seed{seed}"
         assert (folder / "checkpoint.ckpt").is_file()
@@ -57,7 +62,9 @@ def test_train_then_compare(capsys: pytest.CaptureFixture[str], home: Path) -> N
     agents = [run["agent"] for run in told["runs"]]
     assert agents == [f"study/ddpg/seed{seed}/checkpoint.ckpt" for seed in (1, 2, 1)]
     other = ["evaluate", "tiny.yaml", "--policy", "study/ddpg", "--seeds", "1", "--out", "other"]
-    assert "was trained on 30 columns" in refused(capsys, *other, "--set", "decisions.candidates=1")
+    told = refused(capsys, *other, "--set", "decisions.candidates=1", "--set", "cloud={}")
+    assert "study/ddpg/seed1/checkpoint.ckpt: the agent was trained with local, edge1, edge2; this scenario has" in told
+    assert "has local, edge1, cloud; give it --set decisions.candidates=2 --set cloud=null (candidates count" in told
     assert not (home / "other").exists()
 
 
@@ -76,19 +83,132 @@ def test_a_second_call_goes_on(capsys: pytest.CaptureFixture[str], home: Path) -
     assert "was trained for 4 episodes" in refused(capsys, *command("--seeds", "1", "--episodes", "3"))
 
 
-def test_lost_files(tmp_path: Path) -> None:
-    """A training without its checkpoint is not done; a learning curve that has lost episodes is told, not cut."""
-    folder = tmp_path / "ddpg" / "seed1"
-    folder.mkdir(parents=True)
-    head = "episode,reward,cost,latency_s,energy_j,tasks,offloaded\n"
-    (folder / "curve.csv").write_text(f"{head}0,-1.0,0.5,0.1,0.1,5,2\n")
-    one = training.Training(load("s1_semantic_iov"), "ddpg", {}, 1, 2, 20, folder, 10)
-    (folder / "training.json").write_text(json.dumps({**one.settings(), "done": 2}))
-    assert not training.is_done(one)
-    (folder / "checkpoint.ckpt").touch()
-    assert training.is_done(one)
-    with pytest.raises(InputError, match=r"curve\.csv: has 1 episodes instead of 2; train again"):
-        training.read_curves([one])
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A training of two seeds, done; not to be changed."""
+    home = tmp_path_factory.mktemp("finished")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(home)
+        (home / "tiny.yaml").write_text(SCENARIO)
+        assert cli.status(command("--seeds", "2", "--episodes", "4")) == 0
+    return home
+
+
+def cut(text: bytes) -> bytes:
+    """Without its last line."""
+    return b"".join(text.splitlines(keepends=True)[:-1])
+
+
+DAMAGES: list[tuple[str, Callable[[bytes], bytes], str]] = [
+    ("checkpoint.ckpt", lambda _: random.Random(1).randbytes(5000), "is no checkpoint or is damaged"),
+    ("checkpoint.ckpt", lambda old: old[: len(old) // 2], "is no checkpoint or is damaged"),
+    ("checkpoint.ckpt", lambda _: b"", "is no checkpoint or is damaged"),
+    ("checkpoint.ckpt", lambda _: pickle.dumps({"weights": [1.0]}), "is no checkpoint or is damaged"),
+    ("curve.csv", cut, "has lost episodes that the checkpoint holds"),
+    ("curve.csv", lambda _: b"", "is no learning curve or is damaged"),
+    ("curve.csv", lambda _: random.Random(1).randbytes(5000), "is no learning curve or is damaged"),
+    ("curve.csv", lambda old: old.replace(b"\n1,", b"\n1,x"), "is damaged in line 3"),
+    ("training.json", lambda _: b"{", "is damaged"),
+]
+
+
+@pytest.mark.parametrize("episodes", ["4", "5"])
+@pytest.mark.parametrize(("name", "damage", "told"), DAMAGES)
+def test_damaged_files(
+    capsys: pytest.CaptureFixture[str],
+    home: Path,
+    finished: Path,
+    name: str,
+    damage: Callable[[bytes], bytes],
+    told: str,
+    episodes: str,
+) -> None:
+    """A damaged file of a training is named in one line with the remedy, whether the training is done or goes on."""
+    shutil.copytree(finished / "study", home / "study")
+    file = home / "study" / "ddpg" / "seed2" / name
+    file.write_bytes(damage(file.read_bytes()))
+    said = refused(capsys, *command("--seeds", "2", "--episodes", episodes))
+    assert said == f"cosim: study/ddpg/seed2/{name}: {told}; remove the folder study/ddpg/seed2 and train again\n"
+
+
+def test_missing_files(capsys: pytest.CaptureFixture[str], home: Path, finished: Path) -> None:
+    """So is one that is missing, or another seed's checkpoint; without a checkpoint a training begins again."""
+    shutil.copytree(finished / "study", home / "study")
+    one, two = (home / "study" / "ddpg" / f"seed{seed}" for seed in (1, 2))
+    wanted, remedy = command("--seeds", "2", "--episodes", "4"), "remove the folder study/ddpg/seed2 and train again"
+    (two / "curve.csv").rename(home / "kept")
+    told = refused(capsys, *wanted)
+    assert told == f"cosim: study/ddpg/seed2/curve.csv: cannot be read: no such file or directory; {remedy}\n"
+    (home / "kept").rename(two / "curve.csv")
+    (two / "training.json").rename(home / "kept")
+    told = refused(capsys, *wanted)
+    assert told.startswith("cosim: study/ddpg/seed2/training.json: is missing")
+    assert remedy in told
+    (home / "kept").rename(two / "training.json")
+    checkpoint = (two / "checkpoint.ckpt").read_bytes()
+    shutil.copy(one / "checkpoint.ckpt", two)
+    told = refused(capsys, *wanted)
+    assert "study/ddpg/seed2/checkpoint.ckpt: is of a training that differs in seed (1, not 2)" in told
+    assert remedy in told
+    (two / "checkpoint.ckpt").unlink()
+    assert answer(capsys, *wanted)["trained"] == 1
+    assert (two / "checkpoint.ckpt").read_bytes() == checkpoint
+
+
+def test_rows_behind_the_checkpoint(capsys: pytest.CaptureFixture[str], home: Path, finished: Path) -> None:
+    """A longer training that was killed before its next checkpoint leaves the shorter one as it was."""
+    shutil.copytree(finished / "study", home / "study")
+    wanted = command("--seeds", "2", "--episodes", "4")
+    before = answer(capsys, *wanted)
+    with (home / "study" / "ddpg" / "seed1" / "curve.csv").open("a") as curve:
+        curve.write("4,-1.0,0.5,0.1,0.1,5,2\n5,-1.")
+    assert answer(capsys, *wanted) == before
+    assert before["trained"] == 0
+
+
+def test_two_at_once(capsys: pytest.CaptureFixture[str], home: Path) -> None:
+    """Where another command trains, a second one is refused and leaves nothing."""
+    busy = home / "study" / "ddpg" / "seed2"
+    busy.mkdir(parents=True)
+    with folders.hold(busy, "training", "--out"):
+        told = refused(capsys, *command("--seeds", "2", "--episodes", "1"))
+    assert told == "cosim: study/ddpg/seed2: another training writes here; wait for it or give another --out\n"
+    assert [path.name for path in busy.parent.iterdir()] == ["seed2"]
+    assert [path.name for path in busy.iterdir()] == [folders.LOCK]
+
+
+def test_the_bar_moves_between_checkpoints() -> None:
+    """Progress is told of each episode; a training may be stopped where a checkpoint was just written."""
+    told: list[tuple[float, bool]] = []
+    log = EpisodeLog(0.0, 0.0, 0.0, 0.0, 0, 0)
+    progress = training.at_checkpoints(lambda done, /, may_stop=True: told.append((done, may_stop)), 3)
+    for done in range(1, 7):
+        progress(done, log)
+    assert told == [(1, False), (2, False), (3, True), (4, False), (5, False), (6, True)]
+
+
+@pytest.mark.usefixtures("home")
+def test_interrupted_before_anything(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C before the first checkpoint does not say that something was kept, and leaves no folder."""
+
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(training, "work", stopped)
+    assert cli.status(command("--seeds", "2")) == 1
+    assert capsys.readouterr().err == (
+        "cosim: interrupted; nothing is kept so far; run the same command again to go on\n"
+    )
+    assert not Path("study").exists()
+
+
+@pytest.mark.parametrize(("episodes", "last"), [(1, 1), (7, 1), (8, 2), (60, 15), (199, 49), (500, 50)])
+def test_the_end_of_a_training(episodes: int, last: int) -> None:
+    """A table sums up a quarter of the episodes, at most 50: not those in which most is learnt."""
+    assert training.last_episodes(episodes) == last
+    rewards = np.where(np.arange(episodes) < episodes - last, -100.0, -1.0)
+    curves = dict.fromkeys(("reward", "cost", "latency_s", "energy_j", "tasks", "offloaded"), rewards[None])
+    assert training.final(curves)["reward of an episode"].value == -1.0
 
 
 @pytest.mark.slow  # three trainings in processes of their own; `test_train.py` kills one in every run of the suite
@@ -122,7 +242,10 @@ def test_interrupted_and_gone_on(capsys: pytest.CaptureFixture[str], home: Path,
     [
         (["--agent", "q-dpg"], "did you mean"),
         (["--option", "speed=3"], "no such setting"),
-        (["--option", "lr"], "is not KEY=VALUE"),
+        (["--option", "lr"], "--option lr: is not KEY=VALUE"),
+        (["--option", "hidden=0"], "leave it empty for none"),
+        (["--option", "batch="], "--option batch=: is not a whole number"),
+        (["--agent", "q-dqn", "--option", "qubits=4"], "give --option components=4,"),
         (["--option", "lr=1", "--option", "lr=2"], "given twice"),
         (["--episodes", "0"], "--episodes"),
         (["--set", "decisions.period_s=-1"], "decisions.period_s"),
@@ -147,8 +270,10 @@ def test_another_training_is_not_mixed(capsys: pytest.CaptureFixture[str], home:
     """A folder with a training of other settings, or with something else, is refused and stands."""
     assert cli.status(command("--seeds", "1", "--episodes", "1")) == 0
     before = (home / "study" / "ddpg" / "seed1" / "checkpoint.ckpt").read_bytes()
-    assert "options was" in refused(capsys, *command("--seeds", "1", "--episodes", "1", "--option", "lr=0.5"))
-    assert "run_id was" in refused(capsys, *command("--seeds", "1", "--episodes", "1", "--set", "duration_s=5"))
+    told = refused(capsys, *command("--seeds", "1", "--episodes", "1", "--option", "lr=0.5"))
+    assert "training.json: options.lr was null, now 0.5; give another --out" in told
+    told = refused(capsys, *command("--seeds", "1", "--episodes", "1", "--set", "duration_s=5"))
+    assert "the scenario or a --set differs: duration_s was 6.0, now 5.0; give another --out" in told
     (home / "study" / "ddpg" / "seed2").mkdir()
     (home / "study" / "ddpg" / "seed2" / "diary.txt").write_text("dear diary")
     assert "is no training" in refused(capsys, *command("--seeds", "2", "--episodes", "1"))
@@ -163,6 +288,14 @@ def test_agents_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert "zz circuit of 6 qubits" in said
     assert cli.status(["train", "--settings", "ddpg"]) == 0
     assert "learning rate" in capsys.readouterr().out
+    assert "agent nope: no such agent" in refused(capsys, "train", "--settings", "nope")
+
+
+def test_a_network_without_hidden_layers() -> None:
+    """`--option hidden=` is what the message for wrong widths says: none."""
+    actor = agent_spec("ddpg", key_values(["hidden="], "--option", "batch=16")).actor
+    assert actor is not None
+    assert actor.hidden == ()
 
 
 def test_without_the_learning_libraries(

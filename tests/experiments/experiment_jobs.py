@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from pathlib import Path
 
 from cosim.errors import InputError, RunError
 from cosim.experiments.jobs import Tell
@@ -18,6 +19,17 @@ def late_first(number: int, _: Tell) -> tuple[int, str]:
     """The first ends last; it says how many threads it may use."""
     time.sleep(0.3 if number == 0 else 0.0)
     return number, os.environ["OMP_NUM_THREADS"]
+
+
+def careful(note: str, tell: Tell) -> None:
+    """Cannot be stopped before it has written its note."""
+    for done in range(50):
+        time.sleep(0.01)
+        tell(done, may_stop=False)
+    Path(note).write_text("whole")
+    while True:
+        time.sleep(0.01)
+        tell(50.0)
 
 
 def fail(kind: str, tell: Tell) -> None:

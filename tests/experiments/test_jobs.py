@@ -5,6 +5,7 @@ import os
 import signal
 import threading
 import time
+from pathlib import Path
 
 import experiment_jobs
 import pytest
@@ -82,6 +83,22 @@ def test_an_interrupt_stops_all() -> None:
     timer.cancel()
     assert time.monotonic() - began_s < 20.0
     assert not multiprocessing.active_children()
+
+
+class Stopper(Told):
+    """Ctrl-C at the first sign of progress."""
+
+    def progressed(self, job: int, done: float) -> None:  # noqa: ARG002 - of Watch
+        """Stops."""
+        raise KeyboardInterrupt
+
+
+def test_a_job_stops_where_it_may(tmp_path: Path) -> None:
+    """Progress that does not allow it stops no job: it goes on to a place where it has kept what it did."""
+    note = tmp_path / "note"
+    with pytest.raises(KeyboardInterrupt):
+        work(experiment_jobs.careful, [Job("careful", str(note), 50.0)], 1, Stopper())
+    assert note.read_text() == "whole"
 
 
 def test_prints_of_a_job_do_not_reach_stdout(capfd: pytest.CaptureFixture[str]) -> None:

@@ -63,11 +63,21 @@ def test_from_the_registry(trained: Path) -> None:
         make_policy("nowhere.ckpt", {}, RNG)
 
 
-def test_other_columns(trained: Path) -> None:
-    """A scenario with other columns is refused in one line that names what to change."""
+@pytest.mark.parametrize(
+    ("changes", "seen", "remedy"),
+    [
+        (["decisions.candidates=1"], "local, edge1", r"--set decisions\.candidates=2 \(candidates count as far as its"),
+        (["cloud={}"], "local, edge1, edge2, cloud", "--set cloud=null"),
+        (["keys={}", "twin={}"], "local, edge1, edge2, keys, twin", "--set keys=null --set twin=null"),
+        (["radio.sidelink.max_neighbours=1"], "local, edge1, edge2, neighbour1", r"--set radio\.sidelink=null"),
+    ],
+)
+def test_other_columns(trained: Path, changes: list[str], seen: str, remedy: str) -> None:
+    """A scenario with other columns is refused in one line: the checkpoint, what differs, and what to type."""
     policy = Learned(trained)
-    other = Loop(small.scenario("decisions.candidates=1")).reset(1).observation
-    with pytest.raises(InputError, match=r"decisions\.candidates"):
+    other = Loop(small.scenario(*changes)).reset(1).observation
+    has = "the agent was trained with local, edge1, edge2; this scenario has"
+    with pytest.raises(InputError, match=rf"checkpoint\.ckpt: {has} {seen}; give it {remedy}"):
         policy.decide(other)
 
 
@@ -78,7 +88,8 @@ def test_columns_that_only_look_the_same(trained: Path) -> None:
     tier[:, -1] = Tier.CLOUD
     other = replace(observation, tier=tier)
     assert encode(other).shape == encode(observation).shape
-    with pytest.raises(InputError, match=r"local edge edge; this scenario has .* local edge cloud; give"):
+    remedy = r"decisions\.candidates=2 --set cloud=null \(candidates"
+    with pytest.raises(InputError, match=f"local, edge1, edge2; this scenario has local, edge1, cloud; give.*{remedy}"):
         policy.decide(other)
 
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -117,7 +118,7 @@ def test_another_training_in_the_folder(tmp_path: Path) -> None:
         "epochs": (loaded, agent, 1, 5),
     }
     for told, (scenario, spec, seed, epochs) in others.items():
-        with pytest.raises(InputError, match=f"another {told}") as error:
+        with pytest.raises(InputError, match=f"differs in {told}") as error:
             small.quick_train(scenario, spec, tmp_path, episodes=2, seed=seed, epochs=epochs)
         assert "\n" not in str(error.value)
     assert (tmp_path / "checkpoint.ckpt").read_bytes() == before
@@ -160,13 +161,25 @@ def test_the_end_of_a_run_outranks_that_of_an_episode() -> None:
 
 
 def test_a_lost_curve(tmp_path: Path) -> None:
-    """A checkpoint whose curve is gone or too short is refused in one line that says so."""
+    """A checkpoint whose curve is gone or too short is refused in one line that says so, done or not."""
     loaded, agent = small.scenario(), small.spec("ddpg")
     small.quick_train(loaded, agent, tmp_path, episodes=2)
     curve = tmp_path / "curve.csv"
     lines = curve.read_text().splitlines(keepends=True)
     curve.write_text("".join(lines[:2]))
-    for _ in range(2):
-        with pytest.raises(InputError, match="has lost episodes"):
-            small.quick_train(loaded, agent, tmp_path, episodes=3)
+    for told in ("has lost episodes", "cannot be read: no such file"):
+        for episodes in (2, 3):
+            with pytest.raises(InputError, match=rf"curve\.csv: {told}.*; remove the folder .* and train again"):
+                small.quick_train(loaded, agent, tmp_path, episodes=episodes)
         curve.unlink(missing_ok=True)
+
+
+def test_a_state_that_does_not_fit(tmp_path: Path) -> None:
+    """A checkpoint whose state another version has written is one line, not a traceback of a library."""
+    loaded, agent = small.scenario(), small.spec("ddpg")
+    path = small.quick_train(loaded, agent, tmp_path, episodes=1)
+    kept = checkpoint.read(path)
+    name = next(name for name, value in kept.state.items() if isinstance(value, np.ndarray))
+    checkpoint.write(path, replace(kept, state={key: value for key, value in kept.state.items() if key != name}))
+    with pytest.raises(InputError, match=r"checkpoint\.ckpt: does not fit this cosim .*; remove the folder"):
+        small.quick_train(loaded, agent, tmp_path, episodes=2)

@@ -39,7 +39,7 @@ def test_show_as_json(capsys: pytest.CaptureFixture[str]) -> None:
         (["zzz"], "did you mean zz"),
         (["zz", "--qubits", "99"], "from 1 to 12"),
         (["zz", "--layers", "0"], "from 1 to 1000"),
-        (["zz", "--set", "gamma"], "is not OPTION=VALUE"),
+        (["zz", "--set", "gamma"], "is not KEY=VALUE"),
         (["zz", "--set", "gamma=1", "--set", "gamma=2"], "given twice"),
         (["zz", "--set", "gamma={"], "is not valid YAML"),
         (["zz", "--set", "gamma=2026-13-45"], "finite number"),

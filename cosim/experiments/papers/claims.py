@@ -1,12 +1,13 @@
 """What a paper claims of its figures against what was measured: computed from the scores of all repetitions.
 
 A claim holds if the 95 % interval of what it is about lies wholly on the claimed side; a claim on a whole range, if
-that is so at every point of it.
+that is so at every point of it. It fails if an interval lies wholly on the other side, at one point of a range or more.
+Else our seeds do not show it, and it is open.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 
@@ -16,7 +17,27 @@ from cosim.rng import stream
 from cosim.trace.statistics import Estimate
 from cosim.types import FloatArray
 
-HEAD: Final = ("figure", "claim", "setting", "measure", "value", "low", "high", "points_that_hold", "points", "holds")
+HEAD: Final = (
+    "figure", "claim", "setting", "measure", "value", "low", "high", "points_that_hold", "points_contrary", "points",
+    "holds",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A number with its interval, and at how many points of a range it is as claimed, or the contrary."""
+
+    found: Estimate
+    holding: int
+    contrary: int
+    points: int
+
+    @property
+    def verdict(self) -> Literal["yes", "no", "open"]:
+        """Whether what was claimed holds."""
+        if self.holding == self.points:
+            return "yes"
+        return "no" if self.contrary else "open"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,30 +50,13 @@ class Claim:
     setting: str
     measure: str
     """What the number is, with its unit."""
-    found: Estimate
-    holding: int
-    """Points at which it holds."""
-    points: int
-
-    @property
-    def holds(self) -> bool:
-        """At all points."""
-        return self.holding == self.points
+    finding: Finding
 
     def row(self) -> tuple[object, ...]:
         """Under HEAD."""
-        one = self.found
-        told = (self.figure, self.said, self.setting, self.measure, one.value, one.low, one.high)
-        return (*told, self.holding, self.points, "yes" if self.holds else "no")
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """A number with its interval, and at how many points it is as claimed."""
-
-    found: Estimate
-    holding: int
-    points: int
+        one, found = self.finding, self.finding.found
+        told = (self.figure, self.said, self.setting, self.measure, found.value, found.low, found.high)
+        return (*told, one.holding, one.contrary, one.points, one.verdict)
 
 
 def lower(scores: FloatArray, reference: FloatArray) -> Finding:
@@ -63,42 +67,36 @@ def lower(scores: FloatArray, reference: FloatArray) -> Finding:
         reference: the same seeds.
     """
     first, second = _table(scores), _table(reference)
-    points = first.shape[1]
-    below = [difference(first[:, p], second[:, p]).high < 0.0 for p in range(points)]
-    return Finding(difference(first, second), sum(below), points)
+    return _finding(difference(first, second), _below, map(difference, first.T, second.T))
 
 
 def higher(scores: FloatArray, reference: FloatArray) -> Finding:
     """Higher, where larger is better: paired difference in % of the reference's size, (R,) each."""
     told = difference(scores, reference)
-    return Finding(told, int(told.low > 0.0), 1)
+    return _finding(told, _above, [told])
 
 
 def sooner(episodes: FloatArray, reference: FloatArray) -> Finding:
     """Fewer episodes than the reference: paired difference in episodes, (R,) each."""
     told = paired_difference(episodes, reference, stream(0, "bootstrap"))
-    return Finding(told, int(told.high < 0.0), 1)
+    return _finding(told, _below, [told])
 
 
 def rises(scores: FloatArray) -> Finding:
     """Rises from each point to the next: paired difference of the ends, in % of the first, (R, P)."""
-    steps = scores.shape[1] - 1
-    up = [difference(scores[:, p + 1], scores[:, p]).low > 0.0 for p in range(steps)]
-    return Finding(difference(scores[:, -1], scores[:, 0]), sum(up), steps)
+    return _finding(difference(scores[:, -1], scores[:, 0]), _above, map(difference, scores.T[1:], scores.T))
 
 
 def falls(scores: FloatArray) -> Finding:
     """Falls from each point to the next."""
-    steps = scores.shape[1] - 1
-    down = [difference(scores[:, p + 1], scores[:, p]).high < 0.0 for p in range(steps)]
-    return Finding(difference(scores[:, -1], scores[:, 0]), sum(down), steps)
+    return _finding(difference(scores[:, -1], scores[:, 0]), _below, map(difference, scores.T[1:], scores.T))
 
 
 def widens(scores: FloatArray, reference: FloatArray) -> Finding:
     """The gap reference - scores is wider at the last point than at the first: by how much, in 1e-3 of cost."""
     gap = 1e3 * (reference - scores)
     told = estimate(gap[:, -1] - gap[:, 0])
-    return Finding(told, int(told.low > 0.0), 1)
+    return _finding(told, _above, [told])
 
 
 def converged(curve: FloatArray, window: int, tolerance: float = 0.05) -> int:
@@ -124,3 +122,18 @@ def claims_table(found: Sequence[Claim]) -> Table:
 
 def _table(scores: FloatArray) -> FloatArray:
     return scores[:, None] if scores.ndim == 1 else scores
+
+
+def _finding(found: Estimate, claimed: Callable[[Estimate], bool], points: Iterable[Estimate]) -> Finding:
+    """From the estimates at the points, and what is claimed of each: `_below` or `_above`."""
+    other = _above if claimed is _below else _below
+    told = list(points)
+    return Finding(found, sum(map(claimed, told)), sum(map(other, told)), len(told))
+
+
+def _below(one: Estimate) -> bool:
+    return one.high < 0.0
+
+
+def _above(one: Estimate) -> bool:
+    return one.low > 0.0

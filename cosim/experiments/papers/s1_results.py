@@ -219,7 +219,7 @@ def _cost(measured: Mapping[str, Measured], line: Line) -> FloatArray:
 
 
 def _claim(figure: int, said: str, setting: str, measure: str, one: Finding) -> Claim:
-    return Claim(figure, said, setting, measure, one.found, one.holding, one.points)
+    return Claim(figure, said, setting, measure, one)
 
 
 # --- tables --------------------------------------------------------------------------------------------------------

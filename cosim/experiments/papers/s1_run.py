@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from cosim.envs.knobs import Knobs
 from cosim.errors import InputError
-from cosim.experiments.folders import make_folder
+from cosim.experiments.folders import hold, make_folder
 from cosim.experiments.jobs import Watching
 from cosim.experiments.papers import claims, report
 from cosim.experiments.papers.claims import Claim
@@ -56,7 +56,8 @@ def conduct(figure: int | None, size: Size, out: Path, store: Path, processes: i
         watching: shows the pieces.
 
     Raises:
-        InputError: no such figure; `out` holds something else or results of more seeds; a folder cannot be made.
+        InputError: no such figure; `out` holds something else or results of more seeds; a folder cannot be made;
+            another experiment works in `store`.
         RunError: a piece broke; those that are finished are kept.
     """
     if figure is not None and figure not in FIGURES:
@@ -65,16 +66,17 @@ def conduct(figure: int | None, size: Size, out: Path, store: Path, processes: i
     _check_seeds(before, size, out)
     make_folder(store, "--work")
     make_folder(out, "--out")  # now, not after hours of training
-    study = Study(size)
-    names = _learner_names(size)
-    plan = _plan(study, FIGURES if figure is None else (figure,), names if figure is None else ())
-    trained = carry_out(store, _by_seed(plan.trainings.values()), processes, watching)
-    measured = carry_out(store, _by_seed(plan.measurements.values()), processes, watching)
-    try:
-        found, files = _write(study, plan, out, store)
-        report.write_told(out, _told(before, study, plan, store))
-    except OSError as error:
-        raise InputError(f"{out}: cannot be written: {str(error.strerror).lower()}; give another --out") from None
+    with hold(store, "experiment", "--work"):
+        study = Study(size)
+        names = _learner_names(size)
+        plan = _plan(study, FIGURES if figure is None else (figure,), names if figure is None else ())
+        trained = carry_out(store, _by_seed(plan.trainings.values()), processes, watching)
+        measured = carry_out(store, _by_seed(plan.measurements.values()), processes, watching)
+        try:
+            found, files = _write(study, plan, out, store)
+            report.write_told(out, _told(before, study, plan, store))
+        except OSError as error:
+            raise InputError(f"{out}: cannot be written: {str(error.strerror).lower()}; give another --out") from None
     return Conducted(trained, measured, tuple(found), tuple(files))
 
 
