@@ -1,11 +1,15 @@
-"""Puts tests/support on the path and keeps the user's cache out of the tests."""
+"""Puts tests/support on the path, keeps the user's cache out of the tests, and lets them hear Ctrl-C."""
 
+import signal
 import sys
 from pathlib import Path
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent / "support"))
+
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as in what a script runs in the background
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True, scope="session")

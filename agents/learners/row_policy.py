@@ -32,6 +32,7 @@ class RowPolicy:
         self._task = task
         self._judge = judge
         self._decode = decode
+        self._parts = _trained(task.columns)
 
     def decide(self, observation: Observation) -> Action:
         """The same answer to the same observation, on any number of threads.
@@ -40,7 +41,8 @@ class RowPolicy:
             InputError: the observation has other columns than the training had; the line says which.
         """
         rows = encode(observation)
-        _check(self._task.columns, observation, rows.shape[1])
+        if _seen(observation) != self._parts or rows.shape[1] != len(self._task.columns):
+            raise InputError(_mismatch(self._task.columns, observation, rows.shape[1]))
         threads = torch.get_num_threads()
         torch.set_num_threads(1)
         try:
@@ -50,16 +52,15 @@ class RowPolicy:
         return self._decode(np.asarray(values), observation)
 
 
-def _check(columns: Sequence[str], observation: Observation, width: int) -> None:
-    """See that a row means what it did in the training: as many columns may be of something else."""
+def _mismatch(columns: Sequence[str], observation: Observation, width: int) -> str:
+    """Why a row does not mean what it did in the training: as many columns may be of something else."""
     trained, seen = _trained(columns), _seen(observation)
-    if trained != seen:
-        raise InputError(
-            f"the agent was trained with {', '.join(trained)}; this scenario has {', '.join(seen)}; "
-            f"give it {_remedy(trained, seen)}"
-        )
-    if width != len(columns):
-        raise InputError(f"the agent was trained on {len(columns)} columns, this cosim has {width}; train again")
+    if trained == seen:
+        return f"the agent was trained on {len(columns)} columns, this cosim has {width}; train again"
+    return (
+        f"the agent was trained with {', '.join(trained)}; this scenario has {', '.join(seen)}; "
+        f"give it {_remedy(trained, seen)}"
+    )
 
 
 def _trained(columns: Sequence[str]) -> list[str]:

@@ -157,7 +157,7 @@ def test_scenarios_in_turn(tmp_path: Path) -> None:
     first, second = (checkpoint.read(tmp_path / name / "checkpoint.ckpt") for name in ("whole", "parts"))
     assert first.state.keys() == second.state.keys()
     assert all(np.array_equal(first.state[name], second.state[name]) for name in first.state)
-    with pytest.raises(InputError, match="another scenario"):
+    with pytest.raises(InputError, match="differs in scenario"):
         train(over[:2], spec, 1, 4, 5, tmp_path / "parts")
     turns = [_turn(1, episode, 3) for episode in range(9)]
     assert [sorted(turns[start : start + 3]) for start in (0, 3, 6)] == [[0, 1, 2]] * 3
