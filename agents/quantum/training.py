@@ -1,4 +1,4 @@
-"""Three ways to train a network that holds circuits: backprop, the parameter-shift rule, and rotosolve.
+"""Two ways beside backprop to train a network that holds circuits: the parameter-shift rule, and rotosolve.
 
 Every trained rotation is exp(-i a P / 2), so that each expectation is A sin(a + phi) + C in its angle alone. Both rules
 follow from that: they need nothing but expectations, as a quantum computer gives them.
@@ -6,13 +6,12 @@ follow from that: they need nothing but expectations, as a quantum computer give
 
 import math
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from typing import Any, Final, Protocol
+from contextlib import contextmanager
+from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
 
-from agents.networks import METHODS
 from agents.quantum.encodings import Reuploading
 from agents.quantum.engine import VQC
 from cosim.errors import InputError
@@ -22,74 +21,6 @@ Loss = Callable[[], Tensor]
 
 _FLAT: Final = 16.0
 """A loss that moves by less than this many rounding errors does not depend on an angle."""
-
-
-class Trainer(Protocol):
-    """One update after the other."""
-
-    optimizer: torch.optim.Optimizer | None
-    """Its state is the trainer's whole state; None if there is none."""
-
-    def step(self, loss: Loss) -> float:
-        """One update of the network's weights, no others'; returns the loss before it."""
-        ...
-
-
-def make_trainer(method: str, network: nn.Module, learning_rate: float) -> Trainer:
-    """The training method of that name.
-
-    Args:
-        method: "backprop": Adam on gradients through the simulator's state. "parameter-shift": Adam, gradients of
-            circuits by `parameter_shift`. "rotosolve": `rotosolve` alone; classical weights stay as they are.
-        network: whose parameters are trained.
-        learning_rate: of Adam; rotosolve has none.
-
-    Raises:
-        InputError: no such method, or it cannot train this network.
-    """
-    if method == "backprop":
-        return GradientDescent(network, learning_rate)
-    if method == "parameter-shift":
-        _shifted_circuits(network)
-        return GradientDescent(network, learning_rate, by_shift=True)
-    if method == "rotosolve":
-        _swept_circuits(network)
-        return Rotosolve(network)
-    raise InputError(f"training method={method!r}: is not known; use {', '.join(METHODS)}")
-
-
-class GradientDescent:
-    """Adam on a network's weights."""
-
-    def __init__(self, network: nn.Module, learning_rate: float, *, by_shift: bool = False) -> None:
-        self._network = network
-        self._by_shift = by_shift
-        self.optimizer: torch.optim.Optimizer | None = torch.optim.Adam(network.parameters(), lr=learning_rate)
-
-    def step(self, loss: Loss) -> float:
-        """Gradient and update; gradients of what else the loss depends on, as a critic, are left alone."""
-        assert self.optimizer is not None  # noqa: S101 - made above
-        self.optimizer.zero_grad()
-        with ExitStack() as rules:
-            if self._by_shift:
-                rules.enter_context(parameter_shift(self._network))
-            value = loss()
-            value.backward(inputs=[one for one in self._network.parameters() if one.requires_grad])  # type: ignore[no-untyped-call]
-        self.optimizer.step()
-        return float(value.detach())
-
-
-class Rotosolve:
-    """A sweep of `rotosolve` at each step."""
-
-    optimizer: torch.optim.Optimizer | None = None
-
-    def __init__(self, network: nn.Module) -> None:
-        self._network = network
-
-    def step(self, loss: Loss) -> float:
-        """One sweep over all angles."""
-        return rotosolve(loss, self._network)
 
 
 @contextmanager

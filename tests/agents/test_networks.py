@@ -9,6 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
+from training_step import stepper
 
 from agents.networks import (
     METHODS,
@@ -21,7 +22,6 @@ from agents.networks import (
     quantum_cost,
 )
 from agents.quantum.engine import VQC
-from agents.quantum.training import make_trainer
 from cosim.errors import InputError
 
 SPECS = [
@@ -198,7 +198,7 @@ def test_cost_counts_what_an_update_runs(spec: NetSpec, method: str, monkeypatch
     monkeypatch.setattr(VQC, "forward", lambda self, x: (rows.append(len(x)), forward(self, x))[1])
     network = build(spec, 4, 2)
     x = torch.rand(3, 4, generator=torch.Generator().manual_seed(6))
-    make_trainer(method, network, 1e-3).step(lambda: network(x).sum())
+    stepper(method, network)(lambda: network(x).sum())
     assert sum(rows) == quantum_cost(spec, 4, 2, 3, method).update_circuits
 
 

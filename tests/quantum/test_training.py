@@ -6,11 +6,12 @@ from itertools import pairwise
 import pytest
 import torch
 from torch import Tensor, nn
+from training_step import stepper
 
 from agents.networks import ORDERS, NetSpec, make_network
 from agents.quantum.circuits import make_circuit
 from agents.quantum.engine import VQC
-from agents.quantum.training import make_trainer, parameter_shift, rotosolve
+from agents.quantum.training import parameter_shift, rotosolve
 from cosim.errors import InputError
 
 CIRCUITS = ["zz", "amplitude", "reuploading", "angle", "basis"]
@@ -147,20 +148,19 @@ def test_methods_train_alike() -> None:
     x = rows()
     told = []
     for method, network in zip(("backprop", "parameter-shift"), networks, strict=True):
-        trainer = make_trainer(method, network, 1e-2)
-        told.append([trainer.step(lambda network=network: curved(network, x)) for _ in range(5)])
+        step = stepper(method, network)
+        told.append([step(lambda network=network: curved(network, x)) for _ in range(5)])
     assert told[0] == pytest.approx(told[1], abs=1e-10)
     assert told[0][-1] < told[0][0]
     for one, two in zip(networks[0].parameters(), networks[1].parameters(), strict=True):
         assert (one - two).abs().max() < 1e-8
 
 
-def test_a_step_leaves_the_critic_alone() -> None:
-    """A step moves the actor's weights only: a critic in the loss gets neither update nor gradient."""
+def test_rotosolve_leaves_the_critic_alone() -> None:
+    """A sweep moves the actor's angles only: a critic in the loss gets neither update nor gradient."""
     actor, critic = build(), nn.Linear(2, 1, dtype=torch.float64)
     before = [parameter.detach().clone() for parameter in critic.parameters()]
-    for method in ("backprop", "parameter-shift", "rotosolve"):
-        make_trainer(method, actor, 1e-2).step(lambda: -critic(actor(rows())).mean())
+    rotosolve(lambda: -critic(actor(rows())).mean(), actor)
     for parameter, old in zip(critic.parameters(), before, strict=True):
         assert parameter.grad is None
         assert torch.equal(parameter, old)
@@ -209,15 +209,13 @@ def test_rotosolve_leaves_classical_weights() -> None:
     network, x = build(), rows()
     head = [parameter.detach().clone() for parameter in network.head.parameters()]
     angles = network.circuit.weights.detach().clone()
-    trainer = make_trainer("rotosolve", network, 1e-3)
-    trainer.step(lambda: network(x).sum())
+    rotosolve(lambda: network(x).sum(), network)
     assert not torch.equal(network.circuit.weights, angles)
     assert all(torch.equal(one, two) for one, two in zip(network.head.parameters(), head, strict=True))
-    assert trainer.optimizer is None
     with torch.no_grad():
         network.circuit.weights.add_(7.0)
     moved = network.circuit.weights.detach().clone()
-    trainer.step(lambda: 0.0 * network(x).sum() + 3.0)
+    rotosolve(lambda: 0.0 * network(x).sum() + 3.0, network)
     assert torch.equal(network.circuit.weights, moved)
 
 
@@ -237,14 +235,13 @@ def test_rotosolve_is_an_approximation_elsewhere() -> None:
         ("rotosolve", {"circuit": "reuploading"}, "no single wave"),
         ("parameter-shift", {"circuit": "reuploading", "circuit_options": (("axis", "y"),)}, "axis=y"),
         ("parameter-shift", {"kind": "hybrid", "order": "classical-quantum"}, "order=classical-quantum"),
-        ("sgd", {}, "method='sgd'"),
     ],
 )
 def test_refused(method: str, fields: dict[str, object], told: str) -> None:
     """A method that cannot train a network says so in one line."""
     network = build(**fields)
     with pytest.raises(InputError, match=told) as caught:
-        make_trainer(method, network, 1e-3).step(lambda: network(rows()).sum())
+        stepper(method, network)(lambda: network(rows()).sum())
     assert "\n" not in str(caught.value)
 
 
@@ -253,7 +250,7 @@ def test_layers_before_a_circuit(method: str) -> None:
     """classical-quantum trains by backprop, its first layer too; rotosolve turns its angles."""
     network = build(kind="hybrid", order="classical-quantum")
     before = [parameter.detach().clone() for parameter in network.parameters()]
-    make_trainer(method, network, 1e-2).step(lambda: network(rows()).sum())
+    stepper(method, network)(lambda: network(rows()).sum())
     moved = [not torch.equal(one, two) for one, two in zip(network.parameters(), before, strict=True)]
     assert any(moved)
     assert all(moved) == (method == "backprop")
