@@ -39,32 +39,6 @@ def amplify(marked: BoolArray, iterations: IntArray | int) -> FloatArray:  # (..
     return amplitude
 
 
-def success_probability(iterations: IntArray | int, marked: IntArray | int, size: int) -> FloatArray:
-    """Probability that a measurement gives a marked item: sin^2((2 k + 1) theta), sin(theta) = sqrt(m / N).
-
-    Args:
-        iterations: k.
-        marked: m, how many of the N items the oracle marks; broadcasts with `iterations`.
-        size: N.
-    """
-    theta = np.arcsin(np.sqrt(np.asarray(marked) / size))
-    probability: FloatArray = np.sin((2.0 * np.asarray(iterations) + 1.0) * theta) ** 2
-    return probability
-
-
-def best_iterations(marked: IntArray | int, size: int) -> IntArray:
-    """The fewest iterations with the largest `success_probability` before it falls again; 0 if nothing is marked.
-
-    The whole number next to pi / (4 theta) - 1/2. As theta >= sqrt(m / N), it never exceeds floor(pi/4 sqrt(N / m)),
-    the cap that S3 sets.
-    """
-    count = np.asarray(marked)
-    theta = np.arcsin(np.sqrt(np.maximum(count, 1) / size))
-    turns = np.ceil(np.pi / (4.0 * theta) - 1.0 - 1e-12)  # a half rounds down: the same probability for less
-    best: IntArray = np.where(count > 0, turns, 0.0).astype(np.int64)
-    return best
-
-
 def search_budget(size: int) -> int:
     """Oracle calls after which the minimum of N items is found with probability 1/2 or more: 22.5 sqrt(N) + 1.4 lg^2 N.
 
@@ -138,11 +112,7 @@ def _search(
 
 
 def _measure(marked: BoolArray, iterations: IntArray, rng: np.random.Generator) -> IntArray:
-    """An item of each row, drawn by the squares of its amplitudes.
-
-    These stay equal among the marked and among the others, so that the closed form stands for `amplify`.
-    """
-    rows, size = marked.shape
-    hit = rng.random(rows) < success_probability(iterations, marked.sum(axis=1), size)
-    drawn: IntArray = np.argmax(np.where(marked == hit[:, None], rng.random((rows, size)), -1.0), axis=1)
+    """An item of each row, drawn by the squares of its amplitudes."""
+    reach = np.cumsum(amplify(marked, iterations) ** 2, axis=1)
+    drawn: IntArray = (reach[:, :-1] <= rng.random(len(marked))[:, None] * reach[:, -1:]).sum(axis=1)
     return drawn
