@@ -17,7 +17,7 @@ from cosim.topology import Topology
 from cosim.transport import Transport
 from cosim.twin.seen_state import HostLoad, StateSource
 from cosim.twin.task_demand import TaskDemand
-from cosim.types import NOWHERE, AnyArray, FloatArray, IntArray, Tier
+from cosim.types import NOWHERE, AnyArray, Direction, FloatArray, IntArray, Tier
 
 _Columns: TypeAlias = dict[str, AnyArray | float]
 _CODES: Final[Mapping[str, int]] = {"tier": Tier.LOCAL, "target": NOWHERE, "cell": NOWHERE}
@@ -45,7 +45,6 @@ _OWN: Final = tuple(
 class _State(NamedTuple):
     """What the source told for one observation."""
 
-    now_s: float
     air: Air
     rows: IntArray  # (T,) of the tasks' vehicles
     load: HostLoad
@@ -112,7 +111,7 @@ class Observer:
         """The observation for these tasks; all their vehicles are on the map."""
         air = self._source.air(now_s, tasks["vehicle"])
         rows = air.numbers.searchsorted(tasks["vehicle"])
-        state = _State(now_s, air, rows, self._source.hosts(now_s))
+        state = _State(air, rows, self._source.hosts(now_s))
         edges = min(self._scenario.decisions.candidates, air.sites.shape[1])
         sidelink = self._transport.sidelink
         neighbours = 0 if sidelink is None else sidelink.neighbours.numbers.shape[1]
@@ -177,7 +176,7 @@ class Observer:
             wait_s=state.load.wait_s.take(sites),
             wire_s=wire_s,
             cell=signal.cell,
-            **self._rates(state.now_s, signal),
+            **self._rates(signal),
         )
 
     def _distant(self, tasks: Mapping[str, AnyArray], state: _State) -> _Columns:
@@ -194,7 +193,7 @@ class Observer:
             wait_s=float(state.load.wait_s[node]),
             wire_s=self._wired_s(tasks, signal.cell, np.full(signal.cell.shape, node)),
             cell=signal.cell,
-            **self._rates(state.now_s, signal),
+            **self._rates(signal),
         )
 
     def _neighbours(self, tasks: Mapping[str, AnyArray]) -> _Columns:
@@ -220,17 +219,17 @@ class Observer:
             "kappa": self._scenario.compute.vehicle.kappa,
         }
 
-    def _rates(self, now_s: float, signal: _Signal) -> _Columns:
+    def _rates(self, signal: _Signal) -> _Columns:
         channel, power_w = self._transport.channel, self._scenario.radio.vehicle_power_w
         snr = signal.snr_per_w * power_w
         alone_bps, down_bps = channel.up[0].alone_bps(snr), channel.down[0].alone_bps(signal.down_snr)
         interfered = self._scenario.radio.interference
         return {
             "snr_per_w": signal.snr_per_w,
-            "uplink_bps": self._source.uplink_bps(now_s, signal.cell, snr, alone_bps),
+            "uplink_bps": self._source.one_more_bps(signal.cell, snr, alone_bps, Direction.UPLINK),
             "alone_bps": alone_bps,
             "clean_bps": channel.up[0].alone_bps(signal.clean_snr_per_w * power_w) if interfered else alone_bps,
-            "downlink_bps": self._source.downlink_bps(now_s, signal.cell, signal.down_snr, down_bps),
+            "downlink_bps": self._source.one_more_bps(signal.cell, signal.down_snr, down_bps, Direction.DOWNLINK),
         }
 
     def _wired_s(self, tasks: Mapping[str, AnyArray], start: IntArray, end: IntArray) -> FloatArray:

@@ -15,7 +15,7 @@ from cosim.twin.demand import queue_ahead
 from cosim.twin.forecast import MotionForecaster
 from cosim.twin.mirror import Mirror, SiteState, Snapshot
 from cosim.twin.seen_state import HostLoad
-from cosim.types import FloatArray, IntArray
+from cosim.types import Direction, FloatArray, IntArray
 
 
 class Outlook:
@@ -95,26 +95,17 @@ class Belief:
         wait_s = sites.wait_s if self._outlook is None else self._outlook.waits_s(now_s, sites)
         return HostLoad(wait_s, sites.speed_hz)
 
-    def uplink_bps(
+    def one_more_bps(
         self,
-        now_s: float,  # noqa: ARG002 - not aged
         cells: IntArray,
         snr: FloatArray,  # noqa: ARG002 - within the lone rate
         alone_bps: FloatArray,
+        direction: Direction,
     ) -> FloatArray:
-        """See StateSource."""
-        rate_bps: FloatArray = alone_bps * self._mirror.sites.up_share[cells]
-        return rate_bps
-
-    def downlink_bps(
-        self,
-        now_s: float,  # noqa: ARG002 - not aged
-        cells: IntArray,
-        snr: FloatArray,  # noqa: ARG002 - within the lone rate
-        alone_bps: FloatArray,
-    ) -> FloatArray:
-        """See StateSource."""
-        rate_bps: FloatArray = alone_bps * self._mirror.sites.down_share[cells]
+        """See StateSource; shares are not aged."""
+        sites = self._mirror.sites
+        share = sites.up_share if direction == Direction.UPLINK else sites.down_share
+        rate_bps: FloatArray = alone_bps * share[cells]
         return rate_bps
 
 

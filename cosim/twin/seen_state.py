@@ -12,7 +12,7 @@ from cosim.compute import Host
 from cosim.radio.cell import expected_bps
 from cosim.radio.channel import Channel
 from cosim.radio.survey import Air
-from cosim.types import FloatArray, IntArray
+from cosim.types import Direction, FloatArray, IntArray
 
 
 class HostLoad(NamedTuple):
@@ -33,19 +33,15 @@ class StateSource(Protocol):
         """Queues and speeds."""
         ...
 
-    def uplink_bps(self, now_s: float, cells: IntArray, snr: FloatArray, alone_bps: FloatArray) -> FloatArray:
+    def one_more_bps(self, cells: IntArray, snr: FloatArray, alone_bps: FloatArray, direction: Direction) -> FloatArray:
         """Rate of one more transfer in each of the cells, of any shape; 0 where the ratio is 0.
 
         Args:
-            now_s: time.
             cells: their sites.
             snr: of the transfers.
             alone_bps: their rates if they had the cell for themselves.
+            direction: uplink or downlink.
         """
-        ...
-
-    def downlink_bps(self, now_s: float, cells: IntArray, snr: FloatArray, alone_bps: FloatArray) -> FloatArray:
-        """Likewise from the site."""
         ...
 
 
@@ -66,22 +62,7 @@ class Truth:
         speed_hz = np.array([1.0 if host is None else host.speed_hz for host in self._hosts])
         return HostLoad(wait_s, speed_hz)
 
-    def uplink_bps(
-        self,
-        now_s: float,  # noqa: ARG002 - likewise
-        cells: IntArray,
-        snr: FloatArray,
-        alone_bps: FloatArray,
-    ) -> FloatArray:
+    def one_more_bps(self, cells: IntArray, snr: FloatArray, alone_bps: FloatArray, direction: Direction) -> FloatArray:
         """See StateSource."""
-        return expected_bps(self._channel.up, cells, snr, alone_bps)
-
-    def downlink_bps(
-        self,
-        now_s: float,  # noqa: ARG002 - likewise
-        cells: IntArray,
-        snr: FloatArray,
-        alone_bps: FloatArray,
-    ) -> FloatArray:
-        """See StateSource."""
-        return expected_bps(self._channel.down, cells, snr, alone_bps)
+        media = self._channel.up if direction == Direction.UPLINK else self._channel.down
+        return expected_bps(media, cells, snr, alone_bps)
