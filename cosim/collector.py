@@ -9,8 +9,7 @@ from contextlib import contextmanager
 def quiet_collector() -> Iterator[None]:
     """Collect seldom in this process, and nothing that exists already; may be nested.
 
-    The parts of a simulation live as long as it does, and what comes and goes is freed by its count of references. It
-    saves about a twentieth of a small run.
+    The parts of a simulation live as long as it does, and what comes and goes is freed by its count of references.
     """
     threshold, frozen = gc.get_threshold(), gc.get_freeze_count()
     if not frozen:
