@@ -1,0 +1,106 @@
+"""Digests of short runs of the bundled scenarios, kind by kind: what a change of the code must leave as it was.
+
+    python benchmarks/digests.py --out before.json                      # at the first commit
+    python benchmarks/digests.py --out after.json --against before.json  # at the last one, on the same machine
+
+Digests are taken from the stored Parquet files, over the values of the columns (`seq` and `row_check` left out), so
+that they speak of what was computed and not of how the trace sums it up. Another processor gives other last bits:
+compare files of one machine only, and do not commit them.
+"""
+
+import argparse
+import hashlib
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+SCENARIOS = Path(__file__).resolve().parents[1] / "scenarios"
+_CHECKS = ("seq", "row_check")
+
+
+def main() -> int:
+    """Run, digest, print, and compare if asked; 1 if something differs."""
+    parser = argparse.ArgumentParser(description="Digests by kind of fact of short runs of the bundled scenarios.")
+    parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
+    parser.add_argument("--against", type=Path, help="JSON file of an earlier call: print what differs")
+    parser.add_argument("--scenarios", default="", help="names with commas; all bundled ones by default")
+    parser.add_argument("--columns", default="", help="kind.column with commas: digest these columns only")
+    parser.add_argument("--seconds", type=float, default=20.0, help="simulated seconds of each run")
+    parser.add_argument("--command", default=str(Path(sys.executable).with_name("cosim")), help="the cosim command")
+    given = parser.parse_args()
+    names = given.scenarios.split(",") if given.scenarios else sorted(path.stem for path in SCENARIOS.glob("*.yaml"))
+    columns = [column for column in given.columns.split(",") if column]
+    runs = {name: _digests(given.command, name, given.seconds, columns) for name in names}
+    result = {"machine": _machine(), "seconds": given.seconds, "columns": columns, "runs": runs}
+    given.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    print(f"{given.out}: {len(runs)} runs, {sum(map(len, runs.values()))} digests of kinds")
+    if given.against is None:
+        return 0
+    differences = _differences(json.loads(given.against.read_text(encoding="utf-8")), result)
+    print("\n".join(differences) if differences else f"equal to {given.against}")
+    return 1 if differences else 0
+
+
+def _digests(command: str, name: str, seconds: float, columns: list[str]) -> dict[str, str]:
+    with tempfile.TemporaryDirectory() as folder:
+        run = Path(folder) / "run"
+        short = ("--set", f"duration_s={seconds}", "--set", f"statistics.warmup_s={seconds / 10}")
+        subprocess.run([command, "run", name, "--out", str(run), *short], check=True, capture_output=True)
+        parts = json.loads((run / "manifest.json").read_text(encoding="utf-8"))["parts"]
+        kinds = sorted({part["kind"] for part in parts})
+        tables = {
+            kind: pa.concat_tables(pq.read_table(run / part["file"]) for part in parts if part["kind"] == kind)
+            for kind in kinds
+        }
+    return {kind: found for kind, table in tables.items() if (found := _digest(kind, table, columns))}
+
+
+def _digest(kind: str, table: Any, columns: list[str]) -> str:
+    names = [name for name in table.column_names if name not in _CHECKS]
+    if columns:
+        names = [name for name in names if f"{kind}.{name}" in columns]
+    if not names:
+        return ""
+    summed = hashlib.sha256(f"{table.num_rows} rows\n".encode())
+    for name in names:
+        column = table.column(name)
+        summed.update(f"{name} {column.type}\n".encode())
+        if pa.types.is_string(column.type):
+            summed.update("\0".join(column.to_pylist()).encode())
+        else:
+            summed.update(np.ascontiguousarray(column.to_numpy()).tobytes())
+    return summed.hexdigest()
+
+
+def _machine() -> dict[str, Any]:
+    """What the last bits of a float can depend on."""
+    features = np._core._multiarray_umath.__cpu_features__
+    versions = {package.__name__: package.__version__ for package in (np, pa)}
+    return {
+        "python": sys.version.split()[0],
+        "versions": versions,
+        "cpu_features": sorted(name for name, there in features.items() if there),
+    }
+
+
+def _differences(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    told = [
+        f"{what}: was {before[what]}, is {after[what]}"
+        for what in ("machine", "seconds", "columns")
+        if before[what] != after[what]
+    ]
+    for name in sorted(before["runs"].keys() | after["runs"].keys()):
+        old, new = before["runs"].get(name, {}), after["runs"].get(name, {})
+        told += [f"{name} {kind}" for kind in sorted(old.keys() | new.keys()) if old.get(kind) != new.get(kind)]
+    return told
+
+
+if __name__ == "__main__":
+    sys.exit(main())
