@@ -63,11 +63,12 @@ def alone(vehicles: int, seconds: float) -> dict[str, float]:
 
 def together(vehicles: int, seconds: float) -> dict[str, float]:
     """The co-simulation with its trace."""
-    from agents.registry import make_policy
-    from cosim.rng import stream
+    from cosim_agents.registry import make_policy
+
+    from cosim.kernel.rng import stream
     from cosim.scenario.schema import Scenario
     from cosim.simulation import Simulation
-    from cosim.trace.writer import TraceWriter
+    from cosim.trace.store.writer import TraceWriter
 
     plan = Scenario.model_validate(scenario(vehicles, seconds))
     marks: list[tuple[float, float]] = []

@@ -52,9 +52,8 @@ def per_row(module: Any, what: str, rows: int, seconds: float) -> float:
 def main() -> None:
     """Print the table, and whether the goals are met."""
     import torch
-
-    from agents.quantum.circuits import make_circuit
-    from agents.quantum.engine import VQC
+    from cosim_agents.quantum.circuits import make_circuit
+    from cosim_agents.quantum.engine import VQC
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=1.0, help="for each number")

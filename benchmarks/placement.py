@@ -16,11 +16,12 @@ SCENARIOS = {"paper": "s5_placement_paper", "physical": "s5_placement_physical"}
 
 def made_s(scenario: Any) -> list[float]:
     """Time from the entry of each user until its twin stands, in a run of a scenario."""
-    from agents.registry import make_policy
-    from cosim.rng import stream
+    from cosim_agents.registry import make_policy
+
+    from cosim.kernel.rng import stream
     from cosim.simulation import Simulation
-    from cosim.trace.twin_facts import TwinMoved
-    from cosim.trace.writer import NullWriter
+    from cosim.trace.facts.twin import TwinMoved
+    from cosim.trace.store.writer import NullWriter
 
     times_s: list[float] = []
 

@@ -23,10 +23,11 @@ def seconds(work: Any) -> float:
 
 def main() -> None:
     """Print the table."""
-    from agents.registry import make_policy
+    from cosim_agents.registry import make_policy
+
+    from cosim.kernel.rng import stream
     from cosim.mobility.connect import connect
     from cosim.mobility.record import record
-    from cosim.rng import stream
     from cosim.scenario.schema import Scenario
     from cosim.simulation import Simulation
 

@@ -2,8 +2,8 @@
 
 Each of four settings trains each agent with two seeds on Table III's scenario. Printed is what a slot costs then, in
 1e-3, on the mean of roll-outs without exploration on two seeds more; none of these seeds stands in the paper's results.
-The settings with the lowest mean over all are `TUNED` of `cosim.experiments.papers.s1`. It takes about ten minutes of
-CPU time and is not part of `make bench`.
+The settings with the lowest mean over all are `TUNED` of `cosim.experiments.papers.s1.plan`. It takes about ten
+minutes of CPU time and is not part of `make bench`.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from cosim.commands.watching import watching
+from cosim.cli.watching import watching
 from cosim.experiments.jobs import Tell, cores, work
 
 GRID: Final = (
@@ -29,9 +29,10 @@ MEASURED_SEEDS: Final = (2001, 2002)
 
 def cost(job: tuple[Any, int, dict[str, float], str, int], tell: Tell) -> float:
     """Cost of a slot after a training, in 1e-3."""
-    from agents.learned import Learned
-    from agents.learners.catalog import agent_spec
-    from agents.train import train
+    from cosim_agents.learned import Learned
+    from cosim_agents.learners.catalog import agent_spec
+    from cosim_agents.train import train
+
     from cosim.experiments.rollout import rollout
 
     loaded, episodes, settings, agent, seed = job
@@ -45,7 +46,7 @@ def cost(job: tuple[Any, int, dict[str, float], str, int], tell: Tell) -> float:
 def main() -> None:
     """Print the table."""
     from cosim.experiments.jobs import Job
-    from cosim.experiments.papers.s1 import AGENTS, SCENARIO
+    from cosim.experiments.papers.s1.plan import AGENTS, SCENARIO
     from cosim.scenario.load import load
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

@@ -39,12 +39,13 @@ def plan(vehicles: int, seconds: float, secured: bool) -> dict[str, Any]:
 
 def together(vehicles: int, seconds: float, secured: bool) -> dict[str, float]:
     """The co-simulation with its trace, and what the trace says was drawn and recorded."""
-    from agents.registry import make_policy
-    from cosim.rng import stream
+    from cosim_agents.registry import make_policy
+
+    from cosim.kernel.rng import stream
     from cosim.scenario.schema import Scenario
     from cosim.simulation import Simulation
-    from cosim.trace.reader import Trace
-    from cosim.trace.writer import TraceWriter
+    from cosim.trace.store.reader import Trace
+    from cosim.trace.store.writer import TraceWriter
 
     chosen = Scenario.model_validate(plan(vehicles, seconds, secured))
     marks: list[tuple[float, float]] = []

@@ -17,9 +17,9 @@ SECONDS = 600
 def write(folder: Path, facts: int) -> int:
     """A run folder with about `facts` facts."""
     from cosim.scenario.schema import Scenario
-    from cosim.trace.provenance import Provenance, write_provenance
-    from cosim.trace.schema import TaskDecided, TaskEnded, TaskReleased
-    from cosim.trace.writer import TraceWriter
+    from cosim.trace.facts.run import TaskDecided, TaskEnded, TaskReleased
+    from cosim.trace.store.provenance import Provenance, write_provenance
+    from cosim.trace.store.writer import TraceWriter
 
     rng = np.random.default_rng(1)
     writer = TraceWriter(folder, part_s=60.0)
@@ -61,9 +61,9 @@ def write(folder: Path, facts: int) -> int:
 
 def main() -> None:
     """Print the table."""
-    from cosim.audit import verify
-    from cosim.trace.metrics import kpis
-    from cosim.trace.reader import Trace
+    from cosim.audit.verify import verify
+    from cosim.trace.metrics.tasks import kpis
+    from cosim.trace.store.reader import Trace
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--facts", type=int, default=10_000_000)

@@ -25,11 +25,12 @@ def milliseconds(work: Any) -> float:
 
 def run_ms(twin: dict[str, Any] | None, vehicles: int, seconds: int) -> float:
     """CPU ms for each simulated second of a run without tasks on straight roads."""
-    from agents.registry import make_policy
-    from cosim.rng import stream
+    from cosim_agents.registry import make_policy
+
+    from cosim.kernel.rng import stream
     from cosim.scenario.schema import Scenario
     from cosim.simulation import Simulation
-    from cosim.trace.writer import TraceWriter
+    from cosim.trace.store.writer import TraceWriter
 
     plan = Scenario.model_validate(
         {

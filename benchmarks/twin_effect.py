@@ -15,12 +15,12 @@ from itertools import product
 from typing import Final
 
 import numpy as np
+from cosim_agents.registry import make_policy
 from scipy.stats import t as student
 
-from agents.registry import make_policy
 from cosim.cost import analytic_cost
 from cosim.envs.loop import translated
-from cosim.rng import stream
+from cosim.kernel.rng import stream
 from cosim.scenario.load import load
 from cosim.scenario.schema import Scenario
 from cosim.simulation import Simulation

@@ -3,28 +3,28 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from cosim.clock import Clock
 from cosim.compute import Host, QueueHost, SharingHost
-from cosim.consensus.chain import Chain
 from cosim.errors import InputError
-from cosim.kms.network import KeyNetwork
-from cosim.kms.service import KeyService
-from cosim.kms.vehicles import VehicleKeys
+from cosim.kernel.clock import Clock
+from cosim.keys.layout import key_layout
+from cosim.keys.network import KeyNetwork
+from cosim.keys.service import KeyService
+from cosim.keys.vehicles import VehicleKeys
 from cosim.ledger.log import RecordLog
+from cosim.ledger.run.chain import Chain
 from cosim.mobility.catalog import resolve_map
-from cosim.qkd.layout import key_layout
 from cosim.radio.channel import Channel
-from cosim.roads import Bounds
+from cosim.roads.net import Bounds
+from cosim.roads.siting import Placed, place_sites
 from cosim.scenario.schema import Scenario, SyntheticMobility
-from cosim.siting import Placed, place_sites
+from cosim.state import StateSource, Truth
 from cosim.topology import Topology
-from cosim.trace.writer import FactWriter
+from cosim.trace.store.writer import FactWriter
 from cosim.transport import Transport, Wires
 from cosim.twin.belief import believed
 from cosim.twin.digital_twin import DigitalTwin
 from cosim.twin.forecast import make_forecaster
 from cosim.twin.gathered import Gathered
-from cosim.twin.seen_state import StateSource, Truth
 
 
 def placed_sites(scenario: Scenario, folder: Path, bounds_m: Bounds) -> tuple[Placed, ...]:

@@ -10,9 +10,9 @@ from itertools import count
 from math import isnan, nan
 from typing import Protocol
 
-from cosim.clock import Clock
 from cosim.energy import cpu_energy_j, cpu_power_w
-from cosim.fluid import Flow, Fluid
+from cosim.kernel.clock import Clock
+from cosim.kernel.fluid import Flow, Fluid
 from cosim.types import NOWHERE, Failure, Status
 
 

@@ -6,7 +6,7 @@ from typing import assert_never
 import numpy as np
 from scipy.special import ndtri
 
-from cosim.rng import keyed_uniform
+from cosim.kernel.rng import keyed_uniform
 from cosim.scenario.section import Choice, Distribution, Exponential, Lognormal, Uniform
 from cosim.types import AnyArray, FloatArray
 
@@ -99,7 +99,7 @@ def keyed_draw(distribution: Distribution, key: int, *counters: AnyArray | int) 
 
     Args:
         distribution: of each value.
-        key: of the phenomenon's stream, see `cosim.rng.stream_key`.
+        key: of the phenomenon's stream, see `cosim.kernel.rng.stream_key`.
         counters: integers or integer arrays that broadcast together to the shape of the result.
     """
     return quantile(distribution, np.asarray(keyed_uniform(key, *counters)))

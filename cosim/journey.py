@@ -4,9 +4,9 @@ from collections.abc import Callable
 from math import nan
 from typing import NamedTuple
 
-from cosim.clock import Life
-from cosim.kms.line import Key, KeyRequest
-from cosim.tasks import Task
+from cosim.kernel.clock import Life
+from cosim.keys.line import Key, KeyRequest
+from cosim.tasks.source import Task
 from cosim.types import NOWHERE, Failure, Phase, Status
 
 

@@ -6,16 +6,16 @@ from typing import Final, NamedTuple, TypeAlias
 import numpy as np
 
 from cosim.compute import Host
-from cosim.consensus.chain import Chain
 from cosim.decision import Observation
 from cosim.distributions import keyed_draw
-from cosim.kms.service import KeyService
+from cosim.kernel.rng import stream_key
+from cosim.keys.service import KeyService
+from cosim.ledger.run.chain import Chain
 from cosim.radio.survey import Air
-from cosim.rng import stream_key
 from cosim.scenario.schema import Scenario
+from cosim.state import HostLoad, StateSource
 from cosim.topology import Topology
 from cosim.transport import Transport
-from cosim.twin.seen_state import HostLoad, StateSource
 from cosim.twin.task_demand import TaskDemand
 from cosim.types import NOWHERE, AnyArray, Direction, FloatArray, IntArray, Tier
 

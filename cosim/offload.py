@@ -8,18 +8,18 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
 from math import isnan, nan
 
-from cosim.clock import LAST, Clock, Story
 from cosim.compute import Execution, Host, QueueFull
 from cosim.energy import EnergyMeter, transmit_energy_j
 from cosim.journey import BudgetSpent, Choice, DeadlinePassed, Journey, RunOver
-from cosim.kms.line import Key, KeyRequest
-from cosim.kms.service import KeyService
+from cosim.kernel.clock import LAST, Clock, Story
+from cosim.keys.line import Key, KeyRequest
+from cosim.keys.service import KeyService
 from cosim.ledger.log import RecordLog
 from cosim.radio.sidelink import HelperLost
-from cosim.tasks import Task
-from cosim.trace.key_facts import TaskKeyed
-from cosim.trace.schema import TaskEnded
-from cosim.trace.writer import FactWriter
+from cosim.tasks.source import Task
+from cosim.trace.facts.keys import TaskKeyed
+from cosim.trace.facts.run import TaskEnded
+from cosim.trace.store.writer import FactWriter
 from cosim.transport import Transport
 from cosim.types import NOWHERE, Failure, KeyState, Phase, Status, Tier, VehicleGone
 

@@ -10,17 +10,18 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Literal
 
-from agents.registry import make_policy
+from cosim_agents.registry import make_policy
+
 from cosim.decision import Action, Observation, Policy, action_problem
 from cosim.errors import InputError, RunError
-from cosim.rng import stream
+from cosim.kernel.rng import stream
 from cosim.scenario.load import Loaded
 from cosim.simulation import Simulation
-from cosim.trace.metrics import kpis
-from cosim.trace.provenance import Provenance, write_provenance
-from cosim.trace.reader import Trace
-from cosim.trace.statistics import Estimate
-from cosim.trace.writer import TraceWriter
+from cosim.trace.metrics.statistics import Estimate
+from cosim.trace.metrics.tasks import kpis
+from cosim.trace.store.provenance import Provenance, write_provenance
+from cosim.trace.store.reader import Trace
+from cosim.trace.store.writer import TraceWriter
 
 
 @dataclass(frozen=True, slots=True)

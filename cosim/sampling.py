@@ -4,13 +4,13 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from cosim.clock import Clock
 from cosim.compute import Host, energy_j
-from cosim.kms.service import KeyService
+from cosim.kernel.clock import Clock
+from cosim.keys.service import KeyService
 from cosim.mobility.source import MobilityFrame
 from cosim.offload import Offloading
-from cosim.trace.schema import CellSampled, HostSampled, TrafficSampled
-from cosim.trace.writer import FactWriter
+from cosim.trace.facts.run import CellSampled, HostSampled, TrafficSampled
+from cosim.trace.store.writer import FactWriter
 from cosim.transport import Transport
 from cosim.twin.digital_twin import DigitalTwin
 from cosim.types import Direction

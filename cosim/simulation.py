@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from cosim.assembly import make_hosts, make_keys, make_ledger, make_twin, placed_sites, state_source
-from cosim.clock import LAST, Clock
 from cosim.collector import quiet_collector
 from cosim.compute import Host, QueueHost
 from cosim.decision import Action, DecisionEpoch, Observation, Policy
 from cosim.energy import EnergyMeter
 from cosim.journey import Choice
+from cosim.kernel.clock import LAST, Clock
 from cosim.mobility.connect import connect
 from cosim.mobility.source import MobilityFrame, MobilitySource
 from cosim.observe import Observer
@@ -23,9 +23,10 @@ from cosim.radio.channel import Channel
 from cosim.radio.sidelink import SidelinkChannel
 from cosim.sampling import Sampler
 from cosim.scenario.schema import Scenario
-from cosim.tasks import Releases, Task, as_tasks, task_source
+from cosim.state import Truth
+from cosim.tasks.source import Releases, Task, as_tasks, task_source
 from cosim.topology import build_topology
-from cosim.trace.schema import (
+from cosim.trace.facts.run import (
     SiteDeployed,
     TaskDecided,
     TaskReleased,
@@ -35,9 +36,8 @@ from cosim.trace.schema import (
     VehicleLeft,
     VehicleMoved,
 )
-from cosim.trace.writer import FactWriter, NullWriter
+from cosim.trace.store.writer import FactWriter, NullWriter
 from cosim.transport import Transport, Wires
-from cosim.twin.seen_state import Truth
 from cosim.types import AnyArray, FloatArray, Status
 from cosim.waiting import Waiting
 

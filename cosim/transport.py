@@ -2,8 +2,8 @@
 
 from collections.abc import Generator, Iterable
 
-from cosim.clock import Clock, Wait
-from cosim.fluid import Flow, Fluid
+from cosim.kernel.clock import Clock, Wait
+from cosim.kernel.fluid import Flow, Fluid
 from cosim.radio.channel import Channel
 from cosim.radio.sidelink import SidelinkChannel
 from cosim.topology import Topology

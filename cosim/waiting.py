@@ -4,7 +4,7 @@ from collections import deque
 
 import numpy as np
 
-from cosim.tasks import Releases, Task, as_tasks
+from cosim.tasks.source import Releases, Task, as_tasks
 from cosim.types import AnyArray, BoolArray, IntArray
 
 

@@ -9,12 +9,12 @@ import argparse
 
 import gymnasium
 import numpy as np
+from cosim_agents.registry import make_policy
 from stable_baselines3 import SAC
 
 import cosim.envs  # noqa: F401 - registers cosim/Offloading-v0
-from agents.registry import make_policy
 from cosim.envs.loop import Loop
-from cosim.rng import stream
+from cosim.kernel.rng import stream
 from cosim.scenario.load import load
 
 EPOCHS = 20  # of an episode

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cosim.cli import status
+from cosim.cli.main import status
 from cosim.scenario.load import load
 
 README = Path(__file__).parent.parent / "README.md"

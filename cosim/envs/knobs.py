@@ -11,7 +11,7 @@ from cosim.decision import Action, Observation
 from cosim.envs.columns import option_mask, option_names
 from cosim.envs.traffic import sites_of
 from cosim.errors import RunError
-from cosim.qkd.layout import key_layout
+from cosim.keys.layout import key_layout
 from cosim.scenario.schema import Scenario
 from cosim.types import BoolArray, FloatArray, IntArray
 

@@ -16,8 +16,8 @@ from cosim.errors import InputError, RunError
 from cosim.mobility.source import MobilitySource
 from cosim.scenario.load import Loaded
 from cosim.simulation import Simulation, within
-from cosim.trace.kept import KeptEnds
-from cosim.trace.writer import FactWriter, NullWriter
+from cosim.trace.store.memory import KeptEnds
+from cosim.trace.store.writer import FactWriter, NullWriter
 from cosim.types import BoolArray, FloatArray, IntArray, Tier
 
 

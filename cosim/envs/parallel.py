@@ -15,7 +15,7 @@ from cosim.envs.loop import Loop, Round
 from cosim.envs.traffic import sites_of
 from cosim.errors import InputError
 from cosim.scenario.load import load
-from cosim.trace.writer import FactWriter
+from cosim.trace.store.writer import FactWriter
 from cosim.types import BoolArray, FloatArray, IntArray
 
 Rows = NDArray[np.float32]

@@ -9,7 +9,7 @@ import numpy as np
 from cosim.cost import cost_terms
 from cosim.decision import Observation
 from cosim.scenario.reward import Reward
-from cosim.trace.kept import Ended, columns, latencies_s
+from cosim.trace.store.memory import Ended, columns, latencies_s
 from cosim.types import BoolArray, FloatArray, IntArray, Status, Tier
 
 

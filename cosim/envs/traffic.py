@@ -15,7 +15,8 @@ from cosim.mobility.programs import sumo_version
 from cosim.mobility.record import VERSION, last_tick, record
 from cosim.mobility.source import MobilitySource
 from cosim.mobility.sumo import sumo_options
-from cosim.roads import Bounds, read_bounds
+from cosim.roads.net import Bounds, read_bounds
+from cosim.roads.siting import Placed
 from cosim.scenario.schema import (
     LibsumoMobility,
     ListedSites,
@@ -25,7 +26,6 @@ from cosim.scenario.schema import (
     SyntheticMobility,
     TraciMobility,
 )
-from cosim.siting import Placed
 
 _NAME = "recording.parquet"
 

@@ -9,21 +9,21 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from cosim.clock import Clock
 from cosim.errors import InputError
-from cosim.kms.network import KeyNetwork
+from cosim.kernel.clock import Clock
+from cosim.keys.layout import key_layout
+from cosim.keys.network import KeyNetwork
 from cosim.mobility.catalog import net_of, resolve_map
 from cosim.mobility.connect import connect
-from cosim.qkd.layout import key_layout
-from cosim.roads import Bounds, read_bounds
+from cosim.roads.net import Bounds, read_bounds
+from cosim.roads.siting import Placed, place_sites
 from cosim.scenario.keys import KeyAttack, Keys
 from cosim.scenario.load import load
 from cosim.scenario.schema import LibsumoMobility, Scenario, SyntheticMobility, TraciMobility
-from cosim.siting import Placed, place_sites
-from cosim.trace.key_facts import KeyPoolSampled
-from cosim.trace.reader import Trace
-from cosim.trace.schema import SiteDeployed
-from cosim.trace.writer import NullWriter
+from cosim.trace.facts.keys import KeyPoolSampled
+from cosim.trace.facts.run import SiteDeployed
+from cosim.trace.store.reader import Trace
+from cosim.trace.store.writer import NullWriter
 
 
 class PooledKeys:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from cosim.clock import LAST, Clock
+from cosim.kernel.clock import LAST, Clock
 
 _MOST_S = 0.1
 """Real time that one catching up may take; requests wait meanwhile."""

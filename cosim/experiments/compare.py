@@ -12,9 +12,9 @@ import numpy as np
 from cosim.errors import InputError
 from cosim.experiments.runs import Measured
 from cosim.experiments.statistics import interval, paired_difference
-from cosim.rng import stream
-from cosim.trace.durable import write_durably
-from cosim.trace.statistics import Estimate
+from cosim.kernel.rng import stream
+from cosim.trace.metrics.statistics import Estimate
+from cosim.trace.store.durable import write_durably
 from cosim.types import FloatArray
 
 METRICS: Final = ("epoch_cost", "decided_latency_mean", "vehicle_energy_per_task", "completed_ratio")

@@ -101,7 +101,7 @@ def _policies(word: str) -> tuple[str, ...]:
 
 def _trained(folder: Path) -> tuple[str, ...]:
     """The checkpoints of a training: of the folder itself, or of its seeds in the order of their numbers."""
-    from agents.train import CHECKPOINT  # noqa: PLC0415 - imports torch
+    from cosim_agents.train import CHECKPOINT  # noqa: PLC0415 - imports torch
 
     if (folder / CHECKPOINT).is_file():
         return (str(folder / CHECKPOINT),)

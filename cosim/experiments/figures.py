@@ -13,8 +13,8 @@ from matplotlib.ticker import MaxNLocator
 
 from cosim.experiments.compare import Standing
 from cosim.experiments.statistics import Curve
-from cosim.report.look import LOOK, save
-from cosim.trace.statistics import Estimate
+from cosim.report.picture.look import LOOK, save
+from cosim.trace.metrics.statistics import Estimate
 
 COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D31")
 """Okabe and Ito's palette without its yellow, told apart with any colour vision."""

@@ -12,8 +12,8 @@ from typing import Any, Final, Protocol, TypeVar
 from cosim.errors import InputError
 from cosim.experiments.folders import hold_too, make_folder
 from cosim.experiments.jobs import Job, Tell, Watching, work
-from cosim.trace.durable import write_durably
-from cosim.trace.provenance import versions
+from cosim.trace.store.durable import write_durably
+from cosim.trace.store.provenance import versions
 
 PIECE: Final = "piece.json"
 

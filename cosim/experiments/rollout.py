@@ -9,8 +9,8 @@ import numpy as np
 from cosim.decision import Policy
 from cosim.scenario.load import Loaded
 from cosim.simulation import Simulation
-from cosim.trace.kept import KeptEnds, columns, latencies_s
-from cosim.trace.writer import NullWriter
+from cosim.trace.store.memory import KeptEnds, columns, latencies_s
+from cosim.trace.store.writer import NullWriter
 from cosim.types import FloatArray, Tier
 
 NEEDED: Final = ("time_s", "status", "tier", "deadline_s", "decided_s", "transmit_j", "vehicle_cpu_j")

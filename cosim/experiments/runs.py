@@ -9,22 +9,22 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from cosim_agents.registry import make_policy
 
-from agents.registry import make_policy
 from cosim.errors import InputError, RunError
 from cosim.experiments.contenders import Contender
 from cosim.experiments.folders import changed, make_folder
 from cosim.experiments.jobs import Job, Tell, Watching, work
 from cosim.experiments.rollout import NEEDED, totals
+from cosim.kernel.rng import stream
 from cosim.mobility.catalog import resolve_map
-from cosim.rng import stream
 from cosim.runner import simulate
 from cosim.scenario.load import Loaded, load, override
-from cosim.trace.durable import write_durably
-from cosim.trace.metrics import kpis
-from cosim.trace.provenance import read_provenance
-from cosim.trace.reader import Trace
-from cosim.trace.statistics import Estimate
+from cosim.trace.metrics.statistics import Estimate
+from cosim.trace.metrics.tasks import kpis
+from cosim.trace.store.durable import write_durably
+from cosim.trace.store.provenance import read_provenance
+from cosim.trace.store.reader import Trace
 
 SETTINGS: Final = "compare.json"
 _SAME: Final = ("task_released", "vehicle_entered", "vehicle_left")

@@ -13,7 +13,7 @@ import numpy as np
 from scipy.stats import trim_mean
 
 from cosim.errors import InputError
-from cosim.trace.statistics import Estimate
+from cosim.trace.metrics.statistics import Estimate
 from cosim.types import AnyArray, FloatArray
 
 RESAMPLES: Final = 2000

@@ -15,15 +15,15 @@ from cosim.errors import InputError
 from cosim.experiments.folders import changed, hold, hold_too, make_folder
 from cosim.experiments.jobs import Job, Tell, Watching, work
 from cosim.experiments.statistics import curve, interval, smoothed
-from cosim.rng import stream
+from cosim.kernel.rng import stream
 from cosim.scenario.load import Loaded
-from cosim.trace.durable import write_durably
-from cosim.trace.provenance import versions
-from cosim.trace.statistics import Estimate
+from cosim.trace.metrics.statistics import Estimate
+from cosim.trace.store.durable import write_durably
+from cosim.trace.store.provenance import versions
 from cosim.types import FloatArray
 
 if TYPE_CHECKING:
-    from agents.learners.learner import AgentSpec, EpisodeLog
+    from cosim_agents.learners.learner import AgentSpec, EpisodeLog
 
 SETTINGS: Final = "training.json"
 _MOST_HELD: Final = 256
@@ -47,7 +47,7 @@ class Training:
     @property
     def has_checkpoint(self) -> bool:
         """It can be gone on with."""
-        from agents.train import CHECKPOINT  # noqa: PLC0415 - imports torch
+        from cosim_agents.train import CHECKPOINT  # noqa: PLC0415 - imports torch
 
         return (self.folder / CHECKPOINT).is_file()
 
@@ -60,7 +60,7 @@ class Training:
 
 def agents() -> list[tuple[str, str]]:
     """Name and make of every agent."""
-    from agents.learners.catalog import agent_names, agent_spec  # noqa: PLC0415 - imports torch
+    from cosim_agents.learners.catalog import agent_names, agent_spec  # noqa: PLC0415 - imports torch
 
     return [(name, _make(agent_spec(name, {}))) for name in agent_names()]
 
@@ -85,7 +85,7 @@ def settings(agent: str) -> list[tuple[str, str, str]]:
     Raises:
         InputError: no such agent.
     """
-    from agents.learners.catalog import agent_settings  # noqa: PLC0415 - imports torch
+    from cosim_agents.learners.catalog import agent_settings  # noqa: PLC0415 - imports torch
 
     return [(name, str(one.default), one.meaning) for name, one in agent_settings(agent).items()]
 
@@ -105,7 +105,7 @@ def trainings(
     Raises:
         InputError: no such agent or option; or a folder holds another training. Nothing is written.
     """
-    from agents.learners.catalog import agent_spec  # noqa: PLC0415 - imports torch
+    from cosim_agents.learners.catalog import agent_spec  # noqa: PLC0415 - imports torch
 
     agent_spec(agent, options)
     planned = [
@@ -123,8 +123,8 @@ def is_done(training: Training) -> bool:
     Raises:
         InputError: the folder holds another training, one with more episodes, or damaged files.
     """
-    from agents.learners.catalog import agent_spec  # noqa: PLC0415 - imports torch
-    from agents.train import find_kept  # noqa: PLC0415 - imports torch
+    from cosim_agents.learners.catalog import agent_spec  # noqa: PLC0415 - imports torch
+    from cosim_agents.train import find_kept  # noqa: PLC0415 - imports torch
 
     folder = training.folder
     if _is_free(folder):
@@ -210,8 +210,8 @@ def _withdraw(training: Training) -> None:
 
 def train_one(training: Training, tell: Tell) -> None:
     """Train one seed, from its last checkpoint if there is one; it stops only where it has just written one."""
-    from agents.learners.catalog import agent_spec  # noqa: PLC0415 - imports torch
-    from agents.train import train  # noqa: PLC0415 - imports torch
+    from cosim_agents.learners.catalog import agent_spec  # noqa: PLC0415 - imports torch
+    from cosim_agents.train import train  # noqa: PLC0415 - imports torch
 
     with hold_too(training.folder):
         train(
@@ -227,7 +227,7 @@ def train_one(training: Training, tell: Tell) -> None:
 
 
 def at_checkpoints(tell: Tell, every: int) -> Callable[[int, "EpisodeLog"], None]:
-    """Progress of `agents.train.train`: told of each episode, it stops only where a checkpoint was just written."""
+    """Progress of `cosim_agents.train.train`: told of each episode, it stops only where a checkpoint was written."""
 
     def told(done: int, _: "EpisodeLog") -> None:
         tell(done, may_stop=done % every == 0)
@@ -257,7 +257,7 @@ def read_curve(path: Path, episodes: int | None = None) -> dict[str, FloatArray]
     Raises:
         InputError: it is missing or damaged, or has fewer.
     """
-    from agents.train import COLUMNS, curve_lines  # noqa: PLC0415 - imports torch
+    from cosim_agents.train import COLUMNS, curve_lines  # noqa: PLC0415 - imports torch
 
     rows = list(csv.DictReader(curve_lines(path, episodes)))
     return {name: np.array([float(row[name]) for row in rows]) for name in COLUMNS[1:]}
@@ -269,7 +269,7 @@ def read_curves(planned: Sequence[Training]) -> dict[str, FloatArray]:
     Raises:
         InputError: one is missing or damaged, or has fewer episodes than were trained.
     """
-    from agents.train import CURVE  # noqa: PLC0415 - imports torch
+    from cosim_agents.train import CURVE  # noqa: PLC0415 - imports torch
 
     curves = [read_curve(one.folder / CURVE, one.episodes) for one in planned]
     return {name: np.array([one[name] for one in curves]) for name in curves[0]}

@@ -1,1 +1,1 @@
-"""The ledger of paper S3: records, Merkle trees, a chain of blocks, and the stake of quantum-key credits behind it."""
+"""The ledger of paper S3: records, Merkle trees, blocks, and the stake of key credits behind them; pure but `run`."""

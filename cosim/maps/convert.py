@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 from cosim.errors import InputError
 from cosim.mobility.demand import pack
 from cosim.mobility.programs import run_program
-from cosim.xmlscan import scan_xml
+from cosim.roads.xmlscan import scan_xml
 
 Side: TypeAlias = Literal["auto", "left", "right"]
 

@@ -10,10 +10,10 @@ from cosim.errors import InputError
 from cosim.mobility.source import MobilitySource
 from cosim.radio.link import noise_w
 from cosim.radio.pathloss import path_loss_model
-from cosim.roads import read_net
+from cosim.roads.net import read_net
+from cosim.roads.siting import places_along_roads
 from cosim.scenario.radio import Radio
 from cosim.scenario.traffic import RoadSites
-from cosim.siting import places_along_roads
 from cosim.types import BoolArray, FloatArray, IntArray
 from cosim.units import db_to_linear, dbm_to_w, linear_to_db
 

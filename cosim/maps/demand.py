@@ -11,7 +11,7 @@ import numpy as np
 from cosim.errors import InputError
 from cosim.maps.filling import Curve, traffic_curve
 from cosim.mobility.demand import random_routes
-from cosim.roads import read_net
+from cosim.roads.net import read_net
 
 DENSITY_PER_H_KM = 12.0
 """Departures an hour and km of road if none are asked: a quiet city."""

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from cosim.mobility.programs import run_program
+from cosim.roads.xmlscan import scan_xml
 from cosim.types import FloatArray
-from cosim.xmlscan import scan_xml
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ from cosim.errors import InputError
 from cosim.mobility.cache import cache_folder, content_key
 from cosim.mobility.demand import pack, random_routes
 from cosim.mobility.programs import run_program, sumo_version
-from cosim.roads import read_bounds
+from cosim.roads.net import read_bounds
+from cosim.roads.siting import place_sites
 from cosim.scenario.traffic import RoadSites
-from cosim.siting import place_sites
 
 _BLOCK_M = 200.0
 _TRIP_S = 450.0

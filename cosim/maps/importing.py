@@ -18,11 +18,11 @@ from cosim.maps.scenario_files import copy_additional, pack_net, pack_routes, re
 from cosim.maps.sites import Method, plan_sites, survey, write_sites
 from cosim.mobility.catalog import resolve_map
 from cosim.mobility.programs import sumo_version
-from cosim.roads import read_bounds, read_net
+from cosim.roads.net import read_bounds, read_net
+from cosim.roads.siting import place_sites
+from cosim.roads.xmlscan import scan_xml
 from cosim.scenario.radio import Radio
 from cosim.scenario.traffic import RoadSites
-from cosim.siting import place_sites
-from cosim.xmlscan import scan_xml
 
 Placing: TypeAlias = Literal["roads", "grid", "junctions", "coverage", "none"]
 _SPACING_M = 400.0

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cosim.errors import InputError
 from cosim.mobility.demand import pack, without_comments
-from cosim.xmlscan import open_packed, scan_xml
+from cosim.roads.xmlscan import open_packed, scan_xml
 
 _WRITERS = "e1Detector inductionLoop instantInductionLoop e2Detector laneAreaDetector e3Detector entryExitDetector"
 _WRITERS += " edgeData laneData meandata-edge meandata-lane timedEvent vTypeProbe routeProbe calibrator"

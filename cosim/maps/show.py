@@ -15,9 +15,9 @@ from cosim.errors import InputError
 from cosim.mobility.catalog import MapFiles
 from cosim.mobility.frames import CENTI
 from cosim.mobility.record import recorded_bounds, recorded_s
-from cosim.roads import Bounds, RoadNet, read_net
-from cosim.siting import Placed
-from cosim.xmlscan import scan_xml
+from cosim.roads.net import Bounds, RoadNet, read_net
+from cosim.roads.siting import Placed
+from cosim.roads.xmlscan import scan_xml
 
 _CELL_M = 25.0
 _TELEPORTED_M = 1e7

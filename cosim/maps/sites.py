@@ -20,10 +20,10 @@ from cosim.mobility.catalog import MapFiles
 from cosim.mobility.connect import NO_MAP, connect
 from cosim.mobility.record import recorded_s
 from cosim.mobility.source import MobilitySource
-from cosim.roads import Bounds
+from cosim.roads.net import Bounds
+from cosim.roads.siting import read_junctions
 from cosim.scenario.radio import Radio
 from cosim.scenario.traffic import LibsumoMobility, ReplayMobility
-from cosim.siting import read_junctions
 from cosim.types import FloatArray
 
 Method: TypeAlias = Literal["grid", "junctions", "coverage"]

@@ -11,7 +11,7 @@ from cosim.mobility.cache import cache_folder, cached, content_key
 from cosim.mobility.demand import random_routes
 from cosim.mobility.programs import sumo_home, sumo_version
 from cosim.resources import bundled
-from cosim.roads import read_bounds
+from cosim.roads.net import read_bounds
 
 _SUMO_LICENCE = "EPL-2.0 OR GPL-2.0-or-later; road data (c) OpenStreetMap contributors, ODbL-1.0"
 _A10KW_ROUTES = (

@@ -3,13 +3,13 @@
 from pathlib import Path
 
 from cosim.errors import InputError
+from cosim.kernel.rng import stream
 from cosim.mobility.catalog import resolve_map
 from cosim.mobility.fcd import RecordedMobility
 from cosim.mobility.source import MobilitySource
 from cosim.mobility.sumo import SumoMobility
 from cosim.mobility.synthetic import SyntheticRoads
-from cosim.rng import stream
-from cosim.roads import read_bounds
+from cosim.roads.net import read_bounds
 from cosim.scenario.traffic import LibsumoMobility, Mobility, ReplayMobility, SyntheticMobility, TraciMobility
 
 NO_MAP = "synthetic"

@@ -11,7 +11,7 @@ from cosim.mobility.foreign import FcdTable, read_csv, read_parquet, read_xml
 from cosim.mobility.record import MARK, last_tick, read_recording
 from cosim.mobility.recording import Recording, Rows, assemble, to_centi
 from cosim.mobility.source import MobilityFrame
-from cosim.roads import Bounds
+from cosim.roads.net import Bounds
 from cosim.scenario.traffic import ReplayMobility
 from cosim.types import BoolArray
 

@@ -9,8 +9,8 @@ import pyarrow.compute as pc
 from pyarrow import csv
 
 from cosim.mobility.frames import CENTI
+from cosim.roads.xmlscan import open_packed, scan_xml
 from cosim.types import FloatArray, IntArray
-from cosim.xmlscan import open_packed, scan_xml
 
 _PREFIXED = {name: f"vehicle_{name}" for name in ("id", "x", "y", "speed", "angle", "type")}
 _FARTHEST = 2.0**31 / CENTI

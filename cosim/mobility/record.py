@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from cosim.errors import InputError
 from cosim.mobility.recording import Rows, to_centi
 from cosim.mobility.source import MobilityFrame, MobilitySource
-from cosim.roads import Bounds
+from cosim.roads.net import Bounds
 from cosim.types import AnyArray
 
 MARK = b"cosim.recording"

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from cosim.mobility.frames import CENTI, from_centi
 from cosim.mobility.source import Entry, MobilityFrame
-from cosim.roads import Bounds
+from cosim.roads.net import Bounds
 from cosim.types import AnyArray, FloatArray, IntArray
 
 Centi = NDArray[np.int32]

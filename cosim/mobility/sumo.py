@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from cosim.errors import InputError, RunError
+from cosim.kernel.rng import stream_key
 from cosim.mobility.catalog import MapFiles, net_of
 from cosim.mobility.frames import Roster, build_frame
 from cosim.mobility.libsumo_link import LibsumoLink
@@ -12,8 +13,7 @@ from cosim.mobility.link import Link, SumoError
 from cosim.mobility.source import MobilityFrame
 from cosim.mobility.state import traffic_at
 from cosim.mobility.traci_link import TraciLink
-from cosim.rng import stream_key
-from cosim.roads import Bounds, read_bounds
+from cosim.roads.net import Bounds, read_bounds
 from cosim.scenario.traffic import LibsumoMobility, TraciMobility
 
 _NOWHERE_M = -1e9

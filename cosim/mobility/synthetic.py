@@ -5,7 +5,7 @@ import numpy as np
 from cosim.distributions import draw
 from cosim.mobility.frames import Roster, quantise
 from cosim.mobility.source import Entry, MobilityFrame
-from cosim.roads import Bounds
+from cosim.roads.net import Bounds
 from cosim.scenario.traffic import SyntheticMobility
 from cosim.types import FloatArray, IntArray
 

@@ -10,8 +10,8 @@ from typing import Protocol
 
 import numpy as np
 
-from cosim.clock import Clock
-from cosim.fluid import Flow, Fluid
+from cosim.kernel.clock import Clock
+from cosim.kernel.fluid import Flow, Fluid
 from cosim.radio.link import efficiency, noma_sinr, rate_bps, spectral_efficiency_bps_hz
 from cosim.scenario.schema import Access, Fixed, Noma
 from cosim.types import FloatArray, IntArray

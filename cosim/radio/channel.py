@@ -6,13 +6,13 @@ from typing import ClassVar
 
 import numpy as np
 
-from cosim.clock import Clock
-from cosim.fluid import Flow
+from cosim.kernel.clock import Clock
+from cosim.kernel.fluid import Flow
 from cosim.radio.cell import Cell, make_cell
 from cosim.radio.survey import Air, Survey
 from cosim.scenario.schema import Radio
-from cosim.trace.schema import CellChanged, TransferMoved
-from cosim.trace.writer import FactWriter
+from cosim.trace.facts.run import CellChanged, TransferMoved
+from cosim.trace.store.writer import FactWriter
 from cosim.types import NOWHERE, Direction, Failure, FloatArray, IntArray, Status, VehicleGone
 
 

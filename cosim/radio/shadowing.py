@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
+from cosim.kernel.rng import keyed_normal, keyed_uniform
 from cosim.radio.pathloss import PathLossModel
-from cosim.rng import keyed_normal, keyed_uniform
 from cosim.types import BoolArray, FloatArray, IntArray
 
 
@@ -45,7 +45,7 @@ def los_state(
     two vehicles at one place see different obstacles.
 
     Args:
-        key: of the stream, see `cosim.rng.stream_key`.
+        key: of the stream, see `cosim.kernel.rng.stream_key`.
         numbers: vehicles, (N,).
         sites: candidates of each vehicle, (N, k).
         travelled_m: way of each vehicle since its entry, (N,), finite.
@@ -65,7 +65,7 @@ class ShadowField:
     of the candidate sets changes them. Correlation between vehicles, and between sites, is left out.
 
     Args:
-        key: of the stream, see `cosim.rng.stream_key`.
+        key: of the stream, see `cosim.kernel.rng.stream_key`.
         model: gives deviation and correlation distance by state. With `shadowed` false, do not ask this field.
     """
 

@@ -11,13 +11,13 @@ from math import inf
 import numpy as np
 from scipy.spatial import cKDTree
 
-from cosim.clock import Clock
-from cosim.fluid import Flow
+from cosim.kernel.clock import Clock
+from cosim.kernel.fluid import Flow
+from cosim.kernel.rng import stream_key
 from cosim.radio.cell import OrthogonalCell
 from cosim.radio.link import noise_w, rate_bps
 from cosim.radio.pathloss import path_loss_model
 from cosim.radio.shadowing import los_state
-from cosim.rng import stream_key
 from cosim.scenario.schema import Radio, Sidelink
 from cosim.types import NOWHERE, BoolArray, Failure, FloatArray, IntArray, Status, VehicleGone
 from cosim.units import db_to_linear, dbm_to_w

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import cKDTree
 
+from cosim.kernel.rng import stream_key
 from cosim.radio.link import noise_w
 from cosim.radio.pathloss import path_loss_model
 from cosim.radio.shadowing import ShadowField, los_state
-from cosim.rng import stream_key
 from cosim.scenario.schema import Radio
 from cosim.types import NOWHERE, BoolArray, FloatArray, IntArray
 from cosim.units import db_to_linear, dbm_to_w

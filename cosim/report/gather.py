@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from cosim.trace.reader import Trace
+from cosim.trace.store.reader import Trace
 from cosim.types import FloatArray, Status, Tier
 
 LEVELS: Final = np.linspace(0.0, 1.0, 401)

@@ -9,7 +9,7 @@ import pandas as pd
 
 from cosim.errors import InputError
 from cosim.mobility.catalog import net_of, resolve_map
-from cosim.roads import read_net
+from cosim.roads.net import read_net
 from cosim.scenario.schema import ReplayMobility, Scenario, SyntheticMobility
 from cosim.types import FloatArray
 

@@ -10,11 +10,11 @@ from cosim.radio.cell import Cell
 from cosim.radio.channel import Channel
 from cosim.radio.survey import Air
 from cosim.scenario.radio import Radio
+from cosim.state import HostLoad
 from cosim.twin.belief_radio import LinkForecast, Links
 from cosim.twin.demand import queue_ahead
 from cosim.twin.forecast import MotionForecaster
 from cosim.twin.mirror import Mirror, SiteState, Snapshot
-from cosim.twin.seen_state import HostLoad
 from cosim.types import Direction, FloatArray, IntArray
 
 

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from cosim.clock import Clock
+from cosim.kernel.clock import Clock
 from cosim.mobility.source import MobilityFrame
-from cosim.trace.twin_facts import TwinSampled
-from cosim.trace.writer import FactWriter
+from cosim.trace.facts.twin import TwinSampled
+from cosim.trace.store.writer import FactWriter
 from cosim.twin.forecast import MotionForecaster
 from cosim.twin.mirror import Mirror
 from cosim.twin.sync import Synchronisation

@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping
 
-from cosim.clock import Clock
 from cosim.compute import Host
+from cosim.kernel.clock import Clock
 from cosim.mobility.source import MobilityFrame
 from cosim.scenario.schema import Scenario
 from cosim.scenario.twin import BudgetSync, OnChangeSync, PeriodicSync, Sync, Twin
 from cosim.scenario.twin_forecast import VelocityForecast
 from cosim.topology import Topology
-from cosim.trace.writer import FactWriter
+from cosim.trace.store.writer import FactWriter
 from cosim.transport import Transport
 from cosim.twin.census import Census
 from cosim.twin.forecast import MotionForecaster, make_forecaster

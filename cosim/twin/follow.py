@@ -6,7 +6,7 @@ could have told its twin is not known here: sources of traffic give none.
 
 import numpy as np
 
-from cosim.twin.roadmap import NO_LANE, Lanes, Snapping, likeliest, travel
+from cosim.roads.lanes import NO_LANE, Lanes, Snapping, likeliest, travel
 from cosim.twin.tracks import Tracks, grown
 from cosim.types import FloatArray, IntArray
 

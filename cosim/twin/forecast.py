@@ -7,7 +7,8 @@ from typing import Final, Protocol
 import numpy as np
 
 from cosim.errors import InputError
-from cosim.rng import keyed_bits, stream_key
+from cosim.kernel.rng import keyed_bits, stream_key
+from cosim.roads.lanes import read_lanes
 from cosim.scenario.twin_forecast import (
     KalmanForecast,
     LastForecast,
@@ -20,7 +21,6 @@ from cosim.twin import kalman
 from cosim.twin.follow import MapMotion
 from cosim.twin.motion import constant_position, constant_turn, constant_velocity, turned_deg, velocity
 from cosim.twin.region import KNOTS_S, Region
-from cosim.twin.roadmap import read_lanes
 from cosim.twin.tracks import Tracks, grown
 from cosim.types import BoolArray, FloatArray, IntArray
 

@@ -10,14 +10,14 @@ from collections.abc import Generator
 
 import numpy as np
 
-from cosim.clock import Clock, Life, Story, Wait
 from cosim.distributions import keyed_draw
+from cosim.kernel.clock import Clock, Life, Story, Wait
+from cosim.kernel.rng import stream, stream_key
 from cosim.mobility.source import MobilityFrame
-from cosim.rng import stream, stream_key
 from cosim.scenario.section import Distribution
 from cosim.scenario.twin_placement import TwinPlacement
-from cosim.trace.twin_facts import TwinHostSampled, TwinMoved
-from cosim.trace.writer import FactWriter
+from cosim.trace.facts.twin import TwinHostSampled, TwinMoved
+from cosim.trace.store.writer import FactWriter
 from cosim.transport import Transport
 from cosim.twin.hosting_choice import Choice
 from cosim.twin.hosting_costs import Beliefs

@@ -11,7 +11,7 @@ import numpy as np
 
 from cosim.distributions import keyed_draw
 from cosim.errors import InputError
-from cosim.rng import stream_key
+from cosim.kernel.rng import stream_key
 from cosim.scenario.twin_placement import PlacementTiers, TierCapacity
 from cosim.topology import Topology
 from cosim.twin.placing.model import SLACK

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from cosim.clock import Clock, Life, Story
 from cosim.compute import Host
+from cosim.kernel.clock import Clock, Life, Story
 from cosim.scenario.twin import Twin
 from cosim.topology import Topology
 from cosim.transport import Transport

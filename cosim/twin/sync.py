@@ -12,13 +12,13 @@ from typing import TypeAlias
 
 import numpy as np
 
-from cosim.clock import Clock, Life, Story
+from cosim.kernel.clock import Clock, Life, Story
+from cosim.kernel.rng import keyed_uniform, stream_key
 from cosim.mobility.source import MobilityFrame
 from cosim.radio.channel import Bundle
-from cosim.rng import keyed_uniform, stream_key
 from cosim.scenario.twin import Twin
-from cosim.trace.twin_facts import TwinSynced, TwinUplinked
-from cosim.trace.writer import FactWriter
+from cosim.trace.facts.twin import TwinSynced, TwinUplinked
+from cosim.trace.store.writer import FactWriter
 from cosim.transport import Transport
 from cosim.twin.forecast import MotionForecaster
 from cosim.twin.mirror import Mirror, Snapshot, capture

@@ -5,7 +5,7 @@ from typing import Final, TypeAlias
 
 import numpy as np
 
-from cosim.clock import URGENT, Clock
+from cosim.kernel.clock import URGENT, Clock
 from cosim.scenario.twin_forecast import DemandForecast
 from cosim.twin.demand import Demand, DemandForecaster, Learnt
 from cosim.types import FloatArray, IntArray

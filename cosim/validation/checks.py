@@ -13,17 +13,17 @@ from typing import Final
 import numpy as np
 from scipy.special import chdtri, ndtri
 
-from cosim.clock import Clock, Story
 from cosim.compute import Execution, Host, QueueHost, SharingHost, energy_j
-from cosim.doctor import Check
-from cosim.fluid import Flow
+from cosim.kernel.clock import Clock, Story
+from cosim.kernel.fluid import Flow
+from cosim.kernel.rng import stream, stream_key
 from cosim.radio.cell import NomaCell, OrthogonalCell
 from cosim.radio.pathloss import path_loss_model, v2v_highway_los_db, v2v_nlos_db, v2v_urban_los_db
 from cosim.radio.shadowing import ShadowField
-from cosim.rng import stream, stream_key
 from cosim.scenario.radio import Umi
-from cosim.trace.statistics import Estimate, batch_means
+from cosim.trace.metrics.statistics import Estimate, batch_means
 from cosim.types import Failure, FloatArray
+from cosim.validation.doctor import Check
 from cosim.validation.drive import drive, poisson_s, sojourns_s
 from cosim.validation.theory import blocking, mg1_wait_s, mmc_wait_s, priority_waits_s, sharing_sojourn_s
 

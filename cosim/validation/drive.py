@@ -6,7 +6,7 @@ from math import nan
 
 import numpy as np
 
-from cosim.clock import Clock, Life, Story, Wait
+from cosim.kernel.clock import Clock, Life, Story, Wait
 from cosim.types import Failure, FloatArray
 
 

@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from cosim_agents.registry import make_policy, policy_names
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from observations import random_observation
 
-from agents.registry import make_policy, policy_names
-from cosim.rng import stream
+from cosim.kernel.rng import stream
 from cosim.types import Tier
 
 

@@ -6,12 +6,7 @@ from itertools import pairwise
 
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from torch import nn
-from training_step import stepper
-
-from agents.networks import (
+from cosim_agents.networks import (
     METHODS,
     ORDERS,
     NetSpec,
@@ -21,7 +16,12 @@ from agents.networks import (
     parameter_count,
     quantum_cost,
 )
-from agents.quantum.engine import VQC
+from cosim_agents.quantum.engine import VQC
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+from training_step import stepper
+
 from cosim.errors import InputError
 
 SPECS = [

@@ -5,13 +5,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from cosim_agents.registry import make_policy
 from observations import random_observation
 
-from agents.registry import make_policy
 from cosim.cost import analytic_cost
 from cosim.decision import Observation
 from cosim.errors import RunError
-from cosim.rng import stream
+from cosim.kernel.rng import stream
 from cosim.types import Tier
 
 
@@ -66,7 +66,7 @@ def test_blocks_do_not_change_the_answer(monkeypatch: pytest.MonkeyPatch) -> Non
     """The assignments may be tried in blocks of any size."""
     seen = random_observation(np.random.default_rng(5), 4)
     whole = make_policy("optimal", {}, stream(1, "policy")).decide(seen).option
-    monkeypatch.setattr("agents.optimal._PAIRS_AT_ONCE", 7 * 16)
+    monkeypatch.setattr("cosim_agents.optimal._PAIRS_AT_ONCE", 7 * 16)
     np.testing.assert_array_equal(make_policy("optimal", {}, stream(1, "policy")).decide(seen).option, whole)
 
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from cosim_agents.registry import make_policy
 from observations import random_observation
 
-from agents.registry import make_policy
 from cosim.errors import InputError
-from cosim.rng import stream
+from cosim.kernel.rng import stream
 
 OWN = """
 import numpy as np
@@ -85,7 +85,7 @@ def test_bad_policies_are_one_line(tmp_path: Path, name: str, options: dict[str,
 def test_no_learning_library_is_imported() -> None:
     """Making a rule policy imports neither torch nor PennyLane."""
     code = (
-        "import sys, numpy; from agents.registry import make_policy;"
+        "import sys, numpy; from cosim_agents.registry import make_policy;"
         "make_policy('optimal', {}, numpy.random.default_rng(1));"
         "print([name for name in ('torch', 'pennylane') if name in sys.modules])"
     )

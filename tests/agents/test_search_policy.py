@@ -7,14 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from cosim_agents.quantum.grover import search_budget
+from cosim_agents.quantum.search_policy import lone_cost
+from cosim_agents.registry import make_policy
 from observations import random_observation
 
-from agents.quantum.grover import search_budget
-from agents.quantum.search_policy import lone_cost
-from agents.registry import make_policy
 from cosim.cost import analytic_cost
 from cosim.errors import InputError
-from cosim.rng import stream
+from cosim.kernel.rng import stream
 from cosim.runner import simulate
 from cosim.scenario.load import load
 
@@ -61,6 +61,6 @@ def test_a_scenario_runs_on_it(tmp_path: Path) -> None:
 
 def test_no_learning_library_is_loaded() -> None:
     """A rule's process stays small: `grover-search` brings neither torch nor PennyLane in."""
-    code = "import sys, agents.registry; print([name for name in ('torch', 'pennylane') if name in sys.modules])"
+    code = "import sys, cosim_agents.registry; print([name for name in ('torch', 'pennylane') if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from stories import AWAY, FAR, NEAR_A, NEAR_B, Told, sites, tell
 
-from cosim.trace.causes import PARTS, explain
-from cosim.trace.lateness import lateness
-from cosim.trace.reader import Trace
-from cosim.trace.why import explained
+from cosim.trace.lateness.causes import PARTS, explain
+from cosim.trace.lateness.explain import explained
+from cosim.trace.lateness.ranking import lateness
+from cosim.trace.store.reader import Trace
 
 STAY = [NEAR_A] * 11
 

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from substrate import HZ, change, facts, write
 
-from cosim.trace.causes import PARTS, explain
-from cosim.trace.key_facts import TaskKeyed
-from cosim.trace.lateness import lateness
-from cosim.trace.ledger_facts import ConsensusWorked
-from cosim.trace.ledger_load import _load
-from cosim.trace.reader import Trace
-from cosim.trace.schema import SiteDeployed, TaskEnded
-from cosim.trace.why import explained
+from cosim.trace.facts.keys import TaskKeyed
+from cosim.trace.facts.ledger import ConsensusWorked
+from cosim.trace.facts.run import SiteDeployed, TaskEnded
+from cosim.trace.lateness.causes import PARTS, explain
+from cosim.trace.lateness.explain import explained
+from cosim.trace.lateness.ledger_load import _load
+from cosim.trace.lateness.ranking import lateness
+from cosim.trace.store.reader import Trace
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from cosim import cli
+from cosim.cli import main as cli
 
 
 def answer(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:

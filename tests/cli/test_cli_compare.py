@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from cli_calls import answer, refused
 
-from cosim import cli
+from cosim.cli import main as cli
 from cosim.experiments import runs
-from cosim.trace.provenance import read_provenance
+from cosim.trace.store.provenance import read_provenance
 
 SCENARIO = """\
 name: tiny
@@ -108,7 +108,7 @@ def test_the_table_depends_on_nothing_else(home: Path) -> None:
     for hash_seed, jobs in (("1", "1"), ("99", "2")):
         shutil.rmtree(home / "study", ignore_errors=True)
         done = subprocess.run(
-            [sys.executable, "-m", "cosim.cli", *comparing("random,nearest", 2, "--jobs", jobs)],
+            [sys.executable, "-m", "cosim.cli.main", *comparing("random,nearest", 2, "--jobs", jobs)],
             env={**os.environ, "PYTHONHASHSEED": hash_seed},
             capture_output=True,
             text=True,
@@ -241,7 +241,9 @@ def test_interrupted_and_gone_on(capsys: pytest.CaptureFixture[str], home: Path,
     """Ctrl-C or SIGTERM: 1, one line that says how to go on, only whole runs kept, no process left; then it goes on."""
     command = comparing("local,random", 6, "--jobs", "1")
     long = [*command, "--set", "duration_s=200"]
-    with subprocess.Popen([sys.executable, "-m", "cosim.cli", *long], stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        [sys.executable, "-m", "cosim.cli.main", *long], stderr=subprocess.PIPE, text=True
+    ) as process:
         deadline_s = time.monotonic() + 60
         while not list(home.glob("study/*/seed*")) and time.monotonic() < deadline_s:
             time.sleep(0.02)
@@ -293,7 +295,7 @@ def test_help_has_examples(capsys: pytest.CaptureFixture[str], command: str) -> 
 def test_rules_import_no_learning_library(home: Path) -> None:
     """Comparing rules imports neither torch nor gymnasium."""
     code = (
-        f"import sys; from cosim import cli; assert cli.status({comparing('local,random', 1)!r}) == 0;"
+        f"import sys; from cosim.cli import main as cli; assert cli.status({comparing('local,random', 1)!r}) == 0;"
         "print(sorted({'torch', 'pennylane', 'gymnasium', 'stable_baselines3'} & set(sys.modules)))"
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=home)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from cosim import cli
+from cosim.cli import main as cli
 
 SCENARIO = """\
 name: tiny
@@ -132,7 +132,16 @@ def test_a_map_is_made_and_listed(capsys: pytest.CaptureFixture[str], tmp_path: 
 def test_interrupted_run_is_readable(home: Path, tmp_path: Path) -> None:
     """Ctrl-C ends a run with 1 and one line; what was committed verifies as a partial run."""
     run = tmp_path / "run"
-    command = [sys.executable, "-m", "cosim.cli", "run", str(home / "tiny.yaml"), "--out", str(run), "--no-picture"]
+    command = [
+        sys.executable,
+        "-m",
+        "cosim.cli.main",
+        "run",
+        str(home / "tiny.yaml"),
+        "--out",
+        str(run),
+        "--no-picture",
+    ]
     long = ["--set", "duration_s=1e6", "--set", "trace.part_s=5", "--set", "mobility.vehicles=50"]
     with subprocess.Popen([*command, *long], stderr=subprocess.PIPE, text=True) as process:
         deadline = time.monotonic() + 20
@@ -159,7 +168,7 @@ def test_a_run_with_a_rule_imports_no_learning_library(home: Path, tmp_path: Pat
         "duration_s=1",
     ]
     code = (
-        f"import sys; from cosim import cli; assert cli.status({arguments!r}) == 0;"
+        f"import sys; from cosim.cli import main as cli; assert cli.status({arguments!r}) == 0;"
         "print(sorted({'torch', 'pennylane', 'matplotlib', 'libsumo'} & set(sys.modules)))"
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from cosim import __version__, cli
+from cosim import __version__
+from cosim.cli import main as cli
 from cosim.errors import InputError, RunError
 
 
@@ -92,7 +93,7 @@ def test_version_and_schema(capsys: pytest.CaptureFixture[str]) -> None:
 def test_help_imports_little() -> None:
     """`cosim --help` is quick because it imports no model, no SUMO, no table and no learning library."""
     code = (
-        "import sys; from cosim import cli; assert cli.status(['--help']) == 0;"
+        "import sys; from cosim.cli import main as cli; assert cli.status(['--help']) == 0;"
         "heavy = {'numpy', 'scipy', 'pandas', 'pyarrow', 'duckdb', 'pydantic', 'simpy', 'libsumo', 'traci', 'sumolib',"
         "         'matplotlib', 'networkx', 'torch', 'pennylane'};"
         "print(sorted(heavy & set(sys.modules)))"
@@ -105,7 +106,7 @@ def test_a_closed_pipe_is_quiet() -> None:
     """A reader that goes away, as `head` does, leaves no traceback."""
     reader, writer = os.pipe()
     os.close(reader)
-    command = [sys.executable, "-m", "cosim.cli", "scenario", "schema"]
+    command = [sys.executable, "-m", "cosim.cli.main", "scenario", "schema"]
     ended = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
     os.close(writer)
     assert ended.returncode == 1
@@ -134,7 +135,7 @@ def test_doctor_says_what_is_wrong(capsys: pytest.CaptureFixture[str], monkeypat
     good = capsys.readouterr().out
     assert "FAIL" not in good
     assert "SUMO" in good
-    monkeypatch.setattr("cosim.doctor.ARROW", "1.0")
+    monkeypatch.setattr("cosim.validation.doctor.ARROW", "1.0")
     assert cli.status(["doctor", "--json"]) == 1
     told = json.loads(capsys.readouterr().out)
     assert [check["fix"] for check in told["checks"] if not check["ok"]] == [

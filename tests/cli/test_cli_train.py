@@ -15,13 +15,13 @@ import numpy as np
 import pytest
 from cli_calls import answer, refused
 
-from cosim import cli
-from cosim.commands.arguments import key_values
+from cosim.cli import main as cli
+from cosim.cli.arguments import key_values
 from cosim.experiments import contenders, folders, training
 
 pytest.importorskip("torch")
-from agents.learners.catalog import agent_spec
-from agents.learners.learner import EpisodeLog
+from cosim_agents.learners.catalog import agent_spec
+from cosim_agents.learners.learner import EpisodeLog
 
 SCENARIO = """\
 name: tiny
@@ -217,7 +217,9 @@ def test_interrupted_and_gone_on(capsys: pytest.CaptureFixture[str], home: Path,
     """Ctrl-C or SIGTERM stops at a checkpoint with 1 and one line; the same command ends as if nothing had happened."""
     wanted = command("--seeds", "1", "--episodes", "40", "--checkpoint-every", "5")
     checkpoint, curve = (home / "study" / "ddpg" / "seed1" / name for name in ("checkpoint.ckpt", "curve.csv"))
-    with subprocess.Popen([sys.executable, "-m", "cosim.cli", *wanted], stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        [sys.executable, "-m", "cosim.cli.main", *wanted], stderr=subprocess.PIPE, text=True
+    ) as process:
         deadline_s = time.monotonic() + 120
         while not checkpoint.exists() and time.monotonic() < deadline_s:
             time.sleep(0.02)

@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from cosim.commands.interrupt import Interrupt, heeding
+from cosim.cli.interrupt import Interrupt, heeding
 
 
 class Doomed:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import simpy
 
-from cosim.clock import LAST, URGENT, Clock, Life, Story
+from cosim.kernel.clock import LAST, URGENT, Clock, Life, Story
 
 
 def test_ticks_are_products_not_sums() -> None:

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from cosim.rng import stream
-from cosim.trace.statistics import batch_means
+from cosim.kernel.rng import stream
+from cosim.trace.metrics.statistics import batch_means
 from cosim.types import FloatArray
 
 CONFIDENCE = 0.99

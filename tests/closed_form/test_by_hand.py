@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 
-from cosim.clock import Clock, Story, Wait
 from cosim.compute import SharingHost
-from cosim.fluid import Flow, Fluid
+from cosim.kernel.clock import Clock, Story, Wait
+from cosim.kernel.fluid import Flow, Fluid
 from cosim.radio.cell import NomaCell, OrthogonalCell, make_cell
 from cosim.scenario.hosts import Backhaul, Cloud
 from cosim.scenario.radio import Fixed

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cosim.clock import Clock
-from cosim.fluid import Flow, Fluid
+from cosim.kernel.clock import Clock
+from cosim.kernel.fluid import Flow, Fluid
 from cosim.radio.cell import NomaCell
 from cosim.types import Failure
 

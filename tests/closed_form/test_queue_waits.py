@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from intervals import assert_mean, seeded
 
-from cosim.clock import Clock
 from cosim.compute import QueueHost, SharingHost
+from cosim.kernel.clock import Clock
 from cosim.types import FloatArray
 from cosim.validation.drive import poisson_s, sojourns_s
 from cosim.validation.theory import blocking, mg1_wait_s, mmc_wait_s, priority_waits_s

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from intervals import assert_mean, seeded
 
-from cosim.clock import Clock
 from cosim.compute import SharingHost
-from cosim.fluid import Flow
+from cosim.kernel.clock import Clock
+from cosim.kernel.fluid import Flow
 from cosim.radio.cell import OrthogonalCell
 from cosim.types import FloatArray
 from cosim.validation.drive import poisson_s, sojourns_s

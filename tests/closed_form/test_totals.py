@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cosim.clock import Clock, Story, Wait
 from cosim.compute import Execution, Host, QueueHost, SharingHost, energy_j
-from cosim.fluid import Flow
+from cosim.kernel.clock import Clock, Story, Wait
+from cosim.kernel.fluid import Flow
 from cosim.radio.cell import Cell, NomaCell, OrthogonalCell
 from cosim.types import Failure
 from cosim.validation.drive import drive

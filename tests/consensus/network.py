@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from heapq import heappop, heappush
 from itertools import count
 
+from cosim.kernel.rng import stream
 from cosim.ledger.messages import Accuse, Broadcast, Decide, Evidence, Message, Output, Schedule, Send, Timeout
 from cosim.ledger.participant import Participant
-from cosim.rng import stream
 
 BASE_S = 0.002
 """Delay of every message before jitter."""

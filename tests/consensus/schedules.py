@@ -8,11 +8,11 @@ import numpy as np
 from adversary import Colludes, twin_of
 from network import Network, Partition
 
+from cosim.kernel.rng import stream
 from cosim.ledger.faults import Equivocates, ProposesInvalid, Silent, Slow, VotesTwice
 from cosim.ledger.participant import Participant, Patience, Rules
 from cosim.ledger.poqks import Rotation
 from cosim.ledger.tendermint import Validator
-from cosim.rng import stream
 
 HEIGHTS = 5
 VALIDATORS = 7

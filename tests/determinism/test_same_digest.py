@@ -8,14 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from cosim_agents.baselines import GreedyLatency
 
-from agents.baselines import GreedyLatency
 from cosim.mobility.connect import connect
 from cosim.mobility.record import record
 from cosim.runner import RunResult, simulate
 from cosim.scenario.load import load
 from cosim.simulation import Simulation
-from cosim.trace.writer import TraceWriter
+from cosim.trace.store.writer import TraceWriter
 
 ROADS = """
 name: roads

@@ -12,7 +12,7 @@ from cosim.mobility.connect import connect
 from cosim.mobility.record import record
 from cosim.runner import RunResult, simulate
 from cosim.scenario.load import load
-from cosim.trace.reader import Trace
+from cosim.trace.store.reader import Trace
 
 ATTACKS = (
     "{kind: cut, ends: [qn-1, qn-2], start_s: 6, end_s: 12}",

@@ -16,10 +16,10 @@ from cosim.envs.knobs import Knobs
 from cosim.envs.loop import Loop
 from cosim.envs.parallel import OffloadingParallelEnv
 from cosim.errors import InputError
-from cosim.rng import keyed_uniform, stream_key
+from cosim.kernel.rng import keyed_uniform, stream_key
 from cosim.scenario.load import bundled_scenarios, load
 from cosim.simulation import Simulation
-from cosim.trace.writer import TraceWriter
+from cosim.trace.store.writer import TraceWriter
 from cosim.types import IntArray
 
 Kind = Literal["site", "vehicle"]

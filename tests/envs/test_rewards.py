@@ -15,8 +15,8 @@ from cosim.envs.reward import charge
 from cosim.scenario.load import load
 from cosim.scenario.schema import Reward
 from cosim.simulation import Simulation
-from cosim.trace.reader import Trace
-from cosim.trace.writer import TraceWriter
+from cosim.trace.store.reader import Trace
+from cosim.trace.store.writer import TraceWriter
 from cosim.types import AnyArray, Status, Tier
 
 PLAIN = ("decisions.knobs=[target,power]", "decisions.reward.late_penalty=0", "decisions.reward.loss_penalty=0")

@@ -13,7 +13,7 @@ from cosim.envs.loop import Loop
 from cosim.errors import InputError, RunError
 from cosim.scenario.load import Loaded, load
 from cosim.simulation import Simulation
-from cosim.trace.writer import TraceWriter
+from cosim.trace.store.writer import TraceWriter
 
 SECURED = ("decisions.knobs=[target,detector,proposer]",)
 CASES = {

@@ -58,7 +58,7 @@ class Running:
 @contextmanager
 def serving(*arguments: object, temporary: Path) -> Iterator[Running]:
     """Start it on a free port, wait until it is ready, and let it not outlive the test."""
-    command = [sys.executable, "-m", "cosim.cli", "kms", "serve", *map(str, arguments), "--port", "0", "--json"]
+    command = [sys.executable, "-m", "cosim.cli.main", "kms", "serve", *map(str, arguments), "--port", "0", "--json"]
     environment = {**os.environ, "TMPDIR": str(temporary)}
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
     try:

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from kms_process import KEYED, Authority, Running, serving
 
-from cosim import cli
+from cosim.cli import main as cli
 
 
 @pytest.fixture
@@ -155,5 +155,5 @@ def test_without_the_extra_the_line_says_what_to_install(
     scenario: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
     """Without FastAPI and Uvicorn the command ends with 2 and names the extra."""
-    monkeypatch.setattr("cosim.commands.kms.find_spec", lambda _: None)
+    monkeypatch.setattr("cosim.cli.kms.find_spec", lambda _: None)
     assert "pip install 'cosim[kms]'" in failed(capfd, scenario)

@@ -11,10 +11,10 @@ from cosim.errors import InputError
 from cosim.etsi014.network import PooledKeys, open_keys
 from cosim.etsi014.realtime import RealTime
 from cosim.scenario.schema import Scenario
-from cosim.trace.key_facts import KeyPoolSampled
-from cosim.trace.provenance import Provenance, write_provenance
-from cosim.trace.schema import SiteDeployed
-from cosim.trace.writer import TraceWriter
+from cosim.trace.facts.keys import KeyPoolSampled
+from cosim.trace.facts.run import SiteDeployed
+from cosim.trace.store.provenance import Provenance, write_provenance
+from cosim.trace.store.writer import TraceWriter
 
 INITIAL_BIT = 5120
 

@@ -3,8 +3,8 @@
 import pytest
 from made_keys import Wall
 
-from cosim.clock import Clock
 from cosim.etsi014.realtime import RealTime
+from cosim.kernel.clock import Clock
 
 
 def test_simulated_time_follows_the_wall_at_its_speed():

@@ -10,8 +10,8 @@ import pytest
 
 from cosim.errors import InputError
 from cosim.experiments.folders import changed, hold, hold_too
-from cosim.experiments.papers.s1 import QUICK
-from cosim.experiments.papers.s1_run import conduct
+from cosim.experiments.papers.s1.plan import QUICK
+from cosim.experiments.papers.study import conduct
 
 HOLDER = """
 import sys, time

@@ -8,7 +8,7 @@ from scipy.stats import norm
 
 from cosim.errors import InputError
 from cosim.experiments.statistics import curve, interquartile_mean, interval, paired_difference, smoothed
-from cosim.rng import stream
+from cosim.kernel.rng import stream
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from cosim import cli
+from cosim.cli import main as cli
 from cosim.experiments.jobs import Job, Tell, Watch, Watching
-from cosim.experiments.papers import s1_run
+from cosim.experiments.papers import study
 from cosim.experiments.pieces import carry_out, piece_key
 
 
@@ -60,15 +60,15 @@ def test_a_paper_is_quiet_in_a_pipe(
 ) -> None:
     """Where stderr is no terminal, `cosim paper` writes nothing there, like the other commands."""
 
-    def conduct(*arguments: Any) -> s1_run.Conducted:
+    def conduct(*arguments: Any) -> study.Conducted:
         watching: Watching = arguments[-1]
         with watching([Job("train/x", None, 1.0)]) as watch:
             watch.began(0)
             watch.progressed(0, 1.0)
             watch.ended(0)
-        return s1_run.Conducted(1, 0, (), ())
+        return study.Conducted(1, 0, (), ())
 
-    monkeypatch.setattr(s1_run, "conduct", conduct)
+    monkeypatch.setattr(study, "conduct", conduct)
     assert cli.status(["paper", "S1", "--seeds", "1", "--work", str(tmp_path), "--out", str(tmp_path)]) == 0
     said = capsys.readouterr()
     assert said.err == ""

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from cosim_agents.registry import make_policy
 
-from agents.registry import make_policy
 from cosim.experiments.rollout import NEEDED, rollout, totals
-from cosim.rng import stream
+from cosim.kernel.rng import stream
 from cosim.runner import simulate
 from cosim.scenario.load import load
-from cosim.trace.kept import Ended, columns
-from cosim.trace.reader import Trace
+from cosim.trace.store.memory import Ended, columns
+from cosim.trace.store.reader import Trace
 from cosim.types import Status
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from cosim import cli
+from cosim.cli import main as cli
 
 TINY = """\
 name: tiny
@@ -70,7 +70,7 @@ def provenance(run: Path) -> dict[str, Any]:
 
 @contextmanager
 def started(
-    *arguments: object, code: str = "from cosim.cli import main; main()", **environment: str
+    *arguments: object, code: str = "from cosim.cli.main import main; main()", **environment: str
 ) -> Iterator[subprocess.Popen]:
     """The command in a process of its own, which does not outlive the test."""
     process = subprocess.Popen(

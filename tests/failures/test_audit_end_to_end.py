@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from cosim import cli
+from cosim.cli import main as cli
 
 CHANGES = [
     ("task_released", "input_bit", 1.0),

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from cosim import cli
+from cosim.cli import main as cli
 
 ROADS = """\
 name: roads

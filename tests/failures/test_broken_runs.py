@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from commands import failed, provenance, said_to_be_partial, started, wait_for_facts
 
-from cosim import cli
+from cosim.cli import main as cli
 
 pytestmark = pytest.mark.usefixtures("home")
 

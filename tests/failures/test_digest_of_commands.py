@@ -23,7 +23,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the scenario, its recording and a first run."""
     place = tmp_path_factory.mktemp("digests")
     (place / "crossing.yaml").write_text(CROSSING)
-    command = [sys.executable, "-m", "cosim.cli", "map", "record", "crossing.yaml", "traffic.parquet"]
+    command = [sys.executable, "-m", "cosim.cli.main", "map", "record", "crossing.yaml", "traffic.parquet"]
     subprocess.run(command, cwd=place, check=True, capture_output=True)
     digests(place, "first", PYTHONHASHSEED="0")
     return place

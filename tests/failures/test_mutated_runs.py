@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from cosim.audit import verify
+from cosim.audit.verify import verify
 from cosim.errors import InputError, RunError
 from cosim.runner import simulate
 from cosim.scenario.load import load

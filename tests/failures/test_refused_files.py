@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from commands import refused
 
-from cosim import cli
+from cosim.cli import main as cli
 
 GOOD = "time_s,vehicle_id,class\n0.5,car00000000,default\n"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from commands import failed, refused
 
-from cosim import cli
+from cosim.cli import main as cli
 from cosim.resources import bundled
 
 TOWN = """\

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from commands import failed, provenance, said_to_be_partial, started, wait_for_facts
 
-from cosim import cli
+from cosim.cli import main as cli
 
 ENDLESS = ["--set", "duration_s=1e6", "--set", "trace.part_s=5", "--no-picture", "--out", "run"]
 CROSSING = """\
@@ -23,13 +23,13 @@ trace: {part_s: 5}
 """
 LIMITED = """
 import resource, sys
-from cosim import cli
+from cosim.cli import main as cli
 resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000))
 sys.exit(cli.status(sys.argv[1:]))
 """
 IMPATIENT = """
 import os, signal, threading, time
-from cosim.cli import main
+from cosim.cli.main import main
 def press():
     while True:
         time.sleep(1.5)
@@ -170,7 +170,7 @@ def test_a_limit_on_the_size_of_files(capfd: pytest.CaptureFixture[str], home: P
 def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
     """The disk under the trace."""
     disk = Disk()
-    monkeypatch.setattr("cosim.trace.durable.os.fsync", disk.sync)
+    monkeypatch.setattr("cosim.trace.store.durable.os.fsync", disk.sync)
     return disk
 
 

@@ -8,17 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from cosim.clock import Clock, Life
-from cosim.kms.line import Key, KeyRequest
-from cosim.kms.network import KeyNetwork
-from cosim.kms.service import KeyService
-from cosim.kms.vehicles import VehicleKeys
-from cosim.qkd.layout import key_layout
-from cosim.qkd.noise import Conditions
-from cosim.qkd.rates import link_rates
+from cosim.kernel.clock import Clock, Life
+from cosim.keys.layout import key_layout
+from cosim.keys.line import Key, KeyRequest
+from cosim.keys.network import KeyNetwork
+from cosim.keys.rates.noise import Conditions
+from cosim.keys.rates.rates import link_rates
+from cosim.keys.service import KeyService
+from cosim.keys.vehicles import VehicleKeys
+from cosim.roads.siting import Placed
 from cosim.scenario.key_rates import KeyEnvironment, QibVecRate
 from cosim.scenario.keys import Keys
-from cosim.siting import Placed
 from cosim.types import Failure
 
 STEADY = KeyEnvironment(temperature_deviation_k=0.0, noise_oscillation_per_s=0.0, noise_amplitude_per_s=0.0)

@@ -3,10 +3,10 @@
 import pytest
 
 from cosim.errors import InputError
-from cosim.kms.attacks import plan_attacks
-from cosim.qkd.layout import key_layout
+from cosim.keys.attacks import plan_attacks
+from cosim.keys.layout import key_layout
+from cosim.roads.siting import Placed
 from cosim.scenario.keys import Eavesdropper, FibreCut, KeyTopology
-from cosim.siting import Placed
 
 SQUARE = [Placed("a", 0, 0), Placed("c", 1000, 1000), Placed("b", 1000, 0), Placed("d", 0, 1000)]
 

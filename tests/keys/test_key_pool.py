@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cosim.qkd.pool import KeyPool
+from cosim.keys.pool import KeyPool
 
 
 def test_the_oldest_bits_go_first_and_expire_first():

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from keynet import Story, World
 
-from cosim.kms.line import Key
-from cosim.kms.service import KeyUnavailable
+from cosim.keys.line import Key
+from cosim.keys.service import KeyUnavailable
 from cosim.radio.sidelink import HelperLost
 from cosim.types import NOWHERE, VehicleGone
 

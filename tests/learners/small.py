@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import numpy as np
+from cosim_agents.features import Features
+from cosim_agents.learners.catalog import agent_settings, agent_spec, make_learner
+from cosim_agents.learners.learner import AgentSpec, Learner, State, Task
+from cosim_agents.train import train
 
-from agents.features import Features
-from agents.learners.catalog import agent_settings, agent_spec, make_learner
-from agents.learners.learner import AgentSpec, Learner, State, Task
-from agents.train import train
 from cosim.envs.loop import Loop
 from cosim.scenario.load import Loaded, load
 

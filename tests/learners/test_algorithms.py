@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 import small
 import torch
-
-from agents.learners.catalog import agent_names
+from cosim_agents.learners.catalog import agent_names
 
 NETWORKS = [name for name in agent_names() if name not in {"q-learning", "maddpg", "q-maddpg"}]
 

@@ -1,8 +1,8 @@
 """Agents by name, and what is said of a wrong option."""
 
 import pytest
+from cosim_agents.learners.catalog import agent_names, agent_settings, agent_spec
 
-from agents.learners.catalog import agent_names, agent_settings, agent_spec
 from cosim.errors import InputError
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from cosim_agents import checkpoint
+from cosim_agents.checkpoint import Checkpoint
+from cosim_agents.features import Features
 
-from agents import checkpoint
-from agents.checkpoint import Checkpoint
-from agents.features import Features
 from cosim.errors import InputError, RunError
 
 FEATURES = Features.fit(np.random.default_rng(1).normal(size=(20, 3)), 2)
@@ -139,7 +139,7 @@ def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("agents.checkpoint.os.fsync", full)
+    monkeypatch.setattr("cosim_agents.checkpoint.os.fsync", full)
     with pytest.raises(RunError, match="no space left"):
         checkpoint.write(path, example(episodes=4))
     assert path.read_bytes() == before

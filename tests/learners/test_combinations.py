@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import small
+from cosim_agents import checkpoint
+from cosim_agents.learners.catalog import agent_spec
+from cosim_agents.networks import METHODS, ORDERS
+from cosim_agents.quantum.circuits import circuit_names
 
-from agents import checkpoint
-from agents.learners.catalog import agent_spec
-from agents.networks import METHODS, ORDERS
-from agents.quantum.circuits import circuit_names
-from cosim import cli
+from cosim.cli import main as cli
 from cosim.errors import InputError
 
 MIXED = {"device": "default.mixed"}

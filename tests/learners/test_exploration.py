@@ -2,8 +2,7 @@
 
 import numpy as np
 import pytest
-
-from agents.learners.exploration import Exploration, OrnsteinUhlenbeck, falling_epsilon
+from cosim_agents.learners.exploration import Exploration, OrnsteinUhlenbeck, falling_epsilon
 
 SETTINGS = {"noise_theta": 0.15, "noise_sigma": 0.2, "epsilon": 0.25}
 

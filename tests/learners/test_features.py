@@ -2,8 +2,7 @@
 
 import numpy as np
 import pytest
-
-from agents.features import Features
+from cosim_agents.features import Features
 
 
 def rows(count: int = 400, width: int = 5) -> np.ndarray:

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import small
+from cosim_agents.learned import Learned
+from cosim_agents.learners.catalog import agent_names, make_learner
+from cosim_agents.learners.learner import Learner
+from cosim_agents.registry import make_policy
 
-from agents.learned import Learned
-from agents.learners.catalog import agent_names, make_learner
-from agents.learners.learner import Learner
-from agents.registry import make_policy
-from cosim import cli
+from cosim.cli import main as cli
 from cosim.envs.columns import encode
 from cosim.envs.loop import Loop
 from cosim.errors import InputError
@@ -37,7 +37,7 @@ def test_it_decides_as_the_learner_did(name: str, tmp_path: Path, monkeypatch: p
         learners.append(make_learner(*given))
         return learners[-1]
 
-    monkeypatch.setattr("agents.train.make_learner", made)
+    monkeypatch.setattr("cosim_agents.train.make_learner", made)
     loaded = small.scenario()
     policy = Learned(small.quick_train(loaded, small.spec(name), tmp_path, episodes=2))
     observation = Loop(loaded).reset(7).observation
@@ -96,7 +96,8 @@ def test_columns_that_only_look_the_same(trained: Path) -> None:
 def test_rules_do_without_torch() -> None:
     """Making a rule imports neither torch nor what learns."""
     code = (
-        "import sys, numpy as np\nfrom agents.registry import make_policy\nmake_policy('nearest', {}, np.random)\n"
+        "import sys, numpy as np\nfrom cosim_agents.registry import make_policy\n"
+        "make_policy('nearest', {}, np.random)\n"
         "assert not {'torch', 'pennylane', 'stable_baselines3', 'gymnasium'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

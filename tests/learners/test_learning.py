@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import small
+from cosim_agents.baselines import Local, Random
+from cosim_agents.learned import Learned
+from cosim_agents.learners.catalog import agent_spec
+from cosim_agents.train import train
 
-from agents.baselines import Local, Random
-from agents.learned import Learned
-from agents.learners.catalog import agent_spec
-from agents.train import train
 from cosim.decision import Policy
 from cosim.envs.loop import Loop
 from cosim.scenario.load import Loaded

@@ -3,19 +3,19 @@
 import numpy as np
 import pytest
 import torch
+from cosim_agents.baselines import Local, Random
+from cosim_agents.features import Features
+from cosim_agents.learners.joint import Joint, Replay, Unsettled
+from cosim_agents.learners.joint_networks import Actors, Critics, carried_out
+from cosim_agents.learners.learner import AgentSpec, Task
+from cosim_agents.learners.maddpg import Maddpg
+from cosim_agents.learners.rollout import Transitions, Turn
+from cosim_agents.networks import NetSpec
 
-from agents.baselines import Local, Random
-from agents.features import Features
-from agents.learners.joint import Joint, Replay, Unsettled
-from agents.learners.joint_networks import Actors, Critics, carried_out
-from agents.learners.learner import AgentSpec, Task
-from agents.learners.maddpg import Maddpg
-from agents.learners.rollout import Transitions, Turn
-from agents.networks import NetSpec
 from cosim.decision import Policy
 from cosim.envs.knobs import Knobs
 from cosim.envs.loop import Loop
-from cosim.rng import stream
+from cosim.kernel.rng import stream
 from cosim.scenario.load import load
 
 SETTINGS = {

@@ -2,14 +2,14 @@
 
 import numpy as np
 import pytest
+from cosim_agents.baselines import Local, Random
+from cosim_agents.learners.learner import AgentSpec
+from cosim_agents.learners.qlearning import QLearning, Table
 from test_maddpg import S1, cost_per_slot, task_of
 
-from agents.baselines import Local, Random
-from agents.learners.learner import AgentSpec
-from agents.learners.qlearning import QLearning, Table
 from cosim.envs.loop import Loop
 from cosim.errors import InputError
-from cosim.rng import stream
+from cosim.kernel.rng import stream
 from cosim.scenario.load import load
 from cosim.types import BoolArray, FloatArray
 

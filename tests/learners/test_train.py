@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import small
+from cosim_agents import checkpoint
+from cosim_agents.features import Features
+from cosim_agents.learners.learner import Task
+from cosim_agents.learners.rollout import Tally, turns
+from cosim_agents.train import COLUMNS, train
 
-from agents import checkpoint
-from agents.features import Features
-from agents.learners.learner import Task
-from agents.learners.rollout import Tally, turns
-from agents.train import COLUMNS, train
 from cosim.decision import Action
 from cosim.envs.loop import Loop, Round
 from cosim.errors import InputError

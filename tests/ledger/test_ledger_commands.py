@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 from chained_run import chained_run
 
-from cosim import cli
+from cosim.cli import main as cli
 
 
 @pytest.fixture(scope="module")

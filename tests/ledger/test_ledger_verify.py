@@ -12,13 +12,13 @@ import pandas as pd
 import pytest
 from chained_run import chained_run
 
-from cosim.rehash.blocks import rebuild
-from cosim.rehash.check import chain_findings, check_rows
-from cosim.rehash.rows import Rows, read_rows
-from cosim.trace.key_facts import KeyBlockDistilled, TaskKeyed, VehicleKeysFilled
-from cosim.trace.ledger_facts import BatchCommitted, BatchSealed, BlockCommitted, EvidenceCommitted, StakeChanged
-from cosim.trace.reader import Trace
-from cosim.trace.schema import TaskEnded, TrafficSampled
+from cosim.audit.ledger_blocks import rebuild
+from cosim.audit.ledger_check import chain_findings, check_rows
+from cosim.audit.ledger_rows import Rows, read_rows
+from cosim.trace.facts.keys import KeyBlockDistilled, TaskKeyed, VehicleKeysFilled
+from cosim.trace.facts.ledger import BatchCommitted, BatchSealed, BlockCommitted, EvidenceCommitted, StakeChanged
+from cosim.trace.facts.run import TaskEnded, TrafficSampled
+from cosim.trace.store.reader import Trace
 from cosim.types import Tier
 
 RECORD = ("time_s", "task", "vehicle", "status", "released_s", "edge_cpu_j")

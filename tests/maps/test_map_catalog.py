@@ -13,9 +13,9 @@ from cosim.maps.show import describe, draw
 from cosim.mobility.catalog import list_maps, resolve_map
 from cosim.mobility.programs import sumo_home
 from cosim.resources import bundled
-from cosim.roads import read_bounds
+from cosim.roads.net import read_bounds
+from cosim.roads.siting import place_sites
 from cosim.scenario.traffic import GridSites, ListedSites, MapSites, RoadSites, Site
-from cosim.siting import place_sites
 
 BERLIN = sumo_home() / "tools" / "game" / "DRT" / "osm.net.xml"
 

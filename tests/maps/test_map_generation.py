@@ -9,8 +9,8 @@ from cosim.maps.generate import generate_grid, generate_intersection, grid_in_ca
 from cosim.mobility.catalog import resolve_map
 from cosim.mobility.connect import connect
 from cosim.resources import bundled
+from cosim.roads.xmlscan import open_packed
 from cosim.scenario.traffic import LibsumoMobility
-from cosim.xmlscan import open_packed
 
 
 def test_intersection_is_reproducible(tmp_path):

@@ -7,8 +7,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from cosim_agents.baselines import GreedyLatency
 
-from agents.baselines import GreedyLatency
 from cosim.errors import InputError
 from cosim.maps.convert import drives_left
 from cosim.maps.demand import Demand, held, make_demand, parse_profile
@@ -20,12 +20,12 @@ from cosim.mobility.connect import connect
 from cosim.mobility.programs import run_program, sumo_home
 from cosim.mobility.record import record
 from cosim.resources import bundled
-from cosim.roads import read_bounds
+from cosim.roads.net import read_bounds
+from cosim.roads.siting import place_sites
+from cosim.roads.xmlscan import open_packed
 from cosim.scenario.load import load
 from cosim.scenario.traffic import MapSites
 from cosim.simulation import Simulation
-from cosim.siting import place_sites
-from cosim.xmlscan import open_packed
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
 CROSSING = bundled("sumo_maps") / "intersection"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cosim.cli import status
+from cosim.cli.main import status
 from cosim.maps.generate import generate_intersection
 
 SCENARIO = """

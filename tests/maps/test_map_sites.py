@@ -6,17 +6,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cosim.cli import status
+from cosim.cli.main import status
 from cosim.errors import InputError
 from cosim.maps.coverage import Presence, best_sites, covered_share, range_m
 from cosim.maps.generate import generate_intersection
 from cosim.maps.sites import draw_coverage, grid_places, plan_sites, survey
 from cosim.mobility.catalog import resolve_map
 from cosim.radio.link import noise_w
-from cosim.roads import read_bounds
+from cosim.roads.net import read_bounds
+from cosim.roads.siting import place_sites, read_junctions
 from cosim.scenario.radio import PowerLaw, Radio
 from cosim.scenario.traffic import MapSites
-from cosim.siting import place_sites, read_junctions
 from cosim.units import db_to_linear, linear_to_db
 
 

@@ -16,7 +16,7 @@ def test_a_watched_run_gives_the_same_digest(tmp_path: Path) -> None:
     """`cosim run --gui` shows the traffic in sumo-gui, and its facts are those of the unwatched run."""
     digests = []
     for name, gui in (("watched", ["--gui"]), ("plain", [])):
-        command = [sys.executable, "-m", "cosim.cli", "run", "intersection", "--set", "duration_s=15", *gui]
+        command = [sys.executable, "-m", "cosim.cli.main", "run", "intersection", "--set", "duration_s=15", *gui]
         command += ["--no-picture", "--out", str(tmp_path / name)]
         assert XVFB is not None
         done = subprocess.run([XVFB, "-a", *command], capture_output=True, text=True, timeout=120, check=False)

@@ -4,12 +4,12 @@ from itertools import product
 
 import numpy as np
 import pytest
+from cosim_agents.optimal import Optimal
 
-from agents.optimal import Optimal
 from cosim.cost import cost_terms
 from cosim.decision import Action, Observation
 from cosim.errors import RunError
-from cosim.experiments.papers.optimum import POWERS, JointOptimum
+from cosim.experiments.papers.s1.optimum import POWERS, JointOptimum
 from cosim.scenario.load import load
 from cosim.simulation import Simulation
 

@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from cosim_agents.learners.catalog import agent_settings
 
-from agents.learners.catalog import agent_settings
-from cosim.cli import status
+from cosim.cli.main import status
 from cosim.errors import InputError
 from cosim.experiments.jobs import Job, Watch
 from cosim.experiments.papers import report
 from cosim.experiments.papers.measured import Training
-from cosim.experiments.papers.s1 import AGENTS, FIGURES, FULL, QUICK, SETTINGS, Study, training_scenarios
-from cosim.experiments.papers.s1_run import conduct
+from cosim.experiments.papers.s1.plan import AGENTS, FIGURES, FULL, QUICK, SETTINGS, Study, training_scenarios
+from cosim.experiments.papers.study import conduct
 
 TINY = replace(QUICK, seeds=2, episodes=2, duration_s=20.0, bandwidth_mhz=(3.0, 9.0))
 
@@ -145,9 +145,9 @@ def test_twin_is_the_only_difference() -> None:
 
 def test_scenarios_in_turn(tmp_path: Path) -> None:
     """Over several scenarios a resumed training has the weights of a whole one; each comes once before any again."""
-    from agents import checkpoint
-    from agents.learners.catalog import agent_spec
-    from agents.train import _turn, train
+    from cosim_agents import checkpoint
+    from cosim_agents.learners.catalog import agent_spec
+    from cosim_agents.train import _turn, train
 
     spec = agent_spec("ddpg-small", {"feature_epochs": 20, "warmup_epochs": 10})
     over = training_scenarios("mirror")[:3]

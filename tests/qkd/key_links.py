@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from cosim.qkd.noise import Conditions
-from cosim.qkd.rates import LinkRates, link_rates
+from cosim.keys.rates.noise import Conditions
+from cosim.keys.rates.rates import LinkRates, link_rates
 from cosim.scenario.key_rates import KeyRateModel
 from cosim.types import FloatArray
 

@@ -8,7 +8,7 @@ import pytest
 from key_links import row
 from scipy.optimize import minimize_scalar
 
-from cosim.qkd.bbm92 import bbm92
+from cosim.keys.rates.bbm92 import bbm92
 from cosim.scenario.key_rates import Bbm92Rate
 
 MFL = Bbm92Rate(kind="bbm92", mean_pairs=0.1, fibre_db_per_km=1.0)

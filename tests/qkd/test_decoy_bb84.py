@@ -5,8 +5,8 @@ import pytest
 from key_links import rates, row
 from scipy.optimize import brentq, minimize_scalar
 
-from cosim.qkd.decoy_bb84 import decoy_bb84
-from cosim.qkd.entropy import binary_entropy
+from cosim.keys.rates.decoy_bb84 import decoy_bb84
+from cosim.keys.rates.entropy import binary_entropy
 from cosim.scenario.key_rates import DecoyBb84Rate
 
 GYS = DecoyBb84Rate(kind="decoy_bb84")

@@ -5,7 +5,7 @@ import pytest
 from key_links import rates, row
 from scipy.optimize import minimize
 
-from cosim.qkd.finite_key import finite_key
+from cosim.keys.rates.finite_key import finite_key
 from cosim.scenario.key_rates import FiniteKeyRate
 
 LIM = FiniteKeyRate(kind="finite_key")

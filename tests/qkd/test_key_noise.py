@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from key_links import GOLDEN_NOISE_PER_S, row
 
-from cosim.qkd.noise import conditions, slot_noise_per_s
-from cosim.rng import stream_key
+from cosim.kernel.rng import stream_key
+from cosim.keys.rates.noise import conditions, slot_noise_per_s
 from cosim.scenario.key_rates import KeyEnvironment
 
 GOLDEN = KeyEnvironment()

@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 from key_links import rates, row, weather
 from pydantic import ValidationError
 
-from cosim.qkd.entropy import binary_entropy
-from cosim.qkd.intercept import intercepted_qber
-from cosim.qkd.loss import fibre_transmittance, free_space_transmittance
-from cosim.qkd.rates import link_rates
+from cosim.keys.rates.entropy import binary_entropy
+from cosim.keys.rates.intercept import intercepted_qber
+from cosim.keys.rates.loss import fibre_transmittance, free_space_transmittance
+from cosim.keys.rates.rates import link_rates
 from cosim.scenario.key_rates import Bbm92Rate, DecoyBb84Rate, FiniteKeyRate, FreeSpace, KeyRateModel, QibVecRate
 
 ROUNDING = 1e-9

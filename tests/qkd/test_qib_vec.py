@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from key_links import GOLDEN_NOISE_PER_S, rates, row, weather
 
-from cosim.qkd.qib_vec import qib_vec_chain, visibility
+from cosim.keys.rates.qib_vec import qib_vec_chain, visibility
 from cosim.scenario.key_rates import QibVecRate
 
 GOLDEN = QibVecRate(kind="qib_vec", noise_doubling=None)

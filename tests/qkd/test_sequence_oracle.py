@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from cosim.qkd.noise import Conditions
-from cosim.qkd.rates import link_rates
+from cosim.keys.rates.noise import Conditions
+from cosim.keys.rates.rates import link_rates
 from cosim.scenario.key_rates import DecoyBb84Rate
 
 PULSE_HZ = 1e6

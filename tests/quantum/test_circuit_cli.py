@@ -3,9 +3,9 @@
 import json
 
 import pytest
+from cosim_agents.quantum.circuits import circuit_names, make_circuit
 
-from agents.quantum.circuits import circuit_names, make_circuit
-from cosim import cli
+from cosim.cli import main as cli
 
 
 @pytest.mark.parametrize("name", circuit_names())
@@ -60,6 +60,6 @@ def test_wrong_arguments_are_one_line(capsys: pytest.CaptureFixture[str], argume
 
 def test_without_the_learning_extra(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Where PennyLane is not installed the command names the extra that brings it."""
-    monkeypatch.setattr("cosim.commands.circuit.find_spec", lambda _: None)
+    monkeypatch.setattr("cosim.cli.circuit.find_spec", lambda _: None)
     assert cli.status(["circuit", "show", "zz"]) == 2
     assert "pip install 'cosim[learn]'" in capsys.readouterr().err

@@ -7,12 +7,12 @@ from typing import Any
 import pennylane as qml
 import pytest
 import torch
+from cosim_agents.quantum import circuits
+from cosim_agents.quantum.algebra import kronecker, layers_matrix, ring_action
+from cosim_agents.quantum.circuits import circuit_names, make_circuit, ring_pairs
+from cosim_agents.quantum.cost import GATE_SETS
+from cosim_agents.quantum.engine import VQC
 
-from agents.quantum import circuits
-from agents.quantum.algebra import kronecker, layers_matrix, ring_action
-from agents.quantum.circuits import circuit_names, make_circuit, ring_pairs
-from agents.quantum.cost import GATE_SETS
-from agents.quantum.engine import VQC
 from cosim.errors import InputError
 
 DOUBLE = torch.float64

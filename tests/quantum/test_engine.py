@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 import torch
 from circuit_modules import CIRCUITS, DOUBLE, SHAPES, everything, inputs, largest_difference, pair, seeded
+from cosim_agents.quantum import engine
+from cosim_agents.quantum.circuits import make_circuit
+from cosim_agents.quantum.engine import VQC
 from stable_baselines3.common.utils import polyak_update
 
-from agents.quantum import engine
-from agents.quantum.circuits import make_circuit
-from agents.quantum.engine import VQC
 from cosim.errors import InputError
 
 

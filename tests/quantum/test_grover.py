@@ -7,11 +7,10 @@ from typing import Any
 import numpy as np
 import pennylane as qml
 import pytest
+from cosim_agents.quantum.grover import amplify, search_actions, search_budget
+from cosim_agents.quantum.search_policy import GroverSearch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from agents.quantum.grover import amplify, search_actions, search_budget
-from agents.quantum.search_policy import GroverSearch
 
 
 def success_probability(iterations: int | np.ndarray, marked: int, size: int) -> np.ndarray:
@@ -100,7 +99,7 @@ def test_search_finds_the_minimum() -> None:
 
 def test_the_best_of_several_searches_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Searches that miss with probability q on their own miss with q^3 in three."""
-    monkeypatch.setattr("agents.quantum.grover.search_budget", lambda _: 12)
+    monkeypatch.setattr("cosim_agents.quantum.grover.search_budget", lambda _: 12)
     values = np.tile(np.arange(32.0), (3000, 1))
     mask = np.ones(values.shape, dtype=np.bool_)
     once, thrice = (
@@ -143,7 +142,7 @@ def test_calls_grow_as_the_root_of_the_items(size: int, monkeypatch: pytest.Monk
     mask = np.ones(values.shape, dtype=np.bool_)
     budgets, missed = np.linspace(0.0, 12.0, 25)[1:] * math.sqrt(size), [1.0 - 1.0 / size]
     for calls in budgets:
-        monkeypatch.setattr("agents.quantum.grover.search_budget", lambda _, calls=calls: calls)
+        monkeypatch.setattr("cosim_agents.quantum.grover.search_budget", lambda _, calls=calls: calls)
         missed.append((search_actions(values, mask, np.random.default_rng(3)).choice != 0).mean())
     mean = np.trapezoid(missed, [0.0, *budgets]) / math.sqrt(size)
     assert 2.0 < mean < 3.5
@@ -156,7 +155,7 @@ def test_amplification_does_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
     mask = np.ones(values.shape, dtype=np.bool_)
     found = {}
     for calls in (1, 24, 60, 400):
-        monkeypatch.setattr("agents.quantum.grover.search_budget", lambda _, calls=calls: calls)
+        monkeypatch.setattr("cosim_agents.quantum.grover.search_budget", lambda _, calls=calls: calls)
         found[calls] = search_actions(values, mask, np.random.default_rng(2)).choice
     # One call: the smaller of a start and one measurement, both at random.
     assert found[1].mean() == pytest.approx(255 / 3, rel=0.06)

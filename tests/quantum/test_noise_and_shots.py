@@ -6,9 +6,8 @@ from typing import Any
 import pytest
 import torch
 from circuit_modules import CIRCUITS, DOUBLE, ROUNDED_RZ, everything, inputs, largest_difference, pair, seeded
-
-from agents.quantum.circuits import make_circuit
-from agents.quantum.engine import VQC
+from cosim_agents.quantum.circuits import make_circuit
+from cosim_agents.quantum.engine import VQC
 
 
 @pytest.mark.parametrize(("name", "options"), [c for c in CIRCUITS if c[0] != "reuploading"])

@@ -5,13 +5,13 @@ from itertools import pairwise
 
 import pytest
 import torch
+from cosim_agents.networks import ORDERS, NetSpec, make_network
+from cosim_agents.quantum.circuits import make_circuit
+from cosim_agents.quantum.engine import VQC
+from cosim_agents.quantum.training import parameter_shift, rotosolve
 from torch import Tensor, nn
 from training_step import stepper
 
-from agents.networks import ORDERS, NetSpec, make_network
-from agents.quantum.circuits import make_circuit
-from agents.quantum.engine import VQC
-from agents.quantum.training import parameter_shift, rotosolve
 from cosim.errors import InputError
 
 CIRCUITS = ["zz", "amplitude", "reuploading", "angle", "basis"]

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from cosim.kernel.rng import stream_key
 from cosim.radio.pathloss import path_loss_model
 from cosim.radio.shadowing import ShadowField, ar1_db, los_state
-from cosim.rng import stream_key
 from cosim.scenario.radio import Umi
 
 KEY = stream_key(7, "shadowing")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from cosim.scenario.schema import Scenario
-from cosim.trace.key_facts import (
+from cosim.trace.facts.keys import (
     KeyLinkChanged,
     KeyLinkDeployed,
     KeyNodeDeployed,
@@ -16,7 +16,7 @@ from cosim.trace.key_facts import (
     TaskKeyed,
     VehicleKeysSampled,
 )
-from cosim.trace.ledger_facts import (
+from cosim.trace.facts.ledger import (
     BlockCommitted,
     ConsensusWorked,
     OffenceFound,
@@ -24,10 +24,10 @@ from cosim.trace.ledger_facts import (
     ValidatorDeployed,
     ValidatorsParted,
 )
-from cosim.trace.provenance import write_provenance
-from cosim.trace.reader import Trace
-from cosim.trace.schema import FACTS, TaskEnded, columns
-from cosim.trace.writer import TraceWriter
+from cosim.trace.facts.run import FACTS, TaskEnded, columns
+from cosim.trace.store.provenance import write_provenance
+from cosim.trace.store.reader import Trace
+from cosim.trace.store.writer import TraceWriter
 from cosim.types import KeyState, LinkState, Phase, Status
 
 PLAIN = """\

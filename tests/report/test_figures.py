@@ -8,11 +8,11 @@ import pytest
 from matplotlib.image import imread
 
 from cosim.report.digits import figures
-from cosim.report.figures import draw_run
 from cosim.report.gather import by_cell, by_position, hexagons, latency_curves, outcomes
+from cosim.report.picture.figures import draw_run
 from cosim.runner import simulate
 from cosim.scenario.load import load
-from cosim.trace.reader import Trace
+from cosim.trace.store.reader import Trace
 
 SCENARIO = """\
 name: small

@@ -9,14 +9,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cosim.cli import status
+from cosim.cli.main import status
 from cosim.errors import InputError
-from cosim.report.html import STEPS, page, write_report
-from cosim.report.pack import differences, pack, unpack
+from cosim.report.page.html import STEPS, page, write_report
+from cosim.report.page.pack import differences, pack, unpack
 from cosim.runner import simulate
 from cosim.scenario.load import load
-from cosim.trace.metrics import kpis
-from cosim.trace.reader import Trace
+from cosim.trace.metrics.tasks import kpis
+from cosim.trace.store.reader import Trace
 from cosim.types import IntArray
 
 SCENARIO = """\

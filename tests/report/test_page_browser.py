@@ -9,10 +9,10 @@ import pytest
 from browser import Browser, browser
 from matplotlib.image import imread
 
-from cosim.report.html import write_report
+from cosim.report.page.html import write_report
 from cosim.runner import simulate
 from cosim.scenario.load import load
-from cosim.trace.reader import Trace
+from cosim.trace.store.reader import Trace
 
 SCENARIO = """\
 name: small

@@ -7,7 +7,7 @@ import pytest
 from browser import Browser, browser
 from secured_run import PLAIN, Setting, craft
 
-from cosim.report.html import write_report
+from cosim.report.page.html import write_report
 from cosim.runner import simulate
 from cosim.scenario.load import load
 

@@ -7,10 +7,10 @@ import pytest
 from browser import Browser, browser
 from twinned_run import CAPACITY, PLAIN, Setting, craft
 
-from cosim.report.html import write_report
+from cosim.report.page.html import write_report
 from cosim.runner import simulate
 from cosim.scenario.load import load
-from cosim.trace.reader import Trace
+from cosim.trace.store.reader import Trace
 
 TITLES = "return [...document.querySelectorAll('h2, figure h3')].map(e => e.textContent)"
 STORY = "return [...document.querySelectorAll('.story dt')].map(e => [e.textContent, e.nextSibling.textContent])"

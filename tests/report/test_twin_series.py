@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from twinned_run import CAPACITY, PLAIN, Setting, craft
 
-from cosim.report.html import page
-from cosim.report.pack import unpack
+from cosim.report.page.html import page
+from cosim.report.page.pack import unpack
 from cosim.runner import simulate
 from cosim.scenario.load import load
-from cosim.trace.reader import Trace
+from cosim.trace.store.reader import Trace
 
 Shown = dict[str, tuple[str, dict[str, Any]]]
 Row = dict[str, Any]
@@ -230,7 +230,7 @@ def test_stories_have_the_lives(home: Path, pages: Shown, name: str) -> None:
 
 def test_lives_of_many_are_thinned(home: Path, pages: Shown, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of too many messages the page has those of every n-th vehicle, whole, and says which."""
-    monkeypatch.setattr("cosim.report.twin_map._MOST_NEWS", 60)
+    monkeypatch.setattr("cosim.report.page.twin_map._MOST_NEWS", 60)
     text, run = shown(home / "placed")
     every, news = run["twin_lives"]["every"], rows_of(home / "placed", "twin_synced")
     found, whole = lives_of(text, run), lives_of(*pages["placed"])

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from cosim.scenario.schema import Scenario
-from cosim.trace.provenance import write_provenance
-from cosim.trace.reader import Trace
-from cosim.trace.schema import FACTS, columns
-from cosim.trace.twin_facts import TwinHostSampled, TwinMoved, TwinSampled, TwinSynced
-from cosim.trace.writer import TraceWriter
+from cosim.trace.facts.run import FACTS, columns
+from cosim.trace.facts.twin import TwinHostSampled, TwinMoved, TwinSampled, TwinSynced
+from cosim.trace.store.provenance import write_provenance
+from cosim.trace.store.reader import Trace
+from cosim.trace.store.writer import TraceWriter
 
 PLAIN = """\
 name: plain

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from cosim.audit import verify
+from cosim.audit.verify import verify
 from cosim.runner import simulate
 from cosim.scenario.load import bundled_scenarios, load
 from cosim.scenario.schema import Scenario

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cosim.semantic import performance, priority_score, queue_priority, sent_bit, sent_share, worked_cycles
+from cosim.tasks.semantic import performance, priority_score, queue_priority, sent_bit, sent_share, worked_cycles
 
 
 def test_performance():

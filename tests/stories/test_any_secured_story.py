@@ -6,7 +6,7 @@ from secured import KEY, RATE
 from stories import AWAY, sites, tell
 
 from cosim.decision import Action, Observation
-from cosim.trace.reader import Trace
+from cosim.trace.store.reader import Trace
 
 TICKS = 11
 NAMES = "ABCD"

@@ -6,7 +6,7 @@ from stories import NEAR_A, Told, scenario, write_arrivals
 
 from cosim.decision import Action
 from cosim.simulation import Simulation
-from cosim.trace.writer import TraceWriter
+from cosim.trace.store.writer import TraceWriter
 
 
 def build(folder, run, seed):

@@ -7,7 +7,7 @@ import pytest
 from secured import KEY, KEYS
 from stories import FAR, NEAR_A, NEAR_B, Told, merged, tell
 
-from cosim.trace.reader import Trace
+from cosim.trace.store.reader import Trace
 
 NEAR = [NEAR_A] * 13
 PLATOON = dict.fromkeys("abc", NEAR)

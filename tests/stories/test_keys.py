@@ -9,9 +9,9 @@ import pytest
 from secured import KEY, KEYS, RATE
 from stories import NEAR_A, merged, sites, tell
 
-from cosim import cli
-from cosim.trace.lateness import lateness
-from cosim.trace.reader import Trace
+from cosim.cli import main as cli
+from cosim.trace.lateness.ranking import lateness
+from cosim.trace.store.reader import Trace
 
 NEAR = [NEAR_A] * 13
 SMALL = {"input_bit": 2.5e5}

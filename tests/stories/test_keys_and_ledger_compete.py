@@ -7,10 +7,10 @@ import pytest
 from secured import KEY, KEYS, LEDGER, RATE, WIRE
 from stories import NEAR_A, Told, merged, sites, tell
 
-from cosim import cli
+from cosim.cli import main as cli
 from cosim.ledger.block import HEADER_BYTE
-from cosim.trace.lateness import lateness
-from cosim.trace.reader import Trace
+from cosim.trace.lateness.ranking import lateness
+from cosim.trace.store.reader import Trace
 
 NEAR = {"a": [NEAR_A] * 11}
 FOUR = sites(A=0.0, B=1000.0, C=2000.0, D=3000.0)

@@ -11,7 +11,7 @@ import pytest
 from secured import LEDGER, WIRE
 from stories import NEAR_A, Told, merged, sites, tell
 
-from cosim.trace.reader import Trace
+from cosim.trace.store.reader import Trace
 
 NEAR = {"a": [NEAR_A] * 15}
 FOUR = sites(A=0.0, B=1000.0, C=2000.0, D=3000.0)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cosim.audit import verify
+from cosim.audit.verify import verify
 from cosim.errors import RunError
 from cosim.runner import simulate
 from cosim.scenario.load import load

@@ -3,10 +3,9 @@
 from typing import Any
 
 import torch
+from cosim_agents.quantum.circuits import Circuit
+from cosim_agents.quantum.engine import VQC
 from torch import Tensor
-
-from agents.quantum.circuits import Circuit
-from agents.quantum.engine import VQC
 
 DOUBLE = torch.float64
 ROUNDED_RZ = 1e-7

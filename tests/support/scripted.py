@@ -7,7 +7,7 @@ import numpy as np
 from cosim.errors import RunError
 from cosim.mobility.frames import Roster, build_frame
 from cosim.mobility.source import MobilityFrame
-from cosim.roads import Bounds
+from cosim.roads.net import Bounds
 
 Place = tuple[float, float] | float | None
 TELEPORTING = float("nan")

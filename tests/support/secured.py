@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from math import e
 from typing import Any
 
-from cosim.trace.key_facts import KeyLinkDeployed, KeyNodeDeployed, KeyPoolSampled, VehicleKeysSampled
-from cosim.trace.ledger_facts import ValidatorDeployed
-from cosim.trace.reader import Trace
+from cosim.trace.facts.keys import KeyLinkDeployed, KeyNodeDeployed, KeyPoolSampled, VehicleKeysSampled
+from cosim.trace.facts.ledger import ValidatorDeployed
+from cosim.trace.store.reader import Trace
 from cosim.types import KeyState, LinkState, Work
 
 UNTOLD = (KeyNodeDeployed, KeyLinkDeployed, KeyPoolSampled, VehicleKeysSampled, ValidatorDeployed)

@@ -18,15 +18,15 @@ from scripted import TELEPORTING, Place, ScriptedMobility
 from secured import UNTOLD as UNTOLD_SECURED
 from secured import SecuredNames
 
-from cosim.audit import verify
+from cosim.audit.verify import verify
 from cosim.decision import Action, Observation
 from cosim.scenario.schema import Scenario
 from cosim.simulation import Simulation
-from cosim.trace.key_facts import TaskKeyed
-from cosim.trace.provenance import Provenance, write_provenance
-from cosim.trace.reader import Trace
-from cosim.trace.schema import FACTS, CellSampled, HostSampled, SiteDeployed, TaskEnded, TrafficSampled, VehicleMoved
-from cosim.trace.writer import TraceWriter
+from cosim.trace.facts.keys import TaskKeyed
+from cosim.trace.facts.run import FACTS, CellSampled, HostSampled, SiteDeployed, TaskEnded, TrafficSampled, VehicleMoved
+from cosim.trace.store.provenance import Provenance, write_provenance
+from cosim.trace.store.reader import Trace
+from cosim.trace.store.writer import TraceWriter
 from cosim.types import Direction, Phase, Status, Tier
 
 AWAY = TELEPORTING

@@ -9,8 +9,9 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from cosim.audit.rules_tasks import completeness_rules, row_rules
 from cosim.scenario.schema import Scenario
-from cosim.trace.key_facts import (
+from cosim.trace.facts.keys import (
     KeyBlockDistilled,
     KeyLinkChanged,
     KeyLinkDeployed,
@@ -20,7 +21,7 @@ from cosim.trace.key_facts import (
     VehicleKeysFilled,
     VehicleKeysSampled,
 )
-from cosim.trace.ledger_facts import (
+from cosim.trace.facts.ledger import (
     BatchCommitted,
     BatchSealed,
     BlockCommitted,
@@ -33,10 +34,7 @@ from cosim.trace.ledger_facts import (
     ValidatorsParted,
     VoteCast,
 )
-from cosim.trace.provenance import Provenance, write_provenance
-from cosim.trace.reader import Trace
-from cosim.trace.rules import completeness_rules, row_rules
-from cosim.trace.schema import (
+from cosim.trace.facts.run import (
     HostSampled,
     SiteDeployed,
     TaskDecided,
@@ -45,7 +43,9 @@ from cosim.trace.schema import (
     TrafficSampled,
     VehicleEntered,
 )
-from cosim.trace.writer import TraceWriter
+from cosim.trace.store.provenance import Provenance, write_provenance
+from cosim.trace.store.reader import Trace
+from cosim.trace.store.writer import TraceWriter
 from cosim.types import KeyState, LinkState, Phase, Status, Tier, Work
 
 NAN = float("nan")

@@ -4,9 +4,8 @@ from collections.abc import Callable
 from contextlib import nullcontext
 
 import torch
+from cosim_agents.quantum.training import Loss, parameter_shift, rotosolve
 from torch import nn
-
-from agents.quantum.training import Loss, parameter_shift, rotosolve
 
 
 def stepper(method: str, network: nn.Module, learning_rate: float = 1e-2) -> Callable[[Loss], float]:

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from cosim.distributions import draw, keyed_draw, mean, quantile
-from cosim.rng import stream_key
+from cosim.kernel.rng import stream_key
 from cosim.scenario.section import Choice, Exponential, Lognormal, Uniform
 
 SPREADS = [

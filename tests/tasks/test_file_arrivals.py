@@ -6,7 +6,7 @@ from fleets import entries, frame
 
 from cosim.errors import InputError
 from cosim.scenario.work import Tasks
-from cosim.tasks import task_source
+from cosim.tasks.source import task_source
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from scipy import stats
 
 from cosim.errors import InputError
 from cosim.scenario.work import Tasks
-from cosim.tasks import task_source
+from cosim.tasks.source import task_source
 
 VEHICLES = 2000
 

@@ -9,11 +9,11 @@ import pytest
 from fleets import entries, frame
 from scipy import stats
 
-from cosim.arrivals.process import Arrived
 from cosim.errors import InputError, RunError
 from cosim.scenario.work import Tasks
-from cosim.tasks import Releases, as_tasks, task_source
-from cosim.trace.schema import TaskReleased
+from cosim.tasks.arrivals import Arrived
+from cosim.tasks.source import Releases, as_tasks, task_source
+from cosim.trace.facts.run import TaskReleased
 
 SIZE = {"kind": "uniform", "low": 1e5, "high": 2e5}
 

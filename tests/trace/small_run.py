@@ -6,8 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from cosim.scenario.schema import Scenario
-from cosim.trace.provenance import Provenance, write_provenance
-from cosim.trace.schema import (
+from cosim.trace.facts.run import (
     CellChanged,
     CellSampled,
     HostSampled,
@@ -19,7 +18,8 @@ from cosim.trace.schema import (
     TransferMoved,
     VehicleEntered,
 )
-from cosim.trace.writer import TraceWriter
+from cosim.trace.store.provenance import Provenance, write_provenance
+from cosim.trace.store.writer import TraceWriter
 from cosim.types import NOWHERE, Phase, Status, Tier
 
 NAN = float("nan")

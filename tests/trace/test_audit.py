@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from cosim.audit import verify
+from cosim.audit.verify import verify
 from cosim.errors import InputError
 
 CHANGES = [

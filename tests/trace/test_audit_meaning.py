@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import small_run
 
-from cosim.audit import Report, verify
-from cosim.trace.schema import TaskEnded
+from cosim.audit.verify import Report, verify
+from cosim.trace.facts.run import TaskEnded
 from cosim.types import Phase, Status
 
 TASK = 40  # an edge task that completes in the middle of the run

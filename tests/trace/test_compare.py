@@ -9,8 +9,8 @@ from small_run import write_small_run
 from stories import NEAR_A, tell
 
 from cosim.errors import InputError
-from cosim.trace.compare import Comparison, Flip, Place, compare
-from cosim.trace.reader import Trace
+from cosim.trace.store.reader import Trace
+from cosim.trace.views.compare import Comparison, Flip, Place, compare
 
 PATHS = {"a": [NEAR_A] * 11}
 ARRIVALS = [(0.5 + number, "a", {"deadline_s": 2.0, "cycles": 1e8}) for number in range(4)]

@@ -10,17 +10,17 @@ import pyarrow.parquet as pq
 import pytest
 from small_run import END_S, Recorder, provenance
 
-from cosim.audit import verify
+from cosim.audit.verify import verify
 from cosim.errors import RunError
-from cosim.trace.provenance import write_provenance
-from cosim.trace.reader import Trace
-from cosim.trace.schema import FACTS, TaskEnded
+from cosim.trace.facts.run import FACTS, TaskEnded
+from cosim.trace.store.provenance import write_provenance
+from cosim.trace.store.reader import Trace
 
 KILLED = """
 import os, signal, sys
 from pathlib import Path
 from small_run import Recorder, provenance
-from cosim.trace.provenance import write_provenance
+from cosim.trace.store.provenance import write_provenance
 folder = Path(sys.argv[1])
 recorder = Recorder(folder, 10.0, 240, 1)
 write_provenance(folder, provenance(recorder.writer, "running"))

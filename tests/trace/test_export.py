@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 from perfetto.protos.perfetto.trace import perfetto_trace_pb2 as proto
 
-from cosim import cli
+from cosim.cli import main as cli
 from cosim.errors import InputError
-from cosim.trace.export import export
-from cosim.trace.reader import Trace
-from cosim.trace.schema import FACTS
+from cosim.trace.facts.run import FACTS
+from cosim.trace.store.reader import Trace
+from cosim.trace.views.export import export
 
 
 def exported(run: Path, form: str, out: Path) -> Path:

@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 from substrate import BLOCK_BIT, END_S, INITIAL_BIT, change, facts, write
 
-from cosim.console import say_summary
+from cosim.cli.console import say_summary
 from cosim.scenario.schema import Statistics
-from cosim.trace.key_facts import KeyPoolSampled
-from cosim.trace.ledger_facts import ConsensusWorked
-from cosim.trace.metrics import kpis
-from cosim.trace.reader import Trace
+from cosim.trace.facts.keys import KeyPoolSampled
+from cosim.trace.facts.ledger import ConsensusWorked
+from cosim.trace.metrics.tasks import kpis
+from cosim.trace.store.reader import Trace
 
 OF_KEYS = {"key_generated", "key_rate_mean", "kgr_delivered", "qber_mean", "key_wait_mean", "downgraded_ratio",
            "lost_no_key_ratio", "key_used", "key_lost", "no_key"}  # fmt: skip

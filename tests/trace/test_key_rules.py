@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from substrate import NAN, change, facts, named, without, write
 
-from cosim.audit import verify
-from cosim.trace.key_facts import (
+from cosim.audit.verify import verify
+from cosim.trace.facts.keys import (
     KeyBlockDistilled,
     KeyLinkChanged,
     KeyLinkDeployed,
@@ -16,8 +16,8 @@ from cosim.trace.key_facts import (
     VehicleKeysFilled,
     VehicleKeysSampled,
 )
-from cosim.trace.layout import kind_name
-from cosim.trace.schema import TaskEnded
+from cosim.trace.facts.run import TaskEnded
+from cosim.trace.store.layout import kind_name
 from cosim.types import KeyState, Phase, Status
 
 pytestmark = pytest.mark.usefixtures("unhashed")

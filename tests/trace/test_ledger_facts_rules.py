@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from substrate import change, facts, named, without, write
 
-from cosim.audit import verify
-from cosim.trace.ledger_facts import (
+from cosim.audit.verify import verify
+from cosim.trace.facts.ledger import (
     BatchCommitted,
     BatchSealed,
     BlockCommitted,
@@ -19,7 +19,7 @@ from cosim.trace.ledger_facts import (
     ValidatorDeployed,
     VoteCast,
 )
-from cosim.trace.schema import SiteDeployed
+from cosim.trace.facts.run import SiteDeployed
 
 pytestmark = pytest.mark.usefixtures("unhashed")
 

@@ -8,9 +8,9 @@ import pytest
 from small_run import END_S, ended, lives
 
 from cosim.scenario.schema import Statistics
-from cosim.trace.metrics import kpis
-from cosim.trace.reader import Trace
-from cosim.trace.schema import TaskEnded
+from cosim.trace.facts.run import TaskEnded
+from cosim.trace.metrics.tasks import kpis
+from cosim.trace.store.reader import Trace
 from cosim.types import Status
 
 WARMUP_S = 10.0

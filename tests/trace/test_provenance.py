@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cosim.errors import InputError
-from cosim.trace.provenance import Provenance, machine, read_provenance, versions, write_provenance
+from cosim.trace.store.provenance import Provenance, machine, read_provenance, versions, write_provenance
 
 
 def test_provenance_comes_back(tmp_path: Path) -> None:

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from cosim.errors import InputError
-from cosim.trace.reader import Trace
-from cosim.trace.schema import FACTS, SCHEMA_VERSION, SiteDeployed, TaskEnded, TaskReleased, VehicleMoved, columns
-from cosim.trace.writer import TraceWriter
+from cosim.trace.facts.run import FACTS, SCHEMA_VERSION, SiteDeployed, TaskEnded, TaskReleased, VehicleMoved, columns
+from cosim.trace.store.reader import Trace
+from cosim.trace.store.writer import TraceWriter
 
 BAD = [
     "SELEC 1",

@@ -7,9 +7,9 @@ import pytest
 from cosim.runner import simulate
 from cosim.scenario.load import Loaded
 from cosim.scenario.schema import Scenario
-from cosim.semantic import performance
-from cosim.trace.reader import Trace
-from cosim.trace.schema import TaskEnded, TaskReleased
+from cosim.tasks.semantic import performance
+from cosim.trace.facts.run import TaskEnded, TaskReleased
+from cosim.trace.store.reader import Trace
 from cosim.types import Status
 
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from cosim.trace.statistics import batch_means, batch_quantile, batch_ratio, batch_total
+from cosim.trace.metrics.statistics import batch_means, batch_quantile, batch_ratio, batch_total
 
 
 def ar1(rng: np.random.Generator, runs: int, length: int, phi: float) -> np.ndarray:

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from small_run import write_small_run
 
-from cosim import cli
-from cosim.trace.layout import kind_name
-from cosim.trace.schema import FACTS
+from cosim.cli import main as cli
+from cosim.trace.facts.run import FACTS
+from cosim.trace.store.layout import kind_name
 
 
 @pytest.fixture

@@ -9,8 +9,7 @@ import pytest
 from small_run import write_small_run
 
 from cosim.errors import InputError
-from cosim.trace.reader import Trace
-from cosim.trace.schema import (
+from cosim.trace.facts.run import (
     FACTS,
     SCHEMA_VERSION,
     CellChanged,
@@ -20,7 +19,8 @@ from cosim.trace.schema import (
     VehicleLeft,
     columns,
 )
-from cosim.trace.writer import NullWriter, TraceWriter
+from cosim.trace.store.reader import Trace
+from cosim.trace.store.writer import NullWriter, TraceWriter
 
 NAN = float("nan")
 
@@ -114,7 +114,7 @@ def test_kinds_rotate_together(tmp_path: Path) -> None:
 
 def test_memory_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """More rows than the buffer's bound are written at the next tick, before the part's time is over."""
-    monkeypatch.setattr("cosim.trace.writer.BUFFER_BYTE", 1000)
+    monkeypatch.setattr("cosim.trace.store.writer.BUFFER_BYTE", 1000)
     writer = TraceWriter(tmp_path / "run", 1e6)
     writer.batch(VehicleLeft)(time_s=np.zeros(100), vehicle=np.arange(100))
     writer.tick(1.0)

@@ -6,8 +6,8 @@ from twins import bent_net, drive
 
 from cosim.errors import InputError
 from cosim.mobility.catalog import resolve_map
+from cosim.roads.lanes import NO_LANE, Snapping, likeliest, read_lanes, travel
 from cosim.twin.follow import leaders
-from cosim.twin.roadmap import NO_LANE, Snapping, likeliest, read_lanes, travel
 
 
 @pytest.fixture(scope="module")

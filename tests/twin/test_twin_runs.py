@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cosim.audit import verify
+from cosim.audit.verify import verify
 from cosim.runner import RunResult, simulate
 from cosim.scenario.load import load
-from cosim.trace.reader import Trace
-from cosim.trace.twin_facts import TwinSampled
+from cosim.trace.facts.twin import TwinSampled
+from cosim.trace.store.reader import Trace
 
 
 def run(folder: Path, *changes: str) -> RunResult:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from cosim.cli import status
+from cosim.cli.main import status
 from cosim.twin.trial import trial
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cosim.clock import URGENT, Clock
+from cosim.kernel.clock import URGENT, Clock
 from cosim.scenario.twin_forecast import SmoothedDemand
 from cosim.twin.task_demand import TaskDemand
 from cosim.types import NOWHERE

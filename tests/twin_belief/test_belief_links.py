@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cosim.clock import Clock
+from cosim.kernel.clock import Clock
 from cosim.mobility.source import MobilityFrame
 from cosim.mobility.synthetic import SyntheticRoads
 from cosim.radio.cell import make_cell

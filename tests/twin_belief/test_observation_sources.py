@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from cosim_agents.baselines import GreedyLatency, Nearest
 
-from agents.baselines import GreedyLatency, Nearest
 from cosim.decision import Observation
 from cosim.errors import InputError
 from cosim.scenario.load import load

@@ -11,9 +11,9 @@ from typing import Any
 import pandas as pd
 from stories import Told, merged, perform, scenario, write_arrivals
 
-from cosim.audit import verify
-from cosim.trace.reader import Trace
-from cosim.trace.twin_facts import TwinHostSampled, TwinMoved, TwinSampled, TwinSynced
+from cosim.audit.verify import verify
+from cosim.trace.facts.twin import TwinHostSampled, TwinMoved, TwinSampled, TwinSynced
+from cosim.trace.store.reader import Trace
 
 PLACEMENT: Mapping[str, Any] = {
     "policy": "greedy",

@@ -8,10 +8,10 @@ from hosting_cases import placed
 from stories import NEAR_A, NEAR_B, Told, perform, write_arrivals
 from typer.testing import CliRunner
 
-from cosim.audit import verify
-from cosim.commands.twin import app
-from cosim.trace.twin_facts import TwinMoved
-from cosim.trace.writer import TraceWriter
+from cosim.audit.verify import verify
+from cosim.cli.twin import app
+from cosim.trace.facts.twin import TwinMoved
+from cosim.trace.store.writer import TraceWriter
 
 
 @pytest.mark.parametrize(

@@ -5,19 +5,19 @@ from typing import get_args
 
 import numpy as np
 import pytest
+from cosim_agents.registry import make_policy
 from hosting_cases import KINDS
 
-from agents.registry import make_policy
-from cosim.audit import verify
+from cosim.audit.verify import verify
 from cosim.errors import InputError
-from cosim.rng import stream
+from cosim.kernel.rng import stream
 from cosim.runner import simulate
 from cosim.scenario.load import load
 from cosim.scenario.schema import Scenario
 from cosim.scenario.twin_placement import PlacingPolicy
 from cosim.simulation import Simulation
-from cosim.trace.reader import Trace
-from cosim.trace.schema import VehicleMoved
+from cosim.trace.facts.run import VehicleMoved
+from cosim.trace.store.reader import Trace
 
 SITES_M = np.array([-50.0, 500.0])
 

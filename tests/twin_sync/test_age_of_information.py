@@ -7,12 +7,12 @@ import pytest
 from stories import NEAR_A, NEAR_B
 from twin_runs import TENTH, mirrored
 
-from cosim.clock import Clock
 from cosim.compute import QueueHost
-from cosim.rng import stream
-from cosim.trace.metrics import kpis
-from cosim.trace.reader import Trace
-from cosim.trace.statistics import batch_means
+from cosim.kernel.clock import Clock
+from cosim.kernel.rng import stream
+from cosim.trace.metrics.statistics import batch_means
+from cosim.trace.metrics.tasks import kpis
+from cosim.trace.store.reader import Trace
 from cosim.twin.age import AgeTotals, mean_age_s
 from cosim.validation.drive import poisson_s, sojourns_s
 

@@ -4,8 +4,8 @@ import pytest
 from stories import NEAR_A
 from twin_runs import mirrored
 
-from cosim.trace.metrics import kpis
-from cosim.trace.reader import Trace
+from cosim.trace.metrics.tasks import kpis
+from cosim.trace.store.reader import Trace
 
 
 def test_the_cost_of_a_task(tmp_path):

@@ -6,9 +6,9 @@ from stories import NEAR_A, NEAR_B
 from twin_runs import mirrored
 
 from cosim.scenario.radio import Radio
-from cosim.trace.airtime import Bundles, Legs, airtime
-from cosim.trace.causes import explain
-from cosim.trace.reader import Trace
+from cosim.trace.lateness.airtime import Bundles, Legs, airtime
+from cosim.trace.lateness.causes import explain
+from cosim.trace.store.reader import Trace
 
 
 def spoken(tmp_path, place, bit=1e6, **radio):

@@ -5,11 +5,11 @@ import pytest
 from scripted import ScriptedMobility
 from stories import NEAR_A, scenario
 
-from cosim.clock import LAST, Clock
+from cosim.kernel.clock import LAST, Clock
 from cosim.radio.channel import Channel
 from cosim.scenario.twin_forecast import VelocityForecast
 from cosim.topology import build_topology
-from cosim.trace.writer import NullWriter
+from cosim.trace.store.writer import NullWriter
 from cosim.transport import Transport, Wires
 from cosim.twin.digital_twin import DigitalTwin
 from cosim.twin.forecast import make_forecaster

@@ -6,8 +6,8 @@ from stories import AWAY, FAR, NEAR_A, NEAR_B, Told
 from twin_runs import mirrored
 
 from cosim.errors import InputError
-from cosim.trace.reader import Trace
-from cosim.trace.schema import VehicleLeft
+from cosim.trace.facts.run import VehicleLeft
+from cosim.trace.store.reader import Trace
 
 STAY = [NEAR_A] * 13
 

@@ -5,13 +5,13 @@ from dataclasses import replace
 import pytest
 from stories import scenario
 
-from cosim.trace.provenance import Provenance, write_provenance
-from cosim.trace.reader import Trace
-from cosim.trace.rules import completeness_rules, row_rules
-from cosim.trace.schema import SiteDeployed, VehicleEntered, VehicleLeft
-from cosim.trace.twin_facts import TwinHostSampled, TwinMoved, TwinSampled, TwinSynced, TwinUplinked
-from cosim.trace.twin_rules import twin_end_rules, twin_rules
-from cosim.trace.writer import TraceWriter
+from cosim.audit.rules_tasks import completeness_rules, row_rules
+from cosim.audit.rules_twin import twin_end_rules, twin_rules
+from cosim.trace.facts.run import SiteDeployed, VehicleEntered, VehicleLeft
+from cosim.trace.facts.twin import TwinHostSampled, TwinMoved, TwinSampled, TwinSynced, TwinUplinked
+from cosim.trace.store.provenance import Provenance, write_provenance
+from cosim.trace.store.reader import Trace
+from cosim.trace.store.writer import TraceWriter
 
 NAN = float("nan")
 BIT = 2400.0

@@ -8,11 +8,11 @@ from typing import Any
 import pandas as pd
 from stories import Told, perform, scenario, write_arrivals
 
-from cosim.audit import verify
+from cosim.audit.verify import verify
 from cosim.simulation import Simulation
-from cosim.trace.reader import Trace
-from cosim.trace.schema import TaskEnded
-from cosim.trace.twin_facts import TwinSampled, TwinSynced, TwinUplinked
+from cosim.trace.facts.run import TaskEnded
+from cosim.trace.facts.twin import TwinSampled, TwinSynced, TwinUplinked
+from cosim.trace.store.reader import Trace
 
 TENTH = 1e5
 """Bits of a message that takes 0.1 s alone."""

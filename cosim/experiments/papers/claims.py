@@ -13,8 +13,8 @@ import numpy as np
 
 from cosim.experiments.papers.lines import Table, difference, estimate
 from cosim.experiments.statistics import paired_difference, smoothed
-from cosim.rng import stream
-from cosim.trace.statistics import Estimate
+from cosim.kernel.rng import stream
+from cosim.trace.metrics.statistics import Estimate
 from cosim.types import FloatArray
 
 HEAD: Final = (

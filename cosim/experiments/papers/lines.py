@@ -10,9 +10,9 @@ import numpy as np
 from cosim.experiments.papers.measured import RollOuts, Rule, Training
 from cosim.experiments.pieces import find_done
 from cosim.experiments.statistics import interval, paired_difference
-from cosim.rng import stream
+from cosim.kernel.rng import stream
 from cosim.scenario.load import Loaded
-from cosim.trace.statistics import Estimate
+from cosim.trace.metrics.statistics import Estimate
 from cosim.types import FloatArray
 
 QUANTITIES: Final = (

@@ -5,15 +5,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from agents.registry import make_policy
+from cosim_agents.registry import make_policy
+
 from cosim.decision import Policy
 from cosim.envs.loop import Loop, Round
 from cosim.experiments.jobs import Tell
-from cosim.experiments.papers.optimum import JointOptimum
+from cosim.experiments.papers.s1.optimum import JointOptimum
 from cosim.experiments.pieces import piece_folder, piece_key
 from cosim.experiments.rollout import rollout
 from cosim.experiments.training import at_checkpoints
-from cosim.rng import stream
+from cosim.kernel.rng import stream
 from cosim.scenario.load import Loaded
 
 CHECKPOINT_EVERY: Final = 25
@@ -50,7 +51,7 @@ class Training:
 
     def settings(self) -> dict[str, Any]:
         """Scenarios by their hashes, the agent with its defaults written out."""
-        from agents.learners.catalog import agent_spec  # noqa: PLC0415 - imports torch
+        from cosim_agents.learners.catalog import agent_spec  # noqa: PLC0415 - imports torch
 
         return {
             "scenarios": [one.run_id for one in self.scenarios],
@@ -63,8 +64,8 @@ class Training:
 
     def carry_out(self, store: Path, tell: Tell) -> dict[str, Any]:
         """Train; stops only where it has just written a checkpoint."""
-        from agents.learners.catalog import agent_spec  # noqa: PLC0415 - imports torch
-        from agents.train import train  # noqa: PLC0415 - imports torch
+        from cosim_agents.learners.catalog import agent_spec  # noqa: PLC0415 - imports torch
+        from cosim_agents.train import train  # noqa: PLC0415 - imports torch
 
         given = self.scenarios if len(self.scenarios) > 1 else self.scenarios[0]
         spec, folder = agent_spec(self.agent, self.options), piece_folder(store, self)
@@ -74,13 +75,13 @@ class Training:
 
     def checkpoint(self, store: Path) -> Path:
         """Its weights."""
-        from agents.train import CHECKPOINT  # noqa: PLC0415 - imports torch
+        from cosim_agents.train import CHECKPOINT  # noqa: PLC0415 - imports torch
 
         return piece_folder(store, self) / CHECKPOINT
 
     def curve(self, store: Path) -> Path:
         """A row for each episode."""
-        from agents.train import CURVE  # noqa: PLC0415 - imports torch
+        from cosim_agents.train import CURVE  # noqa: PLC0415 - imports torch
 
         return piece_folder(store, self) / CURVE
 
@@ -146,7 +147,7 @@ class RollOuts:
     def _made(self, store: Path) -> Policy:
         if isinstance(self.policy, Rule):
             return self.policy.make(self.seed)
-        from agents.learned import Learned  # noqa: PLC0415 - imports torch
+        from cosim_agents.learned import Learned  # noqa: PLC0415 - imports torch
 
         return Learned(self.policy.checkpoint(store))
 
@@ -184,7 +185,7 @@ class Episodes:
 
     def carry_out(self, store: Path, tell: Tell) -> dict[str, Any]:  # noqa: ARG002 - of the protocol
         """Sums over all its episodes, of what `curve.csv` has for each."""
-        from agents.train import episode_seed  # noqa: PLC0415 - imports torch
+        from cosim_agents.train import episode_seed  # noqa: PLC0415 - imports torch
 
         sums = {"reward": 0.0, "cost": 0.0, "latency_s": 0.0, "energy_j": 0.0, "tasks": 0}
         loop = Loop(self.loaded, episode_epochs=self.epochs)

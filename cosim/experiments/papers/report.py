@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from cosim.errors import InputError
 from cosim.experiments.papers.lines import Table
-from cosim.trace.durable import write_durably
-from cosim.trace.provenance import machine, versions
+from cosim.trace.store.durable import write_durably
+from cosim.trace.store.provenance import machine, versions
 
 PROVENANCE: Final = "provenance.json"
 

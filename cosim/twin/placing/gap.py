@@ -8,10 +8,10 @@ import numpy as np
 from pydantic import ValidationError
 
 from cosim.errors import InputError
-from cosim.rng import stream
+from cosim.kernel.rng import stream
 from cosim.scenario.document import parse, shown
 from cosim.scenario.twin_placement import PlacementStudy, PlacingPolicy
-from cosim.trace.statistics import Estimate, batch_means
+from cosim.trace.metrics.statistics import Estimate, batch_means
 from cosim.twin.placing.exact import exact
 from cosim.twin.placing.instances import draw_instance, instance_stream
 from cosim.twin.placing.model import Broken, Problem, broken, times_s, total_s

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from cosim.distributions import draw
+from cosim.kernel.rng import stream
 from cosim.radio.link import noise_w
 from cosim.radio.pathloss import power_law_db
-from cosim.rng import stream
 from cosim.scenario.twin_placement import PlacementInstances
 from cosim.twin.placing.model import Problem, computing_s, creation_s, upload_rate_bps, upload_s
 from cosim.types import FloatArray

@@ -1,0 +1,148 @@
+"""What several agents did together, epoch by epoch: kept until its rewards are known, then remembered to learn from."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cosim.types import AnyArray, FloatArray
+from cosim_agents.learners.learner import State
+from cosim_agents.learners.rollout import Turn
+
+_REPLAY: Final = "replay/"
+
+
+class Joint(NamedTuple):
+    """What all agents did in one epoch, and what came of it."""
+
+    seen: AnyArray  # (T, k + 1) float32: features of a task, then the number of the site that decides it
+    values: AnyArray  # (T, A) float32
+    reward: FloatArray  # (N,) of each agent
+    following: AnyArray  # (T', k + 1) likewise
+    terminal: bool
+
+
+class Batch(NamedTuple):
+    """B joint transitions; their rows stand one below the other."""
+
+    seen: Tensor  # (n, k + 1)
+    of: Tensor  # (n,) number in the batch, from 0
+    values: Tensor  # (n, A)
+    reward: Tensor  # (B, N)
+    following: Tensor  # (m, k + 1)
+    following_of: Tensor  # (m,)
+    going: Tensor  # (B, 1): 0 where nothing follows
+
+
+class Replay:
+    """The last `capacity` joint transitions."""
+
+    def __init__(self, capacity: int, rng: np.random.Generator) -> None:
+        self._capacity = capacity
+        self._rng = rng
+        self._kept: list[Joint] = []
+        self._oldest = 0
+
+    def __len__(self) -> int:
+        """How many are kept."""
+        return len(self._kept)
+
+    def __iter__(self) -> Iterator[Joint]:
+        """In no particular order."""
+        return iter(self._kept)
+
+    def add(self, joint: Joint) -> None:
+        """Keep it, instead of the oldest when full."""
+        if len(self._kept) < self._capacity:
+            self._kept.append(joint)
+        else:
+            self._kept[self._oldest] = joint
+            self._oldest = (self._oldest + 1) % self._capacity
+
+    def sample(self, count: int) -> Batch:
+        """`count` of them, drawn with replacement."""
+        drawn = [self._kept[number] for number in self._rng.integers(len(self._kept), size=count).tolist()]
+        return Batch(
+            seen=torch.from_numpy(np.concatenate([joint.seen for joint in drawn])),
+            of=_numbered([len(joint.seen) for joint in drawn]),
+            values=torch.from_numpy(np.concatenate([joint.values for joint in drawn])),
+            reward=torch.from_numpy(np.stack([joint.reward for joint in drawn])).float(),
+            following=torch.from_numpy(np.concatenate([joint.following for joint in drawn])),
+            following_of=_numbered([len(joint.following) for joint in drawn]),
+            going=torch.tensor([[0.0 if joint.terminal else 1.0] for joint in drawn]),
+        )
+
+    def state(self) -> State:
+        """As arrays; rows of different epochs one below the other."""
+        if not self._kept:
+            return {}
+        return {
+            f"{_REPLAY}seen": np.concatenate([joint.seen for joint in self._kept]),
+            f"{_REPLAY}values": np.concatenate([joint.values for joint in self._kept]),
+            f"{_REPLAY}rows": np.array([len(joint.seen) for joint in self._kept]),
+            f"{_REPLAY}reward": np.stack([joint.reward for joint in self._kept]),
+            f"{_REPLAY}following": np.concatenate([joint.following for joint in self._kept]),
+            f"{_REPLAY}following_rows": np.array([len(joint.following) for joint in self._kept]),
+            f"{_REPLAY}terminal": np.array([joint.terminal for joint in self._kept]),
+            f"{_REPLAY}oldest": self._oldest,
+        }
+
+    def restore(self, state: State) -> None:
+        """From `state`; empty if nothing was kept there."""
+        self._kept, self._oldest = [], 0
+        if f"{_REPLAY}seen" not in state:
+            return
+        kept = {name.removeprefix(_REPLAY): np.asarray(value) for name, value in state.items() if _REPLAY in name}
+        cuts = np.cumsum(kept["rows"])[:-1]
+        seen, values = np.split(kept["seen"], cuts), np.split(kept["values"], cuts)
+        following = np.split(kept["following"], np.cumsum(kept["following_rows"])[:-1])
+        self._kept = list(map(Joint, seen, values, kept["reward"], following, kept["terminal"].tolist()))
+        self._oldest = int(kept["oldest"])
+
+
+@dataclass(slots=True)
+class _Open:
+    """An epoch whose rewards are not all known."""
+
+    seen: AnyArray
+    values: AnyArray
+    reward: FloatArray
+    left: int
+    following: AnyArray
+    terminal: bool = False
+
+
+class Unsettled:
+    """The epochs of one episode until each agent's reward for them is known."""
+
+    def __init__(self, agents: int) -> None:
+        self._agents = agents
+        self._open: dict[int, _Open] = {}
+        self._epochs = 0
+
+    def decided(self, seen: AnyArray, values: AnyArray) -> None:
+        """An epoch was decided."""
+        self._open[self._epochs] = _Open(seen, values, np.zeros(self._agents), len(seen), seen)
+        self._epochs += 1
+
+    def settle(self, turn: Turn) -> list[Joint]:
+        """What came of it, and of earlier ones; those that are now complete."""
+        newest, known = self._open[self._epochs - 1], turn.transitions
+        newest.terminal = turn.following is None
+        if turn.following is not None:
+            newest.following = turn.following
+        for epoch, row, reward in zip(known.epoch.tolist(), known.row.tolist(), known.reward.tolist(), strict=True):
+            entry = self._open[epoch]
+            entry.reward[int(entry.seen[row, -1])] += reward
+            entry.left -= 1
+        complete = [epoch for epoch, entry in self._open.items() if not entry.left]
+        closed = [self._open.pop(epoch) for epoch in complete]
+        return [Joint(entry.seen, entry.values, entry.reward, entry.following, entry.terminal) for entry in closed]
+
+
+def _numbered(counts: list[int]) -> Tensor:
+    """[2, 3] to 0, 0, 1, 1, 1."""
+    return torch.from_numpy(np.repeat(np.arange(len(counts)), counts))

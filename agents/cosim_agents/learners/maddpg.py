@@ -1,0 +1,223 @@
+"""Multi-agent DDPG (Lowe et al. 2017): an agent at each site, decentralised actors, critics that see all of them.
+
+The agent of a site decides the tasks at it (`cosim.envs.deciders`), and earns their rewards and no others', so that
+agents may also work against each other. An actor maps the columns of one task to its values, a = mu_j(x): a site's
+tasks are decided in one batched pass, however many they are, from what the site itself sees. The critics see the rows
+of all agents. Their number changes from epoch to epoch, so the rows are pooled (Zaheer et al. 2017, "Deep sets"), and
+an agent's return is a sum over its rows, as its reward is one (Sunehag et al. 2018, "Value-decomposition networks");
+`cosim_agents.learners.joint_networks` has the formulas of Q_j.
+
+    critics  (R(r_j) + gamma Q'_j(s', mu'(s')) - Q_j(s, a))^2 least
+    actors   Q_j(s, a with mu_j(s) in place of a_j) most, for each j
+
+R(r) = (r - m) / d, cut at `reward_clip`, with the median m and the interquartile range d of rewards in random epochs
+at the start, makes learning rates mean the same whatever a scenario's unit of reward is. It is cut because one transfer
+with little of the band costs as much as many others: with such rewards in it the critic sees nothing else.
+
+An epoch is learned from once the rewards of all its tasks are known; what is not known when an episode is cut off is
+left out. Network-wide knobs (detector, proposer) take the mean of what the rows ask for.
+"""
+
+import copy
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cosim.decision import Action, Observation, Policy
+from cosim.envs.deciders import deciding_site
+from cosim.envs.loop import Loop, Round
+from cosim.envs.traffic import sites_of
+from cosim.errors import RunError
+from cosim.types import AnyArray
+from cosim_agents.learners.exploration import Exploration
+from cosim_agents.learners.joint import Replay, Unsettled
+from cosim_agents.learners.joint_networks import Actors, Critics
+from cosim_agents.learners.learner import AgentSpec, EpisodeLog, State, Task
+from cosim_agents.learners.randomness import Randomness, torch_generator
+from cosim_agents.learners.rollout import Tally, turns
+from cosim_agents.learners.row_policy import RowPolicy
+from cosim_agents.learners.torch_state import module_state, optimizers_state, restore_module, restore_optimizers
+
+
+class Maddpg:
+    """The learner. How many agents there are is known once it has seen a scenario's sites, or a state.
+
+    The first `warmup_epochs` epochs are uniform; then it explores by `cosim_agents.learners.exploration.Exploration`.
+    """
+
+    def __init__(self, spec: AgentSpec, task: Task, seed: int) -> None:
+        self._spec = spec
+        self._task = task
+        self._seed = seed
+        self._settings = spec.settings
+        self._random = Randomness(seed, exploration="exploration", sampling="replay")
+        self._rng = self._random["exploration"]
+        self._replay = Replay(int(spec.settings["buffer"]), self._random["sampling"])
+        self._scores = task.knobs.options if task.knobs.targets else 0
+        self._exploration = Exploration(spec.settings, task.values, self._scores, self._rng)
+        self._epochs = 0
+        self.agents = 0
+        """0 until it is known."""
+
+    def _number(self, name: str) -> float:
+        return float(self._settings[name])
+
+    def _begin(self, agents: int) -> None:
+        """Make the networks."""
+        spec, inputs, outputs = self._spec, self._task.features.count, self._task.values
+        actor, critic = spec.networks
+        generator = torch_generator(self._seed, "weights")
+        self.agents = agents
+        networks = 1 if self._settings["shared"] else agents
+        width = int(self._settings["embedding"])
+        actors = Actors(actor, inputs, outputs, networks, generator)
+        critics = Critics(critic, inputs, outputs, self._scores, agents, width, generator)
+        self.actors, self.critics = actors, critics
+        self._target_actors, self._target_critics = copy.deepcopy(actors), copy.deepcopy(critics)
+        self._optimizers = {
+            "actors-optimizer": torch.optim.Adam(actors.parameters(), lr=self._number("lr")),
+            "critics-optimizer": torch.optim.Adam(critics.parameters(), lr=self._number("critic_lr")),
+        }
+
+    # --- playing ---------------------------------------------------------------------------------------------------
+
+    def episode(self, loop: Loop, seed: int) -> EpisodeLog:
+        """Play one episode; `updates` gradient steps follow each epoch once the warm-up is over."""
+        if not self.agents:
+            self._begin(len(sites_of(loop.scenario, Path())))
+        tally, unsettled = Tally(), Unsettled(self.agents)
+        warmup = int(self._settings["warmup_epochs"])
+
+        def act(round_: Round, seen: AnyArray) -> tuple[AnyArray, Action]:
+            values, action = self._explore(round_, seen)
+            unsettled.decided(seen, values)
+            return values, action
+
+        with self._random.torch():
+            self._exploration.restart()
+            for turn in turns(loop, seed, self._see, act, tally):
+                for joint in unsettled.settle(turn):
+                    self._replay.add(joint)
+                self._epochs += 1
+                if self._epochs > warmup and len(self._replay):
+                    for _ in range(int(self._settings["updates"])):
+                        self._update()
+        return tally.log()
+
+    def _see(self, round_: Round) -> AnyArray:
+        """Features of each row, and the site that decides it."""
+        return _rows(self._task.features.transform(round_.features), round_.observation)
+
+    def _explore(self, round_: Round, seen: AnyArray) -> tuple[AnyArray, Action]:
+        if self._epochs < int(self._settings["warmup_epochs"]):
+            values: AnyArray = self._rng.uniform(-1.0, 1.0, (len(seen), self._task.values))
+        else:
+            with torch.no_grad():
+                values = self._exploration.around(self.actors(torch.from_numpy(seen)).numpy())
+        values = values.astype(np.float32)
+        return values, self._task.action(values, round_.observation)
+
+    def policy(self) -> Policy:
+        """Each site's actor without noise; shares the networks of this learner."""
+        return RowPolicy(self._task, lambda features: features, self._decide)
+
+    def _decide(self, features: AnyArray, observation: Observation) -> Action:
+        seen = _rows(features, observation)
+        if not self._settings["shared"] and seen[:, -1].max() >= self.agents:
+            raise RunError(
+                f"{self._spec.name}: was trained with an actor for each of {self.agents} sites and is asked for "
+                f"site {int(seen[:, -1].max())}; train with --option shared=true to use it on other maps"
+            )
+        with self._random.torch(), torch.no_grad():
+            values = self.actors(torch.from_numpy(seen)).numpy()
+        return self._task.action(values, observation)
+
+    # --- learning --------------------------------------------------------------------------------------------------
+
+    def _calibrate(self) -> None:
+        """Fix n of the pooling, and m and d of the rewards, by what the random epochs gave."""
+        rewards = np.concatenate([joint.reward[np.unique(joint.seen[:, -1]).astype(int)] for joint in self._replay])
+        low, middle, high = np.quantile(rewards, [0.25, 0.5, 0.75]).tolist()
+        rows = np.mean([len(joint.seen) for joint in self._replay]) / self.agents
+        for critics in (self.critics, self._target_critics):
+            critics.middle.fill_(middle)
+            critics.spread.fill_(high - low or 1.0)
+            critics.typical_rows.fill_(float(rows))
+
+    def _update(self) -> None:
+        """One step of the critics, one of the actors, and the targets a little after them."""
+        if not self.critics.spread:
+            self._calibrate()
+        batch = self._replay.sample(int(self._settings["batch"]))
+        count = len(batch.reward)
+        with torch.no_grad():
+            after = self._target_actors(batch.following)
+            following = self._target_critics(batch.following, after, batch.following_of, count)
+            clip = self._number("reward_clip")
+            reward = ((batch.reward - self.critics.middle) / self.critics.spread).clamp(-clip, clip)
+            target = reward + self._task.discount * batch.going * following
+        error = self.critics(batch.seen, batch.values, batch.of, count) - target
+        self._step("critics-optimizer", error.square().sum(dim=1).mean())
+
+        chosen, agent = self.actors(batch.seen), batch.seen[:, -1:]
+        loss = torch.zeros(())
+        for number in np.unique(batch.seen[:, -1].numpy()).tolist():
+            values = torch.where(agent == number, chosen, batch.values)
+            loss = loss - self.critics(batch.seen, values, batch.of, count)[:, int(number)].mean()
+        self._step("actors-optimizer", loss)
+
+        with torch.no_grad():
+            for net, slow in ((self.actors, self._target_actors), (self.critics, self._target_critics)):
+                for weight, behind in zip(net.parameters(), slow.parameters(), strict=True):
+                    behind.lerp_(weight, self._number("tau"))
+
+    def _step(self, name: str, loss: Tensor) -> None:
+        for optimizer in self._optimizers.values():
+            optimizer.zero_grad()
+        torch.autograd.backward(loss)
+        self._optimizers[name].step()
+
+    # --- state -----------------------------------------------------------------------------------------------------
+
+    @property
+    def _modules(self) -> dict[str, torch.nn.Module]:
+        return {
+            "actors": self.actors,
+            "critics": self.critics,
+            "target-actors": self._target_actors,
+            "target-critics": self._target_critics,
+        }
+
+    def state(self) -> State:
+        """Weights, targets, optimisers, buffer, generators."""
+        state: State = {
+            "agents": self.agents,
+            "epochs": self._epochs,
+            **self._random.state(),
+            **self._replay.state(),
+        }
+        if self.agents:
+            for name, module in self._modules.items():
+                state.update(module_state(name, module))
+            state.update(optimizers_state(self._optimizers))
+        return state
+
+    def restore(self, state: State) -> None:
+        """From `state`."""
+        self._epochs = int(state["epochs"])
+        self._random.restore(state)
+        self._replay.restore(state)
+        if int(state["agents"]):
+            self._begin(int(state["agents"]))
+            for name, module in self._modules.items():
+                restore_module(name, module, state)
+            restore_optimizers(self._optimizers, state)
+
+
+def _rows(features: AnyArray, observation: Observation) -> AnyArray:
+    """(T, k + 1): a task's features and the number of the site that decides it."""
+    site = deciding_site(observation)[:, None]
+    rows: AnyArray = np.concatenate([features, site], axis=1, dtype=np.float32)
+    return rows

@@ -1,0 +1,159 @@
+"""PPO of Stable-Baselines3 over rows of waiting tasks: its clipped loss, our own roll-outs and advantages."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import torch
+from gymnasium import spaces
+from stable_baselines3 import PPO
+
+from cosim.decision import Action, Policy
+from cosim.envs.loop import Loop, Round
+from cosim.types import AnyArray, FloatArray
+from cosim_agents.learners.learner import AgentSpec, EpisodeLog, State, Task
+from cosim_agents.learners.randomness import Randomness
+from cosim_agents.learners.rollout import Tally, Turn, turns
+from cosim_agents.learners.row_policy import RowPolicy
+from cosim_agents.learners.sb3_algorithm import OwnRates, algorithm_state, restore_algorithm, without_environment
+from cosim_agents.learners.sb3_buffers import Rollout
+from cosim_agents.learners.sb3_networks import Blueprint, RolloutPolicy
+
+_ROWS: Final = "replay/rows/"
+
+
+class _PPO(OwnRates, PPO):
+    pass
+
+
+@dataclass(slots=True)
+class _Epoch:
+    """What an epoch was when it was decided; rewards come later."""
+
+    seen: AnyArray  # (T, k)
+    values: AnyArray  # (T, A)
+    log_prob: AnyArray  # (T,)
+    value: AnyArray  # (T,)
+    reward: FloatArray  # (T,), NaN until known
+
+
+class OnPolicy:
+    """A Gaussian over the values of each task, learnt from whole episodes.
+
+    Advantages follow GAE over epochs, not over rows, for a task has no next step of its own: the next value is the
+    mean value of the next epoch's rows, and what is handed back the mean advantage of those rows:
+    delta_i = r_i + gamma mean V(e + 1) - V_i, A_i = delta_i + gamma lambda mean A(e + 1). After an episode that was
+    cut off, the epoch that would have come next gives the last mean value; after the run's end it is 0. Tasks whose
+    reward did not come in time are left out. An update waits until `rollout_rows` rows have come together, at the end
+    of an episode.
+    """
+
+    def __init__(self, spec: AgentSpec, task: Task, seed: int) -> None:
+        settings, blueprint = spec.settings, Blueprint.of(spec, seed)
+        self._task = task
+        self._settings = settings
+        self._random = Randomness(seed, minibatches="minibatches")
+        with self._random.torch():
+            self._algorithm: PPO = without_environment(
+                _PPO,
+                RolloutPolicy,
+                task.features.count,
+                spaces.Box(-1.0, 1.0, (task.values,)),
+                learning_rate=blueprint.actor_lr,
+                n_steps=1,  # of the buffer that is made; `Rollout.fill` sets its size
+                batch_size=int(settings["batch"]),
+                n_epochs=int(settings["passes"]),
+                gamma=task.discount,
+                gae_lambda=float(settings["gae_lambda"]),
+                clip_range=float(settings["clip"]),
+                ent_coef=float(settings["entropy"]),
+                rollout_buffer_class=Rollout,
+                rollout_buffer_kwargs={"rng": self._random["minibatches"]},
+                policy_kwargs={"blueprint": blueprint, "log_std_init": float(settings["log_std"])},
+            )
+        self._net: Any = self._algorithm.policy
+        self._buffer: Rollout = self._algorithm.rollout_buffer
+        self._optimizers = {"optimizer": self._algorithm.policy.optimizer}
+        self._collected: list[tuple[AnyArray, ...]] = []
+        self._played: list[_Epoch] = []  # of the present episode
+
+    def episode(self, loop: Loop, seed: int) -> EpisodeLog:
+        """Play one episode with the present policy, then learn if enough rows have come together."""
+        tally = Tally()
+        self._played = []
+        last: Turn | None = None
+        with self._random.torch():
+            for turn in turns(loop, seed, self._see, self._explore, tally):
+                last = turn
+                batch = turn.transitions
+                learnt = self._task.reward(batch.reward, float(self._settings["reward_clip"]))
+                for epoch, row, reward in zip(batch.epoch.tolist(), batch.row.tolist(), learnt, strict=True):
+                    self._played[epoch].reward[row] = reward
+            if last is not None:
+                self._collected += self._advantages(last)
+            if sum(len(rows[0]) for rows in self._collected) >= int(self._settings["rollout_rows"]):
+                self._buffer.fill(*(np.concatenate(column) for column in zip(*self._collected, strict=True)))
+                self._collected = []
+                self._algorithm.train()
+        return tally.log()
+
+    def state(self) -> State:
+        """Weights, optimiser, generators, rows that wait for an update."""
+        state: State = {
+            **self._random.state(),
+            **algorithm_state(self._algorithm, self._optimizers),
+        }
+        for number, column in enumerate(zip(*self._collected, strict=True)):
+            state[f"{_ROWS}{number}"] = np.concatenate(column)
+        return state
+
+    def restore(self, state: State) -> None:
+        """From `state`."""
+        self._random.restore(state)
+        restore_algorithm(self._algorithm, self._optimizers, state)
+        columns = sum(name.startswith(_ROWS) for name in state)
+        rows = tuple(np.array(state[f"{_ROWS}{number}"]) for number in range(columns))
+        self._collected = [rows] if rows else []
+
+    def policy(self) -> Policy:
+        """The Gaussian's mean."""
+        return RowPolicy(self._task, self._mean, self._task.action)
+
+    # --- what it does in an epoch ----------------------------------------------------------------------------------
+
+    def _see(self, round_: Round) -> AnyArray:
+        return self._task.features.transform(round_.features)
+
+    def _explore(self, round_: Round, seen: AnyArray) -> tuple[AnyArray, Action]:
+        """Values are remembered as drawn; decoding takes them cut to [-1, 1]."""
+        with torch.no_grad():
+            drawn, value, log_prob = self._net(torch.from_numpy(seen))
+        values: AnyArray = drawn.numpy()
+        unknown = np.full(len(seen), np.nan)
+        self._played.append(_Epoch(seen, values, log_prob.numpy(), value.numpy().reshape(-1), unknown))
+        return values, self._task.action(np.clip(values, -1.0, 1.0), round_.observation)
+
+    def _mean(self, seen: AnyArray) -> AnyArray:
+        with torch.no_grad():
+            mean = self._net.mlp_extractor.forward_actor(torch.from_numpy(seen))
+        cut: AnyArray = np.clip(mean.numpy(), -1.0, 1.0)
+        return cut
+
+    def _advantages(self, last: Turn) -> list[tuple[AnyArray, ...]]:
+        """Rows of each epoch with known rewards: seen, values, log-probability, value, advantage."""
+        discount, kept = self._task.discount, float(self._settings["gae_lambda"])
+        next_value = 0.0
+        if last.following is not None:
+            with torch.no_grad():
+                next_value = float(self._net.predict_values(torch.from_numpy(last.following)).mean())
+        next_advantage = 0.0
+        collected = []
+        for epoch in reversed(self._played):
+            known = ~np.isnan(epoch.reward)
+            delta = epoch.reward[known] + discount * next_value - epoch.value[known]
+            advantage = (delta + discount * kept * next_advantage).astype(np.float32)
+            columns = (epoch.seen, epoch.values, epoch.log_prob, epoch.value)
+            collected.append((*(column[known] for column in columns), advantage))
+            next_value = float(epoch.value.mean())
+            next_advantage = float(advantage.mean()) if len(advantage) else 0.0
+        return [rows for rows in reversed(collected) if len(rows[0])]

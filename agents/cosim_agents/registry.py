@@ -1,0 +1,151 @@
+"""From a policy's name in a scenario to the object that decides."""
+
+import difflib
+import importlib.util
+import inspect
+import sys
+from collections.abc import Callable, Mapping
+from functools import partial
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from cosim.decision import Policy
+from cosim.errors import InputError
+from cosim.plugins import load_plugin
+from cosim_agents.baselines import GreedyLatency, Local, Nearest, Random, RoundRobin
+from cosim_agents.optimal import Optimal
+from cosim_agents.quantum.search_policy import GroverSearch
+
+ENTRY_POINTS: Final = "cosim.policies"
+
+_BUILT_IN: Final[Mapping[str, Callable[..., Policy]]] = {
+    "local": Local,
+    "random": Random,
+    "nearest": Nearest,
+    "greedy-latency": GreedyLatency,
+    "round-robin": RoundRobin,
+    "optimal": Optimal,
+    "grover-search": GroverSearch,
+}
+
+
+def policy_names() -> list[str]:
+    """The built-in names, then those of installed packages."""
+    return [*_BUILT_IN, *sorted({entry.name for entry in entry_points(group=ENTRY_POINTS)} - set(_BUILT_IN))]
+
+
+def make_policy(name: str, options: Mapping[str, Any], rng: np.random.Generator, folder: Path = Path()) -> Policy:
+    """The policy of that name.
+
+    Args:
+        name: a built-in name, a name from the entry-point group `cosim.policies`, or `file.py:Class` or a checkpoint
+            `x.ckpt` with a path relative to `folder` or to the working directory.
+        options: keyword arguments of the class.
+        rng: its random stream, given as `rng` to a class that takes an argument of this name.
+        folder: of the scenario.
+
+    Raises:
+        InputError: no such policy, its module breaks, or it does not take these options.
+    """
+    return _instance(name, _factory(name, folder), options, rng)
+
+
+def _factory(name: str, folder: Path) -> Callable[..., Any]:
+    if name in _BUILT_IN:
+        return _BUILT_IN[name]
+    file, _, attribute = name.rpartition(":")
+    if name.endswith(".ckpt"):
+        return _from_checkpoint(name, folder)
+    if file.endswith(".py"):
+        return _from_file(name, file, attribute, folder)
+    if name.endswith(".py"):
+        return _from_file(name, name, "", folder)
+    if name in policy_names():
+        loaded: Callable[..., Any] = _called(name, lambda: load_plugin(ENTRY_POINTS, name))
+        return loaded
+    if "/" in name and not Path(name).exists():
+        raise InputError(f"policy = {_line(name)}: no such folder or file; check the path")
+    near = difflib.get_close_matches(name, policy_names(), n=1)
+    hint = f"did you mean {near[0]}? " if near else ""
+    raise InputError(
+        f"policy = {_line(name)}: no such policy; {hint}use {', '.join(policy_names())}, file.py:Class or x.ckpt"
+    )
+
+
+def _from_checkpoint(name: str, folder: Path) -> Callable[..., Any]:
+    path = _beside(name, folder)
+    if path is None:
+        raise InputError(f"policy = {_line(name)}: no such checkpoint beside the scenario or here; check the path")
+    try:
+        from cosim_agents.learned import Learned  # noqa: PLC0415 - torch takes seconds to import, rules do without
+    except ImportError as error:
+        raise InputError(f"policy = {_line(name)}: {_line(error)}; pip install 'cosim[learn]'") from None
+    return partial(Learned, path)
+
+
+def _beside(file: str, folder: Path) -> Path | None:
+    try:
+        return next((path for path in (folder / file, Path(file)) if path.is_file()), None)
+    except (OSError, ValueError):
+        return None
+
+
+def _from_file(name: str, file: str, attribute: str, folder: Path) -> Callable[..., Any]:
+    path = _beside(file, folder)
+    if path is None:
+        raise InputError(f"policy = {_line(name)}: no file {_line(file)} beside the scenario or here; check the path")
+    module_name = f"cosim_policy_{path.stem}"
+    spec = importlib.util.spec_from_file_location(module_name, path)
+    if spec is None or spec.loader is None:
+        raise InputError(f"policy = {_line(name)}: is not a Python file; give file.py:Class")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module_name] = module  # dataclasses and pickle look the module up by its name
+    loader = spec.loader
+    _called(name, lambda: loader.exec_module(module))
+    factory = getattr(module, attribute, None)
+    if not callable(factory):
+        found = [key for key, value in vars(module).items() if isinstance(value, type) and hasattr(value, "decide")]
+        problem = f"{path.name} has no class {_line(attribute)}" if attribute else "names no class"
+        offer = f"; give {_line(file)}:{found[0]}" if found else ""
+        raise InputError(f"policy = {_line(name)}: {problem}; classes with decide: {', '.join(found) or 'none'}{offer}")
+    return factory  # type: ignore[no-any-return]  # whatever the user's module holds; checked once it is made
+
+
+def _instance(name: str, factory: Callable[..., Any], options: Mapping[str, Any], rng: np.random.Generator) -> Policy:
+    signature = _called(name, lambda: inspect.signature(factory))
+    arguments = dict(options)
+    if "rng" in signature.parameters:
+        if "rng" in options:
+            raise InputError(f"policy {_line(name)}: rng is not an option; it comes from the seed, leave it out")
+        arguments["rng"] = rng
+    try:
+        signature.bind(**arguments)
+    except TypeError as error:
+        known = [key for key in signature.parameters if key != "rng"]
+        raise InputError(
+            f"policy {_line(name)}: options: {_line(error)}; it takes {', '.join(known) or 'no options'}"
+        ) from None
+    policy = _called(name, lambda: factory(**arguments))
+    if not callable(getattr(policy, "decide", None)):
+        raise InputError(f"policy {_line(name)}: has no method decide(observation); add one")
+    return policy  # type: ignore[no-any-return]  # a Policy by the check above
+
+
+def _called(name: str, call: Callable[[], Any]) -> Any:
+    """The result of someone else's code, or its failure in one line."""
+    try:
+        return call()
+    except InputError:
+        raise
+    except (Exception, SystemExit) as error:
+        told = f"{type(error).__name__}: {error}" if not isinstance(error, ValueError) else str(error)
+        raise InputError(f"policy {_line(name)}: {_line(told)}; correct the policy or its options") from error
+
+
+def _line(value: object) -> str:
+    """On one printable line."""
+    text = " ".join(str(value).split())
+    return text if text.isprintable() else repr(text)

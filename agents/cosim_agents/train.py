@@ -1,0 +1,317 @@
+"""One training from its first episode to its last: learning curve, checkpoints, and going on after a kill."""
+
+import csv
+import hashlib
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from torch.utils.tensorboard import SummaryWriter
+
+from cosim.collector import quiet_collector
+from cosim.decision import Action
+from cosim.envs.loop import Loop, Round
+from cosim.errors import InputError
+from cosim.kernel.rng import stream, stream_key
+from cosim.scenario.load import Loaded
+from cosim.types import AnyArray, FloatArray
+from cosim_agents import checkpoint
+from cosim_agents.checkpoint import Checkpoint, plain
+from cosim_agents.features import Features
+from cosim_agents.learners.catalog import make_learner
+from cosim_agents.learners.learner import AgentSpec, EpisodeLog, Learner, Task
+from cosim_agents.learners.rollout import Tally, turns
+
+CHECKPOINT: Final = "checkpoint.ckpt"
+CURVE: Final = "curve.csv"
+COLUMNS: Final = ("episode", *(field.name for field in fields(EpisodeLog)))
+_HEADER: Final = ",".join(COLUMNS) + "\n"
+
+
+@dataclass(frozen=True, slots=True)
+class TrainResult:
+    """What a training left behind."""
+
+    folder: Path
+    checkpoint: Path
+    curve: Path
+    episodes: int
+    """In the checkpoint."""
+    resumed_at: int
+    """Episodes that were done when this call began; equal to `episodes` where nothing was left to do."""
+
+
+def train(
+    loaded: Loaded | Sequence[Loaded],
+    spec: AgentSpec,
+    seed: int,
+    episodes: int,
+    epochs: int,
+    out: Path,
+    checkpoint_every: int = 10,
+    progress: Callable[[int, EpisodeLog], None] | None = None,
+) -> TrainResult:
+    """Train an agent, or go on with what `out` holds of the same training.
+
+    Each episode is a fresh run of the scenario, or of the next of several in a fixed random order, under a seed of its
+    own. Both depend on `seed` and the episode's number alone: agents that are trained with the same seed meet the same
+    arrivals and traffic. A training that was killed goes on from its last checkpoint and ends with the weights and the
+    curve that it would have had; more `episodes` than before make it longer. The features are fitted first, on random
+    roll-outs of other seeds. Only a device of PennyLane that measures with shots draws anew after a kill.
+
+    Args:
+        loaded: the scenario; or several with the same columns and knobs, one of which each episode takes.
+        spec: from `agent_spec`.
+        seed: of the learner and its episodes.
+        episodes: of the whole training.
+        epochs: decision epochs of an episode, fewer where the scenario's duration is over before.
+        out: folder for `checkpoint.ckpt`, `curve.csv` (a row per episode) and `tensorboard/`.
+        checkpoint_every: episodes between checkpoints.
+        progress: told the number of episodes done and the last one's log.
+
+    Raises:
+        InputError: `out` holds another training or a damaged one, or the scenario cannot be learnt.
+        RunError: a checkpoint cannot be written, or the simulation broke.
+    """
+    for name, value in (("episodes", episodes), ("epochs", epochs), ("checkpoint_every", checkpoint_every)):
+        if value < 1:
+            raise InputError(f"{name}={value}: must be at least 1")
+    scenarios = (loaded,) if isinstance(loaded, Loaded) else tuple(loaded)
+    run_id = _run_id(scenarios)
+    path, curve = out / CHECKPOINT, out / CURVE
+    kept = find_kept(scenarios, spec, seed, epochs, out)
+    if kept is not None and kept.episodes >= episodes:
+        return TrainResult(out, path, curve, kept.episodes, kept.episodes)
+    loops = [Loop(one, episode_epochs=epochs) for one in scenarios]
+    try:
+        task = _task(out, loops, scenarios, spec, seed, kept)
+        learner, start = make_learner(spec, task, seed), 0
+        if kept is not None:
+            _restore(learner, kept, path)
+            start, kept = kept.episodes, None  # its replay buffer is not to stay in memory beside the learner's
+
+        def saved(done: int) -> Checkpoint:
+            return Checkpoint(
+                run_id=run_id,
+                scenario=scenarios[0].scenario.name,
+                agent=plain(spec),
+                columns=task.columns,
+                knobs=plain(task.knobs),
+                discount=task.discount,
+                reward_unit=task.reward_unit,
+                seed=seed,
+                episodes=done,
+                epochs=epochs,
+                features=task.features,
+                state=learner.state(),
+            )
+
+        with quiet_collector():
+            _play(learner, loops, seed, range(start, episodes), out, saved, checkpoint_every, progress)
+    finally:
+        for loop in loops:
+            loop.close()
+    return TrainResult(out, path, curve, episodes, start)
+
+
+def find_kept(
+    scenarios: Sequence[Loaded], spec: AgentSpec, seed: int, epochs: int, out: Path, training: bool = True
+) -> Checkpoint | None:
+    """What a folder holds of a training, its curve as far as its checkpoint goes; None without a checkpoint.
+
+    Args:
+        scenarios: as all that follow, of `train`.
+        spec: the agent.
+        seed: of the learner and its episodes.
+        epochs: of an episode.
+        out: the folder.
+        training: also read what only further training needs.
+
+    Raises:
+        InputError: the checkpoint or the curve is damaged, or of another training.
+    """
+    path = out / CHECKPOINT
+    if not path.exists():
+        return None
+    try:
+        kept = checkpoint.read(path, training)
+    except InputError as error:
+        raise InputError(f"{str(error).rpartition('; ')[0]}; {_again(out)}") from None
+    _check_same(path, kept, _run_id(scenarios), spec, seed, epochs)
+    curve_lines(out / CURVE, kept.episodes)
+    return kept
+
+
+def curve_lines(curve: Path, episodes: int | None = None) -> list[str]:
+    """The header of a learning curve and the rows of its first episodes, or of all.
+
+    Raises:
+        InputError: it is damaged, or has fewer.
+    """
+    try:
+        lines = curve.read_text(encoding="utf-8").splitlines(keepends=True)
+    except OSError as error:
+        raise InputError(f"{curve}: cannot be read: {str(error.strerror).lower()}; {_again(curve.parent)}") from None
+    except ValueError:
+        lines = []
+    wanted = max(0, len(lines) - 1) if episodes is None else episodes
+    if not lines or lines[0] != _HEADER:
+        raise InputError(f"{curve}: is no learning curve or is damaged; {_again(curve.parent)}")
+    if len(lines) <= wanted:
+        raise InputError(f"{curve}: has lost episodes that the checkpoint holds; {_again(curve.parent)}")
+    for number, line in enumerate(lines[1 : wanted + 1]):
+        if not _is_row(number, line):
+            raise InputError(f"{curve}: is damaged in line {number + 2}; {_again(curve.parent)}")
+    return lines[: wanted + 1]
+
+
+def _is_row(number: int, line: str) -> bool:
+    cells = line.rstrip("\n").split(",")
+    try:
+        return line.endswith("\n") and len(list(map(float, cells))) == len(COLUMNS) and cells[0] == str(number)
+    except ValueError:
+        return False
+
+
+def _again(folder: Path) -> str:
+    return f"remove the folder {folder} and train again"
+
+
+def _restore(learner: Learner, kept: Checkpoint, path: Path) -> None:
+    try:
+        learner.restore(kept.state)
+    except Exception as error:  # a state that another version of cosim has written, or another hand
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise InputError(f"{path}: does not fit this cosim ({reason}); {_again(path.parent)}") from None
+
+
+def episode_seed(seed: int, episode: int) -> int:
+    """Seed of the scenario in an episode of a training."""
+    return stream_key(seed, f"episode/{episode}") % 2**31
+
+
+def _turn(seed: int, episode: int, scenarios: int) -> int:
+    """Which scenario an episode takes: each once, in a random order, then each again in another."""
+    again, place = divmod(episode, scenarios)
+    return int(stream(seed, f"scenarios/{again}").permutation(scenarios)[place])
+
+
+def _run_id(scenarios: Sequence[Loaded]) -> str:
+    """The scenario's, or a hash of all."""
+    if len(scenarios) == 1:
+        return scenarios[0].run_id
+    names = "\n".join(one.run_id for one in scenarios)
+    return f"{scenarios[0].scenario.name}-{len(scenarios)}-{hashlib.sha256(names.encode()).hexdigest()[:12]}"
+
+
+def _play(
+    learner: Learner,
+    loops: Sequence[Loop],
+    seed: int,
+    numbers: range,
+    out: Path,
+    saved: Callable[[int], Checkpoint],
+    checkpoint_every: int,
+    progress: Callable[[int, EpisodeLog], None] | None,
+) -> None:
+    board = out / "tensorboard"
+    try:
+        board.mkdir(parents=True, exist_ok=True)
+        _cut(out / CURVE, numbers.start)
+    except OSError as error:
+        raise InputError(f"{out}: cannot be written: {error.strerror}; choose another folder") from None
+    with SummaryWriter(str(board), purge_step=numbers.start) as events, (out / CURVE).open("a", newline="") as file:
+        rows = csv.writer(file, lineterminator="\n")
+        for number in numbers:
+            log = learner.episode(loops[_turn(seed, number, len(loops))], episode_seed(seed, number))
+            told = [getattr(log, name) for name in COLUMNS[1:]]
+            rows.writerow([number, *(repr(float(value)) if isinstance(value, float) else value for value in told)])
+            file.flush()
+            for name, value in zip(COLUMNS[1:], told, strict=True):
+                events.add_scalar(f"episode/{name}", value, number)
+            done = number + 1
+            if done % checkpoint_every == 0 or done == numbers.stop:
+                os.fsync(file.fileno())  # a checkpoint never knows of episodes that the curve has lost
+                checkpoint.write(out / CHECKPOINT, saved(done))
+            if progress is not None:
+                progress(done, log)
+
+
+def _cut(curve: Path, episodes: int) -> None:
+    """Leave the header and the rows of the episodes that the checkpoint holds."""
+    lines = curve_lines(curve, episodes) if episodes else [_HEADER]
+    beside = curve.with_name(f"{curve.name}.{os.getpid()}.tmp")
+    beside.write_text("".join(lines))
+    beside.replace(curve)
+
+
+def _task(
+    out: Path,
+    loops: Sequence[Loop],
+    scenarios: Sequence[Loaded],
+    spec: AgentSpec,
+    seed: int,
+    kept: Checkpoint | None,
+) -> Task:
+    loop, loaded = loops[0], scenarios[0]
+    discount = loaded.scenario.decisions.reward.discount
+    if any((one.columns, one.knobs) != (loop.columns, loop.knobs) for one in loops):
+        raise InputError(f"{loaded.path}: scenarios of one training differ in columns or knobs; train one for each")
+    if not loop.knobs.names:
+        raise InputError(f"{loaded.path}: decisions.knobs hands nothing over that a task chooses; add target")
+    if kept is None:
+        features, unit = _fitted(loops, spec, seed)
+        return Task(loop.columns, loop.knobs, features, discount, unit)
+    if kept.columns != loop.columns or kept.knobs != plain(loop.knobs):
+        raise InputError(
+            f"{out}: its training saw other columns or knobs: files of the scenario changed; {_again(out)}"
+        )
+    return Task(loop.columns, loop.knobs, kept.features, discount, kept.reward_unit)
+
+
+def _fitted(loops: Sequence[Loop], spec: AgentSpec, seed: int) -> tuple[Features, float]:
+    """Features of the rows that a uniformly random policy meets, and the median size of a task's reward."""
+    rng, loop = stream(seed, "features"), loops[0]
+    unfitted = Features.fit(np.zeros((2, len(loop.columns))), 0)
+    task = Task(loop.columns, loop.knobs, unfitted, 1.0)
+    rows: list[AnyArray] = []
+    rewards: list[FloatArray] = []
+
+    def at_random(round_: Round, seen: AnyArray) -> tuple[AnyArray, Action]:
+        rows.append(seen)
+        values = rng.uniform(-1.0, 1.0, (len(seen), task.values)).astype(np.float32)
+        return values, task.action(values, round_.observation)
+
+    wanted, run = int(spec.settings["feature_epochs"]), 0
+    while len(rows) < wanted:  # each run has at least one epoch, or its reset says so
+        loop = loops[_turn(seed, run, len(loops))]
+        for turn in turns(loop, stream_key(seed, f"features/{run}") % 2**31, _columns, at_random, Tally()):
+            rewards.append(np.abs(turn.transitions.reward))
+            if len(rows) >= wanted:
+                break
+        run += 1
+    unit = float(np.median(np.concatenate(rewards))) if any(map(len, rewards)) else 0.0
+    return Features.fit(np.concatenate(rows), int(spec.settings["components"])), unit if unit > 0.0 else 1.0
+
+
+def _columns(round_: Round) -> AnyArray:
+    return round_.features
+
+
+def _check_same(path: Path, kept: Checkpoint, run_id: str, spec: AgentSpec, seed: int, epochs: int) -> None:
+    wanted: dict[str, tuple[Any, Any]] = {
+        "agent": (kept.agent.get("name"), spec.name),
+        "settings of the agent": (kept.agent, plain(spec)),
+        "scenario": (kept.run_id, run_id),
+        "seed": (kept.seed, seed),
+        "epochs": (kept.epochs, epochs),
+    }
+    for name, (before, now) in wanted.items():
+        if before != now:
+            shown = "" if name.startswith("settings") else f" ({before}, not {now})"
+            raise InputError(
+                f"{path}: is of a training that differs in {name}{shown}; {_again(path.parent)}, or give another folder"
+            )

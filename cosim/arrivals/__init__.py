@@ -1,1 +1,0 @@
-"""When vehicles want something computed."""

@@ -1,0 +1,70 @@
+"""Is the ledger of a finished run unbroken, and does it hold the records that its other rows give?
+
+Whoever can change the rows of records and also all hashes, roots and stakes after them writes another chain: against
+that stand a block's hash kept elsewhere and the signatures of the validators, not this check.
+"""
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+
+from cosim.audit.ledger_batches import Batches
+from cosim.audit.ledger_blocks import Rebuilt, rebuild
+from cosim.audit.ledger_credits import check_credits
+from cosim.audit.ledger_leaves import leaves
+from cosim.audit.ledger_rows import Rows, read_rows
+from cosim.ledger.proof import check_chain
+from cosim.trace.facts.keys import TaskKeyed
+from cosim.trace.store.integrity import SHOWN, Finding
+from cosim.trace.store.reader import Trace
+
+
+def chain_findings(trace: Trace) -> Iterator[Finding]:
+    """Everything that is wrong with a run's ledger; nothing for a run without one.
+
+    A run that was killed is held to what had been written until then.
+
+    Raises:
+        InputError: the provenance, which holds the scenario, is missing or broken.
+    """
+    if trace.scenario.ledger is not None:
+        yield from check_rows(read_rows(trace))
+
+
+def check_rows(read: Rows) -> Iterator[Finding]:
+    """Likewise of rows that are in memory."""
+    rebuilt = rebuild(read)
+    yield from _shortened("block_committed", rebuilt.findings)
+    twice = read.of[TaskKeyed]
+    twice = twice[twice.task.duplicated()]
+    yield from _shortened(
+        "task_keyed", (Finding("task_keyed", seq, "its task has a row") for seq in twice.seq.tolist())
+    )
+    try:
+        batches = Batches(read, leaves(read))
+    except ValueError as error:
+        yield Finding("ledger", None, f"its records cannot be made again ({error})")
+        return
+    yield from _shortened("block_committed", _chain(rebuilt, batches))
+    yield from _shortened("batch_sealed", batches.check(rebuilt.stated))
+    yield from _shortened("stake_changed", check_credits(read, rebuilt.stated, batches.served))
+
+
+def _chain(rebuilt: Rebuilt, batches: Batches) -> Iterator[Finding]:
+    digests = [one.digest for one in rebuilt.stated]
+    for problem in check_chain(rebuilt.blocks, batches.records, digests):
+        site = "" if problem.site is None else f", site {problem.site}"
+        kind = "block_committed" if problem.site is None else "batch_committed"
+        yield Finding(kind, None, f"height {problem.height}{site}: {problem.why}")
+    for one in rebuilt.stated:
+        size_bit = 8 * (len(one.block.header()) + one.block.body_byte)
+        if one.bit != size_bit:
+            yield Finding("block_committed", one.seq, f"height {one.block.height}: {one.bit} bit is not its size")
+
+
+def _shortened(kind: str, found: Iterable[Finding]) -> Iterator[Finding]:
+    """The first, and how many more there are: a lost record moves all that its site wrote after it."""
+    rest = iter(found)
+    yield from islice(rest, SHOWN)
+    more = sum(1 for _ in rest)
+    if more:
+        yield Finding(kind, None, f"{more} more findings of this sort")

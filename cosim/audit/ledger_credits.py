@@ -1,0 +1,129 @@
+"""Do the stakes of a run follow from its blocks? They are computed again from the first height on (S3 Algorithm 1)."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeAlias
+
+from cosim.audit.ledger_blocks import Stated
+from cosim.audit.ledger_rows import Rows
+from cosim.ledger.block import Batch, Block
+from cosim.ledger.poqks import quorum
+from cosim.ledger.run.head import Head, Move, after, genesis
+from cosim.trace.facts.ledger import StakeChanged, ValidatorDeployed
+from cosim.trace.facts.run import SiteDeployed
+from cosim.trace.store.integrity import Finding
+
+_StakeRows: TypeAlias = dict[int, list[tuple[int, tuple[float, ...]]]]
+
+
+def check_credits(read: Rows, stated: Sequence[Stated], served: Callable[[Batch], int]) -> Iterator[Finding]:
+    """Every height whose stakes, or whose voters, are not what the blocks before it give.
+
+    Args:
+        read: rows of the run.
+        stated: its blocks; a run that was killed has fewer.
+        served: offloads that a batch earns credits for.
+    """
+    sites = _validators(read)
+    if sites != read.of[ValidatorDeployed].site.tolist():
+        yield Finding("validator_deployed", None, f"the validators are not the scenario's, at sites {sites}")
+        return
+    validator_of = {site: number for number, site in enumerate(sites)}
+    moves = _moves(read, validator_of)
+    first = _first(read)
+    head = genesis([site in first for site in sites], read.sites, read.plan.credits)
+    told = _told(read)
+    yield from _stakes(head, 0.0, told)
+    for one in stated:
+        block = one.block
+        problem = _problem(block, head)
+        if problem:
+            yield Finding("block_committed", one.seq, f"height {block.height}: {problem}; no stake after it is checked")
+            return
+        yield from _votes(one, head)
+        counts = [0] * len(sites)
+        for batch in block.batches:
+            if batch.site in validator_of:
+                counts[validator_of[batch.site]] += served(batch)
+        head = after(head, block, counts, moves, read.plan.credits)
+        stakes = head.stakes
+        if (one.treasury, one.minted, one.burned) != (stakes.treasury, stakes.minted, stakes.burned):
+            right = f"treasury {stakes.treasury}, minted {stakes.minted}, burned {stakes.burned}"
+            yield Finding("block_committed", one.seq, f"height {block.height}: the blocks up to it give {right}")
+        yield from _stakes(head, one.time_s, told)
+    for height, rows in told.items():
+        for seq, _ in rows:
+            yield Finding("stake_changed", seq, f"height {height}: there is no block before it")
+
+
+def _first(read: Rows) -> list[int]:
+    """Sites that vote from the first height."""
+    table = read.of[SiteDeployed]
+    if read.plan.validators is None:
+        return [int(site) for site in table.site[table.cores > 0]]
+    return [_site(read, name) for name in read.plan.validators]
+
+
+def _validators(read: Rows) -> list[int]:
+    """Their sites by number: those of the first height, then those that join later."""
+    return list(dict.fromkeys([*_first(read), *(_site(read, move.validator) for move in read.plan.membership)]))
+
+
+def _moves(read: Rows, validator_of: dict[int, int]) -> list[Move]:
+    return [
+        Move(move.height, validator_of[_site(read, move.validator)], move.action == "join")
+        for move in read.plan.membership
+    ]
+
+
+def _site(read: Rows, name: str) -> int:
+    """Number of a site; -1 if the rows know none of this name."""
+    names = read.of[SiteDeployed].name.tolist()
+    return names.index(name) if name in names else -1
+
+
+def _told(read: Rows) -> _StakeRows:
+    """What `stake_changed` says by height: seq, then validator and its columns."""
+    told: _StakeRows = defaultdict(list)
+    for _, seq, height, *values in read.each(StakeChanged):
+        told[height].append((seq, tuple(values)))
+    return told
+
+
+def _stakes(head: Head, time_s: float, told: _StakeRows) -> Iterator[Finding]:
+    """The rows of the height after this head, which are taken out of `told`."""
+    height = head.height + 1
+    rows, changes = told.pop(height, []), head.changes
+    columns = (head.members, head.stakes.credits, changes.earned, changes.settled, changes.slashed, changes.joined)
+    right = [(validator, time_s, *values) for validator, values in enumerate(zip(*columns, strict=True))]
+    if len(rows) != len(right):
+        why = f"height {height}: {len(rows)} rows for {len(right)} validators"
+        yield Finding("stake_changed", None, why)
+    for (seq, values), wanted in zip(rows, right, strict=False):
+        if values != wanted:
+            why = f"height {height}, validator {wanted[0]}: the blocks before give {wanted[3]} credits, not this row"
+            yield Finding("stake_changed", seq, why)
+
+
+def _problem(block: Block, head: Head) -> str:
+    """Why credits cannot be computed with this block."""
+    validators = range(len(head.members))
+    if block.height != head.height + 1:
+        return f"follows height {head.height}"
+    if block.proposer not in validators or any(each.accused not in validators for each in block.evidence):
+        return "names somebody who is no validator"
+    if any(batch.site not in range(len(head.due)) for batch in block.batches):
+        return "holds a batch of no site"
+    if tuple(sorted(set(block.voters))) != block.voters or any(each not in validators for each in block.voters):
+        return "its voters are not validators in order, each once"
+    return ""
+
+
+def _votes(one: Stated, head: Head) -> Iterator[Finding]:
+    block = one.block
+    if block.stakes_root != head.stakes.digest:
+        why = f"height {block.height}: it was not voted with the stakes that the blocks before give"
+        yield Finding("block_committed", one.seq, why)
+    if block.voters if head.height == 0 else not quorum(head.voted.credits, block.voters):
+        why = f"height {block.height}: its voters are no quorum of the stakes of height {head.height}"
+        yield Finding("block_committed", one.seq, why)

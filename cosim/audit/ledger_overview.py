@@ -1,0 +1,100 @@
+"""The chain of a run as a person reads it: its blocks, what they hold, and who has what at the end."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from cosim.errors import InputError
+from cosim.trace.store.reader import Trace
+
+_BLOCKS: Final = """
+SELECT b.height, b.time_s, round, name AS proposer, coalesce(batches, 0) AS batches, records,
+  coalesce(evidence, 0) AS evidence, b.time_s - proposed_s AS finality_s, hash
+FROM block_committed b
+  LEFT JOIN (SELECT validator AS proposer, site FROM validator_deployed) USING (proposer)
+  LEFT JOIN (SELECT site, name FROM site_deployed) s USING (site)
+  LEFT JOIN (SELECT height, count(*) AS batches FROM batch_committed GROUP BY height) USING (height)
+  LEFT JOIN (SELECT height, count(*) AS evidence FROM evidence_committed GROUP BY height) USING (height)
+ORDER BY b.height
+"""
+_STAKES: Final = """
+SELECT name AS site, member, credits
+FROM (SELECT validator, arg_max(member, height) AS member, arg_max(credits, height) AS credits
+  FROM stake_changed GROUP BY validator)
+JOIN (SELECT validator, site FROM validator_deployed) USING (validator)
+JOIN (SELECT site, name FROM site_deployed) USING (site)
+ORDER BY validator
+"""
+_TOTALS: Final = """
+SELECT coalesce(arg_max(treasury, height), 0) AS treasury, coalesce(arg_max(minted, height), 0) AS minted,
+  coalesce(arg_max(burned, height), 0) AS burned, (SELECT coalesce(sum(records), 0) FROM batch_sealed)::BIGINT AS sealed
+FROM block_committed
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class BlockLine:
+    """A final block."""
+
+    height: int
+    time_s: float
+    """When it became final."""
+    round: int
+    proposer: str
+    """Site of the validator that made it."""
+    batches: int
+    records: int
+    evidence: int
+    finality_s: float
+    """From its making until it was final, S3 eq 21."""
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class StakeLine:
+    """A validator at the end."""
+
+    site: str
+    member: int
+    """1: it votes."""
+    credits: int
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """The whole chain."""
+
+    blocks: tuple[BlockLine, ...]
+    stakes: tuple[StakeLine, ...]
+    treasury: int
+    minted: int
+    burned: int
+    pending: int
+    """Sealed records that no block holds."""
+
+    @property
+    def records(self) -> int:
+        """In all blocks."""
+        return sum(block.records for block in self.blocks)
+
+
+def overview(trace: Trace) -> Overview:
+    """Read a run's chain, without checking it.
+
+    Raises:
+        InputError: the run has no ledger.
+    """
+    stakes = tuple(StakeLine(**row) for row in _plain(trace, _STAKES))
+    if not stakes:
+        raise InputError(f"{trace.run}: this run has no ledger; give one whose scenario has a section `ledger`")
+    blocks = tuple(BlockLine(**row) for row in _plain(trace, _BLOCKS))
+    (totals,) = _plain(trace, _TOTALS)
+    pending = totals.pop("sealed") - sum(block.records for block in blocks)
+    if not blocks:  # nothing has happened to what they began with
+        plan = trace.scenario.ledger
+        totals["treasury"] = 0 if plan is None else plan.credits.treasury
+        totals["minted"] = totals["treasury"] + sum(stake.credits for stake in stakes)
+    return Overview(blocks, stakes, **totals, pending=pending)
+
+
+def _plain(trace: Trace, query: str) -> list[dict[str, Any]]:
+    return [{str(name): value for name, value in row.items()} for row in trace.sql(query).to_dict(orient="records")]

@@ -1,0 +1,195 @@
+"""What must hold of the rows of the key network: bits are conserved, and keys come in order within a task's life.
+
+Totals are compared with the rows that were recorded before them, by `seq`: a block or a filling is recorded as it is
+counted.
+"""
+
+from cosim.audit.rule import Rule, amounts, codes, totals, unknown, where
+from cosim.types import KeyState, LinkState, Phase, Status, Tier
+
+_LIVES = "SELECT k.seq FROM task_keyed k JOIN task_ended e USING (task) WHERE"
+_WAITS_UP = "NOT isnan(up_asked_s) AND isnan(up_keyed_s)"
+_WAITS_DOWN = "NOT isnan(down_asked_s) AND isnan(down_keyed_s)"
+
+
+def key_rules() -> list[Rule]:
+    """What holds at every moment of a run."""
+    return [*_network(), *_pools(), *_vehicles(), *_lives(), *_states()]
+
+
+def key_end_rules() -> list[Rule]:
+    """What holds once a run has reached its end: no bit is used that no task and no vehicle was given."""
+    given = (
+        "(SELECT coalesce(sum(up_bit * up_hops + down_bit * down_hops), 0) FROM task_keyed) + "
+        "(SELECT coalesce(sum(bit * hops), 0) FROM vehicle_keys_filled)"
+    )
+    twice = f"CASE WHEN tier = {Tier.NEIGHBOUR:d} THEN 2 ELSE 1 END"
+    drawn = f"(SELECT coalesce(sum((up_bit + down_bit) * {twice}), 0) FROM task_keyed JOIN task_ended USING (task))"
+    return [
+        Rule(
+            "key_pool_sampled",
+            "the last used_bit of all links is not what tasks and vehicles were given over each hop",
+            "SELECT max(seq) AS seq FROM (SELECT max(seq) AS seq, arg_max(used_bit, seq) AS used FROM key_pool_sampled "
+            f"GROUP BY link) HAVING sum(used) <> {given}",
+        ),
+        Rule(
+            "vehicle_keys_sampled",
+            "the last used_bit is not what tasks drew, twice where a neighbour gave as much",
+            f"SELECT max(seq) AS seq FROM vehicle_keys_sampled HAVING arg_max(used_bit, seq) <> {drawn}",
+        ),
+    ]
+
+
+def _network() -> list[Rule]:
+    """Nodes and links are deployed ones, codes known ones."""
+    nodes, links = "SELECT node FROM key_node_deployed", "SELECT link FROM key_link_deployed"
+    of_links = ("key_block_distilled", "key_link_changed", "key_pool_sampled")
+    return [
+        *(unknown("key_link_deployed", f"its {end} is no node", end, nodes) for end in ("from_node", "to_node")),
+        where("key_link_deployed", "it joins a node with itself", "from_node = to_node"),
+        where("key_link_deployed", "its pool begins above its capacity", "initial_bit > capacity_bit"),
+        unknown("vehicle_keys_filled", "its node is no deployed node", "node", nodes),
+        *(unknown(kind, "its link is no deployed link", "link", links) for kind in of_links),
+        *codes({("key_link_changed", "state"): max(LinkState), ("task_keyed", "state"): max(KeyState)}),
+        *amounts(
+            {
+                "key_link_deployed": ("length_km", "capacity_bit", "initial_bit"),
+                "key_block_distilled": ("bit", "stored_bit"),
+                "key_pool_sampled": ("stored_bit", "generated_bit", "used_bit", "lost_bit"),
+                "vehicle_keys_filled": ("bit", "hops", "dropped_bit"),
+                "vehicle_keys_sampled": ("stored_bit", "filled_bit", "used_bit", "lost_bit", "filling", "waiting"),
+                "task_keyed": ("up_bit", "up_hops", "down_bit", "down_hops"),
+            }
+        ),
+    ]
+
+
+def _pools() -> list[Rule]:
+    """Links' pools: generated = used + lost + stored, all of it distilled or there from the start."""
+    return [
+        where(
+            "key_pool_sampled",
+            "its generated_bit is not used_bit + lost_bit + stored_bit",
+            "generated_bit <> used_bit + lost_bit + stored_bit",
+        ),
+        *totals({("key_pool_sampled", "link"): ("generated_bit", "used_bit", "lost_bit")}),
+        _counted(
+            "key_pool_sampled",
+            "its generated_bit is not the pool's initial_bit and the bits of its link's blocks so far",
+            "generated_bit",
+            "SELECT seq, link AS pool, bit FROM key_block_distilled "
+            "UNION ALL SELECT seq, link, initial_bit FROM key_link_deployed",
+            "link",
+        ),
+        Rule(
+            "key_pool_sampled",
+            "its pool holds more than its capacity",
+            "SELECT s.seq FROM key_pool_sampled s JOIN key_link_deployed USING (link) WHERE stored_bit > capacity_bit",
+        ),
+        where("key_block_distilled", "it stored more bits than it has", "stored_bit > bit"),
+        where("key_block_distilled", "its qber is no error rate", "NOT isnan(qber) AND qber NOT BETWEEN 0 AND 1"),
+    ]
+
+
+def _vehicles() -> list[Rule]:
+    """Vehicles' pools: filled = used + lost + stored, all of it from fillings."""
+    return [
+        where(
+            "vehicle_keys_sampled",
+            "its filled_bit is not used_bit + lost_bit + stored_bit",
+            "filled_bit <> used_bit + lost_bit + stored_bit",
+        ),
+        *totals({("vehicle_keys_sampled", "1"): ("filled_bit", "used_bit", "lost_bit")}),
+        _counted(
+            "vehicle_keys_sampled",
+            "its filled_bit is not the sum of the fillings so far",
+            "filled_bit",
+            "SELECT seq, 0 AS pool, bit FROM vehicle_keys_filled",
+            "0",
+        ),
+    ]
+
+
+def _counted(kind: str, why: str, total: str, made: str, pool: str) -> Rule:
+    """A sampled total is the sum of the rows of its pool that were recorded before it."""
+    both = f"{made} UNION ALL SELECT seq, {pool}, NULL FROM {kind}"
+    sums = f"SELECT seq, bit, coalesce(sum(bit) OVER (PARTITION BY pool ORDER BY seq), 0) AS so_far FROM ({both})"
+    return Rule(kind, why, f"SELECT seq FROM {kind} JOIN ({sums}) USING (seq) WHERE bit IS NULL AND {total} <> so_far")
+
+
+def _lives() -> list[Rule]:
+    """A task's keys belong to its life, and lie in their places in it."""
+    steps = (
+        ("decided_s", "up_asked_s"),
+        ("up_asked_s", "up_keyed_s"),
+        ("up_asked_s", "uplink_s"),
+        ("up_keyed_s", "uplink_s"),
+        ("executed_s", "down_asked_s"),
+        ("down_asked_s", "down_keyed_s"),
+        ("down_asked_s", "downlink_s"),
+        ("down_keyed_s", "downlink_s"),
+        *((name, "e.time_s") for name in ("up_asked_s", "up_keyed_s", "down_asked_s", "down_keyed_s")),
+    )
+    rules = [
+        Rule(
+            "task_keyed",
+            f"its {earlier} is after its {later.removeprefix('e.')}",
+            f"{_LIVES} NOT isnan({earlier}) AND NOT isnan({later}) AND {earlier} > {later}",
+        )
+        for earlier, later in steps
+    ]
+    rules.extend(
+        Rule("task_keyed", f"it asks for a key without {before}", f"{_LIVES} NOT isnan({asked}) AND isnan({before})")
+        for before, asked in (("decided_s", "up_asked_s"), ("executed_s", "down_asked_s"))
+    )
+    for way in ("up", "down"):
+        asked, keyed, bit, hops = (f"{way}_{name}" for name in ("asked_s", "keyed_s", "bit", "hops"))
+        rules.append(where("task_keyed", f"it has {keyed} without {asked}", f"NOT isnan({keyed}) AND isnan({asked})"))
+        rules.append(
+            where(
+                "task_keyed",
+                f"it has {bit} or {hops} without {keyed}",
+                f"isnan({keyed}) AND ({bit} <> 0 OR {hops} <> 0)",
+            )
+        )
+    return [
+        *rules,
+        Rule("task_keyed", "its task has not ended", "SELECT seq FROM task_keyed ANTI JOIN task_ended USING (task)"),
+        Rule("task_keyed", "its vehicle or end is not that of its task",
+             f"{_LIVES} k.vehicle <> e.vehicle OR k.time_s <> e.time_s"),
+        Rule("task_keyed", "its task has such a row already",
+             "SELECT max(seq) AS seq FROM task_keyed GROUP BY task HAVING count(*) > 1"),
+    ]  # fmt: skip
+
+
+def _states() -> list[Rule]:
+    """NO_KEY, the phase KEY and the state of a task's keys tell one story.
+
+    A task whose vehicle or helper is gone as it asks ends in phase KEY too, without having asked.
+    """
+    waiting = f"({_WAITS_UP} AND isnan(uplink_s)) OR ({_WAITS_DOWN} AND isnan(downlink_s))"
+    without = f"({_WAITS_UP} AND NOT isnan(uplink_s)) OR ({_WAITS_DOWN} AND NOT isnan(downlink_s))"
+    stories = (
+        ("it is REFUSED and did not end in phase KEY", f"state = {KeyState.REFUSED:d} AND phase <> {Phase.KEY:d}"),
+        (
+            "it has NO_KEY without waiting for a key",
+            f"state = {KeyState.REFUSED:d} AND status = {Status.NO_KEY:d} AND NOT ({waiting})",
+        ),
+        ("it ended waiting for a key and is not REFUSED", f"state <> {KeyState.REFUSED:d} AND ({waiting})"),
+        ("it is DRAWN and a transfer went without a key", f"state = {KeyState.DRAWN:d} AND ({without})"),
+        ("it is DOWNGRADED and no transfer went without a key", f"state = {KeyState.DOWNGRADED:d} AND NOT ({without})"),
+    )
+    refused = f"SELECT task FROM task_keyed WHERE state = {KeyState.REFUSED:d}"
+    return [
+        *(Rule("task_keyed", why, f"{_LIVES} ({condition})") for why, condition in stories),
+        where(
+            "task_ended",
+            "it has NO_KEY outside of phase KEY",
+            f"status = {Status.NO_KEY:d} AND phase <> {Phase.KEY:d}",
+        ),
+        Rule(
+            "task_ended",
+            "it has NO_KEY and was not refused a key",
+            f"SELECT seq FROM task_ended WHERE status = {Status.NO_KEY:d} AND task NOT IN ({refused})",
+        ),
+    ]

@@ -1,0 +1,202 @@
+"""What must hold of the rows of the ledger: one chain of blocks, every batch in it once, and credits conserved.
+
+Credits. `stake_changed` rows of height h tell the credits with which h votes; a validator without a row at h has those
+of its last row before h, and 0 before its first. They are settled by the block of height h - 1, whose `block_committed`
+row gives treasury, minted and burned after it, so that for every h > 1
+
+    sum of credits with which h votes + treasury(h - 1) = minted(h - 1) - burned(h - 1).
+
+The rows of height 1 are the validators' first: what they have joined with. Whether hashes, roots and signatures are
+right is no question for a query: it is asked of the chain itself.
+"""
+
+from typing import Final
+
+from cosim.audit.rule import Rule, amounts, codes, unknown, where
+from cosim.types import Work
+
+_CREDITS: Final = """
+SELECT height, sum(sum(change)) OVER (ORDER BY height) AS credits, sum(earned - slashed + joined) AS made
+FROM (SELECT *, credits - lag(credits, 1, 0) OVER (PARTITION BY validator ORDER BY height) AS change FROM stake_changed)
+GROUP BY height
+"""
+"""SQL: sum of all credits with which a height votes, and what was minted less burned for it, by height."""
+
+
+def ledger_rules() -> list[Rule]:
+    """What holds at every moment of a run."""
+    return [*_known(), *_stakes(), *_conservation(), *_chain(), *_contents(), *_work()]
+
+
+def _known() -> list[Rule]:
+    """Validators and sites are deployed ones, codes known ones."""
+    validators, sites = "SELECT validator FROM validator_deployed", "SELECT site FROM site_deployed"
+    voters = {
+        "stake_changed": ("validator",),
+        "block_proposed": ("proposer",),
+        "vote_cast": ("validator",),
+        "offence_found": ("accused", "finder"),
+        "block_committed": ("proposer",),
+        "evidence_committed": ("accused",),
+    }
+    hosts = "SELECT site FROM site_deployed WHERE cores > 0"
+    return [
+        *(
+            unknown(kind, f"its {name} is no validator", name, validators)
+            for kind, names in voters.items()
+            for name in names
+        ),
+        *(
+            unknown(kind, "its site is no deployed site", "site", sites)
+            for kind in ("validator_deployed", "batch_sealed", "batch_committed")
+        ),
+        unknown("consensus_worked", "its site has no host", "site", hosts),
+        *codes(
+            {
+                ("stake_changed", "member"): 1,
+                ("vote_cast", "phase"): 1,
+                ("vote_cast", "agrees"): 1,
+                ("offence_found", "offence"): 2,
+                ("evidence_committed", "offence"): 2,
+                ("consensus_worked", "work"): max(Work),
+                ("validators_parted", "begins"): 1,
+            }
+        ),
+        *amounts(
+            {
+                "stake_changed": ("credits", "earned", "slashed"),
+                "batch_sealed": ("batch", "records", "bit"),
+                "block_proposed": ("round", "batches", "bit"),
+                "vote_cast": ("round",),
+                "block_committed": ("round", "records", "bit", "treasury", "minted", "burned"),
+                "batch_committed": ("records", "served"),
+                "consensus_worked": ("cycles", "energy_j"),
+            }
+        ),
+    ]
+
+
+def _stakes() -> list[Rule]:
+    """A validator's credits are those of its row before and what has changed them."""
+    return [
+        Rule(
+            "stake_changed",
+            "its credits are not those of before + earned + settled - slashed + joined",
+            "SELECT seq FROM stake_changed QUALIFY credits <> earned + settled - slashed + joined "
+            "+ lag(credits, 1, 0) OVER (PARTITION BY validator ORDER BY height)",
+        ),
+        Rule(
+            "stake_changed",
+            "its validator has a row for this height already",
+            "SELECT max(seq) AS seq FROM stake_changed GROUP BY validator, height HAVING count(*) > 1",
+        ),
+        where("stake_changed", "its height is below 1", "height < 1"),
+    ]
+
+
+def _conservation() -> list[Rule]:
+    """Credits and treasury are what was minted less what was burned; see the module."""
+    after = f"FROM block_committed b JOIN ({_CREDITS}) s ON s.height = b.height + 1"
+    return [
+        Rule(
+            "block_committed",
+            "the credits after it and its treasury are not minted - burned",
+            f"SELECT b.seq {after} WHERE s.credits + treasury <> minted - burned",
+        ),
+        Rule(
+            "block_committed",
+            "minted - burned has not changed by what validators earned, lost and joined with",
+            f"SELECT b.seq {after} QUALIFY minted - burned - lag(minted - burned) OVER (ORDER BY b.height) <> made",
+        ),
+        *(
+            Rule(
+                "block_committed",
+                f"its {name} is smaller than before",
+                f"SELECT seq FROM block_committed QUALIFY {name} < lag({name}) OVER (ORDER BY height)",
+            )
+            for name in ("minted", "burned")
+        ),
+    ]
+
+
+def _chain() -> list[Rule]:
+    """One block at each height, on the one before, proposed before it was final."""
+    return [
+        Rule(
+            "block_committed",
+            "its height does not follow the one before",
+            "SELECT seq FROM block_committed QUALIFY height <> row_number() OVER (ORDER BY height, seq)",
+        ),
+        Rule(
+            "block_committed",
+            "its previous is not the hash of the block before",
+            "SELECT seq FROM block_committed QUALIFY previous <> lag(hash) OVER (ORDER BY height, seq)",
+        ),
+        Rule(
+            "block_committed",
+            "it is final before the block before",
+            "SELECT seq FROM block_committed QUALIFY time_s < lag(time_s) OVER (ORDER BY height, seq)",
+        ),
+        where(
+            "block_committed", "it is final before it began or was proposed", "time_s < greatest(began_s, proposed_s)"
+        ),
+        Rule(
+            "block_committed",
+            "it was never proposed",
+            "SELECT seq FROM block_committed ANTI JOIN block_proposed USING (height, hash)",
+        ),
+    ]
+
+
+def _contents() -> list[Rule]:
+    """A block's records are those of its batches, each sealed before and in the chain once; evidence has an offence."""
+    rules = [
+        Rule(kind, "its height has no final block", f"SELECT seq FROM {kind} ANTI JOIN block_committed USING (height)")
+        for kind in ("batch_committed", "evidence_committed")
+    ]
+    return [
+        *rules,
+        Rule(
+            "batch_sealed",
+            "its batch is not the next of its site",
+            "SELECT seq FROM batch_sealed QUALIFY batch <> row_number() OVER (PARTITION BY site ORDER BY seq) - 1",
+        ),
+        Rule(
+            "batch_committed",
+            "its batch is in the chain already",
+            "SELECT max(seq) AS seq FROM batch_committed GROUP BY site, batch HAVING count(*) > 1",
+        ),
+        Rule(
+            "batch_committed",
+            "it is not a batch that its site had sealed, with these records and this root",
+            "SELECT c.seq FROM batch_committed c LEFT JOIN batch_sealed s USING (site, batch) "
+            "WHERE s.seq IS NULL OR s.time_s > c.time_s OR s.records <> c.records OR s.root <> c.root",
+        ),
+        where("batch_committed", "it serves more offloads than it has records", "served > records"),
+        Rule(
+            "block_committed",
+            "its records are not those of its batches",
+            "SELECT b.seq FROM block_committed b LEFT JOIN (SELECT height, sum(records) AS held FROM batch_committed "
+            "GROUP BY height) USING (height) WHERE b.records <> coalesce(held, 0)",
+        ),
+        Rule(
+            "evidence_committed",
+            "nobody had found its offence",
+            "SELECT c.seq FROM evidence_committed c WHERE NOT EXISTS (SELECT 1 FROM offence_found f "
+            "WHERE f.height = c.offence_height AND f.round = c.offence_round AND f.accused = c.accused "
+            "AND f.offence = c.offence AND f.time_s <= c.time_s)",
+        ),
+    ]
+
+
+def _work() -> list[Rule]:
+    """The ledger's work waits, starts and ends in this order."""
+    return [
+        where("consensus_worked", "it ends before it was queued", "NOT (queued_s <= time_s) OR isnan(queued_s)"),
+        where(
+            "consensus_worked",
+            "it starts before it was queued or after its end",
+            "NOT isnan(started_s) AND started_s NOT BETWEEN queued_s AND time_s",
+        ),
+        where("consensus_worked", "it cost energy and never started", "isnan(started_s) AND energy_j > 0"),
+    ]

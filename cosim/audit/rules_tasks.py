@@ -1,0 +1,166 @@
+"""What must hold of the rows of a run, as queries that give the rows of which it does not."""
+
+from cosim.audit.rule import Rule, amounts, totals, where
+from cosim.audit.rules_keys import key_end_rules, key_rules
+from cosim.audit.rules_ledger import ledger_rules
+from cosim.audit.rules_twin import twin_end_rules, twin_rules
+from cosim.types import NOWHERE, Phase, Status, Tier
+
+_LIFE = (
+    "released_s",
+    "decided_s",
+    "uplink_s",
+    "uplinked_s",
+    "queued_s",
+    "started_s",
+    "executed_s",
+    "downlink_s",
+    "time_s",
+)
+_SITES = f"(SELECT site FROM site_deployed UNION ALL SELECT {NOWHERE})"
+
+
+def row_rules() -> list[Rule]:
+    """What holds at every moment of a run."""
+    own = [*_order(), *_endings(), *_amounts(), *_places(), *_identity(), *_totals()]
+    return [*own, *key_rules(), *ledger_rules(), *twin_rules()]
+
+
+def completeness_rules() -> list[Rule]:
+    """What holds once a run has reached its end."""
+    return [
+        Rule(
+            "task_released",
+            "its task never ended",
+            "SELECT seq FROM task_released ANTI JOIN task_ended USING (task)",
+        ),
+        *key_end_rules(),
+        *twin_end_rules(),
+    ]
+
+
+def _order() -> list[Rule]:
+    """Times grow along a task's life; NaN means that a step did not happen."""
+    rules = []
+    known = [f"if(isnan({name}), -1e300, {name})" for name in _LIFE]
+    for place, later in enumerate(_LIFE[1:], start=1):
+        earlier = f"greatest({', '.join(known[:place])})"
+        condition = f"NOT isnan({later}) AND {later} < {earlier}"
+        rules.append(where("task_ended", f"its {later} is before an earlier step of its life", condition))
+    pairs = (
+        ("decided_s", "uplink_s"),
+        ("uplink_s", "uplinked_s"),
+        ("queued_s", "started_s"),
+        ("started_s", "executed_s"),
+    )
+    for earlier, later in pairs:
+        why = f"it has {later} without {earlier}"
+        rules.append(where("task_ended", why, f"NOT isnan({later}) AND isnan({earlier})"))
+    rules.append(where("task_released", "its deadline is before its release", "deadline_s < time_s"))
+    return rules
+
+
+def _endings() -> list[Rule]:
+    """Status, phase, tier and times tell one story."""
+    ended = (
+        ("its status is unknown", f"status NOT BETWEEN 0 AND {max(Status):d}"),
+        ("its phase is unknown", f"phase NOT BETWEEN 0 AND {max(Phase):d}"),
+        ("its tier is unknown", f"tier NOT BETWEEN {NOWHERE} AND {max(Tier):d}"),
+        ("it is COMPLETED after its deadline", f"status = {Status.COMPLETED:d} AND time_s > deadline_s"),
+        ("it is LATE before its deadline", f"status = {Status.LATE:d} AND time_s <= deadline_s"),
+        (
+            "its result is back in phase DONE only, and then always",
+            f"(status IN ({Status.COMPLETED:d}, {Status.LATE:d})) <> (phase = {Phase.DONE:d})",
+        ),
+        ("it EXPIRED before its deadline", f"status = {Status.EXPIRED:d} AND time_s < deadline_s"),
+        ("it was REJECTED outside a queue", f"status = {Status.REJECTED:d} AND phase <> {Phase.QUEUE:d}"),
+        ("it lost a helper without having one", f"status = {Status.HELPER_LOST:d} AND tier <> {Tier.NEIGHBOUR:d}"),
+        ("it has a tier without a decision, or the reverse", f"(tier = {NOWHERE}) <> isnan(decided_s)"),
+        ("it is DONE without execution", f"phase = {Phase.DONE:d} AND isnan(executed_s)"),
+        ("it ended in QUEUE after execution started", f"phase = {Phase.QUEUE:d} AND NOT isnan(started_s)"),
+        (
+            "it ended in EXECUTION without start or after its end",
+            f"phase = {Phase.EXECUTION:d} AND (isnan(started_s) OR NOT isnan(executed_s))",
+        ),
+    )
+    return [where("task_ended", why, condition) for why, condition in ended]
+
+
+def _amounts() -> list[Rule]:
+    """Energies, sizes and totals are numbers, and not negative."""
+    return amounts(
+        {
+            "task_released": ("input_bit", "output_bit", "cycles"),
+            "task_ended": ("transmit_j", "vehicle_cpu_j", "edge_cpu_j"),
+            "host_sampled": ("number_s", "busy_core_s", "energy_j", "queued", "running", "served", "rejected"),
+            "cell_sampled": ("number_s", "busy_s", "sent_bit", "active"),
+            "traffic_sampled": ("alive_number_s", "alive", "waiting", "vehicles", "covered"),
+            "transfer_moved": ("left_bit",),
+        }
+    )
+
+
+def _places() -> list[Rule]:
+    """Sites are deployed ones."""
+    columns = {
+        "cell_changed": ("from_site", "to_site"),
+        "transfer_moved": ("from_site", "to_site"),
+        "task_ended": ("uplink_site", "downlink_site"),
+        "host_sampled": ("site",),
+        "cell_sampled": ("site",),
+        "vehicle_moved": ("site",),
+    }
+    rules = [
+        where(kind, f"its {name} is no deployed site", f"{name} NOT IN {_SITES}")
+        for kind, names in columns.items()
+        for name in names
+    ]
+    at_host = f"tier IN ({Tier.EDGE:d}, {Tier.CLOUD:d}) AND target NOT IN (SELECT site FROM site_deployed)"
+    rules.extend(where(kind, "its target is no deployed site", at_host) for kind in ("task_decided", "task_ended"))
+    rules.append(where("cell_changed", "it goes from a cell to the same cell", "from_site = to_site"))
+    return rules
+
+
+def _identity() -> list[Rule]:
+    """A task is released once, decided at most once, and ends once as what it was."""
+    rules = [
+        Rule(kind, why, f"SELECT max(seq) AS seq FROM {kind} GROUP BY task HAVING count(*) > 1")
+        for kind, why in (
+            ("task_released", "its task was released before"),
+            ("task_decided", "its task was decided before"),
+            ("task_ended", "its task has ended before"),
+        )
+    ]
+    rules.extend(
+        Rule(kind, "its task was never released", f"SELECT seq FROM {kind} ANTI JOIN task_released USING (task)")
+        for kind in ("task_decided", "task_ended", "transfer_moved")
+    )
+    differs = "e.vehicle <> r.vehicle OR e.released_s <> r.time_s OR e.deadline_s <> r.deadline_s"
+    rules.append(
+        Rule(
+            "task_ended",
+            "its vehicle, release or deadline is not that of its release",
+            f"SELECT e.seq FROM task_ended e JOIN task_released r USING (task) WHERE {differs}",
+        )
+    )
+    decided = "e.decided_s <> d.time_s OR e.tier <> d.tier OR e.target <> d.target"
+    rules.append(
+        Rule(
+            "task_ended",
+            "its decision is not the one that was recorded",
+            "SELECT e.seq FROM task_ended e LEFT JOIN task_decided d USING (task) "
+            f"WHERE (isnan(e.decided_s)) <> (d.task IS NULL) OR {decided}",
+        )
+    )
+    return rules
+
+
+def _totals() -> list[Rule]:
+    """Running totals never shrink."""
+    return totals(
+        {
+            ("host_sampled", "site"): ("number_s", "busy_core_s", "energy_j", "served", "rejected"),
+            ("cell_sampled", "site, direction"): ("number_s", "busy_s", "sent_bit"),
+            ("traffic_sampled", "1"): ("alive_number_s",),
+        }
+    )

@@ -1,0 +1,112 @@
+"""`cosim train`: an agent with several seeds."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cosim.cli import console
+from cosim.cli.arguments import Json, Overrides, ScenarioName, folder, key_values
+from cosim.cli.experiments import FirstSeed, Jobs, Seeds, count, told
+
+if TYPE_CHECKING:
+    from cosim.experiments.training import Training
+
+TRAIN = (
+    "cosim train s1_semantic_iov --agent q-ddpg --seeds 10 --out runs/s1",
+    "cosim train s1_semantic_iov --agent ddpg --episodes 100 --option batch=16",
+    "cosim train --agents",
+    "cosim train --settings q-ddpg",
+    "cosim compare s1_semantic_iov --policies greedy-latency,runs/s1/q-ddpg --seeds 10",
+)
+
+
+def _list(wanted: bool) -> None:
+    if not wanted:
+        return
+    from cosim.experiments.contenders import need_learning
+    from cosim.experiments.training import agents
+
+    need_learning("cosim train")
+    console.say_table(agents(), ("agent", "made of"))
+    raise typer.Exit
+
+
+def _tell_settings(agent: str | None) -> None:
+    if agent is None:
+        return
+    from cosim.experiments.contenders import need_learning
+    from cosim.experiments.training import settings
+
+    need_learning("cosim train")
+    console.say_table(settings(agent), ("option", "default", "meaning"))
+    raise typer.Exit
+
+
+def train(
+    scenario: ScenarioName,
+    agent: Annotated[str, typer.Option(metavar="NAME", help="As q-ddpg; see --agents.")],
+    seeds: Seeds = 10,
+    first_seed: FirstSeed = 1,
+    episodes: Annotated[int, typer.Option(min=1, max=10_000_000, metavar="N", help="Of each seed.")] = 500,
+    epochs: Annotated[
+        int, typer.Option(min=1, max=10_000_000, metavar="N", help="Decision epochs of an episode.")
+    ] = 20,
+    options: Annotated[
+        list[str] | None, typer.Option("--option", metavar="KEY=VALUE", help="As lr=1e-3; see --settings.")
+    ] = None,
+    overrides: Overrides = None,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", parser=folder, help="Under runs/ by default.")] = None,
+    checkpoint_every: Annotated[int, typer.Option(min=1, metavar="N", help="Episodes between checkpoints.")] = 10,
+    jobs: Jobs = None,
+    json: Json = False,
+    _: Annotated[bool, typer.Option("--agents", callback=_list, is_eager=True, help="Only list the agents.")] = False,
+    __: Annotated[
+        str | None,
+        typer.Option(
+            "--settings", metavar="NAME", callback=_tell_settings, is_eager=True, help="Only list an agent's options."
+        ),
+    ] = None,
+) -> None:
+    """Train an agent on a scenario, with several seeds side by side.
+
+    Each seed has a folder DIR/AGENT/seedK with its checkpoint, curve.csv and TensorBoard events. The same command goes
+    on where it was stopped, and trains on if it asks for more episodes; the folder DIR/AGENT is a policy.
+    """
+    from cosim.cli.watching import interruptible, watching
+
+    planned: list[Training] = []
+
+    def left() -> str:
+        kept = next((one.folder.parent for one in planned if one.has_checkpoint), None)
+        what = "nothing is kept so far" if kept is None else f"what is trained so far is kept in {kept}"
+        return f"{what}; run the same command again to go on"
+
+    with interruptible(left):  # imports may take seconds
+        from cosim.experiments import training
+        from cosim.experiments.contenders import need_learning
+        from cosim.experiments.jobs import cores
+        from cosim.scenario.load import load
+
+        need_learning("cosim train")
+        loaded = load(scenario, overrides or [])
+        home = out or Path("runs") / f"train-{loaded.run_id}"
+        chosen, numbers = key_values(options or [], "--option", "batch=16"), range(first_seed, first_seed + seeds)
+        planned = training.trainings(loaded, agent, chosen, numbers, episodes, epochs, checkpoint_every, home)
+        trained = training.train_all(planned, jobs or cores(), watching)
+    curves = training.read_curves(planned)
+    final = training.final(curves)
+    picture = home / agent / "curves.png"
+    training.draw(picture, planned, curves)
+    if json:
+        console.say_json({"folder": home / agent, "trained": trained, "picture": picture, "final": final})
+        return
+    skipped = seeds - trained
+    who = f"agent {agent}, {count(seeds, 'seed')}" + (f", {skipped} of them trained before" if skipped else "")
+    last = f"the last {training.last_episodes(episodes)} of {count(episodes, 'episode')}, in which agents explore"
+    console.say(f"{loaded.scenario.name}, {who}; {last}\n")
+    console.say_table(
+        [(name, *told(one), one.unit) for name, one in final.items()], ("figure", "IQM", "low", "high", "unit")
+    )
+    console.say("")
+    console.say_table([("agents", str(home / agent)), ("curves", str(picture))])

@@ -1,0 +1,156 @@
+"""The command `cosim`: reads arguments, calls the package, prints; exit status 0 done, 1 a run broke, 2 bad input."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from cosim import __version__
+from cosim.cli import circuit, console, experiments, kms, learn, ledger, maps, paper, report, scenarios, trace, twin
+from cosim.cli.arguments import Json, Overrides, ScenarioName
+from cosim.cli.interrupt import Interrupt, asked_to_stop, heeding
+from cosim.errors import RunError
+
+app = typer.Typer(
+    name="cosim",
+    help="Co-simulate a city's traffic, its computing tasks and its edge hosts.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(trace.app, name="trace")
+app.add_typer(ledger.app, name="ledger")
+app.add_typer(maps.app, name="map")
+app.add_typer(kms.app, name="kms")
+app.add_typer(scenarios.app, name="scenario")
+app.add_typer(twin.app, name="twin")
+app.add_typer(circuit.app, name="circuit")
+app.command("report", epilog=console.examples("cosim report RUN", "cosim report RUN_A RUN_B --out compare.html"))(
+    report.report
+)
+
+app.command("train", epilog=console.examples(*learn.TRAIN))(learn.train)
+app.command("evaluate", epilog=console.examples(*experiments.EVALUATE))(experiments.evaluate)
+app.command("compare", epilog=console.examples(*experiments.COMPARE))(experiments.compare)
+app.command("paper", epilog=console.examples(*paper.PAPER))(paper.paper)
+
+INTERRUPTED: Final = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and end the process with its status; SIGTERM, as batch systems send it, counts as Ctrl-C."""
+    interrupt = Interrupt()
+    interrupt.listen()
+    try:
+        code = status(arguments)
+    except Exception:
+        if not interrupt.heard:
+            raise
+        console.warn(console.STOPPED)  # a library has made an error of its own out of it
+        code = 1
+    interrupt.ignore()
+    sys.exit(code)
+
+
+def status(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; its exit status. Every expected failure is one line on stderr."""
+    try:
+        code = int(app(args=None if arguments is None else list(arguments), standalone_mode=False) or 0)
+        sys.stdout.flush()
+    except (Exception, KeyboardInterrupt) as error:
+        code, told = console.failure(error)
+        if told:
+            console.warn(told)
+        return code
+    if code == INTERRUPTED:  # how newer versions of Typer report Ctrl-C
+        console.warn(console.STOPPED)
+        return 1
+    return code
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        console.say(f"cosim {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    _: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    pass
+
+
+@app.command(epilog=console.examples("cosim run quickstart", "cosim run my.yaml --policy nearest --seed 7"))
+def run(
+    scenario: ScenarioName,
+    policy: Annotated[str | None, typer.Option(metavar="NAME", help="As nearest, or file.py:Class.")] = None,
+    seed: Annotated[int | None, typer.Option(metavar="N", help="Instead of the scenario's seed.")] = None,
+    overrides: Overrides = None,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Run folder; under runs/ by default.")] = None,
+    json: Json = False,
+    picture: Annotated[bool, typer.Option(help="Draw the map with its sites and the latency by place.")] = True,
+    gui: Annotated[bool, typer.Option("--gui", help="Watch the traffic in sumo-gui; slower, the same result.")] = False,
+) -> None:
+    """Run a scenario and print its figures of merit."""
+    from cosim.runner import simulate
+    from cosim.scenario.load import load, override
+
+    watched = ["mobility.kind=traci", "mobility.gui=true"] if gui else []
+    changes = [*(overrides or []), *override("policy", policy), *override("seed", seed), *watched]
+    loaded = load(scenario, changes)
+    folder = out or loaded.run_folder
+    try:
+        with console.progress(loaded.scenario.duration_s, loaded.scenario.name) as tell:
+            result = simulate(loaded, folder, heeding(tell))
+    except (Exception, KeyboardInterrupt) as error:
+        if isinstance(error, KeyboardInterrupt) or asked_to_stop():
+            raise RunError(console.stopped(folder)) from None
+        raise
+    drawn = None
+    if picture:
+        from cosim.report.picture.figures import draw_run
+
+        drawn = draw_run(folder, loaded.folder)
+    if json:
+        console.say_json({**asdict(result), "picture": drawn})
+        return
+    chosen = loaded.scenario
+    console.say(f"{chosen.name}, policy {chosen.policy.name}, seed {chosen.seed}, {chosen.duration_s:g} s\n")
+    console.say_summary(result.kpis)
+    console.say_left(folder, drawn, result.digest, result.wall_s, chosen.duration_s)
+    for note in result.notes:
+        console.warn(f"note: {note}")
+
+
+@app.command()
+def doctor(
+    validate: Annotated[bool, typer.Option("--validate", help="Also compare models with their closed forms.")] = False,
+    json: Json = False,
+) -> None:
+    """Check this machine and the installation. Ends with 1 if something is wrong."""
+    from cosim.validation.doctor import checks
+
+    found = list(checks())
+    if validate:
+        from cosim import validation
+
+        found += validation.validate()
+    ok = all(check.ok for check in found)
+    if json:
+        console.say_json({"ok": ok, "checks": found})
+    else:
+        rows = [
+            ("ok" if check.ok else "FAIL", check.name, check.found, "" if check.ok else check.fix) for check in found
+        ]
+        console.say_table(rows)
+        console.say(f"\n{len(found)} checks, {sum(not check.ok for check in found) or 'none'} failed")
+    if not ok:
+        raise typer.Exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,90 @@
+"""`cosim paper`: a paper's experiment, trained, measured, drawn, and its claims beside our numbers."""
+
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cosim.cli import console
+from cosim.cli.arguments import Json, folder
+from cosim.cli.experiments import Jobs, count, told
+
+PAPER = (
+    "cosim paper S1 --quick",
+    "cosim paper S1 --figure 4 --jobs 2",
+    "cosim paper S1 --seeds 3 --out my_results",
+)
+
+
+def paper(
+    name: Annotated[str, typer.Argument(metavar="PAPER", help="S1.")],
+    figure: Annotated[
+        int | None, typer.Option(metavar="N", help="Only this figure, 3 to 9; all and two tables by default.")
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="A small version, under two minutes on 2 cores.")] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", parser=folder, help="Results; results/papers/s1, or s1-quick, by default."),
+    ] = None,
+    work: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", parser=folder, help="Finished pieces; runs/papers/s1, or s1-quick, by default."),
+    ] = None,
+    seeds: Annotated[int | None, typer.Option(min=1, max=1000, metavar="N", help="10, or 2 if quick.")] = None,
+    jobs: Jobs = None,
+    json: Json = False,
+) -> None:
+    """Train and measure what a paper's figures need, draw them, and set its claims beside our numbers.
+
+    The work is cut into pieces; a finished one is never done again, so that the same command goes on where it was
+    stopped. Results of a quick run are marked QUICK and go to a folder of their own.
+    """
+    from cosim.cli.watching import interruptible, watching
+    from cosim.errors import InputError
+
+    if name.upper() != "S1":
+        raise InputError(f"{name}: no such paper; use S1")
+    subfolder = "s1-quick" if quick else "s1"
+    results, store = out or Path("results/papers") / subfolder, work or Path("runs/papers") / subfolder
+
+    def left() -> str:
+        from cosim.experiments.pieces import PIECE
+
+        there = any(any(store.rglob(name)) for name in (PIECE, "*.ckpt"))
+        what = f"what is finished is kept in {store}" if there else "nothing is finished so far"
+        return f"{what}; run the same command again to go on"
+
+    with interruptible(left):  # imports may take seconds
+        from cosim.experiments.contenders import need_learning
+        from cosim.experiments.jobs import cores
+
+        need_learning("cosim paper")
+        from cosim.experiments.papers.s1.plan import FULL, QUICK
+        from cosim.experiments.papers.study import conduct
+
+        size = QUICK if quick else FULL
+        size = size if seeds is None else replace(size, seeds=seeds)
+        done = conduct(figure, size, results, store, jobs or cores(), watching)
+    if json:
+        claims = [{**asdict(claim), "holds": claim.finding.verdict} for claim in done.claims]
+        console.say_json({"paper": "S1", "run": size.run, "files": done.files, "claims": claims})
+        return
+    console.say(
+        f"paper S1, {size.run} run, {count(size.seeds, 'seed')}; "
+        f"{count(done.trained, 'training')} and {count(done.measured, 'measurement')}\n"
+    )
+    rows = [
+        (
+            f"{claim.figure}",
+            claim.said,
+            claim.setting,
+            claim.measure,
+            *told(claim.finding.found),
+            claim.finding.verdict,
+        )
+        for claim in done.claims
+    ]
+    console.say_table(rows, ("figure", "claim", "setting", "measure", "value", "low", "high", "holds"))
+    console.say("\nlow, high: 95 % bootstrap interval over seeds; open: these seeds do not show it")
+    console.say(f"results  {results}")

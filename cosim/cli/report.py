@@ -1,0 +1,28 @@
+"""`cosim report`: one page about one run or several."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cosim.cli import console
+from cosim.cli.arguments import Json
+
+
+def report(
+    runs: Annotated[list[Path], typer.Argument(help="Run folders; several stand side by side.", metavar="RUN")],
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="report.html in the run folder, or here for several runs.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Write one HTML file with figures and a playback of the city; it needs no network."""
+    from cosim.report.page.html import FILE, STEPS, write_report
+
+    path = out or (runs[0] / FILE if len(runs) == 1 else Path(FILE))
+    with console.progress(STEPS * len(runs), "report", "steps") as tell:
+        size = write_report(runs, path, tell=tell)
+    if json:
+        console.say_json({"report": path, "bytes": size, "runs": runs})
+        return
+    console.say_table([("report", str(path)), ("size", f"{size / 1e6:.1f} MB")])

@@ -1,0 +1,48 @@
+"""`cosim scenario`: list and check scenario files."""
+
+import typer
+
+from cosim.cli import console
+from cosim.cli.arguments import Json, Overrides, ScenarioName
+
+app = typer.Typer(help="Scenario files: list, check, schema.", no_args_is_help=True)
+
+
+@app.command("list")
+def bundled(json: Json = False) -> None:
+    """Bundled scenarios."""
+    from cosim.scenario.load import bundled_scenarios, load
+
+    found = {name: load(path).scenario.description for name, path in bundled_scenarios().items()}
+    if json:
+        console.say_json({"scenarios": found})
+    else:
+        console.say_table([(name, " ".join(told.split())) for name, told in found.items()], ("name", "description"))
+
+
+@app.command("check")
+def check(scenario: ScenarioName, overrides: Overrides = None, json: Json = False) -> None:
+    """Check a scenario, its map and its policy without running it."""
+    from cosim_agents.registry import make_policy
+
+    from cosim.kernel.rng import stream
+    from cosim.mobility.catalog import resolve_map
+    from cosim.scenario.load import describe, load
+
+    loaded = load(scenario, overrides or [])
+    chosen = loaded.scenario
+    make_policy(chosen.policy.name, chosen.policy.options, stream(chosen.seed, "policy"), loaded.folder)
+    if chosen.mobility.kind in {"libsumo", "traci"}:
+        resolve_map(chosen.map, loaded.folder)
+    if json:
+        console.say_json({"run_id": loaded.run_id, "scenario": chosen.model_dump(mode="json")})
+        return
+    console.say_table(list(describe(loaded).items()))
+
+
+@app.command("schema")
+def schema() -> None:
+    """JSON Schema of scenario files, for editors."""
+    from cosim.scenario.load import json_schema
+
+    console.say(json_schema())

@@ -1,0 +1,67 @@
+"""How jobs that go on side by side are shown, and what is said when they are interrupted."""
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from cosim.cli.interrupt import asked_to_stop
+from cosim.errors import RunError
+from cosim.experiments.jobs import Job, Watch
+
+
+class _Bars(Watch):
+    def __init__(self, shown: Any, jobs: Sequence[Job[Any]]) -> None:
+        self._shown = shown
+        self._jobs = jobs
+        self._all = shown.add_task("all", total=len(jobs))
+        self._running: dict[int, Any] = {}
+
+    def began(self, job: int) -> None:
+        """A bar of its own."""
+        self._running[job] = self._shown.add_task(f"  {self._jobs[job].label}", total=self._jobs[job].total)
+
+    def progressed(self, job: int, done: float) -> None:
+        """It grows."""
+        self._shown.update(self._running[job], completed=done)
+
+    def ended(self, job: int) -> None:
+        """The bar goes, and that of all grows."""
+        self._shown.remove_task(self._running.pop(job))
+        self._shown.advance(self._all)
+
+    def stopping(self) -> None:
+        """The first bar says so."""
+        self._shown.update(self._all, description="stopping; Ctrl-C again: at once")
+
+
+@contextmanager
+def watching(jobs: Sequence[Job[Any]]) -> Iterator[Watch]:
+    """Bars on stderr, one for all and one for each that runs; nothing where stderr is no terminal."""
+    if not jobs or not sys.stderr.isatty():
+        yield Watch()
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
+        yield _Bars(shown, jobs)
+
+
+@contextmanager
+def interruptible(left: Callable[[], str]) -> Iterator[None]:
+    """Ctrl-C or SIGTERM, or the error that a library makes out of one, ends what is inside with one line.
+
+    Args:
+        left: says what of the work is kept, and how to go on.
+
+    Raises:
+        RunError: interrupted.
+    """
+    try:
+        yield
+    except (Exception, KeyboardInterrupt) as error:
+        if isinstance(error, KeyboardInterrupt) or asked_to_stop():
+            raise RunError(f"interrupted; {left()}") from None
+        raise

@@ -1,0 +1,1 @@
+"""Paper S1's experiments."""

@@ -1,0 +1,1 @@
+"""Time and sharing: the clock, its random streams, and fluid media in virtual time."""

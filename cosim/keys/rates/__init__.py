@@ -1,0 +1,1 @@
+"""How fast a QKD link makes keys: pure models of numbers."""

@@ -1,0 +1,335 @@
+"""The key service that transfers ask: both ends get the same fresh key, or the transfer waits, goes without, or ends.
+
+As in ETSI GS QKD 014 the two ends of a transfer are secure application entities and the service their key managers. The
+paper (S3) makes every offload need keys and does not say what happens without them; that is the scenario's choice here.
+A key costs its bits in the vehicle's pool and on every hop between its home and the host's site, all or nothing.
+"""
+
+from collections.abc import Collection, Iterable
+from functools import cached_property, partial
+from math import inf
+
+from cosim.kernel.clock import NORMAL, Clock
+from cosim.keys.line import Key, KeyRequest, Line, Rank
+from cosim.keys.network import KeyNetwork
+from cosim.keys.sessions import Lifetimes
+from cosim.keys.vehicles import VehicleKeys
+from cosim.radio.sidelink import HelperLost
+from cosim.scenario.keys import Keys
+from cosim.types import NOWHERE, Failure, FloatArray, IntArray, Status, VehicleGone
+
+_key = tuple.__new__
+"""Half the cost of the named constructor."""
+
+
+class KeyUnavailable(Failure):
+    """A transfer's key did not come in time, or never could."""
+
+    status = Status.NO_KEY
+
+
+class KeyView:
+    """The key network as a policy sees it at a decision epoch; each array is made when it is first asked for then."""
+
+    def __init__(self, network: KeyNetwork, keys: VehicleKeys, vehicles: IntArray) -> None:
+        self._network = network
+        self._keys = keys
+        self._vehicles = vehicles
+
+    @cached_property
+    def key_bps(self) -> FloatArray:  # (L,)
+        """Of the last slot; 0 for a link that is down."""
+        return self._network.key_bps.copy()
+
+    @cached_property
+    def qber(self) -> FloatArray:  # (L,)
+        """Of the last slot; NaN without a signal."""
+        return self._network.qber.copy()
+
+    @cached_property
+    def stored_bit(self) -> IntArray:  # (L,)
+        """In the pools of the links."""
+        return self._network.stored_bit()
+
+    @cached_property
+    def detector(self) -> FloatArray:  # (L,)
+        """Efficiency that is set."""
+        return self._network.detector.copy()
+
+    @cached_property
+    def vehicle_bit(self) -> IntArray:  # (T,)
+        """What the vehicle of each task has."""
+        return self._keys.level_bit(self._vehicles)
+
+
+class KeyService:
+    """Who asks for keys, who waits for them, and for whom there are none."""
+
+    def __init__(self, clock: Clock, plan: Keys, network: KeyNetwork, vehicles: VehicleKeys) -> None:
+        """Serve transfers from now on.
+
+        At the end of each slot vehicles are filled and then those that wait are served. It happens right after the
+        network's own slot, for the network has asked the clock before: build it before this.
+        """
+        self._clock = clock
+        self._network = network
+        self._vehicles = vehicles
+        self._pools = vehicles.pool
+        self._lifetimes = Lifetimes(plan.use)
+        self._line = Line()
+        shortage = plan.shortage
+        self._by_priority = shortage.order == "priority"
+        self._patience_s = inf if shortage.patience_s is None else shortage.patience_s
+        self._downgrades = shortage.then == "downgrade"
+        self._link_capacity_bit = plan.pool.capacity_bit
+        self._draws = 0
+        self._sampled_draws = 0
+        clock.every(plan.slot_s, self._slot, first=1, priority=NORMAL)
+
+    # --- what a story uses -----------------------------------------------------------------------------------------
+
+    def request(
+        self, vehicle: int, site: int, size_bit: float, priority: float, deadline_s: float
+    ) -> Key | KeyRequest | None:
+        """The key of a transfer between a vehicle and the host at a site.
+
+        A key that is there is given whatever the deadline; only waiting ends by it. More bits than the vehicle's pool,
+        or, where the key is relayed, a link's pool can ever hold, are a shortage at once.
+
+        Args:
+            vehicle: on the map.
+            site: number of the host's site, which is its node; NOWHERE: the node that shares the vehicle's key.
+            size_bit: that the transfer carries.
+            priority: larger is served first, where the scenario says so.
+            deadline_s: the task's; nobody waits beyond it.
+
+        Returns:
+            None if no new key is needed, the key if it is there, else a request: `ready`, to go on without a key, or
+            one to wait for, which is resumed at the end of a slot, or gets KeyUnavailable or VehicleGone thrown in;
+            where there is no time to wait, at this very instant.
+
+        Raises:
+            VehicleGone: the vehicle is not on the map.
+        """
+        if not self._lifetimes.used:
+            return None
+        pool = self._pools.get(vehicle)
+        if pool is None:
+            raise VehicleGone
+        if site == NOWHERE:
+            site = pool.home
+        if pool.carry(site, size_bit, self._clock.now):
+            return None
+        return self._ask(vehicle, NOWHERE, site, size_bit, priority, deadline_s)
+
+    def request_pair(
+        self, vehicle: int, helper: int, size_bit: float, priority: float, deadline_s: float
+    ) -> Key | KeyRequest | None:
+        """The key of a transfer between two vehicles, either way: both pay, and each hop between their homes.
+
+        Args and result are those of `request`.
+
+        Raises:
+            VehicleGone: the vehicle is not on the map.
+            HelperLost: the helper is not.
+        """
+        if not self._lifetimes.used:
+            return None
+        if vehicle not in self._pools:
+            raise VehicleGone
+        if helper not in self._pools:
+            raise HelperLost
+        first, peer = _pair(vehicle, helper)
+        if self._pools[first].carry(peer, size_bit, self._clock.now):
+            return None
+        return self._ask(vehicle, helper, NOWHERE, size_bit, priority, deadline_s)
+
+    # --- what the tick does ----------------------------------------------------------------------------------------
+
+    def enter(self, numbers: Iterable[int], xy_m: FloatArray) -> None:
+        """Vehicles are on the map, at xy_m (V, 2)."""
+        self._vehicles.enter(numbers, xy_m)
+
+    def leave(self, gone: Collection[int]) -> None:
+        """Vehicles are gone: what they waited for ends, then what they had is lost."""
+        for request in self._line.as_asked() if gone else ():
+            if request.withdraw is None:
+                continue  # ended by the end of another
+            if request.vehicle in gone:
+                request.cancel(VehicleGone())
+            elif request.helper in gone:
+                request.cancel(HelperLost())
+        self._vehicles.leave(gone)
+
+    # --- what others see -------------------------------------------------------------------------------------------
+
+    def finish(self) -> None:
+        """The run is over: state the pools once more if keys were drawn after the sample of this instant."""
+        if self._draws != self._sampled_draws:
+            self.sample()
+
+    def sample(self) -> None:
+        """State the pools of links and vehicles."""
+        self._sampled_draws = self._draws
+        self._network.sample()
+        self._vehicles.sample(len(self._line.waiting))
+
+    def view(self, vehicles: IntArray) -> KeyView:
+        """The links, and what these vehicles have."""
+        return KeyView(self._network, self._vehicles, vehicles)
+
+    def set_detector(self, efficiency: FloatArray) -> None:
+        """Turn the detectors, (L,); see `KeyNetwork.set_detector`."""
+        self._network.set_detector(efficiency)
+
+    # --- giving ----------------------------------------------------------------------------------------------------
+
+    def _ask(
+        self, vehicle: int, helper: int, site: int, size_bit: float, priority: float, deadline_s: float
+    ) -> Key | KeyRequest | None:
+        now, bit, line = self._clock.now, self._lifetimes.cost_bit(size_bit), self._line
+        if not bit:
+            return None
+        rank = None
+        if line.waiting:
+            rank = (-priority if self._by_priority else 0.0, next(self._clock.numbers))
+        hops = self._draw(vehicle, helper, site, size_bit, bit, rank)
+        if hops is not None:
+            return _key(Key, (now, now, bit, hops))
+        request = KeyRequest(vehicle, helper, site, size_bit, bit, now)
+        request.rank = rank or (-priority if self._by_priority else 0.0, next(self._clock.numbers))
+        limit_s = min(deadline_s, now + self._patience_s)
+        if limit_s <= now or self._never(request):
+            if self._downgrades:
+                request.ready = request.downgraded = True
+                return request
+            self._clock.at(now, partial(self._give_up, request))
+        else:
+            self._queue(request)
+            self._clock.at(limit_s, partial(self._tire, request))
+        line.add(request)
+        return request
+
+    def _draw(self, vehicle: int, helper: int, site: int, size_bit: float, bit: int, rank: Rank | None) -> int | None:
+        """Take the bits from the vehicles and from every hop, and give the number of hops; or nothing, and None.
+
+        Nothing is given if somebody with a better right than `rank` waits for one of the pools; None: nobody waits.
+        """
+        now, pools, line = self._clock.now, self._pools, self._line
+        first, peer = vehicle, site
+        pool = pools[vehicle]
+        if not pool.can_give(bit, now):
+            return None
+        end = site
+        if helper != NOWHERE:
+            if not pools[helper].can_give(bit, now):
+                return None
+            end = pools[helper].home
+            first, peer = _pair(vehicle, helper)
+        if rank is not None and (line.vehicle_taken(vehicle, rank) or line.vehicle_taken(helper, rank)):
+            return None
+        hops = 0
+        if pool.home != end:
+            route = self._network.route(pool.home, end, bit)
+            if route is None or (rank is not None and any(line.link_taken(link, rank) for link in route.links)):
+                return None
+            for hop in route.pools:
+                hop.take(bit, now)
+            hops = route.hops
+        self._vehicles.draw(vehicle, bit)
+        if helper != NOWHERE:
+            self._vehicles.draw(helper, bit)
+        self._lifetimes.begin(pools[first], peer, size_bit, bit, now)
+        self._draws += 1
+        return hops
+
+    def _never(self, request: KeyRequest) -> bool:
+        """Whether no pool on its way will ever hold as much."""
+        bit = request.wanted_bit
+        if bit > self._vehicles.capacity_bit:
+            return True
+        start, end = self._ends(request)
+        return start != end and bit > self._link_capacity_bit
+
+    def _ends(self, request: KeyRequest) -> tuple[int, int]:
+        """The nodes between which the key is relayed."""
+        pools = self._pools
+        return pools[request.vehicle].home, request.site if request.helper == NOWHERE else pools[request.helper].home
+
+    # --- waiting ---------------------------------------------------------------------------------------------------
+
+    def _queue(self, request: KeyRequest) -> None:
+        """Note what a request is short of, or stands in line for; its vehicles ask for what they lack.
+
+        It stands in line on the way that it would take, and does not look for one around those that wait there.
+        """
+        line, bit, now = self._line, request.wanted_bit, self._clock.now
+        for vehicle in (request.vehicle, request.helper):
+            if vehicle == NOWHERE:
+                continue
+            able = self._vehicles.pool[vehicle].can_give(bit, now)
+            if not able:
+                self._vehicles.want(vehicle)
+            if not able or line.vehicle_taken(vehicle, request.rank):
+                line.short_of_vehicle(request, vehicle)
+        start, end = self._ends(request)
+        route = self._network.route(start, end, bit) or self._network.best(start, end)
+        for link, pool in zip(route.links, route.pools, strict=True):
+            if not pool.can_give(bit, now) or line.link_taken(link, request.rank):
+                line.short_of_link(request, link)
+
+    def _slot(self, _: int) -> None:
+        """Key has come: vehicles are filled, then those that wait are served in their order."""
+        self._vehicles.fill()
+        line, now = self._line, self._clock.now
+        if not line.waiting:
+            return
+        line.forget()
+        ready: list[KeyRequest] = []
+        for request in line.in_order():
+            if self._carried(request) or self._drawn(request):
+                request.keyed_s = now
+                ready.append(request)
+            else:
+                self._queue(request)
+        for request in ready:
+            line.remove(request)
+        for request in ready:
+            if request.error is None:  # else cancelled by the story of one before it
+                request.resume(request)
+
+    def _drawn(self, request: KeyRequest) -> bool:
+        """Whether its key has come."""
+        wanted = (request.vehicle, request.helper, request.site, request.size_bit, request.wanted_bit)
+        hops = self._draw(*wanted, request.rank)
+        if hops is None:
+            return False
+        request.bit, request.hops = request.wanted_bit, hops
+        return True
+
+    def _carried(self, request: KeyRequest) -> bool:
+        """Whether a key that was drawn meanwhile serves it too."""
+        first, peer = request.vehicle, request.site
+        if request.helper != NOWHERE:
+            first, peer = _pair(request.vehicle, request.helper)
+        return self._pools[first].carry(peer, request.size_bit, self._clock.now)
+
+    def _tire(self, request: KeyRequest) -> None:
+        """The patience is over, but a slot that ends at this very instant may still bring the key."""
+        if request.withdraw is not None:
+            self._clock.at(self._clock.now, partial(self._give_up, request))
+
+    def _give_up(self, request: KeyRequest) -> None:
+        if request.withdraw is None:
+            return
+        if not self._downgrades:
+            request.cancel(KeyUnavailable())
+            return
+        self._line.remove(request)
+        request.downgraded = True
+        request.resume(request)
+
+
+def _pair(vehicle: int, helper: int) -> tuple[int, int]:
+    """One session for both directions; below zero, so that a helper's number is no site's."""
+    return min(vehicle, helper), ~max(vehicle, helper)

@@ -1,0 +1,74 @@
+"""How many key bits a transfer costs: a fresh AES-256 key now and then, a one-time pad, or none (S3 does not say).
+
+A session is the AES key that two parties share. A transfer belongs to the session in which it begins, however long it
+lasts; all transfers between the two count against the key's bytes, in both directions.
+"""
+
+from math import ceil
+
+from cosim.keys.pool import KeyPool
+from cosim.scenario.keys import KeyUse, NoUse, OneTimePadUse, RekeyUse
+
+AES_KEY_BIT = 256
+
+
+class Lifetimes:
+    """How long keys last."""
+
+    def __init__(self, use: KeyUse) -> None:
+        self.used = not isinstance(use, NoUse)
+        """Whether transfers take keys at all."""
+        self._pad = isinstance(use, OneTimePadUse)
+        self._lifetime_bit = 8.0 * use.lifetime_byte if isinstance(use, RekeyUse) else 0.0
+        self._lifetime_s = use.lifetime_s if isinstance(use, RekeyUse) else 0.0
+
+    def cost_bit(self, size_bit: float) -> int:
+        """Key bits for a transfer that no key covers; a size beyond the life of one key takes several."""
+        if self._pad:
+            return ceil(size_bit)
+        return AES_KEY_BIT if size_bit <= self._lifetime_bit else AES_KEY_BIT * ceil(size_bit / self._lifetime_bit)
+
+    def begin(self, pool: "VehiclePool", peer: int, size_bit: float, bit: int, now: float) -> None:
+        """A transfer has got its `bit` key bits; under AES the rest of the key's life is for those that follow."""
+        if not self._pad:
+            pool.agree(peer, now + self._lifetime_s, bit // AES_KEY_BIT * self._lifetime_bit - size_bit)
+
+
+class VehiclePool(KeyPool):
+    """A vehicle's pool, the node with which it shares the key, and its sessions.
+
+    The session with the last peer stands in the pool itself: thousands of vehicles look it up each second.
+    """
+
+    __slots__ = ("ends_s", "home", "left_bit", "others", "peer")
+
+    def __init__(self, home: int, capacity_bit: int, low_water_bit: int, expiry_s: float | None) -> None:
+        super().__init__(capacity_bit, low_water_bit, expiry_s)
+        self.home = home
+        self.peer: int | None = None
+        self.ends_s = 0.0
+        self.left_bit = 0.0
+        """That the session may still carry."""
+        self.others: dict[int, tuple[float, float]] = {}
+        """End and bits left of the sessions with other peers."""
+
+    def carry(self, peer: int, size_bit: float, now: float) -> bool:
+        """Send under the present key; False if there is none, or if it has lasted or would carry too much."""
+        if peer != self.peer:
+            if peer not in self.others:
+                return False
+            self.agree(peer, *self.others[peer])
+        if self.ends_s <= now or self.left_bit < size_bit:
+            return False
+        self.left_bit -= size_bit
+        return True
+
+    def agree(self, peer: int, ends_s: float, left_bit: float) -> None:
+        """A session with a peer, which is the last one now."""
+        if self.peer != peer:
+            if self.peer is not None:
+                self.others[self.peer] = (self.ends_s, self.left_bit)
+            self.others.pop(peer, None)
+            self.peer = peer
+        self.ends_s = ends_s
+        self.left_bit = left_bit

@@ -1,1 +1,0 @@
-"""Key management: the QKD network in simulated time, vehicles' key pools, and the service that transfers ask."""

@@ -1,0 +1,184 @@
+"""What the trace is told of the vote: proposals, votes, offences, and blocks once they are final."""
+
+from collections.abc import Sequence
+
+from cosim.kernel.clock import Clock
+from cosim.ledger.block import HEADER_BYTE, Block, Evidence
+from cosim.ledger.messages import Decide, Proposal, Step, Vote
+from cosim.ledger.poqks import quorum
+from cosim.ledger.run.archive import Archive
+from cosim.ledger.run.head import Head, Move, after
+from cosim.scenario.ledger import Ledger
+from cosim.trace.facts.ledger import (
+    BatchCommitted,
+    BlockCommitted,
+    BlockProposed,
+    EvidenceCommitted,
+    OffenceFound,
+    StakeChanged,
+    VoteCast,
+)
+from cosim.trace.store.writer import FactWriter
+
+_NONE = bytes(32)
+
+
+class Commits:
+    """The chain as an observer sees it: a block is final when those who have decided it make a quorum."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        plan: Ledger,
+        head: Head,
+        archive: Archive,
+        sites: Sequence[int],
+        moves: Sequence[Move],
+        facts: FactWriter,
+    ) -> None:
+        """Tell what a block is made of.
+
+        Args:
+            clock: simulated time.
+            plan: of the scenario.
+            head: before the first block.
+            archive: the sealed batches.
+            sites: of the validators, by number.
+            moves: who joins and leaves when.
+            facts: where all is recorded.
+        """
+        self._clock = clock
+        self._plan = plan
+        self._archive = archive
+        self._validator_of = {site: number for number, site in enumerate(sites)}
+        self._moves = moves
+        self.head = head
+        """The last final one."""
+        self.opened = 0
+        """The last height that anybody has begun."""
+        self._began_s: dict[int, float] = {}
+        self._heads: dict[bytes, Head] = {}
+        self._deciders: dict[bytes, list[int]] = {}
+        self._told: dict[tuple[object, ...], None] = {}
+        self._record_proposal = facts.recorder(BlockProposed)
+        self._record_vote = facts.recorder(VoteCast)
+        self._record_offence = facts.recorder(OffenceFound)
+        self._record_block = facts.recorder(BlockCommitted)
+        self._record_batch = facts.recorder(BatchCommitted)
+        self._record_evidence = facts.recorder(EvidenceCommitted)
+        self._record_stake = facts.recorder(StakeChanged)
+        self._tell_stakes(head)
+
+    def began(self, height: int, now_s: float) -> None:
+        """A validator has begun a height."""
+        if height > self.opened:
+            self.opened = height
+            self._began_s[height] = now_s
+
+    def proposed(self, proposal: Proposal[Block], size_bit: float) -> None:
+        """A proposal leaves its proposer, to whomever."""
+        if self._first("proposal", proposal.height, proposal.round, proposal.digest):
+            batches = len(proposal.value.batches)
+            self._record_proposal(
+                self._clock.now,
+                proposal.height,
+                proposal.round,
+                proposal.sender,
+                batches,
+                round(size_bit),
+                proposal.digest.hex(),
+            )
+
+    def voted(self, vote: Vote) -> None:
+        """A vote leaves its voter, to whomever."""
+        if self._first("vote", vote.height, vote.round, vote.sender, int(vote.phase), vote.digest):
+            phase = int(vote.phase is Step.PRECOMMIT)
+            agrees = int(vote.digest is not None)
+            self._record_vote(self._clock.now, vote.height, vote.round, vote.sender, phase, agrees)
+
+    def found(self, by: int, evidence: Evidence) -> None:
+        """A validator has seen an offence; only the first is told."""
+        if self._first("offence", evidence.height, evidence.round, evidence.accused, evidence.kind):
+            first, second = (_text(digest) for digest in (evidence.first, evidence.second))
+            self._record_offence(
+                self._clock.now, evidence.height, evidence.round, evidence.accused, by, evidence.kind, first, second
+            )
+
+    def decided(self, number: int, decide: Decide[Block], before: Head) -> Head:
+        """A validator has decided a block on this chain; gives the chain with it."""
+        block = decide.value
+        head = self._heads.get(block.digest)
+        if head is None:
+            head = after(before, block, self._served(block, len(before.members)), self._moves, self._plan.credits)
+            self._heads[block.digest] = head
+        deciders = self._deciders.setdefault(block.digest, [])
+        final = quorum(before.stakes.credits, deciders)
+        deciders.append(number)
+        if not final and quorum(before.stakes.credits, deciders):
+            self._tell_block(block, decide.round, head)
+        return head
+
+    def _first(self, *what: object) -> bool:
+        """Whether this was not told before."""
+        fresh = what not in self._told
+        self._told[what] = None
+        return fresh
+
+    def _served(self, block: Block, validators: int) -> list[int]:
+        served = [0] * validators
+        for batch in block.batches:
+            sealed = self._archive.find(batch.site, batch.number)
+            validator = self._validator_of.get(batch.site)
+            if sealed is not None and validator is not None:
+                served[validator] += sealed.served
+        return served
+
+    def _tell_block(self, block: Block, round_: int, head: Head) -> None:
+        now, height, stakes = self._clock.now, block.height, head.stakes
+        for batch in block.batches:
+            sealed = self._archive.find(batch.site, batch.number)
+            served = 0 if sealed is None else sealed.served
+            self._record_batch(now, height, batch.site, batch.number, batch.records, served, batch.root.hex())
+        for seen in block.evidence:
+            first, second = _text(seen.first), _text(seen.second)
+            self._record_evidence(now, height, seen.height, seen.round, seen.accused, seen.kind, first, second)
+        self._record_block(
+            now,
+            height,
+            round_,
+            block.proposer,
+            self._began_s.pop(height, now),
+            block.time_s,
+            sum(batch.records for batch in block.batches),
+            8 * (HEADER_BYTE + block.body_byte),
+            block.stakes_root.hex(),
+            stakes.treasury,
+            stakes.minted,
+            stakes.burned,
+            " ".join(map(str, block.voters)),
+            block.previous.hex(),
+            block.digest.hex(),
+        )
+        self._told = {what: None for what in self._told if what[0] == "offence" or what[1] > height}  # type: ignore[operator]
+        self._tell_stakes(head)
+        self.head = head
+
+    def _tell_stakes(self, head: Head) -> None:
+        changes = head.changes
+        for validator, stake in enumerate(head.stakes.credits):
+            self._record_stake(
+                self._clock.now,
+                head.height + 1,
+                validator,
+                int(head.members[validator]),
+                stake,
+                changes.earned[validator],
+                changes.settled[validator],
+                changes.slashed[validator],
+                changes.joined[validator],
+            )
+
+
+def _text(digest: bytes) -> str:
+    """Hexadecimal; empty for none."""
+    return "" if digest == _NONE else digest.hex()

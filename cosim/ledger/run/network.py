@@ -1,0 +1,55 @@
+"""How validators' messages and batches travel: over the wires that the tasks use, and not across a partition."""
+
+from collections.abc import Callable, Sequence
+
+from cosim.kernel.clock import Clock, Life, Story
+from cosim.scenario.ledger import Partition
+from cosim.transport import Wires
+from cosim.types import Failure
+
+
+class Network:
+    """All that the ledger sends."""
+
+    def __init__(self, clock: Clock, wires: Wires, partitions: Sequence[tuple[Partition, frozenset[int]]]) -> None:
+        """Tell what is where.
+
+        Args:
+            clock: simulated time.
+            wires: between sites.
+            partitions: with the sites of one side; the rest is the other.
+        """
+        self._clock = clock
+        self._wires = wires
+        self._partitions = partitions
+
+    def send(self, size_bit: float, start: int, end: int, arrived: Callable[[], None], after_s: float = 0.0) -> None:
+        """Send between two sites; what is sent across a partition starts when it has healed."""
+        Background(self._carry(size_bit, start, end, arrived, after_s)).begin()
+
+    def _carry(self, size_bit: float, start: int, end: int, arrived: Callable[[], None], after_s: float) -> Story:
+        if after_s > 0.0:
+            yield self._clock.pause(after_s)
+        while (heals_s := self._heals_s(start, end)) > self._clock.now:
+            yield self._clock.pause(heals_s - self._clock.now)
+        yield from self._wires.carry(size_bit, start, end)
+        arrived()
+
+    def _heals_s(self, start: int, end: int) -> float:
+        """When the last partition ends that parts the two now; 0 without one."""
+        now = self._clock.now
+        return max(
+            (
+                partition.end_s
+                for partition, side in self._partitions
+                if partition.start_s <= now < partition.end_s and (start in side) != (end in side)
+            ),
+            default=0.0,
+        )
+
+
+class Background(Life):
+    """A story that nobody waits for."""
+
+    def ended(self, failure: Failure | None) -> None:
+        """Whatever ended it, nobody asks."""

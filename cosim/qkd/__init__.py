@@ -1,1 +1,0 @@
-"""Quantum keys: how fast a link makes them."""

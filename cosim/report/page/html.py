@@ -1,0 +1,141 @@
+"""One HTML file for one run or several: key figures, figures and a playback, with all data inside and no network."""
+
+import base64
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Final
+
+from cosim.errors import InputError
+from cosim.report.page import key_map, payload, twin_map
+from cosim.report.page.pack import Packed
+from cosim.report.page.playback import UNIT_M, kept, places, roads, stories
+from cosim.trace.store.reader import Trace
+
+FILE: Final = "report.html"
+STEPS: Final = 4
+"""Steps of the work for each run, as `tell` counts them."""
+Tell = Callable[[float], None]
+
+
+def write_report(runs: Sequence[Path], out: Path, folder: Path = Path(), tell: Tell | None = None) -> int:
+    """Writes the page, whole or not at all.
+
+    Args:
+        runs: run folders, complete or partial, in the order of the page.
+        out: the file to write.
+        folder: that the scenarios' relative paths start from.
+        tell: is told how many steps are done, of `STEPS` for each run.
+
+    Returns:
+        Size of the file in bytes.
+
+    Raises:
+        InputError: not a run folder, or the file cannot be written.
+    """
+    text = page(runs, folder, tell).encode()
+    partial = out.with_name(f"{out.name}.part")
+    try:
+        partial.write_bytes(text)
+        partial.replace(out)
+    except OSError as error:
+        raise InputError(f"{out}: the report cannot be written ({error.strerror}); choose another --out") from error
+    return len(text)
+
+
+def page(runs: Sequence[Path], folder: Path = Path(), tell: Tell | None = None) -> str:
+    """The text of the page.
+
+    Raises:
+        InputError: not a run folder.
+    """
+    blobs: dict[str, int] = {}  # runs of one scenario share roads and often places
+    data = []
+    for number, run in enumerate(runs):
+        with Trace.open(run) as trace:
+            data.append(_run(trace, folder, blobs, _from(number * STEPS, tell)))
+    inside = "".join(
+        f'<script type="text/plain" id="blob-{number}">{text}</script>\n' for text, number in blobs.items()
+    )
+    extra = [name for name in ("keys", "ledger", "twins") if any(one["series"][name] for one in data)]
+    css, script = _source("page.css"), "".join(_source(f"{name}.js") for name in (*extra, "page"))
+    title = ", ".join(dict.fromkeys(one["header"]["scenario"] for one in data))
+    parts = {
+        "TITLE": _escaped(f"{title} - cosim report"),
+        "CSP": f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(css)}'; img-src data:; "
+        "base-uri 'none'; form-action 'none'",
+        "STYLE": css,
+        "BLOBS": inside,
+        "DATA": _json({"unit_m": UNIT_M, "runs": data}),
+        "SCRIPT": script,
+    }
+    text = _source("page.html")
+    for name, part in parts.items():
+        text = text.replace(f"<!--{name}-->", part, 1)
+    return text
+
+
+def _from(done: int, tell: Tell | None) -> Tell:
+    return lambda step: tell(done + step) if tell else None
+
+
+def _run(trace: Trace, folder: Path, blobs: dict[str, int], tell: Tell) -> dict[str, Any]:
+    keep, area = kept(trace), payload.frame(trace, folder)
+
+    def stored(packed: Packed) -> dict[str, Any]:
+        return {"blob": blobs.setdefault(packed.text, len(blobs)), "columns": packed.directory}
+
+    measured = payload.figures_of_merit(trace)
+    tell(1)
+    shown = payload.series(trace, area)
+    tell(2)
+    moved = stored(places(trace, keep.ticks)) if keep.ticks else None
+    tell(3)
+    told = stored(stories(trace, keep))
+    tell(4)
+    return {
+        "header": payload.header(trace),
+        **measured,
+        "series": shown,
+        "sites": payload.sites(trace),
+        "frame": {"low_m": area.low_m, "high_m": area.high_m, "stretched": area.stretched},
+        "kept": {"ticks": keep.ticks, "completed": keep.completed, "others": keep.others},
+        "roads": stored(roads(area)),
+        "places": moved,
+        "stories": told,
+        "key_net": _key_net(trace, stored) if shown["keys"] else None,
+        "twin_lives": _twin_lives(trace, stored) if shown["twins"] else None,
+    }
+
+
+def _key_net(trace: Trace, stored: Callable[[Packed], dict[str, Any]]) -> dict[str, Any]:
+    """Where the key network is, and what its pools held for the playback."""
+    levels = key_map.levels(trace)
+    net = {"nodes": key_map.nodes(trace), "links": key_map.links(trace)}
+    return {**net, "unit_bit": levels.unit_bit, "levels": stored(levels.packed)}
+
+
+def _twin_lives(trace: Trace, stored: Callable[[Packed], dict[str, Any]]) -> dict[str, Any]:
+    """What the stories of vehicles tell of their twins."""
+    lives = twin_map.lives(trace)
+    return {"every": lives.every, "lives": stored(lives.packed)}
+
+
+def _source(name: str) -> str:
+    return (files("cosim.report.page") / name).read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+
+
+def _json(value: Any) -> str:
+    """JSON that cannot end the element that it stands in."""
+    text = json.dumps(payload.plain(value), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c")
+
+
+def _escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;")

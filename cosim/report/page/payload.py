@@ -1,0 +1,167 @@
+"""A run as the numbers that its page shows: who it was, key figures, series over time, latency by place."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from cosim.report.digits import figures
+from cosim.report.gather import LEVELS, Outcomes, by_cell, by_position, hexagons, latency_curves, outcomes
+from cosim.report.ground import Ground, ground
+from cosim.report.headline import HEADLINE
+from cosim.report.page.keys import key_series
+from cosim.report.page.ledger import ledger_series
+from cosim.report.page.twins import twin_series
+from cosim.trace.metrics.tasks import Kpis, kpis
+from cosim.trace.store.reader import Trace
+from cosim.types import AnyArray
+
+_SERIES: Final = 120
+"""Most slices of the hosts' series."""
+
+
+def header(trace: Trace) -> dict[str, Any]:
+    """What identifies a run, and how far it went."""
+    said, scenario = trace.provenance, trace.scenario
+    return {
+        "folder": trace.run.resolve().name,
+        "scenario": scenario.name,
+        "description": " ".join(scenario.description.split()),
+        "policy": said.policy,
+        "seed": said.seed,
+        "run_id": said.run_id,
+        "digest": said.digest,
+        "complete": trace.complete,
+        "complete_to_s": trace.complete_to_s,
+        "duration_s": scenario.duration_s,
+        "warmup_s": scenario.statistics.warmup_s,
+        "confidence": scenario.statistics.confidence,
+        "step_s": scenario.mobility.step_s,
+        "map": "straight roads" if scenario.mobility.kind == "synthetic" else str(scenario.map),
+        "classes": [task_class.name for task_class in scenario.tasks.classes],
+        "version": said.versions.get("cosim", ""),
+    }
+
+
+def figures_of_merit(trace: Trace) -> dict[str, Any]:
+    """All key figures as `cosim trace summary --json` has them, and the first ones as text."""
+    measured = kpis(trace)
+    every = {
+        name: {"value": one.value, "half_width": one.half_width, "unit": one.unit} for name, one in measured.items()
+    }
+    return {"kpis": every, "headline": _headline(measured), "told": _told(measured)}
+
+
+def _headline(measured: Kpis) -> list[dict[str, str]]:
+    rows = []
+    for key, label, factor, unit in HEADLINE:
+        if key in measured and np.isfinite(measured[key].value):
+            one = measured[key]
+            value, half = figures(one.value * factor, one.half_width * factor)
+            rows.append({"key": key, "label": label, "value": value, "half": _blank(half), "unit": unit})
+    return rows
+
+
+def _told(measured: Kpis) -> dict[str, list[str]]:
+    texts = {name: (*figures(one.value, one.half_width), one.unit) for name, one in measured.items()}
+    return {name: [value, _blank(half), unit] for name, (value, half, unit) in texts.items()}
+
+
+def _blank(half: str) -> str:
+    return "" if half in ("-", "0") else half
+
+
+def series(trace: Trace, area: Ground) -> dict[str, Any]:
+    """What the figures show; `keys`, `ledger` and `twins` are None in a run without them."""
+    over_time, scenario = outcomes(trace), trace.scenario
+    return {
+        "levels": LEVELS,
+        "latency_s": {tier: {"tasks": tasks, "curve": curve} for tier, (tasks, curve) in latency_curves(trace).items()},
+        "outcomes": {"begin_s": over_time.begin_s, "slice_s": over_time.slice_s, "per_s": over_time.per_s},
+        "energy_w": _energy(trace, over_time),
+        "traffic": _traffic(trace, over_time),
+        "hosts": _hosts(trace),
+        "latency_map": _latency_map(trace, area),
+        "keys": key_series(trace, over_time) if scenario.keys else None,
+        "ledger": ledger_series(trace) if scenario.ledger else None,
+        "twins": twin_series(trace, over_time) if scenario.twin else None,
+    }
+
+
+def _energy(trace: Trace, over_time: Outcomes) -> dict[str, AnyArray]:
+    """Mean power of the tasks released in each slice, in W: radio, vehicle processors, edge and cloud hosts."""
+    rows = trace.sql(
+        f"SELECT floor(released_s / {over_time.slice_s!r})::INTEGER AS slice, sum(transmit_j) AS radio, "
+        "sum(vehicle_cpu_j) AS vehicle, sum(edge_cpu_j) AS host FROM task_ended GROUP BY slice"
+    ).set_index("slice")
+    filled = rows.reindex(np.arange(len(over_time.begin_s))).fillna(0.0)
+    return {str(name): filled[name].to_numpy(np.float64) / over_time.slice_s for name in filled.columns}
+
+
+def _traffic(trace: Trace, over_time: Outcomes) -> dict[str, AnyArray]:
+    """In each slice: handovers per s, mean number of vehicles, and the share of them with a serving site."""
+    slices = np.arange(len(over_time.begin_s))
+    where = f"SELECT floor(time_s / {over_time.slice_s!r})::INTEGER AS slice"
+    handovers = trace.sql(
+        f"{where}, count(*) AS n FROM cell_changed WHERE from_site >= 0 AND to_site >= 0 GROUP BY slice"
+    ).set_index("slice")
+    vehicles = trace.sql(
+        f"{where}, avg(vehicles) AS mean, sum(covered) / nullif(sum(vehicles), 0) AS covered "
+        "FROM traffic_sampled GROUP BY slice"
+    ).set_index("slice")
+    return {
+        "handovers_per_s": handovers.n.reindex(slices).fillna(0).to_numpy(np.float64) / over_time.slice_s,
+        "vehicles": vehicles["mean"].reindex(slices).to_numpy(np.float64),
+        "covered": vehicles.covered.reindex(slices).to_numpy(np.float64),
+    }
+
+
+def _hosts(trace: Trace) -> dict[str, Any]:
+    """Mean number of tasks at each host, waiting and executing, between samples: growth of its integral over time."""
+    times = trace.sql("SELECT DISTINCT time_s FROM host_sampled ORDER BY time_s").time_s
+    every = max(1, -(-len(times) // _SERIES))
+    chosen = times.iloc[every - 1 :: every].to_numpy(np.float64)
+    table = trace.sql("SELECT site, time_s, number_s FROM host_sampled ORDER BY site, time_s")
+    wide = table.pivot_table(index="site", columns="time_s", values="number_s")
+    length_s = np.diff(chosen, prepend=0.0)
+    return {
+        "until_s": chosen,
+        "site": [int(site) for site in wide.index],
+        "number": [np.diff(row[chosen].to_numpy(np.float64), prepend=0.0) / length_s for _, row in wide.iterrows()],
+    }
+
+
+def _latency_map(trace: Trace, area: Ground) -> dict[str, Any]:
+    xy_m, latency_s = by_position(trace)
+    cell_m = area.cell_m(len(xy_m)) if len(xy_m) else None
+    found = by_cell(trace) if cell_m is None else hexagons(xy_m, latency_s, cell_m)
+    return {"cell_m": cell_m, "xy_m": found.xy_m.round(2), "latency_s": found.latency_s, "tasks": found.tasks}
+
+
+def sites(trace: Trace) -> list[dict[str, Any]]:
+    """Sites in order of their number; x_m and y_m are null for the cloud."""
+    rows = trace.sql("SELECT site, name, x_m, y_m, cores FROM site_deployed ORDER BY site")
+    return [{str(name): value for name, value in row.items()} for row in rows.to_dict(orient="records")]
+
+
+def frame(trace: Trace, folder: Path) -> Ground:
+    """The ground under a run."""
+    places = trace.sql(
+        "SELECT x_m, y_m FROM site_deployed WHERE NOT isnan(x_m) "
+        "UNION ALL SELECT x_m, y_m FROM key_node_deployed WHERE NOT isnan(x_m)"
+    )
+    return ground(trace.scenario, places, folder)
+
+
+def plain(value: Any) -> Any:
+    """Only what JSON knows: arrays become lists, what is not finite becomes null."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray):
+        return plain(value.tolist())
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, np.generic):
+        return plain(value.item())
+    return None if isinstance(value, float) and not np.isfinite(value) else value

@@ -1,0 +1,1 @@
+"""Road networks of SUMO, read: net, lanes, siting, projection."""

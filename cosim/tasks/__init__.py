@@ -1,0 +1,1 @@
+"""What vehicles want computed: arrivals, classes, semantic extraction."""

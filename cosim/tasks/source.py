@@ -1,0 +1,271 @@
+"""What the vehicles of a run want computed: tasks, drawn at each tick and the same under every policy.
+
+Arrivals, classes, sizes and meaning have a stream each, and nothing that a policy does moves any of them: one map,
+demand and seed give one set of tasks.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from cosim.distributions import Columns, draw
+from cosim.errors import RunError
+from cosim.kernel.rng import stream
+from cosim.mobility.source import Entry, MobilityFrame
+from cosim.plugins import make_plugin
+from cosim.scenario.section import Distribution
+from cosim.scenario.work import Arrivals, FileArrivals, PluginArrivals, Semantic, TaskClass, Tasks
+from cosim.tasks.arrivals import SIZES, ArrivalProcess, Arrived, Fleet
+from cosim.tasks.arrivals_file import read_arrivals
+from cosim.tasks.arrivals_poisson import PoissonProcess
+from cosim.tasks.semantic import priority_score, queue_priority, sent_bit, sent_share, worked_cycles
+from cosim.types import AnyArray, FloatArray, IntArray
+
+_MEANINGS = ("efficiency", "vehicle_accuracy", "edge_accuracy")
+_WHOLE = Semantic(
+    efficiency=1.0,
+    vehicle_accuracy=1.0,
+    edge_accuracy=1.0,
+    min_efficiency=1.0,
+    priority_weight=0.0,
+    urgency_weight=-1.0,
+)
+"""A class without semantics: everything is sent and worked, and the earliest deadline goes first."""
+
+
+class Task(NamedTuple):
+    """One task, as its story knows it."""
+
+    task: int
+    vehicle: int
+    task_class: int
+    released_s: float
+    deadline_s: float  # absolute
+    input_bit: float  # to be sent: D sigma_ij
+    output_bit: float
+    cycles: float  # s_c
+    vehicle_cycles: float  # s_c sigma_i
+    edge_cycles: float  # s_c sigma_j
+    priority: float
+
+
+@dataclass(frozen=True, slots=True)
+class Releases:
+    """The tasks of an interval in order of release: the columns of the fact TaskReleased."""
+
+    time_s: FloatArray  # (n,) each
+    task: IntArray
+    vehicle: IntArray
+    task_class: IntArray
+    deadline_s: FloatArray  # absolute
+    input_bit: FloatArray
+    output_bit: FloatArray
+    cycles: FloatArray
+    priority: FloatArray
+    efficiency: FloatArray
+    vehicle_accuracy: FloatArray
+    edge_accuracy: FloatArray
+
+    def __len__(self) -> int:
+        """Number of tasks."""
+        return len(self.time_s)
+
+    def columns(self) -> tuple[AnyArray, ...]:
+        """The columns in the order of the fact, for a batch of facts."""
+        return tuple(getattr(self, name) for name in self.__slots__)
+
+    def stored(self) -> dict[str, AnyArray]:
+        """The columns of `Task`."""
+        return {
+            "task": self.task,
+            "vehicle": self.vehicle,
+            "task_class": self.task_class,
+            "released_s": self.time_s,
+            "deadline_s": self.deadline_s,
+            "input_bit": sent_bit(self.input_bit, self.efficiency),
+            "output_bit": self.output_bit,
+            "cycles": self.cycles,
+            "vehicle_cycles": worked_cycles(self.cycles, self.vehicle_accuracy),
+            "edge_cycles": worked_cycles(self.cycles, self.edge_accuracy),
+            "priority": self.priority,
+        }
+
+
+def as_tasks(columns: Mapping[str, AnyArray]) -> list[Task]:
+    """One tuple for each task of `Releases.stored`; built without a Python call for each."""
+    rows = (columns[name].tolist() for name in Task._fields)
+    return list(map(partial(tuple.__new__, Task), zip(*rows, strict=True)))
+
+
+class TaskSource:
+    """Gives arrivals their class, sizes and number.
+
+    Args:
+        classes: of the scenario.
+        process: when and where tasks arrive.
+        seed: of the run.
+    """
+
+    dropped: int
+    """Arrivals so far whose vehicle was not on the map."""
+
+    def __init__(self, classes: Sequence[TaskClass], process: ArrivalProcess, seed: int) -> None:
+        self.dropped = 0
+        self._process = process
+        self._classes = classes
+        self._sizes = _ByClass({name: [getattr(one, name) for one in classes] for name in SIZES})
+        semantics = [one.semantic or _WHOLE for one in classes]
+        self._meanings = _ByClass({name: [getattr(one, name) for one in semantics] for name in _MEANINGS})
+        self._floor = np.array([one.min_efficiency for one in semantics])
+        self._weight = np.array([one.priority_weight for one in semantics])
+        self._urgency = np.array([one.urgency_weight for one in semantics])
+        self._choice_rng = stream(seed, "task-classes")
+        self._size_rng = stream(seed, "task-sizes")
+        self._semantic_rng = stream(seed, "semantic")
+        self._next_task = 0
+        self._type_names: list[str] = []
+        self._type_index: dict[str, int] = {}
+        self._reach = np.zeros((0, len(classes)))  # (types, classes): cumulated class shares, 0 where a type has none
+        self._type_of: IntArray = np.full(1024, -1)  # by vehicle number
+
+    def enter(self, entries: Iterable[Entry]) -> None:
+        """Vehicles have come onto the map; call it before `draw` with their first frame."""
+        entries = tuple(entries)
+        for entry in entries:
+            while entry.number >= len(self._type_of):
+                self._type_of = np.concatenate([self._type_of, np.full(len(self._type_of), -1)])
+            self._type_of[entry.number] = self._type(entry.vehicle_type)
+        self._process.enter(entries)
+
+    def draw(self, frame: MobilityFrame, start_s: float, end_s: float) -> Releases:
+        """The tasks that the vehicles of `frame` release in [start_s, end_s).
+
+        A vehicle whose type may release no class releases nothing.
+
+        Raises:
+            RunError: the arrival process broke its contract (times out of order or interval, unknown vehicles).
+        """
+        fleet = Fleet(frame.numbers, self._type_of[frame.numbers], self._type_names)
+        arrived = self._process.draw(fleet, start_s, end_s)
+        self._check(arrived, start_s, end_s)
+        self.dropped += arrived.dropped
+        task_class = self._choose(arrived)
+        able = task_class >= 0
+        if np.count_nonzero(able) < len(able):
+            given = {name: values[able] for name, values in arrived.given.items()}
+            arrived = Arrived(arrived.time_s[able], arrived.vehicle[able], given=given)
+            task_class = task_class[able]
+        return self._released(arrived, task_class)
+
+    def _type(self, name: str) -> int:
+        """Index of a vehicle type; a new one gets its class shares."""
+        if name not in self._type_index:
+            self._type_index[name] = len(self._type_names)
+            self._type_names.append(name)
+            shares = [c.weight if c.vehicle_types is None or name in c.vehicle_types else 0.0 for c in self._classes]
+            reach = np.cumsum(shares)
+            row = reach / reach[-1] if reach[-1] > 0 else np.zeros(len(shares))
+            self._reach = np.vstack([self._reach, row])
+        return self._type_index[name]
+
+    def _choose(self, arrived: Arrived) -> IntArray:
+        """Class of each arrival: as given, or by weight among those its vehicle's type may release; -1: none."""
+        reach = self._reach.take(self._type_of[arrived.vehicle], axis=0)  # (n, classes)
+        drawn: IntArray = (reach[:, -1] > 0.0) - 1
+        if len(self._classes) > 1:
+            place = (self._choice_rng.random(len(reach))[:, None] >= reach[:, :-1]).sum(axis=1)
+            drawn = np.where(drawn == 0, place, -1)
+        if arrived.task_class is None:
+            return drawn
+        return np.where(arrived.task_class >= 0, arrived.task_class, drawn)
+
+    def _released(self, arrived: Arrived, task_class: IntArray) -> Releases:
+        size = self._sizes.draw(task_class, self._size_rng)
+        for name, given in arrived.given.items():
+            size[name] = np.where(np.isnan(given), size[name], given)
+        meaning = self._meanings.draw(task_class, self._semantic_rng)
+        deadline_s = arrived.time_s + size["deadline_s"]
+        score = priority_score(size["cycles"], self._weight[task_class])
+        first = self._next_task
+        self._next_task += len(task_class)
+        return Releases(
+            time_s=arrived.time_s,
+            task=np.arange(first, self._next_task),
+            vehicle=arrived.vehicle,
+            task_class=task_class,
+            deadline_s=deadline_s,
+            input_bit=size["input_bit"],
+            output_bit=size["output_bit"],
+            cycles=size["cycles"],
+            priority=queue_priority(score, deadline_s, self._urgency[task_class]),
+            efficiency=sent_share(meaning["efficiency"], self._floor[task_class]),
+            vehicle_accuracy=meaning["vehicle_accuracy"],
+            edge_accuracy=meaning["edge_accuracy"],
+        )
+
+    def _check(self, arrived: Arrived, start_s: float, end_s: float) -> None:
+        time_s, vehicle = arrived.time_s, arrived.vehicle
+        if len(time_s) == 0:
+            return
+        ordered = np.count_nonzero(time_s[1:] >= time_s[:-1]) == len(time_s) - 1
+        if not (ordered and time_s[0] >= start_s and time_s[-1] < end_s):
+            raise RunError(f"tasks.arrivals gave times out of order or outside [{start_s:g}, {end_s:g}) s; correct it")
+        known = (vehicle >= 0) & (vehicle < len(self._type_of))
+        if np.count_nonzero(known & (self._type_of.take(vehicle, mode="clip") >= 0)) < len(known):
+            raise RunError(f"tasks.arrivals gave a vehicle that is not on the map at {start_s:g} s; correct it")
+
+
+class _ByClass:
+    """Columns of which each class of tasks has its own distributions."""
+
+    def __init__(self, distributions: Mapping[str, Sequence[Distribution]]) -> None:
+        self._distributions = distributions
+        classes = len(next(iter(distributions.values())))
+        self._single = Columns({name: each[0] for name, each in distributions.items()}) if classes == 1 else None
+
+    def draw(self, task_class: IntArray, rng: np.random.Generator) -> dict[str, FloatArray]:
+        """A value for each task, column by column, from its class's distribution."""
+        if self._single is not None:
+            return self._single.draw(rng, len(task_class))
+        columns = {name: np.empty(len(task_class)) for name in self._distributions}
+        for name, of_classes in self._distributions.items():
+            for place, distribution in enumerate(of_classes):
+                mine = task_class == place
+                columns[name][mine] = draw(distribution, rng, int(np.count_nonzero(mine)))
+        return columns
+
+
+def arrival_process(config: Arrivals, classes: Sequence[TaskClass], seed: int, folder: Path) -> ArrivalProcess:
+    """The arrival process that a scenario names.
+
+    A plug-in is called with the generator of the stream `arrivals` and its options as keywords, and returns an
+    `ArrivalProcess`.
+
+    Args:
+        config: of the scenario.
+        classes: of the scenario; a file may name them.
+        seed: of the run.
+        folder: of the scenario file, from which a relative path is taken.
+
+    Raises:
+        InputError: a file or plug-in that cannot be used.
+    """
+    rng = stream(seed, "arrivals")
+    match config:
+        case FileArrivals(file=file):
+            return read_arrivals(folder / file, [task_class.name for task_class in classes])
+        case PluginArrivals(name=name, options=options):
+            process: ArrivalProcess = make_plugin("cosim.arrivals", name, options, rng)
+            return process
+        case _:
+            return PoissonProcess(config, rng)
+
+
+def task_source(config: Tasks, seed: int, folder: Path) -> TaskSource:
+    """The source of a scenario's tasks; arguments and errors as `arrival_process`."""
+    process = arrival_process(config.arrivals, config.classes, seed, folder)
+    return TaskSource(config.classes, process, seed)

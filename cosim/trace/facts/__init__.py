@@ -1,0 +1,1 @@
+"""The kinds of facts by subject, and what a column of them holds."""

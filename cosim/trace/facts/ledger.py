@@ -1,0 +1,152 @@
+"""The facts of the ledger: stakes, batches, votes, blocks, offences, and the work that they cost."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from cosim.trace.facts.column import Column, Height, Round, SiteNumber, Time, Validator
+
+
+@dataclass(frozen=True, slots=True)
+class ValidatorDeployed:
+    """A site that may vote on blocks, stated once at the start."""
+
+    time_s: Time
+    validator: Validator
+    site: SiteNumber
+
+
+@dataclass(frozen=True, slots=True)
+class StakeChanged:
+    """A validator's credits with which a height votes, and what made them of those of the height before."""
+
+    time_s: Time
+    height: Height
+    validator: Validator
+    member: Annotated[int, Column("<i1", "", "1: it votes at this height")]
+    credits: Annotated[int, Column("<i8", "credit", "stake")]
+    earned: Annotated[int, Column("<i8", "credit", "minted for offloads that it served")]
+    settled: Annotated[int, Column("<i8", "credit", "from treasury and proposer, less what it paid")]
+    slashed: Annotated[int, Column("<i8", "credit", "burned for an offence")]
+    joined: Annotated[int, Column("<i8", "credit", "minted as it joined, less burned as it left")]
+
+
+@dataclass(frozen=True, slots=True)
+class BatchSealed:
+    """A site closed a batch of records under one Merkle root and sent it to the validators."""
+
+    time_s: Time
+    site: SiteNumber
+    batch: Annotated[int, Column("<i8", "", "of this site, from 0")]
+    records: Annotated[int, Column("<i8", "", "leaves of the tree")]
+    bit: Annotated[int, Column("<i8", "bit", "sent to each other validator")]
+    root: Annotated[str, Column("O", "", "Merkle root, hexadecimal")]
+
+
+@dataclass(frozen=True, slots=True)
+class BlockProposed:
+    """A validator put a block to the vote."""
+
+    time_s: Time
+    height: Height
+    round: Round
+    proposer: Validator
+    batches: Annotated[int, Column("<i4", "")]
+    bit: Annotated[int, Column("<i8", "bit", "size of the block with padding and signatures")]
+    hash: Annotated[str, Column("O", "", "of the block, hexadecimal")]
+
+
+@dataclass(frozen=True, slots=True)
+class VoteCast:
+    """A validator's vote left it."""
+
+    time_s: Time
+    height: Height
+    round: Round
+    validator: Validator
+    phase: Annotated[int, Column("<i1", "", "0 prevote, 1 precommit")]
+    agrees: Annotated[int, Column("<i1", "", "1 for a block, 0 for none")]
+
+
+@dataclass(frozen=True, slots=True)
+class OffenceFound:
+    """A validator was seen to break the protocol; it pays when the evidence is in a block."""
+
+    time_s: Time
+    height: Height
+    round: Round
+    accused: Validator
+    finder: Validator
+    offence: Annotated[int, Column("<i1", "", "0 two proposals, 1 two votes, 2 an invalid proposal")]
+    first: Annotated[str, Column("O", "", "hash of the one, hexadecimal; empty for none")]
+    second: Annotated[str, Column("O", "", "hash of the other")]
+
+
+@dataclass(frozen=True, slots=True)
+class BlockCommitted:
+    """A block is final: enough honest validators have decided it to make a quorum."""
+
+    time_s: Time
+    height: Height
+    round: Round
+    proposer: Validator
+    began_s: Annotated[float, Column("<f8", "s", "when the height began")]
+    proposed_s: Annotated[float, Column("<f8", "s", "time in the block's header")]
+    records: Annotated[int, Column("<i8", "", "in its batches")]
+    bit: Annotated[int, Column("<i8", "bit", "size of its content: no padding, no signatures")]
+    stakes: Annotated[str, Column("O", "", "hash of the stakes with which it was voted, hexadecimal")]
+    treasury: Annotated[int, Column("<i8", "credit", "after this block")]
+    minted: Annotated[int, Column("<i8", "credit", "running total after this block")]
+    burned: Annotated[int, Column("<i8", "credit", "running total after this block")]
+    voters: Annotated[str, Column("O", "", "validators that it pays for the block before, separated by blanks")]
+    previous: Annotated[str, Column("O", "", "hash of the block before, hexadecimal")]
+    hash: Annotated[str, Column("O", "", "of this block, hexadecimal")]
+
+
+@dataclass(frozen=True, slots=True)
+class BatchCommitted:
+    """A batch is in a final block, in this order."""
+
+    time_s: Time
+    height: Height
+    site: SiteNumber
+    batch: Annotated[int, Column("<i8", "", "as in BatchSealed")]
+    records: Annotated[int, Column("<i8", "")]
+    served: Annotated[int, Column("<i8", "", "offloads among them that earn credits")]
+    root: Annotated[str, Column("O", "", "Merkle root, hexadecimal")]
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceCommitted:
+    """Evidence of an offence is in a final block, in this order."""
+
+    time_s: Time
+    height: Height
+    offence_height: Height
+    offence_round: Round
+    accused: Validator
+    offence: Annotated[int, Column("<i1", "", "0 two proposals, 1 two votes, 2 an invalid proposal")]
+    first: Annotated[str, Column("O", "", "hash, hexadecimal; empty for none")]
+    second: Annotated[str, Column("O", "", "hash, hexadecimal; empty for none")]
+
+
+@dataclass(frozen=True, slots=True)
+class ConsensusWorked:
+    """The ledger used a site's processor, beside the tasks."""
+
+    time_s: Time
+    site: SiteNumber
+    height: Height
+    work: Annotated[int, Column("<i1", "", "0 makes a block, 1 weighs keys, 2 verifies a block: cosim.types.Work")]
+    cycles: Annotated[float, Column("<f8", "cycle")]
+    queued_s: Annotated[float, Column("<f8", "s")]
+    started_s: Annotated[float, Column("<f8", "s", "NaN: it never started")]
+    energy_j: Annotated[float, Column("<f8", "J")]
+
+
+@dataclass(frozen=True, slots=True)
+class ValidatorsParted:
+    """A partition of the validators began or ended; what they send across waits for its end."""
+
+    time_s: Time
+    begins: Annotated[int, Column("<i1", "", "1 begins, 0 heals")]
+    groups: Annotated[str, Column("O", "", "sites of each side")]

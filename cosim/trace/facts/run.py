@@ -1,0 +1,272 @@
+"""The facts that a run can state: one frozen dataclass for each kind, one column for each field, with unit and meaning.
+
+The dataclasses are schema, not storage: `TraceWriter.recorder(TaskEnded)` returns a function with the dataclass's own
+signature that packs a row. Every row also gets `seq`, its place in the order of recording, gapless over all kinds.
+Batched facts carry times inside the past tick, so order by time first, then `seq`. Numbers -1 and NaN mean that the
+thing did not happen.
+"""
+
+from dataclasses import dataclass, fields
+from typing import Annotated, Any, get_type_hints
+
+from cosim.trace.facts.column import Column, SiteNumber, TaskId, Text, Time, Vehicle
+from cosim.trace.facts.keys import (
+    KeyBlockDistilled,
+    KeyLinkChanged,
+    KeyLinkDeployed,
+    KeyNodeDeployed,
+    KeyPoolSampled,
+    TaskKeyed,
+    VehicleKeysFilled,
+    VehicleKeysSampled,
+)
+from cosim.trace.facts.ledger import (
+    BatchCommitted,
+    BatchSealed,
+    BlockCommitted,
+    BlockProposed,
+    ConsensusWorked,
+    EvidenceCommitted,
+    OffenceFound,
+    StakeChanged,
+    ValidatorDeployed,
+    ValidatorsParted,
+    VoteCast,
+)
+from cosim.trace.facts.twin import TwinHostSampled, TwinMoved, TwinSampled, TwinSynced, TwinUplinked
+
+SCHEMA_VERSION = 2
+
+
+@dataclass(frozen=True, slots=True)
+class SiteDeployed:
+    """A site of the run, stated once at the start; the cloud is the site after the last."""
+
+    time_s: Time
+    site: SiteNumber
+    name: Text
+    x_m: Annotated[float, Column("<f8", "m", "position; NaN for the cloud")]
+    y_m: Annotated[float, Column("<f8", "m", "position; NaN for the cloud")]
+    cores: Annotated[int, Column("<i4", "", "cores of the site's host; 0: none")]
+    core_hz: Annotated[float, Column("<f8", "Hz", "cycles per second of a core")]
+
+
+@dataclass(frozen=True, slots=True)
+class VehicleEntered:
+    """A vehicle's first frame."""
+
+    time_s: Time
+    vehicle: Vehicle
+    vehicle_id: Annotated[str, Column("O", "", "SUMO's id")]
+    vehicle_type: Annotated[str, Column("O", "", "SUMO's vType id")]
+
+
+@dataclass(frozen=True, slots=True)
+class VehicleLeft:
+    """A vehicle is not in the frame any more."""
+
+    time_s: Time
+    vehicle: Vehicle
+
+
+@dataclass(frozen=True, slots=True)
+class VehicleMoved:
+    """A vehicle's place at a tick; only with `trace.positions`. NaN while it is being teleported."""
+
+    time_s: Time
+    vehicle: Vehicle
+    x_m: Annotated[float, Column("<f8", "m")]
+    y_m: Annotated[float, Column("<f8", "m")]
+    speed_mps: Annotated[float, Column("<f4", "m/s")]
+    site: Annotated[int, Column("<i4", "", "serving site, -1: no coverage")]
+
+
+@dataclass(frozen=True, slots=True)
+class TeleportStarted:
+    """A vehicle was taken off the road by SUMO; it has no radio until it is back."""
+
+    time_s: Time
+    vehicle: Vehicle
+
+
+@dataclass(frozen=True, slots=True)
+class TeleportEnded:
+    """A teleported vehicle is back on the road."""
+
+    time_s: Time
+    vehicle: Vehicle
+
+
+@dataclass(frozen=True, slots=True)
+class CellChanged:
+    """A vehicle's serving site changed: handover, or coverage gained or lost."""
+
+    time_s: Time
+    vehicle: Vehicle
+    from_site: Annotated[int, Column("<i4", "", "-1: it had no coverage")]
+    to_site: Annotated[int, Column("<i4", "", "-1: coverage is lost")]
+
+
+@dataclass(frozen=True, slots=True)
+class TransferMoved:
+    """A running transfer followed its vehicle to another cell, or waits without one."""
+
+    time_s: Time
+    task: TaskId
+    direction: Annotated[int, Column("<i1", "", "0 uplink, 1 downlink")]
+    from_site: Annotated[int, Column("<i4", "", "-1: it waited without coverage")]
+    to_site: Annotated[int, Column("<i4", "", "-1: it waits for coverage")]
+    left_bit: Annotated[float, Column("<f8", "bit", "what was still to be sent")]
+
+
+@dataclass(frozen=True, slots=True)
+class TaskReleased:
+    """A vehicle wants something computed; the same rows under every policy."""
+
+    time_s: Time
+    task: TaskId
+    vehicle: Vehicle
+    task_class: Annotated[int, Column("<i2", "", "index in tasks.classes")]
+    deadline_s: Annotated[float, Column("<f8", "s", "absolute simulated time")]
+    input_bit: Annotated[float, Column("<f8", "bit", "D of S1 eq 4, before semantic compression")]
+    output_bit: Annotated[float, Column("<f8", "bit")]
+    cycles: Annotated[float, Column("<f8", "cycle", "s_c of S1 eq 4, before the accuracy factor")]
+    priority: Annotated[float, Column("<f8", "", "S1 eq 7 up to a constant; larger goes first")]
+    efficiency: Annotated[float, Column("<f8", "", "sigma_ij: share of input_bit that is sent")]
+    vehicle_accuracy: Annotated[float, Column("<f8", "", "sigma_i: multiplies cycles in a vehicle")]
+    edge_accuracy: Annotated[float, Column("<f8", "", "sigma_j: multiplies cycles at edge and cloud")]
+
+
+@dataclass(frozen=True, slots=True)
+class TaskDecided:
+    """The policy's choice for a task."""
+
+    time_s: Time
+    task: TaskId
+    tier: Annotated[int, Column("<i1", "", "0 local, 1 edge, 2 cloud, 3 neighbour")]
+    target: Annotated[int, Column("<i4", "", "site number or neighbour's vehicle number; -1: local")]
+    share: Annotated[float, Column("<f8", "", "bandwidth share (1: equal)")]
+    power_w: Annotated[float, Column("<f8", "W", "transmit power")]
+    cpu_share: Annotated[float, Column("<f8", "", "CPU share under processor sharing (1: equal)")]
+    expected_s: Annotated[float, Column("<f8", "s", "latency from now on that the observation promised")]
+    alone_bps: Annotated[float, Column("<f4", "bit/s", "uplink rate if it had the cell for itself; inf for local")]
+    clean_bps: Annotated[float, Column("<f4", "bit/s", "likewise without interference")]
+
+
+@dataclass(frozen=True, slots=True)
+class TaskEnded:
+    """A task's whole life in one row; every released task has exactly one."""
+
+    time_s: Time
+    task: TaskId
+    vehicle: Vehicle
+    status: Annotated[int, Column("<i1", "", "how it ended: cosim.types.Status")]
+    phase: Annotated[int, Column("<i1", "", "where it ended: cosim.types.Phase")]
+    tier: Annotated[int, Column("<i1", "", "0 local, 1 edge, 2 cloud, 3 neighbour; -1: not decided")]
+    target: Annotated[int, Column("<i4", "", "site number or neighbour's vehicle number")]
+    uplink_site: Annotated[int, Column("<i4", "", "cell in which the uplink ended")]
+    downlink_site: Annotated[int, Column("<i4", "", "cell in which the downlink ended")]
+    handovers: Annotated[int, Column("<i2", "", "cell changes of its transfers")]
+    released_s: Annotated[float, Column("<f8", "s")]
+    deadline_s: Annotated[float, Column("<f8", "s")]
+    decided_s: Annotated[float, Column("<f8", "s")]
+    uplink_s: Annotated[float, Column("<f8", "s", "uplink started")]
+    uplinked_s: Annotated[float, Column("<f8", "s", "uplink ended")]
+    queued_s: Annotated[float, Column("<f8", "s", "entered the host's queue")]
+    started_s: Annotated[float, Column("<f8", "s", "execution started")]
+    executed_s: Annotated[float, Column("<f8", "s", "execution ended")]
+    downlink_s: Annotated[float, Column("<f8", "s", "downlink started")]
+    transmit_j: Annotated[float, Column("<f8", "J", "spent by the vehicle's radio")]
+    vehicle_cpu_j: Annotated[float, Column("<f8", "J", "spent by its own or the neighbour's processor")]
+    edge_cpu_j: Annotated[float, Column("<f8", "J", "spent by the edge or cloud host")]
+
+
+@dataclass(frozen=True, slots=True)
+class HostSampled:
+    """Running totals of an edge or cloud host since the start."""
+
+    time_s: Time
+    site: SiteNumber
+    queued: Annotated[int, Column("<i4", "", "waiting now")]
+    running: Annotated[int, Column("<i4", "", "executing now")]
+    number_s: Annotated[float, Column("<f8", "s", "integral of waiting plus executing over time")]
+    busy_core_s: Annotated[float, Column("<f8", "s", "integral of busy cores over time")]
+    energy_j: Annotated[float, Column("<f8", "J", "integral of power over time")]
+    served: Annotated[int, Column("<i8", "")]
+    rejected: Annotated[int, Column("<i8", "")]
+
+
+@dataclass(frozen=True, slots=True)
+class CellSampled:
+    """Running totals of one direction of a cell since the start."""
+
+    time_s: Time
+    site: SiteNumber
+    direction: Annotated[int, Column("<i1", "", "0 uplink, 1 downlink, 2 sidelink")]
+    active: Annotated[int, Column("<i4", "", "transfers now")]
+    number_s: Annotated[float, Column("<f8", "s", "integral of transfers over time")]
+    busy_s: Annotated[float, Column("<f8", "s", "time with at least one transfer")]
+    sent_bit: Annotated[float, Column("<f8", "bit", "delivered by transfers that ended")]
+
+
+@dataclass(frozen=True, slots=True)
+class TrafficSampled:
+    """Vehicles on the map."""
+
+    time_s: Time
+    vehicles: Annotated[int, Column("<i4", "")]
+    covered: Annotated[int, Column("<i4", "", "with a serving site")]
+    teleporting: Annotated[int, Column("<i4", "")]
+    mean_speed_mps: Annotated[float, Column("<f8", "m/s", "NaN without vehicles")]
+    waiting: Annotated[int, Column("<i4", "", "tasks that wait for a decision")]
+    alive: Annotated[int, Column("<i4", "", "tasks decided and not ended")]
+    alive_number_s: Annotated[float, Column("<f8", "s", "integral of decided, not ended tasks over time")]
+
+
+FACTS: tuple[type[Any], ...] = (
+    SiteDeployed,
+    VehicleEntered,
+    VehicleLeft,
+    VehicleMoved,
+    TeleportStarted,
+    TeleportEnded,
+    CellChanged,
+    TransferMoved,
+    TaskReleased,
+    TaskDecided,
+    TaskEnded,
+    HostSampled,
+    CellSampled,
+    TrafficSampled,
+    KeyNodeDeployed,
+    KeyLinkDeployed,
+    KeyBlockDistilled,
+    KeyLinkChanged,
+    KeyPoolSampled,
+    VehicleKeysFilled,
+    VehicleKeysSampled,
+    TaskKeyed,
+    ValidatorDeployed,
+    StakeChanged,
+    BatchSealed,
+    BlockProposed,
+    VoteCast,
+    OffenceFound,
+    BlockCommitted,
+    BatchCommitted,
+    EvidenceCommitted,
+    ConsensusWorked,
+    ValidatorsParted,
+    TwinUplinked,
+    TwinSynced,
+    TwinSampled,
+    TwinMoved,
+    TwinHostSampled,
+)
+"""All kinds, in the order of storage and digest."""
+
+
+def columns(fact: type[Any]) -> dict[str, Column]:
+    """The columns of a fact in order, without `seq`."""
+    hints = get_type_hints(fact, include_extras=True)
+    return {field.name: hints[field.name].__metadata__[-1] for field in fields(fact)}

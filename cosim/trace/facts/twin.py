@@ -1,0 +1,75 @@
+"""The facts of the digital twin: synchronisation, age and error of what it believes, and where twins live."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from cosim.trace.facts.column import Column, SiteNumber, Time, Vehicle
+
+
+@dataclass(frozen=True, slots=True)
+class TwinUplinked:
+    """The synchronisation messages of one cell and tick have come to its site, as one transfer."""
+
+    time_s: Time
+    site: SiteNumber
+    began_s: Annotated[float, Column("<f8", "s", "when they were sent; the state that they tell is of that time")]
+    vehicles: Annotated[int, Column("<i4", "", "messages in it")]
+    lost: Annotated[int, Column("<i4", "", "of them were lost on the air")]
+    bit: Annotated[float, Column("<f8", "bit", "all messages together")]
+
+
+@dataclass(frozen=True, slots=True)
+class TwinSynced:
+    """A vehicle's twin has got a newer state."""
+
+    time_s: Time
+    vehicle: Vehicle
+    generated_s: Annotated[float, Column("<f8", "s", "time of that state; time_s less this is the age now")]
+    node: Annotated[int, Column("<i4", "", "site or cloud on which the twin lives")]
+
+
+@dataclass(frozen=True, slots=True)
+class TwinSampled:
+    """All twins of vehicles on the map: how old and how wrong; counts and integrals are running totals."""
+
+    time_s: Time
+    twins: Annotated[int, Column("<i4", "")]
+    mean_age_s: Annotated[float, Column("<f8", "s", "NaN without twins")]
+    max_age_s: Annotated[float, Column("<f8", "s", "NaN without twins")]
+    twin_s: Annotated[float, Column("<f8", "s", "integral of the number of twins over time")]
+    age_s2: Annotated[float, Column("<f8", "s^2", "integral of the sum of their ages; over twin_s it is the mean age")]
+    sent: Annotated[int, Column("<i8", "", "messages")]
+    received: Annotated[int, Column("<i8", "", "messages that brought a newer state")]
+    lost: Annotated[int, Column("<i8", "", "messages lost on the air, or held up until a newer one had come")]
+    sent_bit: Annotated[float, Column("<f8", "bit")]
+    mirror_error_m: Annotated[float, Column("<f8", "m", "mean distance between last synchronised and true place")]
+    mean_error_m: Annotated[float, Column("<f8", "m", "mean distance between forecast and true place")]
+    p95_error_m: Annotated[float, Column("<f8", "m", "95 % of the forecasts are nearer")]
+    inside_ratio: Annotated[
+        float, Column("<f8", "", "share of the true places inside the disc that the forecast said to hold 90 %")
+    ]
+    demand_error_per_s: Annotated[float, Column("<f8", "1/s", "largest |delta_lambda| of S1 eq 9 over the sites")]
+    demand_bound_per_s: Annotated[float, Column("<f8", "1/s", "epsilon_lambda of S1 eq 9 that was held to bound it")]
+
+
+@dataclass(frozen=True, slots=True)
+class TwinMoved:
+    """A vehicle's twin lives on another host from now on."""
+
+    time_s: Time
+    vehicle: Vehicle
+    from_node: Annotated[int, Column("<i4", "", "-1: it is new")]
+    to_node: Annotated[int, Column("<i4", "", "site, cloud, or -1: no host has room or is in reach")]
+    began_s: Annotated[float, Column("<f8", "s", "when its state set out; for a new one its data")]
+    still_s: Annotated[float, Column("<f8", "s", "from when it stood still; updates since then were lost to it")]
+    bit: Annotated[float, Column("<f8", "bit", "state that was sent, for a new one data; 0 if no host has room")]
+
+
+@dataclass(frozen=True, slots=True)
+class TwinHostSampled:
+    """The twins of a host; those that are on their way count at both ends."""
+
+    time_s: Time
+    node: Annotated[int, Column("<i4", "", "site or cloud")]
+    twins: Annotated[int, Column("<i4", "")]
+    capacity: Annotated[int, Column("<i4", "", "most twins")]

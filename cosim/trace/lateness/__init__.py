@@ -1,0 +1,1 @@
+"""Why tasks were late or lost."""

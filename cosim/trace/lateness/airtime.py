@@ -1,0 +1,180 @@
+"""How long each transfer was on the air, waited for coverage, stood still in a handover, and shared its cell.
+
+A transfer's way is a chain of legs, cut at its `transfer_moved` rows; the first leg starts with the transfer and the
+last one ends with it. A leg without a site waits for coverage. A leg after a change from cell to cell begins with
+`radio.handover.interruption_s` of silence; with `radio.handover.transfer: restart` what was sent before is sent again,
+and that time counts as handover too.
+
+The lone time of a leg is what it would have lasted without company: in a cell shared by weight a flow of weight w
+among flows of total weight W gets w / max(1, W) of its lone rate (`cosim.kernel.fluid`), so that
+
+    lone_s = integral of w / max(1, W(t)) dt.
+
+W counts the twins' synchronisation messages too: those of one cell and tick are one flow of weight 1 in its uplink,
+from `began_s` to `time_s` of its `twin_uplinked` row.
+
+Fixed slices do not share: lone_s is the leg itself. Under NOMA the rates beside others are no such fraction; for an
+uplink lone_s is then the time in which it was alone. Left out: sidelinks, whose zones no fact tells, and transfers of
+tasks that have no `task_ended` row yet, because their run was killed.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from cosim.scenario.radio import Fixed, Noma, Radio
+from cosim.trace.store.reader import Trace
+from cosim.types import BoolArray, FloatArray, IntArray
+
+ROUNDING_S = 1e-9
+"""Shorter differences of times are rounding."""
+_LEGS = """
+WITH transfers AS (
+  SELECT e.task, 2 * e.task AS way, 0 AS direction, uplink_s AS begin_s,
+    CASE WHEN isnan(uplinked_s) THEN e.time_s ELSE uplinked_s END AS end_s,
+    uplink_site AS last_site, coalesce(share, 1.0) AS share
+  FROM task_ended e LEFT JOIN task_decided d USING (task) WHERE e.tier IN (1, 2) AND NOT isnan(uplink_s)
+  UNION ALL
+  SELECT task, 2 * task + 1, 1, downlink_s, time_s, downlink_site, 1.0
+  FROM task_ended WHERE tier IN (1, 2) AND NOT isnan(downlink_s)
+), moved AS (
+  SELECT t.task, way, t.direction, m.seq, least(m.time_s, t.end_s) AS begin_s, t.end_s, last_site, share, from_site,
+    to_site
+  FROM transfer_moved m JOIN transfers t ON t.way = 2 * m.task + m.direction
+), points AS (
+  SELECT * FROM moved UNION ALL
+  SELECT task, way, direction, -1, begin_s, end_s, last_site, share, NULL, NULL FROM transfers
+  WHERE way IN (SELECT way FROM moved)
+)
+SELECT task, direction = 0 AS up, begin_s, coalesce(lead(begin_s) OVER onward, end_s) AS end_s, share,
+  coalesce(to_site, lead(from_site) OVER onward, last_site) AS site,
+  coalesce(from_site >= 0 AND to_site >= 0, false) AS handed_over, lead(from_site) OVER onward IS NOT NULL AS cut
+FROM points WINDOW onward AS (PARTITION BY way ORDER BY seq)
+UNION ALL
+SELECT task, direction = 0, begin_s, end_s, share, last_site, false, false FROM transfers
+ANTI JOIN moved USING (way)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Bundles:
+    """All bundles of synchronisation messages, (B,) each: they share uplinks and are nobody's transfers."""
+
+    site: IntArray
+    begin_s: FloatArray
+    end_s: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class Legs:
+    """All legs of all transfers between vehicles and sites, (L,) each."""
+
+    task: IntArray
+    up: BoolArray
+    site: IntArray  # NOWHERE: it waits for coverage
+    begin_s: FloatArray
+    silent_s: FloatArray  # interruption at its begin
+    end_s: FloatArray
+    share: FloatArray
+    repeated: BoolArray  # what was sent in it was sent again
+    bundles: Bundles  # beside them
+
+    @property
+    def air_begin_s(self) -> FloatArray:
+        """Since when it sends, if it has a site."""
+        began: FloatArray = self.begin_s + self.silent_s
+        return began
+
+
+@dataclass(frozen=True, slots=True)
+class Airtime:
+    """Times of one direction by task number, (T,) each; coverage + handover + air is the whole transfer."""
+
+    coverage_s: FloatArray
+    handover_s: FloatArray
+    air_s: FloatArray
+    lone_s: FloatArray
+
+
+def legs(trace: Trace) -> Legs:
+    """The legs of a run's transfers, in no order.
+
+    Raises:
+        InputError: the run has no readable provenance.
+    """
+    handover = trace.scenario.radio.handover
+    rows = trace.sql(_LEGS)
+    begin_s, end_s = rows.begin_s.to_numpy(np.float64), rows.end_s.to_numpy(np.float64)
+    handed_over = rows.handed_over.to_numpy(np.bool_)
+    return Legs(
+        task=rows.task.to_numpy(np.int64),
+        up=rows.up.to_numpy(np.bool_),
+        site=rows.site.to_numpy(np.int64),
+        begin_s=begin_s,
+        silent_s=np.where(handed_over, np.minimum(end_s - begin_s, handover.interruption_s), 0.0),
+        end_s=end_s,
+        share=rows.share.to_numpy(np.float64),
+        repeated=rows["cut"].to_numpy(np.bool_) & (handover.transfer == "restart"),
+        bundles=_bundles(trace),
+    )
+
+
+def _bundles(trace: Trace) -> Bundles:
+    rows = trace.sql("SELECT site, began_s, time_s FROM twin_uplinked ORDER BY seq")
+    return Bundles(rows.site.to_numpy(np.int64), rows.began_s.to_numpy(np.float64), rows.time_s.to_numpy(np.float64))
+
+
+def airtime(ways: Legs, radio: Radio, tasks: int, *, up: bool) -> Airtime:
+    """Sums over the legs of one direction.
+
+    Args:
+        ways: all legs.
+        radio: of the scenario.
+        tasks: number of tasks, T.
+        up: uplinks or downlinks.
+    """
+    mine = ways.up == up
+    task, covered = ways.task[mine], ways.site[mine] >= 0
+    whole_s = (ways.end_s - ways.begin_s)[mine]
+    air_s = np.where(covered, whole_s - ways.silent_s[mine], 0.0)
+    lone_s = np.zeros(len(air_s))
+    on_air = mine & (ways.site >= 0)
+    lone_s[covered] = _lone_s(ways, on_air, radio) if covered.any() else 0.0
+    again = ways.repeated[mine] & covered
+
+    def total(values: FloatArray) -> FloatArray:
+        sums: FloatArray = np.bincount(task, values, tasks).astype(np.float64)  # integers where there are no legs
+        return sums
+
+    return Airtime(
+        coverage_s=total(np.where(covered, 0.0, whole_s)),
+        handover_s=total(np.where(covered, whole_s - air_s, 0.0) + np.where(again, air_s, 0.0)),
+        air_s=total(np.where(again, 0.0, air_s)),
+        lone_s=total(np.where(again, 0.0, np.where(air_s - lone_s < ROUNDING_S, air_s, lone_s))),
+    )
+
+
+def _lone_s(ways: Legs, on_air: BoolArray, radio: Radio) -> FloatArray:
+    """Lone time of the legs `on_air`, all of one direction: differences of their cells' virtual times."""
+    begin_s, end_s, site, share = ways.air_begin_s[on_air], ways.end_s[on_air], ways.site[on_air], ways.share[on_air]
+    if isinstance(radio.access, Fixed):
+        alone: FloatArray = (end_s - begin_s) * np.minimum(share, 1.0)
+        return alone
+    counted = isinstance(radio.access, Noma) and bool(ways.up[on_air][0])
+    weight = np.ones(len(share)) if counted else share
+    flows = len(weight)
+    if bool(ways.up[on_air][0]):  # bundles come after the legs, so that these stay the first rows
+        beside = ways.bundles
+        begin_s, end_s = np.concatenate([begin_s, beside.begin_s]), np.concatenate([end_s, beside.end_s])
+        site, weight = np.concatenate([site, beside.site]), np.concatenate([weight, np.ones(len(beside.site))])
+    time_s, cell = np.concatenate([begin_s, end_s]), np.concatenate([site, site])
+    order = np.argsort(time_s, kind="stable")
+    order = order[np.argsort(cell[order].astype(np.min_scalar_type(int(site.max()))), kind="stable")]  # small: radix
+    total = np.cumsum(np.concatenate([weight, -weight])[order])
+    same_cell = np.diff(cell[order]) == 0
+    step_s = np.where(same_cell, np.diff(time_s[order]), 0.0)
+    pace = (total < 1.5).astype(np.float64) if counted else 1.0 / np.maximum(1.0, total)
+    virtual_s = np.empty(len(order))
+    virtual_s[order] = np.concatenate([[0.0], np.cumsum(step_s * pace[:-1])])
+    lone: FloatArray = weight[:flows] * (virtual_s[len(begin_s) :] - virtual_s[: len(begin_s)])[:flows]
+    return lone

@@ -1,0 +1,183 @@
+"""One task: the parts of its time, the reason why it was late or lost, its rates, and whom it waited for."""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from cosim.trace.lateness.airtime import ROUNDING_S, Legs, legs
+from cosim.trace.lateness.causes import PARTS, Cause, explain
+from cosim.trace.store.reader import Trace
+from cosim.types import IntArray, Status, Tier
+
+SHOWN = 10
+"""Tasks or blocks that are named in a sentence; the rest is a number."""
+SENTENCES: Mapping[str, str] = {
+    Cause.COVERAGE: "its transfers waited for coverage",
+    Cause.HANDOVER: "handovers interrupted its transfers",
+    Cause.INTERFERENCE: "other cells disturbed its uplink",
+    Cause.WEAKER_LINK: "its link became weaker than it was at the decision",
+    Cause.SHARED_CELL: "it shared its cell's band with other transfers",
+    Cause.BACKHAUL: "the wires between its cell and its host took long",
+    Cause.QUEUE: "it waited in the queue of its host",
+    Cause.BLOCK: "its host was busy with the ledger's blocks",
+    Cause.SHARED_CPU: "it shared its host's processor with other tasks",
+    Cause.SLOW_CPU: "its host is slower than the fastest core of the run",
+    Cause.DECISION_WAIT: "it waited for the decision",
+    Cause.KEY: "it waited for quantum keys",
+    Cause.DEADLINE: "the deadline was too short for its size: even alone it would not have been in time",
+    Cause.REJECTED: "its host refused it: the queue was full, or the site has no processor",
+    Cause.LEFT: "its vehicle left the map",
+    Cause.NO_ENERGY: "its vehicle had spent its energy budget",
+    Cause.HELPER_LOST: "the neighbour that helped left the map or the range",
+}
+"""The reasons in words."""
+_HOST = "CASE WHEN tier IN (1, 2) THEN target WHEN tier = 3 THEN -2 - target ELSE -2 - vehicle END"
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """The explanation of one task."""
+
+    task: int
+    cause: str
+    """`cosim.trace.lateness.causes.Cause`; "" for a task that is neither late nor lost."""
+    reason: str
+    """The cause in words."""
+    parts_s: Mapping[str, float]
+    """Its elapsed time in parts, in the order of `PARTS`."""
+    needed_s: float
+    """At best, by itself."""
+    allowed_s: float
+    """From release to deadline."""
+    uplink_bps: float
+    """Bits over the time of the whole uplink; NaN without one that ended."""
+    downlink_bps: float
+    beside_up: tuple[int, ...]
+    """Tasks that sent in the same cells at the same time."""
+    beside_down: tuple[int, ...]
+    """Tasks that received from the same cells at the same time."""
+    ahead: tuple[int, ...]
+    """Tasks that its host executed while it queued."""
+    blocks: tuple[int, ...]
+    """Heights of the ledger whose work its host did while it queued, or beside it."""
+
+    @property
+    def lines(self) -> list[str]:
+        """For a person, after the steps of the task."""
+        spent = ", ".join(f"{name.replace('_', ' ')} {part:.4g} s" for name, part in self.parts_s.items() if part > 0.0)
+        return [
+            f"reason: {self.cause.replace('_', ' ')}: {self.reason}" if self.cause else f"reason: {self.reason}",
+            f"time: {spent or 'none'}; by itself it needs {self.needed_s:.4g} s of {self.allowed_s:.4g} s allowed",
+            *self._met(),
+        ]
+
+    def _met(self) -> Iterator[str]:
+        for name, rate_bps, others in (
+            ("uplink", self.uplink_bps, self.beside_up),
+            ("downlink", self.downlink_bps, self.beside_down),
+        ):
+            rate = "" if math.isnan(rate_bps) else f" {rate_bps / 1e6:.4g} Mbit/s on the whole,"
+            if rate or others:
+                yield f"{name}:{rate} beside {_named(others)}"
+        if self.parts_s[Cause.QUEUE] > ROUNDING_S:
+            yield f"queue: its host executed {_named(self.ahead)} meanwhile"
+        if self.parts_s[Cause.BLOCK] > ROUNDING_S:
+            yield f"ledger: {_numbered('block', self.blocks)} used its host meanwhile"
+
+
+def explained(trace: Trace, task: int) -> Why | None:
+    """Explain one task, also one that was in time; None if it has no end in the trace, as after a kill.
+
+    Raises:
+        InputError: the run has no readable provenance.
+    """
+    ways = legs(trace)
+    rows = explain(trace, f"task = {task:d}", ways)
+    if rows.empty:
+        return None
+    row = rows.iloc[0]
+    ended = trace.sql(
+        "SELECT e.*, input_bit * efficiency AS bit, output_bit FROM task_ended e JOIN task_released USING (task) "
+        f"WHERE task = {task:d}"
+    ).iloc[0]
+    cause = str(row["cause"])
+    return Why(
+        task=task,
+        cause=cause,
+        reason=SENTENCES[cause] if cause else _fine(Status(int(row["status"]))),
+        parts_s={name: float(row[f"{name}_s"]) for name in PARTS},
+        needed_s=float(row["needed_s"]),
+        allowed_s=float(row["allowed_s"]),
+        uplink_bps=_rate(ended["bit"], ended["uplinked_s"] - ended["uplink_s"]),
+        downlink_bps=_rate(ended["output_bit"], _received_s(ended)),
+        beside_up=_beside(ways, task, up=True),
+        beside_down=_beside(ways, task, up=False),
+        ahead=_ahead(trace, ended),
+        blocks=_blocks(trace, ended) if row[f"{Cause.BLOCK}_s"] > ROUNDING_S else (),
+    )
+
+
+def _fine(status: Status) -> str:
+    return "none, it was in time" if status == Status.COMPLETED else "none, the run ended first"
+
+
+def _named(tasks: tuple[int, ...]) -> str:
+    if not tasks:
+        return "no other task"
+    return _numbered("task", tasks)
+
+
+def _numbered(what: str, numbers: tuple[int, ...]) -> str:
+    more = f" and {len(numbers) - SHOWN} more" if len(numbers) > SHOWN else ""
+    return f"{what if len(numbers) == 1 else f'{what}s'} {', '.join(map(str, numbers[:SHOWN]))}{more}"
+
+
+def _received_s(ended: "pd.Series[float]") -> float:
+    """Length of a downlink that ended."""
+    done = ended["status"] in (Status.COMPLETED, Status.LATE) and ended["tier"] != Tier.LOCAL
+    return float(ended["time_s"] - ended["downlink_s"]) if done else math.nan
+
+
+def _rate(size_bit: float, took_s: float) -> float:
+    return float(size_bit / took_s) if took_s > 0.0 else math.nan
+
+
+def _beside(ways: Legs, task: int, *, up: bool) -> tuple[int, ...]:
+    """Other tasks whose time on the air overlaps with this one's in the same cell and direction."""
+    began_s, same = ways.air_begin_s, (ways.up == up) & (ways.site >= 0)
+    found: IntArray = np.zeros(0, np.int64)
+    for leg in np.flatnonzero(same & (ways.task == task)):
+        lap_s = np.minimum(ways.end_s, ways.end_s[leg]) - np.maximum(began_s, began_s[leg])
+        here = same & (ways.site == ways.site[leg]) & (ways.task != task) & (lap_s > ROUNDING_S)
+        found = np.union1d(found, ways.task[here])
+    return tuple(found.tolist())
+
+
+def _ahead(trace: Trace, ended: "pd.Series[float]") -> tuple[int, ...]:
+    until_s = ended["time_s"] if math.isnan(ended["started_s"]) else ended["started_s"]
+    if not until_s - ended["queued_s"] > ROUNDING_S:
+        return ()
+    rows = trace.sql(
+        f"SELECT task FROM task_ended WHERE started_s < {float(until_s) - ROUNDING_S!r} "
+        f"AND CASE WHEN isnan(executed_s) THEN time_s ELSE executed_s END > {float(ended['queued_s']) + ROUNDING_S!r} "
+        f"AND task <> {int(ended['task'])} "
+        f"AND {_HOST} = (SELECT {_HOST} FROM task_ended WHERE task = {int(ended['task'])}) ORDER BY started_s, task"
+    )
+    return tuple(rows.task.tolist())
+
+
+def _blocks(trace: Trace, ended: "pd.Series[float]") -> tuple[int, ...]:
+    """Heights whose work was on the task's host while it queued or, if it started at once, while it was executed."""
+    started_s, executed_s = (
+        ended["time_s"] if math.isnan(ended[name]) else ended[name] for name in ("started_s", "executed_s")
+    )
+    until_s = started_s if started_s - ended["queued_s"] > ROUNDING_S else executed_s
+    rows = trace.sql(
+        f"SELECT DISTINCT height FROM consensus_worked WHERE site = {int(ended['target'])} AND NOT isnan(started_s) "
+        f"AND started_s < {float(until_s) - ROUNDING_S!r} AND time_s > {float(ended['queued_s']) + ROUNDING_S!r} "
+        "ORDER BY height"
+    )
+    return tuple(rows.height.tolist())

@@ -1,0 +1,67 @@
+"""The causes of a run's late and lost tasks, ranked."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from cosim.trace.lateness.causes import AVOIDABLE, OWN, Cause, explain
+from cosim.trace.store.reader import Trace
+from cosim.types import Status
+
+EXAMPLES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """One cause."""
+
+    cause: str
+    tasks: int
+    """Late or lost mainly by it."""
+    delay_s: float
+    """Its part of the time of all late and lost tasks; for `deadline` the time that they need by themselves."""
+    delay_share: float
+    examples: tuple[int, ...]
+    """Tasks of which it is the main cause, those with its largest parts first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lateness:
+    """What kept a run's late and lost tasks."""
+
+    late: int
+    lost: int
+    elapsed_s: float
+    """Sum of their times from release to end."""
+    causes: tuple[Ranked, ...]
+    """By number of tasks, then by delay; those that did not occur are left out."""
+
+
+def lateness(trace: Trace) -> Lateness:
+    """Rank the causes of a run; `cosim.trace.lateness.causes` has the rule.
+
+    Raises:
+        InputError: the run has no readable provenance.
+    """
+    explained = explain(trace)
+    elapsed_s = float(explained.elapsed_s.sum())
+    ranked = [_ranked(cause, explained, elapsed_s) for cause in Cause]
+    happened = [one for one in ranked if one.tasks or one.delay_s > 0.0]
+    late = int((explained.status == Status.LATE).sum())
+    return Lateness(
+        late,
+        len(explained) - late,
+        elapsed_s,
+        tuple(sorted(happened, key=lambda one: (-one.tasks, -one.delay_s, one.cause))),
+    )
+
+
+def _ranked(cause: Cause, explained: pd.DataFrame, elapsed_s: float) -> Ranked:
+    parts = [f"{cause}_s"] if cause in AVOIDABLE else [f"{name}_s" for name in OWN if cause == Cause.DEADLINE]
+    part_s = explained[parts].to_numpy(np.float64).sum(axis=1)
+    mine = np.flatnonzero((explained.cause == str(cause)).to_numpy(np.bool_))
+    worst = mine[np.argsort(-part_s[mine], kind="stable")[:EXAMPLES]]
+    delay_s = float(part_s.sum())
+    examples = tuple(int(task) for task in explained.index.to_numpy()[worst])
+    return Ranked(str(cause), len(mine), delay_s, delay_s / elapsed_s if elapsed_s > 0.0 else 0.0, examples)

@@ -1,0 +1,90 @@
+"""The measured time of a run, cut into equal batches, and what every figure of merit does with them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from cosim.trace.metrics.statistics import Estimate, batch_quantile, batch_ratio
+from cosim.trace.store.reader import Trace
+from cosim.types import FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class Batches:
+    """The measured time, cut into batches."""
+
+    begin_s: float
+    end_s: float
+    count: int
+    confidence: float
+
+    @property
+    def length_s(self) -> float:
+        """Of a batch."""
+        return (self.end_s - self.begin_s) / self.count
+
+    def by_start(self, time_s: str) -> str:
+        """SQL: batch of a time; one at a boundary belongs to the batch that starts there."""
+        return f"least({self.count - 1}, floor(({time_s} - {self.begin_s!r}) / {self.length_s!r}))::INTEGER"
+
+    def by_end(self, time_s: str) -> str:
+        """SQL: batch of a sample of running totals; -1 up to the begin, a boundary belongs to the batch before it."""
+        return f"greatest(0, ceil(({time_s} - {self.begin_s!r}) / {self.length_s!r}))::INTEGER - 1"
+
+    def column(self, table: pd.DataFrame, name: str) -> FloatArray:  # (count,)
+        """Values by batch of a table indexed by batch; 0 where it has no row."""
+        values: FloatArray = table[name].reindex(range(self.count)).fillna(0.0).to_numpy(dtype=np.float64)
+        return values
+
+
+def rate(amounts: FloatArray, slices: Batches, unit: str) -> Estimate:
+    """Amounts of the batches over their time."""
+    return batch_ratio(amounts, np.full(slices.count, slices.length_s), slices.confidence, unit)
+
+
+def quantiles(table: pd.DataFrame, slices: Batches, levels: tuple[float, ...], unit: str) -> list[Estimate]:
+    """Quantiles with their intervals.
+
+    Args:
+        table: `batch`, `n` values in it and the list `levels` of its quantiles; the row without a batch has those of
+            all values.
+        slices: the batches.
+        levels: of the quantiles.
+        unit: of the values.
+    """
+    whole = table[table.batch.isna()]
+    overall = whole.levels.iloc[0] if len(whole) and whole.n.iloc[0] else [np.nan] * len(levels)
+    batches = table[table.batch.notna()].set_index("batch")
+    counts = slices.column(batches, "n")
+    estimates = []
+    for place, level in enumerate(levels):
+        parts = batches.levels.map(lambda found, place=place: found[place]).reindex(range(slices.count))
+        values = parts.to_numpy(dtype=np.float64)
+        estimates.append(batch_quantile(float(overall[place]), values, counts, level, slices.confidence, unit))
+    return estimates
+
+
+def increments(
+    trace: Trace, slices: Batches, source: str, total: str, keys: tuple[str, ...]
+) -> dict[tuple[int, ...], tuple[FloatArray, FloatArray]]:
+    """Growth of a running total in each batch and the time between the samples it is taken from, by key.
+
+    Args:
+        trace: a run.
+        slices: the batches.
+        source: SQL: the kind with the samples, or a query for them in brackets.
+        total: column of the running total; 0 before the first sample.
+        keys: columns that tell the totals apart.
+    """
+    names = ", ".join(keys)
+    table = trace.sql(
+        f"SELECT {names}, {slices.by_end('time_s')} AS batch, max(time_s) AS time_s, max({total}) AS total "
+        f"FROM {source} WHERE time_s <= {slices.end_s!r} GROUP BY ALL ORDER BY ALL"
+    )
+    grown = {}
+    for _, rows in table.groupby(list(keys)):
+        filled = rows.set_index("batch")[["time_s", "total"]].reindex(range(-1, slices.count)).ffill().fillna(0.0)
+        steps = np.diff(filled.to_numpy(dtype=np.float64), axis=0)
+        grown[tuple(rows[list(keys)].iloc[0].tolist())] = (steps[:, 1], steps[:, 0])
+    return grown

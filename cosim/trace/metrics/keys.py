@@ -1,0 +1,83 @@
+"""The key network's figures of merit: what the links made and lost, what was used, and how long tasks waited for keys.
+
+`kgr_delivered` is the key generation rate of S3, figures 7 and 9, read as bits delivered to use for each
+vehicle-second, because the raw rate of the links depends neither on the data size nor on the number of vehicles. Left
+out of `key_generated` are the bits that the pools had at the start.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+
+from cosim.trace.lateness.key_waits import WAITS
+from cosim.trace.metrics.batches import Batches, increments
+from cosim.trace.metrics.statistics import Estimate, batch_ratio, batch_total
+from cosim.trace.store.reader import Trace
+from cosim.types import FloatArray, KeyState, Status
+
+_TOTALS: Final = ("generated_bit", "used_bit", "lost_bit")
+_POOLS: Final = (
+    f"(SELECT link, time_s, {', '.join(_TOTALS)} FROM key_pool_sampled "
+    "UNION ALL SELECT link, time_s, initial_bit, 0, 0 FROM key_link_deployed)"
+)
+
+
+def key_figures(trace: Trace, slices: Batches) -> Iterator[tuple[str, Estimate]]:
+    """Figures of a run with keys.
+
+    Link pools, in bits over the measured time: `key_generated`, `key_used` (relayed for transfers or given to
+    vehicles), `key_lost`; `key_rate_mean`: generated for each link and second; `qber_mean`: over the blocks that had a
+    signal. Tasks, by release: `key_wait_mean`: both directions together, over the ended tasks that asked for a key;
+    `downgraded_ratio`: of the ended tasks, those of which a transfer went without a quantum key.
+    """
+    yield from _links(trace, slices)
+    yield "kgr_delivered", _delivered(trace, slices)
+    yield "qber_mean", _qber(trace, slices)
+    yield from _tasks(trace, slices)
+
+
+def _links(trace: Trace, slices: Batches) -> Iterator[tuple[str, Estimate]]:
+    for name in _TOTALS:
+        grown = increments(trace, slices, _POOLS, name, ("link",))
+        total = sum((amounts for amounts, _ in grown.values()), np.zeros(slices.count))
+        yield f"key_{name.removesuffix('_bit')}", batch_total(total, slices.confidence, "bit")
+        if name == "generated_bit":
+            links_s = np.full(slices.count, len(grown) * slices.length_s)
+            yield "key_rate_mean", batch_ratio(total, links_s, slices.confidence, "bit/s")
+
+
+def _delivered(trace: Trace, slices: Batches) -> Estimate:
+    """Bits that vehicles used for each second of each vehicle; the number of vehicles is the mean of its samples."""
+    used = increments(
+        trace, slices, "(SELECT 0 AS all_of_them, * FROM vehicle_keys_sampled)", "used_bit", ("all_of_them",)
+    )
+    vehicles = trace.sql(
+        f"SELECT {slices.by_start('time_s')} AS batch, avg(vehicles) AS mean FROM traffic_sampled "
+        f"WHERE time_s >= {slices.begin_s!r} AND time_s <= {slices.end_s!r} GROUP BY batch"
+    ).set_index("batch")
+    total = sum((amounts for amounts, _ in used.values()), np.zeros(slices.count))
+    return batch_ratio(total, slices.column(vehicles, "mean") * slices.length_s, slices.confidence, "bit/s")
+
+
+def _qber(trace: Trace, slices: Batches) -> Estimate:
+    blocks = trace.sql(
+        f"SELECT {slices.by_start('time_s')} AS batch, count(*) AS n, sum(qber) AS total FROM key_block_distilled "
+        f"WHERE NOT isnan(qber) AND time_s >= {slices.begin_s!r} AND time_s <= {slices.end_s!r} GROUP BY batch"
+    ).set_index("batch")
+    return batch_ratio(slices.column(blocks, "total"), slices.column(blocks, "n"), slices.confidence)
+
+
+def _tasks(trace: Trace, slices: Batches) -> Iterator[tuple[str, Estimate]]:
+    measured = f"status <> {Status.IN_FLIGHT:d} AND released_s >= {slices.begin_s!r} AND released_s < {slices.end_s!r}"
+    batch = slices.by_start("released_s")
+    waits = trace.sql(
+        f"SELECT {batch} AS batch, sum(up_s + down_s) AS wait_s, count(*) FILTER (asked) AS asked, "
+        f"count(*) FILTER (state = {KeyState.DOWNGRADED:d}) AS downgraded "
+        f"FROM ({WAITS}) WHERE {measured} GROUP BY batch"
+    ).set_index("batch")
+    ended = trace.sql(f"SELECT {batch} AS batch, count(*) AS n FROM task_ended WHERE {measured} GROUP BY batch")
+    count: FloatArray = slices.column(ended.set_index("batch"), "n")
+    sure = slices.confidence
+    yield "key_wait_mean", batch_ratio(slices.column(waits, "wait_s"), slices.column(waits, "asked"), sure, "s")
+    yield "downgraded_ratio", batch_ratio(slices.column(waits, "downgraded"), count, sure)

@@ -1,0 +1,172 @@
+"""The figures of merit of a run, each with a batch-means interval.
+
+Tasks count by their time of release: those released before the warm-up's end are left out, those still in flight at
+the run's end are counted apart and enter no ratio. The measured time is cut into equal slices, which are the batches.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import TypeAlias
+
+import numpy as np
+
+from cosim.scenario.schema import Statistics
+from cosim.scenario.work import Semantic
+from cosim.trace.metrics.batches import Batches, increments, quantiles, rate
+from cosim.trace.metrics.keys import key_figures
+from cosim.trace.metrics.ledger import ledger_figures
+from cosim.trace.metrics.statistics import Estimate, batch_ratio, batch_total
+from cosim.trace.metrics.twin import twin_figures
+from cosim.trace.store.reader import Trace
+from cosim.types import Status
+
+Kpis: TypeAlias = Mapping[str, Estimate]
+"""Estimates by name, in the order of a report."""
+
+_LEVELS = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
+_LOST = (
+    Status.NO_COVERAGE,
+    Status.REJECTED,
+    Status.LEFT,
+    Status.EXPIRED,
+    Status.NO_ENERGY,
+    Status.HELPER_LOST,
+)
+_DONE = f"status IN ({Status.COMPLETED:d}, {Status.LATE:d})"
+
+
+def kpis(trace: Trace, statistics: Statistics | None = None) -> Kpis:
+    """All key figures of a run.
+
+    Args:
+        trace: a run, complete or not; of a partial one the time up to `complete_to_s` counts.
+        statistics: warm-up, batches and confidence; the run's own by default.
+    """
+    options = trace.scenario.statistics if statistics is None else statistics
+    end_s = max(trace.complete_to_s, options.warmup_s + 1e-9)
+    slices = Batches(options.warmup_s, end_s, options.batches, options.confidence)
+    return dict(
+        [
+            *_tasks(trace, slices),
+            *_latencies(trace, slices),
+            *_meaning(trace, slices),
+            *_traffic(trace, slices),
+            *_utilisations(trace, slices),
+            *(key_figures(trace, slices) if trace.scenario.keys is not None else ()),
+            *(ledger_figures(trace, slices) if trace.scenario.ledger is not None else ()),
+            *(twin_figures(trace, slices) if trace.scenario.twin is not None else ()),
+        ]
+    )
+
+
+def _tasks(trace: Trace, slices: Batches) -> Iterator[tuple[str, Estimate]]:
+    released = trace.sql(
+        f"SELECT {slices.by_start('time_s')} AS batch, count(*) AS n FROM task_released "
+        f"WHERE time_s >= {slices.begin_s!r} AND time_s < {slices.end_s!r} GROUP BY batch"
+    ).set_index("batch")
+    counts = ", ".join(f"count(*) FILTER (status = {status:d}) AS {status.name}" for status in Status)
+    tasks = trace.sql(
+        f"SELECT {slices.by_start('released_s')} AS batch, {counts}, "
+        f"sum(time_s - released_s) FILTER ({_DONE}) AS latency, sum(transmit_j) AS radio_j, "
+        f"sum(transmit_j + vehicle_cpu_j) FILTER ({_DONE}) AS done_j, "
+        "sum(vehicle_cpu_j) AS cpu_j, sum(edge_cpu_j) AS edge_j FROM task_ended "
+        f"WHERE released_s >= {slices.begin_s!r} AND released_s < {slices.end_s!r} GROUP BY batch"
+    ).set_index("batch")
+    by_status = {status: slices.column(tasks, status.name) for status in Status}
+    ended = sum((by_status[status] for status in Status if status != Status.IN_FLIGHT), np.zeros(slices.count))
+    known = ended + by_status[Status.IN_FLIGHT]
+    done = by_status[Status.COMPLETED] + by_status[Status.LATE]
+    losses = _LOST if trace.scenario.keys is None else (*_LOST, Status.NO_KEY)
+    sure, vehicle_j = slices.confidence, slices.column(tasks, "radio_j") + slices.column(tasks, "cpu_j")
+    began = slices.column(released, "n")
+    yield "released", batch_total(began, sure)
+    yield "in_flight", Estimate(float(began.sum() - ended.sum()))
+    yield "completed_ratio", batch_ratio(by_status[Status.COMPLETED], ended, sure)
+    yield "late_ratio", batch_ratio(by_status[Status.LATE], ended, sure)
+    for status in losses:
+        yield f"lost_{status.name.lower()}_ratio", batch_ratio(by_status[status], ended, sure)
+    for status in (Status.COMPLETED, Status.LATE, *losses):
+        yield status.name.lower(), batch_total(by_status[status], sure)
+    yield "throughput", rate(by_status[Status.COMPLETED], slices, "task/s")
+    yield "latency_mean", batch_ratio(slices.column(tasks, "latency"), done, sure, "s")
+    yield "vehicle_energy_per_task", batch_ratio(vehicle_j, known, sure, "J")
+    weight = trace.scenario.decisions.latency_weight
+    cost = weight * slices.column(tasks, "latency") + (1.0 - weight) * slices.column(tasks, "done_j")
+    yield "cost_mean", batch_ratio(cost, done, sure)  # S1 eq 18 as it came, over the tasks whose result is back
+    yield "edge_energy_per_task", batch_ratio(slices.column(tasks, "edge_j"), known, sure, "J")
+    yield "radio_energy", batch_total(slices.column(tasks, "radio_j"), sure, "J")
+    yield "vehicle_cpu_energy", batch_total(slices.column(tasks, "cpu_j"), sure, "J")
+    yield "edge_energy", batch_total(slices.column(tasks, "edge_j"), sure, "J")
+
+
+def _latencies(trace: Trace, slices: Batches) -> Iterator[tuple[str, Estimate]]:
+    levels = tuple(_LEVELS.values())
+    table = trace.sql(
+        f"SELECT batch, count(*) AS n, quantile_cont(latency, {list(levels)}) AS levels FROM ("
+        f"SELECT {slices.by_start('released_s')} AS batch, time_s - released_s AS latency FROM task_ended "
+        f"WHERE {_DONE} AND released_s >= {slices.begin_s!r} AND released_s < {slices.end_s!r}"
+        ") GROUP BY GROUPING SETS ((batch), ())"
+    )
+    for name, estimate in zip(_LEVELS, quantiles(table, slices, levels, "s"), strict=True):
+        yield f"latency_{name}", estimate
+
+
+def _meaning(trace: Trace, slices: Batches) -> Iterator[tuple[str, Estimate]]:
+    """Mean semantic performance (S1 eq 1) of the tasks done in time, over the classes that have semantics."""
+    semantics = [task_class.semantic for task_class in trace.scenario.tasks.classes]
+    cases = [
+        f"WHEN {number} THEN {_performance(semantic)}"
+        for number, semantic in enumerate(semantics)
+        if semantic is not None
+    ]
+    if not cases:
+        return
+    table = trace.sql(
+        f"SELECT {slices.by_start('released_s')} AS batch, count(value) AS n, sum(value) AS total FROM ("
+        f"SELECT e.released_s, CASE task_class {' '.join(cases)} END AS value FROM task_ended e "
+        f"JOIN task_released r USING (task) WHERE status = {Status.COMPLETED:d} "
+        f"AND e.released_s >= {slices.begin_s!r} AND e.released_s < {slices.end_s!r}) GROUP BY batch"
+    ).set_index("batch")
+    total, count = slices.column(table, "total"), slices.column(table, "n")
+    yield "semantic_performance", batch_ratio(total, count, slices.confidence)
+
+
+def _performance(semantic: Semantic) -> str:
+    """S1 eq 1 (`cosim.tasks.semantic.performance`) as SQL: phi_1 s_c + phi_2 sigma_ij."""
+    return f"{semantic.complexity_weight!r} * cycles + {semantic.efficiency_weight!r} * efficiency"
+
+
+def _traffic(trace: Trace, slices: Batches) -> Iterator[tuple[str, Estimate]]:
+    window = f"WHERE time_s >= {slices.begin_s!r} AND time_s <= {slices.end_s!r} GROUP BY batch"
+    handovers = trace.sql(
+        f"SELECT {slices.by_start('time_s')} AS batch, count(*) FILTER (from_site >= 0 AND to_site >= 0) AS n "
+        f"FROM cell_changed {window}"
+    ).set_index("batch")
+    vehicles = trace.sql(
+        f"SELECT {slices.by_start('time_s')} AS batch, sum(vehicles) AS vehicles, sum(covered) AS covered "
+        f"FROM traffic_sampled {window}"
+    ).set_index("batch")
+    sent = increments(trace, slices, "cell_sampled", "sent_bit", ("site", "direction"))
+    total = sum((amounts for amounts, _ in sent.values()), np.zeros(slices.count))
+    yield "delivered", rate(total, slices, "bit/s")
+    yield "handovers", batch_total(slices.column(handovers, "n"), slices.confidence)
+    yield (
+        "coverage_ratio",
+        batch_ratio(slices.column(vehicles, "covered"), slices.column(vehicles, "vehicles"), slices.confidence),
+    )
+
+
+def _utilisations(trace: Trace, slices: Batches) -> Iterator[tuple[str, Estimate]]:
+    busy = increments(trace, slices, "host_sampled", "busy_core_s", ("site",))
+    hosts = trace.sql(
+        "SELECT site, name, cores, NOT isnan(x_m) AS on_map FROM site_deployed WHERE cores > 0 ORDER BY site"
+    )
+    pairs = []
+    for site, name, cores, on_map in zip(hosts.site, hosts.name, hosts.cores, hosts.on_map, strict=True):
+        if (int(site),) in busy:
+            used, time_s = busy[(int(site),)]
+            if on_map:  # the cloud's thousand cores would hide the sites'
+                pairs.append((used, cores * time_s))
+            yield f"utilisation/{name}", batch_ratio(used, cores * time_s, slices.confidence)
+    if pairs:
+        used, offered = (np.sum(column, axis=0) for column in zip(*pairs, strict=True))
+        yield "utilisation", batch_ratio(used, offered, slices.confidence)

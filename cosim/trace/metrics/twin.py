@@ -1,0 +1,74 @@
+"""The digital twin's figures of merit: how old and how wrong it is, and what its messages cost the radio."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from cosim.trace.metrics.batches import Batches, increments, rate
+from cosim.trace.metrics.statistics import Estimate, batch_ratio, batch_total
+from cosim.trace.store.reader import Trace
+from cosim.types import FloatArray
+
+_ALL = "(SELECT 0 AS all_of_them, * FROM twin_sampled)"
+
+
+def twin_figures(trace: Trace, slices: Batches) -> Iterator[tuple[str, Estimate]]:
+    """Figures of a run with a twin.
+
+    `age_mean`: of all twins over the measured time, exact; `age_max`: at the samples. `sync_rate`: bits that vehicles
+    sent for it; `sync_lost_ratio`: of the messages that were sent. Means of the samples, by number of twins:
+    `mirror_error_mean`, and `forecast_error_mean` and `forecast_inside_ratio` where the twin forecasts.
+    """
+    sure = slices.confidence
+    yield "age_mean", batch_ratio(_grown(trace, slices, "age_s2"), _grown(trace, slices, "twin_s"), sure, "s")
+    oldest = trace.sql(
+        "SELECT max(max_age_s) FILTER (NOT isnan(max_age_s)) AS age_s FROM twin_sampled "
+        f"WHERE time_s >= {slices.begin_s!r} AND time_s <= {slices.end_s!r}"
+    )
+    yield "age_max", Estimate(float(oldest.age_s.astype(np.float64).iloc[0]), unit="s")
+    yield "sync_rate", rate(_grown(trace, slices, "sent_bit"), slices, "bit/s")
+    yield "sync_lost_ratio", batch_ratio(_grown(trace, slices, "lost"), _grown(trace, slices, "sent"), sure)
+    for name, column, unit in (
+        ("mirror_error_mean", "mirror_error_m", "m"),
+        ("forecast_error_mean", "mean_error_m", "m"),
+        ("forecast_inside_ratio", "inside_ratio", ""),
+    ):
+        weighted = trace.sql(
+            f"SELECT {slices.by_start('time_s')} AS batch, sum({column} * twins) AS total, sum(twins) AS n "
+            f"FROM twin_sampled WHERE NOT isnan({column}) AND time_s >= {slices.begin_s!r} "
+            f"AND time_s <= {slices.end_s!r} GROUP BY batch"
+        ).set_index("batch")
+        if len(weighted):
+            yield name, batch_ratio(slices.column(weighted, "total"), slices.column(weighted, "n"), sure, unit)
+    twin = trace.scenario.twin
+    if twin is not None and twin.placement is not None:
+        yield from _homes(trace, slices)
+
+
+def _homes(trace: Trace, slices: Batches) -> Iterator[tuple[str, Estimate]]:
+    """Where twins live, by the time at which they came to a host.
+
+    `twin_creation_mean`: T_ij of S5 eq 17, over the twins that were made (`twins_created`). `twin_downtime_mean`: time
+    that a moved twin (`twins_moved`) stood still. `twins_refused`: vehicles that found no host with room at once.
+    """
+    moved = trace.sql(
+        f"SELECT {slices.by_start('time_s')} AS batch, count(*) FILTER (to_node < 0) AS refused, "
+        "count(*) FILTER (from_node < 0 AND to_node >= 0) AS created, count(*) FILTER (from_node >= 0) AS moved, "
+        "sum(time_s - began_s) FILTER (from_node < 0 AND to_node >= 0) AS creation_s, "
+        "sum(time_s - still_s) FILTER (from_node >= 0) AS down_s FROM twin_moved "
+        f"WHERE time_s >= {slices.begin_s!r} AND time_s <= {slices.end_s!r} GROUP BY batch"
+    ).set_index("batch")
+    created, moves, refused, creation_s, down_s = (
+        slices.column(moved, name) for name in ("created", "moved", "refused", "creation_s", "down_s")
+    )
+    sure = slices.confidence
+    yield "twins_created", batch_total(created, sure)
+    yield "twin_creation_mean", batch_ratio(creation_s, created, sure, "s")
+    yield "twins_moved", batch_total(moves, sure)
+    yield "twin_downtime_mean", batch_ratio(down_s, moves, sure, "s")
+    yield "twins_refused", batch_total(refused, sure)
+
+
+def _grown(trace: Trace, slices: Batches, total: str) -> FloatArray:  # (batches,)
+    grown = increments(trace, slices, _ALL, total, ("all_of_them",))
+    return sum((amounts for amounts, _ in grown.values()), np.zeros(slices.count))

@@ -1,0 +1,1 @@
+"""Facts as Parquet: written, listed, checked, read back."""

@@ -1,0 +1,48 @@
+"""The data dictionary of a trace: every kind of fact and every column, with type, unit and meaning."""
+
+from dataclasses import dataclass
+
+from cosim.trace.facts.run import FACTS, columns
+from cosim.trace.store.layout import kind_name
+
+_TYPES = {
+    "<f8": "float64",
+    "<f4": "float32",
+    "<i8": "int64",
+    "<i4": "int32",
+    "<i2": "int16",
+    "<i1": "int8",
+    "O": "text",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A column of a kind."""
+
+    name: str
+    type: str
+    unit: str
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of fact: a table in SQL, a folder of Parquet files in the run folder."""
+
+    kind: str
+    meaning: str
+    columns: tuple[Field, ...]
+
+
+def dictionary() -> tuple[Kind, ...]:
+    """All kinds in the order of storage; every kind begins with `seq`."""
+    order = Field("seq", "int64", "", "place in the order of recording, gapless over all kinds")
+    return tuple(
+        Kind(
+            kind_name(fact),
+            " ".join(str(fact.__doc__).split()),
+            (order, *(Field(name, _TYPES[c.code], c.unit, c.meaning) for name, c in columns(fact).items())),
+        )
+        for fact in FACTS
+    )

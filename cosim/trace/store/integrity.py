@@ -1,0 +1,133 @@
+"""Are the rows of a run the rows that were written? Parts, checks, order numbers and digests, without any meaning."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from cosim.trace.facts.run import FACTS
+from cosim.trace.store.layout import CHECK, Layout, digest_bytes, layout, row_checks
+from cosim.trace.store.manifest import Manifest, Part
+from cosim.types import AnyArray, IntArray
+
+SHOWN = 20
+"""Findings of one sort that are listed; the rest is a number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something wrong, at a row where it can be named."""
+
+    kind: str
+    seq: int | None
+    why: str
+
+    def __str__(self) -> str:
+        where = self.kind if self.seq is None else f"{self.kind} row seq={self.seq}"
+        return f"{where}: {self.why}"
+
+
+def shortened(kind: str, seqs: IntArray, why: str) -> Iterator[Finding]:
+    """A finding for each of the first rows, and one for how many more there are."""
+    for seq in seqs[:SHOWN]:
+        yield Finding(kind, int(seq), why)
+    if len(seqs) > SHOWN:
+        yield Finding(kind, None, f"{len(seqs) - SHOWN} more rows: {why}")
+
+
+@dataclass(slots=True)
+class Integrity:
+    """What a reading of all parts found."""
+
+    findings: list[Finding]
+    readable: bool
+    """Every part could be read, so that its contents can be looked at."""
+    digests: dict[str, str]
+
+
+def check_parts(run: Path, manifest: Manifest) -> Integrity:
+    """Read every committed part once: rows against their checks, seq against the gapless order, sums against digests.
+
+    One part is in memory at a time, plus one byte for each row of the run.
+    """
+    layouts = {stored.kind: stored for stored in map(layout, FACTS)}
+    hashes = {kind: hashlib.sha256() for kind in layouts}
+    seen = np.zeros(sum(part.rows for part in manifest.parts), dtype=np.uint8)
+    found: list[Finding] = []
+    short: list[Part] = []
+    readable = True
+    for part in manifest.parts:
+        table, problem = _read(run / part.file, layouts[part.kind])
+        if problem:
+            found.append(Finding(part.kind, None, f"{part.file} {problem}"))
+            short.append(part)
+            readable = False
+            continue
+        rows = _image(table, layouts[part.kind])
+        hashes[part.kind].update(digest_bytes(rows))
+        changed = row_checks(rows) != table.column(CHECK).to_numpy()
+        found.extend(shortened(part.kind, rows["seq"][changed], "was changed: it does not fit its check"))
+        distinct = _count(seen, rows["seq"])
+        found.extend(_doubled(part, rows["seq"]))
+        if len(rows) != part.rows:
+            found.append(Finding(part.kind, None, f"{part.file} has {len(rows)} rows, {part.rows} were written"))
+        if distinct < part.rows:
+            short.append(part)
+    found.extend(_missing(np.flatnonzero(seen == 0), short))
+    digests = {kind: running.hexdigest() for kind, running in hashes.items()}
+    for kind, digest in digests.items():
+        if digest != manifest.digests.get(kind):
+            found.append(Finding(kind, None, "its digest differs from the manifest's"))
+    return Integrity(found, readable, digests)
+
+
+def _read(path: Path, stored: Layout) -> tuple[Any, str]:
+    try:
+        table = pq.read_table(path)
+    except FileNotFoundError:
+        return None, "is missing"
+    except (OSError, pa.ArrowException) as error:
+        return None, f"cannot be read ({' '.join(str(error).split())})"
+    expected = [(column.name, column.type) for column in stored.schema]
+    if [(column.name, column.type) for column in table.schema] != expected:
+        return None, "has other columns than its kind"
+    if any(column.null_count for column in table.columns):
+        return None, "has empty values"
+    return table, ""
+
+
+def _image(table: Any, stored: Layout) -> AnyArray:
+    values = {
+        name: table.column(name).to_pylist() if name in stored.texts else table.column(name).to_numpy()
+        for name in ("seq", *stored.columns)
+    }
+    return stored.image(values, table.num_rows)
+
+
+def _count(seen: AnyArray, seqs: AnyArray) -> int:
+    """Count order numbers in `seen`; gives how many new ones there were."""
+    inside = np.unique(seqs[(seqs >= 0) & (seqs < len(seen))])
+    fresh = int(np.count_nonzero(seen[inside] == 0))
+    seen[inside] = 1
+    return fresh
+
+
+def _doubled(part: Part, seqs: AnyArray) -> Iterator[Finding]:
+    values, counts = np.unique(seqs, return_counts=True)
+    yield from shortened(part.kind, values[counts > 1], "is there more than once")
+    outside = values[(values < part.first_seq) | (values > part.last_seq)]
+    yield from shortened(part.kind, outside, f"does not belong to {part.file}")
+
+
+def _missing(seqs: IntArray, short: list[Part]) -> Iterator[Finding]:
+    """Name the kinds that lack a row and could have held the missing number."""
+    for seq in seqs[:SHOWN]:
+        kinds = sorted({part.kind for part in short if part.first_seq <= seq <= part.last_seq})
+        yield Finding(" or ".join(kinds) or "trace", int(seq), "is missing")
+    if len(seqs) > SHOWN:
+        yield Finding("trace", None, f"{len(seqs) - SHOWN} more rows are missing")

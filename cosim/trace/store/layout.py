@@ -1,0 +1,163 @@
+"""How a fact of each kind lies in memory and in Parquet, and the sums that make a changed row visible.
+
+A row in memory is packed little-endian: `seq`, the columns in order, zeros up to a multiple of 8 bytes. A text stands
+in it as the first 8 bytes of its SHA-256. NaN has one pattern and zero no sign, so that equal facts have equal bytes.
+"""
+
+import hashlib
+import re
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from cosim.kernel.rng import keyed_bits
+from cosim.trace.facts.column import Column
+from cosim.trace.facts.run import FACTS, SCHEMA_VERSION, columns
+from cosim.types import AnyArray
+
+CHECK = "row_check"
+"""Name of the column that holds each row's check."""
+_CHECK_KEY = 0x7C15_0C05
+_STRUCT_CODES = {"<f8": "d", "<f4": "f", "<i8": "q", "<i4": "i", "<i2": "h", "<i1": "b"}
+_WORD = 8
+
+
+def kind_name(fact: type[Any]) -> str:
+    """Name of a kind in folders and SQL: TaskEnded -> task_ended."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", fact.__name__).lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where the columns of one kind lie."""
+
+    fact: type[Any]
+    kind: str
+    columns: Mapping[str, Column]
+    texts: tuple[str, ...]
+    """Names of the text columns."""
+    dtype: np.dtype[Any]
+    """Packed row, padded to whole 8-byte words."""
+    row: struct.Struct
+    """Packs seq and the values of a kind without texts."""
+    schema: Any = field(repr=False)
+    """Arrow schema: seq, the columns, the check."""
+    encoding: Mapping[str, str] = field(repr=False)
+    """Parquet encoding by column."""
+
+    def rows(self, buffer: bytearray) -> AnyArray:
+        """View of packed rows as a structured array; floats are made canonical in place."""
+        rows: AnyArray = np.frombuffer(buffer, dtype=self.dtype)
+        _canonical(rows, self.columns)
+        return rows
+
+    def image(self, values: Mapping[str, Any], size: int) -> AnyArray:
+        """Structured array of `size` rows from one sequence for each column and seq; texts become words."""
+        rows = np.zeros(size, dtype=self.dtype)
+        rows["seq"] = values["seq"]
+        for name in self.columns:
+            rows[name] = [text_word(text) for text in values[name]] if name in self.texts else values[name]
+        _canonical(rows, self.columns)
+        return rows
+
+    def table(self, rows: AnyArray, texts: Mapping[str, Sequence[str]]) -> Any:
+        """Arrow table of rows with their checks; `texts` holds what the words in the rows stand for."""
+        arrays = [
+            pa.array(texts[name] if name in self.texts else rows[name].copy())  # a view would pin the buffer
+            for name in ("seq", *self.columns)
+        ]
+        return pa.Table.from_arrays([*arrays, pa.array(row_checks(rows))], schema=self.schema)
+
+
+def _canonical(rows: AnyArray, stored: Mapping[str, Column]) -> None:
+    for name, column in stored.items():
+        if column.code in ("<f8", "<f4"):
+            values = rows[name]
+            values += 0.0  # -0.0 + 0.0 is +0.0
+            values[np.isnan(values)] = np.nan
+
+
+def text_word(text: str) -> int:
+    """The first 8 bytes of a text's SHA-256, as a number."""
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:_WORD], "little")
+
+
+def row_checks(rows: AnyArray) -> AnyArray:  # (N,) uint32
+    """Check of each row: an odd-weighted sum of its 8-byte words modulo 2^64, mixed, the upper 32 bits.
+
+    A change within one word always changes the sum, so it stays unseen with probability 2^-32. This guards against
+    accident, not against an author who computes the check anew.
+    """
+    words = rows.view(np.uint64).reshape(len(rows), rows.dtype.itemsize // _WORD)
+    weights = keyed_bits(_CHECK_KEY, np.arange(words.shape[1])) | np.uint64(1)
+    sums = np.einsum("ij,j->i", words, weights)
+    checks: AnyArray = (keyed_bits(_CHECK_KEY, sums) >> np.uint64(32)).astype(np.uint32)
+    return checks
+
+
+def digest_bytes(rows: AnyArray) -> memoryview:
+    """The bytes of rows that enter a kind's digest: all but seq, which depends on what the other kinds recorded."""
+    return np.ascontiguousarray(rows.view(np.uint8).reshape(len(rows), rows.dtype.itemsize)[:, _WORD:]).data
+
+
+def combined_digest(digests: Mapping[str, str]) -> str:
+    """The digest of a run: SHA-256 over the names and digests of all kinds, in the order of `FACTS`."""
+    lines = (f"{kind_name(fact)} {digests[kind_name(fact)]}\n" for fact in FACTS)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def layout(fact: type[Any]) -> Layout:
+    """The layout of a kind."""
+    stored = columns(fact)
+    codes = {"seq": "<i8", **{name: "<u8" if c.code == "O" else c.code for name, c in stored.items()}}
+    width = sum(np.dtype(code).itemsize for code in codes.values())
+    padding = -width % _WORD
+    starts = np.cumsum([0, *(np.dtype(code).itemsize for code in codes.values())])[:-1]
+    dtype = np.dtype(
+        {
+            "names": list(codes),
+            "formats": list(codes.values()),
+            "offsets": starts.tolist(),
+            "itemsize": width + padding,
+        }
+    )
+    packing = "".join(_STRUCT_CODES.get(code, "Q") for code in codes.values())
+    return Layout(
+        fact=fact,
+        kind=kind_name(fact),
+        columns=stored,
+        texts=tuple(name for name, column in stored.items() if column.code == "O"),
+        dtype=dtype,
+        row=struct.Struct(f"<{packing}{padding}x"),
+        schema=_arrow_schema(kind_name(fact), stored),
+        encoding={name: _encoding(column) for name, column in stored.items()}
+        | {"seq": "DELTA_BINARY_PACKED", CHECK: "PLAIN"},
+    )
+
+
+def _arrow_schema(kind: str, stored: Mapping[str, Column]) -> Any:
+    described = {
+        "seq": Column("<i8", "", "place in the order of recording, gapless over all kinds"),
+        **stored,
+        CHECK: Column("<u4", "", "check of the row, see cosim.trace.store.layout.row_checks"),
+    }
+    arrow_fields = [
+        pa.field(
+            name,
+            pa.string() if column.code == "O" else pa.from_numpy_dtype(np.dtype(column.code)),
+            nullable=False,
+            metadata={"unit": column.unit, "meaning": column.meaning},
+        )
+        for name, column in described.items()
+    ]
+    return pa.schema(arrow_fields, metadata={"kind": kind, "schema_version": str(SCHEMA_VERSION)})
+
+
+def _encoding(column: Column) -> str:
+    if column.code == "O":
+        return "PLAIN"
+    return "BYTE_STREAM_SPLIT" if np.dtype(column.code).kind == "f" else "DELTA_BINARY_PACKED"

@@ -1,0 +1,73 @@
+"""The list of a run's committed parts: what it does not name was never committed."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+from cosim.errors import InputError
+from cosim.trace.facts.run import SCHEMA_VERSION
+from cosim.trace.store.durable import sync_folder, write_durably
+
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One committed Parquet file."""
+
+    kind: str
+    file: str
+    """Path inside the run folder."""
+    rows: int
+    first_seq: int
+    last_seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a run has committed so far."""
+
+    schema_version: int
+    state: Literal["running", "partial", "complete"]
+    """A run that is over and still `running` was killed."""
+    complete_to_s: float
+    """All facts before this simulated time are in the parts."""
+    digests: Mapping[str, str]
+    """SHA-256 of each kind's rows in the parts."""
+    parts: tuple[Part, ...]
+
+    def write(self, folder: Path) -> None:
+        """Replace the manifest of a run folder, durably and at once.
+
+        Raises:
+            OSError: the disk refuses; the old manifest stands.
+        """
+        text = json.dumps(asdict(self), indent=1)
+        write_durably(folder / MANIFEST, lambda sink: sink.write(text.encode()))
+        sync_folder(folder)
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of a run folder.
+
+    Raises:
+        InputError: no run folder, a broken manifest, or one of another schema.
+    """
+    path = folder / MANIFEST
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        manifest = Manifest(**{**data, "parts": tuple(Part(**part) for part in data["parts"])})
+    except OSError as error:
+        raise InputError(
+            f"{folder}: not a run folder ({MANIFEST}: {error.strerror}); give the folder that `cosim run --out` wrote"
+        ) from error
+    except (ValueError, TypeError, KeyError) as error:
+        raise InputError(f"{path}: broken ({' '.join(str(error).split())}); run the scenario again") from error
+    if manifest.schema_version != SCHEMA_VERSION:
+        raise InputError(
+            f"{path}: schema_version={manifest.schema_version}, this program reads {SCHEMA_VERSION}; "
+            "read it with the version named in provenance.json"
+        )
+    return manifest

@@ -1,0 +1,103 @@
+"""Where a run came from: what was run, with which versions, on what kind of machine, and what came out."""
+
+import json
+import os
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Literal
+
+from cosim.errors import InputError
+from cosim.trace.store.durable import sync_folder, write_durably
+
+PROVENANCE = "provenance.json"
+_PACKAGES = (
+    "cosim",
+    "simpy",
+    "libsumo",
+    "traci",
+    "eclipse-sumo",
+    "numpy",
+    "scipy",
+    "pandas",
+    "pyarrow",
+    "duckdb",
+    "networkx",
+    "pydantic",
+)
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that can change a result; "" where one is not installed."""
+    found = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = ""
+    return found
+
+
+def machine() -> dict[str, Any]:
+    """The kind of machine, without its name: system, architecture, processor model, processors, memory."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text(encoding="utf-8").splitlines() if info.is_file() else []
+    model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
+    return {
+        "system": f"{platform.system()} {platform.release()}",
+        "architecture": platform.machine(),
+        "processor": model,
+        "processors": os.cpu_count(),
+        "memory_byte": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """The content of provenance.json; written once at the start as `running`, and again at the end."""
+
+    run_id: str
+    """Hash of the scenario's content."""
+    scenario: Mapping[str, Any]
+    """The whole scenario, defaults included, as plain values."""
+    seed: int
+    policy: str
+    started: str
+    """Wall clock at the start, ISO 8601."""
+    status: Literal["running", "partial", "complete"] = "running"
+    digest: str = ""
+    """`TraceWriter.digest`; empty while the run goes on and without a trace."""
+    digests: Mapping[str, str] = field(default_factory=dict)
+    facts: int = 0
+    wall_s: float = 0.0
+    cpu_s: float = 0.0
+    versions: Mapping[str, str] = field(default_factory=versions)
+    machine: Mapping[str, Any] = field(default_factory=machine)
+
+
+def write_provenance(folder: Path, provenance: Provenance) -> None:
+    """Write provenance.json into a run folder, whole or not at all.
+
+    Raises:
+        OSError: the disk refuses; an older provenance.json stands.
+    """
+    text = json.dumps(asdict(provenance), indent=1, ensure_ascii=False)
+    write_durably(folder / PROVENANCE, lambda sink: sink.write(text.encode()))
+    sync_folder(folder)
+
+
+def read_provenance(folder: Path) -> Provenance:
+    """The provenance of a run folder.
+
+    Raises:
+        InputError: there is none, or it is broken.
+    """
+    path = folder / PROVENANCE
+    try:
+        return Provenance(**json.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}; give the folder that `cosim run --out` wrote") from error
+    except (ValueError, TypeError) as error:
+        raise InputError(f"{path}: broken ({' '.join(str(error).split())}); run the scenario again") from error

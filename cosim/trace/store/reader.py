@@ -1,0 +1,184 @@
+"""A stored run, open for questions: SQL over its committed parts, tables by fact, the life of one task."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from enum import IntEnum
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pandas as pd
+
+from cosim.errors import InputError
+from cosim.scenario.schema import Scenario
+from cosim.trace.facts.run import FACTS
+from cosim.trace.store.layout import Layout, layout
+from cosim.trace.store.manifest import Manifest, read_manifest
+from cosim.trace.store.provenance import Provenance, read_provenance
+from cosim.trace.views.timeline import timeline
+from cosim.types import Direction, KeyState, LinkState, Phase, Status, Tier, Work
+
+_SQL_TYPES = {
+    "<f8": "DOUBLE",
+    "<f4": "FLOAT",
+    "<i8": "BIGINT",
+    "<i4": "INTEGER",
+    "<i2": "SMALLINT",
+    "<i1": "TINYINT",
+    "O": "VARCHAR",
+}
+NAMES: dict[str, type[IntEnum]] = {
+    "status_name": Status,
+    "phase_name": Phase,
+    "tier_name": Tier,
+    "direction_name": Direction,
+    "key_state_name": KeyState,
+    "link_state_name": LinkState,
+    "work_name": Work,
+}
+"""SQL functions that turn a code into its word."""
+
+
+class Trace:
+    """A run folder behind an in-memory database with one view for each kind, for example `task_ended`.
+
+    The views have `seq` and the fact's columns; order by time_s, then seq. `status_name(status)` and the like
+    give words for codes (`NAMES`). Queries can read the run folder and nothing else. They run on one thread: a sum of
+    floats would else depend, in its last digit, on which thread was first.
+    """
+
+    def __init__(self, run: Path, manifest: Manifest) -> None:
+        self.run = run
+        self.manifest = manifest
+        self._layouts = {fact: layout(fact) for fact in FACTS}
+        self._database = duckdb.connect(":memory:", config={"threads": 1})
+        self._prepare()
+
+    @classmethod
+    def open(cls, run: Path) -> "Trace":
+        """Open a run folder.
+
+        Raises:
+            InputError: no run folder, one of another schema, or one with a lost or broken part.
+        """
+        try:
+            return cls(run, read_manifest(run))
+        except duckdb.Error as error:
+            reason = str(error).strip().splitlines()[0]
+            raise InputError(f"{run}: a part is lost or broken ({reason}); see `cosim trace verify {run}`") from error
+
+    def _prepare(self) -> None:
+        for stored in self._layouts.values():
+            self._database.execute(f"CREATE VIEW {stored.kind} AS {self._source(stored)}")
+        for name, codes in NAMES.items():
+            words = ", ".join(f"'{code.name}'" for code in codes)
+            self._database.execute(f"CREATE MACRO {name}(code) AS [{words}][code + 1]")
+        folder = _quoted(f"{self.run.resolve()}/")
+        for setting in (
+            f"allowed_directories = [{folder}]",
+            "enable_external_access = false",
+            "lock_configuration = true",
+        ):
+            self._database.execute(f"SET {setting}")
+
+    def _source(self, stored: Layout) -> str:
+        files = [
+            _quoted(str(self.run.resolve() / part.file)) for part in self.manifest.parts if part.kind == stored.kind
+        ]
+        types = {"seq": "BIGINT", **{name: _SQL_TYPES[column.code] for name, column in stored.columns.items()}}
+        if not files:
+            empty = ", ".join(f'CAST(NULL AS {sql_type}) AS "{name}"' for name, sql_type in types.items())
+            return f"SELECT {empty} WHERE false"
+        names = ", ".join(f'"{name}"' for name in types)  # one of them may be a word of SQL
+        return f"SELECT {names} FROM read_parquet([{', '.join(files)}])"
+
+    @property
+    def complete_to_s(self) -> float:
+        """Simulated time before which every fact is there."""
+        return self.manifest.complete_to_s
+
+    @property
+    def complete(self) -> bool:
+        """True if the run reached its end."""
+        return self.manifest.state == "complete"
+
+    @property
+    def provenance(self) -> Provenance:
+        """What provenance.json says.
+
+        Raises:
+            InputError: there is none, or it is broken.
+        """
+        return read_provenance(self.run)
+
+    @property
+    def scenario(self) -> Scenario:
+        """The scenario of the run.
+
+        Raises:
+            InputError: provenance.json is missing or broken.
+        """
+        try:
+            return Scenario.model_validate_json(json.dumps(self.provenance.scenario))
+        except ValueError as error:
+            raise InputError(
+                f"{self.run / 'provenance.json'}: its scenario is not valid ({' '.join(str(error).split())})"
+            ) from error
+
+    def sql(self, query: str) -> pd.DataFrame:
+        """The answer to one SELECT over the views.
+
+        Raises:
+            InputError: the query is wrong, is no SELECT, or reaches outside the run.
+        """
+        try:
+            statements = self._database.extract_statements(query)
+            if [statement.type for statement in statements] != [duckdb.StatementType.SELECT]:
+                raise InputError("SQL: a trace is read only; give one SELECT statement")
+            return self._answer(statements[0])
+        except duckdb.Error as error:
+            lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+            raise InputError(f"SQL: {' '.join(lines)}; views: {', '.join(self.kinds)}") from error
+
+    def _answer(self, statement: Any) -> pd.DataFrame:
+        """Ask in a thread, because DuckDB does not hear Ctrl-C while it waits for threads of its own."""
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            asked = pool.submit(lambda: self._database.execute(statement).df())
+            try:
+                answer: pd.DataFrame = asked.result()
+            except KeyboardInterrupt:
+                self._database.interrupt()
+                raise
+        return answer
+
+    @property
+    def kinds(self) -> list[str]:
+        """Names of the views."""
+        return [stored.kind for stored in self._layouts.values()]
+
+    def table(self, fact: type[Any]) -> pd.DataFrame:
+        """All facts of one kind in order of time, then of recording."""
+        stored = self._layouts[fact]
+        return self.sql(f"SELECT * FROM {stored.kind} ORDER BY time_s, seq")
+
+    def timeline(self, task: int) -> list[tuple[float, str]]:
+        """The ordered life of one task: (simulated time, what happened).
+
+        Raises:
+            InputError: no such task.
+        """
+        return timeline(self.sql, task)
+
+    def close(self) -> None:
+        """Let go of the files."""
+        self._database.close()
+
+    def __enter__(self) -> "Trace":
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

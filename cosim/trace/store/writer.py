@@ -1,0 +1,320 @@
+"""Facts become rows in memory and, from time to time, Parquet parts that are committed together.
+
+A recorder packs a row of numbers in about 0.2 us; at the first mobility tick past each multiple of `part_s` every kind
+writes a part and one manifest commits the set, so that a kill loses at most the rows since then and never half a row.
+"""
+
+import hashlib
+import itertools
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, BinaryIO, Literal, ParamSpec, Protocol
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from cosim.errors import InputError, RunError
+from cosim.trace.facts.run import FACTS, SCHEMA_VERSION
+from cosim.trace.store.durable import sync_folder, write_durably
+from cosim.trace.store.layout import Layout, combined_digest, digest_bytes, layout
+from cosim.trace.store.manifest import MANIFEST, Manifest, Part, read_manifest
+from cosim.types import AnyArray
+
+P = ParamSpec("P")
+
+BUFFER_BYTE = 64 * 2**20
+"""More than this in memory at a tick is written before its time."""
+_TEXT_ROW_BYTE = 200  # a guess at a tuple in a list, for the bound above
+
+
+class FactWriter(Protocol):
+    """Where facts go: `TraceWriter` stores them, `NullWriter` does not."""
+
+    records: bool
+    """False: nobody reads samples, and what is worked out for them alone can be left out."""
+
+    def recorder(self, fact: Callable[P, Any]) -> Callable[P, None]:
+        """A function with the fact's signature that records one."""
+        ...
+
+    def batch(self, fact: type[Any]) -> Callable[..., None]:
+        """A function that records many: one array for each column, by keyword; scalars are repeated."""
+        ...
+
+    def tick(self, now_s: float) -> None:
+        """All facts before `now_s` have been recorded."""
+        ...
+
+    def close(self, complete: bool, end_s: float | None = None) -> None:
+        """The run is over."""
+        ...
+
+
+class NullWriter:
+    """Records nothing."""
+
+    records = False
+
+    def recorder(self, fact: Callable[P, Any]) -> Callable[P, None]:  # noqa: ARG002 - the protocol's signature
+        """A function that does nothing."""
+
+        def record(*_values: P.args, **_named: P.kwargs) -> None:
+            return None
+
+        return record
+
+    def batch(self, fact: type[Any]) -> Callable[..., None]:  # noqa: ARG002 - the protocol's signature
+        """A function that does nothing."""
+
+        def record(**_columns: Any) -> None:
+            return None
+
+        return record
+
+    def tick(self, now_s: float) -> None:
+        """Nothing to write."""
+
+    def close(self, complete: bool, end_s: float | None = None) -> None:
+        """Nothing to close."""
+
+
+class _Kind:
+    """The rows of one kind that are not committed yet, and its digest so far."""
+
+    __slots__ = ("buffer", "hash", "layout", "texts")
+
+    def __init__(self, kind_layout: Layout) -> None:
+        self.layout = kind_layout
+        self.buffer = bytearray()  # packed rows; the recorders hold this very object
+        self.texts: list[tuple[Any, ...]] = []  # rows of a kind with texts
+        self.hash = hashlib.sha256()
+
+    def size_byte(self) -> int:
+        return len(self.buffer) + _TEXT_ROW_BYTE * len(self.texts)
+
+    def rows(self) -> tuple[AnyArray, dict[str, list[str]]]:
+        """The waiting rows, and the texts that belong to them."""
+        if not self.layout.texts:
+            return self.layout.rows(self.buffer), {}
+        values = dict(zip(["seq", *self.layout.columns], zip(*self.texts, strict=True), strict=True))
+        return self.layout.image(values, len(self.texts)), {name: list(values[name]) for name in self.layout.texts}
+
+    def clear(self) -> None:
+        self.buffer.clear()
+        self.texts.clear()
+
+
+class TraceWriter:
+    """Stores the facts of one run in a folder of its own.
+
+    Args:
+        folder: the run folder; made if missing, refused if something is in it.
+        part_s: simulated time between committed sets of parts.
+
+    Raises:
+        InputError: the folder is not empty or cannot be written.
+    """
+
+    records = True
+
+    def __init__(self, folder: Path, part_s: float) -> None:
+        _claim(folder)
+        self._folder = folder
+        self._part_s = part_s
+        self._kinds = {fact: _Kind(layout(fact)) for fact in FACTS}
+        self._seq = itertools.count()
+        self._now_s = 0.0
+        self._next_s = part_s
+        self._sets = 0
+        self._usable = True  # false from the start of a rotation until it is committed
+        self._closed = False
+        self._committed = Manifest(SCHEMA_VERSION, "running", 0.0, self._hashed(), ())
+        try:
+            self._guarded(lambda: self._committed.write(folder))
+        except RunError:
+            with suppress(OSError):
+                (folder / MANIFEST).unlink(missing_ok=True)
+            raise
+
+    def recorder(self, fact: Callable[P, Any]) -> Callable[P, None]:
+        """A function with the fact's signature that records one row.
+
+        A number that does not fit its column is a struct.error.
+        """
+        kind = self._kinds[_fact_type(fact)]
+        names = ", ".join(kind.layout.columns)
+        if kind.layout.texts:
+            source = f"lambda {names}: append((next_seq(), {names}))"
+            namespace: dict[str, Any] = {"append": kind.texts.append, "next_seq": self._seq.__next__}
+            return eval(source, namespace)  # type: ignore[no-any-return]  # noqa: S307 - names of dataclass fields
+        source = (
+            f"def bind(buffer, pack, next_seq):\n"
+            f"    def record({names}):\n"
+            f"        nonlocal buffer\n"
+            f"        buffer += pack(next_seq(), {names})\n"
+            f"    return record\n"
+        )
+        namespace = {}
+        exec(source, namespace)  # noqa: S102 - as dataclass does: named parameters are twice as fast as *values
+        return namespace["bind"](kind.buffer, kind.layout.row.pack, self._seq.__next__)  # type: ignore[no-any-return]
+
+    def batch(self, fact: type[Any]) -> Callable[..., None]:
+        """A function that records many rows: one array (N,) for each column, by keyword; scalars are repeated.
+
+        Raises:
+            TypeError: the kind has texts; record those one by one.
+        """
+        kind = self._kinds[fact]
+        if kind.layout.texts:
+            raise TypeError(f"{fact.__name__} has text columns; use recorder()")
+        names = tuple(kind.layout.columns)
+        dtype, buffer, seq = kind.layout.dtype, kind.buffer, self._seq
+
+        def record(**values: Any) -> None:
+            sizes = {len(value) for value in values.values() if isinstance(value, np.ndarray) and value.ndim}
+            if len(sizes) != 1 or len(values) != len(names):
+                raise TypeError(f"{fact.__name__}: needs {', '.join(names)} with arrays of one length, got {sizes}")
+            size = sizes.pop()
+            rows = np.zeros(size, dtype=dtype)
+            for name in names:
+                rows[name] = values[name]
+            rows["seq"] = np.fromiter(itertools.islice(seq, size), np.int64, size)
+            buffer.extend(rows.tobytes())
+
+        return record
+
+    def tick(self, now_s: float) -> None:
+        """Facts before `now_s` have all been recorded: commit them if a part's time is over or memory is short.
+
+        Raises:
+            RunError: the disk is full or refuses; what was committed before stays readable.
+        """
+        self._now_s = now_s
+        if now_s >= self._next_s or sum(kind.size_byte() for kind in self._kinds.values()) > BUFFER_BYTE:
+            self._next_s = self._part_s * (now_s // self._part_s + 1)
+            self._guarded(lambda: self._rotate("running"))
+
+    def close(self, complete: bool, end_s: float | None = None) -> None:
+        """Commit what is left and say how the run ended; a second call does nothing, or drops what the first could not.
+
+        Args:
+            complete: the run reached its end; otherwise the trace is a partial one.
+            end_s: time up to which the facts are all there; the last tick by default.
+
+        Raises:
+            RunError: the disk is full or refuses; what was committed before stays readable.
+        """
+        if self._closed:
+            return
+        if self._usable:
+            self._now_s = self._now_s if end_s is None else end_s
+            self._guarded(lambda: self._rotate("complete" if complete else "partial"))
+        else:
+            self._give_up()
+        self._closed = True
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """SHA-256 of each kind's committed rows; seq stays out, so that kinds can be compared between runs."""
+        return dict(self._committed.digests)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over all kinds; the same for the same facts on every run of the scenario."""
+        return combined_digest(self.digests)
+
+    @property
+    def facts(self) -> int:
+        """Number of committed facts."""
+        return sum(part.rows for part in self._committed.parts)
+
+    def _guarded(self, step: Callable[[], None]) -> None:
+        try:
+            step()
+        except (OSError, pa.ArrowException) as error:
+            reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+            raise RunError(
+                f"{self._folder}: the trace cannot be written ({reason}); facts up to "
+                f"t={self._committed.complete_to_s:g} s are kept and readable; free space or give another --out, "
+                "then run again"
+            ) from error
+
+    def _hashed(self) -> dict[str, str]:
+        return {kind.layout.kind: kind.hash.hexdigest() for kind in self._kinds.values()}
+
+    def _rotate(self, state: Literal["running", "partial", "complete"]) -> None:
+        self._usable = False
+        parts = list(self._committed.parts)
+        for kind in self._kinds.values():
+            if kind.size_byte():
+                parts.append(_write_part(self._folder, kind, self._sets))
+                kind.clear()
+        manifest = Manifest(SCHEMA_VERSION, state, self._now_s, self._hashed(), tuple(parts))
+        manifest.write(self._folder)
+        self._committed = manifest
+        self._sets += 1
+        self._usable = True
+
+    def _give_up(self) -> None:
+        """Leave what the manifest on the disk names and drop the parts of the set that was being written."""
+        self._committed = replace(read_manifest(self._folder), state="partial")
+        named = {part.file for part in self._committed.parts}
+        with suppress(OSError):  # the reader leaves unnamed parts out, and reads `running` as partial
+            for path in self._folder.glob("*/part-*.parquet"):
+                if path.relative_to(self._folder).as_posix() not in named:
+                    path.unlink()
+            self._committed.write(self._folder)
+
+
+def _fact_type(fact: Callable[P, Any]) -> type[Any]:
+    if not isinstance(fact, type):
+        raise TypeError(f"{fact!r} is no fact of cosim.trace.facts.run")
+    return fact
+
+
+def _claim(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        occupied = any(folder.iterdir())
+    except OSError as error:
+        raise InputError(f"--out {folder}: {error.strerror}; give a folder that can be written") from error
+    if occupied:
+        raise InputError(f"--out {folder}: is not empty and may hold another run; give another --out")
+
+
+def _write_part(folder: Path, kind: _Kind, number: int) -> Part:
+    rows, texts = kind.rows()
+    table = kind.layout.table(rows, texts)
+    kind.hash.update(digest_bytes(rows))
+    file = f"{kind.layout.kind}/part-{number:05d}.parquet"
+    part = Part(kind.layout.kind, file, len(rows), int(rows["seq"].min()), int(rows["seq"].max()))
+    write_table(folder / file, table, kind.layout.encoding)
+    return part
+
+
+def write_table(path: Path, table: Any, encoding: Mapping[str, str]) -> None:
+    """Write one Parquet part durably: zstd, no dictionaries, delta-coded whole numbers, byte-split floats.
+
+    Columns that can hold NaN get no statistics: those of Parquet leave NaN out, and DuckDB 2.0 folds isnan() to false.
+
+    Raises:
+        OSError: the disk is full or refuses; nothing is left at `path`.
+    """
+    bounded = [name for name, code in encoding.items() if code != "BYTE_STREAM_SPLIT" or name == "time_s"]
+
+    def write(sink: BinaryIO) -> None:
+        pq.write_table(
+            table,
+            sink,
+            compression="zstd",
+            use_dictionary=False,
+            column_encoding=dict(encoding),
+            write_statistics=bounded,
+        )
+
+    path.parent.mkdir(exist_ok=True)
+    write_durably(path, write)
+    sync_folder(path.parent)

@@ -1,0 +1,149 @@
+"""Two runs with the same arrivals, task by task: what another policy, or another city, did to each of them.
+
+Differences are B minus A of the same task, so that what arrivals have in common cancels. Intervals are batch means of
+the paired differences in order of release (`cosim.trace.metrics.statistics`), with warm-up, batches and confidence of
+run A.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from cosim.errors import InputError
+from cosim.trace.metrics.statistics import Estimate, batch_means
+from cosim.trace.store.reader import Trace
+from cosim.types import NOWHERE, BoolArray, FloatArray, Status
+
+_TASKS = (
+    "SELECT task, released_s, status, uplink_site, time_s - released_s AS latency_s, "
+    "transmit_j + vehicle_cpu_j AS vehicle_j, edge_cpu_j AS edge_j FROM task_ended"
+)
+_ARRIVALS = "SELECT * EXCLUDE (seq) FROM task_released ORDER BY task"
+
+
+@dataclass(frozen=True, slots=True)
+class Flip:
+    """Tasks that ended one way in A and another way in B."""
+
+    before: str
+    after: str
+    tasks: int
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Tasks whose uplink in A ended in one cell."""
+
+    site: str
+    """"-": no uplink, or no cell."""
+    tasks: int
+    """Done in both runs."""
+    latency_s: float
+    """Mean difference."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """B minus A."""
+
+    tasks: int
+    """That have an end in both runs."""
+    done: int
+    """Of these, with a result in both, in time or late."""
+    latency: Estimate
+    """Per task done in both."""
+    completed: Estimate
+    """Share of tasks in time."""
+    vehicle_energy: Estimate
+    """Per task."""
+    edge_energy: Estimate
+    flips: tuple[Flip, ...]
+    places: tuple[Place, ...]
+    """Largest total difference first."""
+
+
+def compare(a: Trace, b: Trace) -> Comparison:
+    """Pair the tasks of two runs.
+
+    Raises:
+        InputError: their arrivals differ; the line says in what.
+    """
+    _same_arrivals(a, b)
+    options = a.scenario.statistics
+    pairs = _measured(a, options.warmup_s).merge(_measured(b, options.warmup_s), on="task", suffixes=("_a", "_b"))
+    pairs = pairs.sort_values("task")
+    done = (_done(pairs.status_a) & _done(pairs.status_b)).to_numpy(np.bool_)
+    in_time = [(pairs[name] == Status.COMPLETED).to_numpy(np.float64) for name in ("status_a", "status_b")]
+
+    def mean(differences: FloatArray, unit: str) -> Estimate:
+        return batch_means(differences, options.batches, options.confidence, unit)
+
+    later_s = _minus(pairs, "latency_s")
+    return Comparison(
+        tasks=len(pairs),
+        done=int(done.sum()),
+        latency=mean(later_s[done], "s"),
+        completed=mean(in_time[1] - in_time[0], ""),
+        vehicle_energy=mean(_minus(pairs, "vehicle_j"), "J"),
+        edge_energy=mean(_minus(pairs, "edge_j"), "J"),
+        flips=tuple(_flips(pairs)),
+        places=tuple(_places(a, pairs, later_s, done)),
+    )
+
+
+def _measured(trace: Trace, warmup_s: float) -> pd.DataFrame:
+    return trace.sql(f"{_TASKS} WHERE released_s >= {warmup_s!r}")
+
+
+def _minus(pairs: pd.DataFrame, name: str) -> FloatArray:
+    difference: FloatArray = pairs[f"{name}_b"].to_numpy(np.float64) - pairs[f"{name}_a"].to_numpy(np.float64)
+    return difference
+
+
+def _done(status: "pd.Series[int]") -> "pd.Series[bool]":
+    return status.isin([int(Status.COMPLETED), int(Status.LATE)])
+
+
+def _flips(pairs: pd.DataFrame) -> Iterator[Flip]:
+    changed = (pairs.status_a != pairs.status_b).to_numpy(np.bool_)
+    both = pairs[["status_a", "status_b"]].to_numpy(np.int64)[changed]
+    for (before, after), count in zip(*np.unique(both, axis=0, return_counts=True), strict=True):
+        yield Flip(Status(before).name.lower(), Status(after).name.lower(), int(count))
+
+
+def _places(a: Trace, pairs: pd.DataFrame, later_s: FloatArray, done: BoolArray) -> list[Place]:
+    deployed = a.sql("SELECT site, name FROM site_deployed")
+    names = {NOWHERE: "-", **dict(zip(deployed.site.tolist(), deployed.name.tolist(), strict=True))}
+    both = pd.DataFrame({"site": pairs.uplink_site_a.to_numpy()[done], "later_s": later_s[done]})
+    by_site = both.groupby("site").later_s.agg(["size", "mean"])
+    places = [
+        Place(str(names.get(int(site), site)), int(size), float(mean))
+        for site, size, mean in zip(by_site.index, by_site["size"], by_site["mean"], strict=True)
+    ]
+    return sorted(places, key=lambda place: -abs(place.latency_s * place.tasks))
+
+
+def _same_arrivals(a: Trace, b: Trace) -> None:
+    said = [trace.manifest.digests.get("task_released") for trace in (a, b)]
+    if said[0] is not None and said[0] == said[1]:
+        return
+    raise InputError(
+        f"{a.run} and {b.run}: their tasks differ ({_difference(a, b)}); compare runs of one map, demand and seed"
+    )
+
+
+def _difference(a: Trace, b: Trace) -> str:
+    seeds = a.provenance.seed, b.provenance.seed
+    if seeds[0] != seeds[1]:
+        return f"seed {seeds[0]} and {seeds[1]}"
+    released = [trace.sql(_ARRIVALS) for trace in (a, b)]
+    shared = min(map(len, released))
+    unequal = released[0].head(shared).ne(released[1].head(shared))
+    rows = np.flatnonzero(unequal.any(axis=1).to_numpy(np.bool_))
+    if len(rows) == 0:
+        return f"{len(released[0])} tasks and {len(released[1])}"
+    column = next(name for name in unequal.columns if unequal[name].iloc[rows[0]])
+    values = [table[column].iloc[rows[0]] for table in released]
+    return f"task {released[0].task.iloc[rows[0]]} has {column} {values[0]:.9g} and {values[1]:.9g}"

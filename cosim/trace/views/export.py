@@ -1,0 +1,185 @@
+"""A run in the formats of other tools: Perfetto, Chrome's trace events, and CSV.
+
+Perfetto: https://perfetto.dev/docs/reference/synthetic-track-event, opened at ui.perfetto.dev. Chrome: the JSON Object
+Format of the "Trace Event Format" document, complete events (X) in microseconds with three decimals, one process for
+each site, one thread for each lane.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
+
+from cosim.errors import InputError
+from cosim.trace.facts.run import FACTS
+from cosim.trace.store.durable import write_durably
+from cosim.trace.store.layout import CHECK, layout
+from cosim.trace.store.reader import Trace
+from cosim.trace.views.slices import Counter, Track, counters, status_word, tracks
+
+FORMATS: Final = ("perfetto", "chrome", "csv")
+_SEQUENCE: Final = 1
+_US: Final = 1e-3
+
+
+def export(trace: Trace, form: str, out: Path) -> None:
+    """Write a run into a new file, or for `csv` into a new folder with a file for each kind.
+
+    Raises:
+        InputError: unknown format, `out` exists, or the package perfetto is missing.
+        OSError: the disk refuses.
+    """
+    if form not in FORMATS:
+        raise InputError(f"--format {form}: unknown; give one of {', '.join(FORMATS)}")
+    if out.exists():
+        raise InputError(f"{out}: exists; give another --out or remove it")
+    if form == "csv":
+        _write_csv(trace, out)
+        return
+    schema = _perfetto() if form == "perfetto" else None
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_durably(out, lambda sink: _write_perfetto(trace, sink, schema) if schema else _write_chrome(trace, sink))
+
+
+# --- csv -----------------------------------------------------------------------------------------------------------
+
+
+def _write_csv(trace: Trace, folder: Path) -> None:
+    """Part by part, in the order of recording."""
+    folder.mkdir(parents=True)
+    for fact in FACTS:
+        stored = layout(fact)
+        names = [name for name in stored.schema.names if name != CHECK]
+        schema = stored.schema.remove(stored.schema.get_field_index(CHECK)).remove_metadata()
+        with pa_csv.CSVWriter(folder / f"{stored.kind}.csv", schema) as writer:
+            for part in trace.manifest.parts:
+                if part.kind == stored.kind:
+                    writer.write_table(pq.read_table(trace.run / part.file, columns=names).cast(schema))
+
+
+# --- chrome --------------------------------------------------------------------------------------------------------
+
+
+def _write_chrome(trace: Trace, sink: BinaryIO) -> None:
+    sink.write(b'{"displayTimeUnit": "ms", "traceEvents": [\n')
+    first = True
+    for event in _chrome_events(trace):
+        sink.write((b"" if first else b",\n") + json.dumps(event).encode())
+        first = False
+    sink.write(b"\n]}\n")
+
+
+def _chrome_events(trace: Trace) -> Iterator[dict[str, Any]]:
+    owners: dict[str, int] = {}
+    threads: dict[str, int] = {}
+
+    def process(owner: str) -> Iterator[dict[str, Any]]:
+        if owner not in owners:
+            owners[owner] = len(owners) + 1
+            yield {"ph": "M", "name": "process_name", "pid": owners[owner], "tid": 0, "args": {"name": owner}}
+
+    for track in tracks(trace):
+        yield from process(track.owner)
+        pid, first = owners[track.owner], threads.get(track.owner, 1)
+        threads[track.owner] = first + track.lanes
+        for lane in range(track.lanes):
+            yield {
+                "ph": "M",
+                "name": "thread_name",
+                "pid": pid,
+                "tid": first + lane,
+                "args": {"name": _lane(track, lane)},
+            }
+        for begin, end, lane, name, args in _told(track):
+            yield {"ph": "X", "name": name, "cat": track.name, "pid": pid, "tid": first + lane,
+                   "ts": begin * _US, "dur": (end - begin) * _US, "args": args}  # fmt: skip
+    for counter in counters(trace):
+        yield from process(counter.owner)
+        for time_ns, value in zip(counter.time_ns.tolist(), counter.value.tolist(), strict=True):
+            yield {"ph": "C", "name": counter.name, "pid": owners[counter.owner], "tid": 0, "ts": time_ns * _US,
+                   "args": {"value": value}}  # fmt: skip
+
+
+def _lane(track: Track, lane: int) -> str:
+    return f"{track.name} {lane + 1}" if track.lanes > 1 else track.name
+
+
+def _told(track: Track) -> Iterator[tuple[int, int, int, str, dict[str, Any]]]:
+    """(begin, end, lane, name, arguments) of each slice."""
+    columns = (track.begin_ns, track.end_ns, track.lane, track.task, track.vehicle, track.status)
+    for begin, end, lane, task, vehicle, status in zip(*(column.tolist() for column in columns), strict=True):
+        yield begin, end, lane, f"task {task}", {"task": task, "vehicle": vehicle, "status": status_word(status)}
+
+
+# --- perfetto ------------------------------------------------------------------------------------------------------
+
+
+def _perfetto() -> Any:
+    """The module with Perfetto's protobuf classes."""
+    try:
+        from perfetto.protos.perfetto.trace import perfetto_trace_pb2  # noqa: PLC0415 - an optional package
+    except ImportError as error:
+        raise InputError("--format perfetto: needs the package perfetto; pip install 'cosim[timeline]'") from error
+    return perfetto_trace_pb2
+
+
+def _write_perfetto(trace: Trace, sink: BinaryIO, schema: Any) -> None:
+    """Packets in pieces: a trace is a repeated field, so pieces that follow each other are one trace."""
+    owners: dict[str, int] = {}
+    numbers = iter(range(1, 1 << 62))
+    for track in tracks(trace):
+        piece = schema.Trace()
+        parent = _owner(piece, track.owner, owners, numbers)
+        lanes = [next(numbers) for _ in range(track.lanes)]
+        for lane, uuid in enumerate(lanes):
+            described = piece.packet.add().track_descriptor
+            described.uuid, described.parent_uuid, described.name = uuid, parent, _lane(track, lane)
+        for begin, end, lane, name, args in _told(track):
+            opened = _event(piece, begin, lanes[lane], schema.TrackEvent.TYPE_SLICE_BEGIN)
+            opened.name = name
+            opened.categories.append(track.name)
+            _annotate(opened, args)
+            _event(piece, end, lanes[lane], schema.TrackEvent.TYPE_SLICE_END)
+        sink.write(piece.SerializeToString())
+    for counter in counters(trace):
+        piece = schema.Trace()
+        _count(piece, counter, _owner(piece, counter.owner, owners, numbers), next(numbers), schema)
+        sink.write(piece.SerializeToString())
+
+
+def _owner(piece: Any, owner: str, owners: dict[str, int], numbers: Iterator[int]) -> int:
+    if owner not in owners:
+        owners[owner] = next(numbers)
+        described = piece.packet.add().track_descriptor
+        described.uuid, described.name = owners[owner], owner
+    return owners[owner]
+
+
+def _event(piece: Any, time_ns: int, uuid: int, kind: int) -> Any:
+    packet = piece.packet.add()
+    packet.timestamp = time_ns
+    packet.trusted_packet_sequence_id = _SEQUENCE
+    packet.track_event.track_uuid = uuid
+    packet.track_event.type = kind
+    return packet.track_event
+
+
+def _annotate(event: Any, args: dict[str, Any]) -> None:
+    for name, value in args.items():
+        note = event.debug_annotations.add()
+        note.name = name
+        if isinstance(value, str):
+            note.string_value = value
+        else:
+            note.int_value = value
+
+
+def _count(piece: Any, counter: Counter, parent: int, uuid: int, schema: Any) -> None:
+    described = piece.packet.add().track_descriptor
+    described.uuid, described.parent_uuid, described.name = uuid, parent, counter.name
+    described.counter.SetInParent()
+    for time_ns, value in zip(counter.time_ns.tolist(), counter.value.tolist(), strict=True):
+        _event(piece, time_ns, uuid, schema.TrackEvent.TYPE_COUNTER).counter_value = value
