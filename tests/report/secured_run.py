@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from cosim.scenario.schema import Scenario
+from cosim.subjects import fact_kinds
+from cosim.trace.facts.column import columns
 from cosim.trace.facts.keys import (
     KeyLinkChanged,
     KeyLinkDeployed,
@@ -24,7 +26,7 @@ from cosim.trace.facts.ledger import (
     ValidatorDeployed,
     ValidatorsParted,
 )
-from cosim.trace.facts.run import FACTS, TaskEnded, columns
+from cosim.trace.facts.run import TaskEnded
 from cosim.trace.store.provenance import write_provenance
 from cosim.trace.store.reader import Trace
 from cosim.trace.store.writer import TraceWriter
@@ -179,7 +181,7 @@ def craft(plain: Path, out: Path, setting: Setting, keys: bool = True, ledger: b
         scenario |= {"ledger": {"block": {"interval_s": setting.block_s}}} if ledger else {}
         whole = Scenario.model_validate_json(json.dumps(scenario)).model_dump(mode="json")
         writer = TraceWriter(out, 60.0)
-        for fact in FACTS:
+        for fact in fact_kinds():
             rows = trace.table(fact).drop(columns="seq")
             if fact is TaskEnded and keys:
                 rows.loc[rows.task % 17 == 0, ["status", "phase"]] = (Status.NO_KEY, Phase.KEY)

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from cosim.scenario.schema import Scenario
-from cosim.trace.facts.run import FACTS, columns
+from cosim.subjects import fact_kinds
+from cosim.trace.facts.column import columns
 from cosim.trace.facts.twin import TwinHostSampled, TwinMoved, TwinSampled, TwinSynced
 from cosim.trace.store.provenance import write_provenance
 from cosim.trace.store.reader import Trace
@@ -127,7 +128,7 @@ def craft(plain: Path, out: Path, setting: Setting) -> Path:
         scenario = {**trace.provenance.scenario, "twin": {"placement": {} if setting.placed else None}}
         whole = Scenario.model_validate_json(json.dumps(scenario)).model_dump(mode="json")
         writer = TraceWriter(out, 60.0)
-        for fact in FACTS:
+        for fact in fact_kinds():
             for row in trace.table(fact).drop(columns="seq").itertuples(index=False, name=None):
                 writer.recorder(fact)(*row)
         story = _Story(trace, writer, setting)

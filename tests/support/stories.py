@@ -22,8 +22,9 @@ from cosim.audit.verify import verify
 from cosim.decision import Action, Observation
 from cosim.scenario.schema import Scenario
 from cosim.simulation import Simulation
+from cosim.subjects import fact_kinds
 from cosim.trace.facts.keys import TaskKeyed
-from cosim.trace.facts.run import FACTS, CellSampled, HostSampled, SiteDeployed, TaskEnded, TrafficSampled, VehicleMoved
+from cosim.trace.facts.run import CellSampled, HostSampled, SiteDeployed, TaskEnded, TrafficSampled, VehicleMoved
 from cosim.trace.store.provenance import Provenance, write_provenance
 from cosim.trace.store.reader import Trace
 from cosim.trace.store.writer import TraceWriter
@@ -209,7 +210,7 @@ def perform(
 def _facts(trace: Trace) -> Iterator[str]:
     names = _Names(trace)
     rows: list[tuple[float, int, int, str]] = []
-    for kind in FACTS:
+    for kind in fact_kinds():
         if kind not in _UNTOLD:
             columns = [field.name for field in fields(kind)][1:]
             for row in trace.table(kind).to_dict("records"):

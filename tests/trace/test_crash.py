@@ -12,7 +12,8 @@ from small_run import END_S, Recorder, provenance
 
 from cosim.audit.verify import verify
 from cosim.errors import RunError
-from cosim.trace.facts.run import FACTS, TaskEnded
+from cosim.subjects import fact_kinds
+from cosim.trace.facts.run import TaskEnded
 from cosim.trace.store.provenance import write_provenance
 from cosim.trace.store.reader import Trace
 
@@ -86,7 +87,7 @@ def test_parts_without_a_commit_do_not_count(tmp_path: Path) -> None:
     assert verify(tmp_path / "run").ok
     with Trace.open(tmp_path / "run") as trace:
         assert trace.sql("SELECT count(*) = count(DISTINCT seq) AS once FROM task_ended").once[0]
-        assert sum(len(trace.table(fact)) for fact in FACTS) == recorder.writer.facts
+        assert sum(len(trace.table(fact)) for fact in fact_kinds()) == recorder.writer.facts
 
 
 @pytest.mark.parametrize("failing", [0, 2, 5])

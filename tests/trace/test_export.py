@@ -12,7 +12,7 @@ from perfetto.protos.perfetto.trace import perfetto_trace_pb2 as proto
 
 from cosim.cli import main as cli
 from cosim.errors import InputError
-from cosim.trace.facts.run import FACTS
+from cosim.subjects import fact_kinds
 from cosim.trace.store.reader import Trace
 from cosim.trace.views.export import export
 
@@ -99,9 +99,9 @@ def test_chrome_loads_and_nests(run: Path, tmp_path: Path) -> None:
 def test_csv_has_every_row(run: Path, tmp_path: Path) -> None:
     """One file for each kind with the rows and values of the trace."""
     folder = exported(run, "csv", tmp_path / "csv")
-    assert len(list(folder.iterdir())) == len(FACTS)
+    assert len(list(folder.iterdir())) == len(fact_kinds())
     with Trace.open(run) as trace:
-        for fact, kind in zip(FACTS, trace.kinds, strict=True):
+        for fact, kind in zip(fact_kinds(), trace.kinds, strict=True):
             read = pd.read_csv(folder / f"{kind}.csv")
             stored = trace.table(fact).sort_values("seq").reset_index(drop=True)
             assert read.columns.tolist() == stored.columns.tolist()

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from cosim.errors import InputError
-from cosim.trace.facts.run import FACTS, SCHEMA_VERSION, SiteDeployed, TaskEnded, TaskReleased, VehicleMoved, columns
+from cosim.subjects import fact_kinds
+from cosim.trace.facts.column import columns
+from cosim.trace.facts.run import SCHEMA_VERSION, SiteDeployed, TaskEnded, TaskReleased, VehicleMoved
 from cosim.trace.store.reader import Trace
 from cosim.trace.store.writer import TraceWriter
 
@@ -27,7 +29,7 @@ BAD = [
 def test_every_kind_is_a_view(stored_run: Path) -> None:
     """Each kind has a view with seq and its columns, also one without a single row."""
     with Trace.open(stored_run) as trace:
-        for fact in FACTS:
+        for fact in fact_kinds():
             assert list(trace.table(fact).columns) == ["seq", *columns(fact)]
         assert trace.table(VehicleMoved).empty
 
@@ -148,6 +150,6 @@ def test_an_empty_run_is_readable(tmp_path: Path) -> None:
     """A run without a single fact opens, and all its tables are empty; its provenance is missing and said so."""
     TraceWriter(tmp_path / "run", 60.0).close(complete=True)
     with Trace.open(tmp_path / "run") as trace:
-        assert all(trace.table(fact).empty for fact in FACTS)
+        assert all(trace.table(fact).empty for fact in fact_kinds())
         with pytest.raises(InputError, match=r"provenance\.json"):
             _ = trace.scenario

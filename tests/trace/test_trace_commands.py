@@ -9,7 +9,7 @@ import pytest
 from small_run import write_small_run
 
 from cosim.cli import main as cli
-from cosim.trace.facts.run import FACTS
+from cosim.subjects import fact_kinds
 from cosim.trace.store.layout import kind_name
 
 
@@ -30,14 +30,14 @@ def test_schema_lists_all_kinds(capsys: pytest.CaptureFixture[str]) -> None:
     """Every kind with every column, and units where the schema has them; the text names them too."""
     told = answer(capsys, "schema")
     listed = {kind["kind"]: [column["name"] for column in kind["columns"]] for kind in told["kinds"]}
-    assert listed == {kind_name(fact): ["seq", *(field.name for field in fields(fact))] for fact in FACTS}
+    assert listed == {kind_name(fact): ["seq", *(field.name for field in fields(fact))] for fact in fact_kinds()}
     ended = next(kind for kind in told["kinds"] if kind["kind"] == "task_ended")
     assert {"name": "transmit_j", "type": "float64", "unit": "J", "meaning": "spent by the vehicle's radio"} in ended[
         "columns"
     ]
     assert cli.status(["trace", "schema"]) == 0
     text = capsys.readouterr().out
-    assert all(f"{kind_name(fact)}: " in text for fact in FACTS)
+    assert all(f"{kind_name(fact)}: " in text for fact in fact_kinds())
 
 
 def test_late_counts_what_the_summary_counts(run: Path, capsys: pytest.CaptureFixture[str]) -> None:

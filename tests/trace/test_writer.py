@@ -9,16 +9,9 @@ import pytest
 from small_run import write_small_run
 
 from cosim.errors import InputError
-from cosim.trace.facts.run import (
-    FACTS,
-    SCHEMA_VERSION,
-    CellChanged,
-    SiteDeployed,
-    TaskReleased,
-    VehicleEntered,
-    VehicleLeft,
-    columns,
-)
+from cosim.subjects import fact_kinds
+from cosim.trace.facts.column import columns
+from cosim.trace.facts.run import SCHEMA_VERSION, CellChanged, SiteDeployed, TaskReleased, VehicleEntered, VehicleLeft
 from cosim.trace.store.reader import Trace
 from cosim.trace.store.writer import NullWriter, TraceWriter
 
@@ -123,7 +116,7 @@ def test_memory_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_parts_say_what_their_columns_mean(stored_run: Path) -> None:
     """Each column of a part carries its unit and meaning, each part its kind and the schema's version."""
-    for fact in FACTS:
+    for fact in fact_kinds():
         for path in stored_run.glob(f"{fact.__name__.lower()}/*.parquet"):
             schema = pq.read_schema(path)
             for name, column in columns(fact).items():

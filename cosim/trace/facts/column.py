@@ -1,6 +1,7 @@
 """What a column of the trace holds: NumPy type, unit, meaning; and the columns that many facts share."""
 
-from typing import Annotated, NamedTuple, TypeAlias
+from dataclasses import fields
+from typing import Annotated, Any, NamedTuple, TypeAlias, get_type_hints
 
 
 class Column(NamedTuple):
@@ -21,3 +22,9 @@ Validator: TypeAlias = Annotated[int, Column("<i4", "", "validator, as in Valida
 Height: TypeAlias = Annotated[int, Column("<i8", "", "place in the chain; the first block has 1")]
 Round: TypeAlias = Annotated[int, Column("<i4", "", "attempt at a height, from 0")]
 Text: TypeAlias = Annotated[str, Column("O", "", "name")]
+
+
+def columns(fact: type[Any]) -> dict[str, Column]:
+    """The columns of a fact in order, without `seq`."""
+    hints = get_type_hints(fact, include_extras=True)
+    return {field.name: hints[field.name].__metadata__[-1] for field in fields(fact)}

@@ -1,7 +1,7 @@
 """The facts of the key network: links, blocks of key, pools, vehicles' keys, and the keys of tasks."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from cosim.trace.facts.column import Column, Link, Node, TaskId, Text, Time, Vehicle
 
@@ -106,3 +106,16 @@ class TaskKeyed:
     down_keyed_s: Annotated[float, Column("<f8", "s", "and drawn")]
     down_bit: Annotated[int, Column("<i8", "bit")]
     down_hops: Annotated[int, Column("<i2", "")]
+
+
+FACTS: tuple[type[Any], ...] = (
+    KeyNodeDeployed,
+    KeyLinkDeployed,
+    KeyBlockDistilled,
+    KeyLinkChanged,
+    KeyPoolSampled,
+    VehicleKeysFilled,
+    VehicleKeysSampled,
+    TaskKeyed,
+)
+"""In the order of storage."""

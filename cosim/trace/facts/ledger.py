@@ -1,7 +1,7 @@
 """The facts of the ledger: stakes, batches, votes, blocks, offences, and the work that they cost."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from cosim.trace.facts.column import Column, Height, Round, SiteNumber, Time, Validator
 
@@ -150,3 +150,19 @@ class ValidatorsParted:
     time_s: Time
     begins: Annotated[int, Column("<i1", "", "1 begins, 0 heals")]
     groups: Annotated[str, Column("O", "", "sites of each side")]
+
+
+FACTS: tuple[type[Any], ...] = (
+    ValidatorDeployed,
+    StakeChanged,
+    BatchSealed,
+    BlockProposed,
+    VoteCast,
+    OffenceFound,
+    BlockCommitted,
+    BatchCommitted,
+    EvidenceCommitted,
+    ConsensusWorked,
+    ValidatorsParted,
+)
+"""In the order of storage."""

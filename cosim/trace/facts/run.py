@@ -6,34 +6,10 @@ Batched facts carry times inside the past tick, so order by time first, then `se
 thing did not happen.
 """
 
-from dataclasses import dataclass, fields
-from typing import Annotated, Any, get_type_hints
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 from cosim.trace.facts.column import Column, SiteNumber, TaskId, Text, Time, Vehicle
-from cosim.trace.facts.keys import (
-    KeyBlockDistilled,
-    KeyLinkChanged,
-    KeyLinkDeployed,
-    KeyNodeDeployed,
-    KeyPoolSampled,
-    TaskKeyed,
-    VehicleKeysFilled,
-    VehicleKeysSampled,
-)
-from cosim.trace.facts.ledger import (
-    BatchCommitted,
-    BatchSealed,
-    BlockCommitted,
-    BlockProposed,
-    ConsensusWorked,
-    EvidenceCommitted,
-    OffenceFound,
-    StakeChanged,
-    ValidatorDeployed,
-    ValidatorsParted,
-    VoteCast,
-)
-from cosim.trace.facts.twin import TwinHostSampled, TwinMoved, TwinSampled, TwinSynced, TwinUplinked
 
 SCHEMA_VERSION = 2
 
@@ -238,35 +214,5 @@ FACTS: tuple[type[Any], ...] = (
     HostSampled,
     CellSampled,
     TrafficSampled,
-    KeyNodeDeployed,
-    KeyLinkDeployed,
-    KeyBlockDistilled,
-    KeyLinkChanged,
-    KeyPoolSampled,
-    VehicleKeysFilled,
-    VehicleKeysSampled,
-    TaskKeyed,
-    ValidatorDeployed,
-    StakeChanged,
-    BatchSealed,
-    BlockProposed,
-    VoteCast,
-    OffenceFound,
-    BlockCommitted,
-    BatchCommitted,
-    EvidenceCommitted,
-    ConsensusWorked,
-    ValidatorsParted,
-    TwinUplinked,
-    TwinSynced,
-    TwinSampled,
-    TwinMoved,
-    TwinHostSampled,
 )
-"""All kinds, in the order of storage and digest."""
-
-
-def columns(fact: type[Any]) -> dict[str, Column]:
-    """The columns of a fact in order, without `seq`."""
-    hints = get_type_hints(fact, include_extras=True)
-    return {field.name: hints[field.name].__metadata__[-1] for field in fields(fact)}
+"""Kinds of every run, in the order of storage; those of the other subjects stand beside this file."""

@@ -1,7 +1,7 @@
 """The facts of the digital twin: synchronisation, age and error of what it believes, and where twins live."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from cosim.trace.facts.column import Column, SiteNumber, Time, Vehicle
 
@@ -73,3 +73,13 @@ class TwinHostSampled:
     node: Annotated[int, Column("<i4", "", "site or cloud")]
     twins: Annotated[int, Column("<i4", "")]
     capacity: Annotated[int, Column("<i4", "", "most twins")]
+
+
+FACTS: tuple[type[Any], ...] = (
+    TwinUplinked,
+    TwinSynced,
+    TwinSampled,
+    TwinMoved,
+    TwinHostSampled,
+)
+"""In the order of storage."""

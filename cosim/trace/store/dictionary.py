@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from cosim.trace.facts.run import FACTS, columns
+from cosim.subjects import fact_kinds
+from cosim.trace.facts.column import columns
 from cosim.trace.store.layout import kind_name
 
 _TYPES = {
@@ -44,5 +45,5 @@ def dictionary() -> tuple[Kind, ...]:
             " ".join(str(fact.__doc__).split()),
             (order, *(Field(name, _TYPES[c.code], c.unit, c.meaning) for name, c in columns(fact).items())),
         )
-        for fact in FACTS
+        for fact in fact_kinds()
     )

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cosim.trace.facts.run import FACTS
+from cosim.subjects import fact_kinds
 from cosim.trace.store.layout import CHECK, Layout, digest_bytes, layout, row_checks
 from cosim.trace.store.manifest import Manifest, Part
 from cosim.types import AnyArray, IntArray
@@ -55,7 +55,7 @@ def check_parts(run: Path, manifest: Manifest) -> Integrity:
 
     One part is in memory at a time, plus one byte for each row of the run.
     """
-    layouts = {stored.kind: stored for stored in map(layout, FACTS)}
+    layouts = {stored.kind: stored for stored in map(layout, fact_kinds())}
     hashes = {kind: hashlib.sha256() for kind in layouts}
     seen = np.zeros(sum(part.rows for part in manifest.parts), dtype=np.uint8)
     found: list[Finding] = []

@@ -15,8 +15,9 @@ import numpy as np
 import pyarrow as pa
 
 from cosim.kernel.rng import keyed_bits
-from cosim.trace.facts.column import Column
-from cosim.trace.facts.run import FACTS, SCHEMA_VERSION, columns
+from cosim.subjects import fact_kinds
+from cosim.trace.facts.column import Column, columns
+from cosim.trace.facts.run import SCHEMA_VERSION
 from cosim.types import AnyArray
 
 CHECK = "row_check"
@@ -105,8 +106,8 @@ def digest_bytes(rows: AnyArray) -> memoryview:
 
 
 def combined_digest(digests: Mapping[str, str]) -> str:
-    """The digest of a run: SHA-256 over the names and digests of all kinds, in the order of `FACTS`."""
-    lines = (f"{kind_name(fact)} {digests[kind_name(fact)]}\n" for fact in FACTS)
+    """The digest of a run: SHA-256 over the names and digests of all kinds, in the order of `fact_kinds()`."""
+    lines = (f"{kind_name(fact)} {digests[kind_name(fact)]}\n" for fact in fact_kinds())
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 

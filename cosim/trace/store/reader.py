@@ -11,7 +11,7 @@ import pandas as pd
 
 from cosim.errors import InputError
 from cosim.scenario.schema import Scenario
-from cosim.trace.facts.run import FACTS
+from cosim.subjects import fact_kinds
 from cosim.trace.store.layout import Layout, layout
 from cosim.trace.store.manifest import Manifest, read_manifest
 from cosim.trace.store.provenance import Provenance, read_provenance
@@ -50,7 +50,7 @@ class Trace:
     def __init__(self, run: Path, manifest: Manifest) -> None:
         self.run = run
         self.manifest = manifest
-        self._layouts = {fact: layout(fact) for fact in FACTS}
+        self._layouts = {fact: layout(fact) for fact in fact_kinds()}
         self._database = duckdb.connect(":memory:", config={"threads": 1})
         self._prepare()
 

@@ -17,7 +17,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cosim.errors import InputError, RunError
-from cosim.trace.facts.run import FACTS, SCHEMA_VERSION
+from cosim.subjects import fact_kinds
+from cosim.trace.facts.run import SCHEMA_VERSION
 from cosim.trace.store.durable import sync_folder, write_durably
 from cosim.trace.store.layout import Layout, combined_digest, digest_bytes, layout
 from cosim.trace.store.manifest import MANIFEST, Manifest, Part, read_manifest
@@ -124,7 +125,7 @@ class TraceWriter:
         _claim(folder)
         self._folder = folder
         self._part_s = part_s
-        self._kinds = {fact: _Kind(layout(fact)) for fact in FACTS}
+        self._kinds = {fact: _Kind(layout(fact)) for fact in fact_kinds()}
         self._seq = itertools.count()
         self._now_s = 0.0
         self._next_s = part_s

@@ -14,7 +14,7 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from cosim.errors import InputError
-from cosim.trace.facts.run import FACTS
+from cosim.subjects import fact_kinds
 from cosim.trace.store.durable import write_durably
 from cosim.trace.store.layout import CHECK, layout
 from cosim.trace.store.reader import Trace
@@ -50,7 +50,7 @@ def export(trace: Trace, form: str, out: Path) -> None:
 def _write_csv(trace: Trace, folder: Path) -> None:
     """Part by part, in the order of recording."""
     folder.mkdir(parents=True)
-    for fact in FACTS:
+    for fact in fact_kinds():
         stored = layout(fact)
         names = [name for name in stored.schema.names if name != CHECK]
         schema = stored.schema.remove(stored.schema.get_field_index(CHECK)).remove_metadata()

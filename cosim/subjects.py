@@ -1,0 +1,127 @@
+"""The subjects of a run: what each section of behaviour records, is held to, measures and shows.
+
+One row for each subject names its pieces as "module:attribute"; a piece is imported when it is first asked for, so that
+a simulation imports no pages and a scenario no simulation. Packages from outside bring subjects of their own through
+the entry-point group `cosim.parts`: the entry's name is the scenario section, its object a `Subject`.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Any, Final
+
+from cosim.errors import InputError
+from cosim.plugins import load_plugin
+
+GROUP: Final = "cosim.parts"
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """One section of behaviour. Each piece is "module:attribute", or "" where the subject has none."""
+
+    name: str
+    """Of the scenario's section; `core` is what every run has."""
+    facts: str = ""
+    """Tuple of the dataclasses of its kinds of facts, in the order of storage."""
+    section: str = ""
+    """Model of the scenario's section; of built-in subjects a field of `Scenario`."""
+    part: str = ""
+    """Maker of its part: `(section, PartContext) -> Part`."""
+    rules: str = ""
+    """`() -> list[Rule]`: what holds of its rows at every moment of a run."""
+    end_rules: str = ""
+    """`() -> list[Rule]`: what holds once the run has reached its end."""
+    figures: str = ""
+    """`(Trace, Batches) -> Iterator[tuple[str, Estimate]]`: its figures of merit."""
+    headline: str = ""
+    """Rows (key, label, factor, unit) of the figures that summary and report show first."""
+    series: str = ""
+    """`(Trace, Outcomes) -> dict`: the numbers that its part of the page shows."""
+    panels: str = ""
+    """What draws them on the page."""
+
+    def piece(self, name: str) -> Any:
+        """The object that a piece names; None where the subject has none.
+
+        Raises:
+            InputError: it cannot be imported.
+        """
+        reference: str = getattr(self, name)
+        if not reference:
+            return None
+        module, _, attribute = reference.partition(":")
+        try:
+            return getattr(import_module(module), attribute)
+        except (ImportError, AttributeError) as error:
+            reason = " ".join(str(error).split())
+            raise InputError(
+                f"{name} of section {self.name} ({reference}) cannot be imported: {reason}; "
+                "reinstall the package that brings it"
+            ) from error
+
+
+BUILT_IN: Final = (
+    Subject("core", facts="cosim.trace.facts.run:FACTS"),
+    Subject("keys", facts="cosim.trace.facts.keys:FACTS"),
+    Subject("ledger", facts="cosim.trace.facts.ledger:FACTS"),
+    Subject("twin", facts="cosim.trace.facts.twin:FACTS"),
+)
+"""In the order of storage, of rules and of figures."""
+
+
+@cache
+def subjects() -> tuple[Subject, ...]:
+    """All subjects: the built-in ones, then those of installed packages in order of name.
+
+    Raises:
+        InputError: a package cannot be imported, declares something else, or two claim one section or one kind.
+    """
+    found = [*BUILT_IN, *_installed()]
+    _see_single(found)
+    return tuple(found)
+
+
+def outside() -> tuple[Subject, ...]:
+    """The subjects of installed packages."""
+    return subjects()[len(BUILT_IN) :]
+
+
+def pieces(name: str) -> Iterator[tuple[Subject, Any]]:
+    """Each subject that has a piece of that name, with it."""
+    for subject in subjects():
+        piece = subject.piece(name)
+        if piece is not None:
+            yield subject, piece
+
+
+def fact_kinds() -> tuple[type[Any], ...]:
+    """The dataclasses of all kinds of facts, in the order of storage."""
+    return tuple(fact for _, facts in pieces("facts") for fact in facts)
+
+
+def _installed() -> Iterator[Subject]:
+    for name in sorted({entry.name for entry in entry_points(group=GROUP)}):
+        subject = load_plugin(GROUP, name)
+        if not isinstance(subject, Subject):
+            raise InputError(f"plug-in {name!r} of {GROUP} is no cosim.subjects.Subject; correct its entry point")
+        if subject.name != name:
+            raise InputError(f"plug-in {name!r} of {GROUP} declares the section {subject.name!r}; give both one name")
+        if not (subject.section and subject.part):
+            raise InputError(f"plug-in {name!r} of {GROUP} lacks section or part; a Subject from outside needs both")
+        yield subject
+
+
+def _see_single(found: list[Subject]) -> None:
+    """One section and one kind of fact belong to one subject."""
+    owners: dict[str, str] = {}
+    for subject in found:
+        for fact in subject.piece("facts") or ():
+            other = owners.setdefault(fact.__name__, subject.name)
+            if other != subject.name:
+                raise InputError(
+                    f"fact {fact.__name__} is declared by the sections {other} and {subject.name}; "
+                    "uninstall one of the packages or rename its kind"
+                )
