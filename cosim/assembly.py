@@ -1,9 +1,19 @@
-"""The parts of a run that a scenario may have or not, built from its sections."""
+"""The assembly of a run: its core, and the parts that a scenario may have or not, in one order that stands here.
 
-from collections.abc import Mapping, Sequence
+Who adds a section of behaviour adds a line to `_parts`; packages from outside bring theirs by the entry-point group
+`cosim.parts` (`cosim.subjects`).
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any, TypeAlias
 
-from cosim.compute import Host, QueueHost, SharingHost
+import numpy as np
+
+from cosim.compute import Host, QueueHost, SharingHost, VehicleHosts
+from cosim.energy import EnergyMeter
 from cosim.errors import InputError
 from cosim.kernel.clock import Clock
 from cosim.keys.layout import key_layout
@@ -13,18 +23,191 @@ from cosim.keys.vehicles import VehicleKeys
 from cosim.ledger.log import RecordLog
 from cosim.ledger.run.chain import Chain
 from cosim.mobility.catalog import resolve_map
+from cosim.mobility.source import MobilityFrame, MobilitySource
+from cosim.observe import Observer, Views
+from cosim.offload import Offloading
+from cosim.part import Part
 from cosim.radio.channel import Channel
+from cosim.radio.sidelink import SidelinkChannel
 from cosim.roads.net import Bounds
 from cosim.roads.siting import Placed, place_sites
+from cosim.sampling import Samples
 from cosim.scenario.schema import Scenario, SyntheticMobility
 from cosim.state import StateSource, Truth
-from cosim.topology import Topology
+from cosim.subjects import outside
+from cosim.topology import Topology, build_topology
+from cosim.trace.facts.run import SiteDeployed
 from cosim.trace.store.writer import FactWriter
 from cosim.transport import Transport, Wires
 from cosim.twin.belief import believed
 from cosim.twin.digital_twin import DigitalTwin
 from cosim.twin.forecast import make_forecaster
 from cosim.twin.gathered import Gathered
+from cosim.waiting import Waiting
+
+
+@dataclass(frozen=True, slots=True)
+class PartContext:
+    """What a part may use. It states facts through recorders and never sees the simulation."""
+
+    clock: Clock
+    """Simulated time; SimPy processes run on it."""
+    scenario: Scenario
+    folder: Path
+    """Relative paths of the scenario start here."""
+    sites: tuple[Placed, ...]
+    topology: Topology
+    transport: Transport
+    """Radio cells, wires, and the sidelink if there is one."""
+    hosts: Mapping[int, Host]
+    """Processors of sites and cloud by node."""
+    vehicle_hosts: VehicleHosts
+    facts: FactWriter
+    keys: KeyService | None
+    """The key service; None where transfers need no keys."""
+    log: RecordLog | None
+    """What sites write into the ledger; None without one."""
+
+
+Maker: TypeAlias = Callable[[PartContext], Part]
+"""Makes a part of a run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Assembly:
+    """A run's core and its parts."""
+
+    sites: tuple[Placed, ...]
+    topology: Topology
+    hosts: Mapping[int, Host]
+    vehicle_hosts: VehicleHosts
+    channel: Channel
+    offloading: Offloading
+    waiting: Waiting
+    observer: Observer
+    """Sees what policies are shown."""
+    true_observer: Observer
+    """Sees the world as it is; the same as `observer` where policies are shown the truth."""
+    parts: tuple[Part, ...]
+    """In the order of their hooks."""
+
+
+def assemble(
+    clock: Clock,
+    scenario: Scenario,
+    folder: Path,
+    source: MobilitySource,
+    facts: FactWriter,
+    makers: Iterable[Maker] = (),
+) -> Assembly:
+    """Build a run.
+
+    Args:
+        clock: simulated time.
+        scenario: what is run.
+        folder: relative paths of the scenario start here.
+        source: of traffic.
+        facts: where all is recorded.
+        makers: of more parts, after those of the scenario.
+
+    Raises:
+        InputError: the scenario names something that is not there.
+    """
+    sites = placed_sites(scenario, folder, source.bounds_m)
+    xy_m = np.array([(site.x_m, site.y_m) for site in sites])
+    topology = build_topology(xy_m, scenario.backhaul, scenario.cloud)
+    hosts = make_hosts(clock, scenario, sites, topology.cloud)
+    vehicle_hosts = VehicleHosts(clock, scenario.compute.vehicle, scenario.seed)
+    channel = Channel(clock, scenario.radio, xy_m, scenario.seed, facts)
+    plan = scenario.radio.sidelink
+    sidelink = None if plan is None else SidelinkChannel(clock, scenario.radio, plan, xy_m, scenario.seed)
+    transport = Transport(channel, Wires(clock, topology), sidelink)
+    ledger = make_ledger(clock, scenario, sites, hosts, transport.wires, facts)
+    log = None if ledger is None else ledger.log
+    keys = make_keys(clock, scenario, sites, channel, log, facts)
+    twin = make_twin(clock, scenario, folder, topology, transport, hosts, facts)
+    views = Views(
+        None if keys is None else keys.view,
+        None if ledger is None else ledger.stake,
+        None if twin is None else twin.demand.view,
+    )
+    truth = Truth(channel, hosts, topology.sites + (topology.cloud is not None))
+    seen = state_source(scenario, twin, channel, truth)
+    observer_of = partial(Observer, scenario, topology, transport, hosts, vehicle_hosts, views)
+    observer = observer_of(seen)
+    budget_j = scenario.energy.vehicle_budget_j
+    offloading = Offloading(
+        clock,
+        transport,
+        hosts,
+        vehicle_hosts.host,
+        None if budget_j is None else EnergyMeter(budget_j),
+        keys,
+        log,
+        facts,
+        pinned=scenario.radio.association == "target",
+        inference_s=scenario.decisions.inference_s,
+        drop_late=scenario.tasks.on_deadline == "drop",
+        receive_power_w=scenario.energy.receive_power_w,
+    )
+    waiting = Waiting()
+    context = PartContext(clock, scenario, folder, sites, topology, transport, hosts, vehicle_hosts, facts, keys, log)
+    _deploy(facts, topology, sites, hosts)
+    return Assembly(
+        sites=sites,
+        topology=topology,
+        hosts=hosts,
+        vehicle_hosts=vehicle_hosts,
+        channel=channel,
+        offloading=offloading,
+        waiting=waiting,
+        observer=observer,
+        true_observer=observer if seen is truth else observer_of(truth),
+        parts=(
+            Samples(clock, facts, hosts, transport, offloading, waiting),
+            *_there(None if sidelink is None else SidelinkLinks(sidelink, channel), twin, keys),
+            offloading,
+            *_there(ledger),
+            *_outside(context),
+            *(make(context) for make in makers),
+        ),
+    )
+
+
+class SidelinkLinks(Part):
+    """The links between vehicles: renewed at each tick, after the radio of the sites."""
+
+    def __init__(self, sidelink: SidelinkChannel, channel: Channel) -> None:
+        self._sidelink = sidelink
+        self._channel = channel
+
+    def tick(self, frame: MobilityFrame, tick: int) -> None:  # noqa: ARG002 - the hook's signature
+        """Find new neighbours and rates; links out of range end."""
+        self._sidelink.tick(frame.numbers, frame.xy_m, self._channel.air.row)
+
+
+def _there(*parts: Part | None) -> list[Part]:
+    return [part for part in parts if part is not None]
+
+
+def _outside(context: PartContext) -> list[Part]:
+    """The parts of installed packages whose sections the scenario has."""
+    made: list[Part] = []
+    for subject in outside():
+        section = getattr(context.scenario, subject.name, None)
+        if section is not None:
+            make: Callable[[Any, PartContext], Part] = subject.piece("part")
+            made.append(make(section, context))
+    return made
+
+
+def _deploy(facts: FactWriter, topology: Topology, sites: Sequence[Placed], hosts: Mapping[int, Host]) -> None:
+    """State the sites, and the cloud as the site after the last."""
+    deployed = facts.recorder(SiteDeployed)
+    for node in range(topology.sites + (topology.cloud is not None)):
+        host = hosts.get(node)
+        site = sites[node] if node < len(sites) else Placed("cloud", np.nan, np.nan)
+        deployed(0.0, node, site.name, site.x_m, site.y_m, host.cores if host else 0, host.core_hz if host else 0.0)
 
 
 def placed_sites(scenario: Scenario, folder: Path, bounds_m: Bounds) -> tuple[Placed, ...]:
@@ -123,12 +306,10 @@ def make_twin(
     return DigitalTwin(clock, plan, scenario, topology, transport, hosts, facts, forecaster=forecaster, copy=copy)
 
 
-def state_source(
-    scenario: Scenario, twin: DigitalTwin | None, channel: Channel, hosts: Mapping[int, Host], topology: Topology
-) -> StateSource:
-    """What observations are made of."""
+def state_source(scenario: Scenario, twin: DigitalTwin | None, channel: Channel, truth: Truth) -> StateSource:
+    """What observations are made of: the truth, or what the twin believes."""
     observation = scenario.decisions.observation
     if twin is None or observation == "truth":
-        return Truth(channel, hosts, topology.sites + (topology.cloud is not None))
+        return truth
     forecaster = twin.forecaster if observation == "forecast" else None
     return believed(twin.mirror, channel, scenario.radio, channel.site_xy_m, forecaster)

@@ -4,15 +4,21 @@ Energy is the integral of power over time, kappa f^3 for each busy core; so C cy
 left out, as in the papers.
 """
 
+from collections.abc import Iterable, Sequence
 from functools import partial
 from heapq import heappop, heappush
 from itertools import count
 from math import isnan, nan
 from typing import Protocol
 
+import numpy as np
+
+from cosim.distributions import keyed_draw
 from cosim.energy import cpu_energy_j, cpu_power_w
 from cosim.kernel.clock import Clock
 from cosim.kernel.fluid import Flow, Fluid
+from cosim.kernel.rng import stream_key
+from cosim.scenario.hosts import VehicleCompute
 from cosim.types import NOWHERE, Failure, Status
 
 
@@ -273,3 +279,44 @@ class SharingHost:
     def settle(self) -> None:
         """Bring the totals up to now."""
         self._fluid.settle()
+
+
+class VehicleHosts:
+    """The vehicles' own processors, each with a speed that is drawn for the vehicle's whole life.
+
+    A host is made when its first task comes: most vehicles of a city never compute.
+    """
+
+    def __init__(self, clock: Clock, options: VehicleCompute, seed: int) -> None:
+        self._clock = clock
+        self._options = options
+        self._key = stream_key(seed, "vehicle-core-hz")
+        self._hosts: dict[int, Host] = {}
+        self.core_hz = np.zeros(1024)
+        """Speed of each vehicle's processor, by vehicle number."""
+
+    def enter(self, numbers: Sequence[int]) -> None:
+        """Draw the speeds of vehicles that have come; numbers ascend."""
+        if len(numbers):
+            while numbers[-1] >= len(self.core_hz):
+                self.core_hz = np.concatenate([self.core_hz, np.zeros(len(self.core_hz))])
+            entered = np.array(numbers, np.int64)
+            self.core_hz[entered] = keyed_draw(self._options.core_hz, self._key, entered)
+
+    def leave(self, gone: Iterable[int]) -> None:
+        """Forget the processors of vehicles that are gone."""
+        for number in gone:
+            self._hosts.pop(number, None)
+
+    def get(self, number: int) -> Host | None:
+        """The processor of a vehicle; None while nothing was executed there."""
+        return self._hosts.get(number)
+
+    def host(self, number: int) -> Host:
+        """The processor of a vehicle, made if it is the first to ask."""
+        host = self._hosts.get(number)
+        if host is None:
+            options = self._options
+            host = QueueHost(self._clock, float(self.core_hz[number]), 1, options.kappa, options.queue_limit)
+            self._hosts[number] = host
+        return host

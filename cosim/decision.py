@@ -10,9 +10,69 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from cosim.keys.service import KeyView
-from cosim.twin.task_demand import DemandView
 from cosim.types import AnyArray, BoolArray, FloatArray, IntArray
+
+
+class KeyView(Protocol):
+    """The key network as a policy sees it at a decision epoch: L links, the vehicles of T tasks."""
+
+    @property
+    def key_bps(self) -> FloatArray:
+        """(L,) rate of the last slot; 0 for a link that is down."""
+        ...
+
+    @property
+    def qber(self) -> FloatArray:
+        """(L,) error rate of the last slot; NaN without a signal."""
+        ...
+
+    @property
+    def stored_bit(self) -> IntArray:
+        """(L,) bits in the pools of the links."""
+        ...
+
+    @property
+    def detector(self) -> FloatArray:
+        """(L,) detector efficiency that is set."""
+        ...
+
+    @property
+    def vehicle_bit(self) -> IntArray:
+        """(T,) bits that the vehicle of each task has."""
+        ...
+
+
+class Expected(Protocol):
+    """What is expected of the next interval, S1 eq 8, with the bound of eq 9 on how far off it may be."""
+
+    @property
+    def rate_per_s(self) -> FloatArray:
+        """(n,) releases each second."""
+        ...
+
+    @property
+    def deviation_per_s(self) -> float:
+        """The bound of eq 9."""
+        ...
+
+    @property
+    def most_per_s(self) -> FloatArray:
+        """(n,) rate that a careful plan counts on: expected plus deviation."""
+        ...
+
+
+class DemandView(Protocol):
+    """Tasks that a digital twin expects, as a policy sees it at a decision epoch."""
+
+    @property
+    def site(self) -> Expected:
+        """(S,) of each site."""
+        ...
+
+    @property
+    def vehicle(self) -> Expected:
+        """(T,) of each task's vehicle."""
+        ...
 
 
 @dataclass(frozen=True)

@@ -1,22 +1,17 @@
 """From the state of the network, or from what its twin believes of it, to what a policy sees."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
 
-from cosim.compute import Host
-from cosim.decision import Observation
-from cosim.distributions import keyed_draw
-from cosim.kernel.rng import stream_key
-from cosim.keys.service import KeyService
-from cosim.ledger.run.chain import Chain
+from cosim.compute import Host, VehicleHosts
+from cosim.decision import DemandView, KeyView, Observation
 from cosim.radio.survey import Air
 from cosim.scenario.schema import Scenario
 from cosim.state import HostLoad, StateSource
 from cosim.topology import Topology
 from cosim.transport import Transport
-from cosim.twin.task_demand import TaskDemand
 from cosim.types import NOWHERE, AnyArray, Direction, FloatArray, IntArray, Tier
 
 _Columns: TypeAlias = dict[str, AnyArray | float]
@@ -40,6 +35,17 @@ _OWN: Final = tuple(
     (tuple(own), np.array(list(own.values()), kind)[:, None, None])
     for own, kind in ((_CODES, np.int64), (_NUMBERS, np.float64))
 )
+
+
+class Views(NamedTuple):
+    """What optional parts tell of themselves at a decision epoch; None for a part that is not there."""
+
+    keys: Callable[[IntArray], KeyView] | None = None
+    """For the vehicles of the tasks, (T,)."""
+    stake: Callable[[], IntArray] | None = None
+    """Credits of each site as a validator, (S,)."""
+    demand: Callable[[IntArray], DemandView] | None = None
+    """For the vehicles of the tasks, (T,)."""
 
 
 class _State(NamedTuple):
@@ -73,39 +79,34 @@ class Observer:
         scenario: Scenario,
         topology: Topology,
         transport: Transport,
-        source: StateSource,
         hosts: Mapping[int, Host],
-        vehicle_host: Callable[[int], Host | None],
-        keys: KeyService | None,
-        ledger: Chain | None,
-        demand: TaskDemand | None,
+        vehicle_hosts: VehicleHosts,
+        views: Views,
+        source: StateSource,
     ) -> None:
+        """Look at a run.
+
+        Args:
+            scenario: of the run.
+            topology: sites and wires.
+            transport: channel and sidelink.
+            hosts: processors by node.
+            vehicle_hosts: the vehicles' own.
+            views: what optional parts tell of themselves.
+            source: what states of radio, hosts and cells are taken from.
+        """
         self._scenario = scenario
         self._transport = transport
         self._source = source
         self._cloud = topology.cloud
-        self._vehicle_host = vehicle_host
-        self._keys = keys
-        self._ledger = ledger
-        self._demand = demand
+        self._vehicle_hosts = vehicle_hosts
+        self._views = views
         self._pinned = scenario.radio.association == "target"
         self._latency_s = topology.latency_s
         self._per_bit_s = topology.per_bit_s
         nodes = range(topology.sites + (topology.cloud is not None))
         self._has_host = np.array([node in hosts for node in nodes])
         self._cores = np.array([hosts[node].cores if node in hosts else 0 for node in nodes], float)
-        self._vehicle_key = stream_key(scenario.seed, "vehicle-core-hz")
-        self.vehicle_core_hz = np.zeros(1024)
-        """Speed of each vehicle's own processor, by vehicle number."""
-
-    def enter(self, numbers: Sequence[int]) -> None:
-        """Vehicles have come: draw the speeds of their processors, one for each vehicle's whole life."""
-        if len(numbers):
-            while numbers[-1] >= len(self.vehicle_core_hz):
-                self.vehicle_core_hz = np.concatenate([self.vehicle_core_hz, np.zeros(len(self.vehicle_core_hz))])
-            entered = np.array(numbers, np.int64)
-            drawn_hz = keyed_draw(self._scenario.compute.vehicle.core_hz, self._vehicle_key, entered)
-            self.vehicle_core_hz[entered] = drawn_hz
 
     def observe(self, now_s: float, tasks: Mapping[str, AnyArray]) -> Observation:
         """The observation for these tasks; all their vehicles are on the map."""
@@ -123,7 +124,7 @@ class Observer:
             self._put(options, slice(1 + edges, 2 + edges), self._distant(tasks, state))
         if neighbours:
             self._put(options, slice(1 + edges + clouds, None), self._neighbours(tasks))
-        radio = self._scenario.radio
+        radio, views = self._scenario.radio, self._views
         return Observation(
             time_s=now_s,
             task=tasks["task"],
@@ -140,18 +141,18 @@ class Observer:
             max_power_w=radio.max_vehicle_power_w or radio.vehicle_power_w,
             max_efficiency_bps_hz=radio.max_efficiency_bps_hz or np.inf,
             latency_weight=self._scenario.decisions.latency_weight,
-            keys=None if self._keys is None else self._keys.view(tasks["vehicle"]),
-            stake=None if self._ledger is None else self._ledger.stake,
-            demand=None if self._demand is None else self._demand.view(tasks["vehicle"]),
+            keys=None if views.keys is None else views.keys(tasks["vehicle"]),
+            stake=None if views.stake is None else views.stake(),
+            demand=None if views.demand is None else views.demand(tasks["vehicle"]),
         )
 
     def _local(self, tasks: Mapping[str, AnyArray]) -> _Columns:
         vehicles = tasks["vehicle"]
-        hosts = [self._vehicle_host(vehicle) for vehicle in vehicles.tolist()]
+        hosts = [self._vehicle_hosts.get(vehicle) for vehicle in vehicles.tolist()]
         wait_s = np.array([0.0 if host is None else host.wait_s for host in hosts])
         return {
             "work_cycles": tasks["vehicle_cycles"][:, None],
-            "core_hz": self.vehicle_core_hz[vehicles][:, None],
+            "core_hz": self._vehicle_hosts.core_hz[vehicles][:, None],
             "wait_s": wait_s[:, None],
             "kappa": self._scenario.compute.vehicle.kappa,
         }
@@ -202,9 +203,9 @@ class Observer:
         rows = np.searchsorted(self._transport.channel.air.numbers, tasks["vehicle"])
         names = sidelink.neighbours.numbers[rows]
         rates_bps = sidelink.rates_bps(rows)
-        hosts = [self._vehicle_host(name) for name in names.ravel().tolist()]
+        hosts = [self._vehicle_hosts.get(name) for name in names.ravel().tolist()]
         wait_s = np.array([0.0 if host is None else host.wait_s for host in hosts]).reshape(names.shape)
-        speed_hz = self.vehicle_core_hz[np.maximum(names, 0)]
+        speed_hz = self._vehicle_hosts.core_hz[np.maximum(names, 0)]
         return {
             "tier": _NEIGHBOUR,
             "target": names,

@@ -15,6 +15,7 @@ from cosim.kernel.clock import LAST, Clock, Story
 from cosim.keys.line import Key, KeyRequest
 from cosim.keys.service import KeyService
 from cosim.ledger.log import RecordLog
+from cosim.part import Part
 from cosim.radio.sidelink import HelperLost
 from cosim.tasks.source import Task
 from cosim.trace.facts.keys import TaskKeyed
@@ -32,7 +33,7 @@ DRAWN, DOWNGRADED, REFUSED = KeyState.DRAWN, KeyState.DOWNGRADED, KeyState.REFUS
 _UNASKED = Key(nan, nan, 0, 0)
 
 
-class Offloading:
+class Offloading(Part):
     """All tasks that are decided and not ended."""
 
     def __init__(
@@ -303,7 +304,7 @@ class Offloading:
     # --- what ends it from outside ---------------------------------------------------------------------------------
 
     def leave(self, gone: Collection[int]) -> None:
-        """Vehicles are gone, and with them all that their processors were doing."""
+        """End what the processors of vehicles that are gone were doing."""
         lives = [(life, life.wait) for life in self.alive.values() if isinstance(life.wait, Execution)]
         inside = [(life, execution.owner) for life, execution in lives if execution.vehicle in gone]
         for life, owner in sorted(inside, key=lambda pair: _runs(pair[0])):
@@ -318,8 +319,8 @@ class Offloading:
             0.0, 0.0, 0.0,
         )  # fmt: skip
 
-    def finish(self) -> None:
-        """The run is over: what is still alive is in flight."""
+    def end_all(self) -> None:
+        """The run is over: what is still alive is in flight. Parts finish later: they state what it leaves."""
         for life in sorted(self.alive.values(), key=_runs):
             life.cancel(RunOver())
 

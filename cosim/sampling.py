@@ -6,17 +6,17 @@ import numpy as np
 
 from cosim.compute import Host, energy_j
 from cosim.kernel.clock import Clock
-from cosim.keys.service import KeyService
 from cosim.mobility.source import MobilityFrame
 from cosim.offload import Offloading
+from cosim.part import Part
 from cosim.trace.facts.run import CellSampled, HostSampled, TrafficSampled
 from cosim.trace.store.writer import FactWriter
 from cosim.transport import Transport
-from cosim.twin.digital_twin import DigitalTwin
 from cosim.types import Direction
+from cosim.waiting import Waiting
 
 
-class Sampler:
+class Samples(Part):
     """States running totals; the differences between two samples are what happened between them."""
 
     def __init__(
@@ -26,44 +26,43 @@ class Sampler:
         hosts: Mapping[int, Host],
         transport: Transport,
         offloading: Offloading,
-        keys: KeyService | None,
-        twin: DigitalTwin | None,
+        waiting: Waiting,
     ) -> None:
+        """Record from now on.
+
+        Args:
+            clock: simulated time.
+            facts: where samples are recorded.
+            hosts: processors by node.
+            transport: cells, sidelink and wires.
+            offloading: decided tasks.
+            waiting: tasks that wait for a decision.
+        """
         self._clock = clock
         self._nodes = sorted(hosts)
         self._hosts = [hosts[node] for node in self._nodes]
         self._transport = transport
         self._offloading = offloading
-        self._keys = keys
-        self._twin = twin
+        self._waiting = waiting
         self._records = facts.records
         self._record_hosts = facts.batch(HostSampled)
         self._record_cells = facts.batch(CellSampled)
         self._record_traffic = facts.recorder(TrafficSampled)
 
-    def sample(self, frame: MobilityFrame, waiting: int) -> None:
-        """One sample of everything.
+    def sample(self, frame: MobilityFrame) -> None:
+        """Record one sample of hosts, cells and traffic.
 
-        Media and key pools are brought up to now even if nobody reads it: a run that is watched rounds like one that
-        is not.
-
-        Args:
-            frame: the vehicles at the last tick.
-            waiting: tasks that wait for a decision.
+        Media are brought up to now even if nobody reads it: a run that is watched rounds like one that is not.
         """
         self._transport.settle()
         for host in self._hosts:
             host.settle()
-        if self._keys is not None:
-            self._keys.sample()
         if not self._records:
             return
         self._offloading.settle()
         if self._hosts:
             self._sample_hosts()
         self._sample_cells()
-        if self._twin is not None:
-            self._twin.sample(frame)
         on_road = frame.on_road
         self._record_traffic(
             self._clock.now,
@@ -71,7 +70,7 @@ class Sampler:
             int((self._transport.channel.air.serving >= 0).sum()),
             int((~on_road).sum()),
             float(frame.speed_mps[on_road].mean()) if on_road.any() else float("nan"),
-            waiting,
+            self._waiting.due(self._clock.now),
             len(self._offloading.alive),
             self._offloading.alive_number_s,
         )

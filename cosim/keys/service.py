@@ -5,15 +5,20 @@ paper (S3) makes every offload need keys and does not say what happens without t
 A key costs its bits in the vehicle's pool and on every hop between its home and the host's site, all or nothing.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from functools import cached_property, partial
 from math import inf
 
+import numpy as np
+
+from cosim.decision import Action
 from cosim.kernel.clock import NORMAL, Clock
 from cosim.keys.line import Key, KeyRequest, Line, Rank
 from cosim.keys.network import KeyNetwork
 from cosim.keys.sessions import Lifetimes
 from cosim.keys.vehicles import VehicleKeys
+from cosim.mobility.source import MobilityFrame
+from cosim.part import Part
 from cosim.radio.sidelink import HelperLost
 from cosim.scenario.keys import Keys
 from cosim.types import NOWHERE, Failure, FloatArray, IntArray, Status, VehicleGone
@@ -62,7 +67,7 @@ class KeyView:
         return self._keys.level_bit(self._vehicles)
 
 
-class KeyService:
+class KeyService(Part):
     """Who asks for keys, who waits for them, and for whom there are none."""
 
     def __init__(self, clock: Clock, plan: Keys, network: KeyNetwork, vehicles: VehicleKeys) -> None:
@@ -146,9 +151,11 @@ class KeyService:
 
     # --- what the tick does ----------------------------------------------------------------------------------------
 
-    def enter(self, numbers: Iterable[int], xy_m: FloatArray) -> None:
-        """Vehicles are on the map, at xy_m (V, 2)."""
-        self._vehicles.enter(numbers, xy_m)
+    def tick(self, frame: MobilityFrame, tick: int) -> None:  # noqa: ARG002 - the hook's signature
+        """Give pools to the vehicles that are new on the map."""
+        if frame.entered:
+            numbers = [entry.number for entry in frame.entered]
+            self._vehicles.enter(numbers, frame.xy_m[np.searchsorted(frame.numbers, numbers)])
 
     def leave(self, gone: Collection[int]) -> None:
         """Vehicles are gone: what they waited for ends, then what they had is lost."""
@@ -166,10 +173,16 @@ class KeyService:
     def finish(self) -> None:
         """The run is over: state the pools once more if keys were drawn after the sample of this instant."""
         if self._draws != self._sampled_draws:
-            self.sample()
+            self._sample()
 
-    def sample(self) -> None:
-        """State the pools of links and vehicles."""
+    def sample(self, frame: MobilityFrame) -> None:  # noqa: ARG002 - the hook's signature
+        """State the pools of links and vehicles.
+
+        They are brought up to now even if nobody reads it: a run that is watched rounds like one that is not.
+        """
+        self._sample()
+
+    def _sample(self) -> None:
         self._sampled_draws = self._draws
         self._network.sample()
         self._vehicles.sample(len(self._line.waiting))
@@ -178,9 +191,10 @@ class KeyService:
         """The links, and what these vehicles have."""
         return KeyView(self._network, self._vehicles, vehicles)
 
-    def set_detector(self, efficiency: FloatArray) -> None:
-        """Turn the detectors, (L,); see `KeyNetwork.set_detector`."""
-        self._network.set_detector(efficiency)
+    def turned(self, action: Action) -> None:
+        """Set the detectors, if the policy has; see `KeyNetwork.set_detector`."""
+        if action.detector is not None:
+            self._network.set_detector(np.asarray(action.detector, float))
 
     # --- giving ----------------------------------------------------------------------------------------------------
 

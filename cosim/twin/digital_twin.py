@@ -5,9 +5,11 @@ from collections.abc import Mapping
 from cosim.compute import Host
 from cosim.kernel.clock import Clock
 from cosim.mobility.source import MobilityFrame
+from cosim.part import Part
 from cosim.scenario.schema import Scenario
 from cosim.scenario.twin import BudgetSync, OnChangeSync, PeriodicSync, Sync, Twin
 from cosim.scenario.twin_forecast import VelocityForecast
+from cosim.tasks.source import Releases
 from cosim.topology import Topology
 from cosim.trace.store.writer import FactWriter
 from cosim.transport import Transport
@@ -23,7 +25,7 @@ from cosim.twin.sync import Home, Synchronisation
 from cosim.twin.task_demand import TaskDemand
 
 
-class DigitalTwin:
+class DigitalTwin(Part):
     """All twins of a run."""
 
     def __init__(
@@ -63,6 +65,8 @@ class DigitalTwin:
             [1.0 if host is None else host.speed_hz for host in idle],
             topology.sites,
         )
+        self._channel = transport.channel
+        self._records = facts.records
         self.forecaster = forecaster
         self.demand = TaskDemand(clock, plan.demand, topology.sites, plan.site_period_s)
         self._hosting = None
@@ -95,8 +99,16 @@ class DigitalTwin:
         if self._hosting is not None:
             self._hosting.tick(frame)
 
+    def released(self, releases: Releases) -> None:
+        """Count the tasks that come, by vehicle and by the site that serves it now."""
+        air = self._channel.air
+        serving = air.serving[air.numbers.searchsorted(releases.vehicle)]
+        self.demand.released(releases.time_s, releases.vehicle, serving)
+
     def sample(self, frame: MobilityFrame) -> None:
         """State what the twins are now; `frame` is the last tick's."""
+        if not self._records:
+            return
         self._census.sample(frame)
         if self._hosting is not None:
             self._hosting.sample()

@@ -10,6 +10,7 @@ from functools import partial
 import numpy as np
 
 from cosim.compute import Host
+from cosim.decision import Action
 from cosim.errors import InputError
 from cosim.kernel.clock import URGENT, Clock
 from cosim.ledger.block import BATCH_BYTE, Batch
@@ -22,6 +23,8 @@ from cosim.ledger.run.network import Network
 from cosim.ledger.run.node import Node, Surroundings
 from cosim.ledger.run.worker import Worker
 from cosim.ledger.signature import FIGURES, signatures
+from cosim.mobility.source import MobilityFrame
+from cosim.part import Part
 from cosim.roads.siting import Placed
 from cosim.scenario.ledger import Ledger, Partition
 from cosim.trace.facts.ledger import BatchSealed, ValidatorDeployed, ValidatorsParted
@@ -30,7 +33,7 @@ from cosim.transport import Wires
 from cosim.types import IntArray
 
 
-class Chain:
+class Chain(Part):
     """All validators, and the records that they put into blocks."""
 
     def __init__(
@@ -158,19 +161,21 @@ class Chain:
 
     # --- what the run does with it ---------------------------------------------------------------------------------
 
-    @property
     def stake(self) -> IntArray:  # (S,)
-        """Credits of each site as a validator, by the last final block."""
+        """Return the credits of each site as a validator, by the last final block."""
         stake = np.zeros(len(self._names), np.int64)
         stake[self._sites] = self._commits.head.stakes.credits
         return stake
 
-    def suggest(self, site: int) -> None:
-        """Ask for a proposer of the height after the one that is voted on; a site that does not vote is no proposer."""
-        if site in self._sites:
-            self._hints[self._commits.opened + 1] = self._sites.index(site)
+    def turned(self, action: Action) -> None:
+        """Ask for a proposer of the height after the one that is voted on, if the policy has named one.
 
-    def tick(self) -> None:
+        A site that does not vote is no proposer.
+        """
+        if action.proposer is not None and int(action.proposer) in self._sites:
+            self._hints[self._commits.opened + 1] = self._sites.index(int(action.proposer))
+
+    def tick(self, frame: MobilityFrame, tick: int) -> None:  # noqa: ARG002 - the hook's signature
         """Seal what has grown too large to wait."""
         most = self._plan.block.batch_records
         for site, pending in enumerate(self.log.pending):
