@@ -5,7 +5,7 @@ from dataclasses import fields, replace
 from functools import partial
 from itertools import repeat
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from cosim.journey import Choice
 from cosim.kernel.clock import LAST, Clock
 from cosim.mobility.connect import connect
 from cosim.mobility.source import MobilityFrame, MobilitySource
-from cosim.part import hooks
+from cosim.part import Part, hooks
 from cosim.scenario.schema import Scenario
 from cosim.tasks.source import Releases, Task, as_tasks, task_source
 from cosim.trace.facts.run import (
@@ -31,6 +31,7 @@ from cosim.trace.facts.run import (
 from cosim.trace.store.writer import FactWriter, NullWriter
 from cosim.types import AnyArray, FloatArray, Status
 
+P = TypeVar("P", bound=Part)
 _KNOBS = {
     "share": "share",
     "power_w": "power",
@@ -140,6 +141,17 @@ class Simulation:
                 if progress is not None:
                     progress(epoch.time_s)
                 self.decide(policy.decide(epoch.observation))
+
+    def part(self, kind: type[P]) -> P:
+        """Return the part of that class.
+
+        Raises:
+            LookupError: the run has none.
+        """
+        for part in self.parts:
+            if isinstance(part, kind):
+                return part
+        raise LookupError(f"this run has no {kind.__name__}; give its section in the scenario")
 
     def notes(self) -> Iterator[str]:
         """What a person should know about the run that no fact tells."""

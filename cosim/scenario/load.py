@@ -14,7 +14,7 @@ from cosim.resources import bundled
 from cosim.scenario import overrides as changes
 from cosim.scenario.document import Document, parse, shown
 from cosim.scenario.problems import closest, input_error
-from cosim.scenario.schema import Scenario
+from cosim.scenario.schema import Scenario, scenario_model
 
 MAX_FILE_BYTE: Final = 4_000_000
 
@@ -60,7 +60,7 @@ def _checked(document: Document, overrides: Sequence[str], origin: str) -> Scena
     data = dict(document.data)
     origins = changes.apply(data, overrides)
     try:
-        return Scenario.model_validate(data)
+        return scenario_model().model_validate(data)
     except ValidationError as error:
         raise input_error(error, document, origins, origin) from None
 
@@ -98,7 +98,7 @@ def bundled_scenarios() -> dict[str, Path]:
 
 def json_schema() -> str:
     """JSON Schema of a scenario file, for completion and checks in editors."""
-    schema = Scenario.model_json_schema()
+    schema = scenario_model().model_json_schema()
     schema["properties"]["policy"] = {"anyOf": [{"type": "string", "minLength": 1}, schema["properties"]["policy"]]}
     return json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}, indent=2)
 

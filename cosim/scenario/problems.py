@@ -11,7 +11,8 @@ from pydantic_core import ErrorDetails
 
 from cosim.errors import InputError
 from cosim.scenario.document import Document, Location, shown
-from cosim.scenario.schema import Scenario
+from cosim.scenario.schema import scenario_model
+from cosim.subjects import GROUP, outside
 
 _Model: TypeAlias = type[BaseModel]
 
@@ -101,7 +102,7 @@ def _sentence(detail: ErrorDetails) -> str:
     if kind == "extra_forbidden":
         _, section = _resolve(detail["loc"][:-1])
         known = [key for member in _sections(section) for key in member.model_fields]
-        return f"{field}: is an unknown key; {closest(str(location[-1]), known)}"
+        return f"{field}: is an unknown key; {closest(str(location[-1]), known)}{_package(location)}"
     if kind == "value_error":
         problem = str(context.get("error", detail["msg"]))
     elif kind == "literal_error":
@@ -114,10 +115,18 @@ def _sentence(detail: ErrorDetails) -> str:
     return " ".join(f"{field}{f' = {shown(value)}' if scalar else ''}{': ' if field else ''}{problem}".split())
 
 
+def _package(location: Location) -> str:
+    """A section that nobody knows may be one of a package."""
+    if len(location) > 1:
+        return ""
+    installed = ", ".join(subject.name for subject in outside()) or "none"
+    return f"; or install the package that brings this section ({GROUP}: {installed})"
+
+
 def _resolve(location: Iterable[str | int]) -> tuple[Location, Any]:
     """The place without union tags, and the annotation found there (None where it is unknown)."""
     path: list[str | int] = []
-    annotation: Any = Scenario
+    annotation: Any = scenario_model()
     for part in location:
         members = _members(annotation)
         tagged = [member for member in members if part in _tags(member)]

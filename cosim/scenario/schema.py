@@ -4,10 +4,13 @@ Each section is a model; alternatives are unions told apart by `kind`. A field's
 says what it is and, where a default is not obvious, where the default comes from. The hash of the content is the run id.
 """
 
+from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
-from pydantic import Field, model_validator
+from pydantic import Field, create_model, model_validator
 
+from cosim.errors import InputError
 from cosim.scenario.hosts import Backhaul, Cloud, Compute, EdgeCompute, Energy, VehicleCompute
 from cosim.scenario.keys import Keys
 from cosim.scenario.ledger import Ledger
@@ -71,6 +74,7 @@ from cosim.scenario.work import (
     TaskClass,
     Tasks,
 )
+from cosim.subjects import Subject, outside
 
 __all__ = [
     "Access",
@@ -133,6 +137,8 @@ __all__ = [
     "V2vUrban",
     "VehicleCompute",
     "Whole",
+    "known_part",
+    "scenario_model",
 ]
 
 
@@ -200,3 +206,43 @@ class Scenario(Section):
                 f"decisions.observation={self.decisions.observation} needs a twin; add a twin: section or use truth"
             )
         return self
+
+
+def scenario_model() -> type[Scenario]:
+    """Return `Scenario` with the sections that installed packages bring.
+
+    Raises:
+        InputError: a package cannot be imported, or its section is none or has the name of another.
+    """
+    return _extended(outside())
+
+
+@cache
+def _extended(subjects: tuple[Subject, ...]) -> type[Scenario]:
+    if not subjects:
+        return Scenario
+    added: dict[str, Any] = {}
+    for subject in subjects:
+        section = subject.piece("section")
+        if not (isinstance(section, type) and issubclass(section, Section)):
+            raise InputError(
+                f"section {subject.name} ({subject.section}) is no cosim.scenario.section.Section; "
+                "correct the package that brings it"
+            )
+        if subject.name in Scenario.model_fields:
+            raise InputError(
+                f"section {subject.name} ({subject.section}) has the name of one of cosim's own; "
+                "rename it in the package that brings it"
+            )
+        added[subject.name] = (section | None, Field(None, description=" ".join((section.__doc__ or "").split())))
+    model: type[Scenario] = create_model("Scenario", __base__=Scenario, __doc__=Scenario.__doc__, **added)
+    return model
+
+
+def known_part(stored: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Split a stored scenario into what this installation knows and the names of the sections that it does not.
+
+    Only a package that is not installed here, or a newer cosim, can have brought those.
+    """
+    fields = scenario_model().model_fields
+    return {name: value for name, value in stored.items() if name in fields}, tuple(sorted(stored.keys() - fields))

@@ -113,7 +113,7 @@ def test_ctrl_c_before_the_first_tick(
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("cosim.simulation.build_topology", interrupted)
+    monkeypatch.setattr("cosim.assembly.build_topology", interrupted)
     line = failed(capfd, 1, "run", "tiny.yaml", "--out", "deep/run")
     assert "interrupted before the run began; nothing is left of it" in line
     assert not (home / "deep").exists()

@@ -16,6 +16,7 @@ from cosim.keys.rates.noise import Conditions
 from cosim.keys.rates.rates import link_rates
 from cosim.keys.service import KeyService
 from cosim.keys.vehicles import VehicleKeys
+from cosim.mobility.source import MobilityFrame
 from cosim.roads.siting import Placed
 from cosim.scenario.key_rates import KeyEnvironment, QibVecRate
 from cosim.scenario.keys import Keys
@@ -70,6 +71,12 @@ class Story(Life):
         self.told()
 
 
+NOBODY = MobilityFrame(
+    0.0, np.empty(0, np.int64), np.empty((0, 2)), np.empty(0), np.empty(0), (), np.empty(0, np.int64)
+)
+"""A tick without vehicles."""
+
+
 class World:
     """Clock, network, vehicles and service; vehicles are at the site that `at` says."""
 
@@ -101,7 +108,7 @@ class World:
     def enter(self, *vehicles: int, site: int = 0, bit: int = 0) -> None:
         """Vehicles come in at a site and are given bits out of nowhere."""
         place = self.layout.xy_m[site]
-        self.service.enter(vehicles, np.tile(place, (len(vehicles), 1)))
+        self.vehicles.enter(vehicles, np.tile(place, (len(vehicles), 1)))
         for vehicle in vehicles:
             self.at[vehicle] = site
             self.place[vehicle] = tuple(place.tolist())
@@ -153,7 +160,7 @@ class World:
             assert pool.generated_bit == pool.used_bit + pool.lost_bit + pool.stored_bit
             assert 0 <= pool.stored_bit <= pool.capacity_bit
         self.facts.rows["KeyPoolSampled"].clear()
-        self.service.sample()
+        self.service.sample(NOBODY)
         rows = self.facts.rows
         total = rows["VehicleKeysSampled"][-1]
         assert total["filled_bit"] == total["used_bit"] + total["lost_bit"] + total["stored_bit"]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from keynet import Story, World
+from keynet import NOBODY, Story, World
 
 from cosim.keys.line import Key
 from cosim.keys.service import KeyUnavailable
@@ -291,7 +291,7 @@ def test_samples_and_view_say_what_is_there():
     net.enter(0, bit=3)
     net.ask(0, 1)
     net.ask(0, 2)
-    net.service.sample()
+    net.service.sample(NOBODY)
     sampled = net.facts.rows["VehicleKeysSampled"][-1]
     assert (sampled["waiting"], sampled["filling"], sampled["stored_bit"]) == (2, 1, 3)
     view = net.service.view(np.array([0, 5]))

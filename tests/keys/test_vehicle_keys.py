@@ -84,7 +84,7 @@ def test_slow_filling_keeps_its_fractions():
 def test_initial_key_is_shared_with_the_nearest_site():
     """A vehicle that enters near site 1 has its first bits from there, and no link paid for them."""
     world = World(topology=LINE, pool={"initial_bit": 1000}, vehicle=site(initial_bit=9999))
-    world.service.enter([5], np.array([[1200.0, 300.0]]))
+    world.vehicles.enter([5], np.array([[1200.0, 300.0]]))
     assert world.vehicles.pool[5].home == 1
     assert world.vehicles.pool[5].stored_bit == 250
     assert world.facts.rows["VehicleKeysFilled"][0]["hops"] == 0

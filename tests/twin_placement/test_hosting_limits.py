@@ -18,6 +18,7 @@ from cosim.scenario.twin_placement import PlacingPolicy
 from cosim.simulation import Simulation
 from cosim.trace.facts.run import VehicleMoved
 from cosim.trace.store.reader import Trace
+from cosim.twin.digital_twin import DigitalTwin
 
 SITES_M = np.array([-50.0, 500.0])
 
@@ -61,7 +62,7 @@ def test_no_host_ever_holds_more_than_it_can(policy):
     between = []
     for seed in (1, 2):
         simulation = Simulation(crowded(policy, seed))
-        hosting = simulation.twin._hosting
+        hosting = simulation.part(DigitalTwin)._hosting
         hosts = hosting._hosts
 
         def check(_: int, simulation=simulation, hosting=hosting, hosts=hosts) -> None:

@@ -8,6 +8,7 @@ from twin_runs import mirrored
 from cosim.errors import InputError
 from cosim.trace.facts.run import VehicleLeft
 from cosim.trace.store.reader import Trace
+from cosim.twin.digital_twin import DigitalTwin
 
 STAY = [NEAR_A] * 13
 
@@ -127,7 +128,7 @@ class _Looks(Told):
 
     def decide(self, observation):
         """As told."""
-        sites = self.simulation.twin.mirror.sites
+        sites = self.simulation.part(DigitalTwin).mirror.sites
         self.seen.append((sites.generated_s.tolist(), sites.wait_s.tolist(), sites.up_share.tolist()))
         return super().decide(observation)
 

@@ -10,7 +10,7 @@ import duckdb
 import pandas as pd
 
 from cosim.errors import InputError
-from cosim.scenario.schema import Scenario
+from cosim.scenario.schema import Scenario, known_part, scenario_model
 from cosim.subjects import fact_kinds
 from cosim.trace.store.layout import Layout, layout
 from cosim.trace.store.manifest import Manifest, read_manifest
@@ -119,7 +119,8 @@ class Trace:
             InputError: provenance.json is missing or broken.
         """
         try:
-            return Scenario.model_validate_json(json.dumps(self.provenance.scenario))
+            known, _ = known_part(self.provenance.scenario)
+            return scenario_model().model_validate_json(json.dumps(known))
         except ValueError as error:
             raise InputError(
                 f"{self.run / 'provenance.json'}: its scenario is not valid ({' '.join(str(error).split())})"
