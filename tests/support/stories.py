@@ -18,6 +18,7 @@ from scripted import TELEPORTING, Place, ScriptedMobility
 from secured import UNTOLD as UNTOLD_SECURED
 from secured import SecuredNames
 
+from cosim.assembly import Maker
 from cosim.audit.verify import verify
 from cosim.decision import Action, Observation
 from cosim.scenario.schema import Scenario
@@ -188,13 +189,18 @@ def write_arrivals(folder: Path, arrivals: Sequence[tuple[Any, ...]]) -> None:
 
 
 def perform(
-    chosen: Scenario, run: Path, folder: Path, paths: Mapping[str, Sequence[Place]], policy: Told
+    chosen: Scenario,
+    run: Path,
+    folder: Path,
+    paths: Mapping[str, Sequence[Place]],
+    policy: Told,
+    parts: Sequence[Maker] = (),
 ) -> Simulation:
     """Run with scripted vehicles into a run folder, with the provenance that the audit reads."""
     source = ScriptedMobility(chosen.mobility.step_s, paths)
     source.bounds_m = (-1e4, -1e4, 1e4, 1e4)
     writer = TraceWriter(run, chosen.trace.part_s)
-    simulation = Simulation(chosen, writer, folder, source)
+    simulation = Simulation(chosen, writer, folder, source, parts)
     policy.simulation = simulation
     simulation.run(policy)
     simulation.close()

@@ -1,0 +1,17 @@
+"""Zones on the map: how many vehicles are in each, reported to a collector over the run's own wires.
+
+A section of behaviour from outside cosim. `SUBJECT` names its pieces; the entry point in pyproject.toml names `SUBJECT`.
+"""
+
+from cosim.subjects import Subject
+
+SUBJECT = Subject(
+    name="zones",
+    facts="cosim_zones.facts:FACTS",
+    section="cosim_zones.section:Zones",
+    part="cosim_zones.part:ZoneCounter",
+    rules="cosim_zones.rules:rules",
+    end_rules="cosim_zones.rules:end_rules",
+    figures="cosim_zones.figures:figures",
+    headline="cosim_zones.figures:HEADLINE",
+)

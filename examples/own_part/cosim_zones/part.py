@@ -1,0 +1,55 @@
+"""The part: one SimPy process for each zone on the run's own clock."""
+
+from collections.abc import Generator
+from itertools import count
+from typing import Any
+
+import numpy as np
+
+from cosim.assembly import PartContext
+from cosim.mobility.source import MobilityFrame
+from cosim.part import Part
+from cosim_zones.facts import ZoneCounted, ZoneDeployed
+from cosim_zones.section import Zone, Zones
+
+
+class ZoneCounter(Part):
+    """Counts the vehicles of each zone every period and sends the count from the nearest site to the collector."""
+
+    def __init__(self, plan: Zones, context: PartContext) -> None:
+        """Deploy the zones and start their processes.
+
+        Args:
+            plan: the scenario's section.
+            context: what a part may use.
+        """
+        self._plan = plan
+        self._clock = context.clock
+        self._wires = context.transport.wires
+        self._collector = context.topology.cloud if context.topology.cloud is not None else 0
+        self._sites_m = np.array([(site.x_m, site.y_m) for site in context.sites])
+        self._xy_m = np.empty((0, 2))
+        self._record = context.facts.recorder(ZoneCounted)
+        deployed = context.facts.recorder(ZoneDeployed)
+        for number, zone in enumerate(plan.zones):
+            deployed(0.0, number, zone.name, zone.x_m, zone.y_m, zone.radius_m)
+            self._clock.process(self._watch(number, zone))
+
+    def tick(self, frame: MobilityFrame, tick: int) -> None:
+        """Keep the places of the vehicles that are on the road."""
+        self._xy_m = frame.xy_m[frame.on_road]
+
+    def _watch(self, number: int, zone: Zone) -> Generator[Any, Any, None]:
+        """The life of one zone: count, send, wait for the report or lose patience."""
+        clock, plan = self._clock, self._plan
+        site = int(np.hypot(*(self._sites_m - (zone.x_m, zone.y_m)).T).argmin())
+        for place in count(1):
+            yield clock.until(place * plan.period_s)
+            counted_s, vehicles = clock.now, self._inside(zone)
+            report = clock.wait_for(self._wires.carry(plan.report_bit, site, self._collector))
+            yield report | clock.until(counted_s + plan.patience_s)
+            self._record(clock.now, number, counted_s, vehicles, int(report.triggered))
+
+    def _inside(self, zone: Zone) -> int:
+        distance_m = np.hypot(*(self._xy_m - (zone.x_m, zone.y_m)).T)
+        return int(np.count_nonzero(distance_m <= zone.radius_m))
