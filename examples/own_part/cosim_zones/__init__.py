@@ -1,6 +1,6 @@
 """Zones on the map: how many vehicles are in each, reported to a collector over the run's own wires.
 
-A section of behaviour from outside cosim. `SUBJECT` names its pieces; the entry point in pyproject.toml names `SUBJECT`.
+A section of behaviour from outside cosim: `SUBJECT` names its pieces, the entry point in pyproject.toml `SUBJECT`.
 """
 
 from cosim.subjects import Subject

@@ -35,7 +35,7 @@ class ZoneCounter(Part):
             deployed(0.0, number, zone.name, zone.x_m, zone.y_m, zone.radius_m)
             self._clock.process(self._watch(number, zone))
 
-    def tick(self, frame: MobilityFrame, tick: int) -> None:
+    def tick(self, frame: MobilityFrame, tick: int) -> None:  # noqa: ARG002 - the hook's signature
         """Keep the places of the vehicles that are on the road."""
         self._xy_m = frame.xy_m[frame.on_road]
 
