@@ -78,7 +78,7 @@ def test_a_section_without_its_package(declared: Declare, capsys: pytest.Capture
     assert cli.status(["scenario", "check", str(SCENARIO)]) == 2
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1
-    assert "zones.yaml:9: zones: is an unknown key" in lines[0]
+    assert "zones.yaml:10: zones: is an unknown key" in lines[0]
     assert "install the package that brings this section (cosim.parts: none)" in lines[0]
 
 
