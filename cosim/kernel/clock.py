@@ -6,7 +6,9 @@ Measured against a SimPy process and event for each wait this saves about two th
 SimPy processes still run on the same clock.
 """
 
-from collections.abc import Callable, Generator
+import gc
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from functools import partial
 from heapq import heappop, heappush
 from itertools import count
@@ -178,3 +180,23 @@ class Life:
         """Throw `error` into the story, through the wait that it is in."""
         if self.wait is not None:
             self.wait.cancel(error)
+
+
+@contextmanager
+def quiet_collector() -> Iterator[None]:
+    """Let Python's garbage collector seldom walk what lives as long as a clock, and nothing that exists already.
+
+    It would walk the whole network of a simulation again and again; what comes and goes is freed by its count of
+    references. May be nested.
+    """
+    threshold, frozen = gc.get_threshold(), gc.get_freeze_count()
+    if not frozen:
+        gc.collect()
+        gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*threshold)
+        if not frozen:
+            gc.unfreeze()
