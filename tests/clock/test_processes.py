@@ -1,6 +1,8 @@
 """SimPy processes that wait for waits and stories, and stories that wait for processes, on a bare clock."""
 
 import doctest
+import gc
+import weakref
 from collections.abc import Generator
 from typing import Any
 
@@ -17,13 +19,15 @@ Process = Generator[Any, Any, Any]
 
 
 class Ended(Life):
-    """A story whose failure is kept."""
+    """A story whose one end is kept."""
 
+    over = False
     failure: Failure | None = None
 
     def ended(self, failure: Failure | None) -> None:
-        """Keep it."""
-        self.failure = failure
+        """Keep how."""
+        assert not self.over
+        self.over, self.failure = True, failure
 
 
 class Bench:
@@ -149,7 +153,7 @@ def test_a_process_watches_the_wait_of_a_story(bench: Bench, at_s: float, error:
         try:
             yield bench.clock.pause(1.0)
         finally:
-            bench.tell("story")
+            bench.clock.at(at_s, lambda: bench.tell("what the story does at once"))
         yield bench.clock.pause(5.0)
 
     life = Ended(story())
@@ -161,7 +165,7 @@ def test_a_process_watches_the_wait_of_a_story(bench: Bench, at_s: float, error:
     if error is not None:
         bench.clock.at(at_s, lambda: life.cancel(error))
     bench.clock.run(until=2.0)
-    assert bench.told == [(at_s, "story"), (at_s, seen)]
+    assert bench.told == [(at_s, "what the story does at once"), (at_s, seen)]
     assert life.failure is error
     bench.clock.process(bench.waiter(bench.clock.wait_for(pause)))
     bench.clock.run(until=3.0)
@@ -212,6 +216,7 @@ def test_until_is_exact_where_sums_are_not(bench: Bench) -> None:
     def products() -> Process:
         for step in range(1, 3001):
             yield bench.clock.until(step / 10)
+            assert bench.clock.now == step / 10
             if step in (3, 3000):
                 bench.tell("product")
 
@@ -296,7 +301,7 @@ def test_an_interrupted_process_leaves_the_transfer_on_its_way(bench: Bench) -> 
     assert (flow.left, flow.active_s) == (0.0, 3.0)
 
 
-@pytest.mark.parametrize("how", ["alone", "any", "nested", "story"])
+@pytest.mark.parametrize("how", ["alone", "condition", "nested", "story"])
 def test_a_failure_after_an_interrupt_is_nobody_s(bench: Bench, how: str) -> None:
     """A wait that fails when its process has been interrupted ends no run, be it in a condition or behind a story."""
     clock = bench.clock
@@ -306,8 +311,8 @@ def test_a_failure_after_an_interrupt_is_nobody_s(bench: Bench, how: str) -> Non
         yield flow
 
     sent = clock.wait_for(story() if how == "story" else flow)
-    event = {"any": sent | clock.until(8.0), "nested": (sent & clock.until(8.0)) | clock.until(7.0)}.get(how, sent)
-    process = clock.process(bench.waiter(event))
+    event = sent & clock.until(8.0) if how in ("condition", "nested") else sent
+    process = clock.process(bench.waiter(event | clock.until(7.0) if how == "nested" else event))
     clock.at(1.0, process.interrupt)
     clock.at(2.0, lambda: flow.cancel(VehicleGone()))
     clock.at(3.0, lambda: bench.tell("goes on"))
@@ -380,11 +385,13 @@ def test_a_failure_goes_through_nested_processes(bench: Bench, caught: bool) -> 
 def test_a_process_gives_up_what_it_waits_for(bench: Bench, whole: bool) -> None:
     """A transfer that is given up leaves its wire at that instant, alone or in a story; one that is over stays so."""
     flow, other = bench.wire.start(Flow(2.0)), bench.wire.start(Flow(3.0))
+    host = QueueHost(bench.clock, 1.0, 1, 0.0)
 
     def story() -> Story:
         yield flow
 
     sent, kept = bench.clock.wait_for(story() if whole else flow), bench.clock.wait_for(other)
+    worked = bench.clock.wait_for(host.execute(1.0))
 
     def process() -> Process:
         yield bench.clock.until(2.0)
@@ -392,13 +399,32 @@ def test_a_process_gives_up_what_it_waits_for(bench: Bench, whole: bool) -> None
         yield from bench.waiter(sent)
         yield from bench.waiter(kept)
         kept.cancel(VehicleGone())
+        worked.cancel(VehicleGone())
 
     bench.clock.process(process())
     bench.clock.run()
     # 1 bit of each in 2 s, then the other 2 bit alone.
     assert bench.told == [(2.0, VehicleGone), (4.0, other)]
-    assert flow.left == 1.0
-    assert kept.ok
+    assert (flow.left, other.error, kept.ok) == (1.0, None, True)
+    assert (host.running, worked.ok) == (0, True)
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_what_is_over_keeps_nothing_in_memory(bench: Bench, whole: bool) -> None:
+    """A wait and its event go when the process lets go of them, without the garbage collector."""
+
+    def story() -> Story:
+        yield bench.clock.pause(1.0)
+
+    event = bench.clock.wait_for(story() if whole else bench.clock.pause(1.0))
+    gone = weakref.ref(event)
+    bench.clock.run()
+    gc.disable()
+    try:
+        del event
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 # --- a story waits for a process -----------------------------------------------------------------------------------
@@ -487,6 +513,9 @@ def test_a_cancelled_story_leaves_the_process_alone(bench: Bench, cancel_s: floa
     else:
         bench.clock.at(cancel_s, lambda: stories[0].cancel(VehicleGone()))
     stories[1].begin()
+    waiting = len(running.callbacks)
+    bench.clock.run(until=1.5)
+    assert len(running.callbacks) == waiting - (cancel_s < 1.5)
     bench.clock.run()
     assert isinstance(stories[0].failure, VehicleGone)
     assert stories[1].failure is None
