@@ -92,8 +92,8 @@ def main() -> None:
     import gymnasium
 
     import cosim.envs  # noqa: F401 - registers the environment
-    from cosim.collector import quiet_collector
     from cosim.envs.loop import Loop
+    from cosim.kernel.clock import quiet_collector
     from cosim.scenario.load import Loaded, load
     from cosim.scenario.schema import Scenario
 

@@ -213,7 +213,6 @@ class Offloading(Part):
         try:
             yield transfer
         finally:
-            sidelink.end(transfer)
             self._pay_radio(journey, sender, transmit_energy_j(transfer.power_w, transfer.active_s))
 
     def _execute_in_vehicle(self, journey: Journey, vehicle: int) -> Story:

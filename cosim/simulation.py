@@ -10,10 +10,9 @@ from typing import Any, TypeVar
 import numpy as np
 
 from cosim.assembly import Maker, assemble
-from cosim.collector import quiet_collector
 from cosim.decision import Action, DecisionEpoch, Observation, Policy
 from cosim.journey import Choice
-from cosim.kernel.clock import LAST, Clock
+from cosim.kernel.clock import LAST, Clock, quiet_collector
 from cosim.mobility.connect import connect
 from cosim.mobility.source import MobilityFrame, MobilitySource
 from cosim.part import Part, hooks

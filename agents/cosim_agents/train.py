@@ -11,10 +11,10 @@ from typing import Any, Final
 import numpy as np
 from torch.utils.tensorboard import SummaryWriter
 
-from cosim.collector import quiet_collector
 from cosim.decision import Action
 from cosim.envs.loop import Loop, Round
 from cosim.errors import InputError
+from cosim.kernel.clock import quiet_collector
 from cosim.kernel.rng import stream, stream_key
 from cosim.scenario.load import Loaded
 from cosim.types import AnyArray, FloatArray

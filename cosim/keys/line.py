@@ -23,6 +23,11 @@ class Key(NamedTuple):
     """Taken from the vehicle's pool, from the helper's, and from each hop."""
     hops: int
 
+    @property
+    def ready(self) -> bool:
+        """It is there: nobody has to wait for it."""
+        return True
+
 
 class KeyRequest(Wait):
     """A transfer's key that has to be waited for, or that there will not be."""

@@ -79,6 +79,7 @@ class SidelinkChannel:
         self._zone = np.asarray(self._tree.query(here)[1]).tolist()
         self.neighbours = self._nearest(numbers, here)
         touched: dict[int, None] = {}
+        self._active = {transfer: None for transfer in self._active if transfer.medium is not None}
         for transfer in list(self._active):
             if transfer.medium is None:
                 continue  # it ended at this instant
@@ -104,10 +105,6 @@ class SidelinkChannel:
         self._active[transfer] = None
         cell.start(transfer)
         return transfer
-
-    def end(self, transfer: SideTransfer) -> None:
-        """Forget a transfer that its story has done with."""
-        self._active.pop(transfer, None)
 
     def rates_bps(self, rows: IntArray) -> FloatArray:  # (T, m)
         """Rate to each neighbour of the vehicles in `rows`, beside the transfers that are active now."""
