@@ -90,6 +90,8 @@ class Assembly:
     """Sees the world as it is; the same as `observer` where policies are shown the truth."""
     parts: tuple[Part, ...]
     """In the order of their hooks."""
+    context: PartContext
+    """What parts of packages, and processes of users, are made with."""
 
 
 def assemble(
@@ -171,6 +173,7 @@ def assemble(
             *_outside(context),
             *(make(context) for make in makers),
         ),
+        context=context,
     )
 
 

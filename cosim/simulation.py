@@ -78,6 +78,8 @@ class Simulation:
         self.sites = self._run.sites
         self.channel = self._run.channel
         self.parts = self._run.parts
+        self.context = self._run.context
+        """What a process that is hung on the clock may use."""
         self._waiting = self._run.waiting
         self._on_tick = [(hooks([part], "tick"), hooks([part], "leave")) for part in self.parts]
         self._on_release = hooks(self.parts, "released")

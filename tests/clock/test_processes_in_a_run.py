@@ -89,8 +89,8 @@ def test_transfers_over_the_air(tmp_path: Path) -> None:
 def test_an_execution_and_a_wire(tmp_path: Path) -> None:
     """2e9 cycles take 2 s and 1e-28 f^2 C = 0.2 J; 1 Mbit takes 2.2 s over two hops and no time over none."""
     world = World(tmp_path, {"a": [NEAR_A] * 11}, backhaul=WIRE)
-    wires = world.run.transport.wires
-    world.waits(0.5, lambda: world.run.hosts[0].execute(2e9))
+    wires = world.run.context.transport.wires
+    world.waits(0.5, lambda: world.run.context.hosts[0].execute(2e9))
     world.waits(0.5, lambda: wires.carry(1e6, 0, 1))
     world.waits(0.5, lambda: wires.carry(1e6, 0, 0))
     nothing, (execution_s, execution), wire = world.ends()
@@ -103,7 +103,7 @@ def test_keys(tmp_path: Path) -> None:
     """The only key is there at once, the next comes with the slot at 1 s, then none within 0.6 s of patience."""
     plan = merged(merged(KEYS, LINK), {"pool": {"initial_bit": KEY}, "shortage": {"patience_s": 0.6}})
     world = World(tmp_path, {"abc"[k]: [NEAR_A] * 11 for k in range(3)}, keys=plan)
-    keys = world.run.keys
+    keys = world.run.context.keys
     assert keys is not None
     for vehicle, at_s in enumerate((0.25, 0.5, 1.25)):
         world.waits(at_s, lambda vehicle=vehicle: keys.request(vehicle, 0, 1e5, 0.0, 9.0))
@@ -120,7 +120,7 @@ def test_a_transfer_that_goes_without_a_key(tmp_path: Path) -> None:
     """A request that is settled at once, without a key, keeps no process waiting."""
     plan = merged(merged(KEYS, LINK), {"shortage": {"patience_s": 0.0, "then": "downgrade"}})
     world = World(tmp_path, {"a": [NEAR_A] * 11}, keys=plan)
-    keys = world.run.keys
+    keys = world.run.context.keys
     assert keys is not None
     world.waits(0.25, lambda: keys.request(0, 0, 1e5, 0.0, 9.0))
     [(at_s, request)] = world.ends()
@@ -130,7 +130,7 @@ def test_a_transfer_that_goes_without_a_key(tmp_path: Path) -> None:
 def test_a_sidelink(tmp_path: Path) -> None:
     """1 Mbit to a neighbour 40 m away takes 1 s, with nothing to do after; 3 Mbit break off when it is too far."""
     world = World(tmp_path, {"a": [NEAR_A] * 11, "b": [BESIDE] * 3 + [BEYOND] * 8}, radio={"sidelink": SIDELINK})
-    sidelink = world.run.sidelink
+    sidelink = world.run.context.transport.sidelink
     assert sidelink is not None
     world.waits(0.25, lambda: sidelink.send(0, 1, 1e6, 1.0))
     world.waits(1.25, lambda: sidelink.send(1, 0, 3e6, 1.0))
