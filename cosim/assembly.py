@@ -23,8 +23,7 @@ from cosim.trace.store.writer import FactWriter
 from cosim.transport import Transport, Wires
 from cosim.twin.belief import believed
 from cosim.twin.digital_twin import DigitalTwin
-from cosim.twin.forecast import make_forecaster
-from cosim.twin.gathered import Gathered
+from cosim.twin.forecast import BatchedForecaster, make_forecaster
 
 
 def placed_sites(scenario: Scenario, folder: Path, bounds_m: Bounds) -> tuple[Placed, ...]:
@@ -118,7 +117,7 @@ def make_twin(
     needs_net = plan.forecast.kind == "map" and not isinstance(scenario.mobility, SyntheticMobility)
     net = resolve_map(scenario.map, folder).net if needs_net else None
     asked = facts.records or scenario.decisions.observation == "forecast"
-    forecaster = Gathered(make_forecaster(plan.forecast, net)) if asked else None
+    forecaster = BatchedForecaster(make_forecaster(plan.forecast, net)) if asked else None
     copy = make_forecaster(plan.forecast, net) if plan.sync.kind == "on_change" else None
     return DigitalTwin(clock, plan, scenario, topology, transport, hosts, facts, forecaster=forecaster, copy=copy)
 
