@@ -17,9 +17,19 @@ from cosim.scenario.twin_forecast import (
     TurnForecast,
     VelocityForecast,
 )
-from cosim.twin import kalman
 from cosim.twin.follow import MapMotion
-from cosim.twin.motion import constant_position, constant_turn, constant_velocity, turned_deg, velocity
+from cosim.twin.motion import (
+    KalmanModel,
+    constant_position,
+    constant_turn,
+    constant_velocity,
+    kalman_correct,
+    kalman_predict,
+    place_sd_m,
+    transition,
+    turned_deg,
+    velocity,
+)
 from cosim.twin.region import KNOTS_S, Region
 from cosim.twin.tracks import Tracks, grown
 from cosim.types import BoolArray, FloatArray, IntArray
@@ -142,7 +152,7 @@ class _Turn:
 class _Kalman:
     growth = _GROWTH
 
-    def __init__(self, model: kalman.KalmanModel) -> None:
+    def __init__(self, model: KalmanModel) -> None:
         self._model = model
         self._mean: FloatArray = np.empty((0, model.order, 2))
         self._variance: FloatArray = np.empty((0, model.order, model.order))
@@ -156,13 +166,13 @@ class _Kalman:
         self._mean[first], self._variance[first] = 0.0, self._model.first_variance
         self._mean[first, :2] = measured[before.new]
         again = rows[old]
-        mean, variance = kalman.predict(self._model, self._mean[again], self._variance[again], tracks.gap_s[again])
-        self._mean[again], self._variance[again] = kalman.correct(self._model, mean, variance, measured[old])
+        mean, variance = kalman_predict(self._model, self._mean[again], self._variance[again], tracks.gap_s[again])
+        self._mean[again], self._variance[again] = kalman_correct(self._model, mean, variance, measured[old])
 
     def place(self, tracks: Tracks, rows: IntArray, due_s: float) -> tuple[FloatArray, FloatArray]:
         ahead_s = _ahead_s(tracks, rows, due_s)
-        mean = kalman.transition(self._model.order, ahead_s)[:, :1] @ self._mean[rows]
-        return mean[:, 0], kalman.place_sd_m(self._model, self._variance[rows], ahead_s)
+        mean = transition(self._model.order, ahead_s)[:, :1] @ self._mean[rows]
+        return mean[:, 0], place_sd_m(self._model, self._variance[rows], ahead_s)
 
 
 class _Map:
@@ -319,7 +329,7 @@ def make_forecaster(section: MotionForecast, net: Path | None) -> MotionForecast
             return Forecaster(_Turn(gap_s), section)
         case KalmanForecast():
             order = 2 if section.model == "velocity" else 3
-            model = kalman.KalmanModel(order, section.noise, section.place_sd_m, section.speed_sd_mps)
+            model = KalmanModel(order, section.noise, section.place_sd_m, section.speed_sd_mps)
             return Forecaster(_Kalman(model), section)
         case MapForecast(room_m=room_m, off_road_m=off_road_m):
             if net is None:
