@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from cosim.keys.service import KeyView
-from cosim.twin.task_demand import DemandView
+from cosim.twin.demand import DemandView
 from cosim.types import AnyArray, BoolArray, FloatArray, IntArray
 
 

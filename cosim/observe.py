@@ -16,7 +16,7 @@ from cosim.scenario.schema import Scenario
 from cosim.state import HostLoad, StateSource
 from cosim.topology import Topology
 from cosim.transport import Transport
-from cosim.twin.task_demand import TaskDemand
+from cosim.twin.demand import TaskDemand
 from cosim.types import NOWHERE, AnyArray, Direction, FloatArray, IntArray, Tier
 
 _Columns: TypeAlias = dict[str, AnyArray | float]

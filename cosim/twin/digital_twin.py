@@ -14,6 +14,7 @@ from cosim.topology import Topology
 from cosim.trace.facts.twin import TwinSampled
 from cosim.trace.store.writer import FactWriter
 from cosim.transport import Transport
+from cosim.twin.demand import TaskDemand
 from cosim.twin.forecast import MotionForecaster, make_forecaster
 from cosim.twin.hosting import Hosting
 from cosim.twin.hosting_costs import Beliefs
@@ -22,7 +23,6 @@ from cosim.twin.mirror import Mirror
 from cosim.twin.scheduler import Budget, OnChange, Periodic, Scheduler
 from cosim.twin.site_sync import SiteSynchronisation
 from cosim.twin.sync import Home, Synchronisation
-from cosim.twin.task_demand import TaskDemand
 from cosim.types import FloatArray, IntArray
 
 
