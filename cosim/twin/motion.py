@@ -3,9 +3,10 @@
 The usual dynamic models of target tracking: constant position, constant velocity (CV), constant turn rate and velocity
 (CTRV). Headings are SUMO's, clockwise from north in degrees.
 
-The Kalman filters of all vehicles are worked at once: place and velocity, or also acceleration, with covariance. The x and the y axis have the same model and the same noise and no noise in common, so one covariance of (k, k) serves
-both; k = 2 is driven by white acceleration, k = 3 by white jerk (Bar-Shalom, Li, Kirubarajan 2001, 6.2). Place and
-velocity are measured.
+The Kalman filters of all vehicles are worked at once: place and velocity, or also acceleration, with covariance. The x
+and the y axis have the same model and the same noise and no noise in common, so one covariance of (k, k) serves both;
+k = 2 is driven by white acceleration, k = 3 by white jerk (Bar-Shalom, Li, Kirubarajan 2001, 6.2). Place and velocity
+are measured.
 """
 
 from dataclasses import dataclass
