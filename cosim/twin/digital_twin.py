@@ -17,7 +17,7 @@ from cosim.transport import Transport
 from cosim.twin.demand import TaskDemand
 from cosim.twin.forecast import MotionForecaster, make_forecaster
 from cosim.twin.hosting import Hosting
-from cosim.twin.hosting_costs import Beliefs
+from cosim.twin.hosting_costs import PlacementProblems
 from cosim.twin.hosting_room import TwinHosts
 from cosim.twin.mirror import Mirror
 from cosim.twin.scheduler import Budget, OnChange, Periodic, Scheduler
@@ -72,8 +72,10 @@ class DigitalTwin:
         if plan.placement is not None:
             room = TwinHosts(plan.placement.tiers, topology, hosts, scenario.seed)
             creation, power_w = plan.placement.creation, radio.vehicle_power_w
-            beliefs = Beliefs(self.mirror, transport.channel, topology, room, creation, power_w, plan.message_bit)
-            self._hosting = Hosting(clock, plan.placement, transport, beliefs, scenario.seed, facts)
+            problems = PlacementProblems(
+                self.mirror, transport.channel, topology, room, creation, power_w, plan.message_bit
+            )
+            self._hosting = Hosting(clock, plan.placement, transport, problems, scenario.seed, facts)
             home = self._hosting.home
         scheduler = _scheduler(plan.sync, scenario.mobility.step_s, topology.sites, copy)
         self.messages = Synchronisation(
