@@ -163,7 +163,7 @@ class MigrationPlanner:
         return migrate(problem, current, wanted, must, state_bit, uses_hz, *wires, rule).assignment
 
     def rounds(self, start: int, end: int) -> int:
-        """Return how often a state is copied while its twin goes on: never where the state changes faster than the wires carry."""
+        """Return how often a state is copied while its twin goes on: 0 where it changes faster than the wires carry."""
         slower = self.rule.dirty_bps * self._per_bit_s[start, end] < 1.0
         return self.rule.precopy_rounds if slower else 0
 

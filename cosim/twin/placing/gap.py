@@ -1,4 +1,4 @@
-"""How far each placement policy is from the optimum, over many instances drawn as in paper S5 (section 5.2, Table 2)."""
+"""How far each placement policy is from the optimum, over instances drawn as in paper S5 (section 5.2, Table 2)."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
