@@ -24,7 +24,7 @@ from cosim.radio.sidelink import SidelinkChannel
 from cosim.sampling import Sampler
 from cosim.scenario.schema import Scenario
 from cosim.state import Truth
-from cosim.tasks.source import Releases, Task, as_tasks, task_source
+from cosim.tasks.source import Releases, Task, Waiting, as_tasks, task_source
 from cosim.topology import build_topology
 from cosim.trace.facts.run import (
     SiteDeployed,
@@ -39,7 +39,6 @@ from cosim.trace.facts.run import (
 from cosim.trace.store.writer import FactWriter, NullWriter
 from cosim.transport import Transport, Wires
 from cosim.types import AnyArray, FloatArray, Status
-from cosim.waiting import Waiting
 
 _KNOBS = {
     "share": "share",
