@@ -34,8 +34,6 @@ class KeyRequest(Wait):
     hops = 0
     ready = False
     """It was settled at once, without a key: the story must not wait."""
-    downgraded = False
-    """The transfer goes without a quantum key."""
     rank: Rank = (0.0, 0)
     """Smaller goes first."""
     withdraw: Callable[["KeyRequest"], None] | None = None

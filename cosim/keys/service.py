@@ -201,7 +201,7 @@ class KeyService:
         limit_s = min(deadline_s, now + self._patience_s)
         if limit_s <= now or self._never(request):
             if self._downgrades:
-                request.ready = request.downgraded = True
+                request.ready = True
                 return request
             self._clock.at(now, partial(self._give_up, request))
         else:
@@ -326,7 +326,6 @@ class KeyService:
             request.cancel(KeyUnavailable())
             return
         self._line.remove(request)
-        request.downgraded = True
         request.resume(request)
 
 
