@@ -130,4 +130,4 @@ def state_source(
     if twin is None or observation == "truth":
         return Truth(channel, hosts, topology.sites + (topology.cloud is not None))
     forecaster = twin.forecaster if observation == "forecast" else None
-    return believed(twin.mirror, channel, scenario.radio, channel.site_xy_m, forecaster)
+    return believed(twin.mirror, scenario.radio, channel.site_xy_m, forecaster)
