@@ -31,7 +31,7 @@ from cosim.twin.motion import (
     velocity,
 )
 from cosim.twin.region import KNOTS_S, Region
-from cosim.twin.tracks import Tracks, grown
+from cosim.twin.tracks import ColumnStore, Tracks
 from cosim.types import BoolArray, FloatArray, IntArray
 
 KINDS: Final = ("last", "constant_velocity", "constant_turn", "kalman", "map")
@@ -134,19 +134,19 @@ class _Turn:
 
     def __init__(self, gap_s: float) -> None:
         self._gap_s = gap_s
-        self._turn_dps: FloatArray = np.empty(0)
+        self._kept = ColumnStore(0, turn_dps=0.0)
 
     def observe(self, tracks: Tracks, rows: IntArray, before: _Before) -> None:
-        self._turn_dps = grown(self._turn_dps, tracks.capacity)
+        self._kept.reach(len(tracks))
         gap_s = tracks.gap_s[rows]
         turned = turned_deg(before.heading_deg, tracks.heading_deg[rows])
         known = ~before.new & (gap_s <= self._gap_s)
-        self._turn_dps[rows] = np.where(known, turned / np.where(known, gap_s, 1.0), 0.0)
+        self._kept.turn_dps[rows] = np.where(known, turned / np.where(known, gap_s, 1.0), 0.0)
 
     def place(self, tracks: Tracks, rows: IntArray, due_s: float) -> tuple[FloatArray, FloatArray]:
         ahead_s = _ahead_s(tracks, rows, due_s)
         state = tracks.xy_m[rows], tracks.speed_mps[rows], tracks.heading_deg[rows]
-        return constant_turn(*state, self._turn_dps[rows], ahead_s), ahead_s**_GROWTH
+        return constant_turn(*state, self._kept.turn_dps[rows], ahead_s), ahead_s**_GROWTH
 
 
 class _Kalman:
@@ -154,25 +154,26 @@ class _Kalman:
 
     def __init__(self, model: KalmanModel) -> None:
         self._model = model
-        self._mean: FloatArray = np.empty((0, model.order, 2))
-        self._variance: FloatArray = np.empty((0, model.order, model.order))
+        k = model.order
+        self._state = ColumnStore(0, mean=np.zeros((k, 2)), variance=np.zeros((k, k)))
 
     def observe(self, tracks: Tracks, rows: IntArray, before: _Before) -> None:
-        self._mean, self._variance = grown(self._mean, tracks.capacity), grown(self._variance, tracks.capacity)
+        self._state.reach(len(tracks))
+        means, variances = self._state.mean, self._state.variance
         moving = velocity(tracks.speed_mps[rows], tracks.heading_deg[rows])
         measured = np.stack((tracks.xy_m[rows], moving), axis=1)
         old = ~before.new
         first = rows[before.new]
-        self._mean[first], self._variance[first] = 0.0, self._model.first_variance
-        self._mean[first, :2] = measured[before.new]
+        means[first], variances[first] = 0.0, self._model.first_variance
+        means[first, :2] = measured[before.new]
         again = rows[old]
-        mean, variance = kalman_predict(self._model, self._mean[again], self._variance[again], tracks.gap_s[again])
-        self._mean[again], self._variance[again] = kalman_correct(self._model, mean, variance, measured[old])
+        mean, variance = kalman_predict(self._model, means[again], variances[again], tracks.gap_s[again])
+        means[again], variances[again] = kalman_correct(self._model, mean, variance, measured[old])
 
     def place(self, tracks: Tracks, rows: IntArray, due_s: float) -> tuple[FloatArray, FloatArray]:
         ahead_s = _ahead_s(tracks, rows, due_s)
-        mean = transition(self._model.order, ahead_s)[:, :1] @ self._mean[rows]
-        return mean[:, 0], place_sd_m(self._model, self._variance[rows], ahead_s)
+        mean = transition(self._model.order, ahead_s)[:, :1] @ self._state.mean[rows]
+        return mean[:, 0], place_sd_m(self._model, self._state.variance[rows], ahead_s)
 
 
 class _Map:

@@ -22,7 +22,7 @@ from cosim.transport import Transport
 from cosim.twin.hosting_costs import MigrationPlanner, PlacementProblems
 from cosim.twin.mirror import capture
 from cosim.twin.placing.policies import placing_policy
-from cosim.twin.tracks import grown
+from cosim.twin.tracks import ColumnStore
 from cosim.types import NOWHERE, Failure, FloatArray, IntArray, VehicleGone
 
 
@@ -65,7 +65,7 @@ class Hosting:
         self._policy = placing_policy(plan.policy, stream(seed, "twin/placement/random"))
         rule = plan.migration
         self._planner = None if rule is None else MigrationPlanner(rule, self._policy, problems)
-        self._home: IntArray = np.full(1024, NOWHERE, dtype=np.int64)
+        self._home = ColumnStore(node=NOWHERE)
         """By vehicle: the node at which its twin answers."""
         self._standing: dict[int, int] = {}
         """Hosts of twins that stand, by vehicle."""
@@ -79,7 +79,7 @@ class Hosting:
 
     def home(self, numbers: IntArray) -> IntArray:
         """Nodes at which the twins of vehicles answer, NOWHERE for one that is not made, or stands still."""
-        return self._home[numbers]
+        return self._home.node[numbers]
 
     def tick(self, frame: MobilityFrame) -> None:
         """Vehicles have come and gone; the mirror knows of it."""
@@ -88,8 +88,7 @@ class Hosting:
             self._end(vehicle)
         if frame.entered:
             entered = [entry.number for entry in frame.entered]
-            if max(entered) >= len(self._home):
-                self._home = grown(self._home, 2 * max(entered), NOWHERE)
+            self._home.reach(max(entered) + 1)
             self._waiting.update(dict.fromkeys(entered, False))
             self._make(entered)
 
@@ -170,7 +169,7 @@ class Hosting:
                 sent_bit += rest_bit
                 rest_bit = min(state_bit, planner.rule.dirty_bps * (self._clock.now - since_s))
             still_s = self._clock.now
-            self._home[vehicle] = NOWHERE
+            self._home.node[vehicle] = NOWHERE
             yield from self._last_copy(rest_bit, here, there, planner.rule.restart_s)
         except VehicleGone:
             self._hosts.held[[start, end]] -= 1
@@ -187,7 +186,7 @@ class Hosting:
     def _stand(self, vehicle: int, host: int) -> None:
         self._lives.pop(vehicle)
         self._standing[vehicle] = host
-        self._home[vehicle] = self._hosts.nodes[host]
+        self._home.node[vehicle] = self._hosts.nodes[host]
 
     def _end(self, vehicle: int) -> None:
         """The vehicle has left, and its twin frees what it holds."""
@@ -198,4 +197,4 @@ class Hosting:
         if host is not None:
             self._hosts.held[host] -= 1
         self._waiting.pop(vehicle, None)
-        self._home[vehicle] = NOWHERE
+        self._home.node[vehicle] = NOWHERE

@@ -16,7 +16,7 @@ import numpy as np
 
 from cosim.mobility.source import MobilityFrame
 from cosim.radio.survey import Air
-from cosim.twin.tracks import grown
+from cosim.twin.tracks import ColumnStore
 from cosim.types import AnyArray, BoolArray, FloatArray, IntArray
 
 
@@ -45,7 +45,7 @@ class Snapshot:
 
 
 _FIELDS: Final = tuple(field.name for field in fields(Snapshot))
-_STATE: Final = _FIELDS[2:]
+_KNOWN: Final = _FIELDS[1:]
 
 
 def capture(frame: MobilityFrame, air: Air, rows: AnyArray) -> Snapshot:
@@ -94,18 +94,25 @@ class Mirror:
         nodes = len(idle_hz)
         self.sites = SiteState(np.zeros(nodes), np.zeros(nodes), np.array(idle_hz), np.ones(cells), np.ones(cells))
         self.ages = AgeTotals()
-        self._generated_s: FloatArray = np.full(1024, -np.inf)
-        self._here: BoolArray = np.zeros(1024, np.bool_)
-        none = np.zeros((1024, candidates))
-        state = (np.zeros((1024, 2)), np.zeros(1024), np.zeros(1024), none.astype(np.int64), none)
-        rest = (none.copy(), none.copy(), np.zeros(1024, np.int64))
-        self._state: dict[str, AnyArray] = dict(zip(_STATE, (*state, *rest), strict=True))
+        none = np.zeros(candidates)
+        self._twins = ColumnStore(
+            here=False,
+            generated_s=-np.inf,
+            xy_m=np.zeros(2),
+            speed_mps=0.0,
+            heading_deg=0.0,
+            sites=np.zeros(candidates, np.int64),
+            snr_per_w=none,
+            clean_snr_per_w=none,
+            down_snr=none,
+            serving=0,
+        )
 
     def register(self, entered: Snapshot, now_s: float) -> None:
         """Give vehicles that have entered a twin with their first state."""
         numbers = entered.numbers
-        self._grow(int(numbers.max()) + 1)
-        self._here[numbers] = True
+        self._twins.reach(int(numbers.max()) + 1)
+        self._twins.here[numbers] = True
         self._write(entered)
         self.ages.change(now_s, len(numbers), float((now_s - entered.generated_s).sum()))
 
@@ -120,8 +127,8 @@ class Mirror:
             (V,) true where the state was taken; false for an older one and for a vehicle that has left.
         """
         numbers = states.numbers
-        before_s = self._generated_s[numbers]
-        newer = self._here[numbers] & (states.generated_s > before_s)
+        before_s: FloatArray = self._twins.generated_s[numbers]
+        newer: BoolArray = self._twins.here[numbers] & (states.generated_s > before_s)
         if newer.all():
             taken = states
         else:
@@ -132,34 +139,25 @@ class Mirror:
 
     def forget(self, left: IntArray, now_s: float) -> None:
         """Drop the twins of vehicles that have left; each had registered."""
-        self.ages.change(now_s, -len(left), -float((now_s - self._generated_s[left]).sum()))
-        self._here[left] = False
-        self._generated_s[left] = -np.inf
+        self.ages.change(now_s, -len(left), -float((now_s - self._twins.generated_s[left]).sum()))
+        self._twins.here[left] = False
+        self._twins.generated_s[left] = -np.inf
 
     def holds(self, numbers: IntArray) -> BoolArray:
-        """(V,) whether each vehicle has a twin."""
-        return self._here[numbers]
+        """Return whether each vehicle has a twin, (V,)."""
+        return self._twins.here[numbers]
 
     def generated_s(self, numbers: IntArray) -> FloatArray:
-        """(V,) time of each twin's state; -inf without a twin."""
-        return self._generated_s[numbers]
+        """Return the time of each twin's state, (V,); -inf without a twin."""
+        return self._twins.generated_s[numbers]
 
     def known(self, numbers: IntArray) -> Snapshot:
         """Return what the twins of vehicles on the map know, in the order asked."""
-        state = {name: column[numbers] for name, column in self._state.items()}
-        return Snapshot(numbers=numbers, generated_s=self._generated_s[numbers], **state)
+        return Snapshot(numbers, *(getattr(self._twins, name)[numbers] for name in _KNOWN))
 
     def _write(self, states: Snapshot) -> None:
-        self._generated_s[states.numbers] = states.generated_s
-        for name, column in self._state.items():
-            column[states.numbers] = getattr(states, name)
-
-    def _grow(self, size: int) -> None:
-        if size > len(self._here):
-            size = max(size, 2 * len(self._here))
-            self._generated_s = grown(self._generated_s, size, -np.inf)
-            self._here = grown(self._here, size)
-            self._state = {name: grown(column, size) for name, column in self._state.items()}
+        for name in _KNOWN:
+            getattr(self._twins, name)[states.numbers] = getattr(states, name)
 
 
 def mean_age_s(generated_s: FloatArray, received_s: FloatArray, begin_s: float, end_s: float) -> float:

@@ -12,7 +12,7 @@ from cosim.errors import InputError
 from cosim.scenario.twin import BudgetSync, OnChangeSync, PeriodicSync
 from cosim.twin.forecast import MotionForecaster
 from cosim.twin.mirror import Snapshot
-from cosim.twin.tracks import grown
+from cosim.twin.tracks import ColumnStore
 from cosim.types import BoolArray, FloatArray, IntArray
 
 
@@ -95,7 +95,7 @@ class OnChange:
     def __init__(self, plan: OnChangeSync, copy: MotionForecaster) -> None:
         self._plan = plan
         self._copy = copy
-        self._told_s: FloatArray = np.zeros(1024)
+        self._told = ColumnStore(time_s=0.0)
 
     def rests(self, tick: int) -> bool:  # noqa: ARG002 - any tick may bring a change
         """See Scheduler."""
@@ -105,16 +105,14 @@ class OnChange:
         """See Scheduler."""
         gap_m = self._copy.at(scene.time_s, scene.numbers).xy_m - scene.xy_m
         near = (gap_m**2).sum(axis=1) <= self._plan.error_m**2  # not for NaN: it was never on the road before
-        silent = scene.time_s - self._told_s[scene.numbers] >= self._plan.heartbeat_s
+        silent = scene.time_s - self._told.time_s[scene.numbers] >= self._plan.heartbeat_s
         due: BoolArray = scene.able & (~near | silent)
         return due
 
     def told(self, states: Snapshot) -> None:
         """See Scheduler."""
-        most = int(states.numbers.max())
-        if most >= len(self._told_s):
-            self._told_s = grown(self._told_s, 2 * most)
-        self._told_s[states.numbers] = states.generated_s
+        self._told.reach(int(states.numbers.max()) + 1)
+        self._told.time_s[states.numbers] = states.generated_s
         self._copy.observe(states.numbers, states.generated_s, states.xy_m, states.speed_mps, states.heading_deg)
 
     def forget(self, left: IntArray) -> None:
