@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from keynet import Story, World
 
-from cosim.keys.line import Key
+from cosim.keys.request_queue import Key
 from cosim.keys.service import KeyUnavailable
 from cosim.radio.sidelink import HelperLost
 from cosim.types import NOWHERE, VehicleGone
@@ -275,7 +275,7 @@ def test_waits_of_vehicles_that_leave_end_in_order():
     net.check()
 
 
-def test_a_cancelled_wait_leaves_the_line():
+def test_a_cancelled_wait_leaves_the_queue():
     """A story that is cancelled from outside takes no key afterwards."""
     net = world()
     net.enter(0)
