@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from cosim.compute import Host, QueueHost, SharingHost
-from cosim.errors import InputError
 from cosim.kernel.clock import Clock
 from cosim.keys.layout import key_layout
 from cosim.keys.network import KeyNetwork
@@ -14,8 +13,7 @@ from cosim.ledger.log import RecordLog
 from cosim.ledger.run.chain import Chain
 from cosim.mobility.catalog import resolve_map
 from cosim.radio.channel import Channel
-from cosim.roads.net import Bounds
-from cosim.roads.siting import Placed, place_sites
+from cosim.roads.siting import Placed
 from cosim.scenario.schema import Scenario, SyntheticMobility
 from cosim.state import StateSource, Truth
 from cosim.topology import Topology
@@ -24,22 +22,6 @@ from cosim.transport import Transport, Wires
 from cosim.twin.belief import believed
 from cosim.twin.digital_twin import DigitalTwin
 from cosim.twin.forecast import BatchedForecaster, make_forecaster
-
-
-def placed_sites(scenario: Scenario, folder: Path, bounds_m: Bounds) -> tuple[Placed, ...]:
-    """Where the sites stand.
-
-    Raises:
-        InputError: nowhere, or off the map.
-    """
-    if isinstance(scenario.mobility, SyntheticMobility) or scenario.sites.kind in ("listed", "grid"):
-        sites = place_sites(scenario.sites, None, bounds_m, None)
-    else:
-        files = resolve_map(scenario.map, folder)
-        sites = place_sites(scenario.sites, files.net, bounds_m, files.sites)
-    if not sites:
-        raise InputError("sites: the scenario places no site on this map; lower sites.spacing_m or list sites")
-    return sites
 
 
 def make_hosts(clock: Clock, scenario: Scenario, sites: Sequence[Placed], cloud_node: int | None) -> dict[int, Host]:

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from cosim.assembly import make_hosts, make_keys, make_ledger, make_twin, placed_sites, state_source
+from cosim.assembly import make_hosts, make_keys, make_ledger, make_twin, state_source
 from cosim.collector import quiet_collector
 from cosim.compute import Host, QueueHost
 from cosim.decision import Action, DecisionEpoch, Observation, Policy
 from cosim.energy import EnergyMeter
 from cosim.journey import Choice
 from cosim.kernel.clock import LAST, Clock
-from cosim.mobility.connect import connect
+from cosim.mobility.connect import connect, placed_sites
 from cosim.mobility.source import MobilityFrame, MobilitySource
 from cosim.observe import Observer
 from cosim.offload import Offloading
