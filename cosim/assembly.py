@@ -1,6 +1,6 @@
 """The assembly of a run: its core, and the parts that a scenario may have or not, in one order that stands here.
 
-Who adds a section of behaviour adds a line to `_parts`; packages from outside bring theirs by the entry-point group
+Who adds a section of behaviour adds a line to `assemble`; packages from outside bring theirs by the entry-point group
 `cosim.parts` (`cosim.subjects`).
 """
 
@@ -14,7 +14,6 @@ import numpy as np
 
 from cosim.compute import Host, QueueHost, SharingHost, VehicleHosts
 from cosim.energy import EnergyMeter
-from cosim.errors import InputError
 from cosim.kernel.clock import Clock
 from cosim.keys.layout import key_layout
 from cosim.keys.network import KeyNetwork
@@ -23,27 +22,26 @@ from cosim.keys.vehicles import VehicleKeys
 from cosim.ledger.log import RecordLog
 from cosim.ledger.run.chain import Chain
 from cosim.mobility.catalog import resolve_map
+from cosim.mobility.connect import placed_sites
 from cosim.mobility.source import MobilityFrame, MobilitySource
 from cosim.observe import Observer, Views
 from cosim.offload import Offloading
 from cosim.part import Part
 from cosim.radio.channel import Channel
 from cosim.radio.sidelink import SidelinkChannel
-from cosim.roads.net import Bounds
-from cosim.roads.siting import Placed, place_sites
+from cosim.roads.siting import Placed
 from cosim.sampling import Samples
 from cosim.scenario.schema import Scenario, SyntheticMobility
 from cosim.state import StateSource, Truth
 from cosim.subjects import outside
+from cosim.tasks.source import Waiting
 from cosim.topology import Topology, build_topology
 from cosim.trace.facts.run import SiteDeployed
 from cosim.trace.store.writer import FactWriter
 from cosim.transport import Transport, Wires
 from cosim.twin.belief import believed
 from cosim.twin.digital_twin import DigitalTwin
-from cosim.twin.forecast import make_forecaster
-from cosim.twin.gathered import Gathered
-from cosim.waiting import Waiting
+from cosim.twin.forecast import BatchedForecaster, make_forecaster
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,22 +211,6 @@ def _deploy(facts: FactWriter, topology: Topology, sites: Sequence[Placed], host
         deployed(0.0, node, site.name, site.x_m, site.y_m, host.cores if host else 0, host.core_hz if host else 0.0)
 
 
-def placed_sites(scenario: Scenario, folder: Path, bounds_m: Bounds) -> tuple[Placed, ...]:
-    """Where the sites stand.
-
-    Raises:
-        InputError: nowhere, or off the map.
-    """
-    if isinstance(scenario.mobility, SyntheticMobility) or scenario.sites.kind in ("listed", "grid"):
-        sites = place_sites(scenario.sites, None, bounds_m, None)
-    else:
-        files = resolve_map(scenario.map, folder)
-        sites = place_sites(scenario.sites, files.net, bounds_m, files.sites)
-    if not sites:
-        raise InputError("sites: the scenario places no site on this map; lower sites.spacing_m or list sites")
-    return sites
-
-
 def make_hosts(clock: Clock, scenario: Scenario, sites: Sequence[Placed], cloud_node: int | None) -> dict[int, Host]:
     """The processors of sites and cloud by node; a site without cores has none."""
     edge, cloud = scenario.compute.edge, scenario.cloud
@@ -304,7 +286,7 @@ def make_twin(
     needs_net = plan.forecast.kind == "map" and not isinstance(scenario.mobility, SyntheticMobility)
     net = resolve_map(scenario.map, folder).net if needs_net else None
     asked = facts.records or scenario.decisions.observation == "forecast"
-    forecaster = Gathered(make_forecaster(plan.forecast, net)) if asked else None
+    forecaster = BatchedForecaster(make_forecaster(plan.forecast, net)) if asked else None
     copy = make_forecaster(plan.forecast, net) if plan.sync.kind == "on_change" else None
     return DigitalTwin(clock, plan, scenario, topology, transport, hosts, facts, forecaster=forecaster, copy=copy)
 
@@ -315,4 +297,4 @@ def state_source(scenario: Scenario, twin: DigitalTwin | None, channel: Channel,
     if twin is None or observation == "truth":
         return truth
     forecaster = twin.forecaster if observation == "forecast" else None
-    return believed(twin.mirror, channel, scenario.radio, channel.site_xy_m, forecaster)
+    return believed(twin.mirror, scenario.radio, channel.site_xy_m, forecaster)

@@ -5,7 +5,7 @@ from math import nan
 from typing import NamedTuple
 
 from cosim.kernel.clock import Life
-from cosim.keys.line import Key, KeyRequest
+from cosim.keys.request_queue import Key, KeyRequest
 from cosim.tasks.source import Task
 from cosim.types import NOWHERE, Failure, Phase, Status
 

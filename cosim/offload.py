@@ -12,7 +12,7 @@ from cosim.compute import Execution, Host, QueueFull
 from cosim.energy import EnergyMeter, transmit_energy_j
 from cosim.journey import BudgetSpent, Choice, DeadlinePassed, Journey, RunOver
 from cosim.kernel.clock import LAST, Clock, Story
-from cosim.keys.line import Key, KeyRequest
+from cosim.keys.request_queue import Key, KeyRequest
 from cosim.keys.service import KeyService
 from cosim.ledger.log import RecordLog
 from cosim.part import Part

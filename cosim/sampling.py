@@ -9,11 +9,11 @@ from cosim.kernel.clock import Clock
 from cosim.mobility.source import MobilityFrame
 from cosim.offload import Offloading
 from cosim.part import Part
+from cosim.tasks.source import Waiting
 from cosim.trace.facts.run import CellSampled, HostSampled, TrafficSampled
 from cosim.trace.store.writer import FactWriter
 from cosim.transport import Transport
 from cosim.types import Direction
-from cosim.waiting import Waiting
 
 
 class Samples(Part):

@@ -26,15 +26,15 @@ class StateSource(Protocol):
     """Where observations come from."""
 
     def air(self, now_s: float, vehicles: IntArray) -> Air:
-        """The radio conditions of at least these vehicles, rows by vehicle number."""
+        """Return the radio conditions of at least these vehicles, rows by vehicle number."""
         ...
 
     def hosts(self, now_s: float) -> HostLoad:
-        """Queues and speeds."""
+        """Return queues and speeds."""
         ...
 
     def one_more_bps(self, cells: IntArray, snr: FloatArray, alone_bps: FloatArray, direction: Direction) -> FloatArray:
-        """Rate of one more transfer in each of the cells, of any shape; 0 where the ratio is 0.
+        """Return the rate of one more transfer in each of the cells, of any shape; 0 where the ratio is 0.
 
         Args:
             cells: their sites.
@@ -53,16 +53,16 @@ class Truth:
         self._hosts: Sequence[Host | None] = [hosts.get(node) for node in range(nodes)]
 
     def air(self, now_s: float, vehicles: IntArray) -> Air:  # noqa: ARG002 - the last tick's, of all vehicles
-        """See StateSource."""
+        """Return the radio conditions of the last tick, of all vehicles."""
         return self._channel.air
 
     def hosts(self, now_s: float) -> HostLoad:  # noqa: ARG002 - hosts know what time it is
-        """See StateSource."""
+        """Return queues and speeds of this instant."""
         wait_s = np.array([0.0 if host is None else host.wait_s for host in self._hosts])
         speed_hz = np.array([1.0 if host is None else host.speed_hz for host in self._hosts])
         return HostLoad(wait_s, speed_hz)
 
     def one_more_bps(self, cells: IntArray, snr: FloatArray, alone_bps: FloatArray, direction: Direction) -> FloatArray:
-        """See StateSource."""
+        """Return the rates that the cells would give to one more transfer now."""
         media = self._channel.up if direction == Direction.UPLINK else self._channel.down
         return expected_bps(media, cells, snr, alone_bps)

@@ -8,7 +8,7 @@ from cosim.audit.ledger_blocks import Stated
 from cosim.audit.ledger_rows import Rows
 from cosim.ledger.block import Batch, Block
 from cosim.ledger.poqks import quorum
-from cosim.ledger.run.head import Head, Move, after, genesis
+from cosim.ledger.run.chain_state import ChainState, Move, apply_block, genesis
 from cosim.trace.facts.ledger import StakeChanged, ValidatorDeployed
 from cosim.trace.facts.run import SiteDeployed
 from cosim.trace.store.integrity import Finding
@@ -45,7 +45,7 @@ def check_credits(read: Rows, stated: Sequence[Stated], served: Callable[[Batch]
         for batch in block.batches:
             if batch.site in validator_of:
                 counts[validator_of[batch.site]] += served(batch)
-        head = after(head, block, counts, moves, read.plan.credits)
+        head = apply_block(head, block, counts, moves, read.plan.credits)
         stakes = head.stakes
         if (one.treasury, one.minted, one.burned) != (stakes.treasury, stakes.minted, stakes.burned):
             right = f"treasury {stakes.treasury}, minted {stakes.minted}, burned {stakes.burned}"
@@ -90,7 +90,7 @@ def _told(read: Rows) -> _StakeRows:
     return told
 
 
-def _stakes(head: Head, time_s: float, told: _StakeRows) -> Iterator[Finding]:
+def _stakes(head: ChainState, time_s: float, told: _StakeRows) -> Iterator[Finding]:
     """The rows of the height after this head, which are taken out of `told`."""
     height = head.height + 1
     rows, changes = told.pop(height, []), head.changes
@@ -105,7 +105,7 @@ def _stakes(head: Head, time_s: float, told: _StakeRows) -> Iterator[Finding]:
             yield Finding("stake_changed", seq, why)
 
 
-def _problem(block: Block, head: Head) -> str:
+def _problem(block: Block, head: ChainState) -> str:
     """Why credits cannot be computed with this block."""
     validators = range(len(head.members))
     if block.height != head.height + 1:
@@ -119,7 +119,7 @@ def _problem(block: Block, head: Head) -> str:
     return ""
 
 
-def _votes(one: Stated, head: Head) -> Iterator[Finding]:
+def _votes(one: Stated, head: ChainState) -> Iterator[Finding]:
     block = one.block
     if block.stakes_root != head.stakes.digest:
         why = f"height {block.height}: it was not voted with the stakes that the blocks before give"

@@ -33,10 +33,10 @@ def score(
     The table shows the distance between forecast and truth, and the share of it within the disc that is said to hold
     90 %. Every vehicle's state comes each --sync seconds, at once and without delay.
     """
-    from cosim.twin.trial import trial
+    from cosim.twin.score import score_forecasters
 
     with console.working("forecasting"):
-        scores = trial(what, overrides or [], _numbers(horizons), sync, seconds, seed)
+        scores = score_forecasters(what, overrides or [], _numbers(horizons), sync, seconds, seed)
     if json:
         console.say_json({"scores": scores})
         return

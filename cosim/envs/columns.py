@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cosim.decision import Observation
-from cosim.envs.crowd import crowd, own_before
+from cosim.envs.contention import contention, own_before
 from cosim.envs.traffic import sites_of
 from cosim.scenario.schema import Scenario
 from cosim.types import BoolArray, FloatArray, Tier
@@ -42,7 +42,7 @@ OPTION: Final[Mapping[str, str]] = {
     "rate": "log10 of the uplink's rate beside the transfers that are active, in 10 Mbit/s",
     "wait": "log10(1 + the host's queue, in 1 ms)",
     "contenders": "log10(1 + other tasks of this epoch whose nearest site's cell is this option's)",
-    "keener": "log10(1 + those of them that save more cost for each second of airtime, see cosim.envs.crowd)",
+    "keener": "log10(1 + those of them that save more cost for each second of airtime, see cosim.envs.contention)",
     "ahead": "log10(1 + the airtime of those, in 1 ms)",
 }
 """Columns of each option, as `edge1.rate`."""
@@ -161,7 +161,7 @@ def _options(observation: Observation) -> FloatArray:
     found[..., 3] = weight * latency_s + (1.0 - weight) * energy_j
     found[..., 4] = observation.uplink_bps
     found[..., 5] = observation.wait_s
-    found[..., 6], found[..., 7], found[..., 8] = crowd(observation, found[..., 3], airtime_s)
+    found[..., 6], found[..., 7], found[..., 8] = contention(observation, found[..., 3], airtime_s)
     sizes = found[..., 1:]
     sizes /= _UNITS
     sizes += _FROM_ONE

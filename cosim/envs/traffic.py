@@ -6,16 +6,14 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
-from cosim.assembly import placed_sites
 from cosim.mobility.cache import cache_folder, cached, content_key
 from cosim.mobility.catalog import net_of, resolve_map
-from cosim.mobility.connect import connect
+from cosim.mobility.connect import connect, placed_sites
 from cosim.mobility.fcd import RecordedMobility
 from cosim.mobility.programs import sumo_version
 from cosim.mobility.record import VERSION, last_tick, record
 from cosim.mobility.source import MobilitySource
 from cosim.mobility.sumo import sumo_options
-from cosim.roads.net import Bounds, read_bounds
 from cosim.roads.siting import Placed
 from cosim.scenario.schema import (
     LibsumoMobility,
@@ -31,14 +29,14 @@ _NAME = "recording.parquet"
 
 
 def sites_of(scenario: Scenario, folder: Path) -> tuple[Placed, ...]:
-    """Where the sites stand.
+    """Return the sites of a scenario; those that are listed without reading its map.
 
     Raises:
         InputError: the map is not there, or has no place for a site.
     """
     if isinstance(scenario.sites, ListedSites):
         return tuple(Placed(**site.model_dump()) for site in scenario.sites.sites)
-    return placed_sites(scenario, folder, _bounds_m(scenario, folder))
+    return placed_sites(scenario, folder)
 
 
 def with_listed_sites(scenario: Scenario, folder: Path) -> Scenario:
@@ -95,10 +93,3 @@ def _record(scenario: Scenario, folder: Path, path: Path) -> None:
 def _replay(scenario: Scenario, path: Path) -> RecordedMobility:
     mobility = ReplayMobility(kind="replay", file=str(path), step_s=scenario.mobility.step_s)
     return RecordedMobility(path, mobility, scenario.duration_s)
-
-
-def _bounds_m(scenario: Scenario, folder: Path) -> Bounds:
-    if isinstance(scenario.mobility, LibsumoMobility | TraciMobility):
-        return read_bounds(net_of(resolve_map(scenario.map, folder)))
-    with closing(connect(scenario.mobility, scenario.map, folder, scenario.seed, scenario.duration_s)) as source:
-        return source.bounds_m

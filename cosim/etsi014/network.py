@@ -13,13 +13,11 @@ from cosim.errors import InputError
 from cosim.kernel.clock import Clock
 from cosim.keys.layout import key_layout
 from cosim.keys.network import KeyNetwork
-from cosim.mobility.catalog import net_of, resolve_map
-from cosim.mobility.connect import connect
-from cosim.roads.net import Bounds, read_bounds
-from cosim.roads.siting import Placed, place_sites
+from cosim.mobility.connect import placed_sites
+from cosim.roads.siting import Placed
 from cosim.scenario.keys import KeyAttack, Keys
 from cosim.scenario.load import load
-from cosim.scenario.schema import LibsumoMobility, Scenario, SyntheticMobility, TraciMobility
+from cosim.scenario.schema import Scenario
 from cosim.trace.facts.keys import KeyPoolSampled
 from cosim.trace.facts.run import SiteDeployed
 from cosim.trace.store.reader import Trace
@@ -76,7 +74,7 @@ def open_keys(what: str, overrides: Sequence[str]) -> PooledKeys:
     if not Path(what).is_dir():
         loaded = load(what, overrides)
         scenario = loaded.scenario
-        return _pooled(scenario, _plan(scenario, what), _sites(scenario, loaded.folder))
+        return _pooled(scenario, _plan(scenario, what), placed_sites(scenario, loaded.folder))
     if overrides:
         raise InputError(f"--set {overrides[0]}: {what} is a run, which stays as it was; name a scenario to change it")
     with Trace.open(Path(what)) as trace:
@@ -120,24 +118,3 @@ def _later(attacks: Sequence[KeyAttack], past_s: float) -> list[KeyAttack]:
         for attack in attacks
         if attack.end_s > past_s
     ]
-
-
-def _sites(scenario: Scenario, folder: Path) -> tuple[Placed, ...]:
-    """The sites as a run places them, without starting its traffic."""
-    bounds_m = _bounds_m(scenario, folder)
-    if isinstance(scenario.mobility, SyntheticMobility) or scenario.sites.kind in ("listed", "grid"):
-        sites = place_sites(scenario.sites, None, bounds_m, None)
-    else:
-        files = resolve_map(scenario.map, folder)
-        sites = place_sites(scenario.sites, files.net, bounds_m, files.sites)
-    if not sites:
-        raise InputError("sites: the scenario places no site on this map; lower sites.spacing_m or list sites")
-    return sites
-
-
-def _bounds_m(scenario: Scenario, folder: Path) -> Bounds:
-    if isinstance(scenario.mobility, LibsumoMobility | TraciMobility):
-        return read_bounds(net_of(resolve_map(scenario.map, folder)))
-    source = connect(scenario.mobility, scenario.map, folder, scenario.seed, scenario.duration_s)
-    source.close()
-    return source.bounds_m

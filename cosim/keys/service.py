@@ -13,9 +13,9 @@ import numpy as np
 
 from cosim.decision import Action
 from cosim.kernel.clock import NORMAL, Clock
-from cosim.keys.line import Key, KeyRequest, Line, Rank
 from cosim.keys.network import KeyNetwork
-from cosim.keys.sessions import Lifetimes
+from cosim.keys.request_queue import Key, KeyRequest, Rank, RequestQueue
+from cosim.keys.sessions import KeyLifetime
 from cosim.keys.vehicles import VehicleKeys
 from cosim.mobility.source import MobilityFrame
 from cosim.part import Part
@@ -33,7 +33,7 @@ class KeyUnavailable(Failure):
     status = Status.NO_KEY
 
 
-class KeyView:
+class KeyNetworkView:
     """The key network as a policy sees it at a decision epoch; each array is made when it is first asked for then."""
 
     def __init__(self, network: KeyNetwork, keys: VehicleKeys, vehicles: IntArray) -> None:
@@ -68,7 +68,7 @@ class KeyView:
 
 
 class KeyService(Part):
-    """Who asks for keys, who waits for them, and for whom there are none."""
+    """Gives transfers their keys, lets them wait for one, and ends or downgrades those that get none."""
 
     def __init__(self, clock: Clock, plan: Keys, network: KeyNetwork, vehicles: VehicleKeys) -> None:
         """Serve transfers from now on.
@@ -80,8 +80,8 @@ class KeyService(Part):
         self._network = network
         self._vehicles = vehicles
         self._pools = vehicles.pool
-        self._lifetimes = Lifetimes(plan.use)
-        self._line = Line()
+        self._lifetime = KeyLifetime(plan.use)
+        self._queue = RequestQueue()
         shortage = plan.shortage
         self._by_priority = shortage.order == "priority"
         self._patience_s = inf if shortage.patience_s is None else shortage.patience_s
@@ -96,7 +96,7 @@ class KeyService(Part):
     def request(
         self, vehicle: int, site: int, size_bit: float, priority: float, deadline_s: float
     ) -> Key | KeyRequest | None:
-        """The key of a transfer between a vehicle and the host at a site.
+        """Return the key of a transfer between a vehicle and the host at a site.
 
         A key that is there is given whatever the deadline; only waiting ends by it. More bits than the vehicle's pool,
         or, where the key is relayed, a link's pool can ever hold, are a shortage at once.
@@ -116,21 +116,21 @@ class KeyService(Part):
         Raises:
             VehicleGone: the vehicle is not on the map.
         """
-        if not self._lifetimes.used:
+        if not self._lifetime.used:
             return None
         pool = self._pools.get(vehicle)
         if pool is None:
             raise VehicleGone
         if site == NOWHERE:
             site = pool.home
-        if pool.carry(site, size_bit, self._clock.now):
+        if pool.use_session(site, size_bit, self._clock.now):
             return None
         return self._ask(vehicle, NOWHERE, site, size_bit, priority, deadline_s)
 
     def request_pair(
         self, vehicle: int, helper: int, size_bit: float, priority: float, deadline_s: float
     ) -> Key | KeyRequest | None:
-        """The key of a transfer between two vehicles, either way: both pay, and each hop between their homes.
+        """Return the key of a transfer between two vehicles, either way: both pay, and each hop between their homes.
 
         Args and result are those of `request`.
 
@@ -138,14 +138,14 @@ class KeyService(Part):
             VehicleGone: the vehicle is not on the map.
             HelperLost: the helper is not.
         """
-        if not self._lifetimes.used:
+        if not self._lifetime.used:
             return None
         if vehicle not in self._pools:
             raise VehicleGone
         if helper not in self._pools:
             raise HelperLost
         first, peer = _pair(vehicle, helper)
-        if self._pools[first].carry(peer, size_bit, self._clock.now):
+        if self._pools[first].use_session(peer, size_bit, self._clock.now):
             return None
         return self._ask(vehicle, helper, NOWHERE, size_bit, priority, deadline_s)
 
@@ -158,8 +158,8 @@ class KeyService(Part):
             self._vehicles.enter(numbers, frame.xy_m[np.searchsorted(frame.numbers, numbers)])
 
     def leave(self, gone: Collection[int]) -> None:
-        """Vehicles are gone: what they waited for ends, then what they had is lost."""
-        for request in self._line.as_asked() if gone else ():
+        """Cancel the requests of vehicles that are gone, then drop their keys."""
+        for request in self._queue.as_asked() if gone else ():
             if request.withdraw is None:
                 continue  # ended by the end of another
             if request.vehicle in gone:
@@ -171,7 +171,7 @@ class KeyService(Part):
     # --- what others see -------------------------------------------------------------------------------------------
 
     def finish(self) -> None:
-        """The run is over: state the pools once more if keys were drawn after the sample of this instant."""
+        """State the pools once more at the end of the run, if keys were drawn after the sample of this instant."""
         if self._draws != self._sampled_draws:
             self._sample()
 
@@ -185,11 +185,11 @@ class KeyService(Part):
     def _sample(self) -> None:
         self._sampled_draws = self._draws
         self._network.sample()
-        self._vehicles.sample(len(self._line.waiting))
+        self._vehicles.sample(len(self._queue.waiting))
 
-    def view(self, vehicles: IntArray) -> KeyView:
-        """The links, and what these vehicles have."""
-        return KeyView(self._network, self._vehicles, vehicles)
+    def view(self, vehicles: IntArray) -> KeyNetworkView:
+        """Return a view of the links, and of what these vehicles have."""
+        return KeyNetworkView(self._network, self._vehicles, vehicles)
 
     def turned(self, action: Action) -> None:
         """Set the detectors, if the policy has; see `KeyNetwork.set_detector`."""
@@ -201,11 +201,11 @@ class KeyService(Part):
     def _ask(
         self, vehicle: int, helper: int, site: int, size_bit: float, priority: float, deadline_s: float
     ) -> Key | KeyRequest | None:
-        now, bit, line = self._clock.now, self._lifetimes.cost_bit(size_bit), self._line
+        now, bit, queue = self._clock.now, self._lifetime.cost_bit(size_bit), self._queue
         if not bit:
             return None
         rank = None
-        if line.waiting:
+        if queue.waiting:
             rank = (-priority if self._by_priority else 0.0, next(self._clock.numbers))
         hops = self._draw(vehicle, helper, site, size_bit, bit, rank)
         if hops is not None:
@@ -215,21 +215,21 @@ class KeyService(Part):
         limit_s = min(deadline_s, now + self._patience_s)
         if limit_s <= now or self._never(request):
             if self._downgrades:
-                request.ready = request.downgraded = True
+                request.ready = True
                 return request
             self._clock.at(now, partial(self._give_up, request))
         else:
-            self._queue(request)
-            self._clock.at(limit_s, partial(self._tire, request))
-        line.add(request)
+            self._note_shortage(request)
+            self._clock.at(limit_s, partial(self._on_patience_over, request))
+        queue.add(request)
         return request
 
     def _draw(self, vehicle: int, helper: int, site: int, size_bit: float, bit: int, rank: Rank | None) -> int | None:
-        """Take the bits from the vehicles and from every hop, and give the number of hops; or nothing, and None.
+        """Take the bits from the vehicles and from every hop, and return the number of hops; or take nothing, and None.
 
-        Nothing is given if somebody with a better right than `rank` waits for one of the pools; None: nobody waits.
+        Nothing is taken if a request of smaller rank than `rank` waits for one of the pools; rank None: nobody waits.
         """
-        now, pools, line = self._clock.now, self._pools, self._line
+        now, pools, queue = self._clock.now, self._pools, self._queue
         first, peer = vehicle, site
         pool = pools[vehicle]
         if not pool.can_give(bit, now):
@@ -240,12 +240,16 @@ class KeyService(Part):
                 return None
             end = pools[helper].home
             first, peer = _pair(vehicle, helper)
-        if rank is not None and (line.vehicle_taken(vehicle, rank) or line.vehicle_taken(helper, rank)):
+        if rank is not None and (
+            queue.prior_claim_on_vehicle(vehicle, rank) or queue.prior_claim_on_vehicle(helper, rank)
+        ):
             return None
         hops = 0
         if pool.home != end:
             route = self._network.route(pool.home, end, bit)
-            if route is None or (rank is not None and any(line.link_taken(link, rank) for link in route.links)):
+            if route is None or (
+                rank is not None and any(queue.prior_claim_on_link(link, rank) for link in route.links)
+            ):
                 return None
             for hop in route.pools:
                 hop.take(bit, now)
@@ -253,12 +257,12 @@ class KeyService(Part):
         self._vehicles.draw(vehicle, bit)
         if helper != NOWHERE:
             self._vehicles.draw(helper, bit)
-        self._lifetimes.begin(pools[first], peer, size_bit, bit, now)
+        self._lifetime.begin(pools[first], peer, size_bit, bit, now)
         self._draws += 1
         return hops
 
     def _never(self, request: KeyRequest) -> bool:
-        """Whether no pool on its way will ever hold as much."""
+        """Return whether some pool that the request needs can never hold as much."""
         bit = request.wanted_bit
         if bit > self._vehicles.capacity_bit:
             return True
@@ -266,54 +270,54 @@ class KeyService(Part):
         return start != end and bit > self._link_capacity_bit
 
     def _ends(self, request: KeyRequest) -> tuple[int, int]:
-        """The nodes between which the key is relayed."""
+        """Return the nodes between which the key is relayed."""
         pools = self._pools
         return pools[request.vehicle].home, request.site if request.helper == NOWHERE else pools[request.helper].home
 
     # --- waiting ---------------------------------------------------------------------------------------------------
 
-    def _queue(self, request: KeyRequest) -> None:
-        """Note what a request is short of, or stands in line for; its vehicles ask for what they lack.
+    def _note_shortage(self, request: KeyRequest) -> None:
+        """Note the pools on which a request is blocked, and have its vehicles ask for the key that they lack.
 
-        It stands in line on the way that it would take, and does not look for one around those that wait there.
+        It waits on the route that it would take, and does not look for one around the requests that wait there.
         """
-        line, bit, now = self._line, request.wanted_bit, self._clock.now
+        queue, bit, now = self._queue, request.wanted_bit, self._clock.now
         for vehicle in (request.vehicle, request.helper):
             if vehicle == NOWHERE:
                 continue
             able = self._vehicles.pool[vehicle].can_give(bit, now)
             if not able:
                 self._vehicles.want(vehicle)
-            if not able or line.vehicle_taken(vehicle, request.rank):
-                line.short_of_vehicle(request, vehicle)
+            if not able or queue.prior_claim_on_vehicle(vehicle, request.rank):
+                queue.block_on_vehicle(request, vehicle)
         start, end = self._ends(request)
         route = self._network.route(start, end, bit) or self._network.best(start, end)
         for link, pool in zip(route.links, route.pools, strict=True):
-            if not pool.can_give(bit, now) or line.link_taken(link, request.rank):
-                line.short_of_link(request, link)
+            if not pool.can_give(bit, now) or queue.prior_claim_on_link(link, request.rank):
+                queue.block_on_link(request, link)
 
     def _slot(self, _: int) -> None:
-        """Key has come: vehicles are filled, then those that wait are served in their order."""
+        """Fill the vehicles with the key of a slot, then serve the requests that wait, in their order."""
         self._vehicles.fill()
-        line, now = self._line, self._clock.now
-        if not line.waiting:
+        queue, now = self._queue, self._clock.now
+        if not queue.waiting:
             return
-        line.forget()
+        queue.forget()
         ready: list[KeyRequest] = []
-        for request in line.in_order():
-            if self._carried(request) or self._drawn(request):
+        for request in queue.in_order():
+            if self._served_by_session(request) or self._drawn(request):
                 request.keyed_s = now
                 ready.append(request)
             else:
-                self._queue(request)
+                self._note_shortage(request)
         for request in ready:
-            line.remove(request)
+            queue.remove(request)
         for request in ready:
             if request.error is None:  # else cancelled by the story of one before it
                 request.resume(request)
 
     def _drawn(self, request: KeyRequest) -> bool:
-        """Whether its key has come."""
+        """Draw the key of a request that waits; return whether it was there."""
         wanted = (request.vehicle, request.helper, request.site, request.size_bit, request.wanted_bit)
         hops = self._draw(*wanted, request.rank)
         if hops is None:
@@ -321,15 +325,15 @@ class KeyService(Part):
         request.bit, request.hops = request.wanted_bit, hops
         return True
 
-    def _carried(self, request: KeyRequest) -> bool:
-        """Whether a key that was drawn meanwhile serves it too."""
+    def _served_by_session(self, request: KeyRequest) -> bool:
+        """Send a request under a session that has begun meanwhile; return whether there is one."""
         first, peer = request.vehicle, request.site
         if request.helper != NOWHERE:
             first, peer = _pair(request.vehicle, request.helper)
-        return self._pools[first].carry(peer, request.size_bit, self._clock.now)
+        return self._pools[first].use_session(peer, request.size_bit, self._clock.now)
 
-    def _tire(self, request: KeyRequest) -> None:
-        """The patience is over, but a slot that ends at this very instant may still bring the key."""
+    def _on_patience_over(self, request: KeyRequest) -> None:
+        """End the wait of a request, after a slot that ends at this very instant and may still bring the key."""
         if request.withdraw is not None:
             self._clock.at(self._clock.now, partial(self._give_up, request))
 
@@ -339,11 +343,10 @@ class KeyService(Part):
         if not self._downgrades:
             request.cancel(KeyUnavailable())
             return
-        self._line.remove(request)
-        request.downgraded = True
+        self._queue.remove(request)
         request.resume(request)
 
 
 def _pair(vehicle: int, helper: int) -> tuple[int, int]:
-    """One session for both directions; below zero, so that a helper's number is no site's."""
+    """Return the parties of a session for both directions; the peer below zero, so that it is no site's number."""
     return min(vehicle, helper), ~max(vehicle, helper)

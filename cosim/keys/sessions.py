@@ -12,8 +12,8 @@ from cosim.scenario.keys import KeyUse, NoUse, OneTimePadUse, RekeyUse
 AES_KEY_BIT = 256
 
 
-class Lifetimes:
-    """How long keys last."""
+class KeyLifetime:
+    """How much and how long a key may be used."""
 
     def __init__(self, use: KeyUse) -> None:
         self.used = not isinstance(use, NoUse)
@@ -23,13 +23,13 @@ class Lifetimes:
         self._lifetime_s = use.lifetime_s if isinstance(use, RekeyUse) else 0.0
 
     def cost_bit(self, size_bit: float) -> int:
-        """Key bits for a transfer that no key covers; a size beyond the life of one key takes several."""
+        """Return the key bits for a transfer that no key covers; a size beyond the life of one key takes several."""
         if self._pad:
             return ceil(size_bit)
         return AES_KEY_BIT if size_bit <= self._lifetime_bit else AES_KEY_BIT * ceil(size_bit / self._lifetime_bit)
 
     def begin(self, pool: "VehiclePool", peer: int, size_bit: float, bit: int, now: float) -> None:
-        """A transfer has got its `bit` key bits; under AES the rest of the key's life is for those that follow."""
+        """Begin a session with the `bit` key bits of a transfer; under AES later ones may use what is left."""
         if not self._pad:
             pool.agree(peer, now + self._lifetime_s, bit // AES_KEY_BIT * self._lifetime_bit - size_bit)
 
@@ -48,12 +48,12 @@ class VehiclePool(KeyPool):
         self.peer: int | None = None
         self.ends_s = 0.0
         self.left_bit = 0.0
-        """That the session may still carry."""
+        """Bits that the session may still carry."""
         self.others: dict[int, tuple[float, float]] = {}
         """End and bits left of the sessions with other peers."""
 
-    def carry(self, peer: int, size_bit: float, now: float) -> bool:
-        """Send under the present key; False if there is none, or if it has lasted or would carry too much."""
+    def use_session(self, peer: int, size_bit: float, now: float) -> bool:
+        """Send under the present key of a peer; False if there is none, or it has expired or would carry too much."""
         if peer != self.peer:
             if peer not in self.others:
                 return False
@@ -64,7 +64,7 @@ class VehiclePool(KeyPool):
         return True
 
     def agree(self, peer: int, ends_s: float, left_bit: float) -> None:
-        """A session with a peer, which is the last one now."""
+        """Set the session with a peer, which becomes the last one."""
         if self.peer != peer:
             if self.peer is not None:
                 self.others[self.peer] = (self.ends_s, self.left_bit)

@@ -80,7 +80,7 @@ class VehicleKeys:
         self.pool: dict[int, VehiclePool] = {}
         """By vehicle."""
         self._wanting: dict[int, float] = {}
-        """Vehicles that want more, those that asked first first, with the fraction of a bit that they are owed."""
+        """Vehicles that want more, in order of asking, with the fraction of a bit that they are owed."""
         self._ageing: deque[tuple[float, int]] = deque()
         """When fillings expire, and whose they are."""
         self._gone = _Totals()
@@ -174,7 +174,7 @@ class VehicleKeys:
     # --- what time does --------------------------------------------------------------------------------------------
 
     def fill(self) -> None:
-        """A slot is over: vehicles that want more get what their site gives in a slot, those that asked first first.
+        """Give vehicles that want more what their site gives in a slot, in order of asking.
 
         A vehicle without a serving site waits. One that is filled elsewhere than at home drops what it has left.
         """

@@ -24,16 +24,16 @@ class Faulty(Generic[V]):
         self._others: tuple[int, ...] = ()
 
     def begin(self, height: int, credits: tuple[int, ...]) -> list[Output[V]]:  # noqa: A002 - the field's word
-        """See `Participant.begin`."""
+        """Start a height with the honest machine, and change what it puts out."""
         self._others = tuple(number for number in range(len(credits)) if number != self.number)
         return self._changed(self.honest.begin(height, credits))
 
     def receive(self, message: Message[V]) -> list[Output[V]]:
-        """See `Participant.receive`."""
+        """Pass a message to the honest machine, and change what it puts out."""
         return self._changed(self.honest.receive(message))
 
     def timeout(self, timeout: Timeout) -> list[Output[V]]:
-        """See `Participant.timeout`."""
+        """Pass a time-out to the honest machine, and change what it puts out."""
         return self._changed(self.honest.timeout(timeout))
 
     def _changed(self, outputs: list[Output[V]]) -> list[Output[V]]:
@@ -106,7 +106,7 @@ class VotesTwice(Faulty[V]):
         self._proposed: dict[tuple[int, int], list[bytes]] = {}
 
     def receive(self, message: Message[V]) -> list[Output[V]]:
-        """Remember what was proposed; see `Participant.receive`."""
+        """Remember what was proposed, then receive as others do."""
         if isinstance(message, Proposal):
             self._proposed.setdefault((message.height, message.round), []).append(message.digest)
         return super().receive(message)

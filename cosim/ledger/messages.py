@@ -106,7 +106,7 @@ class Evidence(Generic[V]):
 
 @dataclass(frozen=True, slots=True)
 class Timeout:
-    """The end of patience with one step of one round; in COMMIT, `round` counts how often was asked."""
+    """The end of the wait for one step of one round; in COMMIT, `round` counts how often was asked."""
 
     step: Step
     height: int

@@ -22,8 +22,8 @@ class Rules(Generic[V]):
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
-    """How long a step of round 0 is waited for, and how much longer in each later round."""
+class StepTimeouts:
+    """Time-outs of the steps: how long each is waited for in round 0, and how much longer in each later round."""
 
     propose_s: float
     prevote_s: float
@@ -31,14 +31,14 @@ class Patience:
     growth_s: float
 
     def delay_s(self, step: Step, round_: int) -> float:
-        """base(step) + growth * round; a height is overdue after the three steps of a round together."""
+        """Return base(step) + growth * round; a height is overdue after the three steps of a round together."""
         bases_s = (self.propose_s, self.prevote_s, self.precommit_s)
         base_s = sum(bases_s) if step is Step.COMMIT else bases_s[step]
         return base_s + self.growth_s * round_
 
 
 class Participant(Protocol[V]):
-    """Anybody who takes part, honest or not; `number` is its place in the credits."""
+    """A member of the consensus, honest or not; `number` is its place in the credits."""
 
     number: int
 
@@ -47,9 +47,9 @@ class Participant(Protocol[V]):
         ...
 
     def receive(self, message: Message[V]) -> list[Output[V]]:
-        """Hear a message whose signature holds."""
+        """Take in a message whose signature holds."""
         ...
 
     def timeout(self, timeout: Timeout) -> list[Output[V]]:
-        """Hear that a scheduled time has passed."""
+        """Take in that a scheduled time has passed."""
         ...

@@ -35,17 +35,17 @@ from cosim.ledger.messages import (
     V,
     Vote,
 )
-from cosim.ledger.participant import Patience, Rules
+from cosim.ledger.participant import Rules, StepTimeouts
 from cosim.ledger.tally import Ballot, Tally
 
 
 class Validator(Generic[V]):
     """An honest validator, one height after another; without credits at a height it follows and does not vote."""
 
-    def __init__(self, number: int, rules: Rules[V], patience: Patience) -> None:
+    def __init__(self, number: int, rules: Rules[V], timeouts: StepTimeouts) -> None:
         self.number = number
         self.rules = rules
-        self.patience = patience
+        self.timeouts = timeouts
         self.height = -1
         self.round = -1
         self.step = Step.PROPOSE
@@ -72,18 +72,18 @@ class Validator(Generic[V]):
         self._schedule(Step.COMMIT, 0)
         self._start_round(0)
         for message in chain.from_iterable(early):
-            self._hear(message)
+            self._receive(message)
         if self._open and self._ahead.get(teacher, (-1, 0))[0] > height:
             self._out.append(Send(teacher, Ask(height, self.number)))
         return self._spoken()
 
     def receive(self, message: Message[V]) -> list[Output[V]]:
-        """Hear a message; see `Participant.receive`."""
-        self._hear(message)
+        """Take a message in and return what to send and to do."""
+        self._receive(message)
         return self._spoken()
 
     def timeout(self, timeout: Timeout) -> list[Output[V]]:
-        """Lose patience with the step that the time-out was for, if it still lasts."""
+        """Leave the step that the time-out was for, if it still lasts."""
         if timeout.height != self.height or not self._open:
             return []
         if timeout.step is Step.COMMIT:
@@ -105,10 +105,10 @@ class Validator(Generic[V]):
         return out
 
     def _schedule(self, step: Step, round_: int) -> None:
-        delay_s = self.patience.delay_s(step, round_)
+        delay_s = self.timeouts.delay_s(step, round_)
         self._out.append(Schedule(Timeout(step, self.height, round_), delay_s))
 
-    def _hear(self, message: Message[V]) -> None:
+    def _receive(self, message: Message[V]) -> None:
         if isinstance(message, Ask):
             if message.height in self.decided:
                 known = self.decided[message.height]
@@ -118,11 +118,11 @@ class Validator(Generic[V]):
             self._keep_for_later(message)
         elif message.height == self.height:
             if isinstance(message, Vote):
-                self._hear_vote(message)
+                self._receive_vote(message)
             elif isinstance(message, Proposal):
-                self._hear_proposal(message)
+                self._receive_proposal(message)
             else:
-                self._hear_decided(message)
+                self._receive_decided(message)
 
     def _keep_for_later(self, message: Proposal[V] | Vote | Decided[V]) -> None:
         self._early.setdefault(message.height, []).append(message)
@@ -144,14 +144,14 @@ class Validator(Generic[V]):
             digest = self.rules.digest_of(value) if digest is None else digest
             proposal = Proposal(self.height, round_, digest, value, valid_round, proof, self.number)
             self._out.append(Broadcast(proposal))
-            self._hear_proposal(proposal)
+            self._receive_proposal(proposal)
         else:
             self._schedule(Step.PROPOSE, round_)
             self._consider_proposal()
         if self._open and self.round == round_:
             self._weigh_precommits()
 
-    def _hear_proposal(self, proposal: Proposal[V]) -> None:
+    def _receive_proposal(self, proposal: Proposal[V]) -> None:
         round_, digest, sender = proposal.round, proposal.digest, proposal.sender
         if sender != self.rules.proposer(self.height, round_) or not self.tally.credit(sender):
             return
@@ -200,9 +200,9 @@ class Validator(Generic[V]):
         if self.tally.credit(self.number):
             vote = Vote(phase, self.height, self.round, digest, self.number)
             self._out.append(Broadcast(vote))
-            self._hear_vote(vote)
+            self._receive_vote(vote)
 
-    def _hear_vote(self, vote: Vote) -> None:
+    def _receive_vote(self, vote: Vote) -> None:
         if not self.tally.credit(vote.sender):
             return
         earlier = self.tally.add(vote)
@@ -278,7 +278,7 @@ class Validator(Generic[V]):
             certificate = ballot.those_for(digest)
             self._decide(Decided(self.height, round_, digest, value, certificate, self.number))
 
-    def _hear_decided(self, decided: Decided[V]) -> None:
+    def _receive_decided(self, decided: Decided[V]) -> None:
         """Believe a certificate that is a quorum of precommits."""
         self._compare(decided.certificate)
         like = Vote(Step.PRECOMMIT, self.height, decided.round, decided.digest, decided.sender)

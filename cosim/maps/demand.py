@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from cosim.errors import InputError
-from cosim.maps.filling import Curve, traffic_curve
+from cosim.maps.occupancy import OccupancyCurve, occupancy_curve
 from cosim.mobility.demand import random_routes
 from cosim.roads.net import read_net
 
@@ -108,7 +108,7 @@ def settled(
     if wish.profile:
         busiest = max(wish.profile, key=lambda point: point[1])[0]
         return busiest * 3600.0 + _FILLED_S, float("nan"), (f"busiest from hour {busiest} on",)
-    curve = traffic_curve(net, routes, additional, 0.0, min(wish.end_s or 3600.0, 1800.0), None)
+    curve = occupancy_curve(net, routes, additional, 0.0, min(wish.end_s or 3600.0, 1800.0), None)
     if not len(curve.running) or curve.running.max() == 0:
         raise InputError(f"{net.name}: no vehicle of the demand departs within 1800 s; raise --vehicles-per-hour")
     begin_s = float(curve.time_s[np.argmax(curve.running >= 0.9 * curve.running.max())])
@@ -143,7 +143,7 @@ def _hold(net: Path, routes: Path, wish: Demand, wanted: int) -> Made:
     for count in range(1, _ROUNDS + 1):
         _write(net, routes, trial, rate_per_s * 3600.0)
         most = round(_BOUND * wanted)
-        curve = traffic_curve(net, (routes,), (), 0.0, min(end_s, _TRIED_S), most)
+        curve = occupancy_curve(net, (routes,), (), 0.0, min(end_s, _TRIED_S), most)
         found = held(curve, wanted)
         if found is not None:
             _write(net, routes, wish, rate_per_s * 3600.0)
@@ -160,7 +160,7 @@ def _hold(net: Path, routes: Path, wish: Demand, wanted: int) -> Made:
     while not any(at_once for _, (_, at_once) in tried) and len(tried) < 2 * _ROUNDS:
         rate_per_s = 0.7 * min(rate for rate, _ in tried)
         _write(net, routes, trial, rate_per_s * 3600.0)
-        curve = traffic_curve(net, (routes,), (), 0.0, min(end_s, _TRIED_S), round(_BOUND * wanted))
+        curve = occupancy_curve(net, (routes,), (), 0.0, min(end_s, _TRIED_S), round(_BOUND * wanted))
         tried.append((rate_per_s, best_held(curve, _BOUND * wanted)))
     rate_per_s, (begin_s, at_once) = max(tried, key=lambda one: one[1][1])
     _write(net, routes, wish, rate_per_s * 3600.0)
@@ -168,7 +168,7 @@ def _hold(net: Path, routes: Path, wish: Demand, wanted: int) -> Made:
     return Made(rate_per_s * 3600.0, end_s, begin_s, at_once, (note,))
 
 
-def held(curve: Curve, wanted: float) -> tuple[float, float] | None:
+def held(curve: OccupancyCurve, wanted: float) -> tuple[float, float] | None:
     """Begin and mean of the ten minutes nearest to the wanted number that stay in its band; None if there are none."""
     band = _band(wanted)
     windows = [one for one in _windows(curve) if abs(one[1] - wanted) <= _BAND * wanted]
@@ -182,7 +182,7 @@ def _band(wanted: float) -> float:
     return max(_BAND, 3.0 / sqrt(max(wanted, 1.0)))
 
 
-def best_held(curve: Curve, most: float) -> tuple[float, float]:
+def best_held(curve: OccupancyCurve, most: float) -> tuple[float, float]:
     """Begin and mean of the ten minutes with the most vehicles that stay in the band around their mean.
 
     Where SUMO's bound held vehicles back, the net did not carry them.
@@ -193,7 +193,7 @@ def best_held(curve: Curve, most: float) -> tuple[float, float]:
     return best[0], best[1]
 
 
-def _windows(curve: Curve) -> list[tuple[float, float, float, float]]:
+def _windows(curve: OccupancyCurve) -> list[tuple[float, float, float, float]]:
     """Begin, mean, least and most of the stretches of ten minutes, one each 10 s."""
     starts = range(0, max(0, len(curve.running) - int(HELD_S)), 10)
     parts = [(k, curve.running[k : k + int(HELD_S)]) for k in starts]

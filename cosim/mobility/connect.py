@@ -1,15 +1,18 @@
-"""From a scenario's mobility section to the source of traffic that it describes."""
+"""From a scenario to the source of traffic that it describes, and to the places of its sites."""
 
+from contextlib import closing
 from pathlib import Path
 
 from cosim.errors import InputError
 from cosim.kernel.rng import stream
-from cosim.mobility.catalog import resolve_map
+from cosim.mobility.catalog import net_of, resolve_map
 from cosim.mobility.fcd import RecordedMobility
 from cosim.mobility.source import MobilitySource
 from cosim.mobility.sumo import SumoMobility
 from cosim.mobility.synthetic import SyntheticRoads
-from cosim.roads.net import read_bounds
+from cosim.roads.net import Bounds, read_bounds
+from cosim.roads.siting import Placed, place_sites
+from cosim.scenario.schema import Scenario
 from cosim.scenario.traffic import LibsumoMobility, Mobility, ReplayMobility, SyntheticMobility, TraciMobility
 
 NO_MAP = "synthetic"
@@ -17,7 +20,7 @@ NO_MAP = "synthetic"
 
 
 def connect(mobility: Mobility, map_name: str, folder: Path, seed: int, duration_s: float) -> MobilitySource:
-    """Opens the source of traffic.
+    """Open the source of traffic.
 
     Args:
         mobility: the scenario's section.
@@ -45,3 +48,31 @@ def connect(mobility: Mobility, map_name: str, folder: Path, seed: int, duration
             return RecordedMobility(recording, mobility, duration_s, bounds_m)
         case SyntheticMobility():
             return SyntheticRoads(mobility, stream(seed, "mobility"))
+
+
+def placed_sites(scenario: Scenario, folder: Path, bounds_m: Bounds | None = None) -> tuple[Placed, ...]:
+    """Return the sites of a scenario in order of their numbers, without starting SUMO.
+
+    Args:
+        scenario: whose sites are placed.
+        folder: that relative paths start from.
+        bounds_m: of the traffic where that is open already; None: read from the map or the recording.
+
+    Raises:
+        InputError: the map is not there, or the scenario places no site on it, or one off it.
+    """
+    mobility = scenario.mobility
+    by_sumo = isinstance(mobility, LibsumoMobility | TraciMobility)
+    on_map = scenario.sites.kind in ("roads", "map") and not isinstance(mobility, SyntheticMobility)
+    files = resolve_map(scenario.map, folder) if on_map or (by_sumo and bounds_m is None) else None
+    if bounds_m is None:
+        if by_sumo and files is not None:
+            bounds_m = read_bounds(net_of(files))
+        else:
+            with closing(connect(mobility, scenario.map, folder, scenario.seed, scenario.duration_s)) as source:
+                bounds_m = source.bounds_m
+    net, sites_file = (None, None) if files is None else (files.net, files.sites)
+    sites = place_sites(scenario.sites, net, bounds_m, sites_file)
+    if not sites:
+        raise InputError("sites: the scenario places no site on this map; lower sites.spacing_m or list sites")
+    return sites

@@ -54,13 +54,13 @@ class RecordedMobility:
             )
 
     def advance(self, tick: int) -> MobilityFrame:
-        """See MobilitySource."""
+        """Return the frame of a tick."""
         if tick >= self._recording.ticks:
             raise RunError(f"{self._path}: the recording ends before t={tick * self.step_s:g} s; record longer")
         return self._recording.frame(tick, self.step_s)
 
     def close(self) -> None:
-        """See MobilitySource."""
+        """End the source; may be called twice."""
 
 
 def _read(path: Path, mobility: ReplayMobility) -> Recording:

@@ -36,21 +36,21 @@ class LibsumoLink:
             raise
 
     def present(self) -> tuple[str, ...]:
-        """See Link."""
+        """Return the ids of the vehicles on the map now."""
         return tuple(self._sumo.vehicle.getIDList())
 
     def step(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """See Link."""
+        """Advance one step; return the ids that departed or ended a teleport, and the ids that arrived."""
         self._guarded(self._sumo.simulationStep)
         simulation = self._sumo.simulation
         return simulation.getDepartedIDList() + simulation.getEndingTeleportIDList(), simulation.getArrivedIDList()
 
     def type_of(self, vehicle_id: str) -> str:
-        """See Link."""
+        """Return the vehicle's vType id."""
         return str(self._sumo.vehicle.getTypeID(vehicle_id))
 
     def motion(self, vehicle_ids: list[str]) -> Motion:
-        """See Link; getters are the fastest way that libsumo offers, 1.9 us for a vehicle."""
+        """Return the raw motion of vehicles; getters are the fastest way that libsumo offers, 1.9 us for a vehicle."""
         vehicle = self._sumo.vehicle
         count = len(vehicle_ids)
         xy_m = np.fromiter(chain.from_iterable(map(vehicle.getPosition, vehicle_ids)), np.float64, 2 * count)
@@ -59,7 +59,7 @@ class LibsumoLink:
         return xy_m.reshape(-1, 2), speed_mps, heading_deg
 
     def close(self) -> None:
-        """See Link."""
+        """End the connection to SUMO; may be called twice."""
         if self._open:
             self._open = False
             with _quiet(self._printed), suppress(*self._errors):

@@ -63,7 +63,7 @@ class SumoMobility:
             raise InputError(f"map={files.name}: SUMO ended before mobility.begin_s: {lost}") from lost
 
     def advance(self, tick: int) -> MobilityFrame:
-        """See MobilitySource."""
+        """Return the frame of a tick."""
         if tick != self._next_tick:
             raise ValueError(f"tick {tick} asked, {self._next_tick} is next; ticks come in order")
         self._next_tick += 1
@@ -74,7 +74,7 @@ class SumoMobility:
             raise RunError(f"SUMO ended at t={tick * self.step_s:g} s: {lost}; correct that and run again") from lost
 
     def close(self) -> None:
-        """See MobilitySource."""
+        """End the source; may be called twice."""
         self._link.close()
 
     def _frame(self, tick: int) -> MobilityFrame:

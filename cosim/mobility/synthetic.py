@@ -48,7 +48,7 @@ class SyntheticRoads:
         self._show()
 
     def advance(self, tick: int) -> MobilityFrame:
-        """See MobilitySource."""
+        """Return the frame of a tick."""
         time_s = tick * self.step_s
         along_m = self._along(time_s)
         arrived = (along_m >= self._roads.length_m).nonzero()[0]
@@ -70,7 +70,7 @@ class SyntheticRoads:
         )
 
     def close(self) -> None:
-        """See MobilitySource."""
+        """End the source; may be called twice."""
 
     def _along(self, time_s: float) -> FloatArray:
         return self._from_m + (time_s - self._since_s) * self._speed_mps

@@ -55,14 +55,14 @@ class TraciLink:
             raise
 
     def present(self) -> tuple[str, ...]:
-        """See Link."""
+        """Return the ids of the vehicles on the map now."""
         ids: tuple[str, ...] = self._guarded(self._connection.vehicle.getIDList)
         for vehicle_id in ids:
             self._subscribe(vehicle_id)
         return ids
 
     def step(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """See Link."""
+        """Advance one step; return the ids that departed or ended a teleport, and the ids that arrived."""
         self._guarded(self._connection.simulationStep)
         simulation = self._connection.simulation
         appeared: tuple[str, ...] = self._guarded(simulation.getDepartedIDList)
@@ -73,11 +73,14 @@ class TraciLink:
         return appeared, arrived
 
     def type_of(self, vehicle_id: str) -> str:
-        """See Link."""
+        """Return the vehicle's vType id."""
         return str(self._guarded(lambda: self._connection.vehicle.getTypeID(vehicle_id)))
 
     def motion(self, vehicle_ids: list[str]) -> Motion:
-        """See Link; subscriptions come with the step, 12 us for a vehicle, getters over the socket would take 86 us."""
+        """Return the raw motion of vehicles.
+
+        Subscriptions come with the step, 12 us for a vehicle; getters over the socket would take 86 us.
+        """
         results = self._connection.vehicle.getAllSubscriptionResults()
         rows = [results[vehicle_id] for vehicle_id in vehicle_ids]
         position, speed, angle = self._codes
@@ -86,7 +89,7 @@ class TraciLink:
         return xy_m, speed_mps, np.array([row[angle] for row in rows], dtype=np.float64)
 
     def close(self) -> None:
-        """See Link."""
+        """End the connection to SUMO; may be called twice."""
         if self._connection is not None:
             if self._connection._socket is not None:  # traci drops it when SUMO is gone
                 # A step that Ctrl-C has cut leaves half a message behind, and traci trips over it in many ways.

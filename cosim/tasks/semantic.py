@@ -1,6 +1,7 @@
-"""Tasks by their meaning, as in paper S1: how much of the data is sent and which task matters most (eq 1, 2, 7).
+"""Tasks by their meaning, as in paper S1: how much of the data is sent and which task matters most (eq 2, 7).
 
-Every function takes numbers or arrays that broadcast together.
+Every function takes numbers or arrays that broadcast together. Left out: semantic performance (eq 1), for whose weights
+the paper gives no values.
 """
 
 from typing import TypeVar
@@ -10,14 +11,6 @@ import numpy as np
 from cosim.types import FloatArray
 
 Value = TypeVar("Value", float, FloatArray)
-
-
-def performance(complexity: Value, efficiency: Value, complexity_weight: float, efficiency_weight: float) -> Value:
-    """Semantic performance S_p = phi_1 s_c + phi_2 sigma_ij (S1 eq 1).
-
-    The paper gives neither weight, and adds cycles to a share: phi_1 must carry the scale of 1 / s_c.
-    """
-    return complexity_weight * complexity + efficiency_weight * efficiency
 
 
 def priority_score(cycles: Value, weight: Value | float) -> Value:

@@ -1,9 +1,10 @@
-"""What the vehicles of a run want computed: tasks, drawn at each tick and the same under every policy.
+"""The tasks of a run: drawn at each tick, the same under every policy, and kept until they are decided.
 
 Arrivals, classes, sizes and meaning have a stream each, and nothing that a policy does moves any of them: one map,
 demand and seed give one set of tasks.
 """
 
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -23,7 +24,7 @@ from cosim.tasks.arrivals import SIZES, ArrivalProcess, Arrived, Fleet
 from cosim.tasks.arrivals_file import read_arrivals
 from cosim.tasks.arrivals_poisson import PoissonProcess
 from cosim.tasks.semantic import priority_score, queue_priority, sent_bit, sent_share, worked_cycles
-from cosim.types import AnyArray, FloatArray, IntArray
+from cosim.types import AnyArray, BoolArray, FloatArray, IntArray
 
 _MEANINGS = ("efficiency", "vehicle_accuracy", "edge_accuracy")
 _WHOLE = Semantic(
@@ -133,7 +134,7 @@ class TaskSource:
         self._type_of: IntArray = np.full(1024, -1)  # by vehicle number
 
     def enter(self, entries: Iterable[Entry]) -> None:
-        """Vehicles have come onto the map; call it before `draw` with their first frame."""
+        """Register vehicles that have entered; call it before `draw` with their first frame."""
         entries = tuple(entries)
         for entry in entries:
             while entry.number >= len(self._type_of):
@@ -142,7 +143,7 @@ class TaskSource:
         self._process.enter(entries)
 
     def draw(self, frame: MobilityFrame, start_s: float, end_s: float) -> Releases:
-        """The tasks that the vehicles of `frame` release in [start_s, end_s).
+        """Return the tasks that the vehicles of `frame` release in [start_s, end_s).
 
         A vehicle whose type may release no class releases nothing.
 
@@ -162,7 +163,7 @@ class TaskSource:
         return self._released(arrived, task_class)
 
     def _type(self, name: str) -> int:
-        """Index of a vehicle type; a new one gets its class shares."""
+        """Return the index of a vehicle type; a new one gets its class shares."""
         if name not in self._type_index:
             self._type_index[name] = len(self._type_names)
             self._type_names.append(name)
@@ -228,7 +229,7 @@ class _ByClass:
         self._single = Columns({name: each[0] for name, each in distributions.items()}) if classes == 1 else None
 
     def draw(self, task_class: IntArray, rng: np.random.Generator) -> dict[str, FloatArray]:
-        """A value for each task, column by column, from its class's distribution."""
+        """Draw a value for each task, column by column, from its class's distribution."""
         if self._single is not None:
             return self._single.draw(rng, len(task_class))
         columns = {name: np.empty(len(task_class)) for name in self._distributions}
@@ -269,3 +270,52 @@ def task_source(config: Tasks, seed: int, folder: Path) -> TaskSource:
     """The source of a scenario's tasks; arguments and errors as `arrival_process`."""
     process = arrival_process(config.arrivals, config.classes, seed, folder)
     return TaskSource(config.classes, process, seed)
+
+
+class Waiting:
+    """Tasks that are released and not yet decided, in order of release.
+
+    They are kept as columns: the tuples of the stories are made when they begin.
+
+    There is a part for each interval of releases, so that an epoch which takes a whole one copies nothing.
+    """
+
+    def __init__(self) -> None:
+        self._parts: deque[dict[str, AnyArray]] = deque()
+
+    def __len__(self) -> int:
+        """Number of tasks that wait, or will be released before the next tick."""
+        return sum(len(part["task"]) for part in self._parts)
+
+    def due(self, now_s: float) -> int:
+        """Return the number of tasks released by now."""
+        return sum(int(part["released_s"].searchsorted(now_s, side="right")) for part in self._parts)
+
+    def add(self, releases: Releases) -> None:
+        """Append the tasks of the coming interval."""
+        self._parts.append(releases.stored())
+
+    def take(self, count: int) -> dict[str, AnyArray]:
+        """Remove the first `count` tasks and return their columns."""
+        taken: list[dict[str, AnyArray]] = []
+        while count > 0:
+            part = self._parts.popleft()
+            here = len(part["task"])
+            if here > count:
+                self._parts.appendleft({name: values[count:] for name, values in part.items()})
+                part = {name: values[:count] for name, values in part.items()}
+            taken.append(part)
+            count -= here
+        if len(taken) == 1:
+            return taken[0]
+        return {name: np.concatenate([part[name] for part in taken] or [np.empty(0)]) for name in Task._fields}
+
+    def drop(self, gone: IntArray) -> list[Task]:
+        """Remove the tasks of vehicles that are gone and return them."""
+        dropped: list[Task] = []
+        for place, part in enumerate(self._parts if len(gone) else ()):
+            lost: BoolArray = np.isin(part["vehicle"], gone)
+            if np.count_nonzero(lost):
+                dropped += as_tasks({name: values[lost] for name, values in part.items()})
+                self._parts[place] = {name: values[~lost] for name, values in part.items()}
+        return dropped

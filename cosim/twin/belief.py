@@ -6,8 +6,6 @@ expected of it now. Whatever the twin does not have, a policy does not see.
 
 import numpy as np
 
-from cosim.radio.cell import Cell
-from cosim.radio.channel import Channel
 from cosim.radio.survey import Air
 from cosim.scenario.radio import Radio
 from cosim.state import HostLoad
@@ -19,7 +17,7 @@ from cosim.types import Direction, FloatArray, IntArray
 
 
 class Outlook:
-    """What is expected of now, from what was last heard.
+    """The world as it is expected to be now, from what was last heard.
 
     Args:
         forecaster: has observed every state that the mirror has.
@@ -31,7 +29,7 @@ class Outlook:
         self._links = links
 
     def links(self, now_s: float, known: Snapshot) -> tuple[FloatArray, Links]:
-        """Forecast places (V, 2) and the links there, see `LinkForecast`; as measured for one without a place."""
+        """Return forecast places (V, 2) and the links there (`LinkForecast`); as measured for one without a place."""
         then = _as_measured(known)
         xy_m = self._forecaster.at(now_s, known.numbers).xy_m
         placed = np.flatnonzero(~np.isnan(known.xy_m[:, 0] + xy_m[:, 0]))
@@ -41,7 +39,7 @@ class Outlook:
         return xy_m, then.replaced(placed, ahead)
 
     def waits_s(self, now_s: float, sites: SiteState) -> FloatArray:
-        """(nodes,) the queues as far as they have been worked off: a second less each second, 0 at the least.
+        """Return the waits (nodes,) as far as they have been worked off: a second less each second, at least 0.
 
         Work that has come since is not known here, so that a busy host looks better than it is.
         """
@@ -54,22 +52,20 @@ class Belief:
     Without an outlook: every vehicle's links as it measured them at its last synchronisation, with the candidate sites,
     their order and the serving site of then, and every queue as its site told it last. With one: what is expected
     of both by now. Speeds and cell loads stay as they were told: the twin knows of no trend in them. A vehicle that was
-    off the road when it was last heard of hears nothing. A NOMA cell is told by one share like the others, although its
-    rate depends on who else sends.
+    off the road when it was last heard of hears nothing. A cell with NOMA is described by one share, as the other
+    accesses are, although a rate there depends on who else sends.
 
     Args:
         mirror: the twin's state.
-        lone: any uplink and any downlink cell, asked only for the rate of a lone transfer, which is no state.
         outlook: for the forecast; None: the plain mirror.
     """
 
-    def __init__(self, mirror: Mirror, lone: tuple[Cell, Cell], outlook: Outlook | None) -> None:
+    def __init__(self, mirror: Mirror, outlook: Outlook | None) -> None:
         self._mirror = mirror
-        self._up, self._down = lone
         self._outlook = outlook
 
     def air(self, now_s: float, vehicles: IntArray) -> Air:
-        """See StateSource; rows for these vehicles only, ascending and each once."""
+        """Return the believed radio conditions, rows for these vehicles only, ascending and each once."""
         known = self._mirror.known(np.unique(vehicles))
         if self._outlook is None:
             xy_m, links = known.xy_m, _as_measured(known)
@@ -90,7 +86,7 @@ class Belief:
         )
 
     def hosts(self, now_s: float) -> HostLoad:
-        """See StateSource."""
+        """Return the believed queues and speeds."""
         sites = self._mirror.sites
         wait_s = sites.wait_s if self._outlook is None else self._outlook.waits_s(now_s, sites)
         return HostLoad(wait_s, sites.speed_hz)
@@ -102,19 +98,17 @@ class Belief:
         alone_bps: FloatArray,
         direction: Direction,
     ) -> FloatArray:
-        """See StateSource; shares are not aged."""
+        """Return the lone rates times the shares last told, which are not aged."""
         sites = self._mirror.sites
         share = sites.up_share if direction == Direction.UPLINK else sites.down_share
         rate_bps: FloatArray = alone_bps * share[cells]
         return rate_bps
 
 
-def believed(
-    mirror: Mirror, channel: Channel, radio: Radio, site_xy_m: FloatArray, forecaster: MotionForecaster | None
-) -> Belief:
-    """The source for `decisions.observation`: mirror without a forecaster, forecast with one."""
+def believed(mirror: Mirror, radio: Radio, site_xy_m: FloatArray, forecaster: MotionForecaster | None) -> Belief:
+    """Return the source for `decisions.observation`: mirror without a forecaster, forecast with one."""
     outlook = None if forecaster is None else Outlook(forecaster, LinkForecast(radio, site_xy_m))
-    return Belief(mirror, (channel.up[0], channel.down[0]), outlook)
+    return Belief(mirror, outlook)
 
 
 def _as_measured(known: Snapshot) -> Links:

@@ -1,15 +1,23 @@
-"""What the twin expects of tasks and queues: arrival rates with a bounded deviation are S1 eq 8-9."""
+"""What the twin expects of tasks and queues: arrival rates with a bounded deviation, S1 eq 8-9.
+
+Rates are learnt of each vehicle, and of each site from the tasks of the vehicles that it serves.
+"""
 
 from collections import deque
 from dataclasses import dataclass
+from functools import cached_property
 from math import isnan, nan
-from typing import NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
 
+from cosim.kernel.clock import URGENT, Clock
 from cosim.scenario.twin_forecast import DemandForecast, HoltDemand
 from cosim.twin.tracks import grown
 from cosim.types import FloatArray, IntArray
+
+_Batch: TypeAlias = tuple[FloatArray, IntArray, IntArray]
+_NO_RELEASES: Final[_Batch] = (np.empty(0), np.empty(0, np.int64), np.empty(0, np.int64))
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +30,7 @@ class Demand:
 
     @property
     def most_per_s(self) -> FloatArray:
-        """(N,) lambda-hat + epsilon: the rate that a careful plan counts on."""
+        """The rate (N,) that a careful plan counts on: lambda-hat + epsilon."""
         most: FloatArray = self.rate_per_s + self.deviation_per_s
         return most
 
@@ -35,7 +43,7 @@ class Learnt(NamedTuple):
     deviation_per_s: float
 
     def expected(self, numbers: IntArray, intervals_ahead: float = 1.0) -> Demand:
-        """The rates (N,) of an interval to come; the next one by default."""
+        """Return the rates (N,) of an interval to come; the next one by default."""
         if not len(numbers):
             return Demand(np.empty(0), self.deviation_per_s)
         size = int(numbers.max()) + 1
@@ -69,7 +77,7 @@ class DemandForecaster:
         """What is known by now."""
 
     def observe(self, numbers: IntArray, counts: FloatArray, interval_s: float) -> float:
-        """Takes the arrivals (N,) of an interval that ended now, zeros included; numbers ascend.
+        """Take the arrivals (N,) of an interval that ended now, zeros included; numbers ascend.
 
         Returns:
             The largest |y - forecast| of the interval; NaN if nothing had been forecast for it.
@@ -96,11 +104,11 @@ class DemandForecaster:
         return most
 
     def expected(self, numbers: IntArray, intervals_ahead: float = 1.0) -> Demand:
-        """See `Learnt`."""
+        """Return the rates (N,) of an interval to come, by what is known now."""
         return self.learnt.expected(numbers, intervals_ahead)
 
     def forget(self, numbers: IntArray) -> None:
-        """Drops vehicles that left; unknown ones are ignored."""
+        """Drop vehicles that left; unknown ones are ignored."""
         levels, trends = self._tables(0)
         known = numbers[numbers < len(levels)]
         levels[known], trends[known] = np.nan, 0.0
@@ -112,7 +120,7 @@ class DemandForecaster:
         return self.learnt.deviation_per_s
 
     def _tables(self, size: int) -> tuple[FloatArray, FloatArray]:
-        """Copies of level and trend to write in, with room for so many numbers."""
+        """Return copies of level and trend to write in, with room for `size` numbers."""
         levels, trends = self.learnt.level, self.learnt.trend
         if size > len(levels):
             size = max(size, 2 * len(levels))
@@ -120,10 +128,83 @@ class DemandForecaster:
         return levels.copy(), trends.copy() if self._trend_weight else trends
 
 
+class LearntDemandView:
+    """What is expected of the next interval, with the bound of eq 9 on how far off it may be.
+
+    A policy gets it at a decision epoch; each part is made when it is first asked for, from what was known then.
+    """
+
+    def __init__(self, of_sites: Learnt, sites: IntArray, of_vehicles: Learnt, vehicles: IntArray) -> None:
+        self._of_sites, self._sites = of_sites, sites
+        self._of_vehicles, self._vehicles = of_vehicles, vehicles
+
+    @cached_property
+    def site(self) -> Demand:  # (S,)
+        """Of each site."""
+        return self._of_sites.expected(self._sites)
+
+    @cached_property
+    def vehicle(self) -> Demand:  # (T,)
+        """Of each task's vehicle."""
+        return self._of_vehicles.expected(self._vehicles)
+
+
+class TaskDemand:
+    """Counts released tasks interval by interval, and forecasts the next interval."""
+
+    def __init__(self, clock: Clock, plan: DemandForecast, sites: int, interval_s: float) -> None:
+        self._clock = clock
+        self._sites = np.arange(sites)
+        self._interval_s = interval_s
+        self._of_sites, self._of_vehicles = DemandForecaster(plan), DemandForecaster(plan)
+        self._here: IntArray = np.empty(0, np.int64)
+        self._released: list[_Batch] = []
+        """Times, vehicles and sites of the tasks that no closed interval has counted, in order of time."""
+        self.error_per_s = np.nan
+        """Largest |delta_lambda| over the sites in the last interval."""
+        self.bound_per_s = np.nan
+        """epsilon_lambda as it was held before it."""
+        clock.every(interval_s, self._close, first=1, priority=URGENT)
+
+    def tick(self, numbers: IntArray, left: IntArray) -> None:
+        """Take in who is on the map now, and drop who has left."""
+        self._here = numbers
+        if len(left):
+            self._of_vehicles.forget(left)
+
+    def released(self, time_s: FloatArray, vehicle: IntArray, site: IntArray) -> None:
+        """Take in the tasks (T,) released until the next tick, with the sites that serve their vehicles, or NOWHERE."""
+        self._released.append((time_s, vehicle, site))
+
+    def view(self, vehicles: IntArray) -> LearntDemandView:
+        """Return what is expected of the next interval, for all sites and for the vehicles of some tasks."""
+        return LearntDemandView(self._of_sites.learnt, self._sites, self._of_vehicles.learnt, vehicles)
+
+    def _close(self, interval: int) -> None:
+        """Compare the interval that ends now with what was expected of it, then learn."""
+        vehicle, site = self._past()
+        counts = np.bincount(site + 1, minlength=len(self._sites) + 1)[1:].astype(np.float64)  # NOWHERE is -1
+        if interval > 1:
+            self.bound_per_s = self._of_sites.deviation_per_s
+        self.error_per_s = self._of_sites.observe(self._sites, counts, self._interval_s)
+        if len(self._here):
+            each = np.bincount(vehicle, minlength=int(self._here[-1]) + 1).astype(np.float64)
+            self._of_vehicles.observe(self._here, each[self._here], self._interval_s)
+
+    def _past(self) -> tuple[IntArray, IntArray]:
+        """Return vehicles and sites of the tasks that were released since the interval before."""
+        batches = self._released or [_NO_RELEASES]
+        columns = batches[0] if len(batches) == 1 else tuple(map(np.concatenate, zip(*batches, strict=True)))
+        time_s, vehicle, site = columns
+        past = int(time_s.searchsorted(self._clock.now))
+        self._released = [(time_s[past:], vehicle[past:], site[past:])] if past < len(time_s) else []
+        return vehicle[:past], site[:past]
+
+
 def queue_ahead(
     queued_cycles: FloatArray, arriving_cycles_per_s: FloatArray, served_cycles_per_s: FloatArray, ahead_s: FloatArray
 ) -> FloatArray:
-    """Work in a queue some time later, (N,): max(q + (a - s) t, 0), the fluid limit.
+    """Return the work in a queue some time later, (N,): max(q + (a - s) t, 0), the fluid limit.
 
     Left out: chance. A queue that is empty in the mean still holds work now and then; with the arrivals of
     `Demand.most_per_s` the result is the bound of a careful plan.

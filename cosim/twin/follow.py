@@ -7,7 +7,7 @@ could have told its twin is not known here: sources of traffic give none.
 import numpy as np
 
 from cosim.roads.lanes import NO_LANE, Lanes, Snapping, likeliest, travel
-from cosim.twin.tracks import Tracks, grown
+from cosim.twin.tracks import ColumnStore, Tracks
 from cosim.types import FloatArray, IntArray
 
 _PIECE_M = 20.0
@@ -20,7 +20,7 @@ _SOON_S = 2.0
 _LOOK_M = 150.0
 _LOOK_LANES = 6
 _CHAIN = 4
-"""So many vehicles one behind the other act on each other within one forecast."""
+"""Number of vehicles one behind the other that act on each other within one forecast."""
 _STEPS = 20
 _NEWS = 0.01
 """The usual turns are looked at again when so large a share of the crossings is new."""
@@ -29,8 +29,8 @@ _AS_RECKONED_M = 0.3
 """A vehicle this close to where its lane would have led it is on that lane; lanes side by side are 3.2 m apart."""
 
 
-class Habits:
-    """Turns and changes of speed that were seen: by connection of two roads, and by piece of lane and class of speed.
+class TurnStatistics:
+    """Statistics of turns and changes of speed: by connection of two roads, and by piece of lane and class of speed.
 
     A change of speed is the mean of (v' - v) / t over pairs of states at most _SOON_S apart, counted where and as fast
     as the first was, with _DOUBT zeros before. Classes are 4 m/s wide; vehicles below 1 m/s are left out, as what
@@ -52,26 +52,26 @@ class Habits:
         self.after = likeliest(lanes, self._crossings[self._code])
 
     def cell(self, lane: IntArray, at_m: FloatArray, speed_mps: FloatArray) -> IntArray:
-        """(V,) piece of lane and class of speed as one number; NO_LANE below 1 m/s."""
+        """Return piece of lane and class of speed as one number, (V,); NO_LANE below 1 m/s."""
         piece = self._first[lane] + (np.minimum(at_m, self._lanes.length_m[lane] - 1e-6) / _PIECE_M).astype(np.int64)
         grade = np.minimum(speed_mps / _CLASS_MPS, _CLASSES - 1).astype(np.int64)
         cell: IntArray = np.where(speed_mps < _STANDING_MPS, NO_LANE, piece * _CLASSES + grade)
         return cell
 
     def change_mps2(self, lane: IntArray, at_m: FloatArray, speed_mps: FloatArray) -> FloatArray:
-        """(V,) usual change of speed; 0 below 1 m/s."""
+        """Return the usual change of speed, (V,); 0 below 1 m/s."""
         cell = self.cell(lane, at_m, speed_mps)
         change: FloatArray = np.where(cell < 0, 0.0, self._gain[cell] / self._seen[cell])
         return change
 
     def learn_speed(self, cell: IntArray, change_mps2: FloatArray) -> None:
-        """Counts changes of speed (V,) in cells (V,)."""
+        """Count changes of speed (V,) in cells (V,)."""
         known = cell >= 0
         np.add.at(self._gain, cell[known], change_mps2[known])
         np.add.at(self._seen, cell[known], 1.0)
 
     def learn_turns(self, road: IntArray, next_road: IntArray) -> None:
-        """Counts vehicles that were on one road (V,) and then on another (V,)."""
+        """Count vehicles that were on one road (V,) and then on another (V,)."""
         moved = (road >= 0) & (next_road >= 0) & (road != next_road)
         code = road[moved] * self._roads + next_road[moved]
         at = np.minimum(np.searchsorted(self._codes, code), len(self._codes) - 1)
@@ -111,6 +111,26 @@ def leaders(lanes: Lanes, after: IntArray, lane: IntArray, at_m: FloatArray) -> 
     return lead, gap_m
 
 
+class _Vehicles(ColumnStore):
+    """Where vehicles are on the lanes, by row of the tracks."""
+
+    lane: IntArray
+    """NO_LANE off the road."""
+    at_m: FloatArray
+    cell: IntArray
+    """See `TurnStatistics.cell`."""
+    road: IntArray
+    """The last one, kept on connections."""
+    lead: IntArray
+    """Row of the vehicle in front, -1 without one."""
+    gap_m: FloatArray
+    made_m: FloatArray
+    """Way since its state, to the time of the newest."""
+
+    def __init__(self) -> None:
+        super().__init__(0, lane=NO_LANE, at_m=0.0, cell=NO_LANE, road=NO_LANE, lead=-1, gap_m=np.inf, made_m=0.0)
+
+
 class MapMotion:
     """Forecasts along lanes.
 
@@ -126,19 +146,13 @@ class MapMotion:
 
     def __init__(self, lanes: Lanes, room_m: float, off_road_m: float) -> None:
         self._lanes, self._room_m, self._off_road_m = lanes, room_m, off_road_m
-        self._snapping, self._habits = Snapping(lanes), Habits(lanes)
-        self._lane: IntArray = np.empty(0, dtype=np.int64)
-        self._at_m: FloatArray = np.empty(0)
-        self._cell: IntArray = np.empty(0, dtype=np.int64)
-        self._road: IntArray = np.empty(0, dtype=np.int64)
-        self._lead: IntArray = np.empty(0, dtype=np.int64)
-        self._gap_m: FloatArray = np.empty(0)
-        self._made_m: FloatArray = np.empty(0)
+        self._snapping, self._statistics = Snapping(lanes), TurnStatistics(lanes)
+        self._vehicles = _Vehicles()
         self._stale = True
 
     def observe(self, tracks: Tracks, rows: IntArray, before_mps: FloatArray) -> None:
-        """Takes the states that the rows now hold; `before_mps` are the speeds before, NaN for new vehicles."""
-        self._widen(tracks.capacity)
+        """Take in the states that the rows now hold; `before_mps` are the speeds before, NaN for new vehicles."""
+        self._vehicles.reach(len(tracks))
         new = np.isnan(before_mps)
         speed_mps = tracks.speed_mps[rows]
         lane, at_m, miss_m = self._found(tracks, rows, np.where(new, np.nan, tracks.gap_s[rows] * speed_mps))
@@ -146,74 +160,78 @@ class MapMotion:
         gap_s = tracks.gap_s[rows]
         soon = ~new & (gap_s > 0.0) & (gap_s <= _SOON_S)
         change = (speed_mps - before_mps)[soon] / gap_s[soon]
-        self._habits.learn_speed(self._cell[rows][soon], change)
-        self._habits.learn_turns(np.where(new, NO_LANE, self._road[rows]), road)
-        self._lane[rows] = np.where(miss_m > self._off_road_m, NO_LANE, lane)
-        self._at_m[rows] = at_m
-        self._cell[rows] = np.where(miss_m > self._off_road_m, NO_LANE, self._habits.cell(lane, at_m, speed_mps))
-        self._road[rows] = np.where((road >= 0) | new, road, self._road[rows])
+        self._statistics.learn_speed(self._vehicles.cell[rows][soon], change)
+        self._statistics.learn_turns(np.where(new, NO_LANE, self._vehicles.road[rows]), road)
+        self._vehicles.lane[rows] = np.where(miss_m > self._off_road_m, NO_LANE, lane)
+        self._vehicles.at_m[rows] = at_m
+        self._vehicles.cell[rows] = np.where(
+            miss_m > self._off_road_m, NO_LANE, self._statistics.cell(lane, at_m, speed_mps)
+        )
+        self._vehicles.road[rows] = np.where((road >= 0) | new, road, self._vehicles.road[rows])
         self._stale = True
 
     def _found(self, tracks: Tracks, rows: IntArray, way_m: FloatArray) -> tuple[IntArray, FloatArray, FloatArray]:
-        """Lane, arc length and distance from the lane (V,) of new states.
+        """Return lane, arc length and distance from the lane (V,) of new states.
 
-        First looked for where the vehicle was to be after its way (V,) with its new speed, which is how SUMO moves
-        it; NaN or off the road: not known. Only who is not there is looked for on the whole map.
+        A vehicle is looked for where it was to be after its way (V,) with its new speed, which is how SUMO moves it,
+        and on the whole map if it is not there, if its way is NaN or if it was off the road.
         """
         xy_m = tracks.xy_m[rows]
-        lane, at_m = np.maximum(self._lane[rows], 0), self._at_m[rows]
-        lane, at_m = travel(self._lanes, self._habits.after, lane, at_m, np.nan_to_num(way_m))
+        lane, at_m = np.maximum(self._vehicles.lane[rows], 0), self._vehicles.at_m[rows]
+        lane, at_m = travel(self._lanes, self._statistics.after, lane, at_m, np.nan_to_num(way_m))
         at_m, miss_m = self._lanes.nearest(lane, at_m, xy_m)
-        lost = np.flatnonzero(np.isnan(way_m) | (self._lane[rows] < 0) | (miss_m > _AS_RECKONED_M))
+        lost = np.flatnonzero(np.isnan(way_m) | (self._vehicles.lane[rows] < 0) | (miss_m > _AS_RECKONED_M))
         if len(lost):
             lane[lost], at_m[lost], miss_m[lost] = self._snapping.snap(xy_m[lost], tracks.heading_deg[rows[lost]])
         return lane, at_m, miss_m
 
     def place(self, tracks: Tracks, rows: IntArray, due_s: float, straight_m: FloatArray) -> FloatArray:
-        """(V, 2) places at `due_s`; off the road, `straight_m`."""
+        """Return places (V, 2) at `due_s`; off the road, `straight_m`."""
         if self._stale:
             self._look(tracks)
         every = self._with_leaders(rows)
         way_m = self._way_m(tracks, every, due_s)[np.searchsorted(every, rows)]
-        on_road = self._lane[rows] >= 0
-        lane, at_m = self._lane[rows][on_road], self._at_m[rows][on_road]
+        on_road = self._vehicles.lane[rows] >= 0
+        lane, at_m = self._vehicles.lane[rows][on_road], self._vehicles.at_m[rows][on_road]
         xy_m = straight_m.copy()
-        xy_m[on_road] = self._lanes.place(*travel(self._lanes, self._habits.after, lane, at_m, way_m[on_road]))
+        xy_m[on_road] = self._lanes.place(*travel(self._lanes, self._statistics.after, lane, at_m, way_m[on_road]))
         return xy_m
 
     def _look(self, tracks: Tracks) -> None:
-        """Finds who follows whom, all states moved to the time of the newest."""
+        """Find who follows whom, all states moved to the time of the newest."""
         rows = tracks.used
-        rows = rows[self._lane[rows] >= 0]
-        self._lead[:], self._gap_m[:], self._made_m[:] = -1, np.inf, 0.0
+        rows = rows[self._vehicles.lane[rows] >= 0]
+        self._vehicles.lead[:], self._vehicles.gap_m[:], self._vehicles.made_m[:] = -1, np.inf, 0.0
         self._stale = False
         if not len(rows):
             return
         made_m = tracks.speed_mps[rows] * (tracks.time_s[rows].max() - tracks.time_s[rows])
-        lane, at_m = travel(self._lanes, self._habits.after, self._lane[rows], self._at_m[rows], made_m)
-        lead, gap_m = leaders(self._lanes, self._habits.after, lane, at_m)
-        self._lead[rows] = np.where(lead >= 0, rows[lead], -1)
-        self._gap_m[rows], self._made_m[rows] = gap_m, made_m
+        lane, at_m = travel(
+            self._lanes, self._statistics.after, self._vehicles.lane[rows], self._vehicles.at_m[rows], made_m
+        )
+        lead, gap_m = leaders(self._lanes, self._statistics.after, lane, at_m)
+        self._vehicles.lead[rows] = np.where(lead >= 0, rows[lead], -1)
+        self._vehicles.gap_m[rows], self._vehicles.made_m[rows] = gap_m, made_m
 
     def _with_leaders(self, rows: IntArray) -> IntArray:
-        """The rows, those in front of them and so on, ascending."""
-        wanted = np.zeros(len(self._lane), dtype=np.bool_)
+        """Return the rows, those in front of them and so on, ascending."""
+        wanted = np.zeros(len(self._vehicles), dtype=np.bool_)
         wanted[rows] = True
         front = rows
         for _ in range(_CHAIN):
-            front = self._lead[front]
+            front = self._vehicles.lead[front]
             front = front[front >= 0]
             wanted[front] = True
         return np.flatnonzero(wanted)
 
     def _way_m(self, tracks: Tracks, rows: IntArray, due_s: float) -> FloatArray:
-        """(R,) ways from the last states of ascending rows to `due_s`."""
+        """Return the ways (R,) from the last states of ascending rows to `due_s`."""
         alone_m = self._alone_m(tracks, rows, due_s)
-        made_m = self._made_m[rows]
-        lead = np.searchsorted(rows, self._lead[rows])
-        led = (self._lead[rows] >= 0) & (rows[np.minimum(lead, len(rows) - 1)] == self._lead[rows])
+        made_m = self._vehicles.made_m[rows]
+        lead = np.searchsorted(rows, self._vehicles.lead[rows])
+        led = (self._vehicles.lead[rows] >= 0) & (rows[np.minimum(lead, len(rows) - 1)] == self._vehicles.lead[rows])
         follower = np.flatnonzero(led & (alone_m > made_m))
-        front, room_m = lead[follower], self._gap_m[rows[follower]] - self._room_m
+        front, room_m = lead[follower], self._vehicles.gap_m[rows[follower]] - self._room_m
         wish_m = alone_m - made_m
         onward_m = wish_m.copy()
         for _ in range(_CHAIN):
@@ -221,25 +239,19 @@ class MapMotion:
         return made_m + onward_m
 
     def _alone_m(self, tracks: Tracks, rows: IntArray, due_s: float) -> FloatArray:
-        """(R,) ways as if nobody drove in front."""
+        """Return the ways (R,) as if nobody drove in front."""
         ahead_s = np.maximum(due_s - tracks.time_s[rows], 0.0)
         steps = np.clip(np.ceil(ahead_s), 1, _STEPS)  # each vehicle's own, whoever else is asked for
         full_s = ahead_s / steps
         most = int(steps.max(initial=1.0))
         speed_mps, way_m = tracks.speed_mps[rows], np.zeros(len(rows))
-        lane, at_m = np.maximum(self._lane[rows], 0), self._at_m[rows]
+        lane, at_m = np.maximum(self._vehicles.lane[rows], 0), self._vehicles.at_m[rows]
         for step in range(most):
             step_s = np.where(step < steps, full_s, 0.0)
-            change = self._habits.change_mps2(lane, at_m, speed_mps)
+            change = self._statistics.change_mps2(lane, at_m, speed_mps)
             speed_mps = np.maximum(speed_mps + change * step_s, 0.0)
             made_m = speed_mps * step_s
             way_m += made_m
             if step < most - 1:
-                lane, at_m = travel(self._lanes, self._habits.after, lane, at_m, made_m)
+                lane, at_m = travel(self._lanes, self._statistics.after, lane, at_m, made_m)
         return way_m
-
-    def _widen(self, size: int) -> None:
-        self._lane, self._road = grown(self._lane, size, NO_LANE), grown(self._road, size, NO_LANE)
-        self._cell, self._lead = grown(self._cell, size, NO_LANE), grown(self._lead, size, -1)
-        self._at_m, self._gap_m = grown(self._at_m, size), grown(self._gap_m, size, np.inf)
-        self._made_m = grown(self._made_m, size)

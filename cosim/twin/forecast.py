@@ -17,11 +17,21 @@ from cosim.scenario.twin_forecast import (
     TurnForecast,
     VelocityForecast,
 )
-from cosim.twin import kalman
 from cosim.twin.follow import MapMotion
-from cosim.twin.motion import constant_position, constant_turn, constant_velocity, turned_deg, velocity
+from cosim.twin.motion import (
+    KalmanModel,
+    constant_position,
+    constant_turn,
+    constant_velocity,
+    kalman_correct,
+    kalman_predict,
+    place_sd_m,
+    transition,
+    turned_deg,
+    velocity,
+)
 from cosim.twin.region import KNOTS_S, Region
-from cosim.twin.tracks import Tracks, grown
+from cosim.twin.tracks import ColumnStore, Tracks
 from cosim.types import BoolArray, FloatArray, IntArray
 
 KINDS: Final = ("last", "constant_velocity", "constant_turn", "kalman", "map")
@@ -50,7 +60,7 @@ class MotionForecaster(Protocol):
         speed_mps: FloatArray,
         heading_deg: FloatArray,
     ) -> None:
-        """Takes states (V,) that came, `time_s` is when they were true; each vehicle once, in any order.
+        """Take states (V,) that came, `time_s` is when they were true; each vehicle once, in any order.
 
         States without a place (NaN, a vehicle that is being teleported) and states not newer than the known one are
         ignored.
@@ -58,11 +68,11 @@ class MotionForecaster(Protocol):
         ...
 
     def at(self, time_s: float, numbers: IntArray) -> Forecast:
-        """Where vehicles (V,) are at `time_s`, from their last states; never earlier than those."""
+        """Return where vehicles (V,) are at `time_s`, from their last states; never earlier than those."""
         ...
 
     def forget(self, numbers: IntArray) -> None:
-        """Drops vehicles that left; unknown ones are ignored."""
+        """Drop vehicles that left; unknown ones are ignored."""
         ...
 
 
@@ -74,7 +84,7 @@ class _Model(Protocol):
     def observe(self, tracks: Tracks, rows: IntArray, before: "_Before") -> None: ...
 
     def place(self, tracks: Tracks, rows: IntArray, due_s: float) -> tuple[FloatArray, FloatArray]:
-        """Places (V, 2) and the scale (V,) of their errors."""
+        """Return places (V, 2) and the scale (V,) of their errors."""
         ...
 
 
@@ -124,45 +134,46 @@ class _Turn:
 
     def __init__(self, gap_s: float) -> None:
         self._gap_s = gap_s
-        self._turn_dps: FloatArray = np.empty(0)
+        self._kept = ColumnStore(0, turn_dps=0.0)
 
     def observe(self, tracks: Tracks, rows: IntArray, before: _Before) -> None:
-        self._turn_dps = grown(self._turn_dps, tracks.capacity)
+        self._kept.reach(len(tracks))
         gap_s = tracks.gap_s[rows]
         turned = turned_deg(before.heading_deg, tracks.heading_deg[rows])
         known = ~before.new & (gap_s <= self._gap_s)
-        self._turn_dps[rows] = np.where(known, turned / np.where(known, gap_s, 1.0), 0.0)
+        self._kept.turn_dps[rows] = np.where(known, turned / np.where(known, gap_s, 1.0), 0.0)
 
     def place(self, tracks: Tracks, rows: IntArray, due_s: float) -> tuple[FloatArray, FloatArray]:
         ahead_s = _ahead_s(tracks, rows, due_s)
         state = tracks.xy_m[rows], tracks.speed_mps[rows], tracks.heading_deg[rows]
-        return constant_turn(*state, self._turn_dps[rows], ahead_s), ahead_s**_GROWTH
+        return constant_turn(*state, self._kept.turn_dps[rows], ahead_s), ahead_s**_GROWTH
 
 
 class _Kalman:
     growth = _GROWTH
 
-    def __init__(self, model: kalman.KalmanModel) -> None:
+    def __init__(self, model: KalmanModel) -> None:
         self._model = model
-        self._mean: FloatArray = np.empty((0, model.order, 2))
-        self._variance: FloatArray = np.empty((0, model.order, model.order))
+        k = model.order
+        self._state = ColumnStore(0, mean=np.zeros((k, 2)), variance=np.zeros((k, k)))
 
     def observe(self, tracks: Tracks, rows: IntArray, before: _Before) -> None:
-        self._mean, self._variance = grown(self._mean, tracks.capacity), grown(self._variance, tracks.capacity)
+        self._state.reach(len(tracks))
+        means, variances = self._state.mean, self._state.variance
         moving = velocity(tracks.speed_mps[rows], tracks.heading_deg[rows])
         measured = np.stack((tracks.xy_m[rows], moving), axis=1)
         old = ~before.new
         first = rows[before.new]
-        self._mean[first], self._variance[first] = 0.0, self._model.first_variance
-        self._mean[first, :2] = measured[before.new]
+        means[first], variances[first] = 0.0, self._model.first_variance
+        means[first, :2] = measured[before.new]
         again = rows[old]
-        mean, variance = kalman.predict(self._model, self._mean[again], self._variance[again], tracks.gap_s[again])
-        self._mean[again], self._variance[again] = kalman.correct(self._model, mean, variance, measured[old])
+        mean, variance = kalman_predict(self._model, means[again], variances[again], tracks.gap_s[again])
+        means[again], variances[again] = kalman_correct(self._model, mean, variance, measured[old])
 
     def place(self, tracks: Tracks, rows: IntArray, due_s: float) -> tuple[FloatArray, FloatArray]:
         ahead_s = _ahead_s(tracks, rows, due_s)
-        mean = kalman.transition(self._model.order, ahead_s)[:, :1] @ self._mean[rows]
-        return mean[:, 0], kalman.place_sd_m(self._model, self._variance[rows], ahead_s)
+        mean = transition(self._model.order, ahead_s)[:, :1] @ self._state.mean[rows]
+        return mean[:, 0], place_sd_m(self._model, self._state.variance[rows], ahead_s)
 
 
 class _Map:
@@ -205,7 +216,7 @@ class Forecaster:
         speed_mps: FloatArray,
         heading_deg: FloatArray,
     ) -> None:
-        """See MotionForecaster."""
+        """Learn from states that came, and score the forecasts that they can check."""
         times_s = np.broadcast_to(np.asarray(time_s, dtype=np.float64), numbers.shape)
         known = self._tracks.find(numbers)
         stale = (known >= 0) & (self._tracks.time_s[known] >= times_s)
@@ -223,27 +234,27 @@ class Forecaster:
         self._check(rows)
 
     def at(self, time_s: float, numbers: IntArray) -> Forecast:
-        """See MotionForecaster."""
+        """Return the model's places, each with its disc."""
         rows = self._tracks.find(numbers)
         seen = rows >= 0
         if seen.all():
-            return self._told(rows, time_s)
+            return self._forecast(rows, time_s)
         xy_m, radius_m = np.full((len(numbers), 2), np.nan), np.full(len(numbers), np.inf)
-        told = self._told(rows[seen], time_s)
-        xy_m[seen], radius_m[seen] = told.xy_m, told.radius_m
+        known = self._forecast(rows[seen], time_s)
+        xy_m[seen], radius_m[seen] = known.xy_m, known.radius_m
         return Forecast(xy_m, radius_m)
 
     def forget(self, numbers: IntArray) -> None:
-        """See MotionForecaster."""
+        """Drop vehicles that left; unknown ones are ignored."""
         self._region.forget(numbers)
         self._tracks.release(numbers)
 
-    def _told(self, rows: IntArray, time_s: float) -> Forecast:
+    def _forecast(self, rows: IntArray, time_s: float) -> Forecast:
         xy_m, scale_m = self._model.place(self._tracks, rows, time_s)
         return Forecast(xy_m, self._region.radius_m(_ahead_s(self._tracks, rows, time_s), scale_m))
 
     def _check(self, rows: IntArray) -> None:
-        """Keeps forecasts of some of the vehicles whose states just came."""
+        """Keep forecasts of some of the vehicles whose states just came."""
         gap_s = self._tracks.gap_s[rows]
         rows = rows[gap_s > 0.0]
         if not len(rows):
@@ -260,8 +271,52 @@ class Forecaster:
         self._region.expect(self._tracks.number[rows], self._tracks.time_s[rows], ahead_s, scale_m, xy_m)
 
 
+class BatchedForecaster:
+    """A forecaster that collects states and passes them on together, before it is asked or a vehicle leaves.
+
+    States come in many small bundles; to learn from all at once costs far less.
+    """
+
+    def __init__(self, forecaster: MotionForecaster) -> None:
+        self._forecaster = forecaster
+        self._kept: list[tuple[IntArray, FloatArray, FloatArray, FloatArray, FloatArray]] = []
+
+    def observe(
+        self,
+        numbers: IntArray,
+        time_s: float | FloatArray,
+        xy_m: FloatArray,
+        speed_mps: FloatArray,
+        heading_deg: FloatArray,
+    ) -> None:
+        """Keep the states until they are needed."""
+        times_s = np.broadcast_to(np.asarray(time_s, dtype=np.float64), numbers.shape)
+        self._kept.append((numbers, times_s, xy_m, speed_mps, heading_deg))
+
+    def at(self, time_s: float, numbers: IntArray) -> Forecast:
+        """Pass on what is kept, then forecast."""
+        self._settle()
+        return self._forecaster.at(time_s, numbers)
+
+    def forget(self, numbers: IntArray) -> None:
+        """Pass on what is kept, then drop vehicles that left."""
+        self._settle()
+        self._forecaster.forget(numbers)
+
+    def _settle(self) -> None:
+        """Pass on what is kept; of a vehicle with two states the earlier one goes first."""
+        if not self._kept:
+            return
+        states = [np.concatenate(columns) for columns in zip(*self._kept, strict=True)]
+        self._kept.clear()
+        while len(states[0]):
+            first = np.sort(np.unique(states[0], return_index=True)[1])
+            self._forecaster.observe(*(column[first] for column in states))
+            states = [np.delete(column, first, axis=0) for column in states]
+
+
 def make_forecaster(section: MotionForecast, net: Path | None) -> MotionForecaster:
-    """The forecaster of a scenario's section.
+    """Return the forecaster of a scenario's section.
 
     Raises:
         InputError: kind=map without a net, or the net is broken.
@@ -275,7 +330,7 @@ def make_forecaster(section: MotionForecast, net: Path | None) -> MotionForecast
             return Forecaster(_Turn(gap_s), section)
         case KalmanForecast():
             order = 2 if section.model == "velocity" else 3
-            model = kalman.KalmanModel(order, section.noise, section.place_sd_m, section.speed_sd_mps)
+            model = KalmanModel(order, section.noise, section.place_sd_m, section.speed_sd_mps)
             return Forecaster(_Kalman(model), section)
         case MapForecast(room_m=room_m, off_road_m=off_road_m):
             if net is None:

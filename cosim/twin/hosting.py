@@ -19,11 +19,10 @@ from cosim.scenario.twin_placement import TwinPlacement
 from cosim.trace.facts.twin import TwinHostSampled, TwinMoved
 from cosim.trace.store.writer import FactWriter
 from cosim.transport import Transport
-from cosim.twin.hosting_choice import Choice
-from cosim.twin.hosting_costs import Beliefs
+from cosim.twin.hosting_costs import MigrationPlanner, PlacementProblems
 from cosim.twin.mirror import capture
 from cosim.twin.placing.policies import placing_policy
-from cosim.twin.tracks import grown
+from cosim.twin.tracks import ColumnStore
 from cosim.types import NOWHERE, Failure, FloatArray, IntArray, VehicleGone
 
 
@@ -42,7 +41,7 @@ class Hosting:
         clock: Clock,
         plan: TwinPlacement,
         transport: Transport,
-        beliefs: Beliefs,
+        problems: PlacementProblems,
         seed: int,
         facts: FactWriter,
     ) -> None:
@@ -52,7 +51,7 @@ class Hosting:
             clock: simulated time.
             plan: `twin.placement` of the scenario.
             transport: shared with the tasks.
-            beliefs: what the placement knows, hosts among it.
+            problems: makes the placement problems from what the mirror knows; holds the hosts.
             seed: of state sizes and of the policy `random`.
             facts: where all is recorded.
         """
@@ -60,13 +59,13 @@ class Hosting:
         self._plan = plan
         self._channel = transport.channel
         self._wires = transport.wires
-        self._beliefs = beliefs
-        self._hosts = beliefs.hosts
+        self._problems = problems
+        self._hosts = problems.hosts
         self._seed = seed
         self._policy = placing_policy(plan.policy, stream(seed, "twin/placement/random"))
         rule = plan.migration
-        self._choice = None if rule is None else Choice(rule, self._policy, beliefs)
-        self._home: IntArray = np.full(1024, NOWHERE, dtype=np.int64)
+        self._planner = None if rule is None else MigrationPlanner(rule, self._policy, problems)
+        self._home = ColumnStore(node=NOWHERE)
         """By vehicle: the node at which its twin answers."""
         self._standing: dict[int, int] = {}
         """Hosts of twins that stand, by vehicle."""
@@ -80,7 +79,7 @@ class Hosting:
 
     def home(self, numbers: IntArray) -> IntArray:
         """Nodes at which the twins of vehicles answer, NOWHERE for one that is not made, or stands still."""
-        return self._home[numbers]
+        return self._home.node[numbers]
 
     def tick(self, frame: MobilityFrame) -> None:
         """Vehicles have come and gone; the mirror knows of it."""
@@ -89,8 +88,7 @@ class Hosting:
             self._end(vehicle)
         if frame.entered:
             entered = [entry.number for entry in frame.entered]
-            if max(entered) >= len(self._home):
-                self._home = grown(self._home, 2 * max(entered), NOWHERE)
+            self._home.reach(max(entered) + 1)
             self._waiting.update(dict.fromkeys(entered, False))
             self._make(entered)
 
@@ -104,15 +102,15 @@ class Hosting:
     def _review(self, _: int) -> None:
         if self._waiting:
             self._make(list(self._waiting))
-        if self._choice is not None and self._standing:
-            self._rearrange(self._choice)
+        if self._planner is not None and self._standing:
+            self._rearrange(self._planner)
 
     def _make(self, vehicles: list[int]) -> None:
         """Find hosts for twins that have none, together."""
         numbers, now = np.array(vehicles, dtype=np.int64), self._clock.now
         data_bit = self._drawn(self._plan.creation.data_bit, "data", numbers)
         told = capture(self._frame, self._channel.air, np.searchsorted(self._frame.numbers, numbers))
-        chosen = self._policy(self._beliefs.to_create(told, data_bit))
+        chosen = self._policy(self._problems.to_create(told, data_bit))
         for vehicle, host, bit in zip(vehicles, chosen.tolist(), data_bit.tolist(), strict=True):
             if host != NOWHERE:
                 self._set_out(vehicle, host, self._create(vehicle, host, bit))
@@ -120,14 +118,14 @@ class Hosting:
                 self._waiting[vehicle] = True
                 self._record_moved(now, vehicle, NOWHERE, NOWHERE, now, now, 0.0)
 
-    def _rearrange(self, choice: Choice) -> None:
+    def _rearrange(self, planner: MigrationPlanner) -> None:
         numbers = np.fromiter(self._standing, np.int64, len(self._standing))
         current = np.fromiter(self._standing.values(), np.int64, len(self._standing))
-        state_bit = self._drawn(choice.rule.state_bit, "state", numbers)
-        wanted = choice.where(numbers, current, state_bit)
+        state_bit = self._drawn(planner.rule.state_bit, "state", numbers)
+        wanted = planner.where(numbers, current, state_bit)
         for row in np.flatnonzero(wanted != current).tolist():
             vehicle, start, end = int(numbers[row]), int(current[row]), int(wanted[row])
-            move = self._move(vehicle, start, end, float(state_bit[row]), choice)
+            move = self._move(vehicle, start, end, float(state_bit[row]), planner)
             self._set_out(vehicle, end, move)
 
     def _drawn(self, size: Distribution, what: str, numbers: IntArray) -> FloatArray:
@@ -146,8 +144,8 @@ class Hosting:
         """Upload and computation, S5 eq 17; if the upload fails, the twin waits for the next decision."""
         began_s, node = self._clock.now, int(self._hosts.nodes[host])
         cycles = data_bit * self._plan.creation.cycles_per_bit
-        pinned = node if self._beliefs.direct(node) else NOWHERE
-        upload = self._channel.uplink(vehicle, NOWHERE, data_bit, self._beliefs.power_w, 1.0, pinned)
+        pinned = node if self._problems.direct(node) else NOWHERE
+        upload = self._channel.uplink(vehicle, NOWHERE, data_bit, self._problems.power_w, 1.0, pinned)
         try:
             yield upload
             yield from self._wires.carry(data_bit, upload.site, node)
@@ -160,19 +158,19 @@ class Hosting:
         self._record_moved(self._clock.now, vehicle, NOWHERE, node, began_s, began_s, data_bit)
         self._stand(vehicle, host)
 
-    def _move(self, vehicle: int, start: int, end: int, state_bit: float, choice: Choice) -> Story:
+    def _move(self, vehicle: int, start: int, end: int, state_bit: float, planner: MigrationPlanner) -> Story:
         """Copies while the twin goes on, a last one while it stands still, and its restart."""
         began_s, here, there = self._clock.now, int(self._hosts.nodes[start]), int(self._hosts.nodes[end])
         sent_bit, rest_bit = 0.0, state_bit
         try:
-            for _ in range(choice.rounds(start, end)):
+            for _ in range(planner.rounds(start, end)):
                 since_s = self._clock.now
                 yield from self._wires.carry(rest_bit, here, there)
                 sent_bit += rest_bit
-                rest_bit = min(state_bit, choice.rule.dirty_bps * (self._clock.now - since_s))
+                rest_bit = min(state_bit, planner.rule.dirty_bps * (self._clock.now - since_s))
             still_s = self._clock.now
-            self._home[vehicle] = NOWHERE
-            yield from self._last_copy(rest_bit, here, there, choice.rule.restart_s)
+            self._home.node[vehicle] = NOWHERE
+            yield from self._last_copy(rest_bit, here, there, planner.rule.restart_s)
         except VehicleGone:
             self._hosts.held[[start, end]] -= 1
             self._lives.pop(vehicle)
@@ -188,7 +186,7 @@ class Hosting:
     def _stand(self, vehicle: int, host: int) -> None:
         self._lives.pop(vehicle)
         self._standing[vehicle] = host
-        self._home[vehicle] = self._hosts.nodes[host]
+        self._home.node[vehicle] = self._hosts.nodes[host]
 
     def _end(self, vehicle: int) -> None:
         """The vehicle has left, and its twin frees what it holds."""
@@ -199,4 +197,4 @@ class Hosting:
         if host is not None:
             self._hosts.held[host] -= 1
         self._waiting.pop(vehicle, None)
-        self._home[vehicle] = NOWHERE
+        self._home.node[vehicle] = NOWHERE

@@ -1,4 +1,4 @@
-"""What a twin would take at each host, by what the mirror believes of vehicles and cells (S5 eq 17-20).
+"""What a twin would take at each host, by what the mirror believes (S5 eq 17-20), and which twins are to move (S2).
 
 The placement sees no truth: places, radio conditions and serving sites are those of the last state that came, and the
 share of a cell is what its site told last. A vehicle without a twin tells its state as it asks for one, at once and
@@ -10,17 +10,20 @@ from dataclasses import dataclass
 import numpy as np
 
 from cosim.radio.channel import Channel
-from cosim.scenario.twin_placement import Creation
+from cosim.scenario.twin_placement import Creation, Migration
 from cosim.topology import Topology
 from cosim.twin.hosting_room import TwinHosts
 from cosim.twin.mirror import Mirror, Snapshot
+from cosim.twin.placing.migration import migrate
 from cosim.twin.placing.model import Problem, computing_s, creation_s
+from cosim.twin.placing.policies import Placing
+from cosim.twin.placing.tiers import balance, climb_s, pick_twins
 from cosim.types import NOWHERE, FloatArray, IntArray
 
 
 @dataclass(frozen=True, slots=True)
-class Beliefs:
-    """Turns beliefs into the placement problems of a run.
+class PlacementProblems:
+    """Makes the placement problems of a run from what the mirror believes.
 
     Attributes:
         mirror: what is believed.
@@ -115,6 +118,57 @@ class Beliefs:
 
 
 def _access(known: Snapshot) -> IntArray:
-    """The serving site, or the one that is heard best by a vehicle without coverage, (V,)."""
+    """Return the serving site, or the one that a vehicle without coverage hears best, (V,)."""
     access: IntArray = np.where(known.serving == NOWHERE, known.sites[:, 0], known.serving)
     return access
+
+
+class MigrationPlanner:
+    """Chooses which twins that stand shall move: what the policy wants, and what full hosts hand on (S2 figure 10).
+
+    Twins on their way hold their places and are not asked.
+    """
+
+    def __init__(self, rule: Migration, policy: Placing, problems: PlacementProblems) -> None:
+        self.rule = rule
+        self._policy = policy
+        self._problems = problems
+        self._hosts = hosts = problems.hosts
+        way = np.ix_(hosts.nodes, hosts.nodes)
+        self._latency_s: FloatArray = problems.topology.latency_s[way]
+        self._per_bit_s: FloatArray = problems.topology.per_bit_s[way]
+        self._delay_s = climb_s(self._latency_s, hosts.tier, rule.step_s)
+
+    def where(self, numbers: IntArray, current: IntArray, state_bit: FloatArray) -> IntArray:
+        """Return the hosts at which twins shall stand, (U,); most stay.
+
+        Twins move to a host up to `target` of its capacity only: what is above that is left to new twins, so that what
+        a full host has handed on does not come back at once.
+
+        Args:
+            numbers: of the vehicles.
+            current: (U,) hosts now.
+            state_bit: (U,) of each twin.
+        """
+        hosts, rule = self._hosts, self.rule
+        standing = np.bincount(current, minlength=len(hosts.nodes))
+        on_way = hosts.held - standing
+        room = np.floor(rule.target * hosts.capacity).astype(np.int64) - on_way
+        problem = self._problems.to_use(numbers, np.maximum(standing, room), hosts.left_hz(on_way))
+        handed = self._handed(current, problem)
+        must = handed != current
+        wanted = np.where(must, handed, self._policy(problem))
+        uses_hz = np.full(len(numbers), rule.uses_per_s)
+        wires = self._latency_s, self._per_bit_s
+        return migrate(problem, current, wanted, must, state_bit, uses_hz, *wires, rule).assignment
+
+    def rounds(self, start: int, end: int) -> int:
+        """Return how often a state is copied while its twin goes on: 0 where it changes faster than the wires carry."""
+        slower = self.rule.dirty_bps * self._per_bit_s[start, end] < 1.0
+        return self.rule.precopy_rounds if slower else 0
+
+    def _handed(self, current: IntArray, problem: Problem) -> IntArray:
+        held = self._hosts.held.astype(np.float64)
+        capacity = self._hosts.capacity.astype(np.float64)
+        exchange = balance(held, capacity, self._delay_s, self.rule.high, self.rule.target)
+        return pick_twins(exchange, current, np.ones(len(current)), problem.cost_s)

@@ -2,6 +2,10 @@
 
 A vehicle attaches as it enters: its twin starts with the state of that tick, at age 0 and without a message. From then
 on only what has come over the network changes it. A twin ends when its vehicle leaves.
+
+The age of information of one twin is Delta(t) = t - u(t), u(t) the time of the newest state that has come by t (Kaul,
+Yates, Gruteser 2012). It grows by one second a second and falls when a newer state comes, so its integral is a sum of
+trapezoids and needs no samples.
 """
 
 from collections.abc import Sequence
@@ -12,8 +16,7 @@ import numpy as np
 
 from cosim.mobility.source import MobilityFrame
 from cosim.radio.survey import Air
-from cosim.twin.age import AgeTotals
-from cosim.twin.tracks import grown
+from cosim.twin.tracks import ColumnStore
 from cosim.types import AnyArray, BoolArray, FloatArray, IntArray
 
 
@@ -33,7 +36,7 @@ class Snapshot:
     serving: IntArray  # (V,) or NOWHERE
 
     def pick(self, rows: slice | AnyArray) -> "Snapshot":
-        """Some of the rows."""
+        """Return some of the rows."""
         return Snapshot(*(getattr(self, name)[rows] for name in _FIELDS))
 
     def __len__(self) -> int:
@@ -42,11 +45,11 @@ class Snapshot:
 
 
 _FIELDS: Final = tuple(field.name for field in fields(Snapshot))
-_STATE: Final = _FIELDS[2:]
+_KNOWN: Final = _FIELDS[1:]
 
 
 def capture(frame: MobilityFrame, air: Air, rows: AnyArray) -> Snapshot:
-    """The states of some vehicles at a tick.
+    """Return the states of some vehicles at a tick.
 
     Args:
         frame: of the tick.
@@ -91,23 +94,30 @@ class Mirror:
         nodes = len(idle_hz)
         self.sites = SiteState(np.zeros(nodes), np.zeros(nodes), np.array(idle_hz), np.ones(cells), np.ones(cells))
         self.ages = AgeTotals()
-        self._generated_s: FloatArray = np.full(1024, -np.inf)
-        self._here: BoolArray = np.zeros(1024, np.bool_)
-        none = np.zeros((1024, candidates))
-        state = (np.zeros((1024, 2)), np.zeros(1024), np.zeros(1024), none.astype(np.int64), none)
-        rest = (none.copy(), none.copy(), np.zeros(1024, np.int64))
-        self._state: dict[str, AnyArray] = dict(zip(_STATE, (*state, *rest), strict=True))
+        none = np.zeros(candidates)
+        self._twins = ColumnStore(
+            here=False,
+            generated_s=-np.inf,
+            xy_m=np.zeros(2),
+            speed_mps=0.0,
+            heading_deg=0.0,
+            sites=np.zeros(candidates, np.int64),
+            snr_per_w=none,
+            clean_snr_per_w=none,
+            down_snr=none,
+            serving=0,
+        )
 
     def register(self, entered: Snapshot, now_s: float) -> None:
-        """Vehicles have come and tell their first state."""
+        """Give vehicles that have entered a twin with their first state."""
         numbers = entered.numbers
-        self._grow(int(numbers.max()) + 1)
-        self._here[numbers] = True
+        self._twins.reach(int(numbers.max()) + 1)
+        self._twins.here[numbers] = True
         self._write(entered)
         self.ages.change(now_s, len(numbers), float((now_s - entered.generated_s).sum()))
 
     def apply(self, states: Snapshot, received_s: float) -> BoolArray:
-        """States have come; those newer than what the twin has replace it.
+        """Replace what the twins know by states that have come, where these are newer.
 
         Args:
             states: at most one of each vehicle.
@@ -117,8 +127,8 @@ class Mirror:
             (V,) true where the state was taken; false for an older one and for a vehicle that has left.
         """
         numbers = states.numbers
-        before_s = self._generated_s[numbers]
-        newer = self._here[numbers] & (states.generated_s > before_s)
+        before_s: FloatArray = self._twins.generated_s[numbers]
+        newer: BoolArray = self._twins.here[numbers] & (states.generated_s > before_s)
         if newer.all():
             taken = states
         else:
@@ -128,32 +138,74 @@ class Mirror:
         return newer
 
     def forget(self, left: IntArray, now_s: float) -> None:
-        """Vehicles have left; each had registered."""
-        self.ages.change(now_s, -len(left), -float((now_s - self._generated_s[left]).sum()))
-        self._here[left] = False
-        self._generated_s[left] = -np.inf
+        """Drop the twins of vehicles that have left; each had registered."""
+        self.ages.change(now_s, -len(left), -float((now_s - self._twins.generated_s[left]).sum()))
+        self._twins.here[left] = False
+        self._twins.generated_s[left] = -np.inf
 
     def holds(self, numbers: IntArray) -> BoolArray:
-        """(V,) whether each vehicle has a twin."""
-        return self._here[numbers]
+        """Return whether each vehicle has a twin, (V,)."""
+        return self._twins.here[numbers]
 
     def generated_s(self, numbers: IntArray) -> FloatArray:
-        """(V,) time of each twin's state; -inf without a twin."""
-        return self._generated_s[numbers]
+        """Return the time of each twin's state, (V,); -inf without a twin."""
+        return self._twins.generated_s[numbers]
 
     def known(self, numbers: IntArray) -> Snapshot:
-        """What the twins of vehicles on the map know, in the order asked."""
-        state = {name: column[numbers] for name, column in self._state.items()}
-        return Snapshot(numbers=numbers, generated_s=self._generated_s[numbers], **state)
+        """Return what the twins of vehicles on the map know, in the order asked."""
+        return Snapshot(numbers, *(getattr(self._twins, name)[numbers] for name in _KNOWN))
 
     def _write(self, states: Snapshot) -> None:
-        self._generated_s[states.numbers] = states.generated_s
-        for name, column in self._state.items():
-            column[states.numbers] = getattr(states, name)
+        for name in _KNOWN:
+            getattr(self._twins, name)[states.numbers] = getattr(states, name)
 
-    def _grow(self, size: int) -> None:
-        if size > len(self._here):
-            size = max(size, 2 * len(self._here))
-            self._generated_s = grown(self._generated_s, size, -np.inf)
-            self._here = grown(self._here, size)
-            self._state = {name: grown(column, size) for name, column in self._state.items()}
+
+def mean_age_s(generated_s: FloatArray, received_s: FloatArray, begin_s: float, end_s: float) -> float:
+    """Return the exact time average of the age from `begin_s` to `end_s`; states may come out of order.
+
+    Args:
+        generated_s: (U,) when each state was true.
+        received_s: (U,) when it came, not before that; at least one by `begin_s`.
+        begin_s: of the time that counts.
+        end_s: of the time that counts, later.
+    """
+    order = np.argsort(received_s, kind="stable")
+    newest_s = np.maximum.accumulate(generated_s[order])
+    edges_s = np.clip(np.append(received_s[order], end_s), begin_s, end_s)
+    area_s2 = ((edges_s[1:] - newest_s) ** 2 - (edges_s[:-1] - newest_s) ** 2).sum() / 2.0
+    return float(area_s2 / (end_s - begin_s))
+
+
+class AgeTotals:
+    """Running integrals of the number of twins and of the sum of their ages."""
+
+    def __init__(self) -> None:
+        self._since_s = 0.0
+        self._age_s = 0.0
+        self.twins = 0
+        self.twin_s = 0.0
+        """Integral of the number of twins."""
+        self.age_s2 = 0.0
+        """Integral of the sum of their ages; over `twin_s` it is the mean age."""
+
+    @property
+    def mean_s(self) -> float:
+        """Mean age at the last settling; NaN without twins."""
+        return self._age_s / self.twins if self.twins else float("nan")
+
+    def settle(self, now_s: float) -> None:
+        """Bring the integrals up to now."""
+        passed_s = now_s - self._since_s
+        if passed_s > 0.0:
+            self.age_s2 += passed_s * (
+                self._age_s + 0.5 * self.twins * passed_s
+            )  # n ages that grow by one second a second
+            self.twin_s += passed_s * self.twins
+            self._age_s += passed_s * self.twins
+            self._since_s = now_s
+
+    def change(self, now_s: float, twins: int, age_s: float) -> None:
+        """Add `twins` to the number of twins and `age_s` to the sum of their ages; both may be negative."""
+        self.settle(now_s)
+        self.twins += twins
+        self._age_s = self._age_s + age_s if self.twins else 0.0  # exactly: rounding must not pile up

@@ -1,8 +1,15 @@
-"""How a vehicle moves on from its last known state: standing still, straight on, or along a circle.
+"""How a vehicle moves on from its last known states: at rest, straight on, along a circle, or by a Kalman filter.
 
 The usual dynamic models of target tracking: constant position, constant velocity (CV), constant turn rate and velocity
 (CTRV). Headings are SUMO's, clockwise from north in degrees.
+
+The Kalman filters of all vehicles are worked at once: place and velocity, or also acceleration, with covariance. The x
+and the y axis have the same model and the same noise and no noise in common, so one covariance of (k, k) serves both;
+k = 2 is driven by white acceleration, k = 3 by white jerk (Bar-Shalom, Li, Kirubarajan 2001, 6.2). Place and velocity
+are measured.
 """
+
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,12 +20,12 @@ _STRAIGHT_RAD = 1e-6
 
 
 def constant_position(xy_m: FloatArray) -> FloatArray:
-    """Where it was (V, 2)."""
+    """Return the last place, (V, 2)."""
     return xy_m.copy()
 
 
 def velocity(speed_mps: FloatArray, heading_deg: FloatArray) -> FloatArray:
-    """(V, 2) change of x and y in m/s."""
+    """Return the velocity in x and y, (V, 2)."""
     heading_rad = np.radians(heading_deg)
     return np.stack((speed_mps * np.sin(heading_rad), speed_mps * np.cos(heading_rad)), axis=1)
 
@@ -26,7 +33,7 @@ def velocity(speed_mps: FloatArray, heading_deg: FloatArray) -> FloatArray:
 def constant_velocity(
     xy_m: FloatArray, speed_mps: FloatArray, heading_deg: FloatArray, ahead_s: FloatArray
 ) -> FloatArray:
-    """Straight on, x + v t; (V, 2)."""
+    """Return the place straight on, x + v t; (V, 2)."""
     moved: FloatArray = xy_m + velocity(speed_mps, heading_deg) * ahead_s[:, None]
     return moved
 
@@ -34,7 +41,7 @@ def constant_velocity(
 def constant_turn(
     xy_m: FloatArray, speed_mps: FloatArray, heading_deg: FloatArray, turn_dps: FloatArray, ahead_s: FloatArray
 ) -> FloatArray:
-    """Along the circle of a constant turn rate (V,) in degrees per second, clockwise positive; (V, 2).
+    """Return the place along the circle of a constant turn rate (V,) in degrees per second, clockwise positive; (V, 2).
 
     The chord of an arc of length v t that turns by w t has the length v t sin(w t / 2) / (w t / 2) and the direction
     of half the turn.
@@ -46,6 +53,80 @@ def constant_turn(
 
 
 def turned_deg(before_deg: FloatArray, after_deg: FloatArray) -> FloatArray:
-    """(V,) smallest turn from one heading to another, in [-180, 180)."""
+    """Return the smallest turn (V,) from one heading to another, in [-180, 180)."""
     turned: FloatArray = (after_deg - before_deg + 180.0) % 360.0 - 180.0
     return turned
+
+
+@dataclass(frozen=True, slots=True)
+class KalmanModel:
+    """What the Kalman filter assumes."""
+
+    order: int
+    """Kept numbers of each axis: 2 place and velocity, 3 also acceleration."""
+    noise: float
+    """Spectral density of what is left out: of acceleration in m2/s3, of jerk in m2/s5."""
+    place_sd_m: float
+    speed_sd_mps: float
+
+    @property
+    def first_variance(self) -> FloatArray:
+        """Covariance (k, k) after the first measurement; accelerations are below some 2 m/s2."""
+        return np.diag([self.place_sd_m**2, self.speed_sd_mps**2, 4.0][: self.order])
+
+
+def transition(order: int, ahead_s: FloatArray) -> FloatArray:
+    """Return F (V, k, k): Taylor series over (V,) seconds."""
+    t = np.asarray(ahead_s, dtype=np.float64)
+    step = np.zeros((len(t), order, order))
+    term = np.ones_like(t)
+    for shift in range(order):
+        for row in range(order - shift):
+            step[:, row, row + shift] = term
+        term = term * t / (shift + 1)
+    return step
+
+
+def process_noise(model: KalmanModel, ahead_s: FloatArray) -> FloatArray:
+    """Return Q (V, k, k) of white noise on the highest derivative.
+
+    Q_ij = q t^(a+b+1) / (a! b! (a+b+1)) with a = k-1-i and b = k-1-j.
+    """
+    k = model.order
+    factorial = (1.0, 1.0, 2.0)
+    spread = np.empty((len(ahead_s), k, k))
+    for i in range(k):
+        for j in range(k):
+            a, b = k - 1 - i, k - 1 - j
+            spread[:, i, j] = model.noise * ahead_s ** (a + b + 1) / (factorial[a] * factorial[b] * (a + b + 1))
+    return spread
+
+
+def kalman_predict(
+    model: KalmanModel, mean: FloatArray, variance: FloatArray, ahead_s: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return mean (V, k, 2) and covariance (V, k, k) after (V,) seconds: F m, F P F' + Q."""
+    step = transition(model.order, ahead_s)
+    return step @ mean, step @ variance @ step.transpose(0, 2, 1) + process_noise(model, ahead_s)
+
+
+def kalman_correct(
+    model: KalmanModel, mean: FloatArray, variance: FloatArray, measured: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return both after a measurement (V, 2, 2) of place and velocity; the first index is the derivative.
+
+    K = P H' (H P H' + R)^-1 with H = [I 0]; the covariance is (I - K H) P, made symmetric.
+    """
+    noise = np.array([[model.place_sd_m**2, 0.0], [0.0, model.speed_sd_mps**2]])
+    gain = variance[:, :, :2] @ np.linalg.inv(variance[:, :2, :2] + noise)
+    mean = mean + gain @ (measured - mean[:, :2])
+    variance = variance - gain @ variance[:, :2]
+    return mean, (variance + variance.transpose(0, 2, 1)) / 2.0
+
+
+def place_sd_m(model: KalmanModel, variance: FloatArray, ahead_s: FloatArray) -> FloatArray:
+    """Return the root of the mean square distance from the expected place after (V,) seconds, both axes together."""
+    step = transition(model.order, ahead_s)[:, :1]
+    place = (step @ variance @ step.transpose(0, 2, 1))[:, 0, 0] + process_noise(model, ahead_s)[:, 0, 0]
+    spread: FloatArray = np.sqrt(2.0 * place)
+    return spread

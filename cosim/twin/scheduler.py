@@ -1,6 +1,6 @@
-"""Who tells its state at a tick: in turns, when the twin would be too wrong, or the oldest within a budget.
+"""Which vehicles send their state at a tick: in turns, those whose twin is too wrong, or the oldest within a budget.
 
-Each answers with a boolean for every vehicle; nothing runs over vehicles one by one.
+A scheduler answers with a boolean for every vehicle; nothing runs over vehicles one by one.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from cosim.errors import InputError
 from cosim.scenario.twin import BudgetSync, OnChangeSync, PeriodicSync
 from cosim.twin.forecast import MotionForecaster
 from cosim.twin.mirror import Snapshot
-from cosim.twin.tracks import grown
+from cosim.twin.tracks import ColumnStore
 from cosim.types import BoolArray, FloatArray, IntArray
 
 
@@ -33,24 +33,24 @@ class Scheduler(Protocol):
     """A rule for synchronisation."""
 
     def rests(self, tick: int) -> bool:
-        """Whether nobody may send at this tick, whoever is there."""
+        """Return whether nobody may send at this tick, whoever is there."""
         ...
 
     def due(self, scene: Scene) -> BoolArray:
-        """(N,) who sends now; only those that are able."""
+        """Return which vehicles send now, (N,); only those that are able."""
         ...
 
     def told(self, states: Snapshot) -> None:
-        """Vehicles have sent these states, or have attached with them."""
+        """Take in states that vehicles have sent, or have attached with."""
         ...
 
     def forget(self, left: IntArray) -> None:
-        """Vehicles have left."""
+        """Drop vehicles that have left."""
         ...
 
 
 class Periodic:
-    """Every vehicle at fixed ticks; in turns by its number. Who has no cell at its turn waits for the next one.
+    """Every vehicle sends at fixed ticks, in turns by its number; one without a cell at its turn waits for the next.
 
     Raises:
         InputError: the period is no multiple of the step.
@@ -66,26 +66,26 @@ class Periodic:
             )
 
     def rests(self, tick: int) -> bool:
-        """See Scheduler."""
+        """Return whether the tick is between two periods of vehicles that all send at once."""
         return not self._staggered and tick % self._ticks != 0
 
     def due(self, scene: Scene) -> BoolArray:
-        """See Scheduler."""
+        """Return the vehicles whose turn it is."""
         turn = scene.tick + scene.numbers if self._staggered else scene.tick
         due: BoolArray = scene.able & (turn % self._ticks == 0)
         return due
 
     def told(self, states: Snapshot) -> None:
-        """Nothing depends on it."""
+        """Keep nothing: turns do not depend on what was sent."""
 
     def forget(self, left: IntArray) -> None:
-        """Nothing is kept."""
+        """Do nothing: nothing is kept."""
 
 
 class OnChange:
-    """A vehicle forecasts what its twin would, from what it told last, and speaks when that is too far from the truth.
+    """A vehicle forecasts what its twin would, from what it sent last, and sends when that is too far from the truth.
 
-    It hears of no loss: its copy goes on from what was sent, as in dead reckoning (IEEE 1278.1).
+    It learns of no loss: its copy goes on from what was sent, as in dead reckoning (IEEE 1278.1).
 
     Args:
         plan: of the scenario.
@@ -95,30 +95,28 @@ class OnChange:
     def __init__(self, plan: OnChangeSync, copy: MotionForecaster) -> None:
         self._plan = plan
         self._copy = copy
-        self._told_s: FloatArray = np.zeros(1024)
+        self._told = ColumnStore(time_s=0.0)
 
-    def rests(self, tick: int) -> bool:  # noqa: ARG002 - any tick may bring a change
-        """See Scheduler."""
+    def rests(self, tick: int) -> bool:  # noqa: ARG002
+        """Return False: a state may change at any tick."""
         return False
 
     def due(self, scene: Scene) -> BoolArray:
-        """See Scheduler."""
+        """Return the vehicles whose copy of the forecast is too far off, or that were silent for a heartbeat."""
         gap_m = self._copy.at(scene.time_s, scene.numbers).xy_m - scene.xy_m
         near = (gap_m**2).sum(axis=1) <= self._plan.error_m**2  # not for NaN: it was never on the road before
-        silent = scene.time_s - self._told_s[scene.numbers] >= self._plan.heartbeat_s
+        silent = scene.time_s - self._told.time_s[scene.numbers] >= self._plan.heartbeat_s
         due: BoolArray = scene.able & (~near | silent)
         return due
 
     def told(self, states: Snapshot) -> None:
-        """See Scheduler."""
-        most = int(states.numbers.max())
-        if most >= len(self._told_s):
-            self._told_s = grown(self._told_s, 2 * most)
-        self._told_s[states.numbers] = states.generated_s
+        """Let the copies go on from these states."""
+        self._told.reach(int(states.numbers.max()) + 1)
+        self._told.time_s[states.numbers] = states.generated_s
         self._copy.observe(states.numbers, states.generated_s, states.xy_m, states.speed_mps, states.heading_deg)
 
     def forget(self, left: IntArray) -> None:
-        """See Scheduler."""
+        """Drop the copies of vehicles that have left."""
         self._copy.forget(left)
 
 
@@ -133,12 +131,12 @@ class Budget:
         self._each = plan.messages_per_s * step_s
         self._carried: FloatArray = np.zeros(sites)
 
-    def rests(self, tick: int) -> bool:  # noqa: ARG002 - every tick grants something
-        """See Scheduler."""
+    def rests(self, tick: int) -> bool:  # noqa: ARG002
+        """Return False: every tick grants messages."""
         return False
 
     def due(self, scene: Scene) -> BoolArray:
-        """See Scheduler."""
+        """Return the vehicles with the oldest twins of each cell, as many as it has granted."""
         granted = np.floor(self._carried + self._each + 1e-9)
         self._carried = np.maximum(0.0, self._carried + self._each - granted)
         due = np.zeros(len(scene.numbers), np.bool_)
@@ -150,7 +148,7 @@ class Budget:
         return due
 
     def told(self, states: Snapshot) -> None:
-        """Nothing depends on it."""
+        """Keep nothing: grants do not depend on what was sent."""
 
     def forget(self, left: IntArray) -> None:
-        """Nothing is kept."""
+        """Do nothing: nothing is kept."""

@@ -23,7 +23,7 @@ from cosim.transport import Transport
 from cosim.twin.forecast import MotionForecaster
 from cosim.twin.mirror import Mirror, Snapshot, capture
 from cosim.twin.scheduler import Scene, Scheduler
-from cosim.twin.tracks import grown
+from cosim.twin.tracks import ColumnStore
 from cosim.types import NOWHERE, BoolArray, FloatArray, IntArray
 
 Home: TypeAlias = Callable[[IntArray], IntArray]
@@ -86,7 +86,7 @@ class Synchronisation:
         self._record_uplinked = facts.recorder(TwinUplinked)
         self._record_synced = facts.batch(TwinSynced)
         self._on_air: dict[Bundle, _Sent] = {}
-        self._awaited_s: FloatArray = np.full(1024, -np.inf)
+        self._awaited = ColumnStore(since_s=-np.inf)
         """By vehicle number: time of the newest state that is on its way, or has come; -inf once it was lost."""
         self.sent = 0
         """Messages, as all below. One whose vehicle has left before it came is neither received nor lost."""
@@ -104,7 +104,7 @@ class Synchronisation:
         if self._scheduler.rests(tick):
             return
         air, numbers = self._channel.air, frame.numbers
-        newest_s = np.maximum(self._mirror.generated_s(numbers), self._awaited_s[numbers])
+        newest_s = np.maximum(self._mirror.generated_s(numbers), self._awaited.since_s[numbers])
         able = (air.serving >= 0) & (newest_s < frame.time_s)
         scene = Scene(tick, frame.time_s, numbers, frame.xy_m, air.serving, newest_s, able)
         rows = self._scheduler.due(scene).nonzero()[0]
@@ -123,8 +123,7 @@ class Synchronisation:
         entered = np.array([entry.number for entry in frame.entered], np.int64)
         states = capture(frame, self._channel.air, np.searchsorted(frame.numbers, entered))
         self._mirror.register(states, self._clock.now)
-        if entered.max() >= len(self._awaited_s):
-            self._awaited_s = grown(self._awaited_s, 2 * int(entered.max()), -np.inf)
+        self._awaited.reach(int(entered.max()) + 1)
         self._scheduler.told(states)
         self._forecast_from(states)
 
@@ -142,7 +141,7 @@ class Synchronisation:
         states = capture(frame, air, rows)
         lost = keyed_uniform(self._loss_key, states.numbers, tick) < self._plan.loss
         snr = air.snr_per_w[rows, air.slot[rows]] * self._power_w
-        self._awaited_s[states.numbers] = frame.time_s
+        self._awaited.since_s[states.numbers] = frame.time_s
         self.sent += len(rows)
         self._scheduler.told(states)
         starts = np.flatnonzero(np.diff(states.serving, prepend=NOWHERE)).tolist()
@@ -206,8 +205,8 @@ class Synchronisation:
         """These messages are lost."""
         self.lost += len(states)
         numbers = states.numbers
-        awaited = self._awaited_s[numbers] == states.generated_s
-        self._awaited_s[numbers[awaited]] = -np.inf
+        awaited = self._awaited.since_s[numbers] == states.generated_s
+        self._awaited.since_s[numbers[awaited]] = -np.inf
 
     def _tell(self, sent: _Sent, lost: int) -> None:
         count = len(sent.states)

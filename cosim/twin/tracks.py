@@ -1,6 +1,7 @@
-"""The last state of each vehicle as it came to the twin, in columns that the forecasters share."""
+"""Columns by vehicle number that grow together, and the last state of each vehicle as it came to the twin."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from cosim.types import AnyArray, BoolArray, FloatArray, IntArray
 
@@ -8,51 +9,86 @@ _FIRST = 256
 NO_ROW = -1
 
 
-class Tracks:
-    """Rows of vehicles; a row is used again when its vehicle is forgotten.
+class ColumnStore:
+    """Named arrays with a row for each vehicle number, or for each row of `Tracks`, that grow together.
 
-    Columns have one entry for each row, used or not: `time_s` of the state, `xy_m` (rows, 2), `speed_mps`,
-    `heading_deg`, and `gap_s` between the last two states, NaN after the first.
+    A column is an attribute and is written in place, as in `store.time_s[numbers] = now_s`; `reach` replaces it by a
+    longer one, so that nobody may keep it. A subclass can annotate its columns with their types.
+
+    Args:
+        rows: at the beginning.
+        empty: what a row of each column holds before it is written: a number, or an array for a column of more axes.
     """
 
+    def __init__(self, rows: int = 1024, **empty: ArrayLike) -> None:
+        self._empty = {name: np.asarray(value) for name, value in empty.items()}
+        self._rows = 0
+        self.reach(rows)
+
+    def __len__(self) -> int:
+        """Number of rows, used or not."""
+        return self._rows
+
+    def __getattr__(self, name: str) -> AnyArray:
+        """Tell type checkers of the columns; Python asks here only for what there is not."""
+        raise AttributeError(f"no column {name}")
+
+    def reach(self, rows: int) -> None:
+        """Have at least `rows` rows, new ones empty; twice as many as before if there are too few."""
+        if rows <= self._rows:
+            return
+        rows = max(rows, 2 * self._rows)
+        for name, value in self._empty.items():
+            wider = np.full((rows, *value.shape), value)
+            if self._rows:
+                wider[: self._rows] = getattr(self, name)
+            setattr(self, name, wider)
+        self._rows = rows
+
+
+class Tracks(ColumnStore):
+    """Last states of vehicles in rows; a row is used again when its vehicle is forgotten."""
+
+    number: IntArray
+    """NO_ROW in a row without a vehicle."""
+    time_s: FloatArray
+    """When the state was true."""
+    xy_m: FloatArray  # (rows, 2)
+    speed_mps: FloatArray
+    heading_deg: FloatArray
+    gap_s: FloatArray
+    """Between the last two states, NaN after the first."""
+
     def __init__(self) -> None:
-        self.number: IntArray = np.full(_FIRST, NO_ROW, dtype=np.int64)
-        self.time_s: FloatArray = np.zeros(_FIRST)
-        self.xy_m: FloatArray = np.zeros((_FIRST, 2))
-        self.speed_mps: FloatArray = np.zeros(_FIRST)
-        self.heading_deg: FloatArray = np.zeros(_FIRST)
-        self.gap_s: FloatArray = np.full(_FIRST, np.nan)
-        self._row: IntArray = np.full(_FIRST, NO_ROW, dtype=np.int64)  # by number
+        super().__init__(
+            _FIRST, number=NO_ROW, time_s=0.0, xy_m=np.zeros(2), speed_mps=0.0, heading_deg=0.0, gap_s=np.nan
+        )
+        self._by_number = ColumnStore(_FIRST, row=NO_ROW)
         self._free: list[int] = list(range(_FIRST - 1, -1, -1))
 
     @property
-    def capacity(self) -> int:
-        """Rows there are."""
-        return len(self.number)
-
-    @property
     def used(self) -> IntArray:
-        """Rows with a vehicle."""
+        """Rows with a vehicle, ascending."""
         return np.flatnonzero(self.number >= 0)
 
     def find(self, numbers: IntArray) -> IntArray:
-        """(V,) row of each vehicle, NO_ROW for an unknown one."""
-        inside = np.minimum(numbers, len(self._row) - 1)
-        rows: IntArray = np.where(numbers < len(self._row), self._row[inside], NO_ROW)
+        """Return the row (V,) of each vehicle, NO_ROW for an unknown one."""
+        known = self._by_number.row
+        rows: IntArray = np.where(numbers < len(known), known[np.minimum(numbers, len(known) - 1)], NO_ROW)
         return rows
 
     def take(self, numbers: IntArray) -> tuple[IntArray, BoolArray]:
-        """(V,) row of each vehicle, new ones get one, and whether the vehicle is new."""
-        if len(numbers) and (most := int(numbers.max())) >= len(self._row):
-            self._row = grown(self._row, max(most + 1, 2 * len(self._row)), NO_ROW)
-        rows = self._row[numbers]
+        """Return the row (V,) of each vehicle, new ones get one, and whether the vehicle is new."""
+        if len(numbers):
+            self._by_number.reach(int(numbers.max()) + 1)
+        rows: IntArray = self._by_number.row[numbers]
         new = rows == NO_ROW
         count = int(new.sum())
         if count:
             while len(self._free) < count:
                 self._widen()
             rows[new] = [self._free.pop() for _ in range(count)]
-            self._row[numbers[new]] = rows[new]
+            self._by_number.row[numbers[new]] = rows[new]
             self.number[rows[new]] = numbers[new]
             self.gap_s[rows[new]] = np.nan
         return rows, new
@@ -66,30 +102,27 @@ class Tracks:
         speed_mps: FloatArray,
         heading_deg: FloatArray,
     ) -> None:
-        """Puts new states into rows."""
+        """Write new states into rows."""
         self.gap_s[rows] = np.where(new, np.nan, time_s - self.time_s[rows])
         self.time_s[rows], self.xy_m[rows] = time_s, xy_m
         self.speed_mps[rows], self.heading_deg[rows] = speed_mps, heading_deg
 
     def release(self, numbers: IntArray) -> None:
-        """Gives the rows of vehicles back; unknown ones are ignored."""
+        """Free the rows of vehicles; unknown ones are ignored."""
         rows = self.find(numbers)
         rows = np.sort(rows[rows >= 0])
-        self._row[self.number[rows]] = NO_ROW
+        self._by_number.row[self.number[rows]] = NO_ROW
         self.number[rows] = NO_ROW
         self._free += rows[::-1].tolist()
 
     def _widen(self) -> None:
-        old, new = self.capacity, 2 * self.capacity
-        self.number = grown(self.number, new, NO_ROW)
-        self.time_s, self.xy_m = grown(self.time_s, new), grown(self.xy_m, new)
-        self.speed_mps, self.heading_deg = grown(self.speed_mps, new), grown(self.heading_deg, new)
-        self.gap_s = grown(self.gap_s, new)
-        self._free = list(range(new - 1, old - 1, -1)) + self._free
+        old = len(self)
+        self.reach(2 * old)
+        self._free = list(range(len(self) - 1, old - 1, -1)) + self._free
 
 
 def grown(column: AnyArray, size: int, empty: float = 0.0) -> AnyArray:
-    """The column with `size` entries, new ones `empty`."""
+    """Return the column with at least `size` entries, new ones `empty`; itself if it is as long."""
     if len(column) >= size:
         return column
     wider = np.full((size, *column.shape[1:]), empty, dtype=column.dtype)

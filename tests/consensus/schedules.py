@@ -10,14 +10,14 @@ from network import Network, Partition
 
 from cosim.kernel.rng import stream
 from cosim.ledger.faults import Equivocates, ProposesInvalid, Silent, Slow, VotesTwice
-from cosim.ledger.participant import Participant, Patience, Rules
+from cosim.ledger.participant import Participant, Rules, StepTimeouts
 from cosim.ledger.poqks import Rotation
 from cosim.ledger.tendermint import Validator
 
 HEIGHTS = 5
 VALIDATORS = 7
 UNTIL_S = 300.0
-PATIENCES = {0.02: Patience(0.03, 0.015, 0.015, 0.01), 0.3: Patience(0.3, 0.15, 0.15, 0.1)}
+TIMEOUTS = {0.02: StepTimeouts(0.03, 0.015, 0.015, 0.01), 0.3: StepTimeouts(0.3, 0.15, 0.15, 0.1)}
 """By mean jitter [s]: about the delay of a message, so that many rounds fail."""
 Credits = tuple[tuple[int, ...], ...]
 
@@ -117,7 +117,7 @@ def random_network(
     proposer = proposer_of(credits_of)
     participants: list[Participant[bytes]] = []
     for number in range(VALIDATORS):
-        honest = machine(number, rules(number, proposer), PATIENCES[jitter_s])
+        honest = machine(number, rules(number, proposer), TIMEOUTS[jitter_s])
         kind = kinds[int(rng.integers(len(kinds)))] if number in faulty else ""
         participants.append(faulty_one(kind, honest, faulty, 5 * jitter_s) if kind else honest)
     watched = [number for number in range(VALIDATORS) if number not in faulty]

@@ -1,7 +1,7 @@
 """Partitions that heal, validators that start late, join, leave or lie, in whole networks."""
 
 from network import Network, Partition
-from schedules import PATIENCES, faulty_one, in_turn, rules
+from schedules import TIMEOUTS, faulty_one, in_turn, rules
 
 from cosim.ledger.messages import Proposal, Vote
 from cosim.ledger.tendermint import Validator
@@ -12,7 +12,7 @@ JITTER_S = 0.02
 def network(credits_of, faults=None, partitions=(), start_s=None) -> Network:
     """Validators with the given credits per height; faults by number."""
     proposer = in_turn(credits_of)
-    machines = [Validator(number, rules(number, proposer), PATIENCES[JITTER_S]) for number in range(len(credits_of[0]))]
+    machines = [Validator(number, rules(number, proposer), TIMEOUTS[JITTER_S]) for number in range(len(credits_of[0]))]
     faults = faults or {}
     everybody = [
         faulty_one(faults[each.number], each, tuple(faults), 0.1) if each.number in faults else each

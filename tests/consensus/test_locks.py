@@ -18,17 +18,17 @@ from cosim.ledger.messages import (
     Timeout,
     Vote,
 )
-from cosim.ledger.participant import Patience
+from cosim.ledger.participant import StepTimeouts
 from cosim.ledger.tendermint import Validator
 
 FOUR = (1, 1, 1, 1)
-PATIENCE = Patience(1.0, 0.5, 0.25, 0.125)
+TIMEOUTS = StepTimeouts(1.0, 0.5, 0.25, 0.125)
 V, W = b"v", b"w"
 
 
 def validator(number: int = 3, credits_: tuple[int, ...] = FOUR) -> Validator[bytes]:
     """At height 0, where validator `round % 4` proposes."""
-    one = Validator(number, rules(number, lambda _height, round_: round_ % 4), PATIENCE)
+    one = Validator(number, rules(number, lambda _height, round_: round_ % 4), TIMEOUTS)
     one.begin(0, credits_)
     return one
 
@@ -130,7 +130,7 @@ def test_time_outs_grow_with_the_round():
     second = tell(one, *votes(Step.PREVOTE, 2, None, 0, 1))
     assert first == [Schedule(Timeout(Step.PROPOSE, 0, 1), 1.125)]
     assert second == [Schedule(Timeout(Step.PROPOSE, 0, 2), 1.25)]
-    assert [PATIENCE.delay_s(step, 2) for step in Step] == [1.25, 0.75, 0.5, 2.0]
+    assert [TIMEOUTS.delay_s(step, 2) for step in Step] == [1.25, 0.75, 0.5, 2.0]
 
 
 def test_one_vote_of_a_later_round_is_not_followed():

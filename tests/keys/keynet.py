@@ -10,10 +10,10 @@ import numpy as np
 
 from cosim.kernel.clock import Clock, Life
 from cosim.keys.layout import key_layout
-from cosim.keys.line import Key, KeyRequest
 from cosim.keys.network import KeyNetwork
 from cosim.keys.rates.noise import Conditions
 from cosim.keys.rates.rates import link_rates
+from cosim.keys.request_queue import Key, KeyRequest
 from cosim.keys.service import KeyService
 from cosim.keys.vehicles import VehicleKeys
 from cosim.mobility.source import MobilityFrame

@@ -208,5 +208,5 @@ def test_bits_are_conserved_over_random_workloads(steps, filling, use, expiry_s,
             world.ask(vehicle, helper=helper, size_bit=50.0)
     world.check()
     world.run(world.clock.now + 5.0)
-    assert not world.service._line.waiting
+    assert not world.service._queue.waiting
     world.check()

@@ -12,8 +12,8 @@ from cosim_agents.baselines import GreedyLatency
 from cosim.errors import InputError
 from cosim.maps.convert import drives_left
 from cosim.maps.demand import Demand, held, make_demand, parse_profile
-from cosim.maps.filling import Curve, traffic_curve
 from cosim.maps.importing import import_map
+from cosim.maps.occupancy import OccupancyCurve, occupancy_curve
 from cosim.maps.show import describe, draw
 from cosim.mobility.catalog import resolve_map
 from cosim.mobility.connect import connect
@@ -181,7 +181,7 @@ def test_concurrent(tmp_path):
     """On the crossing the found rate holds 20 vehicles at once within 15 % of a mean over ten minutes."""
     net, routes = CROSSING / "net.net.xml.gz", tmp_path / "rou.xml.gz"
     made = make_demand(net, routes, Demand(concurrent=20, end_s=1800))
-    curve = traffic_curve(net, (routes,), (), 0.0, made.begin_s + 600.0, None)
+    curve = occupancy_curve(net, (routes,), (), 0.0, made.begin_s + 600.0, None)
     mean = curve.running[curve.time_s >= made.begin_s].mean()
     assert abs(mean - 20) <= 3
     assert mean == pytest.approx(made.at_once, rel=0.15)
@@ -192,8 +192,8 @@ def test_held():
     import numpy as np
 
     time_s = np.arange(1500.0)
-    assert held(Curve(time_s, np.minimum(time_s, 900.0)), 900.0)[1] == pytest.approx(900, rel=0.01)
-    assert held(Curve(time_s, time_s), 900.0) is None
+    assert held(OccupancyCurve(time_s, np.minimum(time_s, 900.0)), 900.0)[1] == pytest.approx(900, rel=0.01)
+    assert held(OccupancyCurve(time_s, time_s), 900.0) is None
 
 
 def test_profile_and_wishes():

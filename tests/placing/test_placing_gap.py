@@ -14,8 +14,7 @@ from cosim.scenario.twin_placement import (
     TwinPlacement,
 )
 from cosim.twin.placing.exact import exact
-from cosim.twin.placing.gap import format_gaps, measure_gaps
-from cosim.twin.placing.instances import draw_instance, instance_noise_w, instance_stream
+from cosim.twin.placing.gap import draw_instance, format_gaps, instance_noise_w, instance_stream, measure_gaps
 
 PAPER, PHYSICAL = PaperInstances(), PhysicalInstances(kind="physical")
 

@@ -3,12 +3,7 @@
 import numpy as np
 import pytest
 
-from cosim.tasks.semantic import performance, priority_score, queue_priority, sent_bit, sent_share, worked_cycles
-
-
-def test_performance():
-    """S_p = phi_1 s_c + phi_2 sigma_ij (S1 eq 1): 1e-6 x 1.5e6 + 0.5 x 0.8 = 1.9."""
-    assert performance(1.5e6, 0.8, 1e-6, 0.5) == pytest.approx(1.9)
+from cosim.tasks.semantic import priority_score, queue_priority, sent_bit, sent_share, worked_cycles
 
 
 def test_priority_score():

@@ -4,8 +4,18 @@ import numpy as np
 import pytest
 from scipy.linalg import solve_discrete_are
 
-from cosim.twin.kalman import KalmanModel, correct, place_sd_m, predict, process_noise, transition
-from cosim.twin.motion import constant_position, constant_turn, constant_velocity, turned_deg
+from cosim.twin.motion import (
+    KalmanModel,
+    constant_position,
+    constant_turn,
+    constant_velocity,
+    kalman_correct,
+    kalman_predict,
+    place_sd_m,
+    process_noise,
+    transition,
+    turned_deg,
+)
 
 RNG = np.random.default_rng(5)
 XY, SPEED, HEADING = RNG.uniform(-500, 500, (40, 2)), RNG.uniform(0, 40, 40), RNG.uniform(0, 360, 40)
@@ -58,8 +68,8 @@ def test_kalman_steady_state(order):
     mean, variance = np.zeros((3, order, 2)), np.repeat(model.first_variance[None], 3, axis=0)
     step = np.ones(3)
     for _ in range(200):
-        mean, variance = predict(model, mean, variance, step)
-        mean, variance = correct(model, mean, variance, np.zeros((3, 2, 2)))
+        mean, variance = kalman_predict(model, mean, variance, step)
+        mean, variance = kalman_correct(model, mean, variance, np.zeros((3, 2, 2)))
     h, r = np.eye(2, order), np.diag([0.25, 0.09])
     f, q = transition(order, step)[0], process_noise(model, step)[0]
     before = solve_discrete_are(f.T, h.T, q, r)
@@ -78,9 +88,9 @@ def test_kalman_equals_least_squares():
     mean = np.array([[[places[0], 0.0], [speeds[0], 0.0]]])
     variance = model.first_variance[None]
     for k in range(1, 8):
-        mean, variance = predict(model, mean, variance, np.ones(1))
+        mean, variance = kalman_predict(model, mean, variance, np.ones(1))
         measured = np.array([[[places[k], 0.0], [speeds[k], 0.0]]])
-        mean, variance = correct(model, mean, variance, measured)
+        mean, variance = kalman_correct(model, mean, variance, measured)
     rows = np.vstack((np.column_stack((np.ones(8), times - 7.0)), np.column_stack((np.zeros(8), np.ones(8)))))
     line, *_ = np.linalg.lstsq(rows, np.concatenate((places, speeds)), rcond=None)
     assert np.allclose(mean[0, :, 0], line)

@@ -5,13 +5,13 @@ import json
 import pytest
 
 from cosim.cli.main import status
-from cosim.twin.trial import trial
+from cosim.twin.score import score_forecasters
 
 
 @pytest.mark.parametrize("where", ["sumo:a10kw", "grid"])
 def test_map_wins_and_discs_hold(where):
     """At 5 s the map-aware forecast errs less than constant velocity, that less than none; discs hold 88 to 92 %."""
-    scores = {(one.kind, one.horizon_s): one for one in trial(where, [], [1.0, 5.0], 1.0, 120.0, 1)}
+    scores = {(one.kind, one.horizon_s): one for one in score_forecasters(where, [], [1.0, 5.0], 1.0, 120.0, 1)}
     last, straight, along = (scores[kind, 5.0] for kind in ("last", "constant_velocity", "map"))
     assert along.mean_m < straight.mean_m < last.mean_m
     assert along.p95_m < straight.p95_m
@@ -31,7 +31,7 @@ def test_command_prints_the_table(capsys):
 def test_constant_speed_is_exact():
     """On synthetic roads at constant speed every forecaster but the last state errs by rounding alone."""
     fixed = ["mobility.kind=synthetic", "map=synthetic", "mobility.length_m=1e6", "duration_s=60"]
-    scores = trial("highway_v2v", fixed, [1.0, 5.0], 1.0, 20.0, 1)
+    scores = score_forecasters("highway_v2v", fixed, [1.0, 5.0], 1.0, 20.0, 1)
     assert {one.kind for one in scores} == {"last", "constant_velocity", "constant_turn", "kalman"}
     assert all(one.p95_m < 0.05 for one in scores if one.kind != "last")
 

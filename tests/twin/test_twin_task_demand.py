@@ -5,7 +5,7 @@ import pytest
 
 from cosim.kernel.clock import URGENT, Clock
 from cosim.scenario.twin_forecast import SmoothedDemand
-from cosim.twin.task_demand import TaskDemand
+from cosim.twin.demand import TaskDemand
 from cosim.types import NOWHERE
 
 VEHICLES, SITES, TICKS = 5, 3, 6

@@ -5,12 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cosim.kernel.clock import Clock
 from cosim.mobility.source import MobilityFrame
 from cosim.mobility.synthetic import SyntheticRoads
-from cosim.radio.cell import make_cell
 from cosim.radio.survey import Air, Survey
-from cosim.scenario.schema import Ofdma, Radio, SyntheticMobility
+from cosim.scenario.schema import Radio, SyntheticMobility
 from cosim.scenario.twin_forecast import VelocityForecast
 from cosim.twin.belief import Belief, Outlook
 from cosim.twin.belief_radio import LinkForecast, Links
@@ -32,10 +30,9 @@ class World:
         self.survey = Survey(self.radio, SITES_M, seed=1)
         self.mirror = Mirror(2, [1e9] * 4, 4)
         self.forecaster = make_forecaster(VelocityForecast(kind="constant_velocity"), None)
-        cell = make_cell(Clock(), Ofdma(), 1e6, np.inf, uplink=True)
         outlook = Outlook(self.forecaster, LinkForecast(self.radio, SITES_M))
-        self.last = Belief(self.mirror, (cell, cell), None)
-        self.expected = Belief(self.mirror, (cell, cell), outlook)
+        self.last = Belief(self.mirror, None)
+        self.expected = Belief(self.mirror, outlook)
 
     def tick(self, tick: int, *, heard: bool, lost: tuple[int, ...] = ()) -> tuple[MobilityFrame, Air]:
         """The truth at a tick; the twin is told of it or not. Vehicles in `lost` are off the road."""

@@ -13,7 +13,7 @@ from cosim.kernel.rng import stream
 from cosim.trace.metrics.statistics import batch_means
 from cosim.trace.metrics.tasks import kpis
 from cosim.trace.store.reader import Trace
-from cosim.twin.age import AgeTotals, mean_age_s
+from cosim.twin.mirror import AgeTotals, mean_age_s
 from cosim.validation.drive import poisson_s, sojourns_s
 
 PERIOD_S, DELAY_S = 2.0, 0.75

@@ -21,14 +21,14 @@ class Archive:
         self._sealed: list[list[Sealed]] = [[] for _ in range(sites)]
 
     def next_number(self, site: int) -> int:
-        """Number of the site's next batch."""
+        """Return the number of the site's next batch."""
         return len(self._sealed[site])
 
     def keep(self, sealed: Sealed) -> None:
-        """The next batch of its site."""
+        """Store a batch as the next one of its site."""
         self._sealed[sealed.batch.site].append(sealed)
 
     def find(self, site: int, number: int) -> Sealed | None:
-        """A batch; None if there is none."""
+        """Return a batch; None if there is none."""
         batches = self._sealed[site] if 0 <= site < len(self._sealed) else []
         return batches[number] if 0 <= number < len(batches) else None

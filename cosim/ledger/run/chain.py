@@ -17,10 +17,10 @@ from cosim.ledger.block import BATCH_BYTE, Batch
 from cosim.ledger.log import RecordLog
 from cosim.ledger.merkle import root
 from cosim.ledger.run.archive import Archive, Sealed
+from cosim.ledger.run.chain_state import Move, genesis
 from cosim.ledger.run.commits import Commits
-from cosim.ledger.run.head import Move, genesis
 from cosim.ledger.run.network import Network
-from cosim.ledger.run.node import Node, Surroundings
+from cosim.ledger.run.node import Node, ValidatorContext
 from cosim.ledger.run.worker import Worker
 from cosim.ledger.signature import FIGURES, signatures
 from cosim.mobility.source import MobilityFrame
@@ -89,10 +89,10 @@ class Chain(Part):
         self._signature_bit = FIGURES[plan.signature].size_bit
         scheme = signatures(plan.signature, plan.sign, seed, len(self._sites))
         self._nodes: list[Node] = []
-        around = Surroundings(
+        context = ValidatorContext(
             clock, plan, self._network, self._archive, self._worker, self._commits, scheme, self._hints, self._nodes
         )
-        self._nodes += [Node(number, site, hosts[site], head, around) for number, site in enumerate(self._sites)]
+        self._nodes += [Node(number, site, hosts[site], head, context) for number, site in enumerate(self._sites)]
         for fault in plan.faults:
             site = self._site(fault.validator, "ledger.faults", hosts)
             if site not in self._sites:
@@ -135,7 +135,7 @@ class Chain(Part):
         self._record_parted(self._clock.now, begins, groups)
 
     def _seal_turn(self, turn: int) -> None:
-        """Every site with records closes a batch."""
+        """Close a batch at every site with records."""
         self._clock.at((turn + 1.5) * self._plan.block.interval_s, partial(self._seal_turn, turn + 1), URGENT)
         for site, pending in enumerate(self.log.pending):
             if pending:
@@ -151,7 +151,7 @@ class Chain(Part):
         return batch, size_bit
 
     def _send(self, batch: Batch, size_bit: int) -> None:
-        """To the validator of the site at once, to all others over the wires."""
+        """Send a batch to the validator of its site at once, to all others over the wires."""
         for node in self._nodes:
             arrived = partial(node.arrive, batch.site, batch.number)
             if node.site == batch.site:
@@ -183,7 +183,7 @@ class Chain(Part):
                 self._send(*self._seal(site))
 
     def finish(self) -> None:
-        """The run is over: what is pending is sealed, so that a finished trace can be checked as a whole."""
+        """Seal what is pending at the end of the run, so that a finished trace can be checked as a whole."""
         self._worker.finish()
         for site, pending in enumerate(self.log.pending):
             while pending:

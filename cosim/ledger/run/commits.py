@@ -1,4 +1,4 @@
-"""What the trace is told of the vote: proposals, votes, offences, and blocks once they are final."""
+"""What the trace records of the vote: proposals, votes, offences, and blocks once they are final."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ from cosim.ledger.block import HEADER_BYTE, Block, Evidence
 from cosim.ledger.messages import Decide, Proposal, Step, Vote
 from cosim.ledger.poqks import quorum
 from cosim.ledger.run.archive import Archive
-from cosim.ledger.run.head import Head, Move, after
+from cosim.ledger.run.chain_state import ChainState, Move, apply_block
 from cosim.scenario.ledger import Ledger
 from cosim.trace.facts.ledger import (
     BatchCommitted,
@@ -24,19 +24,19 @@ _NONE = bytes(32)
 
 
 class Commits:
-    """The chain as an observer sees it: a block is final when those who have decided it make a quorum."""
+    """The chain as an observer sees it: a block is final when those who have decided it are a quorum."""
 
     def __init__(
         self,
         clock: Clock,
         plan: Ledger,
-        head: Head,
+        head: ChainState,
         archive: Archive,
         sites: Sequence[int],
         moves: Sequence[Move],
         facts: FactWriter,
     ) -> None:
-        """Tell what a block is made of.
+        """Begin before the first block.
 
         Args:
             clock: simulated time.
@@ -53,11 +53,11 @@ class Commits:
         self._validator_of = {site: number for number, site in enumerate(sites)}
         self._moves = moves
         self.head = head
-        """The last final one."""
+        """State after the last final block."""
         self.opened = 0
         """The last height that anybody has begun."""
         self._began_s: dict[int, float] = {}
-        self._heads: dict[bytes, Head] = {}
+        self._states: dict[bytes, ChainState] = {}
         self._deciders: dict[bytes, list[int]] = {}
         self._told: dict[tuple[object, ...], None] = {}
         self._record_proposal = facts.recorder(BlockProposed)
@@ -70,13 +70,13 @@ class Commits:
         self._tell_stakes(head)
 
     def began(self, height: int, now_s: float) -> None:
-        """A validator has begun a height."""
+        """Note that a validator has begun a height."""
         if height > self.opened:
             self.opened = height
             self._began_s[height] = now_s
 
     def proposed(self, proposal: Proposal[Block], size_bit: float) -> None:
-        """A proposal leaves its proposer, to whomever."""
+        """Record a proposal when it first leaves its proposer."""
         if self._first("proposal", proposal.height, proposal.round, proposal.digest):
             batches = len(proposal.value.batches)
             self._record_proposal(
@@ -90,27 +90,27 @@ class Commits:
             )
 
     def voted(self, vote: Vote) -> None:
-        """A vote leaves its voter, to whomever."""
+        """Record a vote when it first leaves its voter."""
         if self._first("vote", vote.height, vote.round, vote.sender, int(vote.phase), vote.digest):
             phase = int(vote.phase is Step.PRECOMMIT)
             agrees = int(vote.digest is not None)
             self._record_vote(self._clock.now, vote.height, vote.round, vote.sender, phase, agrees)
 
     def found(self, by: int, evidence: Evidence) -> None:
-        """A validator has seen an offence; only the first is told."""
+        """Record an offence when a first validator has seen it."""
         if self._first("offence", evidence.height, evidence.round, evidence.accused, evidence.kind):
             first, second = (_text(digest) for digest in (evidence.first, evidence.second))
             self._record_offence(
                 self._clock.now, evidence.height, evidence.round, evidence.accused, by, evidence.kind, first, second
             )
 
-    def decided(self, number: int, decide: Decide[Block], before: Head) -> Head:
-        """A validator has decided a block on this chain; gives the chain with it."""
+    def decided(self, number: int, decide: Decide[Block], before: ChainState) -> ChainState:
+        """Take in that a validator has decided a block on the chain `before`, and return the state with that block."""
         block = decide.value
-        head = self._heads.get(block.digest)
+        head = self._states.get(block.digest)
         if head is None:
-            head = after(before, block, self._served(block, len(before.members)), self._moves, self._plan.credits)
-            self._heads[block.digest] = head
+            head = apply_block(before, block, self._served(block, len(before.members)), self._moves, self._plan.credits)
+            self._states[block.digest] = head
         deciders = self._deciders.setdefault(block.digest, [])
         final = quorum(before.stakes.credits, deciders)
         deciders.append(number)
@@ -119,7 +119,7 @@ class Commits:
         return head
 
     def _first(self, *what: object) -> bool:
-        """Whether this was not told before."""
+        """Return whether this was not recorded before."""
         fresh = what not in self._told
         self._told[what] = None
         return fresh
@@ -133,7 +133,7 @@ class Commits:
                 served[validator] += sealed.served
         return served
 
-    def _tell_block(self, block: Block, round_: int, head: Head) -> None:
+    def _tell_block(self, block: Block, round_: int, head: ChainState) -> None:
         now, height, stakes = self._clock.now, block.height, head.stakes
         for batch in block.batches:
             sealed = self._archive.find(batch.site, batch.number)
@@ -163,7 +163,7 @@ class Commits:
         self._tell_stakes(head)
         self.head = head
 
-    def _tell_stakes(self, head: Head) -> None:
+    def _tell_stakes(self, head: ChainState) -> None:
         changes = head.changes
         for validator, stake in enumerate(head.stakes.credits):
             self._record_stake(

@@ -9,10 +9,10 @@ from cosim.types import Failure
 
 
 class Network:
-    """All that the ledger sends."""
+    """Carries all that the ledger sends."""
 
     def __init__(self, clock: Clock, wires: Wires, partitions: Sequence[tuple[Partition, frozenset[int]]]) -> None:
-        """Tell what is where.
+        """Connect the sites.
 
         Args:
             clock: simulated time.
@@ -36,7 +36,7 @@ class Network:
         arrived()
 
     def _heals_s(self, start: int, end: int) -> float:
-        """When the last partition ends that parts the two now; 0 without one."""
+        """Return when the last partition ends that parts the two now; 0 without one."""
         now = self._clock.now
         return max(
             (

@@ -1,4 +1,4 @@
-"""One validator in simulated time: its machine hears what the wires bring, and its host does the work of eq 18-20.
+"""One validator in simulated time: its machine receives what the wires bring, and its host does the work of eq 18-20.
 
 Left out: the checking of the signatures of single votes, which costs a host far less than a block does.
 """
@@ -21,13 +21,13 @@ from cosim.ledger.messages import (
     Timeout,
     Vote,
 )
-from cosim.ledger.participant import Participant, Patience, Rules
+from cosim.ledger.participant import Participant, Rules, StepTimeouts
 from cosim.ledger.poqks import proposer, quorum
 from cosim.ledger.run.archive import Archive
+from cosim.ledger.run.chain_state import ChainState, offence
 from cosim.ledger.run.commits import Commits
-from cosim.ledger.run.conduct import NO_HASH, as_evidence, digest_of, gapless, made_faulty, signed
-from cosim.ledger.run.head import Head, offence
 from cosim.ledger.run.network import Network
+from cosim.ledger.run.validator_rules import NO_HASH, as_evidence, digest_of, gapless, made_faulty, signed
 from cosim.ledger.run.worker import Worker, begin
 from cosim.ledger.signature import Signatures
 from cosim.ledger.tendermint import Validator
@@ -36,8 +36,8 @@ from cosim.types import Work
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What all validators of a run use."""
+class ValidatorContext:
+    """What all validators of a run share."""
 
     clock: Clock
     plan: Ledger
@@ -52,11 +52,11 @@ class Surroundings:
 
     @property
     def most_batches(self) -> int:
-        """As many as fit into a block."""
+        """Number of batches that fit into a block."""
         return max(1, (self.plan.block.capacity_byte - HEADER_BYTE) // BATCH_BYTE)
 
     def block_bit(self, block: Block) -> float:
-        """Size of a block with its signatures; the content of a fixed one is padded."""
+        """Return the size of a block with its signatures; the content of a fixed one is padded."""
         content_byte = HEADER_BYTE + block.body_byte
         padding_byte = max(0, self.plan.block.capacity_byte - content_byte) if self.plan.block.fixed else 0
         return float(block.size_bit(self.signatures.figures.size_bit) + 8 * padding_byte)
@@ -65,50 +65,50 @@ class Surroundings:
 class Node:
     """A validator at a site."""
 
-    def __init__(self, number: int, site: int, host: Host, head: Head, around: Surroundings) -> None:
+    def __init__(self, number: int, site: int, host: Host, head: ChainState, context: ValidatorContext) -> None:
         self.number = number
         self.site = site
         self.head = head
         self._host = host
-        self._around = around
-        self._clock = around.clock
+        self._context = context
+        self._clock = context.clock
         self._opened = 0
         self._voters: tuple[int, ...] = ()
         self._received: dict[tuple[int, int], None] = {}
         self._held: list[Proposal[Block]] = []
         self._made: dict[bytes, None] = {}
         self._offences: dict[tuple[int, int, int, int], Evidence] = {}
-        waits = around.plan.timeouts
-        patience = Patience(waits.propose_s, waits.vote_s, waits.vote_s, waits.growth_s)
+        waits = context.plan.timeouts
+        timeouts = StepTimeouts(waits.propose_s, waits.vote_s, waits.vote_s, waits.growth_s)
         rules = Rules(self._proposer, self._new_block, self._valid, digest_of)
-        self._honest = Validator(number, rules, patience)
+        self._honest = Validator(number, rules, timeouts)
         self._part: Participant[Block] = self._honest
         self._faulty: list[tuple[Misbehaviour, Participant[Block]]] = []
 
     def misbehave(self, how: Misbehaviour) -> None:
-        """Do so at the heights that begin in its time."""
+        """Misbehave so at the heights that begin in its time."""
         self._faulty.append((how, made_faulty(how, self._honest)))
 
     # --- heights ---------------------------------------------------------------------------------------------------
 
     def await_height(self) -> None:
-        """The next height begins at the next multiple of the interval, or at once if the batches fill a block."""
-        interval_s = self._around.plan.block.interval_s
+        """Begin the next height at the next multiple of the interval, or at once if the batches fill a block."""
+        interval_s = self._context.plan.block.interval_s
         due_s = (self.head.time_s // interval_s + 1.0) * interval_s
         self._clock.at(max(due_s, self._clock.now), partial(self._begin, self.head.height + 1))
         self._begin_if_full()
 
     def arrive(self, site: int, number: int) -> None:
-        """A batch has come."""
+        """Take in a batch that has come, and the proposals that waited for it."""
         self._received[site, number] = None
         held, self._held = self._held, []
         for proposal in held:
-            self._hear(proposal)
+            self._receive_proposal(proposal)
         self._begin_if_full()
 
     def _begin_if_full(self) -> None:
         fresh = sum(number >= self.head.due[site] for site, number in self._received)
-        if fresh >= self._around.most_batches and self._opened == self.head.height:
+        if fresh >= self._context.most_batches and self._opened == self.head.height:
             self._clock.at(self._clock.now, partial(self._begin, self.head.height + 1))
 
     def _begin(self, height: int) -> None:
@@ -118,20 +118,20 @@ class Node:
 
     def _open(self, height: int) -> Story:
         now, stakes = self._clock.now, self.head.stakes.credits
-        self._around.commits.began(height, now)
+        self._context.commits.began(height, now)
         self._part = next(
             (part for how, part in self._faulty if how.start_s <= now < how.end_s),
             self._honest,
         )
         self._made.clear()
-        cycles = stakes[self.number] * self._around.plan.cost.cycles_per_credit
+        cycles = stakes[self.number] * self._context.plan.cost.cycles_per_credit
         yield from self._work(Work.WEIGH, height, cycles)
         self._perform(self._part.begin(height, stakes))
 
     def _decided(self, decide: Decide[Block]) -> None:
         self._voters = tuple(sorted(vote.sender for vote in decide.certificate))
         before = self.head
-        self.head = head = self._around.commits.decided(self.number, decide, before)
+        self.head = head = self._context.commits.decided(self.number, decide, before)
         self._received = {key: None for key in self._received if key[1] >= head.due[key[0]]}
         self._offences = {key: seen for key, seen in self._offences.items() if key not in head.offences}
         self._held.clear()
@@ -140,21 +140,21 @@ class Node:
     # --- the rules of a block --------------------------------------------------------------------------------------
 
     def _proposer(self, height: int, round_: int) -> int:
-        """Who was asked for, while it has a stake; else, and at later rounds, who is elected."""
-        stakes, hinted = self.head.stakes, self._around.hints.get(height)
+        """Return the validator asked for, while it has a stake; else, and at later rounds, the one elected."""
+        stakes, hinted = self.head.stakes, self._context.hints.get(height)
         if hinted is not None and stakes.credits[hinted]:
             if round_ == 0:
                 return hinted
             round_ -= 1
-        return proposer(self._around.plan.proposer, stakes, self.head.rotation, self.head.digest, height, round_)
+        return proposer(self._context.plan.proposer, stakes, self.head.rotation, self.head.digest, height, round_)
 
     def _new_block(self, height: int, _round: int) -> Block:
         chosen = []
         for key in sorted(self._received, key=lambda key: (key[1] - self.head.due[key[0]], key[0])):
-            sealed = self._around.archive.find(*key)
+            sealed = self._context.archive.find(*key)
             if sealed is not None and key[1] >= self.head.due[key[0]]:
                 chosen.append(sealed.batch)
-        chosen = gapless(chosen, self.head.due)[: self._around.most_batches]
+        chosen = gapless(chosen, self.head.due)[: self._context.most_batches]
         return Block(
             height,
             self.number,
@@ -173,10 +173,10 @@ class Node:
         if block.time_s < head.time_s or block.time_s > self._clock.now or not 0 <= block.proposer < len(head.members):
             return False
         known = all(
-            (sealed := self._around.archive.find(batch.site, batch.number)) is not None and sealed.batch == batch
+            (sealed := self._context.archive.find(batch.site, batch.number)) is not None and sealed.batch == batch
             for batch in block.batches
         )
-        in_order = len(block.batches) <= self._around.most_batches and len(gapless(block.batches, head.due)) == len(
+        in_order = len(block.batches) <= self._context.most_batches and len(gapless(block.batches, head.due)) == len(
             block.batches
         )
         keys = [offence(evidence) for evidence in block.evidence]
@@ -189,19 +189,19 @@ class Node:
         sound = tuple(sorted(set(block.voters))) == block.voters and block.voters[-1:] < (len(self.head.members),)
         return sound and quorum(self.head.voted.credits, block.voters)
 
-    # --- talk ------------------------------------------------------------------------------------------------------
+    # --- messages --------------------------------------------------------------------------------------------------
 
-    def hear(self, message: Message[Block], signature: bytes) -> None:
-        """A message has come over the wires."""
-        if not self._around.signatures.verify(message.sender, signed(message), signature):
+    def receive(self, message: Message[Block], signature: bytes) -> None:
+        """Take in a message that has come over the wires, if its signature holds."""
+        if not self._context.signatures.verify(message.sender, signed(message), signature):
             return
         if isinstance(message, Proposal):
-            self._hear(message)
+            self._receive_proposal(message)
         else:
             self._perform(self._part.receive(message))
 
-    def _hear(self, proposal: Proposal[Block]) -> None:
-        """A proposal waits for its batches, then is verified."""
+    def _receive_proposal(self, proposal: Proposal[Block]) -> None:
+        """Hold a proposal until its batches have come, then verify it."""
         wanted = [(batch.site, batch.number) for batch in proposal.value.batches]
         if proposal.height == self.head.height + 1 and any(key not in self._received for key in wanted):
             self._held.append(proposal)
@@ -210,10 +210,10 @@ class Node:
 
     def _verify(self, proposal: Proposal[Block]) -> Story:
         """Eq 20: (s_h / Delta s_v + n_v) Delta t_v; a batch counts as one transaction, because it is signed as one."""
-        cost, block = self._around.plan.cost, proposal.value
+        cost, block = self._context.plan.cost, proposal.value
         check_cycles = cost.cycles_per_check
         if check_cycles is None:
-            check_cycles = float(self._around.signatures.figures.verify_cycles)
+            check_cycles = float(self._context.signatures.figures.verify_cycles)
         cycles = (8 * HEADER_BYTE / cost.checked_bit + len(block.batches)) * check_cycles
         yield from self._work(Work.VERIFY, proposal.height, cycles)
         if block.height == self.head.height + 1 and block.previous == self.head.digest and not self._valid(block):
@@ -228,10 +228,10 @@ class Node:
         known = key in self._offences or key in self.head.offences
         if evidence.accused != self.number and not known:
             self._offences[key] = evidence
-            self._around.commits.found(self.number, evidence)
+            self._context.commits.found(self.number, evidence)
 
     def _perform(self, outputs: list[Output[Block]]) -> None:
-        """Do what the machine says, in order; a new block takes its time to be made first."""
+        """Do what the machine puts out, in order; a new block takes its time to be made first."""
         for place, output in enumerate(outputs):
             if isinstance(output, Broadcast | Send):
                 message = output.message
@@ -239,7 +239,7 @@ class Node:
                     self._made[message.digest] = None
                     begin(self._make(message, outputs[place:]))
                     return
-                self._say(output)
+                self._send(output)
             elif isinstance(output, Schedule):
                 self._clock.at(self._clock.now + output.delay_s, partial(self._time_out, output.timeout))
             elif isinstance(output, Decide):
@@ -249,32 +249,32 @@ class Node:
 
     def _make(self, proposal: Proposal[Block], then: list[Output[Block]]) -> Story:
         """Eq 18: rho^b s^b, once for a block, whatever the rounds in which it is proposed."""
-        size_bit = self._around.block_bit(proposal.value)
-        cycles = self._around.plan.cost.density_cycles_per_bit * size_bit
+        size_bit = self._context.block_bit(proposal.value)
+        cycles = self._context.plan.cost.density_cycles_per_bit * size_bit
         yield from self._work(Work.MAKE, proposal.height, cycles)
         self._perform(then)
 
     def _work(self, work: Work, height: int, cycles: float) -> Story:
-        return self._around.worker.do(self._host, self.site, height, work, cycles)
+        return self._context.worker.do(self._host, self.site, height, work, cycles)
 
     def _time_out(self, timeout: Timeout) -> None:
         self._perform(self._part.timeout(timeout))
 
-    def _say(self, output: Broadcast[Block] | Send[Block]) -> None:
+    def _send(self, output: Broadcast[Block] | Send[Block]) -> None:
         message = output.message
         if message.sender == self.number:
             if isinstance(message, Proposal):
-                self._around.commits.proposed(message, self._around.block_bit(message.value))
+                self._context.commits.proposed(message, self._context.block_bit(message.value))
             elif isinstance(message, Vote):
-                self._around.commits.voted(message)
-        around = self._around
-        signature_bit = around.signatures.figures.size_bit
+                self._context.commits.voted(message)
+        context = self._context
+        signature_bit = context.signatures.figures.size_bit
         size_bit = float(message.size_bit(signature_bit))
         if isinstance(message, Proposal | Decided):
-            size_bit += around.block_bit(message.value)
-        signature = around.signatures.sign(message.sender, signed(message))
-        receivers = [output.receiver] if isinstance(output, Send) else range(len(around.nodes))
+            size_bit += context.block_bit(message.value)
+        signature = context.signatures.sign(message.sender, signed(message))
+        receivers = [output.receiver] if isinstance(output, Send) else range(len(context.nodes))
         for receiver in receivers:
             if receiver != self.number:
-                heard = partial(around.nodes[receiver].hear, message, signature)
-                around.network.send(size_bit, self.site, around.nodes[receiver].site, heard, output.after_s)
+                arrived = partial(context.nodes[receiver].receive, message, signature)
+                context.network.send(size_bit, self.site, context.nodes[receiver].site, arrived, output.after_s)

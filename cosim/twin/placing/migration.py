@@ -9,8 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cosim.scenario.twin_placement import Migration
-from cosim.twin.placing.model import Problem
-from cosim.twin.placing.room import Room
+from cosim.twin.placing.model import Problem, Room
 from cosim.types import NOWHERE, BoolArray, FloatArray, IntArray
 
 

@@ -12,8 +12,7 @@ import numpy as np
 
 from cosim.scenario.twin_placement import PlacingPolicy
 from cosim.twin.placing.exact import exact
-from cosim.twin.placing.model import Problem
-from cosim.twin.placing.room import Room
+from cosim.twin.placing.model import Problem, Room
 from cosim.twin.placing.search import local_search
 from cosim.types import NOWHERE, FloatArray, IntArray
 

@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from cosim.twin.placing.model import Problem
-from cosim.twin.placing.room import Room
+from cosim.twin.placing.model import Problem, Room
 from cosim.types import NOWHERE, BoolArray, IntArray
 
 _LEAST = 1e-9

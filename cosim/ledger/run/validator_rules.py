@@ -1,4 +1,4 @@
-"""What validators of a run make of the machine's words: how blocks are checked, signed for, and spoilt by cheats."""
+"""What validators of a run do beside the voting machine: sign messages, order batches, and misbehave if told to."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,12 +14,12 @@ NO_HASH = bytes(32)
 
 
 def digest_of(block: Block) -> bytes:
-    """What a vote names."""
+    """Return the digest by which a vote names a block."""
     return block.digest
 
 
 def gapless(batches: Sequence[Batch], due: tuple[int, ...]) -> list[Batch]:
-    """Those of the batches, in order, that continue their sites' counts."""
+    """Return those of the batches, in order, that continue their sites' counts."""
     counts = list(due)
     good = []
     for batch in batches:
@@ -30,7 +30,7 @@ def gapless(batches: Sequence[Batch], due: tuple[int, ...]) -> list[Batch]:
 
 
 def signed(message: Message[Block]) -> bytes:
-    """What a signature covers: kind and all that tells this message from others; the value by its digest."""
+    """Return what a signature covers: kind and all that tells this message from others; the value by its digest."""
     fields = [type(message).__name__, message.height, message.sender]
     if isinstance(message, Vote):
         fields += [message.round, int(message.phase), message.digest]
@@ -42,14 +42,14 @@ def signed(message: Message[Block]) -> bytes:
 
 
 def as_evidence(accuse: Accuse[Block]) -> Evidence:
-    """As it stands in a block."""
+    """Return the accusation as it stands in a block."""
     first, second = accuse.evidence.first, accuse.evidence.second
     kind = TWO_PROPOSALS if isinstance(first, Proposal) else TWO_VOTES
     return Evidence(first.height, first.round, first.sender, kind, first.digest or NO_HASH, second.digest or NO_HASH)
 
 
 def made_faulty(how: Misbehaviour, honest: Validator[Block]) -> Participant[Block]:
-    """A validator that does what the scenario says."""
+    """Return a validator that misbehaves as the scenario says."""
     match how.kind:
         case "silent":
             return Silent(honest)
@@ -64,12 +64,12 @@ def made_faulty(how: Misbehaviour, honest: Validator[Block]) -> Participant[Bloc
 
 
 def _rival(block: Block) -> Block:
-    """Another valid block for the same place: without the last batch, or, without batches, as if made earlier."""
+    """Return another valid block for the same place: without the last batch or, with no batches, as if made earlier."""
     if block.batches:
         return replace(block, batches=block.batches[:-1])
     return replace(block, time_s=block.time_s * (1.0 - 1e-12))
 
 
 def _spoilt(block: Block) -> Block:
-    """A block that votes with stakes which nobody has."""
+    """Return a block that votes with stakes which nobody has."""
     return replace(block, stakes_root=NO_HASH)

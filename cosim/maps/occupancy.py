@@ -12,17 +12,17 @@ from cosim.types import FloatArray
 
 
 @dataclass(frozen=True, slots=True)
-class Curve:
-    """One value for each second."""
+class OccupancyCurve:
+    """Number of vehicles at once, a value for each second."""
 
     time_s: FloatArray
     running: FloatArray
 
 
-def traffic_curve(
+def occupancy_curve(
     net: Path, routes: tuple[Path, ...], additional: tuple[Path, ...], begin_s: float, end_s: float, most: int | None
-) -> Curve:
-    """Vehicles at once at each second of a run of SUMO.
+) -> OccupancyCurve:
+    """Return the number of vehicles at once at each second of a run of SUMO.
 
     Args:
         net: of the map.
@@ -50,7 +50,7 @@ def traffic_curve(
         return _read(summary)
 
 
-def _read(summary: Path) -> Curve:
+def _read(summary: Path) -> OccupancyCurve:
     rows: list[tuple[float, float]] = []
 
     def on_element(name: str, attributes: dict[str, str]) -> None:
@@ -59,4 +59,4 @@ def _read(summary: Path) -> Curve:
 
     scan_xml(summary, on_element, "try again")
     table = np.array(rows, dtype=np.float64).reshape(-1, 2)
-    return Curve(table[:, 0], table[:, 1])
+    return OccupancyCurve(table[:, 0], table[:, 1])

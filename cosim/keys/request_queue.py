@@ -1,7 +1,7 @@
-"""Transfers that wait for a key, in their order, and which pools they are short of.
+"""The queue of key requests: transfers that wait for a key, and the pools on which they are blocked.
 
-Nobody overtakes at a pool that is short: who comes after somebody that waits for a pool's bits leaves that pool alone,
-even if the little that it holds would do. At other pools the later one may go first.
+No request overtakes another at a pool: while an earlier one waits for a pool's bits, a later one takes none from it,
+even if the little that it holds were enough. At other pools the later one may be served first.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ Rank: TypeAlias = tuple[float, int]
 
 
 class Key(NamedTuple):
-    """A transfer's key that was there at once."""
+    """The key of a transfer that was given at once."""
 
     asked_s: float
     keyed_s: float
@@ -30,7 +30,7 @@ class Key(NamedTuple):
 
 
 class KeyRequest(Wait):
-    """A transfer's key that has to be waited for, or that there will not be."""
+    """A request for a transfer's key that was not given at once: it waits, or is settled without a key."""
 
     keyed_s = nan
     """NaN until it is given, and for ever without one."""
@@ -39,12 +39,10 @@ class KeyRequest(Wait):
     hops = 0
     ready = False
     """It was settled at once, without a key: the story must not wait."""
-    downgraded = False
-    """The transfer goes without a quantum key."""
     rank: Rank = (0.0, 0)
-    """Smaller goes first."""
+    """Smaller is served first; the second number is the order of asking."""
     withdraw: Callable[["KeyRequest"], None] | None = None
-    """Takes it out of the line; None once it is out."""
+    """Takes it out of the queue; None once it is out."""
 
     def __init__(self, vehicle: int, helper: int, site: int, size_bit: float, wanted_bit: int, asked_s: float) -> None:
         self.vehicle = vehicle
@@ -64,52 +62,52 @@ class KeyRequest(Wait):
 _Heaps: TypeAlias = dict[int, list[tuple[Rank, KeyRequest]]]
 
 
-class Line:
-    """All requests that wait."""
+class RequestQueue:
+    """A queue of key requests, and for each pool those of them that are blocked on it."""
 
     def __init__(self) -> None:
         self.waiting: dict[int, KeyRequest] = {}
-        """By the order of asking."""
+        """By order of asking."""
         self._vehicles: _Heaps = {}
         self._links: _Heaps = {}
 
     def add(self, request: KeyRequest) -> None:
-        """A request joins."""
+        """Add a request."""
         request.withdraw = self.remove
         self.waiting[request.rank[1]] = request
 
     def remove(self, request: KeyRequest) -> None:
-        """A request is out."""
+        """Remove a request."""
         request.withdraw = None
         del self.waiting[request.rank[1]]
 
     def in_order(self) -> list[KeyRequest]:
-        """All that wait, who goes first first."""
+        """Return the requests in the order in which they are served."""
         return sorted(self.waiting.values(), key=lambda request: request.rank)
 
     def as_asked(self) -> list[KeyRequest]:
-        """All that wait, by when they asked."""
+        """Return the requests in the order in which they were made."""
         return list(self.waiting.values())
 
     def forget(self) -> None:
-        """Nobody is short of anything, until it is found again."""
+        """Forget which pools requests are blocked on."""
         self._vehicles.clear()
         self._links.clear()
 
-    def short_of_vehicle(self, request: KeyRequest, vehicle: int) -> None:
-        """A request needs the pool of a vehicle, which cannot give now."""
+    def block_on_vehicle(self, request: KeyRequest, vehicle: int) -> None:
+        """Note that a request waits for the pool of a vehicle."""
         heappush(self._vehicles.setdefault(vehicle, []), (request.rank, request))
 
-    def short_of_link(self, request: KeyRequest, link: int) -> None:
-        """A request needs the pool of a link, which cannot give now."""
+    def block_on_link(self, request: KeyRequest, link: int) -> None:
+        """Note that a request waits for the pool of a link."""
         heappush(self._links.setdefault(link, []), (request.rank, request))
 
-    def vehicle_taken(self, vehicle: int, rank: Rank) -> bool:
-        """Whether somebody of a smaller rank waits for the pool of a vehicle."""
+    def prior_claim_on_vehicle(self, vehicle: int, rank: Rank) -> bool:
+        """Return whether a request of smaller rank waits for the pool of a vehicle."""
         return vehicle in self._vehicles and _ahead(self._vehicles, vehicle, rank)
 
-    def link_taken(self, link: int, rank: Rank) -> bool:
-        """Whether somebody of a smaller rank waits for the pool of a link."""
+    def prior_claim_on_link(self, link: int, rank: Rank) -> bool:
+        """Return whether a request of smaller rank waits for the pool of a link."""
         return link in self._links and _ahead(self._links, link, rank)
 
 

@@ -19,7 +19,7 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What made the credits of a height of those of the height before, by validator (V,)."""
+    """How the credits of a height follow from those of the height before, by validator (V,)."""
 
     earned: tuple[int, ...]
     settled: tuple[int, ...]
@@ -28,8 +28,8 @@ class Changes:
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
-    """The end of a chain, with what the next height votes with."""
+class ChainState:
+    """The state at the end of a chain, with what the next height votes with."""
 
     height: int
     digest: bytes
@@ -48,30 +48,32 @@ class Head:
 
 
 def offence(evidence: Evidence) -> tuple[int, int, int, int]:
-    """An offence counts once, whoever saw it and by which messages."""
+    """Return what identifies an offence: it counts once, whoever saw it and by which messages."""
     return evidence.height, evidence.round, evidence.accused, evidence.kind
 
 
-def genesis(members: Sequence[bool], sites: int, credits_: Credits) -> Head:
-    """Before the first block: every member has its initial credits."""
+def genesis(members: Sequence[bool], sites: int, credits_: Credits) -> ChainState:
+    """Return the state before the first block: every member has its initial credits."""
     counts = tuple(credits_.initial if member else 0 for member in members)
     stakes = founded(counts, credits_.treasury)
     nothing = (0,) * len(counts)
     changes = Changes(nothing, nothing, nothing, counts)
-    return Head(
+    return ChainState(
         0, GENESIS, -1, 0.0, stakes, stakes, Rotation.fresh(len(counts)), tuple(members), (0,) * sites, (), changes
     )
 
 
-def after(head: Head, block: Block, served: Sequence[int], moves: Sequence[Move], credits_: Credits) -> Head:
-    """The chain with one block more.
+def apply_block(
+    head: ChainState, block: Block, served: Sequence[int], moves: Sequence[Move], credits_: Credits
+) -> ChainState:
+    """Return the state after one block more.
 
     In this order: the proposer of the block before is paid, and pays the voters whom this block names; who proposed an
     invalid block pays all others, who said two things at once is slashed; members earn for the offloads in the block's
     batches; validators join and leave. All of it holds from the next height on.
 
     Args:
-        head: the chain up to the block.
+        head: the state up to the block.
         block: a valid one for the next height.
         served: offloads served in its batches, by validator.
         moves: of the whole run.
@@ -117,14 +119,14 @@ def after(head: Head, block: Block, served: Sequence[int], moves: Sequence[Move]
     )
 
 
-def _cheats(head: Head, block: Block) -> list[int]:
-    """Who is slashed by this block: once for a height, however often a validator said two things there."""
+def _cheats(head: ChainState, block: Block) -> list[int]:
+    """Return who is slashed by this block: once for a height, however often a validator said two things there."""
     known = [(height, accused) for height, _, accused, kind in head.offences if kind != INVALID_PROPOSAL]
     new = [(seen.height, seen.accused) for seen in block.evidence if seen.kind != INVALID_PROPOSAL]
     return [accused for height, accused in dict.fromkeys(new) if (height, accused) not in known]
 
 
 def _difference(now: Stakes, before: Stakes, known: Sequence[int] | None = None) -> tuple[int, ...]:
-    """Growth of the credits, less what is accounted for already."""
+    """Return the growth of the credits, less what is accounted for already."""
     known = known or (0,) * len(now.credits)
     return tuple(new - old - other for new, old, other in zip(now.credits, before.credits, known, strict=True))
