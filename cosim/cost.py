@@ -19,6 +19,7 @@ _TABLES: Final = (
     "downlink_bps", "wire_s", "wait_s",
 )  # fmt: skip
 _LEAST_BPS: Final = 1e-200
+"""What counts instead of a rate of 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,8 @@ def analytic_cost(observation: Observation, options: IntArray, power_w: FloatArr
     service_s = np.where(possible, alone.service_s[row, options], 0.0)
     earlier = np.tril(np.ones((len(row), len(row)), dtype=np.bool_), k=-1)
     ahead_s = (((host[:, :, None] == host[:, None, :]) & earlier) * service_s[:, None, :]).sum(axis=2)
-    wait_s = observation.wait_s[row, options] + ahead_s / np.maximum(observation.cores[row, options], 1.0)
+    cores = np.maximum(observation.cores[row, options], 1.0)  # a site without a host has none
+    wait_s = observation.wait_s[row, options] + ahead_s / cores
     wire_s, result_s = observation.wire_s[row, options], alone.result_s[row, options]
     latency_s = total_latency_s(airtime_s, wire_s, wait_s, service_s, result_s)
     energy_j = sent_w * airtime_s + alone.processor_j[row, options]

@@ -161,6 +161,7 @@ Change = Callable[[Observation], Observation]
         (computing_j, hot, lambda seen: replace(seen, kappa=10.0 * seen.kappa), "all"),
         (power_gain, capped, lambda seen: replace(seen, max_efficiency_bps_hz=1.0), "optimum optimal reward"),
     ],
+    ids=["weights", "latency", "processor", "power gain"],
 )
 def test_a_changed_formula_changes_all_together(
     formula: Callable[..., Any],
