@@ -1,6 +1,7 @@
 """The cost that paper S1 gives to the decisions of one epoch, as a pure function of what the policy saw (eq 12-18)."""
 
 import itertools
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import inf, isfinite
 from typing import Final, NamedTuple
@@ -8,13 +9,72 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from cosim.decision import Observation
-from cosim.types import FloatArray, IntArray, Tier
+from cosim.objective import computing_j, total_latency_s, weighted_cost
+from cosim.radio.link import power_gain
+from cosim.types import BoolArray, FloatArray, IntArray, Tier
 
 _LOCAL, _NEIGHBOUR = int(Tier.LOCAL), int(Tier.NEIGHBOUR)
 _TABLES: Final = (
     "feasible", "tier", "target", "cell", "cores", "core_hz", "work_cycles", "kappa", "alone_bps", "uplink_bps",
     "downlink_bps", "wire_s", "wait_s",
 )  # fmt: skip
+_LEAST_BPS: Final = 1e-200
+"""What counts instead of a rate of 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class OptionTerms:
+    """What each option takes and costs if none of the epoch's other tasks were there; (T, M), or (..., T, M)."""
+
+    airtime_s: FloatArray
+    service_s: FloatArray
+    result_s: FloatArray
+    radio_j: FloatArray
+    processor_j: FloatArray
+    """What a vehicle's processor spends; 0 at sites."""
+    latency_s: FloatArray
+    """L of eq 12-14, with the queue that is at the host."""
+    energy_j: FloatArray
+    """E of eq 15-17: radio and processor."""
+    cost: FloatArray
+    """w1 L + (1 - w1) E of eq 18."""
+
+
+def option_terms(
+    observation: Observation, power_w: FloatArray | None = None, uplink_bps: FloatArray | None = None
+) -> OptionTerms:
+    """Return latency, energy and cost of every option, also of infeasible ones (S1 eq 12-18).
+
+    All are numbers: over a link that carries nothing sending takes next to for ever, but not infinitely long, which
+    would weigh nothing times infinity where w1 is 0 or 1.
+
+    Args:
+        observation: T tasks with M options.
+        power_w: transmit powers, which broadcast with (T, M); the default power if not given.
+        uplink_bps: rates at the default power, (T, M); those with a cell's whole band (`alone_bps`) if not given.
+    """
+    rate_bps = observation.alone_bps if uplink_bps is None else uplink_bps
+    sent_w = observation.power_w[:, None]
+    if power_w is not None:
+        rate_bps, sent_w = rate_bps * observation.power_gain(power_w), power_w
+    airtime_s = observation.input_bit[:, None] / np.maximum(rate_bps, _LEAST_BPS)
+    result_s = observation.output_bit[:, None] / np.maximum(observation.downlink_bps, _LEAST_BPS)
+    core_hz, work_cycles = observation.core_hz, observation.work_cycles
+    service_s = work_cycles / core_hz
+    latency_s = total_latency_s(airtime_s, observation.wire_s, observation.wait_s, service_s, result_s)
+    radio_j = sent_w * airtime_s
+    processor_j = np.where(_in_vehicle(observation.tier), computing_j(observation.kappa, core_hz, work_cycles), 0.0)
+    energy_j = radio_j + processor_j
+    cost = weighted_cost(observation.latency_weight, latency_s, energy_j)
+    return OptionTerms(airtime_s, service_s, result_s, radio_j, processor_j, latency_s, energy_j, cost)
+
+
+def host_numbers(observation: Observation) -> IntArray:
+    """Return a number for the host behind each option, (T, M): one for a vehicle's own tasks and its neighbours'."""
+    tier = observation.tier
+    number = np.where(tier == _LOCAL, observation.vehicle[:, None], observation.target)
+    hosts: IntArray = 2 * number + _in_vehicle(tier)  # a vehicle and a site of the same number are not the same host
+    return hosts
 
 
 def analytic_cost(observation: Observation, options: IntArray, power_w: FloatArray | None = None) -> FloatArray:
@@ -39,31 +99,25 @@ def analytic_cost(observation: Observation, options: IntArray, power_w: FloatArr
     """
     row = np.arange(len(observation))
     possible = observation.feasible.any(axis=1)  # (T,)
-    tier = observation.tier[row, options]  # (A, T), as all below
-    cell = observation.cell[row, options]
-    core_hz = observation.core_hz[row, options]
-    work_cycles = observation.work_cycles[row, options]
-    own = (tier == Tier.LOCAL) | (tier == Tier.NEIGHBOUR)
-    number = np.where(tier == Tier.LOCAL, observation.vehicle, observation.target[row, options])
-    host = 2 * number + own  # a vehicle and a site of the same number are not the same host
-
-    sharing = ((cell[:, :, None] == cell[:, None, :]) & possible).sum(axis=2)
-    sent_w = np.broadcast_to(observation.power_w, options.shape) if power_w is None else power_w
-    with np.errstate(divide="ignore", invalid="ignore"):
-        rate_bps = np.where(
-            cell >= 0, observation.alone_bps[row, options] / sharing, observation.uplink_bps[row, options]
-        )
-        if power_w is not None:
-            rate_bps = rate_bps * _faster(observation, options, power_w)
-        airtime_s = np.where(tier == Tier.LOCAL, 0.0, observation.input_bit / rate_bps)
-        result_s = np.where(tier == Tier.LOCAL, 0.0, observation.output_bit / observation.downlink_bps[row, options])
-        service_s = np.where(possible, work_cycles / core_hz, 0.0)
+    alone = option_terms(observation)
+    cell, host = observation.cell[row, options], host_numbers(observation)[row, options]  # (A, T), as all below
+    sharing = np.maximum(((cell[:, :, None] == cell[:, None, :]) & possible).sum(axis=2), 1)
+    rate_bps = np.where(cell >= 0, observation.alone_bps[row, options] / sharing, observation.uplink_bps[row, options])
+    sent_w = observation.power_w
+    if power_w is not None:
+        snr_per_w = observation.snr_per_w[row, options]
+        rate_bps = rate_bps * power_gain(power_w, sent_w, snr_per_w, observation.max_efficiency_bps_hz)
+        sent_w = power_w
+    airtime_s = observation.input_bit / np.maximum(rate_bps, _LEAST_BPS)
+    service_s = np.where(possible, alone.service_s[row, options], 0.0)
     earlier = np.tril(np.ones((len(row), len(row)), dtype=np.bool_), k=-1)
     ahead_s = (((host[:, :, None] == host[:, None, :]) & earlier) * service_s[:, None, :]).sum(axis=2)
-    wait_s = observation.wait_s[row, options] + ahead_s / observation.cores[row, options]
-    latency_s = airtime_s + observation.wire_s[row, options] + wait_s + service_s + result_s
-    energy_j = sent_w * airtime_s + np.where(own, observation.kappa[row, options] * core_hz**2 * work_cycles, 0.0)
-    cost = observation.latency_weight * latency_s + (1.0 - observation.latency_weight) * energy_j
+    cores = np.maximum(observation.cores[row, options], 1.0)  # a site without a host has none
+    wait_s = observation.wait_s[row, options] + ahead_s / cores
+    wire_s, result_s = observation.wire_s[row, options], alone.result_s[row, options]
+    latency_s = total_latency_s(airtime_s, wire_s, wait_s, service_s, result_s)
+    energy_j = sent_w * airtime_s + alone.processor_j[row, options]
+    cost = weighted_cost(observation.latency_weight, latency_s, energy_j)
     cost = np.where(observation.feasible[row, options] & ~np.isnan(cost), cost, np.inf)
     total: FloatArray = np.where(possible, cost, 0.0).sum(axis=1)
     return total
@@ -108,10 +162,10 @@ def cost_terms(
     for one in chosen:
         used[one.cell] = used.get(one.cell, 0.0) + one.share
     weight = observation.latency_weight
-    queued_s: dict[int, float] = {}  # work at each host so far
+    queued_s: dict[tuple[bool, int], float] = {}  # work at each host so far
     slowed: dict[int, float] = {}  # what a cell's tasks would pay for one more unit of crowding
     own = [_own(one, used[one.cell], weight, queued_s, slowed) for one in chosen]
-    held: dict[int, float] = {}  # what a second of work in front would cost a host's later rows
+    held: dict[tuple[bool, int], float] = {}  # what a second of work in front would cost a host's later rows
     imposed = [0.0] * len(rows)
     for place in range(len(rows) - 1, -1, -1):
         one, costs = chosen[place], own[place]
@@ -133,7 +187,8 @@ class _Chosen(NamedTuple):
     feasible: bool
     cell: int
     share: float
-    host: int
+    host: tuple[bool, int]
+    """Whether it is a vehicle's, and its number."""
     cores: float
     power_w: float
     lone_s: float
@@ -162,7 +217,10 @@ def _chosen(
     """The tasks that take part."""
     at = rows * observation.tier.shape[1] + option[rows]  # in the flattened tables
     sent_w = (observation.power_w if power_w is None else power_w)[rows]
-    gain = itertools.repeat(1.0) if power_w is None else _gain(observation, rows, at, sent_w).tolist()
+    gain: Iterable[float] = itertools.repeat(1.0)
+    if power_w is not None:
+        snr_per_w, cap = observation.snr_per_w.take(at), observation.max_efficiency_bps_hz
+        gain = power_gain(sent_w, observation.power_w[rows], snr_per_w, cap).tolist()
     part = itertools.repeat(1.0) if share is None else share[rows].tolist()
     tables = [getattr(observation, name).take(at).tolist() for name in _TABLES]
     tasks = [values[rows].tolist() for values in (observation.vehicle, observation.input_bit, observation.output_bit)]
@@ -178,7 +236,7 @@ def _chosen(
                 feasible,
                 cell,
                 portion,
-                2 * (vehicle if tier == _LOCAL else target) + paid,  # a vehicle and a site of one number are two hosts
+                (paid, vehicle if tier == _LOCAL else target),
                 cores,
                 power,
                 input_bit / rate_bps if rate_bps > 0.0 else inf,
@@ -186,44 +244,33 @@ def _chosen(
                 wait_s,
                 work_cycles / core_hz,
                 output_bit / downlink_bps if downlink_bps > 0.0 else inf,
-                kappa * (core_hz * core_hz) * work_cycles if paid else 0.0,
+                computing_j(kappa, core_hz, work_cycles) if paid else 0.0,
             )
         )
     return found
 
 
-def _own(one: _Chosen, used: float, weight: float, queued_s: dict[int, float], slowed: dict[int, float]) -> _Own:
+def _own(
+    one: _Chosen, used: float, weight: float, queued_s: dict[tuple[bool, int], float], slowed: dict[int, float]
+) -> _Own:
     """Eq 12-18 of one task; it joins its host's queue and its cell."""
     ahead_s = queued_s.get(one.host, 0.0)
     queued_s[one.host] = ahead_s + one.service_s
     shared = one.cell >= 0
     airtime_s = one.lone_s * max(1.0, used) if shared else one.lone_s
-    latency_s = airtime_s + one.wire_s + one.wait_s + one.service_s + one.result_s
+    latency_s = total_latency_s(airtime_s, one.wire_s, one.wait_s, one.service_s, one.result_s)
     energy_j = one.power_w * airtime_s + one.processor_j
     if not (one.feasible and isfinite(latency_s + energy_j)):
         slowed.setdefault(one.cell, 0.0)
         return _Own(inf, inf, inf, 0.0, 0.0)
     latency_s += ahead_s / one.cores
-    per_crowd = (weight + (1.0 - weight) * one.power_w) * one.lone_s if shared else 0.0
+    per_crowd = weighted_cost(weight, 1.0, one.power_w) * one.lone_s if shared else 0.0
     slowed[one.cell] = slowed.get(one.cell, 0.0) + per_crowd
-    return _Own(latency_s, energy_j, weight * latency_s + (1.0 - weight) * energy_j, per_crowd, weight / one.cores)
+    per_queued_s = weighted_cost(weight, 1.0, 0.0) / one.cores
+    return _Own(latency_s, energy_j, weighted_cost(weight, latency_s, energy_j), per_crowd, per_queued_s)
 
 
-def _gain(observation: Observation, rows: IntArray, at: IntArray, power_w: FloatArray) -> FloatArray:
-    """`Observation.power_gain` of single columns, (n,)."""
-    snr_per_w, cap = observation.snr_per_w.take(at), observation.max_efficiency_bps_hz * np.log(2.0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        default = np.minimum(np.log1p(observation.power_w[rows] * snr_per_w), cap)
-        gain: FloatArray = np.where(snr_per_w > 0.0, np.minimum(np.log1p(power_w * snr_per_w), cap) / default, 1.0)
-    return gain
-
-
-def _faster(observation: Observation, options: IntArray, power_w: FloatArray) -> FloatArray:
-    """`Observation.power_gain` for the chosen options, (A, T)."""
-    gain = np.empty(options.shape)
-    row = np.arange(len(observation))
-    for power in np.unique(power_w):
-        at_power = observation.power_gain(np.full(observation.tier.shape, power))
-        here = power_w == power
-        gain[here] = at_power[np.broadcast_to(row, options.shape)[here], options[here]]
-    return gain
+def _in_vehicle(tier: IntArray) -> BoolArray:
+    """Whether a vehicle's processor would execute the task, and the vehicle pay for it."""
+    vehicle: BoolArray = (tier == _LOCAL) | (tier == _NEIGHBOUR)
+    return vehicle

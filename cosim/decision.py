@@ -10,6 +10,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from cosim.objective import total_latency_s
+from cosim.radio.link import power_gain
 from cosim.types import AnyArray, BoolArray, FloatArray, IntArray
 
 
@@ -125,17 +127,12 @@ class Observation:
         """How much faster each option's uplink is at other powers than the default: Shannon's ratio, capped.
 
         Args:
-            power_w: powers that broadcast to (T, M).
+            power_w: powers that broadcast with (T, M).
 
         Returns:
-            (T, M) factor on `uplink_bps` and `alone_bps`; 1 for local and neighbours.
+            (..., T, M) factor on `uplink_bps` and `alone_bps`; 1 for local and neighbours.
         """
-        cap = self.max_efficiency_bps_hz
-        with np.errstate(invalid="ignore", divide="ignore"):
-            default = np.minimum(np.log1p(self.power_w[:, None] * self.snr_per_w) / np.log(2.0), cap)
-            gain = np.minimum(np.log1p(power_w * self.snr_per_w) / np.log(2.0), cap) / default
-        known: FloatArray = np.where(self.snr_per_w > 0.0, gain, 1.0)
-        return known
+        return power_gain(power_w, self.power_w[:, None], self.snr_per_w, self.max_efficiency_bps_hz)
 
     def __len__(self) -> int:
         """Number of waiting tasks."""
@@ -145,13 +142,12 @@ class Observation:
     def expected_s(self) -> FloatArray:  # (T, M)
         """Estimated latency from now on: send, wait, execute, return; inf where infeasible. Read only."""
         with np.errstate(divide="ignore", invalid="ignore"):
-            total = (
-                self.input_bit[:, None] / self.uplink_bps
-                + self.wire_s
-                + self.wait_s
-                + self.work_cycles / self.core_hz
-                + self.output_bit[:, None] / self.downlink_bps
+            airtime_s, result_s = (
+                self.input_bit[:, None] / self.uplink_bps,
+                self.output_bit[:, None] / self.downlink_bps,
             )
+            service_s = self.work_cycles / self.core_hz
+            total = total_latency_s(airtime_s, self.wire_s, self.wait_s, service_s, result_s)
         expected: FloatArray = np.where(self.feasible, total, np.inf)
         expected.flags.writeable = False
         return expected

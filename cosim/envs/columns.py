@@ -14,6 +14,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from cosim.cost import option_terms
 from cosim.decision import Observation
 from cosim.envs.contention import contention, own_before
 from cosim.envs.traffic import sites_of
@@ -63,7 +64,6 @@ _TABLE: Final = np.array(
 )
 """Which columns an option of each tier has: a vehicle's own processor needs no radio, a neighbour no cell."""
 _UNITS: Final = np.array([1e-2, 1e-3, 1e-2, 1e7, 1e-3, 1.0, 1.0, 1e-3])
-_NO_BPS: Final = 1e-200
 _FROM_ONE: Final = np.array([0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0])
 
 
@@ -147,21 +147,15 @@ def _tasks(observation: Observation) -> FloatArray:
 
 def _options(observation: Observation) -> FloatArray:
     """(T, M, len(OPTION)), also those that an option of its tier does not have."""
-    weight, core_hz, work_cycles = observation.latency_weight, observation.core_hz, observation.work_cycles
+    alone = option_terms(observation)
     found = np.empty((*observation.tier.shape, len(OPTION)))
-    # A vehicle's own processor has infinite rates; one over the air may have none, and sending then takes for ever.
-    airtime_s = observation.input_bit[:, None] / np.maximum(observation.alone_bps, _NO_BPS)
-    result_s = observation.output_bit[:, None] / np.maximum(observation.downlink_bps, _NO_BPS)
-    latency_s = airtime_s + observation.wire_s + observation.wait_s + work_cycles / core_hz + result_s
-    paid = observation.tier % Tier.NEIGHBOUR == Tier.LOCAL  # by vehicles: their own processor or a neighbour's
-    energy_j = observation.power_w[:, None] * airtime_s + paid * observation.kappa * core_hz * core_hz * work_cycles
     found[..., 0] = observation.feasible
-    found[..., 1] = latency_s
-    found[..., 2] = energy_j
-    found[..., 3] = weight * latency_s + (1.0 - weight) * energy_j
+    found[..., 1] = alone.latency_s
+    found[..., 2] = alone.energy_j
+    found[..., 3] = alone.cost
     found[..., 4] = observation.uplink_bps
     found[..., 5] = observation.wait_s
-    found[..., 6], found[..., 7], found[..., 8] = contention(observation, found[..., 3], airtime_s)
+    found[..., 6], found[..., 7], found[..., 8] = contention(observation, alone.cost, alone.airtime_s)
     sizes = found[..., 1:]
     sizes /= _UNITS
     sizes += _FROM_ONE

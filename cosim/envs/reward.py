@@ -8,8 +8,10 @@ import numpy as np
 
 from cosim.cost import cost_terms
 from cosim.decision import Observation
+from cosim.objective import weighted_cost
 from cosim.scenario.reward import Reward
-from cosim.trace.store.memory import Ended, columns, latencies_s
+from cosim.trace.realised import latencies_s, paid_j
+from cosim.trace.store.memory import Ended, columns
 from cosim.types import BoolArray, FloatArray, IntArray, Status, Tier
 
 
@@ -104,7 +106,7 @@ def charge(
     if np.count_nonzero(lost):
         latency_s = np.where(lost, np.maximum(left_s, _slowest_s(observation)), latency_s)
         energy_j = np.where(lost, 0.0, energy_j)
-        own = np.where(lost, observation.latency_weight * latency_s, own)
+        own = np.where(lost, weighted_cost(observation.latency_weight, latency_s, energy_j), own)
     late = (latency_s > left_s) & ~lost
     late[decided:] = False
     penalty = _penalty(plan, late, lost, energy_j)
@@ -120,10 +122,10 @@ def settle(ended: Sequence[Ended], latency_weight: float, plan: Reward) -> tuple
     """
     ended = [row for row in ended if row.decided_s == row.decided_s]
     told = columns(ended)
-    status, latency_s, spent_j = told["status"], latencies_s(told), told["transmit_j"] + told["vehicle_cpu_j"]
+    status, latency_s, spent_j = told["status"], latencies_s(told), paid_j(told)
     late = status == Status.LATE
     lost = ~late & (status != Status.COMPLETED) & (status != Status.IN_FLIGHT)
-    cost = latency_weight * latency_s + (1.0 - latency_weight) * spent_j
+    cost = weighted_cost(latency_weight, latency_s, spent_j)
     sums = EpochCost(
         len(ended),
         int((told["tier"] != Tier.LOCAL).sum()),

@@ -7,13 +7,15 @@ from typing import Final
 import numpy as np
 
 from cosim.decision import Policy
+from cosim.objective import weighted_cost
 from cosim.scenario.load import Loaded
 from cosim.simulation import Simulation
-from cosim.trace.store.memory import KeptEnds, columns, latencies_s
+from cosim.trace.realised import PAID, latencies_s, paid_j
+from cosim.trace.store.memory import KeptEnds, columns
 from cosim.trace.store.writer import NullWriter
 from cosim.types import FloatArray, Tier
 
-NEEDED: Final = ("time_s", "status", "tier", "deadline_s", "decided_s", "transmit_j", "vehicle_cpu_j")
+NEEDED: Final = ("time_s", "status", "tier", "deadline_s", "decided_s", *PAID)
 """Columns of `TaskEnded` that `totals` sums up."""
 
 
@@ -95,12 +97,12 @@ def totals(ended: Mapping[str, FloatArray], latency_weight: float, end_s: float)
     decided = ended["decided_s"] < end_s  # NaN: never decided
     kept = {name: values[decided] for name, values in ended.items()}
     latency_s = float(np.sum(latencies_s(kept)))
-    energy_j = float(np.sum(kept["transmit_j"]) + np.sum(kept["vehicle_cpu_j"]))
+    energy_j = paid_j({name: float(np.sum(kept[name])) for name in PAID})
     return Totals(
         epochs=len(np.unique(kept["decided_s"])),
         tasks=int(decided.sum()),
         offloaded=int((kept["tier"] > Tier.LOCAL).sum()),
-        cost=latency_weight * latency_s + (1.0 - latency_weight) * energy_j,
+        cost=weighted_cost(latency_weight, latency_s, energy_j),
         latency_s=latency_s,
         energy_j=energy_j,
         undecided=int((~decided).sum()),

@@ -40,6 +40,22 @@ def rate_bps(bandwidth_hz: float | FloatArray, sinr: FloatArray, cap: float = ma
     return rate
 
 
+def power_gain(power_w: FloatArray, from_w: FloatArray, snr_per_w: FloatArray, cap: float = math.inf) -> FloatArray:
+    """How many times Shannon's rate a link has at another power; 1 where its signal is not known (NaN) or nothing.
+
+    Args:
+        power_w: of the rate that is asked for.
+        from_w: of the rate that is known.
+        snr_per_w: signal to noise at 1 W. All three broadcast together.
+        cap: as in `spectral_efficiency_bps_hz`.
+    """
+    most = cap * _LN_2  # in a ratio of rates the ln 2 of both cancels
+    with np.errstate(invalid="ignore", divide="ignore"):
+        gain = np.minimum(np.log1p(power_w * snr_per_w), most) / np.minimum(np.log1p(from_w * snr_per_w), most)
+    known: FloatArray = np.where(snr_per_w > 0.0, gain, 1.0)
+    return known
+
+
 def noma_sinr(received_w: FloatArray, noise_w: float, sic: bool) -> FloatArray:
     """SINR of users that send at once over the whole band of one receiver (S3 eq 13), in the users' order.
 

@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from cosim.cost import option_terms
 from cosim.decision import Action, Observation
-from cosim.types import FloatArray, Tier
+from cosim.types import FloatArray
 from cosim_agents.quantum.grover import search_actions
 
 
@@ -39,22 +40,7 @@ class GroverSearch:
 
 
 def lone_cost(observation: Observation) -> FloatArray:  # (T, M)
-    """w1 L + (1 - w1) E of each option at the default power, beside the transfers that are active (S1 eq 12-18).
-
-    E = p bits / rate for the radio, and kappa f^2 cycles where a vehicle computes, in joules.
-
-    Returns:
-        (T, M) cost, inf where infeasible.
-    """
-    with np.errstate(divide="ignore", invalid="ignore"):
-        airtime_s = np.where(
-            observation.tier == Tier.LOCAL, 0.0, observation.input_bit[:, None] / observation.uplink_bps
-        )
-    own = (observation.tier == Tier.LOCAL) | (observation.tier == Tier.NEIGHBOUR)
-    computing_j = np.where(own, observation.kappa * observation.core_hz**2 * observation.work_cycles, 0.0)
-    energy_j = observation.power_w[:, None] * airtime_s + computing_j
-    weight = observation.latency_weight
-    with np.errstate(invalid="ignore"):
-        cost = weight * observation.expected_s + (1.0 - weight) * energy_j
+    """Return the cost of each option at the default power, beside the transfers that are active; inf if infeasible."""
+    cost = option_terms(observation, uplink_bps=observation.uplink_bps).cost
     usable: FloatArray = np.where(observation.feasible, cost, np.inf)
     return usable

@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 import numpy as np
 
+from cosim.objective import weighted_cost
 from cosim.scenario.schema import Statistics
 from cosim.scenario.work import Semantic
 from cosim.trace.metrics.batches import Batches, increments, quantiles, rate
@@ -16,6 +17,7 @@ from cosim.trace.metrics.keys import key_figures
 from cosim.trace.metrics.ledger import ledger_figures
 from cosim.trace.metrics.statistics import Estimate, batch_ratio, batch_total
 from cosim.trace.metrics.twin import twin_figures
+from cosim.trace.realised import PAID_SQL
 from cosim.trace.store.reader import Trace
 from cosim.types import Status
 
@@ -67,7 +69,7 @@ def _tasks(trace: Trace, slices: Batches) -> Iterator[tuple[str, Estimate]]:
     tasks = trace.sql(
         f"SELECT {slices.by_start('released_s')} AS batch, {counts}, "
         f"sum(time_s - released_s) FILTER ({_DONE}) AS latency, sum(transmit_j) AS radio_j, "
-        f"sum(transmit_j + vehicle_cpu_j) FILTER ({_DONE}) AS done_j, "
+        f"sum({PAID_SQL}) FILTER ({_DONE}) AS done_j, "
         "sum(vehicle_cpu_j) AS cpu_j, sum(edge_cpu_j) AS edge_j FROM task_ended "
         f"WHERE released_s >= {slices.begin_s!r} AND released_s < {slices.end_s!r} GROUP BY batch"
     ).set_index("batch")
@@ -90,7 +92,7 @@ def _tasks(trace: Trace, slices: Batches) -> Iterator[tuple[str, Estimate]]:
     yield "latency_mean", batch_ratio(slices.column(tasks, "latency"), done, sure, "s")
     yield "vehicle_energy_per_task", batch_ratio(vehicle_j, known, sure, "J")
     weight = trace.scenario.decisions.latency_weight
-    cost = weight * slices.column(tasks, "latency") + (1.0 - weight) * slices.column(tasks, "done_j")
+    cost = weighted_cost(weight, slices.column(tasks, "latency"), slices.column(tasks, "done_j"))
     yield "cost_mean", batch_ratio(cost, done, sure)  # S1 eq 18 as it came, over the tasks whose result is back
     yield "edge_energy_per_task", batch_ratio(slices.column(tasks, "edge_j"), known, sure, "J")
     yield "radio_energy", batch_total(slices.column(tasks, "radio_j"), sure, "J")

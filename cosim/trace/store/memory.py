@@ -1,6 +1,6 @@
 """Ends of tasks kept in memory while facts go their way: for rewards and roll-outs, which need no trace."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from typing import Any, NamedTuple, ParamSpec
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from cosim.trace.facts.run import TaskEnded
 from cosim.trace.store.writer import FactWriter
-from cosim.types import FloatArray, Status
+from cosim.types import FloatArray
 
 P = ParamSpec("P")
 
@@ -32,23 +32,6 @@ def columns(ended: Sequence[Ended]) -> dict[str, FloatArray]:
     """By name, (N,) each."""
     table = np.array(ended, np.float64).reshape(-1, len(Ended._fields))
     return dict(zip(Ended._fields, table.T, strict=True))
-
-
-def latencies_s(ended: Mapping[str, FloatArray]) -> FloatArray:
-    """From the decision to the result; without one to the deadline or the end, whichever is later.
-
-    So a task that is lost soon does not look fast.
-
-    Args:
-        ended: columns time_s, status, deadline_s and decided_s, (N,) each.
-
-    Returns:
-        (N,); NaN where nobody decided.
-    """
-    done = (ended["status"] == Status.COMPLETED) | (ended["status"] == Status.LATE)
-    until_s = np.where(done, ended["time_s"], np.maximum(ended["time_s"], ended["deadline_s"]))
-    taken_s: FloatArray = until_s - ended["decided_s"]
-    return taken_s
 
 
 _ENDED = tuple(field.name for field in fields(TaskEnded))

@@ -13,12 +13,13 @@ import pandas as pd
 
 from cosim.errors import InputError
 from cosim.trace.metrics.statistics import Estimate, batch_means
+from cosim.trace.realised import PAID_SQL
 from cosim.trace.store.reader import Trace
 from cosim.types import NOWHERE, BoolArray, FloatArray, Status
 
 _TASKS = (
     "SELECT task, released_s, status, uplink_site, time_s - released_s AS latency_s, "
-    "transmit_j + vehicle_cpu_j AS vehicle_j, edge_cpu_j AS edge_j FROM task_ended"
+    f"{PAID_SQL} AS vehicle_j, edge_cpu_j AS edge_j FROM task_ended"
 )
 _ARRIVALS = "SELECT * EXCLUDE (seq) FROM task_released ORDER BY task"
 

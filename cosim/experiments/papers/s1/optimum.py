@@ -10,9 +10,11 @@ from typing import Final
 
 import numpy as np
 
+from cosim.cost import host_numbers, option_terms
 from cosim.decision import Action, Observation
 from cosim.errors import RunError
-from cosim.types import FloatArray, IntArray, Tier
+from cosim.objective import weighted_cost
+from cosim.types import FloatArray, IntArray
 
 POWERS: Final = np.linspace(0.02, 1.0, 50)
 """Parts of the highest power that are tried."""
@@ -74,7 +76,7 @@ class JointOptimum:
                 f"joint optimum: {tasks} tasks at {observation.time_s:g} s have more than {self._max_assignments} "
                 "assignments; use fewer vehicles or lower decisions.candidates"
             )
-        weight = observation.latency_weight
+        second_cost = weighted_cost(observation.latency_weight, 1.0, 0.0)  # of a task that waits
         cost, code = np.zeros(1), np.zeros(1, np.int64)
         own = prices.root if self._shares else np.square(prices.root)
         sums = np.zeros((int(prices.cell.max()) + 1, 1))  # of sqrt(c), or of c, in each cell
@@ -89,7 +91,7 @@ class JointOptimum:
                 grown[cell] += own[row, option]
                 more[cell] += 1.0
                 queued[host] += prices.service_s[row, option]
-                here = cost + prices.fixed[row, option] + weight * behind_s
+                here = cost + prices.fixed[row, option] + second_cost * behind_s
                 parts.append((here, code * options + option, grown, more, queued))
             cost, code, sums, users, backlog_s = (np.concatenate(part, axis=-1) for part in zip(*parts, strict=True))
         air = np.square(sums) if self._shares else users * sums
@@ -101,30 +103,16 @@ class JointOptimum:
 
 
 def _prices(observation: Observation) -> _Prices:
-    local = observation.tier == Tier.LOCAL
-    own = local | (observation.tier == Tier.NEIGHBOUR)
     radio = observation.cell >= 0
-    weight = observation.latency_weight
-    sent_bit = observation.input_bit[:, None]
     shape = observation.tier.shape
-    power_w, least = np.broadcast_to(observation.power_w[:, None], shape).copy(), np.full(shape, np.inf)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        for level_w in (POWERS * observation.max_power_w).tolist():
-            rate_bps = observation.alone_bps * observation.power_gain(np.full(shape, level_w))
-            price = (weight + (1.0 - weight) * level_w) * sent_bit / rate_bps
-            better = radio & (price < least)
-            least[better], power_w[better] = price[better], level_w
-        service_s = observation.work_cycles / observation.core_hz
-        air_s = np.where(local | radio, 0.0, sent_bit / observation.uplink_bps)  # a neighbour's
-        result_s = np.where(local, 0.0, observation.output_bit[:, None] / observation.downlink_bps)
-        latency_s = air_s + observation.wire_s + observation.wait_s + service_s + result_s
-        energy_j = observation.power_w[:, None] * air_s
-        energy_j = energy_j + np.where(own, observation.kappa * observation.core_hz**2 * observation.work_cycles, 0.0)
-        fixed = weight * latency_s + (1.0 - weight) * energy_j
-    root = np.where(radio & np.isfinite(least), np.sqrt(np.where(radio, least, 0.0)), 0.0)
-    usable = observation.feasible & np.isfinite(fixed) & (~radio | np.isfinite(least))
-    fixed = np.where(usable, fixed, np.inf)
-    host = 2 * np.where(local, observation.vehicle[:, None], observation.target) + own
+    levels_w = POWERS * observation.max_power_w
+    sent = option_terms(observation, power_w=levels_w[:, None, None])
+    price = weighted_cost(observation.latency_weight, sent.airtime_s, sent.radio_j)
+    root = np.where(radio, np.sqrt(price.min(axis=0)), 0.0)
+    power_w = np.where(radio, levels_w[price.argmin(axis=0)], observation.power_w[:, None])
+    rest = option_terms(observation, uplink_bps=np.where(radio, np.inf, observation.uplink_bps))
+    fixed = np.where(observation.feasible, rest.cost, np.inf)
     cells = np.unique(observation.cell[radio])
     cell = np.where(radio, np.searchsorted(cells, observation.cell), len(cells))
-    return _Prices(power_w, root, fixed, service_s, cell, np.unique(host, return_inverse=True)[1].reshape(shape))
+    host = np.unique(host_numbers(observation), return_inverse=True)[1].reshape(shape)
+    return _Prices(power_w, root, fixed, rest.service_s, cell, host)

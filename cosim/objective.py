@@ -1,0 +1,34 @@
+"""What the cost of paper S1 is made of (eq 12-18), each part once, for plain numbers and for arrays alike.
+
+The costs of a decision's options (`cosim.cost`), the latency that an observation promises and the cost of tasks that
+have ended (`cosim.trace.realised`) stand on it.
+"""
+
+from typing import TypeVar
+
+from cosim.types import FloatArray
+
+N = TypeVar("N", float, FloatArray)
+
+
+def weighted_cost(latency_weight: float, latency_s: N, energy_j: N) -> N:
+    """Return w1 L + (1 - w1) E (eq 18)."""
+    return latency_weight * latency_s + (1.0 - latency_weight) * energy_j
+
+
+def total_latency_s(airtime_s: N, wire_s: N, wait_s: N, service_s: N, result_s: N) -> N:
+    """Return the latency of one task (eq 12-14).
+
+    Args:
+        airtime_s: its input on the uplink.
+        wire_s: backhaul and WAN, both ways.
+        wait_s: the host's queue in front of it.
+        service_s: its execution.
+        result_s: its output on the downlink.
+    """
+    return airtime_s + wire_s + wait_s + service_s + result_s
+
+
+def computing_j(kappa: N, core_hz: N, work_cycles: N) -> N:
+    """Return the energy of a vehicle's processor, kappa f^2 C (eq 16)."""
+    return kappa * (core_hz * core_hz) * work_cycles
