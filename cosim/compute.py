@@ -19,7 +19,7 @@ from cosim.kernel.clock import Clock
 from cosim.kernel.fluid import Flow, Fluid
 from cosim.kernel.rng import stream_key
 from cosim.scenario.hosts import VehicleCompute
-from cosim.types import NOWHERE, Failure, Status
+from cosim.types import NOWHERE, Failure, Status, VehicleGone
 
 
 class QueueFull(Failure):
@@ -292,6 +292,7 @@ class VehicleHosts:
         self._options = options
         self._key = stream_key(seed, "vehicle-core-hz")
         self._hosts: dict[int, Host] = {}
+        self._bound: dict[int, list[Execution]] = {}
         self.core_hz = np.zeros(1024)
         """Speed of each vehicle's processor, by vehicle number."""
 
@@ -304,9 +305,28 @@ class VehicleHosts:
             self.core_hz[entered] = keyed_draw(self._options.core_hz, self._key, entered)
 
     def leave(self, gone: Iterable[int]) -> None:
-        """Forget the processors of vehicles that are gone."""
+        """Forget the processors of vehicles that are gone; what was queued by `execute` ends with VehicleGone."""
         for number in gone:
+            for execution in self._bound.pop(number, ()):
+                if execution.left > 0.0 and execution.error is None:
+                    execution.cancel(VehicleGone())
             self._hosts.pop(number, None)
+
+    def execute(self, number: int, cycles: float, priority: float = 0.0) -> Execution:
+        """Queue work in a vehicle on the map, for processes; the stories of tasks see to their own when it leaves.
+
+        Args:
+            number: of the vehicle.
+            cycles: of the work.
+            priority: larger goes first, where the queue is by priority.
+
+        Raises:
+            QueueFull: its queue holds as much as it may.
+        """
+        execution = self.host(number).execute(cycles, priority)
+        bound = self._bound.get(number, [])
+        self._bound[number] = [*(one for one in bound if one.left > 0.0 and one.error is None), execution]
+        return execution
 
     def get(self, number: int) -> Host | None:
         """The processor of a vehicle; None while nothing was executed there."""

@@ -100,6 +100,18 @@ def test_an_execution_and_a_wire(tmp_path: Path) -> None:
     assert wire == (pytest.approx(2.7), None)
 
 
+def test_work_in_a_vehicle_that_leaves(tmp_path: Path) -> None:
+    """Work of a process in a vehicle ends with VehicleGone at the tick at which it leaves, in its queue as running."""
+    world = World(tmp_path, {"a": [NEAR_A] * 3, "b": [NEAR_A] * 11})
+    hosts = world.run.context.vehicle_hosts
+    second = float(world.run.scenario.compute.vehicle.core_hz)
+    for _ in range(3):
+        world.waits(0.5, lambda: hosts.execute(0, 2.0 * second))
+    world.waits(0.5, lambda: hosts.execute(1, 2.0 * second))
+    done = [(at_s, what if what is VehicleGone else "done") for at_s, what in world.ends()]
+    assert done == [(2.5, "done"), (2.5, "done"), (3.0, VehicleGone), (3.0, VehicleGone)]
+
+
 def test_keys(tmp_path: Path) -> None:
     """The only key is there at once, the next comes with the slot at 1 s, then none within 0.6 s of patience."""
     plan = merged(merged(KEYS, LINK), {"pool": {"initial_bit": KEY}, "shortage": {"patience_s": 0.6}})
