@@ -9,13 +9,17 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from cosim_agents.registry import make_policy
 
-from cosim.decision import Action, Observation
+from cosim.decision import Action, Observation, Policy
 from cosim.errors import RunError
+from cosim.kernel.rng import stream
 from cosim.types import FloatArray, IntArray, Tier
 
 POWERS: Final = np.linspace(0.02, 1.0, 50)
 """Parts of the highest power that are tried."""
+MOST_ASSIGNMENTS: Final = 20_000_000
+"""3^15: more tasks than that in one slot of S1 come once in 10^6 slots."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,3 +132,18 @@ def _prices(observation: Observation) -> _Prices:
     cells = np.unique(observation.cell[radio])
     cell = np.where(radio, np.searchsorted(cells, observation.cell), len(cells))
     return _Prices(power_w, root, fixed, service_s, cell, np.unique(host, return_inverse=True)[1].reshape(shape))
+
+
+def optimum_of_targets(seed: int) -> Policy:
+    """`optimal` of the registry, which tries as many assignments as S1 needs."""
+    return make_policy("optimal", {"max_assignments": MOST_ASSIGNMENTS}, stream(seed, "policy"))
+
+
+def optimum_with_power(_seed: int) -> Policy:
+    """The best targets and powers; tasks share a cell equally."""
+    return JointOptimum(MOST_ASSIGNMENTS, shares=False)
+
+
+def joint_optimum(_seed: int) -> Policy:
+    """The best targets, powers and shares."""
+    return JointOptimum(MOST_ASSIGNMENTS)
