@@ -165,9 +165,13 @@ def _in_this_process(call: Callable[[A, Tell], R], jobs: Sequence[Job[A]], watch
 
 def _show(watch: Watch, stop: _Stop, job: int, done: float) -> None:
     """Tell of progress; if that fails, the job stops, but not here, where it may have more to lose."""
+    if stop.why is not None:
+        return
     try:
         watch.progressed(job, done)
     except BaseException as error:
+        if stop.why is not None:  # a second interrupt
+            raise
         stop.ask(error)
 
 

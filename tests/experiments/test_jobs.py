@@ -168,6 +168,23 @@ def test_a_job_stops_where_it_may(tmp_path: Path, processes: int) -> None:
     assert all(note.read_text() == "whole" for note in notes if note.exists())
 
 
+class Impatient(Told):
+    """Ctrl-C twice while progress is shown."""
+
+    def progressed(self, job: int, done: float) -> None:  # noqa: ARG002 - of Watch
+        """Is interrupted."""
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_a_second_interrupt_while_progress_is_shown(tmp_path: Path) -> None:
+    """It ends a job of this process at once, wherever it is heard."""
+    note = tmp_path / "note"
+    with pytest.raises(KeyboardInterrupt):
+        work(experiment_jobs.careful, [Job("careful", str(note), 50.0)], 1, Impatient())
+    assert not note.exists()
+
+
 @pytest.mark.parametrize("processes", [1, 2])
 def test_prints_of_a_job_do_not_reach_stdout(capfd: pytest.CaptureFixture[str], processes: int) -> None:
     """What a job prints goes to stderr: stdout belongs to the command."""
