@@ -128,9 +128,9 @@ def compare(
         (
             one.metric,
             one.policy,
-            *told(one.value),
+            *value_low_high(one.value),
             one.value.unit,
-            *(("", "", "") if one.difference is None else told(one.difference)),
+            *(("", "", "") if one.difference is None else value_low_high(one.difference)),
             "" if one.difference is None else f"{one.lower}/{one.higher}",
         )
         for one in found
@@ -207,14 +207,14 @@ def _say_summary(values: "dict[str, Estimate]") -> None:
         *SUMMARY,
     ]
     rows = [
-        (label, *told(values[key], factor), unit)
+        (label, *value_low_high(values[key], factor), unit)
         for key, label, factor, unit in shown
         if key in values and math.isfinite(values[key].value)
     ]
     console.say_table(rows, ("figure", "IQM", "low", "high", "unit"))
 
 
-def told(one: "Estimate", factor: float = 1.0) -> tuple[str, str, str]:
+def value_low_high(one: "Estimate", factor: float = 1.0) -> tuple[str, str, str]:
     """Value and interval with the same digits."""
     from cosim.report.digits import figures
 

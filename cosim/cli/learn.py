@@ -7,7 +7,7 @@ import typer
 
 from cosim.cli import console
 from cosim.cli.arguments import Json, Overrides, ScenarioName, folder, key_values
-from cosim.cli.experiments import FirstSeed, Jobs, Seeds, count, told
+from cosim.cli.experiments import FirstSeed, Jobs, Seeds, count, value_low_high
 
 if TYPE_CHECKING:
     from cosim.experiments.training import Training
@@ -106,7 +106,8 @@ def train(
     last = f"the last {training.last_episodes(episodes)} of {count(episodes, 'episode')}, in which agents explore"
     console.say(f"{loaded.scenario.name}, {who}; {last}\n")
     console.say_table(
-        [(name, *told(one), one.unit) for name, one in final.items()], ("figure", "IQM", "low", "high", "unit")
+        [(name, *value_low_high(one), one.unit) for name, one in final.items()],
+        ("figure", "IQM", "low", "high", "unit"),
     )
     console.say("")
     console.say_table([("agents", str(home / agent)), ("curves", str(picture))])

@@ -35,7 +35,7 @@ app.command("report", epilog=console.examples("cosim report RUN", "cosim report 
 app.command("train", epilog=console.examples(*learn.TRAIN))(learn.train)
 app.command("evaluate", epilog=console.examples(*experiments.EVALUATE))(experiments.evaluate)
 app.command("compare", epilog=console.examples(*experiments.COMPARE))(experiments.compare)
-app.command("paper", epilog=console.examples(*paper.PAPER))(paper.paper)
+app.command("paper", epilog=paper.help_below())(paper.paper)
 
 INTERRUPTED: Final = 130
 

@@ -8,7 +8,8 @@ import typer
 
 from cosim.cli import console
 from cosim.cli.arguments import Json, folder
-from cosim.cli.experiments import Jobs, count, told
+from cosim.cli.experiments import Jobs, count, value_low_high
+from cosim.experiments.papers import registry
 
 PAPER = (
     "cosim paper S1 --quick",
@@ -17,10 +18,19 @@ PAPER = (
 )
 
 
+def help_below() -> str:
+    """What stands under the command's help: examples, then a line for each paper."""
+    return "\n\n".join(
+        (console.examples(*PAPER), "Papers:", *(f"{name}: {one.subject}" for name, one in registry.PAPERS.items()))
+    )
+
+
 def paper(
-    name: Annotated[str, typer.Argument(metavar="PAPER", help="S1.")],
+    name: Annotated[
+        str | None, typer.Argument(metavar="PAPER", help="As S1; without it the papers are listed.", show_default=False)
+    ] = None,
     figure: Annotated[
-        int | None, typer.Option(metavar="N", help="Only this figure, 3 to 9; all and two tables by default.")
+        int | None, typer.Option(metavar="N", help="Only this figure; all and the paper's tables by default.")
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="A small version, under two minutes on 2 cores.")] = False,
     out: Annotated[
@@ -31,7 +41,9 @@ def paper(
         Path | None,
         typer.Option(metavar="DIR", parser=folder, help="Finished pieces; runs/papers/s1, or s1-quick, by default."),
     ] = None,
-    seeds: Annotated[int | None, typer.Option(min=1, max=1000, metavar="N", help="10, or 2 if quick.")] = None,
+    seeds: Annotated[
+        int | None, typer.Option(min=1, max=1000, metavar="N", help="Instead of the paper's: 10, or 2 if quick.")
+    ] = None,
     jobs: Jobs = None,
     json: Json = False,
 ) -> None:
@@ -40,12 +52,13 @@ def paper(
     The work is cut into pieces; a finished one is never done again, so that the same command goes on where it was
     stopped. Results of a quick run are marked QUICK and go to a folder of their own.
     """
+    if name is None:
+        _list(json)
+        return
     from cosim.cli.watching import interruptible, watching
-    from cosim.errors import InputError
 
-    if name.upper() != "S1":
-        raise InputError(f"{name}: no such paper; use S1")
-    subfolder = "s1-quick" if quick else "s1"
+    entry = registry.find_entry(name)
+    subfolder = f"{name.lower()}-quick" if quick else name.lower()
     results, store = out or Path("results/papers") / subfolder, work or Path("runs/papers") / subfolder
 
     def left() -> str:
@@ -60,18 +73,18 @@ def paper(
         from cosim.experiments.jobs import cores
 
         need_learning("cosim paper")
-        from cosim.experiments.papers.s1.plan import FULL, QUICK
-        from cosim.experiments.papers.study import conduct
+        from cosim.experiments.papers.study import run_study
 
-        size = QUICK if quick else FULL
+        chosen = registry.import_paper(entry)
+        size = chosen.quick if quick else chosen.full
         size = size if seeds is None else replace(size, seeds=seeds)
-        done = conduct(figure, size, results, store, jobs or cores(), watching)
+        done = run_study(chosen, figure, size, results, store, jobs or cores(), watching)
     if json:
         claims = [{**asdict(claim), "holds": claim.finding.verdict} for claim in done.claims]
-        console.say_json({"paper": "S1", "run": size.run, "files": done.files, "claims": claims})
+        console.say_json({"paper": chosen.name, "run": size.run, "files": done.files, "claims": claims})
         return
     console.say(
-        f"paper S1, {size.run} run, {count(size.seeds, 'seed')}; "
+        f"paper {chosen.name}, {size.run} run, {count(size.seeds, 'seed')}; "
         f"{count(done.trained, 'training')} and {count(done.measured, 'measurement')}\n"
     )
     rows = [
@@ -80,7 +93,7 @@ def paper(
             claim.said,
             claim.setting,
             claim.measure,
-            *told(claim.finding.found),
+            *value_low_high(claim.finding.found),
             claim.finding.verdict,
         )
         for claim in done.claims
@@ -88,3 +101,10 @@ def paper(
     console.say_table(rows, ("figure", "claim", "setting", "measure", "value", "low", "high", "holds"))
     console.say("\nlow, high: 95 % bootstrap interval over seeds; open: these seeds do not show it")
     console.say(f"results  {results}")
+
+
+def _list(json: bool) -> None:
+    if json:
+        console.say_json({"papers": {name: one.subject for name, one in registry.PAPERS.items()}})
+        return
+    console.say_table([(name, one.subject) for name, one in registry.PAPERS.items()], ("paper", "what it is on"))

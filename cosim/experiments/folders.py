@@ -10,7 +10,7 @@ from cosim.errors import InputError
 from cosim.scenario.document import shown
 
 LOCK: Final = ".lock"
-_MOST_TOLD: Final = 3
+_MOST_NAMED: Final = 3
 
 
 def make_folder(folder: Path, option: str) -> None:
@@ -74,8 +74,8 @@ def _lock(file: TextIO, kind: int) -> bool:
 def changed(before: Any, now: Any) -> str:
     """What is different in two values of JSON, as "duration_s was 6, now 5": the first few; "" if nothing is."""
     found = list(_changes("", before, now))
-    told = ", ".join(found[:_MOST_TOLD])
-    return f"{told} and {len(found) - _MOST_TOLD} more" if len(found) > _MOST_TOLD else told
+    told = ", ".join(found[:_MOST_NAMED])
+    return f"{told} and {len(found) - _MOST_NAMED} more" if len(found) > _MOST_NAMED else told
 
 
 def _changes(path: str, before: Any, now: Any) -> Iterator[str]:

@@ -1,34 +1,39 @@
-"""Independent jobs in processes of their own, a few at a time: the runs of a comparison, the seeds of a training.
+"""Independent jobs, a few at a time: the runs of a comparison, the seeds of a training.
 
-Processes are spawned, since libsumo knows one simulation in a process and threads do not survive a fork. Each numerical
-library keeps to one thread, so that a result does not depend on how many jobs run beside it.
+One at a time they run in this process, since a new one needs seconds to import what it works with. Several at a time
+have processes of their own, spawned, since libsumo knows one simulation in a process and threads do not survive a fork.
+Each numerical library keeps to one thread, so that a result depends neither on that nor on how many jobs run beside it.
 """
 
+import ctypes
+import math
 import multiprocessing
 import os
 import pickle
 import signal
 import sys
+import threading
 import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import connection, resource_tracker
 from multiprocessing.connection import Connection
 from types import FrameType
 from typing import Any, Final, Generic, Protocol, TypeAlias, TypeVar
 
 from cosim.errors import InputError, RunError
+from cosim.experiments.threads import one_thread, one_thread_when_loaded
 
 A = TypeVar("A")
 R = TypeVar("R")
 
 PATIENCE_S: Final = 60.0
-"""So long a job may take to come to a place where it can stop; then its process is killed."""
-_TOLD_S: Final = 0.1
-_THREADS: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+"""So long a job may take to come to a place where it can stop; then it is ended all the same."""
+_REPORT_EVERY_S: Final = 0.1
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -59,7 +64,7 @@ class Watch:
     """Is told how the jobs go on; this one does not care."""
 
     def began(self, job: int) -> None:
-        """A process has taken the job of that number."""
+        """The job of that number is worked on."""
 
     def progressed(self, job: int, done: float) -> None:
         """So much of its total is done."""
@@ -84,12 +89,12 @@ def work(call: Callable[[A, Tell], R], jobs: Sequence[Job[A]], processes: int, w
     """Do the jobs; their results, in the order of the jobs.
 
     The first failure, or an interrupt, stops all others where they can stop, and is raised again here. A second
-    interrupt kills them.
+    interrupt ends them at once.
 
     Args:
         call: does one job; a function of a module, its argument and result cross a pipe.
         jobs: begun in this order.
-        processes: at once.
+        processes: at once; with 1, or for a single job, this one.
         watch: told of progress.
 
     Raises:
@@ -97,12 +102,132 @@ def work(call: Callable[[A, Tell], R], jobs: Sequence[Job[A]], processes: int, w
         RunError: a process died.
     """
     watch = watch or Watch()
+    at_once = min(processes, len(jobs))
+    return _in_processes(call, jobs, at_once, watch) if at_once > 1 else _in_this_process(call, jobs, watch)
+
+
+class _Stop:
+    """Why jobs are to stop, once they are."""
+
+    def __init__(self) -> None:
+        self.why: BaseException | None = None
+        self._deadline_s = math.inf
+
+    def ask(self, why: BaseException) -> None:
+        """They are to stop where they may, and after PATIENCE_S wherever they are."""
+        self.why = why
+        self._deadline_s = time.monotonic() + PATIENCE_S
+
+    def check(self, may_stop: bool) -> None:
+        """Raise why, if the job is to stop here."""
+        if self.why is not None and (may_stop or time.monotonic() > self._deadline_s):
+            raise self.why
+
+
+class _Reporter:
+    """Reports a job's progress now and then, and stops the job if it is to stop."""
+
+    def __init__(self, report: Callable[[float], None], stop: _Stop) -> None:
+        self._report = report
+        self._reported_s = -math.inf
+        self._stop = stop
+
+    def __call__(self, done: float, /, may_stop: bool = True) -> None:
+        self._stop.check(may_stop)
+        now_s = time.monotonic()
+        if now_s - self._reported_s > _REPORT_EVERY_S:
+            self._reported_s = now_s
+            self._report(done)
+
+
+# --- in this process -----------------------------------------------------------------------------------------------
+
+
+def _in_this_process(call: Callable[[A, Tell], R], jobs: Sequence[Job[A]], watch: Watch) -> list[R]:
+    """One job after the other, each on a copy of its argument, as if it had crossed a pipe."""
+    results: list[R] = []
+    stop = _Stop()
+    with _postponing_interrupts(stop, watch), _stdout_to_stderr(), one_thread():
+        try:
+            for number, job in enumerate(jobs):
+                watch.began(number)
+                argument: A = pickle.loads(pickle.dumps(job.argument))  # noqa: S301 - our own bytes
+                results.append(call(argument, _Reporter(partial(_show, watch, stop, number), stop)))
+                stop.check(may_stop=True)
+                watch.ended(number)
+        except BaseException as error:
+            watch.stopping()
+            if stop.why is None or error is stop.why or not isinstance(error, Exception):
+                raise
+            raise stop.why from None  # what a library made of it
+    return results
+
+
+def _show(watch: Watch, stop: _Stop, job: int, done: float) -> None:
+    """Tell of progress; if that fails, the job stops, but not here, where it may have more to lose."""
+    if stop.why is not None:
+        return
+    try:
+        watch.progressed(job, done)
+    except BaseException as error:
+        if stop.why is not None:  # a second interrupt
+            raise
+        stop.ask(error)
+
+
+@contextmanager
+def _postponing_interrupts(stop: _Stop, watch: Watch) -> Iterator[None]:
+    """The first interrupt of a signal's own handler asks jobs to stop; a second one is raised where they are."""
+
+    def postponing(handler: Callable[[int, FrameType | None], Any]) -> Callable[[int, FrameType | None], None]:
+        def heard(number: int, frame: FrameType | None) -> None:
+            try:
+                handler(number, frame)
+            except KeyboardInterrupt as error:
+                if stop.why is not None:
+                    raise
+                stop.ask(error)
+                watch.stopping()
+
+        return heard
+
+    ours = threading.current_thread() is threading.main_thread()  # no other may change handlers, and none hears signals
+    before = {number: handler for number in _SIGNALS if ours and callable(handler := signal.getsignal(number))}
+    for number, handler in before.items():
+        signal.signal(number, postponing(handler))
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _stdout_to_stderr() -> Iterator[None]:
+    """What is printed inside, by C code too, goes to stderr: stdout is the command's."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        ctypes.CDLL(None).fflush(None)  # of C, which would print later what it holds back
+        os.dup2(kept, 1)
+        os.close(kept)
+
+
+# --- in processes of their own -------------------------------------------------------------------------------------
+
+
+def _in_processes(call: Callable[[A, Tell], R], jobs: Sequence[Job[A]], processes: int, watch: Watch) -> list[R]:
+    """So many jobs at once, the next one in the process that is done first."""
     waiting = deque(range(len(jobs)))
     results: dict[int, R] = {}
     crew: list[_Worker[A, R]] = []
     try:
-        with _one_thread():
-            crew.extend(_Worker(call) for _ in range(min(processes, len(jobs))))
+        with one_thread_when_loaded():
+            crew.extend(_Worker(call) for _ in range(processes))
         for worker in crew:
             _hand_over(worker, waiting, jobs, watch)
         while busy := [worker for worker in crew if worker.job is not None]:
@@ -198,50 +323,16 @@ def _undisturbed() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
 
 
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """New processes see that they may use one thread each."""
-    before = {name: os.environ.get(name) for name in _THREADS}
-    os.environ.update(dict.fromkeys(_THREADS, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
-
-
-# --- in the process ------------------------------------------------------------------------------------------------
-
-
-class _Reporter:
-    """Sends progress now and then, and stops the job once a signal was heard."""
-
-    def __init__(self, pipe: Connection) -> None:
-        self._pipe = pipe
-        self._sent_s = 0.0
-        self.stopped = False
-        for number in _SIGNALS:
-            signal.signal(number, self._heard)
-
-    def _heard(self, _number: int, _frame: FrameType | None) -> None:
-        self.stopped = True
-
-    def __call__(self, done: float, /, may_stop: bool = True) -> None:
-        if self.stopped and may_stop:
-            raise KeyboardInterrupt
-        now_s = time.monotonic()
-        if now_s - self._sent_s > _TOLD_S:
-            self._sent_s = now_s
-            self._pipe.send(("progress", done))
+# --- at the other end of the pipe ----------------------------------------------------------------------------------
 
 
 def _serve(pipe: Connection, call: Callable[[Any, Tell], Any]) -> None:
     """Do what comes through the pipe until it ends; what a job prints goes to stderr, stdout is the command's."""
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    tell = _Reporter(pipe)
+    stop = _Stop()
+    for number in _SIGNALS:
+        signal.signal(number, lambda *_: stop.ask(KeyboardInterrupt()))
+    tell = _Reporter(lambda done: pipe.send(("progress", done)), stop)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
     with suppress(EOFError, OSError, KeyboardInterrupt):  # who started it is gone, or has asked it to stop
         while (argument := pipe.recv()) is not None:
@@ -250,7 +341,7 @@ def _serve(pipe: Connection, call: Callable[[Any, Tell], Any]) -> None:
             except KeyboardInterrupt:
                 return
             except Exception as error:
-                if tell.stopped:
+                if stop.why is not None:
                     return  # what a library made of it
                 answer = ("failed", _portable(error))
             pipe.send(answer)
@@ -258,11 +349,11 @@ def _serve(pipe: Connection, call: Callable[[Any, Tell], Any]) -> None:
 
 def _portable(error: Exception) -> Exception:
     """An error that survives the pipe."""
-    told = traceback.format_exc()
+    lines = traceback.format_exc()
     try:
         copy = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes
     except Exception:
-        return RuntimeError(told)
+        return RuntimeError(lines)
     if not isinstance(error, InputError | RunError):
-        copy.add_note(told)
+        copy.add_note(lines)
     return copy  # type: ignore[no-any-return]  # it is the error again

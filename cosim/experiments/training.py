@@ -229,10 +229,10 @@ def train_one(training: Training, tell: Tell) -> None:
 def at_checkpoints(tell: Tell, every: int) -> Callable[[int, "EpisodeLog"], None]:
     """Progress of `cosim_agents.train.train`: told of each episode, it stops only where a checkpoint was written."""
 
-    def told(done: int, _: "EpisodeLog") -> None:
+    def episode_done(done: int, _: "EpisodeLog") -> None:
         tell(done, may_stop=done % every == 0)
 
-    return told
+    return episode_done
 
 
 def _note(training: Training) -> None:

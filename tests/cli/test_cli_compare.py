@@ -48,8 +48,14 @@ def table(path: Path) -> list[dict[str, str]]:
 
 
 def comparing(policies: str, seeds: int, *arguments: str) -> list[str]:
-    """A comparison in the folder `study`."""
-    return ["compare", "tiny.yaml", "--policies", policies, "--seeds", str(seeds), "--out", "study", *arguments]
+    """A comparison in the folder `study`, in this process if no `--jobs` follows."""
+    options = ["--policies", policies, "--seeds", str(seeds), "--out", "study", "--jobs", "1"]
+    return ["compare", "tiny.yaml", *options, *arguments]
+
+
+def evaluating(policy: str, seeds: int, *arguments: str) -> list[str]:
+    """An evaluation in this process."""
+    return ["evaluate", "tiny.yaml", "--policy", policy, "--seeds", str(seeds), "--jobs", "1", *arguments]
 
 
 def test_a_comparison(capsys: pytest.CaptureFixture[str], home: Path) -> None:
@@ -170,7 +176,7 @@ def test_bad_input(capsys: pytest.CaptureFixture[str], home: Path, arguments: li
 
 def test_an_unknown_figure(capsys: pytest.CaptureFixture[str], home: Path) -> None:
     """Which figures there are is known from the first finished run: it is the only one, and is not run again."""
-    command = comparing("local,random", 3, "--jobs", "1")
+    command = comparing("local,random", 3)
     assert "--metric joy: no such figure; use epoch_cost" in refused(capsys, *command, "--metric", "joy")
     (run,) = home.glob("study/*/seed*")
     before = (run / "manifest.json").stat().st_mtime_ns
@@ -207,7 +213,7 @@ def test_a_taken_folder(capsys: pytest.CaptureFixture[str], home: Path) -> None:
 def test_a_policy_that_breaks(capsys: pytest.CaptureFixture[str], home: Path) -> None:
     """A policy that fails in a run ends the command with 1 and one line; finished runs of the others are kept."""
     (home / "bad.py").write_text("class Bad:\n    def decide(self, observation):\n        raise ValueError('oh')\n")
-    assert cli.status(comparing("local,bad.py:Bad", 1, "--jobs", "1")) == 1
+    assert cli.status(comparing("local,bad.py:Bad", 1)) == 1
     said = capsys.readouterr().err
     assert said.count("\n") == 1
     assert "policy bad.py:Bad failed at t=" in said
@@ -221,7 +227,7 @@ def test_a_policy_that_breaks(capsys: pytest.CaptureFixture[str], home: Path) ->
 def test_a_policy_that_breaks_alone(capsys: pytest.CaptureFixture[str], home: Path) -> None:
     """Nothing is left of a comparison without a run, be it by a failure or by Ctrl-C."""
     (home / "bad.py").write_text("class Bad:\n    def decide(self, observation):\n        raise ValueError('oh')\n")
-    assert cli.status(comparing("bad.py:Bad", 2, "--jobs", "1")) == 1
+    assert cli.status(comparing("bad.py:Bad", 2)) == 1
     assert not (home / "study").exists()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(runs, "work", interrupted)
@@ -236,10 +242,14 @@ def interrupted(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_interrupted_and_gone_on(capsys: pytest.CaptureFixture[str], home: Path, number: signal.Signals) -> None:
+@pytest.mark.parametrize(
+    ("number", "jobs"), [(signal.SIGINT, "2"), (signal.SIGTERM, "2"), (signal.SIGINT, "1"), (signal.SIGTERM, "1")]
+)
+def test_interrupted_and_gone_on(
+    capsys: pytest.CaptureFixture[str], home: Path, number: signal.Signals, jobs: str
+) -> None:
     """Ctrl-C or SIGTERM: 1, one line that says how to go on, only whole runs kept, no process left; then it goes on."""
-    command = comparing("local,random", 6, "--jobs", "1")
+    command = comparing("local,random", 6, "--jobs", jobs)
     long = [*command, "--set", "duration_s=200"]
     with subprocess.Popen(
         [sys.executable, "-m", "cosim.cli.main", *long], stderr=subprocess.PIPE, text=True
@@ -260,13 +270,13 @@ def test_interrupted_and_gone_on(capsys: pytest.CaptureFixture[str], home: Path,
 
 def test_an_evaluation(capsys: pytest.CaptureFixture[str], home: Path) -> None:
     """One policy on several seeds: every figure with an interval; kept only with --out, and then the same again."""
-    assert cli.status(["evaluate", "tiny.yaml", "--policy", "nearest", "--seeds", "2"]) == 0
+    assert cli.status(evaluating("nearest", 2)) == 0
     said = capsys.readouterr().out
     assert "--policy '': an empty name" in refused(capsys, "evaluate", "tiny.yaml", "--policy", "")
     assert "policy nearest, seeds 1 to 2" in said
     assert "latency, mean" in said
     assert sorted(path.name for path in home.iterdir()) == ["mine.py", "tiny.yaml"]
-    command = ["evaluate", "tiny.yaml", "--policy", "nearest", "--seeds", "2", "--first-seed", "5", "--out", "kept"]
+    command = evaluating("nearest", 2, "--first-seed", "5", "--out", "kept")
     told = answer(capsys, *command)
     assert [run["seed"] for run in told["runs"]] == [5, 6]
     assert told["kpis"]["released"]["low"] <= told["kpis"]["released"]["value"] <= told["kpis"]["released"]["high"]
@@ -275,7 +285,7 @@ def test_an_evaluation(capsys: pytest.CaptureFixture[str], home: Path) -> None:
 
 def test_another_map(capsys: pytest.CaptureFixture[str], home: Path) -> None:
     """--map runs the scenario on that map's roads with live SUMO and its own sites; the traffic is the map's."""
-    command = ["evaluate", "tiny.yaml", "--policy", "greedy-latency", "--map", "intersection", "--seeds", "1"]
+    command = evaluating("greedy-latency", 1, "--map", "intersection")
     told = answer(capsys, *command, "--set", "duration_s=3", "--out", "kept")
     assert told["map"] == "intersection"
     stored = read_provenance(home / "kept" / "greedy-latency" / "seed1").scenario

@@ -43,22 +43,26 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def command(*arguments: str) -> list[str]:
-    """A short training of small networks in the folder `study`."""
-    return ["train", "tiny.yaml", "--agent", "ddpg", *SHORT, *arguments, "--out", "study"]
+    """A short training of small networks in the folder `study`, in this process if no `--jobs` follows."""
+    return ["train", "tiny.yaml", "--agent", "ddpg", *SHORT, "--jobs", "1", *arguments, "--out", "study"]
 
 
-def test_train_then_compare(capsys: pytest.CaptureFixture[str], home: Path) -> None:
-    """Seeds are trained into folders of their own, which then are one policy: its agents take turns over the seeds."""
-    assert cli.status(command("--seeds", "2", "--episodes", "3")) == 0
+def test_train_then_compare(capsys: pytest.CaptureFixture[str], home: Path, finished: Path) -> None:
+    """Seeds are trained into folders of their own, which then are one policy: its agents take turns over the seeds.
+
+    Weights and curves of trainings side by side are those of trainings one after the other in this process.
+    """
+    assert cli.status(command("--seeds", "2", "--episodes", "4", "--jobs", "2")) == 0
     said = capsys.readouterr()
     assert said.err == ""
-    assert "agent ddpg, 2 seeds; the last 1 of 3 episodes, in which agents explore" in said.out
+    assert "agent ddpg, 2 seeds; the last 1 of 4 episodes, in which agents explore" in said.out
     for seed in (1, 2):
         folder = home / "study" / "ddpg" / f"seed{seed}"
-        assert (folder / "checkpoint.ckpt").is_file()
-        assert len(training.read_curve(folder / "curve.csv")["reward"]) == 3
+        for name in ("checkpoint.ckpt", "curve.csv"):
+            assert (folder / name).read_bytes() == (finished / folder.relative_to(home) / name).read_bytes()
+        assert len(training.read_curve(folder / "curve.csv")["reward"]) == 4
     assert (home / "study" / "ddpg" / "curves.png").stat().st_size > 10_000
-    told = answer(capsys, "evaluate", "tiny.yaml", "--policy", "study/ddpg", "--seeds", "3")
+    told = answer(capsys, "evaluate", "tiny.yaml", "--policy", "study/ddpg", "--seeds", "3", "--jobs", "1")
     agents = [run["agent"] for run in told["runs"]]
     assert agents == [f"study/ddpg/seed{seed}/checkpoint.ckpt" for seed in (1, 2, 1)]
     other = ["evaluate", "tiny.yaml", "--policy", "study/ddpg", "--seeds", "1", "--out", "other"]
@@ -211,7 +215,7 @@ def test_the_end_of_a_training(episodes: int, last: int) -> None:
     assert training.final(curves)["reward of an episode"].value == -1.0
 
 
-@pytest.mark.slow  # three trainings in processes of their own; `test_train.py` kills one in every run of the suite
+@pytest.mark.slow  # three trainings, one in a process of its own; `test_train.py` kills one in every run of the suite
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_and_gone_on(capsys: pytest.CaptureFixture[str], home: Path, number: signal.Signals) -> None:
     """Ctrl-C or SIGTERM stops at a checkpoint with 1 and one line; the same command ends as if nothing had happened."""

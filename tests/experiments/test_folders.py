@@ -10,8 +10,8 @@ import pytest
 
 from cosim.errors import InputError
 from cosim.experiments.folders import changed, hold, hold_too
-from cosim.experiments.papers.s1.plan import QUICK
-from cosim.experiments.papers.study import conduct
+from cosim.experiments.papers.s1.paper import PAPER
+from cosim.experiments.papers.study import run_study
 
 HOLDER = """
 import sys, time
@@ -59,7 +59,7 @@ def test_two_experiments_of_a_paper(tmp_path: Path) -> None:
     store = tmp_path / "work"
     store.mkdir()
     with hold(store, "experiment", "--work"), pytest.raises(InputError, match="another experiment writes here"):
-        conduct(4, QUICK, tmp_path / "out", store, 1, lambda _: pytest.fail("began"))
+        run_study(PAPER, 4, PAPER.quick, tmp_path / "out", store, 1, lambda _: pytest.fail("began"))
 
 
 def test_what_has_changed() -> None:

@@ -60,15 +60,15 @@ def test_a_paper_is_quiet_in_a_pipe(
 ) -> None:
     """Where stderr is no terminal, `cosim paper` writes nothing there, like the other commands."""
 
-    def conduct(*arguments: Any) -> study.Conducted:
+    def run_study(*arguments: Any) -> study.StudyResult:
         watching: Watching = arguments[-1]
         with watching([Job("train/x", None, 1.0)]) as watch:
             watch.began(0)
             watch.progressed(0, 1.0)
             watch.ended(0)
-        return study.Conducted(1, 0, (), ())
+        return study.StudyResult(1, 0, (), ())
 
-    monkeypatch.setattr(study, "conduct", conduct)
+    monkeypatch.setattr(study, "run_study", run_study)
     assert cli.status(["paper", "S1", "--seeds", "1", "--work", str(tmp_path), "--out", str(tmp_path)]) == 0
     said = capsys.readouterr()
     assert said.err == ""

@@ -1,5 +1,6 @@
 """The least cost over targets, powers and bandwidth against search and chance."""
 
+import pickle
 from itertools import product
 
 import numpy as np
@@ -9,7 +10,8 @@ from cosim_agents.optimal import Optimal
 from cosim.cost import cost_terms
 from cosim.decision import Action, Observation
 from cosim.errors import RunError
-from cosim.experiments.papers.s1.optimum import POWERS, JointOptimum
+from cosim.experiments.papers.s1.optimum import MOST_ASSIGNMENTS, POWERS, JointOptimum
+from cosim.experiments.papers.s1.plan import JOINTLY, OPTIMUM, RULES, WITH_POWER
 from cosim.scenario.load import load
 from cosim.simulation import Simulation
 
@@ -87,3 +89,16 @@ def test_too_many_tasks() -> None:
     """More assignments than allowed is an error, not a guess."""
     with pytest.raises(RunError, match="more than 8 assignments"):
         JointOptimum(8).decide(epochs(1, 3)[0])
+
+
+def test_rules_of_the_plan_are_these() -> None:
+    """The paper's three optima survive a pipe, choose what their names say, and stand in pieces by kept names."""
+    (observation,) = epochs(1, 3)
+    kept = [pickle.loads(pickle.dumps(RULES[name])) for name in (OPTIMUM, WITH_POWER, JOINTLY)]  # noqa: S301 - our own bytes
+    policies = Optimal(MOST_ASSIGNMENTS), JointOptimum(MOST_ASSIGNMENTS, shares=False), JointOptimum(MOST_ASSIGNMENTS)
+    for rule, policy in zip(kept, policies, strict=True):
+        chosen, expected = rule.make(1).decide(observation), policy.decide(observation)
+        for field in ("option", "power_w", "share"):
+            assert np.array_equal(getattr(chosen, field), getattr(expected, field))
+    names = [{"policy": name, "options": {}} for name in ("optimal", "optimum-with-power", "joint-optimum")]
+    assert [rule.settings() for rule in kept] == names

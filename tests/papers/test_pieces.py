@@ -55,18 +55,20 @@ class Note:
 def test_resume(tmp_path: Path) -> None:
     """After a kill the same call does what is missing and nothing twice."""
     pieces = [Note("a"), Note("b", fatal=True), Note("c")]
+    assert carry_out(tmp_path, pieces[:1], 1, nothing_shown) == 1
     with pytest.raises(RunError, match="note/b: its process was killed by SIGKILL"):
-        carry_out(tmp_path, pieces, 1, nothing_shown)
-    assert (tmp_path / "diary").read_text() == "a\n"
+        carry_out(tmp_path, pieces, 2, nothing_shown)
+    done = (tmp_path / "diary").read_text().splitlines()
+    assert "b" not in done
     (tmp_path / "pardon").touch()
-    assert carry_out(tmp_path, pieces, 1, nothing_shown) == 2
-    assert (tmp_path / "diary").read_text() == "a\nb\nc\n"
+    assert carry_out(tmp_path, pieces, 1, nothing_shown) == len(pieces) - len(done)
+    assert sorted((tmp_path / "diary").read_text().splitlines()) == ["a", "b", "c"]
     assert carry_out(tmp_path, pieces, 1, nothing_shown) == 0
 
 
 def test_settings_make_the_piece(tmp_path: Path) -> None:
     """A piece with other settings is another piece; equal ones are done once."""
-    assert carry_out(tmp_path, [Note("a"), Note("a"), Note("a", number=2)], 2, nothing_shown) == 2
+    assert carry_out(tmp_path, [Note("a"), Note("a"), Note("a", number=2)], 1, nothing_shown) == 2
     done = [find_done(tmp_path, Note("a", number=number)) for number in (1, 2)]
     assert [one.result for one in done if one is not None] == [{"number": 1}, {"number": 2}]
     assert find_done(tmp_path, Note("a", number=3)) is None

@@ -15,8 +15,9 @@ from cosim.errors import InputError
 from cosim.experiments.jobs import Job, Watch
 from cosim.experiments.papers import report
 from cosim.experiments.papers.measured import Training
-from cosim.experiments.papers.s1.plan import AGENTS, FIGURES, FULL, QUICK, SETTINGS, Study, training_scenarios
-from cosim.experiments.papers.study import conduct
+from cosim.experiments.papers.s1.paper import PAPER
+from cosim.experiments.papers.s1.plan import AGENTS, FIGURES, FULL, QUICK, SETTINGS, Plan, training_scenarios
+from cosim.experiments.papers.study import run_study
 
 TINY = replace(QUICK, seeds=2, episodes=2, duration_s=20.0, bandwidth_mhz=(3.0, 9.0))
 
@@ -46,13 +47,13 @@ def stopping_after(pieces: int) -> Any:
 def test_stopped_and_gone_on_with(tmp_path: Path) -> None:
     """A stopped experiment goes on with the next piece, and ends with the CSV files of one that was not stopped."""
     with pytest.raises(KeyboardInterrupt):
-        conduct(4, TINY, tmp_path / "a", tmp_path / "work", 1, stopping_after(2))
+        run_study(PAPER, 4, TINY, tmp_path / "a", tmp_path / "work", 1, stopping_after(2))
     assert not list((tmp_path / "a").iterdir())
-    done = conduct(4, TINY, tmp_path / "a", tmp_path / "work", 1, stopping_after(10**6))
+    done = run_study(PAPER, 4, TINY, tmp_path / "a", tmp_path / "work", 1, stopping_after(10**6))
     assert done.trained == len(AGENTS) * 2 - 2
-    again = conduct(4, TINY, tmp_path / "b", tmp_path / "work", 1, stopping_after(10**6))
+    again = run_study(PAPER, 4, TINY, tmp_path / "b", tmp_path / "work", 1, stopping_after(10**6))
     assert (again.trained, again.measured) == (0, 0)
-    conduct(4, TINY, tmp_path / "c", tmp_path / "elsewhere", 2, stopping_after(10**6))
+    run_study(PAPER, 4, TINY, tmp_path / "c", tmp_path / "elsewhere", 2, stopping_after(10**6))
     for name in ("fig4.csv", "claims.csv"):
         table = (tmp_path / "a" / name).read_bytes()
         assert table == (tmp_path / "b" / name).read_bytes() == (tmp_path / "c" / name).read_bytes()
@@ -91,43 +92,43 @@ def test_no_such_paper(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_quick_never_touches_full(tmp_path: Path) -> None:
     """A folder holds full or quick results, never both, nothing else, and is not replaced by fewer seeds."""
-    report.write_told(tmp_path, {"run": "full"})
-    assert report.read_told(tmp_path, "full")["run"] == "full"
+    report.write_provenance(tmp_path, {"run": "full"})
+    assert report.read_provenance(tmp_path, "full")["run"] == "full"
     with pytest.raises(InputError, match="holds full results, these are QUICK; give another --out"):
-        conduct(None, QUICK, tmp_path, tmp_path / "work", 1, stopping_after(1))
+        run_study(PAPER, None, QUICK, tmp_path, tmp_path / "work", 1, stopping_after(1))
     told = {"run": "QUICK", "figures": {"fig3": {"seeds_of_training": [1, 2, 3]}}}
     (tmp_path / "more").mkdir()
-    report.write_told(tmp_path / "more", told)
+    report.write_provenance(tmp_path / "more", told)
     with pytest.raises(InputError, match="holds results of 3 seeds, these are of 2; give another --out"):
-        conduct(None, QUICK, tmp_path / "more", tmp_path / "work", 1, stopping_after(1))
+        run_study(PAPER, None, QUICK, tmp_path / "more", tmp_path / "work", 1, stopping_after(1))
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "note.txt").touch()
     with pytest.raises(InputError, match="is taken by something"):
-        report.read_told(tmp_path / "sub", "full")
+        report.read_provenance(tmp_path / "sub", "full")
 
 
 def test_agents_are_measured_on_the_same_arrivals() -> None:
     """All lines of a sweep have the same seeds and points, no seed was trained on, differences are to lines there."""
-    study = Study(FULL)
-    sweeps = [study.sweep(figure) for figure in FIGURES if figure not in (3, 5, 6)]
-    for sweep in [*sweeps, study.learners(AGENTS)]:
+    plan = Plan(FULL)
+    sweeps = [plan.sweep(figure) for figure in FIGURES if figure not in (3, 5, 6)]
+    for sweep in [*sweeps, plan.learners(AGENTS)]:
         keys = [line.key for line, _ in sweep.lines]
         assert len(set(keys)) == len(keys)
         for line, pieces in sweep.lines:
-            assert [piece.seed for piece in pieces] == study.measured_seeds
+            assert [piece.seed for piece in pieces] == plan.measured_seeds
             assert {len(piece.scenarios) for piece in pieces} == {len(sweep.points)}
             assert not line.against or line.against in keys
             trained = [piece.policy.seed for piece in pieces if isinstance(piece.policy, Training)]
-            assert trained in ([], list(study.seeds))
-    assert not set(study.seeds) & set(study.measured_seeds)
+            assert trained in ([], list(plan.seeds))
+    assert not set(plan.seeds) & set(plan.measured_seeds)
 
 
 def test_one_budget_for_all() -> None:
     """The three agents of the paper's comparison are trained with the same options, seeds, scenarios and episodes."""
-    study = Study(FULL)
+    plan = Plan(FULL)
     circuit = set(agent_settings("q-ddpg")) - set(agent_settings("ddpg"))
     for setting in SETTINGS:
-        told = [[one.settings() for one in study.trainings("sweep", agent, setting)] for agent in AGENTS]
+        told = [[one.settings() for one in plan.trainings("sweep", agent, setting)] for agent in AGENTS]
         for one in (settings for agent in told for settings in agent):
             del one["agent"]
             one["options"] = {name: value for name, value in one["options"].items() if name not in circuit}

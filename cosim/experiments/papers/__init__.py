@@ -1,1 +1,1 @@
-"""The experiments of papers: a file for each says what is trained, measured and drawn."""
+"""Experiments of papers: `study` runs those that `registry` lists; each has a folder for what only it needs."""

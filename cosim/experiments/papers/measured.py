@@ -1,6 +1,6 @@
 """The pieces of papers' experiments: trainings, a policy's roll-outs along a sweep, a rule in a training's episodes."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -10,7 +10,6 @@ from cosim_agents.registry import make_policy
 from cosim.decision import Policy
 from cosim.envs.loop import Loop, Round
 from cosim.experiments.jobs import Tell
-from cosim.experiments.papers.s1.optimum import JointOptimum
 from cosim.experiments.pieces import piece_folder, piece_key
 from cosim.experiments.rollout import rollout
 from cosim.experiments.training import at_checkpoints
@@ -18,10 +17,6 @@ from cosim.kernel.rng import stream
 from cosim.scenario.load import Loaded
 
 CHECKPOINT_EVERY: Final = 25
-JOINT: Final = "joint-optimum"
-POWERED: Final = "optimum-with-power"
-_MOST_ASSIGNMENTS: Final = 20_000_000
-"""3^15: more tasks than that in one slot of S1 come once in 10^6 slots."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +64,8 @@ class Training:
 
         given = self.scenarios if len(self.scenarios) > 1 else self.scenarios[0]
         spec, folder = agent_spec(self.agent, self.options), piece_folder(store, self)
-        told = at_checkpoints(tell, CHECKPOINT_EVERY)
-        left = train(given, spec, self.seed, self.episodes, self.epochs, folder, CHECKPOINT_EVERY, told)
+        progress = at_checkpoints(tell, CHECKPOINT_EVERY)
+        left = train(given, spec, self.seed, self.episodes, self.epochs, folder, CHECKPOINT_EVERY, progress)
         return {"episodes": left.episodes, "here": left.episodes - left.resumed_at}
 
     def checkpoint(self, store: Path) -> Path:
@@ -91,8 +86,10 @@ class Rule:
     """A policy that learns nothing."""
 
     name: str
-    """Of the registry, JOINT or POWERED."""
+    """Of the registry, or what stands in pieces for `own`."""
     options: Mapping[str, Any] = field(default_factory=dict)
+    own: Callable[[int], Policy] | None = None
+    """Makes it from a seed instead of the registry; a function of a module, which crosses a pipe."""
 
     def settings(self) -> dict[str, Any]:
         """Name and options."""
@@ -100,10 +97,9 @@ class Rule:
 
     def make(self, seed: int) -> Policy:
         """A fresh one."""
-        if self.name in (JOINT, POWERED):
-            return JointOptimum(_MOST_ASSIGNMENTS, shares=self.name == JOINT)
-        most = {"max_assignments": _MOST_ASSIGNMENTS} if self.name == "optimal" else {}
-        return make_policy(self.name, {**most, **self.options}, stream(seed, "policy"))
+        if self.own is not None:
+            return self.own(seed)
+        return make_policy(self.name, self.options, stream(seed, "policy"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,12 +132,12 @@ class RollOuts:
         found: dict[str, Any] = {"cost": [], "latency_s": [], "energy_j": [], "offloaded": [], "tasks": []}
         for place, loaded in enumerate(self.scenarios):
             tell(place)
-            told = rollout(loaded, self._made(store), self.seed)
-            found["cost"].append(told.cost_per_epoch)
-            found["latency_s"].append(told.latency_mean_s)
-            found["energy_j"].append(told.energy_mean_j)
-            found["offloaded"].append(told.offloaded_ratio)
-            found["tasks"].append(told.tasks)
+            sums = rollout(loaded, self._made(store), self.seed)
+            found["cost"].append(sums.cost_per_epoch)
+            found["latency_s"].append(sums.latency_mean_s)
+            found["energy_j"].append(sums.energy_mean_j)
+            found["offloaded"].append(sums.offloaded_ratio)
+            found["tasks"].append(sums.tasks)
         return found
 
     def _made(self, store: Path) -> Policy:
@@ -162,6 +158,11 @@ class Episodes:
     numbers: tuple[int, ...]
     """Of the training's episodes."""
     epochs: int
+
+    @property
+    def scenarios(self) -> tuple[Loaded, ...]:
+        """The only one."""
+        return (self.loaded,)
 
     @property
     def label(self) -> str:

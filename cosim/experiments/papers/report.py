@@ -16,7 +16,7 @@ from cosim.trace.store.provenance import machine, versions
 PROVENANCE: Final = "provenance.json"
 
 
-def read_told(out: Path, run: str) -> dict[str, Any]:
+def read_provenance(out: Path, run: str) -> dict[str, Any]:
     """What provenance.json says so far; {} in a new folder.
 
     Raises:
@@ -26,22 +26,22 @@ def read_told(out: Path, run: str) -> dict[str, Any]:
     try:
         if not out.exists() or (out.is_dir() and not path.exists() and not any(out.iterdir())):
             return {}
-        told: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        before = told["run"]
+        stored: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        before = stored["run"]
     except (OSError, ValueError, TypeError, KeyError):
         raise InputError(f"{out}: is taken by something that no `cosim paper` wrote; give another --out") from None
     if before != run:
         raise InputError(f"{out}: holds {before} results, these are {run}; give another --out")
-    return told
+    return stored
 
 
-def write_told(out: Path, told: Mapping[str, Any]) -> None:
+def write_provenance(out: Path, stated: Mapping[str, Any]) -> None:
     """Write provenance.json with versions and machine.
 
     Raises:
         OSError: the disk refuses.
     """
-    text = json.dumps({**told, "versions": versions(), "machine": machine()}, indent=1, ensure_ascii=False)
+    text = json.dumps({**stated, "versions": versions(), "machine": machine()}, indent=1, ensure_ascii=False)
     write_durably(out / PROVENANCE, lambda sink: sink.write(text.encode()))
 
 

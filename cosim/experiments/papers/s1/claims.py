@@ -34,8 +34,8 @@ from cosim.experiments.papers.s1.plan import (
     SMALL,
     SOURCES,
     USUAL,
+    Plan,
     Size,
-    Study,
 )
 from cosim.experiments.statistics import Curve, curve, smoothed
 from cosim.experiments.training import read_curve
@@ -65,14 +65,14 @@ class Curves:
         return curve(smoothed(self.agents[setting, agent][quantity], window), stream(0, "bootstrap"))
 
 
-def read_curves(study: Study, store: Path) -> Curves:
+def read_curves(plan: Plan, store: Path) -> Curves:
     """From finished pieces."""
     agents = {
         key: _stacked([_quantities(read_curve(one.curve(store)), one.epochs) for one in trainings])
-        for key, trainings in study.curves().items()
+        for key, trainings in plan.curves().items()
     }
     levels = {}
-    for name, pieces in study.levels().items():
+    for name, pieces in plan.levels().items():
         rows = []
         for piece in pieces:
             told = finished(store, piece)
@@ -225,7 +225,7 @@ def _claim(figure: int, said: str, setting: str, measure: str, one: Finding) -> 
 # --- tables --------------------------------------------------------------------------------------------------------
 
 
-def learner_table(sweep: Sweep, measured: Mapping[str, Measured], study: Study, store: Path) -> Table:
+def learner_table(sweep: Sweep, measured: Mapping[str, Measured], plan: Plan, store: Path) -> Table:
     """Every learner and rule at 10 MHz: what it costs, by how much it beats the rules, when it had learnt."""
     yardsticks = ("random", "local", GREEDY, OPTIMUM)
     names = [name for _, name, _ in QUANTITIES] + [f"against_{name}_percent" for name in yardsticks]
@@ -241,6 +241,6 @@ def learner_table(sweep: Sweep, measured: Mapping[str, Measured], study: Study, 
         episodes = trained[0].episodes if trained else ""
         row: list[Any] = [line.name, line.panel, len(cost), episodes]
         row += [cell for value in told for cell in cells(value)]
-        row += cells(estimate(_converged(np.array(costs), study.size))) if costs else [""] * len(ENDS)
+        row += cells(estimate(_converged(np.array(costs), plan.size))) if costs else [""] * len(ENDS)
         table.rows.append(tuple(row))
     return table

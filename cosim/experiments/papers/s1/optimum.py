@@ -9,15 +9,19 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from cosim_agents.registry import make_policy
 
 from cosim.cost import host_numbers, option_terms
-from cosim.decision import Action, Observation
+from cosim.decision import Action, Observation, Policy
 from cosim.errors import RunError
+from cosim.kernel.rng import stream
 from cosim.objective import weighted_cost
 from cosim.types import FloatArray, IntArray
 
 POWERS: Final = np.linspace(0.02, 1.0, 50)
 """Parts of the highest power that are tried."""
+MOST_ASSIGNMENTS: Final = 20_000_000
+"""3^15: more tasks than that in one slot of S1 come once in 10^6 slots."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,3 +120,18 @@ def _prices(observation: Observation) -> _Prices:
     cell = np.where(radio, np.searchsorted(cells, observation.cell), len(cells))
     host = np.unique(host_numbers(observation), return_inverse=True)[1].reshape(shape)
     return _Prices(power_w, root, fixed, rest.service_s, cell, host)
+
+
+def optimum_of_targets(seed: int) -> Policy:
+    """`optimal` of the registry, which tries as many assignments as S1 needs."""
+    return make_policy("optimal", {"max_assignments": MOST_ASSIGNMENTS}, stream(seed, "policy"))
+
+
+def optimum_with_power(_seed: int) -> Policy:
+    """The best targets and powers; tasks share a cell equally."""
+    return JointOptimum(MOST_ASSIGNMENTS, shares=False)
+
+
+def joint_optimum(_seed: int) -> Policy:
+    """The best targets, powers and shares."""
+    return JointOptimum(MOST_ASSIGNMENTS)

@@ -14,8 +14,10 @@ from functools import cache
 from itertools import product
 from typing import Any, Final
 
+from cosim.experiments.papers import paper
 from cosim.experiments.papers.lines import Line, Sweep, repeated
-from cosim.experiments.papers.measured import JOINT, POWERED, Episodes, RollOuts, Rule, Training
+from cosim.experiments.papers.measured import Episodes, RollOuts, Rule, Training
+from cosim.experiments.papers.s1.optimum import joint_optimum, optimum_of_targets, optimum_with_power
 from cosim.scenario.load import Loaded, load
 
 SCENARIO: Final = "s1_semantic_iov"
@@ -50,9 +52,9 @@ RULES: Final[Mapping[str, Rule]] = {
     "random": Rule("random"),
     "nearest": Rule("nearest"),
     GREEDY: Rule("greedy-latency"),
-    OPTIMUM: Rule("optimal"),
-    WITH_POWER: Rule(POWERED),
-    JOINTLY: Rule(JOINT),
+    OPTIMUM: Rule("optimal", own=optimum_of_targets),
+    WITH_POWER: Rule("optimum-with-power", own=optimum_with_power),
+    JOINTLY: Rule("joint-optimum", own=joint_optimum),
 }
 """`optimum` chooses targets at 0.4 W and equal bandwidth, the last one all that the agents choose too."""
 UNSEEN: Final = {"curves": ("nearest", WITH_POWER), "sweeps": (JOINTLY,)}
@@ -70,12 +72,9 @@ MEASURED_SEED: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Size:
+class Size(paper.Size):
     """How much of it."""
 
-    run: str
-    """Stands in every file: full or QUICK."""
-    seeds: int
     episodes: int
     """With the paper's settings."""
     others: int
@@ -167,7 +166,7 @@ TRAINED_ON: Final[Mapping[str, str]] = {
 }
 
 
-class Study:
+class Plan:
     """The paper's experiment in one size: pieces for each figure and table.
 
     Figures 4, 7, 8 and 9 have agents with the paper's settings; learning curves and the table of learners have both.

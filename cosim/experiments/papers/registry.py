@@ -1,0 +1,42 @@
+"""The papers that `cosim paper` knows: a line for each, its package imported only when it is asked for."""
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from cosim.errors import InputError
+
+if TYPE_CHECKING:
+    from cosim.experiments.papers.paper import Paper
+
+
+class Entry(NamedTuple):
+    """A paper that is known."""
+
+    subject: str
+    """In a line."""
+    module: str
+    """Whose PAPER it is."""
+
+
+PAPERS: Final[Mapping[str, Entry]] = {
+    "S1": Entry("Q-DDPG for digital-twin semantic IoV, figures 3 to 9", "cosim.experiments.papers.s1.paper"),
+}
+
+
+def find_entry(name: str) -> Entry:
+    """The paper of that name, in capitals or not.
+
+    Raises:
+        InputError: no such paper.
+    """
+    entry = PAPERS.get(name.upper())
+    if entry is None:
+        raise InputError(f"{name}: no such paper; use {', '.join(PAPERS)}")
+    return entry
+
+
+def import_paper(entry: Entry) -> "Paper[Any]":
+    """Its figures; the import may take seconds."""
+    paper: Paper[Any] = import_module(entry.module).PAPER
+    return paper
