@@ -40,7 +40,7 @@ def paper(
     The work is cut into pieces; a finished one is never done again, so that the same command goes on where it was
     stopped. Results of a quick run are marked QUICK and go to a folder of their own.
     """
-    from cosim.cli.watching import interruptible, watching
+    from cosim.cli.progress import interruptible, progress_bars
     from cosim.errors import InputError
 
     if name.upper() != "S1":
@@ -65,7 +65,7 @@ def paper(
 
         size = QUICK if quick else FULL
         size = size if seeds is None else replace(size, seeds=seeds)
-        done = conduct(figure, size, results, store, jobs or cores(), watching)
+        done = conduct(figure, size, results, store, jobs or cores(), progress_bars)
     if json:
         claims = [{**asdict(claim), "holds": claim.finding.verdict} for claim in done.claims]
         console.say_json({"paper": "S1", "run": size.run, "files": done.files, "claims": claims})
