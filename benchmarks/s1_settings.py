@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from cosim.cli.watching import watching
+from cosim.cli.progress import progress_bars
 from cosim.experiments.jobs import Tell, cores, work
 
 GRID: Final = (
@@ -60,7 +60,7 @@ def main() -> None:
         Job(f"{agent} {settings} seed {seed}", (loaded, options.episodes, settings, agent, seed), options.episodes)
         for settings, agent, seed in cases
     ]
-    with watching(jobs) as watch:
+    with progress_bars(jobs) as watch:
         found = np.array(work(cost, jobs, options.jobs, watch)).reshape(len(GRID), len(AGENTS), len(SEEDS))
     print(f"cost of a slot in 1e-3 after {options.episodes} episodes, seeds {SEEDS[0]} and {SEEDS[1]}")
     print(f"{'lr':>7}{'critic_lr':>11}{'batch':>7}" + "".join(f"{agent:>18}" for agent in AGENTS) + f"{'mean':>8}")

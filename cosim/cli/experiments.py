@@ -157,7 +157,7 @@ def _runs(
     figures: Sequence[str] = (),
 ) -> "tuple[Loaded, tuple[Contender, ...], list[Measured]]":
     """Plan, run what is missing, measure. Ctrl-C is told as such from the first slow import on."""
-    from cosim.cli.watching import interruptible, watching
+    from cosim.cli.progress import interruptible, progress_bars
 
     planned: list[Planned] = []
 
@@ -182,7 +182,7 @@ def _runs(
         planned = plan(scenario, changes, against, range(first_seed, first_seed + seeds), home)
         there = claim(home, planned, against)
         try:
-            return loaded, against, run_all(planned, there, jobs or cores(), watching, figures)
+            return loaded, against, run_all(planned, there, jobs or cores(), progress_bars, figures)
         except BaseException:
             disclaim(home, planned)
             raise

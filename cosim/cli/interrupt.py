@@ -21,16 +21,16 @@ class Interrupt:
 
     @property
     def heard(self) -> bool:
-        """There was a signal: whatever came after it may be its consequence."""
+        """Whether there was a signal: what came after it may be its consequence."""
         return self._heard_s > -math.inf
 
     def listen(self) -> None:
-        """From now on signals come here."""
+        """Handle signals from now on."""
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._signalled)
 
     def ignore(self) -> None:
-        """The command is over: a signal must not end the interpreter while it winds up, with a status of its own."""
+        """Ignore signals once the command is over: none may end the interpreter with its own status as it exits."""
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)
 
@@ -42,13 +42,13 @@ class Interrupt:
 
 
 def asked_to_stop() -> bool:
-    """A signal was heard: an error since then may be what a library made out of it."""
+    """Return whether a signal was heard: an error since then may be what a library made out of it."""
     listener = getattr(signal.getsignal(signal.SIGINT), "__self__", None)
     return isinstance(listener, Interrupt) and listener.heard
 
 
-def heeding(tell: Callable[[float], None] | None) -> Callable[[float], None]:
-    """Progress that also stops a run whose KeyboardInterrupt was lost.
+def stop_on_signal(tell: Callable[[float], None] | None) -> Callable[[float], None]:
+    """Return a callback for progress that also stops a run whose KeyboardInterrupt was lost.
 
     Python drops an exception that a signal raises while an object is being destroyed, a generator's end among them; the
     next sign of progress raises it again.

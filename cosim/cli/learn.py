@@ -73,7 +73,7 @@ def train(
     Each seed has a folder DIR/AGENT/seedK with its checkpoint, curve.csv and TensorBoard events. The same command goes
     on where it was stopped, and trains on if it asks for more episodes; the folder DIR/AGENT is a policy.
     """
-    from cosim.cli.watching import interruptible, watching
+    from cosim.cli.progress import interruptible, progress_bars
 
     planned: list[Training] = []
 
@@ -93,7 +93,7 @@ def train(
         home = out or Path("runs") / f"train-{loaded.run_id}"
         chosen, numbers = key_values(options or [], "--option", "batch=16"), range(first_seed, first_seed + seeds)
         planned = training.trainings(loaded, agent, chosen, numbers, episodes, epochs, checkpoint_every, home)
-        trained = training.train_all(planned, jobs or cores(), watching)
+        trained = training.train_all(planned, jobs or cores(), progress_bars)
     curves = training.read_curves(planned)
     final = training.final(curves)
     picture = home / agent / "curves.png"

@@ -11,7 +11,7 @@ import typer
 from cosim import __version__
 from cosim.cli import circuit, console, experiments, kms, learn, ledger, maps, paper, report, scenarios, trace, twin
 from cosim.cli.arguments import Json, Overrides, ScenarioName
-from cosim.cli.interrupt import Interrupt, asked_to_stop, heeding
+from cosim.cli.interrupt import Interrupt, asked_to_stop, stop_on_signal
 from cosim.errors import RunError
 
 app = typer.Typer(
@@ -105,7 +105,7 @@ def run(
     folder = out or loaded.run_folder
     try:
         with console.progress(loaded.scenario.duration_s, loaded.scenario.name) as tell:
-            result = simulate(loaded, folder, heeding(tell))
+            result = simulate(loaded, folder, stop_on_signal(tell))
     except (Exception, KeyboardInterrupt) as error:
         if isinstance(error, KeyboardInterrupt) or asked_to_stop():
             raise RunError(console.stopped(folder)) from None

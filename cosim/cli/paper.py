@@ -55,7 +55,7 @@ def paper(
     if name is None:
         _list(json)
         return
-    from cosim.cli.watching import interruptible, watching
+    from cosim.cli.progress import interruptible, progress_bars
 
     entry = registry.find_entry(name)
     subfolder = f"{name.lower()}-quick" if quick else name.lower()
@@ -78,7 +78,7 @@ def paper(
         chosen = registry.import_paper(entry)
         size = chosen.quick if quick else chosen.full
         size = size if seeds is None else replace(size, seeds=seeds)
-        done = run_study(chosen, figure, size, results, store, jobs or cores(), watching)
+        done = run_study(chosen, figure, size, results, store, jobs or cores(), progress_bars)
     if json:
         claims = [{**asdict(claim), "holds": claim.finding.verdict} for claim in done.claims]
         console.say_json({"paper": chosen.name, "run": size.run, "files": done.files, "claims": claims})

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from cosim.etsi014.gate import CALLER, answer
 from cosim.etsi014.messages import KeyContainer, KeyId, KeyIds, KeyRequest, SaeId, Status
 from cosim.etsi014.refusal import BAD_REQUEST, SERVER_SIDE, Refusal
-from cosim.etsi014.service import KeyService
+from cosim.etsi014.service import KeyDelivery
 
 PREFIX: Final = "/api/v1/keys"
 _TURN_S: Final = 0.25
@@ -23,7 +23,7 @@ _TURN_S: Final = 0.25
 _MOST_DETAILS: Final = 10
 
 
-def make_app(service: KeyService, catch_up: Callable[[], None]) -> FastAPI:
+def make_app(service: KeyDelivery, catch_up: Callable[[], None]) -> FastAPI:
     """The application.
 
     Args:
@@ -53,7 +53,7 @@ async def _turn(catch_up: Callable[[], None]) -> None:
         await asyncio.sleep(_TURN_S)
 
 
-def _add_methods(app: FastAPI, service: KeyService, catch_up: Callable[[], None]) -> None:
+def _add_methods(app: FastAPI, service: KeyDelivery, catch_up: Callable[[], None]) -> None:
     """All run in the event loop's thread, one after the other: what a method checks still holds when it takes."""
 
     @app.get(PREFIX + "/{slave:path}/status")

@@ -44,7 +44,7 @@ class KeySource(Protocol):
         ...
 
 
-class KeyService:
+class KeyDelivery:
     """Answers SAEs whose names are already proven; all methods raise `Refusal`."""
 
     def __init__(self, source: KeySource, store: KeyStore) -> None:

@@ -16,7 +16,7 @@ from cosim.etsi014.limits import RateLimit
 from cosim.etsi014.listening import listen, serve, tls, url
 from cosim.etsi014.network import PooledKeys, open_keys
 from cosim.etsi014.realtime import RealTime
-from cosim.etsi014.service import KeyService
+from cosim.etsi014.service import KeyDelivery
 
 MOST_WAITING = 10_000
 """Keys of one master that wait for their slaves at once."""
@@ -73,7 +73,7 @@ def serve_keys(
 
 def _application(keys: PooledKeys, access: Access, limits: Limits, warn: Warned) -> Gate:
     time_s = time.monotonic
-    service = KeyService(keys, KeyStore(limits.keep_s, MOST_WAITING, time_s))
+    service = KeyDelivery(keys, KeyStore(limits.keep_s, MOST_WAITING, time_s))
     real_time = RealTime(keys.clock, keys.slot_s, limits.speed, time_s, warn)
     return Gate(make_app(service, real_time.catch_up), access, RateLimit(limits.rate_per_s, limits.burst, time_s))
 

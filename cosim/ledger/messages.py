@@ -18,7 +18,7 @@ _ROUND_BIT = 32
 _SENDER_BIT = 32
 
 
-class Step(IntEnum):
+class RoundStep(IntEnum):
     """Where a validator stands in a round; the middle two are also the two voting phases."""
 
     PROPOSE = 0
@@ -32,7 +32,7 @@ class Step(IntEnum):
 class Vote:
     """One vote of one validator; digest None is a vote for nothing in this round."""
 
-    phase: Step
+    phase: RoundStep
     height: int
     round: int
     digest: bytes | None
@@ -92,7 +92,7 @@ Message: TypeAlias = Proposal[V] | Vote | Decided[V] | Ask
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence(Generic[V]):
+class ConflictingMessages(Generic[V]):
     """Two signed statements of one validator that an honest one never makes both."""
 
     first: Proposal[V] | Vote
@@ -108,7 +108,7 @@ class Evidence(Generic[V]):
 class Timeout:
     """The end of the wait for one step of one round; in COMMIT, `round` counts how often was asked."""
 
-    step: Step
+    step: RoundStep
     height: int
     round: int
 
@@ -155,7 +155,7 @@ class Decide(Generic[V]):
 class Accuse(Generic[V]):
     """An offence was seen; said once by each validator that saw it."""
 
-    evidence: Evidence[V]
+    evidence: ConflictingMessages[V]
 
 
 Output: TypeAlias = Broadcast[V] | Send[V] | Schedule | Decide[V] | Accuse[V]

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, Protocol
 
-from cosim.ledger.messages import Message, Output, Step, Timeout, V
+from cosim.ledger.messages import Message, Output, RoundStep, Timeout, V
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +30,10 @@ class StepTimeouts:
     precommit_s: float
     growth_s: float
 
-    def delay_s(self, step: Step, round_: int) -> float:
+    def delay_s(self, step: RoundStep, round_: int) -> float:
         """Return base(step) + growth * round; a height is overdue after the three steps of a round together."""
         bases_s = (self.propose_s, self.prevote_s, self.precommit_s)
-        base_s = sum(bases_s) if step is Step.COMMIT else bases_s[step]
+        base_s = sum(bases_s) if step is RoundStep.COMMIT else bases_s[step]
         return base_s + self.growth_s * round_
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from cosim.ledger.messages import Step, Vote
+from cosim.ledger.messages import RoundStep, Vote
 from cosim.ledger.poqks import quorum
 
 
@@ -27,7 +27,7 @@ class Tally:
     def __init__(self, credits: tuple[int, ...]) -> None:  # noqa: A002 - the field's word
         self.credits = credits
         self.total = sum(credits)
-        self._ballots: dict[tuple[int, Step], Ballot] = {}
+        self._ballots: dict[tuple[int, RoundStep], Ballot] = {}
         self._heard: dict[int, dict[int, int]] = {}
 
     def credit(self, sender: int) -> int:
@@ -38,7 +38,7 @@ class Tally:
         """More than two thirds of all credits, as `poqks.quorum` says, of a sum that is kept."""
         return 3 * credit > 2 * self.total
 
-    def ballot(self, round_: int, phase: Step) -> Ballot:
+    def ballot(self, round_: int, phase: RoundStep) -> Ballot:
         """The votes of one phase of one round."""
         ballot = self._ballots.get((round_, phase))
         if ballot is None:

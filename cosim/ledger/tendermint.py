@@ -22,15 +22,15 @@ from cosim.ledger.messages import (
     Accuse,
     Ask,
     Broadcast,
+    ConflictingMessages,
     Decide,
     Decided,
-    Evidence,
     Message,
     Output,
     Proposal,
+    RoundStep,
     Schedule,
     Send,
-    Step,
     Timeout,
     V,
     Vote,
@@ -48,15 +48,15 @@ class Validator(Generic[V]):
         self.timeouts = timeouts
         self.height = -1
         self.round = -1
-        self.step = Step.PROPOSE
+        self.step = RoundStep.PROPOSE
         self.tally = Tally(())
         self.decided: dict[int, Decided[V]] = {}
         self._locked: tuple[int, bytes | None] = (-1, None)
         self._polka: tuple[int, bytes | None, tuple[Vote, ...]] = (-1, None, ())
         self._proposals: dict[int, Proposal[V]] = {}
         self._values: dict[bytes, tuple[V, bool]] = {}
-        self._accused: dict[tuple[int, Step, int], None] = {}
-        self._patient_in: dict[Step, int] = {}
+        self._accused: dict[tuple[int, RoundStep, int], None] = {}
+        self._patient_in: dict[RoundStep, int] = {}
         self._ahead: dict[int, tuple[int, int]] = {}
         self._early: dict[int, list[Message[V]]] = {}
         self._out: list[Output[V]] = []
@@ -69,7 +69,7 @@ class Validator(Generic[V]):
         self._locked, self._polka = (-1, None), (-1, None, ())
         self._proposals, self._values, self._accused = {}, {}, {}
         early = [self._early.pop(key) for key in sorted(self._early) if key <= height]
-        self._schedule(Step.COMMIT, 0)
+        self._schedule(RoundStep.COMMIT, 0)
         self._start_round(0)
         for message in chain.from_iterable(early):
             self._receive(message)
@@ -86,14 +86,14 @@ class Validator(Generic[V]):
         """Leave the step that the time-out was for, if it still lasts."""
         if timeout.height != self.height or not self._open:
             return []
-        if timeout.step is Step.COMMIT:
+        if timeout.step is RoundStep.COMMIT:
             self._out.append(Broadcast(Ask(self.height, self.number)))
-            self._schedule(Step.COMMIT, timeout.round + 1)
+            self._schedule(RoundStep.COMMIT, timeout.round + 1)
         elif timeout.round == self.round:
-            if timeout.step is Step.PRECOMMIT:
+            if timeout.step is RoundStep.PRECOMMIT:
                 self._start_round(self.round + 1)
             elif timeout.step is self.step:
-                self._vote(Step(self.step + 1), None)
+                self._vote(RoundStep(self.step + 1), None)
         return self._spoken()
 
     @property
@@ -104,7 +104,7 @@ class Validator(Generic[V]):
         out, self._out = self._out, []
         return out
 
-    def _schedule(self, step: Step, round_: int) -> None:
+    def _schedule(self, step: RoundStep, round_: int) -> None:
         delay_s = self.timeouts.delay_s(step, round_)
         self._out.append(Schedule(Timeout(step, self.height, round_), delay_s))
 
@@ -134,7 +134,7 @@ class Validator(Generic[V]):
 
     def _start_round(self, round_: int) -> None:
         """Lines 11-21: propose the value of the latest quorum of prevotes, or a new one; others wait for it."""
-        self.round, self.step = round_, Step.PROPOSE
+        self.round, self.step = round_, RoundStep.PROPOSE
         self._patient_in = {}
         if not self.tally.credit(self.number):
             return
@@ -146,7 +146,7 @@ class Validator(Generic[V]):
             self._out.append(Broadcast(proposal))
             self._receive_proposal(proposal)
         else:
-            self._schedule(Step.PROPOSE, round_)
+            self._schedule(RoundStep.PROPOSE, round_)
             self._consider_proposal()
         if self._open and self.round == round_:
             self._weigh_precommits()
@@ -160,10 +160,10 @@ class Validator(Generic[V]):
             return
         if first is None:
             self._proposals[round_] = proposal
-            for _, vote in sorted(self.tally.ballot(round_, Step.PREVOTE).votes.items()):
+            for _, vote in sorted(self.tally.ballot(round_, RoundStep.PREVOTE).votes.items()):
                 self._pass_on(proposal, vote)
         else:
-            self._accuse(Step.PROPOSE, first, proposal)
+            self._accuse(RoundStep.PROPOSE, first, proposal)
         self._compare(proposal.proof_of_lock)
         if digest not in self._values:
             self._values[digest] = (proposal.value, self.rules.valid(proposal.value))
@@ -179,14 +179,14 @@ class Validator(Generic[V]):
             return False
         if proposal.valid_round < 0:
             return True
-        like = Vote(Step.PREVOTE, self.height, proposal.valid_round, proposal.digest, proposal.sender)
+        like = Vote(RoundStep.PREVOTE, self.height, proposal.valid_round, proposal.digest, proposal.sender)
         return proposal.valid_round < proposal.round and self.tally.proves(proposal.proof_of_lock, like)
 
     def _consider_proposal(self) -> None:
         """Lines 22-33: prevote for the proposal of the round unless it is invalid or a lock forbids it."""
         proposal = self._proposals.get(self.round)
-        if self.step is Step.PROPOSE and proposal is not None:
-            self._vote(Step.PREVOTE, proposal.digest if self._accepts(proposal) else None)
+        if self.step is RoundStep.PROPOSE and proposal is not None:
+            self._vote(RoundStep.PREVOTE, proposal.digest if self._accepts(proposal) else None)
         else:
             self._weigh_prevotes()
 
@@ -195,7 +195,7 @@ class Validator(Generic[V]):
         free = round_ <= proposal.valid_round or digest == proposal.digest
         return free and self._values[proposal.digest][1]
 
-    def _vote(self, phase: Step, digest: bytes | None) -> None:
+    def _vote(self, phase: RoundStep, digest: bytes | None) -> None:
         self.step = phase
         if self.tally.credit(self.number):
             vote = Vote(phase, self.height, self.round, digest, self.number)
@@ -211,15 +211,15 @@ class Validator(Generic[V]):
                 self._accuse(vote.phase, earlier, vote)
             return
         proposal = self._proposals.get(vote.round)
-        if vote.phase is Step.PREVOTE and proposal is not None:
+        if vote.phase is RoundStep.PREVOTE and proposal is not None:
             self._pass_on(proposal, vote)
         if not self._open:
             return
         self._skip_ahead(vote.round, vote.sender)
-        if vote.phase is Step.PRECOMMIT and vote.digest is not None:
+        if vote.phase is RoundStep.PRECOMMIT and vote.digest is not None:
             self._commit(vote.round, vote.digest)
         if self._open and vote.round == self.round and self.tally.credit(self.number):
-            if vote.phase is Step.PREVOTE:
+            if vote.phase is RoundStep.PREVOTE:
                 self._weigh_prevotes()
             else:
                 self._weigh_precommits()
@@ -236,23 +236,23 @@ class Validator(Generic[V]):
 
     def _weigh_prevotes(self) -> None:
         """Lines 34-46: a quorum for a known value locks and precommits; one for nothing gives the round up."""
-        if self.step is Step.PROPOSE or not self._open:
+        if self.step is RoundStep.PROPOSE or not self._open:
             return
-        ballot = self.tally.ballot(self.round, Step.PREVOTE)
+        ballot = self.tally.ballot(self.round, RoundStep.PREVOTE)
         if not self.tally.is_quorum(ballot.cast):
             return
         digest = self._elected(ballot)
         if digest is not None and self._values.get(digest, (None, False))[1]:
             if self._polka[0] < self.round:
                 self._polka = (self.round, digest, ballot.those_for(digest))
-                if self.step is Step.PREVOTE:
+                if self.step is RoundStep.PREVOTE:
                     self._locked = (self.round, digest)
-                    self._vote(Step.PRECOMMIT, digest)
-        elif self.step is Step.PREVOTE:
+                    self._vote(RoundStep.PRECOMMIT, digest)
+        elif self.step is RoundStep.PREVOTE:
             if self.tally.is_quorum(ballot.credit_of.get(None, 0)):
-                self._vote(Step.PRECOMMIT, None)
+                self._vote(RoundStep.PRECOMMIT, None)
             else:
-                self._be_patient(Step.PREVOTE)
+                self._be_patient(RoundStep.PREVOTE)
 
     def _elected(self, ballot: Ballot) -> bytes | None:
         for digest, credit in ballot.credit_of.items():
@@ -262,17 +262,17 @@ class Validator(Generic[V]):
 
     def _weigh_precommits(self) -> None:
         """Lines 47-48: when a quorum has precommitted without deciding, wait no longer than the time-out."""
-        if self.tally.is_quorum(self.tally.ballot(self.round, Step.PRECOMMIT).cast):
-            self._be_patient(Step.PRECOMMIT)
+        if self.tally.is_quorum(self.tally.ballot(self.round, RoundStep.PRECOMMIT).cast):
+            self._be_patient(RoundStep.PRECOMMIT)
 
-    def _be_patient(self, step: Step) -> None:
+    def _be_patient(self, step: RoundStep) -> None:
         if self._patient_in.get(step) != self.round:
             self._patient_in[step] = self.round
             self._schedule(step, self.round)
 
     def _commit(self, round_: int, digest: bytes) -> None:
         """Lines 49-54: a quorum of precommits for a known valid value, of any round, decides."""
-        ballot = self.tally.ballot(round_, Step.PRECOMMIT)
+        ballot = self.tally.ballot(round_, RoundStep.PRECOMMIT)
         if self.tally.is_quorum(ballot.credit_of.get(digest, 0)) and self._values.get(digest, (None, False))[1]:
             value = self._values[digest][0]
             certificate = ballot.those_for(digest)
@@ -281,14 +281,14 @@ class Validator(Generic[V]):
     def _receive_decided(self, decided: Decided[V]) -> None:
         """Believe a certificate that is a quorum of precommits."""
         self._compare(decided.certificate)
-        like = Vote(Step.PRECOMMIT, self.height, decided.round, decided.digest, decided.sender)
+        like = Vote(RoundStep.PRECOMMIT, self.height, decided.round, decided.digest, decided.sender)
         bound = self.rules.digest_of(decided.value) == decided.digest
         if self._open and bound and self.tally.proves(decided.certificate, like) and self.rules.valid(decided.value):
             self._decide(decided)
 
     def _decide(self, decided: Decided[V]) -> None:
         self.decided[self.height] = decided
-        self.step = Step.COMMIT
+        self.step = RoundStep.COMMIT
         final = Decide(decided.height, decided.round, decided.digest, decided.value, decided.certificate)
         self._out.append(final)
 
@@ -299,8 +299,8 @@ class Validator(Generic[V]):
             if earlier is not None and earlier.digest != vote.digest and vote.height == self.height:
                 self._accuse(vote.phase, earlier, vote)
 
-    def _accuse(self, phase: Step, first: Proposal[V] | Vote, second: Proposal[V] | Vote) -> None:
+    def _accuse(self, phase: RoundStep, first: Proposal[V] | Vote, second: Proposal[V] | Vote) -> None:
         offence = (first.round, phase, first.sender)
         if offence not in self._accused:
             self._accused[offence] = None
-            self._out.append(Accuse(Evidence(first, second)))
+            self._out.append(Accuse(ConflictingMessages(first, second)))

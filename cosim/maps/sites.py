@@ -30,7 +30,7 @@ Method: TypeAlias = Literal["grid", "junctions", "coverage"]
 
 
 @dataclass(frozen=True, slots=True)
-class Survey:
+class SiteSurvey:
     """Traffic and roads on which sites are compared."""
 
     traffic: Presence
@@ -51,7 +51,7 @@ class Plan:
     shares: dict[str, float]
 
 
-def survey(files: MapFiles, folder: Path, radio: Radio, duration_s: float, recording: Path | None) -> Survey:
+def survey(files: MapFiles, folder: Path, radio: Radio, duration_s: float, recording: Path | None) -> SiteSurvey:
     """Watches the map's own traffic from when it is full, or a recording.
 
     Raises:
@@ -59,10 +59,10 @@ def survey(files: MapFiles, folder: Path, radio: Radio, duration_s: float, recor
     """
     with closing(_source(files, folder, duration_s, recording)) as source:
         traffic = presence(source, duration_s if recording is None else min(duration_s, recorded_s(recording)[1]))
-        return Survey(traffic, files.net, source.bounds_m, range_m(radio))
+        return SiteSurvey(traffic, files.net, source.bounds_m, range_m(radio))
 
 
-def plan_sites(area: Survey, method: Method, count: int) -> Plan:
+def plan_sites(area: SiteSurvey, method: Method, count: int) -> Plan:
     """Places `count` sites by a method and compares it with grid and junctions.
 
     Raises:
@@ -122,7 +122,7 @@ def write_sites(path: Path, sites_m: Sequence[Sequence[float]], head: str) -> No
         raise InputError(f"{path}: cannot be written ({error.strerror}); choose another file") from error
 
 
-def draw_coverage(area: Survey, plan: Plan, title: str, path: Path) -> None:
+def draw_coverage(area: SiteSurvey, plan: Plan, title: str, path: Path) -> None:
     """Draws roads, vehicle-seconds (red where no site reaches), sites and their reach.
 
     Raises:

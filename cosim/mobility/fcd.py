@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 from cosim.errors import InputError, RunError
 from cosim.mobility.foreign import FcdTable, read_csv, read_parquet, read_xml
 from cosim.mobility.record import MARK, last_tick, read_recording
-from cosim.mobility.recording import Recording, Rows, assemble, to_centi
+from cosim.mobility.recording import RecordedRows, Recording, assemble, to_centi
 from cosim.mobility.source import MobilityFrame
 from cosim.roads.net import Bounds
 from cosim.scenario.traffic import ReplayMobility
@@ -105,12 +105,12 @@ def _foreign(table: FcdTable, mobility: ReplayMobility) -> Recording:
     kept &= table.vehicle >= 0
     centi = to_centi(np.column_stack((table.x_m, table.y_m, table.speed_mps, table.heading_deg))[kept])
     centi[:, 3] %= 36000
-    rows = Rows(tick[kept], table.vehicle[kept], centi, table.names)
+    rows = RecordedRows(tick[kept], table.vehicle[kept], centi, table.names)
     _refuse_doubles(rows, mobility)
     return assemble(rows, int(shown[-1]) + 1, _extent(table, kept))
 
 
-def _refuse_doubles(rows: Rows, mobility: ReplayMobility) -> None:
+def _refuse_doubles(rows: RecordedRows, mobility: ReplayMobility) -> None:
     order = np.lexsort((rows.vehicle, rows.tick))
     tick, vehicle = rows.tick[order], rows.vehicle[order]
     doubled = np.flatnonzero((np.diff(tick) == 0) & (np.diff(vehicle) == 0))

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cosim.errors import InputError
-from cosim.mobility.recording import Rows, to_centi
+from cosim.mobility.recording import RecordedRows, to_centi
 from cosim.mobility.source import MobilityFrame, MobilitySource
 from cosim.roads.net import Bounds
 from cosim.types import AnyArray
@@ -77,7 +77,7 @@ def _described(path: Path) -> dict[str, Any]:
     return about
 
 
-def read_recording(table: pa.Table, described: bytes, step_s: float) -> tuple[Rows, int, Bounds]:
+def read_recording(table: pa.Table, described: bytes, step_s: float) -> tuple[RecordedRows, int, Bounds]:
     """Rows, number of ticks and bounds of one of our recordings, from its rows and what MARK describes.
 
     Raises:
@@ -91,7 +91,7 @@ def read_recording(table: pa.Table, described: bytes, step_s: float) -> tuple[Ro
         raise ValueError(f"it was recorded each {about['step_s']:g} s; set mobility.step_s to that or a multiple")
     tick, vehicle = (table[name].to_numpy().astype(np.int64) for name in ("tick", "vehicle"))
     centi = np.column_stack([table[name].to_numpy() for name in _MEASURES])
-    rows = Rows(tick, vehicle, centi, tuple((name, kind) for name, kind in about["vehicles"]))
+    rows = RecordedRows(tick, vehicle, centi, tuple((name, kind) for name, kind in about["vehicles"]))
     left, bottom, right, top = about["bounds_m"]
     if every > 1:
         rows = rows.chosen(tick % every == 0)

@@ -16,7 +16,7 @@ ABSENT = np.iinfo(np.int32).min
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
+class RecordedRows:
     """One row for each vehicle and tick; `vehicle` is a code, `names` gives id and type of each code."""
 
     tick: IntArray  # (rows,)
@@ -24,9 +24,9 @@ class Rows:
     centi: Centi  # (rows, 4) x and y in cm, speed in cm/s, heading in hundredths of a degree
     names: tuple[tuple[str, str], ...]
 
-    def chosen(self, which: AnyArray) -> "Rows":
+    def chosen(self, which: AnyArray) -> "RecordedRows":
         """The rows of a mask or an order."""
-        return Rows(self.tick[which], self.vehicle[which], self.centi[which], self.names)
+        return RecordedRows(self.tick[which], self.vehicle[which], self.centi[which], self.names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Recording:
     """Rows sorted by tick, then vehicle; vehicles are numbered in order of entry."""
 
     ticks: int  # frames, with the empty ones
-    rows: Rows
+    rows: RecordedRows
     first_row: IntArray  # (ticks + 1,)
     entry_tick: IntArray  # (vehicles,) ascending
     leaving: IntArray  # (vehicles,) vehicles by last tick, then number
@@ -61,7 +61,7 @@ class Recording:
         )
 
 
-def assemble(rows: Rows, ticks: int, bounds_m: Bounds) -> Recording:
+def assemble(rows: RecordedRows, ticks: int, bounds_m: Bounds) -> Recording:
     """Sorts rows into a recording.
 
     Vehicles are numbered by their first tick, then by their id, as a live source does. A vehicle that has no row
@@ -78,14 +78,14 @@ def assemble(rows: Rows, ticks: int, bounds_m: Bounds) -> Recording:
     number[order] = np.arange(len(codes))
     first, last = first[order], last[order]
     names = tuple(rows.names[code] for code in codes[order])
-    full = _with_gaps(Rows(rows.tick, number[vehicle], rows.centi, names), first, last)
+    full = _with_gaps(RecordedRows(rows.tick, number[vehicle], rows.centi, names), first, last)
     full = full.chosen(np.lexsort((full.vehicle, full.tick)))
     leaving = np.lexsort((np.arange(len(last)), last))
     first_row = np.searchsorted(full.tick, np.arange(ticks + 1))
     return Recording(ticks, full, first_row, first, leaving, last[leaving], bounds_m)
 
 
-def _with_gaps(rows: Rows, first: IntArray, last: IntArray) -> Rows:
+def _with_gaps(rows: RecordedRows, first: IntArray, last: IntArray) -> RecordedRows:
     """The rows and an absent row at each tick that a vehicle lacks between its first and last, (vehicles,) both."""
     lengths = last - first + 1
     total = int(lengths.sum())
@@ -98,7 +98,7 @@ def _with_gaps(rows: Rows, first: IntArray, last: IntArray) -> Rows:
     vehicle = np.searchsorted(before, missing, side="right") - 1
     absent = np.tile(np.array([ABSENT, ABSENT, 0, 0], dtype=np.int32), (len(missing), 1))
     tick = missing - before[vehicle] + first[vehicle]
-    return Rows(
+    return RecordedRows(
         np.concatenate((rows.tick, tick)),
         np.concatenate((rows.vehicle, vehicle)),
         np.concatenate((rows.centi, absent)),

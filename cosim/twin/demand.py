@@ -21,7 +21,7 @@ _NO_RELEASES: Final[_Batch] = (np.empty(0), np.empty(0, np.int64), np.empty(0, n
 
 
 @dataclass(frozen=True, slots=True)
-class Demand:
+class ExpectedArrivals:
     """Expected arrivals, and how far off they may be (S1 eq 9)."""
 
     rate_per_s: FloatArray  # (N,) lambda-hat
@@ -42,10 +42,10 @@ class Learnt(NamedTuple):
     trend: FloatArray  # by number; 0 where no trend is learnt
     deviation_per_s: float
 
-    def expected(self, numbers: IntArray, intervals_ahead: float = 1.0) -> Demand:
+    def expected(self, numbers: IntArray, intervals_ahead: float = 1.0) -> ExpectedArrivals:
         """Return the rates (N,) of an interval to come; the next one by default."""
         if not len(numbers):
-            return Demand(np.empty(0), self.deviation_per_s)
+            return ExpectedArrivals(np.empty(0), self.deviation_per_s)
         size = int(numbers.max()) + 1
         level, trend = grown(self.level, size, np.nan)[numbers], grown(self.trend, size)[numbers]
         rate = level + intervals_ahead * trend
@@ -53,7 +53,7 @@ class Learnt(NamedTuple):
         if unseen.any():
             seen = self.level[~np.isnan(self.level)]
             rate[unseen] = seen.mean() if len(seen) else 0.0
-        return Demand(np.maximum(rate, 0.0), self.deviation_per_s)
+        return ExpectedArrivals(np.maximum(rate, 0.0), self.deviation_per_s)
 
 
 class DemandForecaster:
@@ -103,7 +103,7 @@ class DemandForecaster:
         self.learnt = Learnt(levels, trends, max(self._bounds))
         return most
 
-    def expected(self, numbers: IntArray, intervals_ahead: float = 1.0) -> Demand:
+    def expected(self, numbers: IntArray, intervals_ahead: float = 1.0) -> ExpectedArrivals:
         """Return the rates (N,) of an interval to come, by what is known now."""
         return self.learnt.expected(numbers, intervals_ahead)
 
@@ -139,12 +139,12 @@ class LearntDemandView:
         self._of_vehicles, self._vehicles = of_vehicles, vehicles
 
     @cached_property
-    def site(self) -> Demand:  # (S,)
+    def site(self) -> ExpectedArrivals:  # (S,)
         """Of each site."""
         return self._of_sites.expected(self._sites)
 
     @cached_property
-    def vehicle(self) -> Demand:  # (T,)
+    def vehicle(self) -> ExpectedArrivals:  # (T,)
         """Of each task's vehicle."""
         return self._of_vehicles.expected(self._vehicles)
 
@@ -207,7 +207,7 @@ def queue_ahead(
     """Return the work in a queue some time later, (N,): max(q + (a - s) t, 0), the fluid limit.
 
     Left out: chance. A queue that is empty in the mean still holds work now and then; with the arrivals of
-    `Demand.most_per_s` the result is the bound of a careful plan.
+    `ExpectedArrivals.most_per_s` the result is the bound of a careful plan.
     """
     later: FloatArray = np.maximum(queued_cycles + (arriving_cycles_per_s - served_cycles_per_s) * ahead_s, 0.0)
     return later

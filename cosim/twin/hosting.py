@@ -27,10 +27,10 @@ from cosim.types import NOWHERE, Failure, FloatArray, IntArray, VehicleGone
 
 
 class _OnItsWay(Life):
-    """The making or the move of a twin; that it failed is told to nobody."""
+    """The creation or the migration of a twin; nobody waits for its end."""
 
     def ended(self, failure: Failure | None) -> None:
-        """Its vehicle has left, or was out of coverage for too long."""
+        """Do nothing: the story itself has freed what it held."""
 
 
 class Hosting:
@@ -78,11 +78,11 @@ class Hosting:
         clock.every(plan.period_s, self._review, first=1)
 
     def home(self, numbers: IntArray) -> IntArray:
-        """Nodes at which the twins of vehicles answer, NOWHERE for one that is not made, or stands still."""
+        """Return the nodes at which the twins of vehicles answer; NOWHERE for one that is not made, or stands still."""
         return self._home.node[numbers]
 
     def tick(self, frame: MobilityFrame) -> None:
-        """Vehicles have come and gone; the mirror knows of it."""
+        """Make twins of vehicles that have entered and end those of vehicles that have left, after the mirror did."""
         self._frame = frame
         for vehicle in frame.left.tolist():
             self._end(vehicle)
@@ -93,7 +93,7 @@ class Hosting:
             self._make(entered)
 
     def sample(self) -> None:
-        """State how full the hosts are."""
+        """Record how full the hosts are."""
         hosts = self._hosts
         self._record_hosts(time_s=self._clock.now, node=hosts.nodes, twins=hosts.held, capacity=hosts.capacity)
 
@@ -141,7 +141,7 @@ class Hosting:
         life.begin()
 
     def _create(self, vehicle: int, host: int, data_bit: float) -> Story:
-        """Upload and computation, S5 eq 17; if the upload fails, the twin waits for the next decision."""
+        """Upload data and compute, S5 eq 17; if the upload fails, the twin waits for the next decision."""
         began_s, node = self._clock.now, int(self._hosts.nodes[host])
         cycles = data_bit * self._plan.creation.cycles_per_bit
         pinned = node if self._problems.direct(node) else NOWHERE
@@ -159,7 +159,7 @@ class Hosting:
         self._stand(vehicle, host)
 
     def _move(self, vehicle: int, start: int, end: int, state_bit: float, planner: MigrationPlanner) -> Story:
-        """Copies while the twin goes on, a last one while it stands still, and its restart."""
+        """Copy the state while the twin goes on, copy the rest while it stands still, then restart it."""
         began_s, here, there = self._clock.now, int(self._hosts.nodes[start]), int(self._hosts.nodes[end])
         sent_bit, rest_bit = 0.0, state_bit
         try:
@@ -189,7 +189,7 @@ class Hosting:
         self._home.node[vehicle] = self._hosts.nodes[host]
 
     def _end(self, vehicle: int) -> None:
-        """The vehicle has left, and its twin frees what it holds."""
+        """Free what the twin of a vehicle that has left holds."""
         life = self._lives.get(vehicle)
         if life is not None:
             life.cancel(VehicleGone())

@@ -15,7 +15,7 @@ from cosim.topology import Topology
 from cosim.twin.hosting_room import TwinHosts
 from cosim.twin.mirror import Mirror, Snapshot
 from cosim.twin.placing.migration import migrate
-from cosim.twin.placing.model import Problem, computing_s, creation_s
+from cosim.twin.placing.model import PlacementProblem, computing_s, creation_s
 from cosim.twin.placing.policies import Placing
 from cosim.twin.placing.tiers import balance, climb_s, pick_twins
 from cosim.types import NOWHERE, FloatArray, IntArray
@@ -43,7 +43,7 @@ class PlacementProblems:
     power_w: float
     message_bit: float
 
-    def to_create(self, told: Snapshot, data_bit: FloatArray) -> Problem:
+    def to_create(self, told: Snapshot, data_bit: FloatArray) -> PlacementProblem:
         """Eq 21-26 for twins that are not yet made, in the room that nobody holds.
 
         T_ij = U_ij + C_ij. U_ij goes straight to the host's site (eq 18), or over the serving site and the wires.
@@ -56,7 +56,7 @@ class PlacementProblems:
         share_hz = np.broadcast_to(hosts.share_hz, (len(told), len(hosts.nodes)))
         computing = computing_s(data_bit, share_hz, self.creation.cycles_per_bit)
         limit_s = np.inf if self.creation.limit_s is None else self.creation.limit_s
-        return Problem(
+        return PlacementProblem(
             cost_s=creation_s(self._upload_s(told, data_bit), computing),
             distance_m=self._distance_m(told),
             share_hz=share_hz,
@@ -65,7 +65,7 @@ class PlacementProblems:
             compute_hz=hosts.left_hz(hosts.held),
         )
 
-    def to_use(self, numbers: IntArray, places: IntArray, compute_hz: FloatArray) -> Problem:
+    def to_use(self, numbers: IntArray, places: IntArray, compute_hz: FloatArray) -> PlacementProblem:
         """Eq 21-24 for twins that stand: T_ij is a message from the vehicle's site over the wires; tau_i is for eq 17.
 
         Args:
@@ -75,7 +75,7 @@ class PlacementProblems:
         """
         known, hosts = self.mirror.known(numbers), self.hosts
         access = _access(known)
-        return Problem(
+        return PlacementProblem(
             cost_s=self._wired_s(access, np.full(len(numbers), self.message_bit)),
             distance_m=self._distance_m(known),
             share_hz=np.broadcast_to(hosts.share_hz, (len(numbers), len(hosts.nodes))),
@@ -167,7 +167,7 @@ class MigrationPlanner:
         slower = self.rule.dirty_bps * self._per_bit_s[start, end] < 1.0
         return self.rule.precopy_rounds if slower else 0
 
-    def _handed(self, current: IntArray, problem: Problem) -> IntArray:
+    def _handed(self, current: IntArray, problem: PlacementProblem) -> IntArray:
         held = self._hosts.held.astype(np.float64)
         capacity = self._hosts.capacity.astype(np.float64)
         exchange = balance(held, capacity, self._delay_s, self.rule.high, self.rule.target)

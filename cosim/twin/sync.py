@@ -94,7 +94,7 @@ class Synchronisation:
         self.lost = 0
 
     def tick(self, frame: MobilityFrame, tick: int) -> None:
-        """Vehicles have moved, and their radio conditions are known."""
+        """Take a frame in, once the radio conditions of its vehicles are known, and send what is due."""
         if len(frame.left):
             self._part(frame.left)
         if not len(frame.numbers):
@@ -112,7 +112,7 @@ class Synchronisation:
             self._send(frame, rows[np.argsort(air.serving[rows], kind="stable")], tick)
 
     def finish(self) -> None:
-        """The run is over: bundles that are still on the air end with it, and none of their messages has come."""
+        """Record bundles that are still on the air at the end of the run; none of their messages has come."""
         for sent in self._on_air.values():
             self._tell(sent, len(sent.states))
         self._on_air.clear()
@@ -164,7 +164,7 @@ class Synchronisation:
         self._deliver(states, sent.site)
 
     def _deliver(self, states: Snapshot, site: int) -> None:
-        """From a site to the nodes of the twins."""
+        """Carry messages from a site to the nodes of the twins."""
         if self._home is None:
             self._apply(states, site)
             return
@@ -202,7 +202,7 @@ class Synchronisation:
         self._forecast_from(states)
 
     def _miss(self, states: Snapshot) -> None:
-        """These messages are lost."""
+        """Count messages as lost."""
         self.lost += len(states)
         numbers = states.numbers
         awaited = self._awaited.since_s[numbers] == states.generated_s

@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from cosim.cli.interrupt import Interrupt, heeding
+from cosim.cli.interrupt import Interrupt, stop_on_signal
 
 
 class Doomed:
@@ -22,7 +22,7 @@ def test_progress_raises_an_interrupt_that_was_lost() -> None:
     """A KeyboardInterrupt raised in a finaliser is dropped by Python, and raised again at the next sign of progress."""
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     told: list[float] = []
-    progress = heeding(told.append)
+    progress = stop_on_signal(told.append)
     Interrupt().listen()
     try:
         progress(1.0)

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from cosim.ledger.faults import Faulty, other_proposal
-from cosim.ledger.messages import Broadcast, Decided, Message, Output, Proposal, Send, Step, Vote
+from cosim.ledger.messages import Broadcast, Decided, Message, Output, Proposal, RoundStep, Send, Vote
 from cosim.ledger.tendermint import Validator
 
 
@@ -28,7 +28,8 @@ class Colludes(Faulty[bytes]):
         twin = other_proposal(proposal, self.honest, twin_of)
         even, odd = sorted((proposal.digest, twin.digest))
         votes = [
-            Vote(step, proposal.height, proposal.round, None, self.number) for step in (Step.PREVOTE, Step.PRECOMMIT)
+            Vote(step, proposal.height, proposal.round, None, self.number)
+            for step in (RoundStep.PREVOTE, RoundStep.PRECOMMIT)
         ]
         return self._to_halves(
             tuple(replace(vote, digest=even) for vote in votes), tuple(replace(vote, digest=odd) for vote in votes)
@@ -74,17 +75,17 @@ class SingleVote(Validator[bytes]):
         return self._values[proposal.digest][1]
 
     def _weigh_prevotes(self) -> None:
-        if self.step is Step.PROPOSE or not self._open:
+        if self.step is RoundStep.PROPOSE or not self._open:
             return
-        ballot = self.tally.ballot(self.round, Step.PREVOTE)
+        ballot = self.tally.ballot(self.round, RoundStep.PREVOTE)
         digest = self._elected(ballot)
         if digest in self._values:
             value = self._values[digest][0]
             self._decide(Decided(self.height, self.round, digest, value, ballot.those_for(digest), self.number))
         elif self.tally.is_quorum(ballot.cast):
-            self._be_patient(Step.PRECOMMIT)
+            self._be_patient(RoundStep.PRECOMMIT)
 
     def _hear_decided(self, decided: Decided[bytes]) -> None:
-        like = Vote(Step.PREVOTE, self.height, decided.round, decided.digest, decided.sender)
+        like = Vote(RoundStep.PREVOTE, self.height, decided.round, decided.digest, decided.sender)
         if self._open and self.tally.proves(decided.certificate, like):
             self._decide(decided)

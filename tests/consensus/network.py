@@ -7,7 +7,17 @@ from heapq import heappop, heappush
 from itertools import count
 
 from cosim.kernel.rng import stream
-from cosim.ledger.messages import Accuse, Broadcast, Decide, Evidence, Message, Output, Schedule, Send, Timeout
+from cosim.ledger.messages import (
+    Accuse,
+    Broadcast,
+    ConflictingMessages,
+    Decide,
+    Message,
+    Output,
+    Schedule,
+    Send,
+    Timeout,
+)
 from cosim.ledger.participant import Participant
 
 BASE_S = 0.002
@@ -50,7 +60,7 @@ class Network:
         self.partitions = tuple(sorted(partitions, key=lambda each: each.start_s))
         self.decisions: list[dict[int, bytes]] = [{} for _ in participants]
         self.rounds: list[dict[int, int]] = [{} for _ in participants]
-        self.accusations: list[tuple[int, Evidence[bytes]]] = []
+        self.accusations: list[tuple[int, ConflictingMessages[bytes]]] = []
         self.now_s = 0.0
         self.sent = 0
         self._rng = stream(seed, "test.network")

@@ -12,9 +12,9 @@ from cosim.ledger.messages import (
     Decide,
     Decided,
     Proposal,
+    RoundStep,
     Schedule,
     Send,
-    Step,
     Timeout,
     Vote,
 )
@@ -37,7 +37,7 @@ def proposal(value: bytes, round_: int, valid_round: int = -1, proof: tuple[Vote
     return Proposal(0, round_, digest_of(value), value, valid_round, proof, round_ % 4)
 
 
-def votes(phase: Step, round_: int, value: bytes | None, *senders: int) -> tuple[Vote, ...]:
+def votes(phase: RoundStep, round_: int, value: bytes | None, *senders: int) -> tuple[Vote, ...]:
     digest = None if value is None else digest_of(value)
     return tuple(Vote(phase, 0, round_, digest, sender) for sender in senders)
 
@@ -53,61 +53,61 @@ def said(outputs: list, kind: type) -> list:
 def locked_on_v() -> Validator[bytes]:
     """Validator 3 has precommitted V in round 0, and stands in round 1."""
     one = validator()
-    outputs = tell(one, proposal(V, 0), *votes(Step.PREVOTE, 0, V, 0, 1))
-    assert [vote.phase for vote in said(outputs, Vote)] == [Step.PREVOTE, Step.PRECOMMIT]
-    tell(one, *votes(Step.PRECOMMIT, 0, None, 0, 1))
-    one.timeout(Timeout(Step.PRECOMMIT, 0, 0))
+    outputs = tell(one, proposal(V, 0), *votes(RoundStep.PREVOTE, 0, V, 0, 1))
+    assert [vote.phase for vote in said(outputs, Vote)] == [RoundStep.PREVOTE, RoundStep.PRECOMMIT]
+    tell(one, *votes(RoundStep.PRECOMMIT, 0, None, 0, 1))
+    one.timeout(Timeout(RoundStep.PRECOMMIT, 0, 0))
     assert one.round == 1
     return one
 
 
 def test_locked_validator_refuses_another_value():
     """A lock holds against a new value of a later round."""
-    assert said(tell(locked_on_v(), proposal(W, 1)), Vote) == list(votes(Step.PREVOTE, 1, None, 3))
+    assert said(tell(locked_on_v(), proposal(W, 1)), Vote) == list(votes(RoundStep.PREVOTE, 1, None, 3))
 
 
 def test_locked_validator_accepts_its_value_again():
     """A lock on a value lets that value pass without proof."""
-    assert said(tell(locked_on_v(), proposal(V, 1)), Vote) == list(votes(Step.PREVOTE, 1, V, 3))
+    assert said(tell(locked_on_v(), proposal(V, 1)), Vote) == list(votes(RoundStep.PREVOTE, 1, V, 3))
 
 
 def test_later_proof_of_lock_frees():
     """A later quorum of prevotes for another value, carried in the proposal, overrides a lock."""
     one = locked_on_v()
-    tell(one, *votes(Step.PREVOTE, 2, None, 0, 1))
-    later = proposal(W, 2, 1, votes(Step.PREVOTE, 1, W, 0, 1, 2))
-    assert said(tell(one, later), Vote) == list(votes(Step.PREVOTE, 2, W, 3))
+    tell(one, *votes(RoundStep.PREVOTE, 2, None, 0, 1))
+    later = proposal(W, 2, 1, votes(RoundStep.PREVOTE, 1, W, 0, 1, 2))
+    assert said(tell(one, later), Vote) == list(votes(RoundStep.PREVOTE, 2, W, 3))
 
 
 def test_proof_of_lock_convinces_who_saw_no_quorum():
     """A locked value is proposed again with its proof, and one that missed those prevotes votes for it."""
     one = validator(number=1)
-    tell(one, proposal(V, 0), *votes(Step.PREVOTE, 0, V, 0, 3))
-    tell(one, *votes(Step.PRECOMMIT, 0, None, 0, 2))
-    (again,) = said(one.timeout(Timeout(Step.PRECOMMIT, 0, 0)), Proposal)
+    tell(one, proposal(V, 0), *votes(RoundStep.PREVOTE, 0, V, 0, 3))
+    tell(one, *votes(RoundStep.PRECOMMIT, 0, None, 0, 2))
+    (again,) = said(one.timeout(Timeout(RoundStep.PRECOMMIT, 0, 0)), Proposal)
     assert (again.value, again.valid_round) == (V, 0)
-    assert again.proof_of_lock == votes(Step.PREVOTE, 0, V, 0, 1, 3)
+    assert again.proof_of_lock == votes(RoundStep.PREVOTE, 0, V, 0, 1, 3)
     other = validator(number=2)
-    tell(other, *votes(Step.PREVOTE, 1, None, 0, 3))
-    assert said(tell(other, again), Vote)[0] == votes(Step.PREVOTE, 1, V, 2)[0]
+    tell(other, *votes(RoundStep.PREVOTE, 1, None, 0, 3))
+    assert said(tell(other, again), Vote)[0] == votes(RoundStep.PREVOTE, 1, V, 2)[0]
 
 
 @pytest.mark.parametrize(
     "proof",
     [
-        votes(Step.PREVOTE, 1, W, 0, 1),
-        votes(Step.PREVOTE, 1, W, 0, 1, 1, 0),
-        votes(Step.PREVOTE, 1, W, 0, 1, 7),
-        votes(Step.PREVOTE, 1, V, 0, 1, 2),
-        votes(Step.PREVOTE, 0, W, 0, 1, 2),
-        votes(Step.PRECOMMIT, 1, W, 0, 1, 2),
+        votes(RoundStep.PREVOTE, 1, W, 0, 1),
+        votes(RoundStep.PREVOTE, 1, W, 0, 1, 1, 0),
+        votes(RoundStep.PREVOTE, 1, W, 0, 1, 7),
+        votes(RoundStep.PREVOTE, 1, V, 0, 1, 2),
+        votes(RoundStep.PREVOTE, 0, W, 0, 1, 2),
+        votes(RoundStep.PRECOMMIT, 1, W, 0, 1, 2),
     ],
     ids=["too few", "repeated", "no member", "other value", "other round", "other phase"],
 )
 def test_bad_proof_is_not_heard(proof: tuple[Vote, ...]):
     """A proposal whose proof is no quorum of the prevotes that it names gets no vote."""
     one = locked_on_v()
-    tell(one, *votes(Step.PREVOTE, 2, None, 0, 1))
+    tell(one, *votes(RoundStep.PREVOTE, 2, None, 0, 1))
     assert one.round == 2
     assert said(tell(one, proposal(W, 2, 1, proof)), Vote) == []
 
@@ -120,25 +120,25 @@ def test_digest_must_bind_and_proposer_must_be_in_turn():
 
 def test_invalid_value_gets_no_vote():
     """An invalid value is prevoted against at once."""
-    assert said(tell(validator(), proposal(b"bad/v", 0)), Vote) == list(votes(Step.PREVOTE, 0, None, 3))
+    assert said(tell(validator(), proposal(b"bad/v", 0)), Vote) == list(votes(RoundStep.PREVOTE, 0, None, 3))
 
 
 def test_time_outs_grow_with_the_round():
     """Each step of round r lasts its base plus r times the growth."""
     one = validator()
-    first = tell(one, *votes(Step.PREVOTE, 1, None, 0, 1))
-    second = tell(one, *votes(Step.PREVOTE, 2, None, 0, 1))
-    assert first == [Schedule(Timeout(Step.PROPOSE, 0, 1), 1.125)]
-    assert second == [Schedule(Timeout(Step.PROPOSE, 0, 2), 1.25)]
-    assert [TIMEOUTS.delay_s(step, 2) for step in Step] == [1.25, 0.75, 0.5, 2.0]
+    first = tell(one, *votes(RoundStep.PREVOTE, 1, None, 0, 1))
+    second = tell(one, *votes(RoundStep.PREVOTE, 2, None, 0, 1))
+    assert first == [Schedule(Timeout(RoundStep.PROPOSE, 0, 1), 1.125)]
+    assert second == [Schedule(Timeout(RoundStep.PROPOSE, 0, 2), 1.25)]
+    assert [TIMEOUTS.delay_s(step, 2) for step in RoundStep] == [1.25, 0.75, 0.5, 2.0]
 
 
 def test_one_vote_of_a_later_round_is_not_followed():
     """More than a third of the stake must speak of a later round before it is joined."""
     one = validator()
-    tell(one, *votes(Step.PREVOTE, 2, None, 0), *votes(Step.PRECOMMIT, 2, None, 0))
+    tell(one, *votes(RoundStep.PREVOTE, 2, None, 0), *votes(RoundStep.PRECOMMIT, 2, None, 0))
     assert one.round == 0
-    tell(one, *votes(Step.PRECOMMIT, 2, None, 1))
+    tell(one, *votes(RoundStep.PRECOMMIT, 2, None, 1))
     assert one.round == 2
 
 
@@ -146,28 +146,28 @@ def test_time_outs_of_the_past_are_ignored():
     """A time-out of a step, round or height that is over changes nothing."""
     one = locked_on_v()
     tell(one, proposal(V, 1))
-    assert one.timeout(Timeout(Step.PROPOSE, 0, 1)) == []
-    assert one.timeout(Timeout(Step.PRECOMMIT, 0, 0)) == []
-    assert one.timeout(Timeout(Step.PROPOSE, 5, 1)) == []
+    assert one.timeout(Timeout(RoundStep.PROPOSE, 0, 1)) == []
+    assert one.timeout(Timeout(RoundStep.PRECOMMIT, 0, 0)) == []
+    assert one.timeout(Timeout(RoundStep.PROPOSE, 5, 1)) == []
 
 
 def test_quorum_of_precommits_decides_with_a_certificate():
     """More than two thirds of precommits for a known value decide it once, whatever the round one stands in."""
     one = validator()
-    assert said(tell(one, *votes(Step.PRECOMMIT, 0, V, 0, 1, 2)), Vote) == []
+    assert said(tell(one, *votes(RoundStep.PRECOMMIT, 0, V, 0, 1, 2)), Vote) == []
     decided = [each for each in tell(one, proposal(V, 0)) if isinstance(each, Decide)]
-    assert decided == [Decide(0, 0, digest_of(V), V, votes(Step.PRECOMMIT, 0, V, 0, 1, 2))]
-    assert tell(one, *votes(Step.PRECOMMIT, 0, V, 0, 1, 2)) == []
+    assert decided == [Decide(0, 0, digest_of(V), V, votes(RoundStep.PRECOMMIT, 0, V, 0, 1, 2))]
+    assert tell(one, *votes(RoundStep.PRECOMMIT, 0, V, 0, 1, 2)) == []
 
 
 def test_double_vote_is_accused_once():
     """Two votes of one sender in one phase of one round are told once, and only the first counts."""
     one = validator()
-    first, second, third = (votes(Step.PREVOTE, 0, value, 0)[0] for value in (V, W, None))
+    first, second, third = (votes(RoundStep.PREVOTE, 0, value, 0)[0] for value in (V, W, None))
     (accusation,) = [each for each in tell(one, first, second, third, first) if isinstance(each, Accuse)]
     assert (accusation.evidence.first, accusation.evidence.second) == (first, second)
     assert accusation.evidence.offender == 0
-    assert one.tally.ballot(0, Step.PREVOTE).cast == 1
+    assert one.tally.ballot(0, RoundStep.PREVOTE).cast == 1
 
 
 def test_two_proposals_meet():
@@ -184,23 +184,23 @@ def test_two_proposals_meet():
 def test_certificate_reveals_a_double_vote():
     """A vote inside a certificate that differs from the one heard is evidence."""
     one = validator()
-    tell(one, *votes(Step.PRECOMMIT, 0, None, 0))
-    outputs = tell(one, Decided(0, 0, digest_of(V), V, votes(Step.PRECOMMIT, 0, V, 0, 1, 2), 1))
+    tell(one, *votes(RoundStep.PRECOMMIT, 0, None, 0))
+    outputs = tell(one, Decided(0, 0, digest_of(V), V, votes(RoundStep.PRECOMMIT, 0, V, 0, 1, 2), 1))
     assert [type(each) for each in outputs] == [Accuse, Decide]
 
 
 @pytest.mark.parametrize("senders", [(0, 1), (0, 1, 1), (0, 1, 9)], ids=["few", "repeated", "no member"])
 def test_weak_certificate_is_not_believed(senders: tuple[int, ...]):
     """A certificate below the quorum decides nothing."""
-    assert tell(validator(), Decided(0, 0, digest_of(V), V, votes(Step.PRECOMMIT, 0, V, *senders), 1)) == []
+    assert tell(validator(), Decided(0, 0, digest_of(V), V, votes(RoundStep.PRECOMMIT, 0, V, *senders), 1)) == []
 
 
 def test_overdue_height_is_asked_for():
     """When a height is overdue all are asked, later each time; who has decided answers with the certificate."""
     behind, ahead = validator(number=2), validator(number=3)
-    tell(ahead, proposal(V, 0), *votes(Step.PRECOMMIT, 0, V, 0, 1, 2))
-    ask, again = behind.timeout(Timeout(Step.COMMIT, 0, 0))
-    assert (ask, again) == (Broadcast(Ask(0, 2)), Schedule(Timeout(Step.COMMIT, 0, 1), 1.875))
+    tell(ahead, proposal(V, 0), *votes(RoundStep.PRECOMMIT, 0, V, 0, 1, 2))
+    ask, again = behind.timeout(Timeout(RoundStep.COMMIT, 0, 0))
+    assert (ask, again) == (Broadcast(Ask(0, 2)), Schedule(Timeout(RoundStep.COMMIT, 0, 1), 1.875))
     (answer,) = tell(ahead, ask.message)
     assert answer.receiver == 2
     assert isinstance(tell(behind, answer.message)[0], Decide)
@@ -210,17 +210,19 @@ def test_overdue_height_is_asked_for():
 def test_non_member_follows_without_a_word():
     """Without credits one decides as the others do and says nothing; its votes would not count."""
     one = validator(credits_=(1, 1, 1, 0))
-    outputs = tell(one, proposal(V, 0), *votes(Step.PREVOTE, 0, V, 0, 1, 2), *votes(Step.PRECOMMIT, 0, V, 0, 1, 2))
+    outputs = tell(
+        one, proposal(V, 0), *votes(RoundStep.PREVOTE, 0, V, 0, 1, 2), *votes(RoundStep.PRECOMMIT, 0, V, 0, 1, 2)
+    )
     assert [type(each) for each in outputs] == [Decide]
     member = validator(number=2, credits_=(1, 1, 1, 0))
-    tell(member, *votes(Step.PREVOTE, 0, V, 3))
-    assert member.tally.ballot(0, Step.PREVOTE).cast == 0
+    tell(member, *votes(RoundStep.PREVOTE, 0, V, 3))
+    assert member.tally.ballot(0, RoundStep.PREVOTE).cast == 0
 
 
 def test_sizes_count_every_signature():
     """A vote has one signature, a proposal and a certificate one more for each vote inside."""
     signature_bit = 512
-    (vote, *_), three = votes(Step.PREVOTE, 0, V, 0), votes(Step.PREVOTE, 0, V, 0, 1, 2)
+    (vote, *_), three = votes(RoundStep.PREVOTE, 0, V, 0), votes(RoundStep.PREVOTE, 0, V, 0, 1, 2)
     assert vote.size_bit(signature_bit) == 392 + 512
     assert Ask(0, 0).size_bit(signature_bit) == 104 + 512
     assert proposal(V, 1).size_bit(signature_bit) == 424 + 512

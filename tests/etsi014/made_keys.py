@@ -9,7 +9,7 @@ from cosim.etsi014.app import PREFIX, make_app
 from cosim.etsi014.gate import Gate
 from cosim.etsi014.keystore import KeyStore
 from cosim.etsi014.limits import RateLimit
-from cosim.etsi014.service import KeyService
+from cosim.etsi014.service import KeyDelivery
 
 TOKENS = {name: f"token-of-{name}-0123456789" for name in ("alice", "bob", "carol")}
 
@@ -63,7 +63,7 @@ class Served:
         self.keys = keys
         self.wall = Wall()
         self.turns = 0
-        service = KeyService(keys, KeyStore(60.0, most, self.wall))
+        service = KeyDelivery(keys, KeyStore(60.0, most, self.wall))
         limit = RateLimit(rate_per_s, burst, self.wall)
         self.app = Gate(make_app(service, self._turn), TokenAccess(TOKENS), limit)
 

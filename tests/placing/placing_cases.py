@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 from hypothesis import strategies as st
 
-from cosim.twin.placing.model import Problem
+from cosim.twin.placing.model import PlacementProblem
 from cosim.types import NOWHERE
 
 
@@ -17,7 +17,7 @@ def problem(cost_s, places, share_hz=None, compute_hz=None, limit_s=np.inf, dist
     compute_hz = np.full(hosts, np.inf) if compute_hz is None else np.array(compute_hz, float)
     distance_m = cost_s if distance_m is None else np.array(distance_m, float)
     limits_s = np.broadcast_to(np.asarray(limit_s, float), users).copy()
-    return Problem(cost_s, distance_m, share_hz, limits_s, np.array(places, np.int64), compute_hz)
+    return PlacementProblem(cost_s, distance_m, share_hz, limits_s, np.array(places, np.int64), compute_hz)
 
 
 @st.composite

@@ -6,7 +6,7 @@ from cosim.ledger.block import Batch
 
 
 @dataclass(frozen=True, slots=True)
-class Sealed:
+class SealedBatch:
     """A batch and what its records say."""
 
     batch: Batch
@@ -18,17 +18,17 @@ class Archive:
     """Batches by site and number."""
 
     def __init__(self, sites: int) -> None:
-        self._sealed: list[list[Sealed]] = [[] for _ in range(sites)]
+        self._sealed: list[list[SealedBatch]] = [[] for _ in range(sites)]
 
     def next_number(self, site: int) -> int:
         """Return the number of the site's next batch."""
         return len(self._sealed[site])
 
-    def keep(self, sealed: Sealed) -> None:
+    def keep(self, sealed: SealedBatch) -> None:
         """Store a batch as the next one of its site."""
         self._sealed[sealed.batch.site].append(sealed)
 
-    def find(self, site: int, number: int) -> Sealed | None:
+    def find(self, site: int, number: int) -> SealedBatch | None:
         """Return a batch; None if there is none."""
         batches = self._sealed[site] if 0 <= site < len(self._sealed) else []
         return batches[number] if 0 <= number < len(batches) else None

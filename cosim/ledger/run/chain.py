@@ -16,7 +16,7 @@ from cosim.kernel.clock import URGENT, Clock
 from cosim.ledger.block import BATCH_BYTE, Batch
 from cosim.ledger.log import RecordLog
 from cosim.ledger.merkle import root
-from cosim.ledger.run.archive import Archive, Sealed
+from cosim.ledger.run.archive import Archive, SealedBatch
 from cosim.ledger.run.chain_state import Move, genesis
 from cosim.ledger.run.commits import Commits
 from cosim.ledger.run.network import Network
@@ -145,7 +145,7 @@ class Chain(Part):
         """Close a batch of the site's oldest records."""
         records, served = self.log.take(site, self._plan.block.batch_records)
         batch = Batch(site, self._archive.next_number(site), len(records), root(records))
-        self._archive.keep(Sealed(batch, served))
+        self._archive.keep(SealedBatch(batch, served))
         size_bit = 8 * (sum(map(len, records)) + BATCH_BYTE) + self._signature_bit
         self._record_sealed(self._clock.now, site, batch.number, batch.records, size_bit, batch.root.hex())
         return batch, size_bit

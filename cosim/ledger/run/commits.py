@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from cosim.kernel.clock import Clock
 from cosim.ledger.block import HEADER_BYTE, Block, Evidence
-from cosim.ledger.messages import Decide, Proposal, Step, Vote
+from cosim.ledger.messages import Decide, Proposal, RoundStep, Vote
 from cosim.ledger.poqks import quorum
 from cosim.ledger.run.archive import Archive
 from cosim.ledger.run.chain_state import ChainState, Move, apply_block
@@ -92,7 +92,7 @@ class Commits:
     def voted(self, vote: Vote) -> None:
         """Record a vote when it first leaves its voter."""
         if self._first("vote", vote.height, vote.round, vote.sender, int(vote.phase), vote.digest):
-            phase = int(vote.phase is Step.PRECOMMIT)
+            phase = int(vote.phase is RoundStep.PRECOMMIT)
             agrees = int(vote.digest is not None)
             self._record_vote(self._clock.now, vote.height, vote.round, vote.sender, phase, agrees)
 

@@ -8,7 +8,7 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import csr_array, vstack
 
 from cosim.errors import RunError
-from cosim.twin.placing.model import SLACK, Problem, broken, total_s
+from cosim.twin.placing.model import SLACK, PlacementProblem, broken, total_s
 from cosim.types import NOWHERE, AnyArray, FloatArray, IntArray
 
 
@@ -22,7 +22,7 @@ class Optimum:
     """Every twin has a host, eq 22."""
 
 
-def exact(problem: Problem) -> Optimum:
+def exact(problem: PlacementProblem) -> Optimum:
     """The assignment of least total time among those in which every twin has a host.
 
     Where there is none (eq 22-26 contradict each other), `feasible` is False and as many twins as can be have a host,
@@ -58,7 +58,7 @@ def exact(problem: Problem) -> Optimum:
 
 
 def _solve(
-    problem: Problem, users: IntArray, hosts: IntArray, objective: FloatArray, least: float, total: float
+    problem: PlacementProblem, users: IntArray, hosts: IntArray, objective: FloatArray, least: float, total: float
 ) -> AnyArray | None:
     """Which allowed pairs are chosen, as truth values; None if nothing keeps the rows.
 

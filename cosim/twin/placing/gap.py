@@ -18,7 +18,7 @@ from cosim.trace.metrics.statistics import Estimate, batch_means
 from cosim.twin.placing.exact import exact
 from cosim.twin.placing.model import (
     Broken,
-    Problem,
+    PlacementProblem,
     broken,
     computing_s,
     creation_s,
@@ -40,7 +40,7 @@ class Instance:
     rate_bps: FloatArray  # (U, H)
     upload_s: FloatArray  # (U, H)
     computing_s: FloatArray  # (U, H)
-    problem: Problem
+    problem: PlacementProblem
 
 
 def instance_stream(seed: int, number: int) -> np.random.Generator:
@@ -73,7 +73,7 @@ def draw_instance(config: PlacementInstances, rng: np.random.Generator) -> Insta
     share = 1.0 / config.places if config.share is None else config.share
     share_hz = np.broadcast_to(share * compute_hz, shape).copy()
     upload, computing = upload_s(data_bit, rate), computing_s(data_bit, share_hz, config.cycles_per_bit)
-    problem = Problem(
+    problem = PlacementProblem(
         cost_s=creation_s(upload, computing),
         distance_m=distance_m,
         share_hz=share_hz,
@@ -143,7 +143,7 @@ def measure_gaps(study: PlacementStudy, seed: int) -> GapTable:
     """
     choices = _choices(seed)
     assigned: dict[str, list[IntArray]] = {name: [] for name in choices}
-    problems: list[Problem] = []
+    problems: list[PlacementProblem] = []
     best: list[float] = []
     for number in range(study.count):
         problem = draw_instance(study.instances, instance_stream(seed, number)).problem
@@ -161,18 +161,18 @@ def measure_gaps(study: PlacementStudy, seed: int) -> GapTable:
     return GapTable(rows, study.count, study.count - len(problems), float(every_s.min()), float(every_s.max()))
 
 
-def _choices(seed: int) -> dict[str, Callable[[Problem], IntArray]]:
+def _choices(seed: int) -> dict[str, Callable[[PlacementProblem], IntArray]]:
     """Every policy, the optimum first, then the two that look at no limit."""
     rng, blind = stream(seed, "twin/placement/random"), stream(seed, "twin/placement/blind")
     names: tuple[PlacingPolicy, ...] = ("exact", *(name for name in get_args(PlacingPolicy) if name != "exact"))
-    choices: dict[str, Callable[[Problem], IntArray]] = {name: placing_policy(name, rng) for name in names}
+    choices: dict[str, Callable[[PlacementProblem], IntArray]] = {name: placing_policy(name, rng) for name in names}
     choices["nearest, no limits"] = lambda problem: problem.distance_m.argmin(axis=1)
     choices["random, no limits"] = lambda problem: blind.integers(0, len(problem.places), len(problem.limit_s))
     return choices
 
 
 def _row(
-    name: str, problems: Sequence[Problem], assigned: Sequence[IntArray], best_s: FloatArray, confidence: float
+    name: str, problems: Sequence[PlacementProblem], assigned: Sequence[IntArray], best_s: FloatArray, confidence: float
 ) -> GapRow:
     faults = [broken(problem, assignment) for problem, assignment in zip(problems, assigned, strict=True)]
     total = np.array([total_s(problem, assignment) for problem, assignment in zip(problems, assigned, strict=True)])

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cosim.scenario.twin_placement import Migration
-from cosim.twin.placing.model import Problem, Room
+from cosim.twin.placing.model import PlacementProblem, Room
 from cosim.types import NOWHERE, BoolArray, FloatArray, IntArray
 
 
@@ -69,7 +69,7 @@ def copy_state(
 
 
 def migrate(
-    problem: Problem,
+    problem: PlacementProblem,
     current: IntArray,
     wanted: IntArray,
     must: BoolArray,
@@ -128,7 +128,12 @@ def migrate(
 
 
 def _admit(
-    problem: Problem, current: IntArray, wanted: IntArray, new: BoolArray, movers: BoolArray, profit_s: FloatArray
+    problem: PlacementProblem,
+    current: IntArray,
+    wanted: IntArray,
+    new: BoolArray,
+    movers: BoolArray,
+    profit_s: FloatArray,
 ) -> tuple[IntArray, BoolArray]:
     """New twins in row order, then movers by profit, into room that holds for those that have not left yet."""
     assignment, moved = current.copy(), np.zeros(len(current), dtype=bool)

@@ -14,7 +14,7 @@ SLACK = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class PlacementProblem:
     """One placement to decide: U twins, H hosts.
 
     An assignment is an array (U,) of host numbers, `cosim.types.NOWHERE` for a twin without a host.
@@ -110,13 +110,13 @@ def creation_s(upload: FloatArray, computing: FloatArray) -> FloatArray:
     return upload + computing
 
 
-def twins(problem: Problem, assignment: IntArray) -> IntArray:
+def twins(problem: PlacementProblem, assignment: IntArray) -> IntArray:
     """Twins on each host, the left side of S5 eq 23, (H,)."""
     placed = assignment[assignment != NOWHERE]
     return np.bincount(placed, minlength=len(problem.places)).astype(np.int64)
 
 
-def load_hz(problem: Problem, assignment: IntArray) -> FloatArray:
+def load_hz(problem: PlacementProblem, assignment: IntArray) -> FloatArray:
     """Processor taken on each host, the left side of S5 eq 24, (H,)."""
     rows = np.flatnonzero(assignment != NOWHERE)
     hosts = assignment[rows]
@@ -124,18 +124,18 @@ def load_hz(problem: Problem, assignment: IntArray) -> FloatArray:
     return taken.astype(np.float64)
 
 
-def times_s(problem: Problem, assignment: IntArray) -> FloatArray:
+def times_s(problem: PlacementProblem, assignment: IntArray) -> FloatArray:
     """Each twin's own time, (U,); NaN without a host."""
     taken = problem.cost_s[np.arange(len(assignment)), assignment]
     return np.where(assignment == NOWHERE, np.nan, taken)
 
 
-def total_s(problem: Problem, assignment: IntArray) -> float:
+def total_s(problem: PlacementProblem, assignment: IntArray) -> float:
     """The objective of S5 eq 21 over the twins that have a host; eq 22 makes the inner sum one term."""
     return float(np.nansum(times_s(problem, assignment)))
 
 
-def broken(problem: Problem, assignment: IntArray) -> Broken:
+def broken(problem: PlacementProblem, assignment: IntArray) -> Broken:
     """What an assignment breaks.
 
     Eq 26 is printed for every pair (T_ij <= tau_i); read for the chosen pairs only, T_ij x_ij <= tau_i, because a host
@@ -153,7 +153,7 @@ def broken(problem: Problem, assignment: IntArray) -> Broken:
 class Room:
     """Places and processors that hosts have left while an assignment is made (eq 23-24); of one call of a policy."""
 
-    def __init__(self, problem: Problem, assignment: IntArray) -> None:
+    def __init__(self, problem: PlacementProblem, assignment: IntArray) -> None:
         self._problem = problem
         self._allowed = problem.allowed
         self._most_hz = problem.compute_hz * (1.0 + SLACK)

@@ -12,11 +12,11 @@ import numpy as np
 
 from cosim.scenario.twin_placement import PlacingPolicy
 from cosim.twin.placing.exact import exact
-from cosim.twin.placing.model import Problem, Room
+from cosim.twin.placing.model import PlacementProblem, Room
 from cosim.twin.placing.search import local_search
 from cosim.types import NOWHERE, FloatArray, IntArray
 
-Placing: TypeAlias = Callable[[Problem], IntArray]
+Placing: TypeAlias = Callable[[PlacementProblem], IntArray]
 
 
 def placing_policy(kind: PlacingPolicy, rng: np.random.Generator) -> Placing:
@@ -38,12 +38,12 @@ def placing_policy(kind: PlacingPolicy, rng: np.random.Generator) -> Placing:
             assert_never(kind)
 
 
-def nearest(problem: Problem) -> IntArray:
+def nearest(problem: PlacementProblem) -> IntArray:
     """Each twin, in row order, to the nearest host with room; of equals the first."""
     return _in_turn(problem, range(len(problem.limit_s)), lambda user, _: problem.distance_m[user])
 
 
-def least_loaded(problem: Problem) -> IntArray:
+def least_loaded(problem: PlacementProblem) -> IntArray:
     """Each twin, in row order, to the host with room that is least full with it; of equals the quicker.
 
     Full by the places or by the processor, whichever is nearer to its capacity.
@@ -53,12 +53,12 @@ def least_loaded(problem: Problem) -> IntArray:
     return _in_turn(problem, range(len(problem.limit_s)), lambda user, room: room.load(user) + tie[user])
 
 
-def greedy(problem: Problem) -> IntArray:
+def greedy(problem: PlacementProblem) -> IntArray:
     """Each twin, in row order, to the quickest host with room: what twins do that come one by one."""
     return _in_turn(problem, range(len(problem.limit_s)), lambda user, _: problem.cost_s[user])
 
 
-def random_feasible(problem: Problem, rng: np.random.Generator) -> IntArray:
+def random_feasible(problem: PlacementProblem, rng: np.random.Generator) -> IntArray:
     """Each twin, in random order, to a host with room drawn with equal chances.
 
     The order makes all users alike; where all twins take the same, every full assignment of two equal hosts is equally
@@ -69,7 +69,7 @@ def random_feasible(problem: Problem, rng: np.random.Generator) -> IntArray:
     return _in_turn(problem, rng.permutation(users).tolist(), lambda user, _: marks[user])
 
 
-def _in_turn(problem: Problem, users: Iterable[int], rank: Callable[[int, Room], FloatArray]) -> IntArray:
+def _in_turn(problem: PlacementProblem, users: Iterable[int], rank: Callable[[int, Room], FloatArray]) -> IntArray:
     """Users one by one, each to the host with room of the lowest rank."""
     assignment = np.full(len(problem.limit_s), NOWHERE, dtype=np.int64)
     room = Room(problem, assignment)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cosim.twin.placing.model import Problem, Room
+from cosim.twin.placing.model import PlacementProblem, Room
 from cosim.types import NOWHERE, BoolArray, IntArray
 
 _LEAST = 1e-9
@@ -11,7 +11,7 @@ _LEAST = 1e-9
 class _Search:
     """An assignment and the room that it leaves."""
 
-    def __init__(self, problem: Problem, start: IntArray) -> None:
+    def __init__(self, problem: PlacementProblem, start: IntArray) -> None:
         self.problem = problem
         self.assignment = start.copy()
         self.room = Room(problem, start)
@@ -93,7 +93,7 @@ def _kept(mask: BoolArray, *arrays: IntArray) -> tuple[IntArray, ...]:
     return tuple(array[mask] for array in arrays)
 
 
-def local_search(problem: Problem, start: IntArray, sweeps: int = 50) -> IntArray:
+def local_search(problem: PlacementProblem, start: IntArray, sweeps: int = 50) -> IntArray:
     """Improve an assignment until no twin gains by a move to a host with room or by a swap with another twin.
 
     First every twin without a host is given one, if need be by moving another on; then sweeps over the twins in row

@@ -1,4 +1,4 @@
-"""How jobs that go on side by side are shown, and what is said when they are interrupted."""
+"""Progress bars of jobs that run side by side, and what is said when they are interrupted."""
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -18,26 +18,26 @@ class _Bars(Watch):
         self._running: dict[int, Any] = {}
 
     def began(self, job: int) -> None:
-        """A bar of its own."""
+        """Show a bar for the job."""
         self._running[job] = self._shown.add_task(f"  {self._jobs[job].label}", total=self._jobs[job].total)
 
     def progressed(self, job: int, done: float) -> None:
-        """It grows."""
+        """Let the job's bar grow."""
         self._shown.update(self._running[job], completed=done)
 
     def ended(self, job: int) -> None:
-        """The bar goes, and that of all grows."""
+        """Remove the job's bar, and let that of all grow."""
         self._shown.remove_task(self._running.pop(job))
         self._shown.advance(self._all)
 
     def stopping(self) -> None:
-        """The first bar says so."""
+        """Say on the first bar that the jobs are being stopped."""
         self._shown.update(self._all, description="stopping; Ctrl-C again: at once")
 
 
 @contextmanager
-def watching(jobs: Sequence[Job[Any]]) -> Iterator[Watch]:
-    """Bars on stderr, one for all and one for each that runs; nothing where stderr is no terminal."""
+def progress_bars(jobs: Sequence[Job[Any]]) -> Iterator[Watch]:
+    """Show bars on stderr, one for all jobs and one for each that runs; nothing where stderr is no terminal."""
     if not jobs or not sys.stderr.isatty():
         yield Watch()
         return
@@ -51,7 +51,7 @@ def watching(jobs: Sequence[Job[Any]]) -> Iterator[Watch]:
 
 @contextmanager
 def interruptible(left: Callable[[], str]) -> Iterator[None]:
-    """Ctrl-C or SIGTERM, or the error that a library makes out of one, ends what is inside with one line.
+    """End what is inside with one line at Ctrl-C or SIGTERM, or at the error that a library makes out of one.
 
     Args:
         left: says what of the work is kept, and how to go on.
