@@ -9,7 +9,7 @@ import numpy as np
 from cosim.decision import Policy
 from cosim.scenario.load import Loaded
 from cosim.simulation import Simulation
-from cosim.trace.store.memory import KeptEnds, columns, latencies_s
+from cosim.trace.store.memory import InMemoryTaskEnds, columns, latencies_s
 from cosim.trace.store.writer import NullWriter
 from cosim.types import FloatArray, Tier
 
@@ -75,7 +75,7 @@ def rollout(loaded: Loaded, policy: Policy, seed: int | None = None) -> Totals:
         RunError: the traffic source broke.
     """
     scenario = loaded.scenario if seed is None else loaded.scenario.model_copy(update={"seed": seed})
-    ended = KeptEnds(NullWriter())
+    ended = InMemoryTaskEnds(NullWriter())
     simulation = Simulation(scenario, ended, loaded.folder)
     try:
         simulation.run(policy)
