@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
@@ -39,6 +40,9 @@ def origin_findings(run: Path, complete: bool, digest: str) -> Iterator[Finding]
 
 
 def _identity(said: Provenance) -> Iterator[str]:
+    if not (isinstance(said.scenario, Mapping) and isinstance(said.identity, str)):
+        yield "its scenario is no mapping, or its identity no text"
+        return
     text = said.identity or whole(said.scenario)  # older runs hashed all of it
     known = run_id(str(said.scenario.get("name")), text)
     if said.run_id != known:
@@ -70,7 +74,8 @@ def _differing(said: Provenance) -> str | None:
         return None
     if now == said.identity:
         return None
-    return next(_others("", json.loads(now)["differs"], json.loads(said.identity)["differs"]), "")
+    a, b = json.loads(now)["differs"], json.loads(said.identity)["differs"]
+    return next(chain(_others("", a, b), _others("", b, a)), "")
 
 
 def _others(path: str, told: Any, scenario: Any) -> Iterator[str]:
