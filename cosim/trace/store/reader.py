@@ -51,8 +51,8 @@ class Trace:
     def __init__(self, run: Path, manifest: Manifest) -> None:
         self.run = run
         self.manifest = manifest
-        self.layouts = known_layouts() | _unknown(run, manifest)
-        """By kind."""
+        self.layouts = _layouts(run, manifest)
+        """Where the columns of each kind lie, known here or not."""
         self._database = duckdb.connect(":memory:", config={"threads": 1})
         self._prepare()
 
@@ -174,11 +174,13 @@ class Trace:
         self.close()
 
 
-def _unknown(run: Path, manifest: Manifest) -> dict[str, Layout]:
-    """Layouts of the kinds that only their files know."""
-    known = known_layouts()
-    first = {part.kind: part.file for part in reversed(manifest.parts) if part.kind not in known}
-    return {kind: stored_layout(kind, pq.read_schema(run / first[kind])) for kind in manifest.kinds if kind in first}
+def _layouts(run: Path, manifest: Manifest) -> dict[str, Layout]:
+    """Layouts of all kinds that this installation knows, then of those that only their own files know."""
+    found = known_layouts()
+    for part in manifest.parts:
+        if part.kind not in found:
+            found[part.kind] = stored_layout(part.kind, pq.read_schema(run / part.file))
+    return found
 
 
 def _name(text: str) -> str:
