@@ -1,5 +1,6 @@
 """Kinds of facts that a package from outside brings: they change no other run, and are read and checked without it."""
 
+import hashlib
 import json
 import shutil
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ from cosim.errors import InputError
 from cosim.runner import simulate
 from cosim.scenario.load import load
 from cosim.trace.facts.column import Column, Text, Time
+from cosim.trace.store.layout import stored_layout
 from cosim.trace.store.provenance import write_provenance
 from cosim.trace.store.reader import Trace
 from cosim.trace.store.schemas import combined_digest
@@ -149,6 +151,32 @@ def test_without_its_package_it_is_exported_and_described(
     assert [one["type"] for one in told["columns"]] == ["int64", "float64", "int32", "float32", "int8", "text"]
     assert cli.status(["trace", "schema", "--json"]) == 0
     assert "quake_felt" not in capsys.readouterr().out
+
+
+def test_the_digest_of_a_run_is_in_order_of_name() -> None:
+    """It does not depend on the order in which kinds are stored: SHA-256 of a line for each, by name."""
+    digests = {"b_two": "2" * 64, "c_three": "3" * 64, "a_one": "1" * 64}
+    lines = f"a_one {'1' * 64}\nb_two {'2' * 64}\nc_three {'3' * 64}\n"
+    assert combined_digest(digests) == hashlib.sha256(lines.encode()).hexdigest()
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        [],
+        [("row_check", pa.uint32())],
+        [("seq", pa.int64())],
+        [("row_check", pa.uint32()), ("seq", pa.int64())],
+        [("seq", pa.int32()), ("row_check", pa.uint32())],
+        [("seq", pa.int64()), ("time_s", pa.float64()), ("time_s", pa.float64()), ("row_check", pa.uint32())],
+        [("seq", pa.int64()), ("seq", pa.int64()), ("row_check", pa.uint32())],
+        [("seq", pa.int64()), ("at", pa.date32()), ("row_check", pa.uint32())],
+    ],
+)
+def test_columns_that_no_kind_has(columns: list[tuple[str, Any]]) -> None:
+    """A file whose columns cannot be those of a kind of fact has no layout."""
+    with pytest.raises(ValueError, match="other columns than any kind"):
+        stored_layout("quake_felt", pa.schema(columns))
 
 
 def rewrite(run: Path, edit: Any, schema: Any = None, number: int = 0) -> None:
