@@ -7,6 +7,7 @@ import argparse
 import resource
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ def write(folder: Path, facts: int) -> int:
     """A run folder with about `facts` facts."""
     from cosim.scenario.schema import Scenario
     from cosim.trace.facts.run import TaskDecided, TaskEnded, TaskReleased
-    from cosim.trace.store.provenance import Provenance, write_provenance
+    from cosim.trace.store.provenance import begun, write_provenance
     from cosim.trace.store.writer import TraceWriter
 
     rng = np.random.default_rng(1)
@@ -49,13 +50,8 @@ def write(folder: Path, facts: int) -> int:
         writer.tick(float(second))
     writer.close(complete=True, end_s=float(SECONDS + 10))
     plan = Scenario(duration_s=SECONDS + 10)
-    write_provenance(
-        folder,
-        Provenance(
-            run_id="bench", scenario=plan.model_dump(mode="json"), seed=1, policy="local", started="",
-            status="complete", digest=writer.digest, digests=writer.digests, facts=writer.facts,
-        ),
-    )  # fmt: skip
+    stored = {"digest": writer.digest, "digests": writer.digests, "facts": writer.facts}
+    write_provenance(folder, replace(begun(plan, ""), status="complete", **stored))
     return writer.facts
 
 

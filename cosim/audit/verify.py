@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cosim.audit.ledger_check import chain_findings
+from cosim.audit.origin import origin_findings
 from cosim.audit.rule import Rule
 from cosim.audit.rules_tasks import completeness_rules, row_rules
 from cosim.errors import InputError
 from cosim.trace.store.integrity import SHOWN, Finding, check_parts
-from cosim.trace.store.layout import combined_digest
 from cosim.trace.store.manifest import read_manifest
-from cosim.trace.store.provenance import PROVENANCE, read_provenance
 from cosim.trace.store.reader import Trace
+from cosim.trace.store.schemas import combined_digest
 
 _SOJOURN_RELATIVE, _SOJOURN_S = 1e-6, 1e-6
 _ENERGY_RELATIVE, _ENERGY_J = 1e-9, 1e-12
@@ -39,6 +39,8 @@ class Report:
     complete: bool
     complete_to_s: float
     findings: tuple[Finding, ...]
+    notes: tuple[str, ...] = ()
+    """What could not be looked at here, though nothing is known to be wrong."""
 
     @property
     def ok(self) -> bool:
@@ -54,6 +56,7 @@ class Report:
         return [
             f"{self.run}: {verdict}: {state}, {self.facts} facts, digest {self.digest}",
             *onward,
+            *self.notes,
             *(str(finding) for finding in self.findings),
         ]
 
@@ -68,9 +71,9 @@ def verify(run: Path) -> Report:
     """
     manifest = read_manifest(run)
     integrity = check_parts(run, manifest)
-    digest = combined_digest(integrity.digests)
+    digest = combined_digest(integrity.digests, manifest.schema_version)
     complete = manifest.state == "complete"
-    findings = [*integrity.findings, *_provenance(run, complete, digest)]
+    findings = [*integrity.findings, *origin_findings(run, complete, digest)]
     if integrity.readable:
         with Trace.open(run) as trace:
             findings.extend(_meaning(trace))
@@ -81,20 +84,12 @@ def verify(run: Path) -> Report:
         complete=complete,
         complete_to_s=manifest.complete_to_s,
         findings=tuple(findings),
+        notes=tuple(
+            f"{kind}: only its rows were checked: no package that brings its rules is installed; "
+            "install it and verify again"
+            for kind in integrity.unknown
+        ),
     )
-
-
-def _provenance(run: Path, complete: bool, digest: str) -> Iterator[Finding]:
-    try:
-        said = read_provenance(run)
-    except InputError as error:
-        yield Finding(PROVENANCE, None, str(error))
-        return
-    if said.status == "running":
-        if complete:
-            yield Finding(PROVENANCE, None, "was not finished: it says `running`, the trace is complete")
-    elif said.digest != digest:
-        yield Finding(PROVENANCE, None, f"its digest {said.digest or '(none)'} is not the rows' {digest}")
 
 
 def _meaning(trace: Trace) -> Iterator[Finding]:

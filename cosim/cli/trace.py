@@ -40,9 +40,10 @@ def task(
     """The life of one task, step by step, and the reason why it was late or lost."""
     from cosim.trace.lateness.explain import explained
     from cosim.trace.store.reader import Trace
+    from cosim.trace.views.timeline import timeline
 
     with Trace.open(run_folder) as trace:
-        steps, reason = trace.timeline(task), explained(trace, task)
+        steps, reason = timeline(trace.sql, task), explained(trace, task)
     if json:
         events = [{"time_s": time_s, "event": event} for time_s, event in steps]
         console.say_json({"task": task, "steps": events, "why": reason})
@@ -131,12 +132,23 @@ def export(
 
 
 @app.command("schema")
-def schema(json: Json = False) -> None:
+def schema(
+    run_folder: Annotated[
+        Path | None, typer.Argument(metavar="[RUN]", help="A run folder, for kinds that only its own files know.")
+    ] = None,
+    json: Json = False,
+) -> None:
     """The data dictionary: kinds of facts, their columns, types, units and meanings."""
     from cosim.trace.facts.run import SCHEMA_VERSION
     from cosim.trace.store.dictionary import dictionary
+    from cosim.trace.store.layout import known_layouts
+    from cosim.trace.store.reader import Trace
 
-    kinds = dictionary()
+    layouts = known_layouts()
+    if run_folder is not None:
+        with Trace.open(run_folder) as trace:
+            layouts = trace.layouts
+    kinds = dictionary(layouts.values())
     if json:
         console.say_json({"schema_version": SCHEMA_VERSION, "kinds": kinds})
         return

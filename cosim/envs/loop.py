@@ -16,7 +16,7 @@ from cosim.errors import InputError, RunError
 from cosim.mobility.source import MobilitySource
 from cosim.scenario.load import Loaded
 from cosim.simulation import Simulation, within
-from cosim.trace.store.memory import KeptEnds
+from cosim.trace.store.memory import InMemoryTaskEnds
 from cosim.trace.store.writer import FactWriter, NullWriter
 from cosim.types import BoolArray, FloatArray, IntArray, Tier
 
@@ -102,7 +102,7 @@ class Loop:
         self._source: MobilitySource | None = None
         self._plan = self.scenario.decisions.reward
         self._simulation: Simulation | None = None
-        self._settling: KeptEnds | None = None
+        self._settling: InMemoryTaskEnds | None = None
         self._epoch: _Epoch | None = None
         self._epochs = 0
         self._over = False
@@ -125,7 +125,7 @@ class Loop:
             self._source = lasting_traffic(self.scenario, self._folder)
         facts: FactWriter = self._facts or NullWriter()
         if self._plan.kind == "realised":
-            facts = self._settling = KeptEnds(facts)
+            facts = self._settling = InMemoryTaskEnds(facts)
         self._simulation = Simulation(scenario, facts, self._folder, self._source)
         self._epochs = 0
         self._advance()

@@ -11,7 +11,7 @@ from cosim.objective import weighted_cost
 from cosim.scenario.load import Loaded
 from cosim.simulation import Simulation
 from cosim.trace.realised import PAID, latencies_s, paid_j
-from cosim.trace.store.memory import KeptEnds, columns
+from cosim.trace.store.memory import InMemoryTaskEnds, columns
 from cosim.trace.store.writer import NullWriter
 from cosim.types import FloatArray, Tier
 
@@ -77,7 +77,7 @@ def rollout(loaded: Loaded, policy: Policy, seed: int | None = None) -> Totals:
         RunError: the traffic source broke.
     """
     scenario = loaded.scenario if seed is None else loaded.scenario.model_copy(update={"seed": seed})
-    ended = KeptEnds(NullWriter())
+    ended = InMemoryTaskEnds(NullWriter())
     simulation = Simulation(scenario, ended, loaded.folder)
     try:
         simulation.run(policy)

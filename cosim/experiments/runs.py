@@ -223,7 +223,7 @@ def measure(run: Planned, wanted: Sequence[str] = ()) -> Measured:
     """
     with Trace.open(run.folder) as trace:
         estimates = kpis(trace)
-        digests = trace.manifest.digests
+        manifest = trace.manifest
         ended = trace.sql(f"SELECT {', '.join(NEEDED)} FROM task_ended ORDER BY seq")  # noqa: S608 - our own names
         decisions = trace.scenario.decisions
         summed = totals(
@@ -246,7 +246,7 @@ def measure(run: Planned, wanted: Sequence[str] = ()) -> Measured:
         run.policy,
         run.seed,
         digest,
-        tuple(digests[kind] for kind in _SAME),
+        tuple(map(manifest.digest_of, _SAME)),
         {name: one.value for name, one in figures.items()},
         {name: one.unit for name, one in figures.items()},
     )

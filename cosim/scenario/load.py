@@ -1,11 +1,10 @@
 """From a scenario file, or the name of a bundled one, to a checked scenario with a run id."""
 
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from pydantic import ValidationError
 
@@ -13,6 +12,7 @@ from cosim.errors import InputError
 from cosim.resources import bundled
 from cosim.scenario import overrides as changes
 from cosim.scenario.document import Document, parse, shown
+from cosim.scenario.identity import identity, run_id, safe_name
 from cosim.scenario.problems import closest, input_error
 from cosim.scenario.schema import Scenario, scenario_model
 
@@ -28,12 +28,12 @@ class Loaded:
     folder: Path
     """Files named in the scenario are relative to it."""
     run_id: str
-    """Name and content hash."""
+    """Name and hash of what differs from the defaults."""
 
     @property
     def run_folder(self) -> Path:
         """Where a run goes if nobody says otherwise: a folder of this name, or with -2, -3, ... if that is taken."""
-        name = f"{self.run_id}-{_safe(self.scenario.policy.name)}-s{self.scenario.seed}"
+        name = f"{self.run_id}-{safe_name(self.scenario.policy.name)}-s{self.scenario.seed}"
         names = (name, *(f"{name}-{count}" for count in range(2, 10_000)))
         return next((path for path in map(Path("runs").joinpath, names) if not path.exists()), Path("runs") / name)
 
@@ -53,7 +53,7 @@ def load(path_or_name: str | Path, overrides: Sequence[str] = ()) -> Loaded:
     if not isinstance(document.data, dict):
         raise InputError(f"{origin}:1: is not a mapping; write lines like `duration_s: 60`")
     scenario = _checked(document, overrides, origin)
-    return Loaded(scenario, path, path.resolve().parent, run_id(scenario))
+    return Loaded(scenario, path, path.resolve().parent, run_id(scenario.name, identity(scenario)))
 
 
 def _checked(document: Document, overrides: Sequence[str], origin: str) -> Scenario:
@@ -63,26 +63,6 @@ def _checked(document: Document, overrides: Sequence[str], origin: str) -> Scena
         return scenario_model().model_validate(data)
     except ValidationError as error:
         raise input_error(error, document, origins, origin) from None
-
-
-def run_id(scenario: Scenario) -> str:
-    """The scenario's name and the first 12 hex digits of the SHA-256 over its canonical content.
-
-    Key order, comments, defaults written out and 5 against 5.0 make no difference; the content of files that the
-    scenario names is not part of it.
-    """
-    canonical = json.dumps(_canonical(scenario.model_dump(mode="json")), sort_keys=True, separators=(",", ":"))
-    return f"{_safe(scenario.name)}-{hashlib.sha256(canonical.encode()).hexdigest()[:12]}"
-
-
-def _canonical(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _canonical(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_canonical(item) for item in value]
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    return value
 
 
 def override(path: str, value: str | int | None) -> list[str]:
@@ -123,11 +103,6 @@ def describe(loaded: Loaded) -> dict[str, str]:
         "decisions": f"{scenario.decisions.kind} by {scenario.policy.name}",
         "seed": str(scenario.seed),
     }
-
-
-def _safe(name: str) -> str:
-    """A name as part of a folder's name."""
-    return "".join(letter if letter.isascii() and (letter.isalnum() or letter in "-_") else "-" for letter in name)[:60]
 
 
 def _find(path_or_name: str | Path) -> Path:

@@ -1,7 +1,8 @@
 """A scenario: everything that decides a run, as frozen checked values.
 
 Each section is a model; alternatives are unions told apart by `kind`. A field's name ends in its unit, its description
-says what it is and, where a default is not obvious, where the default comes from. The hash of the content is the run id.
+says what it is and, where a default is not obvious, where the default comes from. The hash of what differs
+from the defaults is the run id (see `identity`).
 """
 
 from collections.abc import Mapping

@@ -14,6 +14,7 @@ from cosim.trace.lateness.explain import explained
 from cosim.trace.lateness.ledger_load import _load
 from cosim.trace.lateness.ranking import lateness
 from cosim.trace.store.reader import Trace
+from cosim.trace.views.timeline import timeline
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +101,7 @@ def test_blocks_are_named(run):
 def test_the_steps_of_keys(run):
     """The life of a task tells when it asked for keys, what it drew over how many links, and what it did not get."""
     with Trace.open(run) as trace:
-        lives = [[f"{time_s:g} {text}" for time_s, text in trace.timeline(task)] for task in range(3)]
+        lives = [[f"{time_s:g} {text}" for time_s, text in timeline(trace.sql, task)] for task in range(3)]
     assert [step for step in lives[0] if "key" in step] == [
         "2 asks for a key for its uplink",
         "3 draws 256 bit of key over 2 links for its uplink",
@@ -140,4 +141,4 @@ def test_a_key_that_another_transfer_drew(tmp_path):
     """A transfer that waited and may use a key drawn meanwhile for another one draws no bits."""
     run = write(tmp_path / "run", change(facts(), TaskKeyed, 0, up_bit=0, up_hops=0))
     with Trace.open(run) as trace:
-        assert (3.0, "finds a key that another has drawn for its uplink") in trace.timeline(0)
+        assert (3.0, "finds a key that another has drawn for its uplink") in timeline(trace.sql, 0)

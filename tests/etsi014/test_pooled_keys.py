@@ -4,6 +4,7 @@ import math
 from pathlib import Path
 
 import pytest
+from handmade import provenance
 from kms_process import KEYED
 from made_keys import Wall
 
@@ -13,7 +14,7 @@ from cosim.etsi014.realtime import RealTime
 from cosim.scenario.schema import Scenario
 from cosim.trace.facts.keys import KeyPoolSampled
 from cosim.trace.facts.run import SiteDeployed
-from cosim.trace.store.provenance import Provenance, write_provenance
+from cosim.trace.store.provenance import write_provenance
 from cosim.trace.store.writer import TraceWriter
 
 INITIAL_BIT = 5120
@@ -82,18 +83,7 @@ def run_folder(folder: Path, stored_bit: tuple[int, int], attacks: list[object])
         for link, level_bit in enumerate(levels_bit):
             writer.recorder(KeyPoolSampled)(time_s, link, level_bit, level_bit, 0, 0, 1.0, 0.01, 0.9)
     writer.close(complete=True, end_s=60.0)
-    said = Provenance(
-        run_id="0" * 64,
-        scenario=scenario.model_dump(mode="json"),
-        seed=1,
-        policy="random",
-        started="2026-01-01T00:00:00Z",
-        status="complete",
-        digest=writer.digest,
-        digests=writer.digests,
-        facts=writer.facts,
-    )
-    write_provenance(folder, said)
+    write_provenance(folder, provenance(scenario, writer))
     return folder
 
 

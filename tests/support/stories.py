@@ -5,7 +5,6 @@ The air is made for sums by head: signal to noise is 1e4 / d^2, coverage ends at
 1 Mbit, works 1e9 cycles and gets 0.5 Mbit back: 1 s, 1 s and 0.5 s.
 """
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from math import isnan
@@ -14,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from handmade import provenance
 from scripted import TELEPORTING, Place, ScriptedMobility
 from secured import UNTOLD as UNTOLD_SECURED
 from secured import SecuredNames
@@ -26,7 +26,7 @@ from cosim.simulation import Simulation
 from cosim.subjects import fact_kinds
 from cosim.trace.facts.keys import TaskKeyed
 from cosim.trace.facts.run import CellSampled, HostSampled, SiteDeployed, TaskEnded, TrafficSampled, VehicleMoved
-from cosim.trace.store.provenance import Provenance, write_provenance
+from cosim.trace.store.provenance import write_provenance
 from cosim.trace.store.reader import Trace
 from cosim.trace.store.writer import TraceWriter
 from cosim.types import Direction, Phase, Status, Tier
@@ -205,11 +205,7 @@ def perform(
     simulation.run(policy)
     simulation.close()
     writer.close(True, chosen.duration_s)
-    content = json.loads(chosen.model_dump_json())
-    write_provenance(
-        run,
-        Provenance("story", content, chosen.seed, "told", "", "complete", writer.digest, versions={}, machine={}),
-    )
+    write_provenance(run, provenance(chosen, writer, policy="told"))
     return simulation
 
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from handmade import provenance
+
 from cosim.audit.rules_tasks import completeness_rules, row_rules
 from cosim.scenario.schema import Scenario
 from cosim.trace.facts.keys import (
@@ -43,7 +45,7 @@ from cosim.trace.facts.run import (
     TrafficSampled,
     VehicleEntered,
 )
-from cosim.trace.store.provenance import Provenance, write_provenance
+from cosim.trace.store.provenance import write_provenance
 from cosim.trace.store.reader import Trace
 from cosim.trace.store.writer import TraceWriter
 from cosim.types import KeyState, LinkState, Phase, Status, Tier, Work
@@ -139,9 +141,7 @@ def write(folder: Path, rows: Sequence[Any], **changes: Any) -> Path:
     writer.tick(float(END_S))
     writer.close(complete=True, end_s=float(END_S))
     said = {"duration_s": END_S, "statistics": {"batches": 5}, "keys": {}, "ledger": {}, **changes}
-    content = Scenario.model_validate(said).model_dump(mode="json")
-    digests = (writer.digest, writer.digests, writer.facts)
-    write_provenance(folder, Provenance("0" * 64, content, 1, "told", "2026-01-01T00:00:00Z", "complete", *digests))
+    write_provenance(folder, provenance(Scenario.model_validate(said), writer))
     return folder
 
 

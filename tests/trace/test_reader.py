@@ -11,6 +11,7 @@ from cosim.trace.facts.column import columns
 from cosim.trace.facts.run import SCHEMA_VERSION, SiteDeployed, TaskEnded, TaskReleased, VehicleMoved
 from cosim.trace.store.reader import Trace
 from cosim.trace.store.writer import TraceWriter
+from cosim.trace.views.timeline import timeline
 
 BAD = [
     "SELEC 1",
@@ -102,7 +103,7 @@ def test_the_run_says_where_it_came_from(stored_run: Path) -> None:
 def test_the_life_of_a_task(stored_run: Path) -> None:
     """A timeline tells in order of time what happened to a task and to its vehicle's radio."""
     with Trace.open(stored_run) as trace:
-        steps = trace.timeline(20)
+        steps = timeline(trace.sql, 20)
     texts = [text.split(":")[0].split(" after ")[0] for _, text in steps]
     assert texts[:4] == ["released by vehicle 0", "decided", "uplink starts", "uplink ends in cell rsu-0"]
     assert texts[4:7] == ["enters the queue of rsu-0", "execution starts at rsu-0", "execution ends"]
@@ -114,19 +115,19 @@ def test_the_life_of_a_task(stored_run: Path) -> None:
 def test_moves_and_cells_are_told(stored_run: Path) -> None:
     """A transfer that waits stands in the timeline of its task, a handover in that of its vehicle's task."""
     with Trace.open(stored_run) as trace:
-        assert any("uplink waits for coverage, 10 bit left" in text for _, text in trace.timeline(0))
+        assert any("uplink waits for coverage, 10 bit left" in text for _, text in timeline(trace.sql, 0))
         during = trace.sql(
             "SELECT task FROM task_ended WHERE vehicle = 1 AND released_s <= 5 AND time_s >= 5 ORDER BY task"
         ).task.tolist()
         for task in during:
-            assert (5.0, "vehicle changes from cell rsu-0 to cloud") in trace.timeline(task)
+            assert (5.0, "vehicle changes from cell rsu-0 to cloud") in timeline(trace.sql, task)
         assert len(trace.table(TaskEnded)) == 240
 
 
 def test_an_unknown_task_is_told(stored_run: Path) -> None:
     """A task that is not in the trace is bad input that says how many there are."""
     with Trace.open(stored_run) as trace, pytest.raises(InputError, match="240 tasks, numbered from 0"):
-        trace.timeline(240)
+        timeline(trace.sql, 240)
 
 
 def test_folders_that_cannot_be_read(run: Path, tmp_path: Path) -> None:

@@ -3,13 +3,14 @@
 from dataclasses import replace
 
 import pytest
+from handmade import provenance
 from stories import scenario
 
 from cosim.audit.rules_tasks import completeness_rules, row_rules
 from cosim.audit.rules_twin import twin_end_rules, twin_rules
 from cosim.trace.facts.run import SiteDeployed, VehicleEntered, VehicleLeft
 from cosim.trace.facts.twin import TwinHostSampled, TwinMoved, TwinSampled, TwinSynced, TwinUplinked
-from cosim.trace.store.provenance import Provenance, write_provenance
+from cosim.trace.store.provenance import write_provenance
 from cosim.trace.store.reader import Trace
 from cosim.trace.store.writer import TraceWriter
 
@@ -51,11 +52,7 @@ def broken(folder, rows, rules):
     for row in rows:
         recorders[type(row)](*(getattr(row, name) for name in row.__dataclass_fields__))
     writer.close(True, 8.0)
-    content = scenario().model_dump(mode="json")
-    write_provenance(
-        folder,
-        Provenance("twin", content, 1, "told", "", "complete", writer.digest, versions={}, machine={}),
-    )
+    write_provenance(folder, provenance(scenario(), writer))
     with Trace.open(folder) as trace:
         return [rule.why for rule in rules if len(trace.sql(rule.query))]
 

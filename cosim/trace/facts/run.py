@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from cosim.trace.facts.column import Column, SiteNumber, TaskId, Text, Time, Vehicle
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,9 @@
 """The data dictionary of a trace: every kind of fact and every column, with type, unit and meaning."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from cosim.subjects import fact_kinds
-from cosim.trace.facts.column import columns
-from cosim.trace.store.layout import kind_name
+from cosim.trace.store.layout import Layout
 
 _TYPES = {
     "<f8": "float64",
@@ -36,14 +35,14 @@ class Kind:
     columns: tuple[Field, ...]
 
 
-def dictionary() -> tuple[Kind, ...]:
-    """All kinds in the order of storage; every kind begins with `seq`."""
+def dictionary(layouts: Iterable[Layout]) -> tuple[Kind, ...]:
+    """The kinds with these layouts; every kind begins with `seq`."""
     order = Field("seq", "int64", "", "place in the order of recording, gapless over all kinds")
     return tuple(
         Kind(
-            kind_name(fact),
-            " ".join(str(fact.__doc__).split()),
-            (order, *(Field(name, _TYPES[c.code], c.unit, c.meaning) for name, c in columns(fact).items())),
+            stored.kind,
+            stored.meaning,
+            (order, *(Field(name, _TYPES[c.code], c.unit, c.meaning) for name, c in stored.columns.items())),
         )
-        for fact in fact_kinds()
+        for stored in layouts
     )

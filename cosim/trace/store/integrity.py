@@ -10,9 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cosim.subjects import fact_kinds
-from cosim.trace.store.layout import CHECK, Layout, digest_bytes, layout, row_checks
-from cosim.trace.store.manifest import Manifest, Part
+from cosim.trace.store.layout import CHECK, Layout, digest_bytes, known_layouts, row_checks, stored_layout
+from cosim.trace.store.manifest import Manifest, StoredFile
+from cosim.trace.store.schemas import DIGESTED
 from cosim.types import AnyArray, IntArray
 
 SHOWN = 20
@@ -48,6 +48,9 @@ class Integrity:
     readable: bool
     """Every part could be read, so that its contents can be looked at."""
     digests: dict[str, str]
+    """Recomputed from the rows, of the kinds that the run's schema counts."""
+    unknown: tuple[str, ...]
+    """Kinds that no installed package brings; the schema in their own files says what their rows are."""
 
 
 def check_parts(run: Path, manifest: Manifest) -> Integrity:
@@ -55,14 +58,15 @@ def check_parts(run: Path, manifest: Manifest) -> Integrity:
 
     One part is in memory at a time, plus one byte for each row of the run.
     """
-    layouts = {stored.kind: stored for stored in map(layout, fact_kinds())}
-    hashes = {kind: hashlib.sha256() for kind in layouts}
+    layouts = known_layouts()
+    unknown = tuple(kind for kind in manifest.kinds if kind not in layouts)
+    hashes = {kind: hashlib.sha256() for kind in (*DIGESTED[manifest.schema_version], *manifest.kinds)}
     seen = np.zeros(sum(part.rows for part in manifest.parts), dtype=np.uint8)
     found: list[Finding] = []
-    short: list[Part] = []
+    short: list[StoredFile] = []
     readable = True
     for part in manifest.parts:
-        table, problem = _read(run / part.file, layouts[part.kind])
+        table, problem = _read(run / part.file, part.kind, layouts)
         if problem:
             found.append(Finding(part.kind, None, f"{part.file} {problem}"))
             short.append(part)
@@ -80,20 +84,25 @@ def check_parts(run: Path, manifest: Manifest) -> Integrity:
             short.append(part)
     found.extend(_missing(np.flatnonzero(seen == 0), short))
     digests = {kind: running.hexdigest() for kind, running in hashes.items()}
-    for kind, digest in digests.items():
-        if digest != manifest.digests.get(kind):
-            found.append(Finding(kind, None, "its digest differs from the manifest's"))
-    return Integrity(found, readable, digests)
+    differing = [kind for kind in {**digests, **manifest.digests} if digests.get(kind) != manifest.digests.get(kind)]
+    found.extend(Finding(kind, None, "its digest differs from the manifest's") for kind in differing)
+    return Integrity(found, readable, digests, unknown)
 
 
-def _read(path: Path, stored: Layout) -> tuple[Any, str]:
+def _read(path: Path, kind: str, layouts: dict[str, Layout]) -> tuple[Any, str]:
+    """The rows of a file, or what is wrong with it; a kind without a layout gets that of its first file."""
     try:
         table = pq.read_table(path)
     except FileNotFoundError:
         return None, "is missing"
     except (OSError, pa.ArrowException) as error:
         return None, f"cannot be read ({' '.join(str(error).split())})"
-    expected = [(column.name, column.type) for column in stored.schema]
+    try:
+        if kind not in layouts:
+            layouts[kind] = stored_layout(kind, table.schema)
+    except ValueError as error:
+        return None, str(error)
+    expected = [(column.name, column.type) for column in layouts[kind].schema]
     if [(column.name, column.type) for column in table.schema] != expected:
         return None, "has other columns than its kind"
     if any(column.null_count for column in table.columns):
@@ -117,14 +126,14 @@ def _count(seen: AnyArray, seqs: AnyArray) -> int:
     return fresh
 
 
-def _doubled(part: Part, seqs: AnyArray) -> Iterator[Finding]:
+def _doubled(part: StoredFile, seqs: AnyArray) -> Iterator[Finding]:
     values, counts = np.unique(seqs, return_counts=True)
     yield from shortened(part.kind, values[counts > 1], "is there more than once")
     outside = values[(values < part.first_seq) | (values > part.last_seq)]
     yield from shortened(part.kind, outside, f"does not belong to {part.file}")
 
 
-def _missing(seqs: IntArray, short: list[Part]) -> Iterator[Finding]:
+def _missing(seqs: IntArray, short: list[StoredFile]) -> Iterator[Finding]:
     """Name the kinds that lack a row and could have held the missing number."""
     for seq in seqs[:SHOWN]:
         kinds = sorted({part.kind for part in short if part.first_seq <= seq <= part.last_seq})

@@ -24,6 +24,7 @@ CHECK = "row_check"
 """Name of the column that holds each row's check."""
 _CHECK_KEY = 0x7C15_0C05
 _STRUCT_CODES = {"<f8": "d", "<f4": "f", "<i8": "q", "<i4": "i", "<i2": "h", "<i1": "b"}
+_CODES = {pa.from_numpy_dtype(np.dtype(code)): code for code in _STRUCT_CODES} | {pa.string(): "O"}
 _WORD = 8
 
 
@@ -36,8 +37,8 @@ def kind_name(fact: type[Any]) -> str:
 class Layout:
     """Where the columns of one kind lie."""
 
-    fact: type[Any]
     kind: str
+    meaning: str
     columns: Mapping[str, Column]
     texts: tuple[str, ...]
     """Names of the text columns."""
@@ -105,15 +106,42 @@ def digest_bytes(rows: AnyArray) -> memoryview:
     return np.ascontiguousarray(rows.view(np.uint8).reshape(len(rows), rows.dtype.itemsize)[:, _WORD:]).data
 
 
-def combined_digest(digests: Mapping[str, str]) -> str:
-    """The digest of a run: SHA-256 over the names and digests of all kinds, in the order of `fact_kinds()`."""
-    lines = (f"{kind_name(fact)} {digests[kind_name(fact)]}\n" for fact in fact_kinds())
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
-
-
 def layout(fact: type[Any]) -> Layout:
     """The layout of a kind."""
-    stored = columns(fact)
+    return _laid_out(kind_name(fact), " ".join(str(fact.__doc__).split()), columns(fact))
+
+
+def known_layouts() -> dict[str, Layout]:
+    """The layouts of the kinds of facts that this installation knows, by name, in the order of storage."""
+    return {stored.kind: stored for stored in map(layout, fact_kinds())}
+
+
+def stored_layout(kind: str, schema: Any) -> Layout:
+    """The layout of a kind that is known only by the Arrow schema of one of its files.
+
+    Raises:
+        ValueError: no kind of fact is stored so.
+    """
+    odd = [column for column in schema if column.type not in _CODES]
+    if schema.names[:1] != ["seq"] or [column.name for column in odd] != [CHECK] or schema.names[-1] != CHECK:
+        raise ValueError("has other columns than any kind")
+    stored = {
+        column.name: Column(_CODES[column.type], _told(column, "unit"), _told(column, "meaning"))
+        for column in list(schema)[1:-1]
+    }
+    made = _laid_out(kind, _told(schema, "meaning"), stored)
+    if made.schema.types != schema.types:
+        raise ValueError("has other columns than any kind")
+    return made
+
+
+def _told(described: Any, name: str) -> str:
+    """What the metadata of a schema or a column say under a name."""
+    told: bytes = (described.metadata or {}).get(name.encode(), b"")
+    return told.decode(errors="replace")
+
+
+def _laid_out(kind: str, meaning: str, stored: Mapping[str, Column]) -> Layout:
     codes = {"seq": "<i8", **{name: "<u8" if c.code == "O" else c.code for name, c in stored.items()}}
     width = sum(np.dtype(code).itemsize for code in codes.values())
     padding = -width % _WORD
@@ -128,19 +156,19 @@ def layout(fact: type[Any]) -> Layout:
     )
     packing = "".join(_STRUCT_CODES.get(code, "Q") for code in codes.values())
     return Layout(
-        fact=fact,
-        kind=kind_name(fact),
+        kind=kind,
+        meaning=meaning,
         columns=stored,
         texts=tuple(name for name, column in stored.items() if column.code == "O"),
         dtype=dtype,
         row=struct.Struct(f"<{packing}{padding}x"),
-        schema=_arrow_schema(kind_name(fact), stored),
+        schema=_arrow_schema(kind, meaning, stored),
         encoding={name: _encoding(column) for name, column in stored.items()}
         | {"seq": "DELTA_BINARY_PACKED", CHECK: "PLAIN"},
     )
 
 
-def _arrow_schema(kind: str, stored: Mapping[str, Column]) -> Any:
+def _arrow_schema(kind: str, meaning: str, stored: Mapping[str, Column]) -> Any:
     described = {
         "seq": Column("<i8", "", "place in the order of recording, gapless over all kinds"),
         **stored,
@@ -155,7 +183,8 @@ def _arrow_schema(kind: str, stored: Mapping[str, Column]) -> Any:
         )
         for name, column in described.items()
     ]
-    return pa.schema(arrow_fields, metadata={"kind": kind, "schema_version": str(SCHEMA_VERSION)})
+    described_kind = {"kind": kind, "meaning": meaning, "schema_version": str(SCHEMA_VERSION)}
+    return pa.schema(arrow_fields, metadata=described_kind)
 
 
 def _encoding(column: Column) -> str:

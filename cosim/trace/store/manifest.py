@@ -4,17 +4,18 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from cosim.errors import InputError
 from cosim.trace.facts.run import SCHEMA_VERSION
 from cosim.trace.store.durable import sync_folder, write_durably
+from cosim.trace.store.schemas import DIGESTED, NO_ROWS
 
 MANIFEST = "manifest.json"
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class StoredFile:
     """One committed Parquet file."""
 
     kind: str
@@ -35,8 +36,17 @@ class Manifest:
     complete_to_s: float
     """All facts before this simulated time are in the parts."""
     digests: Mapping[str, str]
-    """SHA-256 of each kind's rows in the parts."""
-    parts: tuple[Part, ...]
+    """SHA-256 of the rows of each kind that has some; in schema 2 also of kinds without."""
+    parts: tuple[StoredFile, ...]
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds that have parts."""
+        return tuple(dict.fromkeys(part.kind for part in self.parts))
+
+    def digest_of(self, kind: str) -> str:
+        """SHA-256 of a kind's rows, also where there are none."""
+        return self.digests.get(kind, NO_ROWS)
 
     def write(self, folder: Path) -> None:
         """Replace the manifest of a run folder, durably and at once.
@@ -58,16 +68,22 @@ def read_manifest(folder: Path) -> Manifest:
     path = folder / MANIFEST
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-        manifest = Manifest(**{**data, "parts": tuple(Part(**part) for part in data["parts"])})
+        manifest = Manifest(**{**data, "parts": tuple(_stored_file(part) for part in data["parts"])})
     except OSError as error:
         raise InputError(
             f"{folder}: not a run folder ({MANIFEST}: {error.strerror}); give the folder that `cosim run --out` wrote"
         ) from error
     except (ValueError, TypeError, KeyError) as error:
         raise InputError(f"{path}: broken ({' '.join(str(error).split())}); run the scenario again") from error
-    if manifest.schema_version != SCHEMA_VERSION:
+    if manifest.schema_version not in DIGESTED:
         raise InputError(
-            f"{path}: schema_version={manifest.schema_version}, this program reads {SCHEMA_VERSION}; "
-            "read it with the version named in provenance.json"
+            f"{path}: schema_version={manifest.schema_version}, this program reads {min(DIGESTED)} to "
+            f"{SCHEMA_VERSION}; read it with the version named in provenance.json"
         )
     return manifest
+
+
+def _stored_file(part: Mapping[str, Any]) -> StoredFile:
+    if not str(part["kind"]).isidentifier():  # it becomes the name of a view and of a file
+        raise ValueError(f"kind {part['kind']!r} is no name")
+    return StoredFile(**part)

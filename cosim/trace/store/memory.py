@@ -38,7 +38,7 @@ _ENDED = tuple(field.name for field in fields(TaskEnded))
 _KEPT = tuple(_ENDED.index(name) for name in Ended._fields)
 
 
-class KeptEnds:
+class InMemoryTaskEnds:
     """A writer that passes facts on to another and keeps how tasks ended."""
 
     def __init__(self, facts: FactWriter) -> None:

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from cosim.errors import InputError
+from cosim.scenario.identity import identity, run_id
+from cosim.scenario.schema import Scenario
 from cosim.trace.store.durable import sync_folder, write_durably
 
 PROVENANCE = "provenance.json"
@@ -59,7 +61,7 @@ class Provenance:
     """The content of provenance.json; written once at the start as `running`, and again at the end."""
 
     run_id: str
-    """Hash of the scenario's content."""
+    """Name of the scenario and hash of its identity."""
     scenario: Mapping[str, Any]
     """The whole scenario, defaults included, as plain values."""
     seed: int
@@ -75,6 +77,21 @@ class Provenance:
     cpu_s: float = 0.0
     versions: Mapping[str, str] = field(default_factory=versions)
     machine: Mapping[str, Any] = field(default_factory=machine)
+    identity: str = ""
+    """The text whose hash the run id is: what of the scenario differs from the defaults; empty in older runs."""
+
+
+def begun(scenario: Scenario, started: str) -> Provenance:
+    """The provenance of a run of a scenario at its start, with the wall clock's time."""
+    text = identity(scenario)
+    return Provenance(
+        run_id=run_id(scenario.name, text),
+        scenario=scenario.model_dump(mode="json"),
+        seed=scenario.seed,
+        policy=scenario.policy.name,
+        started=started,
+        identity=text,
+    )
 
 
 def write_provenance(folder: Path, provenance: Provenance) -> None:

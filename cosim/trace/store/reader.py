@@ -8,14 +8,14 @@ from typing import Any
 
 import duckdb
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from cosim.errors import InputError
 from cosim.scenario.schema import Scenario, known_part, scenario_model
-from cosim.subjects import fact_kinds
-from cosim.trace.store.layout import Layout, layout
+from cosim.trace.store.layout import Layout, kind_name, known_layouts, stored_layout
 from cosim.trace.store.manifest import Manifest, read_manifest
 from cosim.trace.store.provenance import Provenance, read_provenance
-from cosim.trace.views.timeline import timeline
 from cosim.types import Direction, KeyState, LinkState, Phase, Status, Tier, Work
 
 _SQL_TYPES = {
@@ -42,15 +42,17 @@ NAMES: dict[str, type[IntEnum]] = {
 class Trace:
     """A run folder behind an in-memory database with one view for each kind, for example `task_ended`.
 
-    The views have `seq` and the fact's columns; order by time_s, then seq. `status_name(status)` and the like
-    give words for codes (`NAMES`). Queries can read the run folder and nothing else. They run on one thread: a sum of
-    floats would else depend, in its last digit, on which thread was first.
+    A kind that no installed package brings has a view too, by the schema in its files. The views have `seq` and the
+    fact's columns; order by time_s, then seq. `status_name(status)` and the like give words for codes (`NAMES`).
+    Queries can read the run folder and nothing else. They run on one thread: a sum of floats would else depend, in its
+    last digit, on which thread was first.
     """
 
     def __init__(self, run: Path, manifest: Manifest) -> None:
         self.run = run
         self.manifest = manifest
-        self._layouts = {fact: layout(fact) for fact in fact_kinds()}
+        self.layouts = _layouts(run, manifest)
+        """Where the columns of each kind lie, known here or not."""
         self._database = duckdb.connect(":memory:", config={"threads": 1})
         self._prepare()
 
@@ -61,15 +63,16 @@ class Trace:
         Raises:
             InputError: no run folder, one of another schema, or one with a lost or broken part.
         """
+        manifest = read_manifest(run)
         try:
-            return cls(run, read_manifest(run))
-        except duckdb.Error as error:
+            return cls(run, manifest)
+        except (duckdb.Error, OSError, pa.ArrowException, ValueError) as error:
             reason = str(error).strip().splitlines()[0]
             raise InputError(f"{run}: a part is lost or broken ({reason}); see `cosim trace verify {run}`") from error
 
     def _prepare(self) -> None:
-        for stored in self._layouts.values():
-            self._database.execute(f"CREATE VIEW {stored.kind} AS {self._source(stored)}")
+        for stored in self.layouts.values():
+            self._database.execute(f"CREATE VIEW {_name(stored.kind)} AS {self._source(stored)}")
         for name, codes in NAMES.items():
             words = ", ".join(f"'{code.name}'" for code in codes)
             self._database.execute(f"CREATE MACRO {name}(code) AS [{words}][code + 1]")
@@ -87,9 +90,9 @@ class Trace:
         ]
         types = {"seq": "BIGINT", **{name: _SQL_TYPES[column.code] for name, column in stored.columns.items()}}
         if not files:
-            empty = ", ".join(f'CAST(NULL AS {sql_type}) AS "{name}"' for name, sql_type in types.items())
+            empty = ", ".join(f"CAST(NULL AS {sql_type}) AS {_name(name)}" for name, sql_type in types.items())
             return f"SELECT {empty} WHERE false"
-        names = ", ".join(f'"{name}"' for name in types)  # one of them may be a word of SQL
+        names = ", ".join(map(_name, types))  # one of them may be a word of SQL
         return f"SELECT {names} FROM read_parquet([{', '.join(files)}])"
 
     @property
@@ -155,20 +158,11 @@ class Trace:
     @property
     def kinds(self) -> list[str]:
         """Names of the views."""
-        return [stored.kind for stored in self._layouts.values()]
+        return list(self.layouts)
 
     def table(self, fact: type[Any]) -> pd.DataFrame:
         """All facts of one kind in order of time, then of recording."""
-        stored = self._layouts[fact]
-        return self.sql(f"SELECT * FROM {stored.kind} ORDER BY time_s, seq")
-
-    def timeline(self, task: int) -> list[tuple[float, str]]:
-        """The ordered life of one task: (simulated time, what happened).
-
-        Raises:
-            InputError: no such task.
-        """
-        return timeline(self.sql, task)
+        return self.sql(f"SELECT * FROM {_name(kind_name(fact))} ORDER BY time_s, seq")
 
     def close(self) -> None:
         """Let go of the files."""
@@ -179,6 +173,20 @@ class Trace:
 
     def __exit__(self, *_error: object) -> None:
         self.close()
+
+
+def _layouts(run: Path, manifest: Manifest) -> dict[str, Layout]:
+    """Layouts of all kinds that this installation knows, then of those that only their own files know."""
+    found = known_layouts()
+    for part in manifest.parts:
+        if part.kind not in found:
+            found[part.kind] = stored_layout(part.kind, pq.read_schema(run / part.file))
+    return found
+
+
+def _name(text: str) -> str:
+    """A name of SQL, which may be a word of it."""
+    return '"' + text.replace('"', '""') + '"'
 
 
 def _quoted(text: str) -> str:

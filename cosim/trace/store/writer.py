@@ -20,8 +20,9 @@ from cosim.errors import InputError, RunError
 from cosim.subjects import fact_kinds
 from cosim.trace.facts.run import SCHEMA_VERSION
 from cosim.trace.store.durable import sync_folder, write_durably
-from cosim.trace.store.layout import Layout, combined_digest, digest_bytes, layout
-from cosim.trace.store.manifest import MANIFEST, Manifest, Part, read_manifest
+from cosim.trace.store.layout import Layout, digest_bytes, layout
+from cosim.trace.store.manifest import MANIFEST, Manifest, StoredFile, read_manifest
+from cosim.trace.store.schemas import combined_digest
 from cosim.types import AnyArray
 
 P = ParamSpec("P")
@@ -132,7 +133,7 @@ class TraceWriter:
         self._sets = 0
         self._usable = True  # false from the start of a rotation until it is committed
         self._closed = False
-        self._committed = Manifest(SCHEMA_VERSION, "running", 0.0, self._hashed(), ())
+        self._committed = Manifest(SCHEMA_VERSION, "running", 0.0, {}, ())
         try:
             self._guarded(lambda: self._committed.write(folder))
         except RunError:
@@ -219,12 +220,12 @@ class TraceWriter:
 
     @property
     def digests(self) -> dict[str, str]:
-        """SHA-256 of each kind's committed rows; seq stays out, so that kinds can be compared between runs."""
+        """SHA-256 of the committed rows of each kind that has some; without seq, so that runs can be compared."""
         return dict(self._committed.digests)
 
     @property
     def digest(self) -> str:
-        """SHA-256 over all kinds; the same for the same facts on every run of the scenario."""
+        """SHA-256 over the kinds that have rows; the same for the same facts on every run of the scenario."""
         return combined_digest(self.digests)
 
     @property
@@ -243,9 +244,6 @@ class TraceWriter:
                 "then run again"
             ) from error
 
-    def _hashed(self) -> dict[str, str]:
-        return {kind.layout.kind: kind.hash.hexdigest() for kind in self._kinds.values()}
-
     def _rotate(self, state: Literal["running", "partial", "complete"]) -> None:
         self._usable = False
         parts = list(self._committed.parts)
@@ -253,7 +251,10 @@ class TraceWriter:
             if kind.size_byte():
                 parts.append(_write_part(self._folder, kind, self._sets))
                 kind.clear()
-        manifest = Manifest(SCHEMA_VERSION, state, self._now_s, self._hashed(), tuple(parts))
+        filled = {part.kind for part in parts}
+        hashes = {kind.layout.kind: kind.hash for kind in self._kinds.values() if kind.layout.kind in filled}
+        digests = {name: running.hexdigest() for name, running in hashes.items()}
+        manifest = Manifest(SCHEMA_VERSION, state, self._now_s, digests, tuple(parts))
         manifest.write(self._folder)
         self._committed = manifest
         self._sets += 1
@@ -286,12 +287,12 @@ def _claim(folder: Path) -> None:
         raise InputError(f"--out {folder}: is not empty and may hold another run; give another --out")
 
 
-def _write_part(folder: Path, kind: _Kind, number: int) -> Part:
+def _write_part(folder: Path, kind: _Kind, number: int) -> StoredFile:
     rows, texts = kind.rows()
     table = kind.layout.table(rows, texts)
     kind.hash.update(digest_bytes(rows))
     file = f"{kind.layout.kind}/part-{number:05d}.parquet"
-    part = Part(kind.layout.kind, file, len(rows), int(rows["seq"].min()), int(rows["seq"].max()))
+    part = StoredFile(kind.layout.kind, file, len(rows), int(rows["seq"].min()), int(rows["seq"].max()))
     write_table(folder / file, table, kind.layout.encoding)
     return part
 

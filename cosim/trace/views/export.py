@@ -14,9 +14,8 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from cosim.errors import InputError
-from cosim.subjects import fact_kinds
 from cosim.trace.store.durable import write_durably
-from cosim.trace.store.layout import CHECK, layout
+from cosim.trace.store.layout import CHECK
 from cosim.trace.store.reader import Trace
 from cosim.trace.views.slices import Counter, Track, counters, status_word, tracks
 
@@ -50,8 +49,7 @@ def export(trace: Trace, form: str, out: Path) -> None:
 def _write_csv(trace: Trace, folder: Path) -> None:
     """Part by part, in the order of recording."""
     folder.mkdir(parents=True)
-    for fact in fact_kinds():
-        stored = layout(fact)
+    for stored in trace.layouts.values():
         names = [name for name in stored.schema.names if name != CHECK]
         schema = stored.schema.remove(stored.schema.get_field_index(CHECK)).remove_metadata()
         with pa_csv.CSVWriter(folder / f"{stored.kind}.csv", schema) as writer:

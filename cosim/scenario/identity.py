@@ -1,0 +1,105 @@
+"""The identity of a scenario: a text of what differs from the defaults, whose hash is the run id.
+
+A new field of a section changes no text as long as it keeps its default. A default whose *value* changes would give old
+and new runs one text: then `DEFAULTS` grows. Key order, comments, defaults written out and 5 against 5.0 make no
+difference; the content of files that the scenario names is no part of it.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any, Final, Literal, get_args, get_origin
+
+from pydantic.fields import FieldInfo
+from pydantic_core import to_jsonable_python
+
+from cosim.scenario.section import Section
+from cosim.subjects import outside
+
+DEFAULTS: Final = 1
+"""Number of the values of all defaults; raise it when one changes (tests/scenario/defaults.json pins them)."""
+NO_PART: Final[frozenset[str]] = frozenset()
+"""Fields of the scenario that change nothing of what a run states, and so are no part of its identity."""
+_DIGITS: Final = 12
+
+
+def identity(scenario: Section) -> str:
+    """The text that is hashed: canonical JSON of the number of the defaults and of what differs from them.
+
+    Two scenarios have one text only if they are equal: the scenario can be made again from what differs.
+    """
+    return _text({"defaults": DEFAULTS, "differs": _differing(scenario)})
+
+
+def run_id(name: str, text: str) -> str:
+    """A scenario's name and the first 12 hex digits of the SHA-256 over its identity."""
+    return f"{safe_name(name)}-{hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]}"
+
+
+def whole(scenario: Mapping[str, Any]) -> str:
+    """The text that was hashed before there were identities: all of a stored scenario, defaults included."""
+    return _text(_canonical(scenario))
+
+
+def safe_name(name: str) -> str:
+    """A name as part of a folder's name."""
+    return "".join(letter if letter.isascii() and (letter.isalnum() or letter in "-_") else "-" for letter in name)[:60]
+
+
+def _canonical(value: Any) -> Any:
+    """A value of JSON whose whole numbers are written as such."""
+    if isinstance(value, Mapping):
+        return {key: _canonical(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_canonical(item) for item in value]
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value
+
+
+def difference(section: Section) -> dict[str, Any]:
+    """What of a section differs from its defaults, as plain values.
+
+    A section that equals its default is left out; one that is kept keeps its `kind`. Lists are told element by element.
+    """
+    return {
+        name: _told(getattr(section, name))
+        for name, field in type(section).model_fields.items()
+        if _is_kind(field) or not _is_default(field, getattr(section, name))
+    }
+
+
+def _differing(scenario: Section) -> dict[str, Any]:
+    """The difference of the root; sections of other packages are told whole, as `DEFAULTS` does not count theirs."""
+    differs = difference(scenario)
+    foreign = {subject.name for subject in outside()} & differs.keys()
+    told = differs | {name: _plain(getattr(scenario, name)) for name in foreign}
+    return {name: value for name, value in told.items() if name not in NO_PART}
+
+
+def _told(value: Any) -> Any:
+    if isinstance(value, Section):
+        return difference(value)
+    if isinstance(value, tuple | list):
+        return [_told(item) for item in value]
+    return _plain(value)
+
+
+def _is_kind(field: FieldInfo) -> bool:
+    """It has one possible value, which tells its section from others."""
+    return get_origin(field.annotation) is Literal and len(get_args(field.annotation)) == 1
+
+
+def _is_default(field: FieldInfo, value: Any) -> bool:
+    """As JSON, in which 1 is no truth value."""
+    if field.is_required():
+        return False
+    return _text(_plain(value)) == _text(_plain(field.get_default(call_default_factory=True)))
+
+
+def _plain(value: Any) -> Any:
+    return _canonical(to_jsonable_python(value, by_alias=False))
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
