@@ -34,6 +34,8 @@ class Subject:
     """`() -> list[Rule]`: what holds of its rows at every moment of a run."""
     end_rules: str = ""
     """`() -> list[Rule]`: what holds once the run has reached its end."""
+    checks: str = ""
+    """`(Trace) -> Iterator[Finding]`: laws that no query says, such as hashes and integrals."""
     figures: str = ""
     """`(Trace, Batches) -> Iterator[tuple[str, Estimate]]`: its figures of merit."""
     headline: str = ""
@@ -64,10 +66,31 @@ class Subject:
 
 
 BUILT_IN: Final = (
-    Subject("core", facts="cosim.trace.facts.run:FACTS"),
-    Subject("keys", facts="cosim.trace.facts.keys:FACTS"),
-    Subject("ledger", facts="cosim.trace.facts.ledger:FACTS"),
-    Subject("twin", facts="cosim.trace.facts.twin:FACTS"),
+    Subject(
+        "core",
+        facts="cosim.trace.facts.run:FACTS",
+        rules="cosim.audit.rules_tasks:task_rules",
+        end_rules="cosim.audit.rules_tasks:task_end_rules",
+        checks="cosim.audit.integrals:integral_findings",
+    ),
+    Subject(
+        "keys",
+        facts="cosim.trace.facts.keys:FACTS",
+        rules="cosim.audit.rules_keys:key_rules",
+        end_rules="cosim.audit.rules_keys:key_end_rules",
+    ),
+    Subject(
+        "ledger",
+        facts="cosim.trace.facts.ledger:FACTS",
+        rules="cosim.audit.rules_ledger:ledger_rules",
+        checks="cosim.audit.ledger_check:chain_findings",
+    ),
+    Subject(
+        "twin",
+        facts="cosim.trace.facts.twin:FACTS",
+        rules="cosim.audit.rules_twin:twin_rules",
+        end_rules="cosim.audit.rules_twin:twin_end_rules",
+    ),
 )
 """In the order of storage, of rules and of figures."""
 

@@ -10,16 +10,18 @@ class Rule:
     kind: str
     why: str
     query: str
+    condition: str = ""
+    """That a row breaks it, where the row alone says so: one reading of a kind answers all such rules."""
 
 
 def where(kind: str, why: str, condition: str) -> Rule:
     """No row of a kind is so."""
-    return Rule(kind, why, f"SELECT seq FROM {kind} WHERE {condition}")
+    return Rule(kind, why, f"SELECT seq FROM {kind} WHERE {condition}", condition)
 
 
 def unknown(kind: str, why: str, column: str, known: str) -> Rule:
     """Every value of a column is one of those that a query gives; NULL is none."""
-    return Rule(kind, why, f'SELECT seq FROM {kind} WHERE "{column}" NOT IN ({known})')
+    return where(kind, why, f'"{column}" NOT IN ({known})')
 
 
 def amounts(columns: dict[str, tuple[str, ...]]) -> list[Rule]:

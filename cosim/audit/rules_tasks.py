@@ -1,9 +1,6 @@
-"""What must hold of the rows of a run, as queries that give the rows of which it does not."""
+"""What must hold of the rows that every run has, as queries that give the rows of which it does not."""
 
 from cosim.audit.rule import Rule, amounts, totals, where
-from cosim.audit.rules_keys import key_end_rules, key_rules
-from cosim.audit.rules_ledger import ledger_rules
-from cosim.audit.rules_twin import twin_end_rules, twin_rules
 from cosim.types import NOWHERE, Phase, Status, Tier
 
 _LIFE = (
@@ -20,23 +17,15 @@ _LIFE = (
 _SITES = f"(SELECT site FROM site_deployed UNION ALL SELECT {NOWHERE})"
 
 
-def row_rules() -> list[Rule]:
+def task_rules() -> list[Rule]:
     """What holds at every moment of a run."""
-    own = [*_order(), *_endings(), *_amounts(), *_places(), *_identity(), *_totals()]
-    return [*own, *key_rules(), *ledger_rules(), *twin_rules()]
+    return [*_order(), *_endings(), *_amounts(), *_places(), *_identity(), *_totals()]
 
 
-def completeness_rules() -> list[Rule]:
+def task_end_rules() -> list[Rule]:
     """What holds once a run has reached its end."""
-    return [
-        Rule(
-            "task_released",
-            "its task never ended",
-            "SELECT seq FROM task_released ANTI JOIN task_ended USING (task)",
-        ),
-        *key_end_rules(),
-        *twin_end_rules(),
-    ]
+    never = "SELECT seq FROM task_released ANTI JOIN task_ended USING (task)"
+    return [Rule("task_released", "its task never ended", never)]
 
 
 def _order() -> list[Rule]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from cosim.audit.rules_tasks import completeness_rules, row_rules
+from cosim.audit.verify import run_rules
 from cosim.scenario.schema import Scenario
 from cosim.trace.facts.keys import (
     KeyBlockDistilled,
@@ -121,7 +121,7 @@ def without(rows: list[Any], kind: type, number: int) -> list[Any]:
 
 def named(run: Path, why: str) -> list[tuple[str, int]]:
     """Kind and `seq` of the rows that break the rules of the audit whose reason has these words."""
-    rules = [rule for rule in (*row_rules(), *completeness_rules()) if why in rule.why]
+    rules = [rule for rule in run_rules(complete=True) if why in rule.why]
     assert rules, why
     with Trace.open(run) as trace:
         return [(rule.kind, seq) for rule in rules for seq in trace.sql(rule.query).seq.tolist()]

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 from stories import scenario
 
-from cosim.audit.rules_tasks import completeness_rules, row_rules
 from cosim.audit.rules_twin import twin_end_rules, twin_rules
+from cosim.audit.verify import run_rules
 from cosim.trace.facts.run import SiteDeployed, VehicleEntered, VehicleLeft
 from cosim.trace.facts.twin import TwinHostSampled, TwinMoved, TwinSampled, TwinSynced, TwinUplinked
 from cosim.trace.store.provenance import Provenance, write_provenance
@@ -68,7 +68,7 @@ def change(kind, number, **columns):
 
 def test_a_sound_twin(tmp_path):
     """Rows that add up break no rule; the ages are those of the trapezoids by hand."""
-    assert broken(tmp_path / "run", ROWS, [*row_rules(), *completeness_rules()]) == []
+    assert broken(tmp_path / "run", ROWS, run_rules(complete=True)) == []
 
 
 MORE = [*ROWS[:-1], TwinSynced(7.0, 1, 4.0, 0), ROWS[-1]]
