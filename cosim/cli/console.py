@@ -13,8 +13,7 @@ from typing import Any, Final, Protocol
 import typer
 
 from cosim.errors import InputError, RunError
-from cosim.report.digits import figures
-from cosim.report.headline import SUMMARY
+from cosim.report.headline import SUMMARY, rounded
 
 _HEADERS: Final = ("figure", "value", "+-", "unit", "")
 STOPPED: Final = "interrupted; what was written is kept"
@@ -108,7 +107,7 @@ def say_table(rows: Sequence[Sequence[str]], headers: Sequence[str] = ()) -> Non
 
 def say_estimates(estimates: Mapping[str, Estimate]) -> None:
     """All key figures with the half widths of their intervals and their units."""
-    rows = [(name, *figures(one.value, one.half_width), one.unit) for name, one in estimates.items()]
+    rows = [(name, *rounded(one.value, one.half_width), one.unit) for name, one in estimates.items()]
     say_table(rows, ("figure", "value", "+-", "unit"))
 
 
@@ -142,7 +141,7 @@ def _lost(estimates: Mapping[str, Estimate]) -> tuple[str, ...]:
 
 
 def _summed(one: Estimate, factor: float) -> tuple[str, str]:
-    value, half = figures(one.value * factor, one.half_width * factor)
+    value, half = rounded(one.value * factor, one.half_width * factor)
     return value, "" if half in ("-", "0") else half
 
 

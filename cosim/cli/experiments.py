@@ -216,8 +216,8 @@ def _say_summary(values: "dict[str, Estimate]") -> None:
 
 def told(one: "Estimate", factor: float = 1.0) -> tuple[str, str, str]:
     """Value and interval with the same digits."""
-    from cosim.report.digits import figures
+    from cosim.report.headline import rounded
 
     half = one.half_width * factor
-    value, low, high = (figures(number * factor, half)[0] for number in (one.value, one.low, one.high))
+    value, low, high = (rounded(number * factor, half)[0] for number in (one.value, one.low, one.high))
     return value, low, high

@@ -1,5 +1,6 @@
-"""The key figures that a person asks for first: key, label, factor and unit of each row, for terminal and page."""
+"""The key figures that a person asks for first, and figures as text to the digits that their intervals support."""
 
+import math
 from typing import Final
 
 SUMMARY: Final = (
@@ -32,3 +33,29 @@ SUMMARY: Final = (
 """As the terminal writes it."""
 HEADLINE: Final = tuple((key, label[0].upper() + label[1:], factor, unit) for key, label, factor, unit in SUMMARY)
 """As the page writes it."""
+
+
+def rounded(value: float, half_width: float = math.nan) -> tuple[str, str]:
+    """Value and half width with the same decimals: the half width has one significant digit, two if it starts with 1.
+
+    A half width that is only the rounding of equal values counts as 0.
+    `-` stands for what is not finite; a value without an interval has four significant digits, a whole one all of them.
+    """
+    if not math.isfinite(value):
+        return "-", "-"
+    if half_width <= 1e-12 * abs(value):
+        half_width = 0.0
+    if not math.isfinite(half_width) or half_width <= 0.0:
+        whole = value == int(value) and abs(value) < 1e15
+        return f"{value:,.0f}" if whole else _plain(value, 4), "-" if not math.isfinite(half_width) else "0"
+    place = math.floor(math.log10(half_width))
+    first = half_width / 10.0**place
+    decimals = max(0, (1 if first < 1.95 else 0) - place)
+    return f"{value:,.{decimals}f}", f"{half_width:,.{decimals}f}"
+
+
+def _plain(value: float, digits: int) -> str:
+    """So many significant digits, not as a power of ten where that can be avoided."""
+    if value == 0.0 or not 1e-4 <= abs(value) < 1e15:
+        return f"{value:.{digits}g}"
+    return f"{value:,.{max(0, digits - 1 - math.floor(math.log10(abs(value))))}f}"

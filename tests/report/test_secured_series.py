@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 from secured_run import CAPACITY_BIT, PLAIN, Setting, craft
 
+from cosim.report.page.columns import unpack
 from cosim.report.page.html import page
-from cosim.report.page.pack import unpack
 from cosim.runner import simulate
 from cosim.scenario.load import load
 from cosim.trace.store.reader import Trace

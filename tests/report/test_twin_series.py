@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from twinned_run import CAPACITY, PLAIN, Setting, craft
 
+from cosim.report.page.columns import unpack
 from cosim.report.page.html import page
-from cosim.report.page.pack import unpack
 from cosim.runner import simulate
 from cosim.scenario.load import load
 from cosim.trace.store.reader import Trace

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from cosim.errors import InputError
 from cosim.report.page import key_map, payload, twin_map
-from cosim.report.page.pack import Packed
+from cosim.report.page.columns import Packed
 from cosim.report.page.playback import UNIT_M, kept, places, roads, stories
 from cosim.trace.store.reader import Trace
 

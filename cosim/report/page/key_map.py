@@ -5,8 +5,8 @@ from typing import Any, Final
 
 import numpy as np
 
+from cosim.report.page.columns import Packed, differences, pack
 from cosim.report.page.keys import stored_bit
-from cosim.report.page.pack import Packed, differences, pack
 from cosim.trace.store.reader import Trace
 from cosim.types import IntArray
 

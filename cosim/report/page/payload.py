@@ -6,13 +6,12 @@ from typing import Any, Final
 
 import numpy as np
 
-from cosim.report.digits import figures
-from cosim.report.gather import LEVELS, Outcomes, by_cell, by_position, hexagons, latency_curves, outcomes
 from cosim.report.ground import Ground, ground
-from cosim.report.headline import HEADLINE
+from cosim.report.headline import HEADLINE, rounded
 from cosim.report.page.keys import key_series
 from cosim.report.page.ledger import ledger_series
 from cosim.report.page.twins import twin_series
+from cosim.report.series import LEVELS, Outcomes, by_cell, by_position, hexagons, latency_curves, outcomes
 from cosim.trace.metrics.tasks import Kpis, kpis
 from cosim.trace.store.reader import Trace
 from cosim.types import AnyArray
@@ -58,13 +57,13 @@ def _headline(measured: Kpis) -> list[dict[str, str]]:
     for key, label, factor, unit in HEADLINE:
         if key in measured and np.isfinite(measured[key].value):
             one = measured[key]
-            value, half = figures(one.value * factor, one.half_width * factor)
+            value, half = rounded(one.value * factor, one.half_width * factor)
             rows.append({"key": key, "label": label, "value": value, "half": _blank(half), "unit": unit})
     return rows
 
 
 def _told(measured: Kpis) -> dict[str, list[str]]:
-    texts = {name: (*figures(one.value, one.half_width), one.unit) for name, one in measured.items()}
+    texts = {name: (*rounded(one.value, one.half_width), one.unit) for name, one in measured.items()}
     return {name: [value, _blank(half), unit] for name, (value, half, unit) in texts.items()}
 
 

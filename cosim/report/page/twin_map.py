@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from cosim.report.page.pack import Packed, differences, pack
+from cosim.report.page.columns import Packed, differences, pack
 from cosim.report.page.twins import homes
 from cosim.trace.store.reader import Trace
 from cosim.types import IntArray

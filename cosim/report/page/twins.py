@@ -5,8 +5,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from cosim.report.gather import Outcomes
-from cosim.report.slices import columns, slice_from, slice_until
+from cosim.report.series import Outcomes, columns, slice_from, slice_until
 from cosim.trace.store.reader import Trace
 from cosim.types import NOWHERE, FloatArray
 
