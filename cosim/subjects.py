@@ -45,6 +45,10 @@ class Subject:
     panels: str = ""
     """What draws them on the page."""
 
+    def applies(self, scenario: Any) -> bool:
+        """A run of this scenario has the subject."""
+        return self.name == "core" or getattr(scenario, self.name, None) is not None
+
     def piece(self, name: str) -> Any:
         """The object that a piece names; None where the subject has none.
 
@@ -72,24 +76,28 @@ BUILT_IN: Final = (
         rules="cosim.audit.rules_tasks:task_rules",
         end_rules="cosim.audit.rules_tasks:task_end_rules",
         checks="cosim.audit.integrals:integral_findings",
+        figures="cosim.trace.metrics.tasks:task_figures",
     ),
     Subject(
         "keys",
         facts="cosim.trace.facts.keys:FACTS",
         rules="cosim.audit.rules_keys:key_rules",
         end_rules="cosim.audit.rules_keys:key_end_rules",
+        figures="cosim.trace.metrics.keys:key_figures",
     ),
     Subject(
         "ledger",
         facts="cosim.trace.facts.ledger:FACTS",
         rules="cosim.audit.rules_ledger:ledger_rules",
         checks="cosim.audit.ledger_check:chain_findings",
+        figures="cosim.trace.metrics.ledger:ledger_figures",
     ),
     Subject(
         "twin",
         facts="cosim.trace.facts.twin:FACTS",
         rules="cosim.audit.rules_twin:twin_rules",
         end_rules="cosim.audit.rules_twin:twin_end_rules",
+        figures="cosim.trace.metrics.twin:twin_figures",
     ),
 )
 """In the order of storage, of rules and of figures."""

@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 import typer
 
 from cosim.errors import InputError, RunError
-from cosim.report.headline import SUMMARY, rounded
+from cosim.report.headline import headline, rounded
 
 _HEADERS: Final = ("figure", "value", "+-", "unit", "")
 STOPPED: Final = "interrupted; what was written is kept"
@@ -114,7 +114,7 @@ def say_estimates(estimates: Mapping[str, Estimate]) -> None:
 def say_summary(estimates: Mapping[str, Estimate]) -> None:
     """The key figures that a person asks for first: shares in percent, times in ms, reasons and sites folded."""
     rows: list[tuple[str, ...]] = []
-    for key, label, factor, unit in SUMMARY:
+    for key, label, factor, unit in headline():
         if key not in estimates or not math.isfinite(estimates[key].value):
             continue
         told = _hosts(estimates) if key == "utilisation" else ""

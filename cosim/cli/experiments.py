@@ -198,13 +198,13 @@ def count(number: int, what: str) -> str:
 
 
 def _say_summary(values: "dict[str, Estimate]") -> None:
-    from cosim.report.headline import SUMMARY
+    from cosim.report.headline import headline
 
     shown: list[Any] = [
         ("epoch_cost", "cost of an epoch", 1.0, ""),
         ("decided_latency_mean", "latency from the decision, mean", 1e3, "ms"),
         ("cost_mean", "cost of a task from its release", 1.0, ""),
-        *SUMMARY,
+        *headline(),
     ]
     rows = [
         (label, *told(values[key], factor), unit)

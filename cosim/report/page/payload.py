@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 
 from cosim.report.ground import Ground, ground
-from cosim.report.headline import HEADLINE, rounded
+from cosim.report.headline import headline, rounded
 from cosim.report.page.keys import key_series
 from cosim.report.page.ledger import ledger_series
 from cosim.report.page.twins import twin_series
@@ -54,11 +54,19 @@ def figures_of_merit(trace: Trace) -> dict[str, Any]:
 
 def _headline(measured: Kpis) -> list[dict[str, str]]:
     rows = []
-    for key, label, factor, unit in HEADLINE:
+    for key, label, factor, unit in headline():
         if key in measured and np.isfinite(measured[key].value):
             one = measured[key]
             value, half = rounded(one.value * factor, one.half_width * factor)
-            rows.append({"key": key, "label": label, "value": value, "half": _blank(half), "unit": unit})
+            rows.append(
+                {
+                    "key": key,
+                    "label": f"{label[0].upper()}{label[1:]}",
+                    "value": value,
+                    "half": _blank(half),
+                    "unit": unit,
+                }
+            )
     return rows
 
 
