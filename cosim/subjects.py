@@ -38,6 +38,8 @@ class Subject:
     """`(Trace) -> Iterator[Finding]`: laws that no query says, such as hashes and integrals."""
     figures: str = ""
     """`(Trace, Batches) -> Iterator[tuple[str, Estimate]]`: its figures of merit."""
+    causes: str = ""
+    """Rows `Cause`: why its part of the model makes tasks late, and how much of their time it took."""
     headline: str = ""
     """Rows (key, label, factor, unit) of the figures that summary and report show first."""
     series: str = ""
@@ -84,6 +86,7 @@ BUILT_IN: Final = (
         rules="cosim.audit.rules_keys:key_rules",
         end_rules="cosim.audit.rules_keys:key_end_rules",
         figures="cosim.trace.metrics.keys:key_figures",
+        causes="cosim.trace.lateness.key_waits:CAUSES",
     ),
     Subject(
         "ledger",
@@ -91,6 +94,7 @@ BUILT_IN: Final = (
         rules="cosim.audit.rules_ledger:ledger_rules",
         checks="cosim.audit.ledger_check:chain_findings",
         figures="cosim.trace.metrics.ledger:ledger_figures",
+        causes="cosim.trace.lateness.ledger_load:CAUSES",
     ),
     Subject(
         "twin",

@@ -38,11 +38,11 @@ def task(
     run_folder: RunFolder, task: Annotated[int, typer.Argument(metavar="TASK", help="Its number.")], json: Json = False
 ) -> None:
     """The life of one task, step by step, and the reason why it was late or lost."""
-    from cosim.trace.lateness.explain import explained
+    from cosim.trace.lateness.explain import explain_task
     from cosim.trace.store.reader import Trace
 
     with Trace.open(run_folder) as trace:
-        steps, reason = trace.timeline(task), explained(trace, task)
+        steps, reason = trace.timeline(task), explain_task(trace, task)
     if json:
         events = [{"time_s": time_s, "event": event} for time_s, event in steps]
         console.say_json({"task": task, "steps": events, "why": reason})
