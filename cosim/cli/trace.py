@@ -142,7 +142,7 @@ def schema(json: Json = False) -> None:
         return
     for kind in kinds:
         console.say(f"{kind.kind}: {kind.meaning}")
-        console.say_table([(f"  {one.name}", one.type, one.unit, one.meaning) for one in kind.columns])
+        console.say_table([(f"  {one.name}", one.type, one.unit, one.said) for one in kind.columns])
         console.say("")
 
 

@@ -1,9 +1,11 @@
 """The data dictionary of a trace: every kind of fact and every column, with type, unit and meaning."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cosim.subjects import fact_kinds
-from cosim.trace.facts.column import columns
+from cosim.trace.facts.codes import code_names
+from cosim.trace.facts.column import Column, columns
 from cosim.trace.store.layout import kind_name
 
 _TYPES = {
@@ -25,6 +27,14 @@ class Field:
     type: str
     unit: str
     meaning: str
+    codes: Mapping[int, str]
+    """What its numbers stand for, where they are codes."""
+
+    @property
+    def said(self) -> str:
+        """Its meaning, and what its numbers stand for."""
+        codes = ", ".join(f"{code} {name}" for code, name in self.codes.items())
+        return ": ".join(filter(None, (self.meaning, codes)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +48,17 @@ class Kind:
 
 def dictionary() -> tuple[Kind, ...]:
     """All kinds in the order of storage; every kind begins with `seq`."""
-    order = Field("seq", "int64", "", "place in the order of recording, gapless over all kinds")
+    order = Field("seq", "int64", "", "place in the order of recording, gapless over all kinds", {})
     return tuple(
         Kind(
             kind_name(fact),
             " ".join(str(fact.__doc__).split()),
-            (order, *(Field(name, _TYPES[c.code], c.unit, c.meaning) for name, c in columns(fact).items())),
+            (order, *(_field(name, column) for name, column in columns(fact).items())),
         )
         for fact in fact_kinds()
     )
+
+
+def _field(name: str, column: Column) -> Field:
+    codes = code_names(column.codes) if column.codes is not None else {}
+    return Field(name, _TYPES[column.code], column.unit, column.meaning, codes)

@@ -5,6 +5,7 @@ in it as the first 8 bytes of its SHA-256. NaN has one pattern and zero no sign,
 """
 
 import hashlib
+import json
 import re
 import struct
 from collections.abc import Mapping, Sequence
@@ -16,6 +17,7 @@ import pyarrow as pa
 
 from cosim.kernel.rng import keyed_bits
 from cosim.subjects import fact_kinds
+from cosim.trace.facts.codes import code_names
 from cosim.trace.facts.column import Column, columns
 from cosim.trace.facts.run import SCHEMA_VERSION
 from cosim.types import AnyArray
@@ -151,11 +153,17 @@ def _arrow_schema(kind: str, stored: Mapping[str, Column]) -> Any:
             name,
             pa.string() if column.code == "O" else pa.from_numpy_dtype(np.dtype(column.code)),
             nullable=False,
-            metadata={"unit": column.unit, "meaning": column.meaning},
+            metadata=_described(column),
         )
         for name, column in described.items()
     ]
     return pa.schema(arrow_fields, metadata={"kind": kind, "schema_version": str(SCHEMA_VERSION)})
+
+
+def _described(column: Column) -> dict[str, str]:
+    """Unit and meaning, and of codes the names as JSON."""
+    said = {"unit": column.unit, "meaning": column.meaning}
+    return said if column.codes is None else {**said, "codes": json.dumps(code_names(column.codes))}
 
 
 def _encoding(column: Column) -> str:
