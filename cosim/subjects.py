@@ -43,9 +43,9 @@ class Subject:
     headline: str = ""
     """Rows (key, label, factor, unit) of the figures that summary and report show first."""
     series: str = ""
-    """`(Trace, Outcomes) -> dict`: the numbers that its part of the page shows."""
+    """`(Trace, Outcomes) -> dict`: the numbers that its part of the page shows; `Packed` columns may be among them."""
     panels: str = ""
-    """What draws them on the page."""
+    """JavaScript that draws them on the page: it adds itself to `SUBJECTS`, see `cosim/report/page/page.js`."""
 
     def applies(self, scenario: Any) -> bool:
         """A run of this scenario has the subject."""
@@ -87,6 +87,8 @@ BUILT_IN: Final = (
         end_rules="cosim.audit.rules_keys:key_end_rules",
         figures="cosim.trace.metrics.keys:key_figures",
         causes="cosim.trace.lateness.key_waits:CAUSES",
+        series="cosim.report.page.keys:key_series",
+        panels="cosim.report.page.keys:PANELS",
     ),
     Subject(
         "ledger",
@@ -95,6 +97,8 @@ BUILT_IN: Final = (
         checks="cosim.audit.ledger_check:chain_findings",
         figures="cosim.trace.metrics.ledger:ledger_figures",
         causes="cosim.trace.lateness.ledger_load:CAUSES",
+        series="cosim.report.page.ledger:ledger_series",
+        panels="cosim.report.page.ledger:PANELS",
     ),
     Subject(
         "twin",
@@ -102,6 +106,8 @@ BUILT_IN: Final = (
         rules="cosim.audit.rules_twin:twin_rules",
         end_rules="cosim.audit.rules_twin:twin_end_rules",
         figures="cosim.trace.metrics.twin:twin_figures",
+        series="cosim.report.page.twins:twin_series",
+        panels="cosim.report.page.twins:PANELS",
     ),
 )
 """In the order of storage, of rules and of figures."""
