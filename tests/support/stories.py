@@ -5,7 +5,6 @@ The air is made for sums by head: signal to noise is 1e4 / d^2, coverage ends at
 1 Mbit, works 1e9 cycles and gets 0.5 Mbit back: 1 s, 1 s and 0.5 s.
 """
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from math import isnan
@@ -14,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from crafted import CraftedRun
 from scripted import TELEPORTING, Place, ScriptedMobility
 from secured import UNTOLD as UNTOLD_SECURED
 from secured import SecuredNames
@@ -25,9 +25,7 @@ from cosim.simulation import Simulation
 from cosim.subjects import fact_kinds
 from cosim.trace.facts.keys import TaskKeyed
 from cosim.trace.facts.run import CellSampled, HostSampled, SiteDeployed, TaskEnded, TrafficSampled, VehicleMoved
-from cosim.trace.store.provenance import Provenance, write_provenance
 from cosim.trace.store.reader import Trace
-from cosim.trace.store.writer import TraceWriter
 from cosim.types import Direction, Phase, Status, Tier
 
 AWAY = TELEPORTING
@@ -193,17 +191,12 @@ def perform(
     """Run with scripted vehicles into a run folder, with the provenance that the audit reads."""
     source = ScriptedMobility(chosen.mobility.step_s, paths)
     source.bounds_m = (-1e4, -1e4, 1e4, 1e4)
-    writer = TraceWriter(run, chosen.trace.part_s)
-    simulation = Simulation(chosen, writer, folder, source)
+    crafted = CraftedRun(run, chosen.trace.part_s)
+    simulation = Simulation(chosen, crafted.writer, folder, source)
     policy.simulation = simulation
     simulation.run(policy)
     simulation.close()
-    writer.close(True, chosen.duration_s)
-    content = json.loads(chosen.model_dump_json())
-    write_provenance(
-        run,
-        Provenance("story", content, chosen.seed, "told", "", "complete", writer.digest, versions={}, machine={}),
-    )
+    crafted.close(chosen, chosen.duration_s, seed=chosen.seed)
     return simulation
 
 

@@ -4,13 +4,14 @@ Task 0 waits 1 s and 0.5 s for keys, 1 goes without one after 1 s, 2 gets none b
 while it waits for its downlink's key, 4 is helped by a neighbour, and 5 queues 1.5 s behind the making of block 1.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from crafted import write_run
+
 from cosim.audit.verify import run_rules
-from cosim.scenario.schema import Scenario
 from cosim.trace.facts.keys import (
     KeyBlockDistilled,
     KeyLinkChanged,
@@ -43,9 +44,7 @@ from cosim.trace.facts.run import (
     TrafficSampled,
     VehicleEntered,
 )
-from cosim.trace.store.provenance import Provenance, write_provenance
 from cosim.trace.store.reader import Trace
-from cosim.trace.store.writer import TraceWriter
 from cosim.types import KeyState, LinkState, Phase, Status, Tier, Work
 
 NAN = float("nan")
@@ -129,20 +128,8 @@ def named(run: Path, why: str) -> list[tuple[str, int]]:
 
 def write(folder: Path, rows: Sequence[Any], **changes: Any) -> Path:
     """Store rows as a complete run; `changes` go into its scenario."""
-    writer = TraceWriter(folder, 2.0 * END_S)
-    recorders: dict[type, Callable[..., None]] = {}
-    for row in rows:
-        kind = type(row)
-        if kind not in recorders:
-            recorders[kind] = writer.recorder(kind)
-        recorders[kind](*(getattr(row, field.name) for field in fields(row)))
-    writer.tick(float(END_S))
-    writer.close(complete=True, end_s=float(END_S))
     said = {"duration_s": END_S, "statistics": {"batches": 5}, "keys": {}, "ledger": {}, **changes}
-    content = Scenario.model_validate(said).model_dump(mode="json")
-    digests = (writer.digest, writer.digests, writer.facts)
-    write_provenance(folder, Provenance("0" * 64, content, 1, "told", "2026-01-01T00:00:00Z", "complete", *digests))
-    return folder
+    return write_run(folder, rows, said, float(END_S))
 
 
 def _deployed() -> list[Any]:

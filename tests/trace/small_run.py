@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import crafted
 import numpy as np
 
-from cosim.scenario.schema import Scenario
 from cosim.trace.facts.run import (
     CellChanged,
     CellSampled,
@@ -171,18 +171,8 @@ class Recorder:
 
 def provenance(writer: TraceWriter, status: str) -> Provenance:
     """What the small run says of itself."""
-    scenario = Scenario.model_validate({"duration_s": END_S, "statistics": {"batches": 5}})
-    return Provenance(
-        run_id="0" * 64,
-        scenario=scenario.model_dump(mode="json"),
-        seed=1,
-        policy="alternating",
-        started="2026-01-01T00:00:00Z",
-        status=status,  # type: ignore[arg-type]
-        digest=writer.digest,
-        digests=writer.digests,
-        facts=writer.facts,
-    )
+    said = {"duration_s": END_S, "statistics": {"batches": 5}}
+    return crafted.provenance(writer, said, policy="alternating", status=status)
 
 
 def write_small_run(folder: Path, part_s: float = 20.0, count: int = 240, seed: int = 1) -> TraceWriter:

@@ -3,15 +3,14 @@
 from dataclasses import replace
 
 import pytest
+from crafted import write_run
 from stories import scenario
 
 from cosim.audit.rules_twin import twin_end_rules, twin_rules
 from cosim.audit.verify import run_rules
 from cosim.trace.facts.run import SiteDeployed, VehicleEntered, VehicleLeft
 from cosim.trace.facts.twin import TwinHostSampled, TwinMoved, TwinSampled, TwinSynced, TwinUplinked
-from cosim.trace.store.provenance import Provenance, write_provenance
 from cosim.trace.store.reader import Trace
-from cosim.trace.store.writer import TraceWriter
 
 NAN = float("nan")
 BIT = 2400.0
@@ -46,16 +45,7 @@ ROWS = [
 
 def broken(folder, rows, rules):
     """What rules of the audit say of rows, stored as a whole run."""
-    writer = TraceWriter(folder, 60.0)
-    recorders = {kind: writer.recorder(kind) for kind in dict.fromkeys(type(row) for row in rows)}
-    for row in rows:
-        recorders[type(row)](*(getattr(row, name) for name in row.__dataclass_fields__))
-    writer.close(True, 8.0)
-    content = scenario().model_dump(mode="json")
-    write_provenance(
-        folder,
-        Provenance("twin", content, 1, "told", "", "complete", writer.digest, versions={}, machine={}),
-    )
+    write_run(folder, rows, scenario(), 8.0)
     with Trace.open(folder) as trace:
         return [rule.why for rule in rules if len(trace.sql(rule.query))]
 
