@@ -5,9 +5,9 @@ The tasks are made up (all local, 5,500 a second for ten minutes); the writer an
 
 import argparse
 import resource
+import sys
 import tempfile
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,13 +17,14 @@ SECONDS = 600
 
 def write(folder: Path, facts: int) -> int:
     """A run folder with about `facts` facts."""
-    from cosim.scenario.schema import Scenario
+    sys.path.insert(0, str(Path(__file__).parents[1] / "tests/support"))
+    from crafted import CraftedRun
+
     from cosim.trace.facts.run import TaskDecided, TaskEnded, TaskReleased
-    from cosim.trace.store.provenance import begun, write_provenance
-    from cosim.trace.store.writer import TraceWriter
 
     rng = np.random.default_rng(1)
-    writer = TraceWriter(folder, part_s=60.0)
+    run = CraftedRun(folder)
+    writer = run.writer
     released, decided, ended = writer.batch(TaskReleased), writer.batch(TaskDecided), writer.batch(TaskEnded)
     count = facts // 3 // SECONDS
     unknown = dict.fromkeys(("uplink_s", "uplinked_s", "downlink_s"), np.nan)
@@ -48,10 +49,7 @@ def write(folder: Path, facts: int) -> int:
             vehicle_cpu_j=0.1, edge_cpu_j=0.0,
         )  # fmt: skip
         writer.tick(float(second))
-    writer.close(complete=True, end_s=float(SECONDS + 10))
-    plan = Scenario(duration_s=SECONDS + 10)
-    stored = {"digest": writer.digest, "digests": writer.digests, "facts": writer.facts}
-    write_provenance(folder, replace(begun(plan, ""), status="complete", **stored))
+    run.close({"duration_s": SECONDS + 10}, SECONDS + 10.0, policy="local")
     return writer.facts
 
 

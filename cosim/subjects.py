@@ -34,14 +34,22 @@ class Subject:
     """`() -> list[Rule]`: what holds of its rows at every moment of a run."""
     end_rules: str = ""
     """`() -> list[Rule]`: what holds once the run has reached its end."""
+    checks: str = ""
+    """`(Trace) -> Iterator[Finding]`: laws that no query says, such as hashes and integrals."""
     figures: str = ""
     """`(Trace, Batches) -> Iterator[tuple[str, Estimate]]`: its figures of merit."""
+    causes: str = ""
+    """Rows `Cause`: why its part of the model makes tasks late, and how much of their time it took."""
     headline: str = ""
     """Rows (key, label, factor, unit) of the figures that summary and report show first."""
     series: str = ""
-    """`(Trace, Outcomes) -> dict`: the numbers that its part of the page shows."""
+    """`(Trace, Outcomes) -> dict`: the numbers that its part of the page shows; `Packed` columns may be among them."""
     panels: str = ""
-    """What draws them on the page."""
+    """JavaScript that draws them on the page: it adds itself to `SUBJECTS`, see `cosim/report/page/page.js`."""
+
+    def applies(self, scenario: Any) -> bool:
+        """A run of this scenario has the subject."""
+        return self.name == "core" or getattr(scenario, self.name, None) is not None
 
     def piece(self, name: str) -> Any:
         """The object that a piece names; None where the subject has none.
@@ -64,10 +72,43 @@ class Subject:
 
 
 BUILT_IN: Final = (
-    Subject("core", facts="cosim.trace.facts.run:FACTS"),
-    Subject("keys", facts="cosim.trace.facts.keys:FACTS"),
-    Subject("ledger", facts="cosim.trace.facts.ledger:FACTS"),
-    Subject("twin", facts="cosim.trace.facts.twin:FACTS"),
+    Subject(
+        "core",
+        facts="cosim.trace.facts.run:FACTS",
+        rules="cosim.audit.rules_tasks:task_rules",
+        end_rules="cosim.audit.rules_tasks:task_end_rules",
+        checks="cosim.audit.integrals:integral_findings",
+        figures="cosim.trace.metrics.tasks:task_figures",
+    ),
+    Subject(
+        "keys",
+        facts="cosim.trace.facts.keys:FACTS",
+        rules="cosim.audit.rules_keys:key_rules",
+        end_rules="cosim.audit.rules_keys:key_end_rules",
+        figures="cosim.trace.metrics.keys:key_figures",
+        causes="cosim.trace.lateness.key_waits:CAUSES",
+        series="cosim.report.page.keys:key_series",
+        panels="cosim.report.page.keys:PANELS",
+    ),
+    Subject(
+        "ledger",
+        facts="cosim.trace.facts.ledger:FACTS",
+        rules="cosim.audit.rules_ledger:ledger_rules",
+        checks="cosim.audit.ledger_check:chain_findings",
+        figures="cosim.trace.metrics.ledger:ledger_figures",
+        causes="cosim.trace.lateness.ledger_load:CAUSES",
+        series="cosim.report.page.ledger:ledger_series",
+        panels="cosim.report.page.ledger:PANELS",
+    ),
+    Subject(
+        "twin",
+        facts="cosim.trace.facts.twin:FACTS",
+        rules="cosim.audit.rules_twin:twin_rules",
+        end_rules="cosim.audit.rules_twin:twin_end_rules",
+        figures="cosim.trace.metrics.twin:twin_figures",
+        series="cosim.report.page.twins:twin_series",
+        panels="cosim.report.page.twins:PANELS",
+    ),
 )
 """In the order of storage, of rules and of figures."""
 

@@ -1,4 +1,7 @@
-"""Words of the whole house: array types, codes stored in the trace, and the two coupling types of a wait."""
+"""Words of the whole house: array types, codes stored in the trace, and the two coupling types of a wait.
+
+A code that people know by another word than its name has a `word`; see `word()`.
+"""
 
 from enum import IntEnum
 from typing import Any, TypeAlias
@@ -47,6 +50,11 @@ class Status(IntEnum):
     """The run ended first."""
     NO_KEY = 9
     """A transfer's key did not come within the patience of the scenario, or by the task's deadline."""
+
+    @property
+    def word(self) -> str:
+        """LEFT by itself does not say who left."""
+        return "vehicle left" if self is Status.LEFT else _plain(self)
 
 
 class Phase(IntEnum):
@@ -102,6 +110,35 @@ class Work(IntEnum):
     """Eq 19: a validator computes the weight of its keys."""
     VERIFY = 2
     """Eq 20: a validator checks a proposed block."""
+
+
+class VotePhase(IntEnum):
+    """The two votes of a round."""
+
+    PREVOTE = 0
+    PRECOMMIT = 1
+
+
+class Offence(IntEnum):
+    """What a validator can be accused of."""
+
+    TWO_PROPOSALS = 0
+    TWO_VOTES = 1
+    INVALID_PROPOSAL = 2
+
+    @property
+    def word(self) -> str:
+        """As a noun of its own, like the others."""
+        return "an invalid proposal" if self is Offence.INVALID_PROPOSAL else _plain(self)
+
+
+def word(code: IntEnum) -> str:
+    """A code as people read it."""
+    return str(getattr(code, "word", _plain(code)))
+
+
+def _plain(code: IntEnum) -> str:
+    return code.name.lower().replace("_", " ")
 
 
 class Failure(Exception):  # noqa: N818 - an event in the life of a task, not a fault of the program

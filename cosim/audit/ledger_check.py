@@ -12,6 +12,7 @@ from cosim.audit.ledger_blocks import Rebuilt, rebuild
 from cosim.audit.ledger_credits import check_credits
 from cosim.audit.ledger_leaves import leaves
 from cosim.audit.ledger_rows import Rows, read_rows
+from cosim.errors import InputError
 from cosim.ledger.proof import check_chain
 from cosim.trace.facts.keys import TaskKeyed
 from cosim.trace.store.integrity import SHOWN, Finding
@@ -19,14 +20,15 @@ from cosim.trace.store.reader import Trace
 
 
 def chain_findings(trace: Trace) -> Iterator[Finding]:
-    """Everything that is wrong with a run's ledger; nothing for a run without one.
+    """Everything that is wrong with a run's ledger; nothing for a run without one, or whose scenario cannot be read.
 
     A run that was killed is held to what had been written until then.
-
-    Raises:
-        InputError: the provenance, which holds the scenario, is missing or broken.
     """
-    if trace.scenario.ledger is not None:
+    try:
+        plan = trace.scenario.ledger
+    except InputError:
+        return  # the check of the provenance says so
+    if plan is not None:
         yield from check_rows(read_rows(trace))
 
 

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from cosim.errors import InputError
 from cosim.scenario.identity import DEFAULTS, identity, run_id, whole
-from cosim.scenario.schema import Scenario
+from cosim.scenario.schema import scenario_model
 from cosim.trace.store.integrity import Finding
 from cosim.trace.store.provenance import PROVENANCE, Provenance, read_provenance
 
@@ -69,7 +69,7 @@ def _scenario(said: Provenance) -> Iterator[str]:
 
 def _differing(said: Provenance) -> str | None:
     try:
-        now = identity(Scenario.model_validate(said.scenario))
+        now = identity(scenario_model().model_validate(said.scenario))
     except ValidationError:  # of a package that is not installed, or of another version
         return None
     if now == said.identity:

@@ -5,7 +5,8 @@ counted.
 """
 
 from cosim.audit.rule import Rule, amounts, codes, totals, unknown, where
-from cosim.types import KeyState, LinkState, Phase, Status, Tier
+from cosim.trace.facts.keys import KeyLinkChanged, TaskKeyed
+from cosim.types import KeyState, Phase, Status, Tier
 
 _LIVES = "SELECT k.seq FROM task_keyed k JOIN task_ended e USING (task) WHERE"
 _WAITS_UP = "NOT isnan(up_asked_s) AND isnan(up_keyed_s)"
@@ -50,7 +51,8 @@ def _network() -> list[Rule]:
         where("key_link_deployed", "its pool begins above its capacity", "initial_bit > capacity_bit"),
         unknown("vehicle_keys_filled", "its node is no deployed node", "node", nodes),
         *(unknown(kind, "its link is no deployed link", "link", links) for kind in of_links),
-        *codes({("key_link_changed", "state"): max(LinkState), ("task_keyed", "state"): max(KeyState)}),
+        *codes(KeyLinkChanged),
+        *codes(TaskKeyed),
         *amounts(
             {
                 "key_link_deployed": ("length_km", "capacity_bit", "initial_bit"),

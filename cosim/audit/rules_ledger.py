@@ -12,8 +12,8 @@ right is no question for a query: it is asked of the chain itself.
 
 from typing import Final
 
-from cosim.audit.rule import Rule, amounts, codes, unknown, where
-from cosim.types import Work
+from cosim.audit.rule import Rule, amounts, codes, flags, unknown, where
+from cosim.trace.facts.ledger import ConsensusWorked, EvidenceCommitted, OffenceFound, VoteCast
 
 _CREDITS: Final = """
 SELECT height, sum(sum(change)) OVER (ORDER BY height) AS credits, sum(earned - slashed + joined) AS made
@@ -51,17 +51,13 @@ def _known() -> list[Rule]:
             for kind in ("validator_deployed", "batch_sealed", "batch_committed")
         ),
         unknown("consensus_worked", "its site has no host", "site", hosts),
-        *codes(
-            {
-                ("stake_changed", "member"): 1,
-                ("vote_cast", "phase"): 1,
-                ("vote_cast", "agrees"): 1,
-                ("offence_found", "offence"): 2,
-                ("evidence_committed", "offence"): 2,
-                ("consensus_worked", "work"): max(Work),
-                ("validators_parted", "begins"): 1,
-            }
-        ),
+        *flags("stake_changed", "member"),
+        *codes(VoteCast),
+        *flags("vote_cast", "agrees"),
+        *codes(OffenceFound),
+        *codes(EvidenceCommitted),
+        *codes(ConsensusWorked),
+        *flags("validators_parted", "begins"),
         *amounts(
             {
                 "stake_changed": ("credits", "earned", "slashed"),

@@ -1,9 +1,7 @@
-"""What must hold of the rows of a run, as queries that give the rows of which it does not."""
+"""What must hold of the rows that every run has, as queries that give the rows of which it does not."""
 
-from cosim.audit.rule import Rule, amounts, totals, where
-from cosim.audit.rules_keys import key_end_rules, key_rules
-from cosim.audit.rules_ledger import ledger_rules
-from cosim.audit.rules_twin import twin_end_rules, twin_rules
+from cosim.audit.rule import Rule, amounts, codes, totals, where
+from cosim.trace.facts.run import CellSampled, TaskDecided, TaskEnded, TransferMoved
 from cosim.types import NOWHERE, Phase, Status, Tier
 
 _LIFE = (
@@ -20,23 +18,15 @@ _LIFE = (
 _SITES = f"(SELECT site FROM site_deployed UNION ALL SELECT {NOWHERE})"
 
 
-def row_rules() -> list[Rule]:
+def task_rules() -> list[Rule]:
     """What holds at every moment of a run."""
-    own = [*_order(), *_endings(), *_amounts(), *_places(), *_identity(), *_totals()]
-    return [*own, *key_rules(), *ledger_rules(), *twin_rules()]
+    return [*_order(), *_endings(), *_amounts(), *_places(), *_identity(), *_totals(), *_codes()]
 
 
-def completeness_rules() -> list[Rule]:
+def task_end_rules() -> list[Rule]:
     """What holds once a run has reached its end."""
-    return [
-        Rule(
-            "task_released",
-            "its task never ended",
-            "SELECT seq FROM task_released ANTI JOIN task_ended USING (task)",
-        ),
-        *key_end_rules(),
-        *twin_end_rules(),
-    ]
+    never = "SELECT seq FROM task_released ANTI JOIN task_ended USING (task)"
+    return [Rule("task_released", "its task never ended", never)]
 
 
 def _order() -> list[Rule]:
@@ -63,9 +53,6 @@ def _order() -> list[Rule]:
 def _endings() -> list[Rule]:
     """Status, phase, tier and times tell one story."""
     ended = (
-        ("its status is unknown", f"status NOT BETWEEN 0 AND {max(Status):d}"),
-        ("its phase is unknown", f"phase NOT BETWEEN 0 AND {max(Phase):d}"),
-        ("its tier is unknown", f"tier NOT BETWEEN {NOWHERE} AND {max(Tier):d}"),
         ("it is COMPLETED after its deadline", f"status = {Status.COMPLETED:d} AND time_s > deadline_s"),
         ("it is LATE before its deadline", f"status = {Status.LATE:d} AND time_s <= deadline_s"),
         (
@@ -83,7 +70,7 @@ def _endings() -> list[Rule]:
             f"phase = {Phase.EXECUTION:d} AND (isnan(started_s) OR NOT isnan(executed_s))",
         ),
     )
-    return [where("task_ended", why, condition) for why, condition in ended]
+    return [*codes(TaskEnded, ("tier",)), *(where("task_ended", why, condition) for why, condition in ended)]
 
 
 def _amounts() -> list[Rule]:
@@ -164,3 +151,8 @@ def _totals() -> list[Rule]:
             ("traffic_sampled", "1"): ("alive_number_s",),
         }
     )
+
+
+def _codes() -> list[Rule]:
+    """Codes beside those of a task's end are known ones."""
+    return [rule for fact in (TaskDecided, TransferMoved, CellSampled) for rule in codes(fact)]

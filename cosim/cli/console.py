@@ -13,8 +13,7 @@ from typing import Any, Final, Protocol
 import typer
 
 from cosim.errors import InputError, RunError
-from cosim.report.digits import figures
-from cosim.report.headline import SUMMARY
+from cosim.report.headline import headline, rounded
 
 _HEADERS: Final = ("figure", "value", "+-", "unit", "")
 STOPPED: Final = "interrupted; what was written is kept"
@@ -108,14 +107,14 @@ def say_table(rows: Sequence[Sequence[str]], headers: Sequence[str] = ()) -> Non
 
 def say_estimates(estimates: Mapping[str, Estimate]) -> None:
     """All key figures with the half widths of their intervals and their units."""
-    rows = [(name, *figures(one.value, one.half_width), one.unit) for name, one in estimates.items()]
+    rows = [(name, *rounded(one.value, one.half_width), one.unit) for name, one in estimates.items()]
     say_table(rows, ("figure", "value", "+-", "unit"))
 
 
 def say_summary(estimates: Mapping[str, Estimate]) -> None:
     """The key figures that a person asks for first: shares in percent, times in ms, reasons and sites folded."""
     rows: list[tuple[str, ...]] = []
-    for key, label, factor, unit in SUMMARY:
+    for key, label, factor, unit in headline():
         if key not in estimates or not math.isfinite(estimates[key].value):
             continue
         told = _hosts(estimates) if key == "utilisation" else ""
@@ -142,7 +141,7 @@ def _lost(estimates: Mapping[str, Estimate]) -> tuple[str, ...]:
 
 
 def _summed(one: Estimate, factor: float) -> tuple[str, str]:
-    value, half = figures(one.value * factor, one.half_width * factor)
+    value, half = rounded(one.value * factor, one.half_width * factor)
     return value, "" if half in ("-", "0") else half
 
 

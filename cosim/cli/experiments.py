@@ -198,13 +198,13 @@ def count(number: int, what: str) -> str:
 
 
 def _say_summary(values: "dict[str, Estimate]") -> None:
-    from cosim.report.headline import SUMMARY
+    from cosim.report.headline import headline
 
     shown: list[Any] = [
         ("epoch_cost", "cost of an epoch", 1.0, ""),
         ("decided_latency_mean", "latency from the decision, mean", 1e3, "ms"),
         ("cost_mean", "cost of a task from its release", 1.0, ""),
-        *SUMMARY,
+        *headline(),
     ]
     rows = [
         (label, *value_low_high(values[key], factor), unit)
@@ -216,8 +216,8 @@ def _say_summary(values: "dict[str, Estimate]") -> None:
 
 def value_low_high(one: "Estimate", factor: float = 1.0) -> tuple[str, str, str]:
     """Value and interval with the same digits."""
-    from cosim.report.digits import figures
+    from cosim.report.headline import rounded
 
     half = one.half_width * factor
-    value, low, high = (figures(number * factor, half)[0] for number in (one.value, one.low, one.high))
+    value, low, high = (rounded(number * factor, half)[0] for number in (one.value, one.low, one.high))
     return value, low, high

@@ -38,12 +38,12 @@ def task(
     run_folder: RunFolder, task: Annotated[int, typer.Argument(metavar="TASK", help="Its number.")], json: Json = False
 ) -> None:
     """The life of one task, step by step, and the reason why it was late or lost."""
-    from cosim.trace.lateness.explain import explained
+    from cosim.trace.lateness.explain import explain_task
     from cosim.trace.store.reader import Trace
     from cosim.trace.views.timeline import timeline
 
     with Trace.open(run_folder) as trace:
-        steps, reason = timeline(trace.sql, task), explained(trace, task)
+        steps, reason = timeline(trace.sql, task), explain_task(trace, task)
     if json:
         events = [{"time_s": time_s, "event": event} for time_s, event in steps]
         console.say_json({"task": task, "steps": events, "why": reason})
@@ -154,7 +154,7 @@ def schema(
         return
     for kind in kinds:
         console.say(f"{kind.kind}: {kind.meaning}")
-        console.say_table([(f"  {one.name}", one.type, one.unit, one.meaning) for one in kind.columns])
+        console.say_table([(f"  {one.name}", one.type, one.unit, one.said) for one in kind.columns])
         console.say("")
 
 

@@ -13,14 +13,14 @@ from matplotlib.ticker import MaxNLocator
 
 from cosim.experiments.compare import Standing
 from cosim.experiments.statistics import Curve
-from cosim.report.picture.look import LOOK, save
+from cosim.report.picture.style import STYLE, save
 from cosim.trace.metrics.statistics import Estimate
 
 COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D31")
 """Okabe and Ito's palette without its yellow, told apart with any colour vision."""
 MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X", "<")
 GRIDDED: Final[dict[Any, Any]] = {
-    **LOOK,
+    **STYLE,
     "font.size": 8.5,
     "axes.grid": True,
     "grid.color": "0.9",

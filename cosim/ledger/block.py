@@ -18,11 +18,6 @@ from cosim.ledger import merkle
 GENESIS = bytes(merkle.ROOT_BYTE)
 """What the first block gives as its previous one."""
 
-TWO_PROPOSALS = 0
-TWO_VOTES = 1
-INVALID_PROPOSAL = 2
-"""What a validator can be accused of, `Evidence.kind`."""
-
 _HEADER = struct.Struct("<qid32s32s32sIII")
 _BATCH = struct.Struct("<iII32s")
 _EVIDENCE = struct.Struct("<qiiB32s32s")
@@ -62,7 +57,7 @@ class Evidence:
     round: int
     accused: int
     kind: int
-    """TWO_PROPOSALS, TWO_VOTES, or INVALID_PROPOSAL with `second` all zero."""
+    """An `Offence`; for an invalid proposal `second` is all zero."""
     first: bytes
     """Hash of a signed message, 32 bytes; all zero for a vote for no block."""
     second: bytes

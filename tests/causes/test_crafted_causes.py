@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from stories import AWAY, FAR, NEAR_A, NEAR_B, Told, sites, tell
 
-from cosim.trace.lateness.causes import PARTS, explain
-from cosim.trace.lateness.explain import explained
+from cosim.trace.lateness.causes import attribute_delay, part_names
+from cosim.trace.lateness.explain import explain_task
 from cosim.trace.lateness.ranking import lateness
 from cosim.trace.store.reader import Trace
 
@@ -20,8 +20,8 @@ STAY = [NEAR_A] * 11
 def causes(run):
     """The explained tasks, their parts checked to sum up."""
     with Trace.open(run) as trace:
-        table = explain(trace, "true")
-    parts = table[[f"{name}_s" for name in PARTS]].to_numpy()
+        table = attribute_delay(trace, "true")
+    parts = table[[f"{name}_s" for name in part_names()]].to_numpy()
     assert (parts >= 0.0).all()
     np.testing.assert_allclose(parts.sum(axis=1), table.elapsed_s, rtol=0, atol=1e-9)
     return table
@@ -34,7 +34,7 @@ def part(table, task, name):
 
 def spent(table, task):
     """The parts of a task that are not zero, to a millionth."""
-    return {name: round(part(table, task, name), 6) for name in PARTS if part(table, task, name) > 1e-9}
+    return {name: round(part(table, task, name), 6) for name in part_names() if part(table, task, name) > 1e-9}
 
 
 def due(deadline_s, **sizes):
@@ -84,7 +84,7 @@ def test_two_users_of_one_cell(tmp_path):
     assert table.cause.tolist() == ["shared_cell"] * 2
     assert spent(table, 0) == {"shared_cell": 1.5, "sending": 1.0, "execution": 1.0, "receiving": 0.5}
     with Trace.open(story.run) as trace:
-        why = explained(trace, 0)
+        why = explain_task(trace, 0)
     assert (why.beside_up, why.beside_down, why.ahead) == ((1,), (1,), ())
     assert why.uplink_bps == pytest.approx(0.5e6)
     assert why.downlink_bps == pytest.approx(0.5e6)
@@ -152,7 +152,7 @@ def test_a_queue_at_the_edge(tmp_path):
     assert table.cause.tolist() == ["", "queue"]
     assert part(table, 1, "queue") == pytest.approx(2.0)
     with Trace.open(story.run) as trace:
-        why = explained(trace, 1)
+        why = explain_task(trace, 1)
     assert why.ahead == (0,)
     assert "queue: its host executed task 0 meanwhile" in why.lines
 
@@ -243,4 +243,4 @@ def test_a_run_without_late_tasks(tmp_path):
     """Nothing late, nothing lost: an empty ranking."""
     with Trace.open(tell(tmp_path, {"a": STAY}, [(0.5, "a")]).run) as trace:
         assert lateness(trace).causes == ()
-        assert explained(trace, 0).lines[0] == "reason: none, it was in time"
+        assert explain_task(trace, 0).lines[0] == "reason: none, it was in time"

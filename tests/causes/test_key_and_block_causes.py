@@ -9,8 +9,8 @@ from substrate import HZ, change, facts, write
 from cosim.trace.facts.keys import TaskKeyed
 from cosim.trace.facts.ledger import ConsensusWorked
 from cosim.trace.facts.run import SiteDeployed, TaskEnded
-from cosim.trace.lateness.causes import PARTS, explain
-from cosim.trace.lateness.explain import explained
+from cosim.trace.lateness.causes import attribute_delay, part_names
+from cosim.trace.lateness.explain import explain_task
 from cosim.trace.lateness.ledger_load import _load
 from cosim.trace.lateness.ranking import lateness
 from cosim.trace.store.reader import Trace
@@ -26,11 +26,11 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def spent(run, task):
     """The parts of a task that are not zero, and its cause; all parts of all tasks are checked to sum up."""
     with Trace.open(run) as trace:
-        table = explain(trace, "true")
-    parts = table[[f"{name}_s" for name in PARTS]].to_numpy()
+        table = attribute_delay(trace, "true")
+    parts = table[[f"{name}_s" for name in part_names()]].to_numpy()
     assert (parts >= 0.0).all()
     np.testing.assert_allclose(parts.sum(axis=1), table.elapsed_s, rtol=0, atol=1e-9)
-    own = {name: round(float(table.loc[task, f"{name}_s"]), 9) for name in PARTS}
+    own = {name: round(float(table.loc[task, f"{name}_s"]), 9) for name in part_names()}
     return str(table.cause[task]), {name: part for name, part in own.items() if part > 0.0}
 
 
@@ -78,7 +78,7 @@ def test_processor_sharing_beside_a_block(tmp_path):
     assert parts["block"] == pytest.approx(1.5 * share)
     assert parts["shared_cpu"] == pytest.approx(1.5 - 1.5 * share)
     with Trace.open(tmp_path / "run") as trace:
-        assert explained(trace, 5).blocks == (1,)
+        assert explain_task(trace, 5).blocks == (1,)
 
 
 def test_the_block_takes_no_more_than_the_excess(tmp_path):
@@ -92,7 +92,7 @@ def test_the_block_takes_no_more_than_the_excess(tmp_path):
 def test_blocks_are_named(run):
     """`task` names the heights whose work was in front of a task, and the reason in words."""
     with Trace.open(run) as trace:
-        why = explained(trace, 5)
+        why = explain_task(trace, 5)
     assert why.blocks == (1,)
     assert why.reason == "its host was busy with the ledger's blocks"
     assert "ledger: block 1 used its host meanwhile" in why.lines

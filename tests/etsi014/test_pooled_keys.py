@@ -4,18 +4,15 @@ import math
 from pathlib import Path
 
 import pytest
-from handmade import provenance
+from crafted import write_run
 from kms_process import KEYED
 from made_keys import Wall
 
 from cosim.errors import InputError
 from cosim.etsi014.network import PooledKeys, open_keys
 from cosim.etsi014.realtime import RealTime
-from cosim.scenario.schema import Scenario
 from cosim.trace.facts.keys import KeyPoolSampled
 from cosim.trace.facts.run import SiteDeployed
-from cosim.trace.store.provenance import write_provenance
-from cosim.trace.store.writer import TraceWriter
 
 INITIAL_BIT = 5120
 
@@ -74,17 +71,12 @@ def test_a_ring_gives_what_its_better_way_holds(scenario: str):
 def run_folder(folder: Path, stored_bit: tuple[int, int], attacks: list[object]) -> Path:
     """A run of 60 s on a chain whose pools had 9,999 bits in the middle and these at the end."""
     keys = {"topology": {"links": [{"ends": ["a", "b"]}, {"ends": ["b", "c"]}]}, "attacks": attacks}
-    scenario = Scenario.model_validate({"duration_s": 60, "keys": keys, "statistics": {"batches": 2}})
-    writer = TraceWriter(folder, 20.0)
-    for site, name in enumerate("abc"):
-        writer.recorder(SiteDeployed)(0.0, site, name, 900.0 * site, 0.0, 1, 3e9)
-    writer.recorder(SiteDeployed)(0.0, 3, "cloud", math.nan, math.nan, 1, 3e9)
+    rows = [SiteDeployed(0.0, site, name, 900.0 * site, 0.0, 1, 3e9) for site, name in enumerate("abc")]
+    rows.append(SiteDeployed(0.0, 3, "cloud", math.nan, math.nan, 1, 3e9))
     for time_s, levels_bit in ((30.0, (9_999, 9_999)), (60.0, stored_bit)):
         for link, level_bit in enumerate(levels_bit):
-            writer.recorder(KeyPoolSampled)(time_s, link, level_bit, level_bit, 0, 0, 1.0, 0.01, 0.9)
-    writer.close(complete=True, end_s=60.0)
-    write_provenance(folder, provenance(scenario, writer))
-    return folder
+            rows.append(KeyPoolSampled(time_s, link, level_bit, level_bit, 0, 0, 1.0, 0.01, 0.9))
+    return write_run(folder, rows, {"duration_s": 60, "keys": keys, "statistics": {"batches": 2}}, 60.0)
 
 
 def test_a_run_goes_on_where_it_ended(tmp_path: Path):

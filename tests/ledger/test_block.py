@@ -10,16 +10,16 @@ from cosim.ledger.block import (
     EVIDENCE_BYTE,
     GENESIS,
     HEADER_BYTE,
-    TWO_VOTES,
     VOTER_BYTE,
     Batch,
     Block,
     Evidence,
     read_header,
 )
+from cosim.types import Offence
 
 BATCH = Batch(site=3, number=7, records=10, root=bytes(range(32)))
-EVIDENCE = Evidence(height=4, round=1, accused=2, kind=TWO_VOTES, first=b"\x01" * 32, second=bytes(32))
+EVIDENCE = Evidence(height=4, round=1, accused=2, kind=Offence.TWO_VOTES, first=b"\x01" * 32, second=bytes(32))
 BLOCK = Block(5, 1, 12.5, b"\x05" * 32, b"\x06" * 32, (BATCH, replace(BATCH, site=4)), (EVIDENCE,), (0, 1, 3))
 
 

@@ -7,10 +7,11 @@ from dataclasses import asdict, replace
 import pytest
 
 from cosim.ledger import merkle
-from cosim.ledger.block import GENESIS, INVALID_PROPOSAL, Batch, Block, Evidence
+from cosim.ledger.block import GENESIS, Batch, Block, Evidence
 from cosim.ledger.poqks import founded
 from cosim.ledger.proof import Inclusion, check_chain, check_inclusion, prove
 from cosim.ledger.records import pack_key_fill
+from cosim.types import Offence
 
 
 class Chain:
@@ -31,7 +32,8 @@ class Chain:
                     batches.append(Batch(site, numbers[site], len(records), merkle.root(records)))
                     self.records[site, numbers[site]] = records
                     numbers[site] += 1
-            accused = (Evidence(height, 0, 1, INVALID_PROPOSAL, b"\x01" * 32, bytes(32)),) if height == 4 else ()
+            lied = Evidence(height, 0, 1, Offence.INVALID_PROPOSAL, b"\x01" * 32, bytes(32))
+            accused = (lied,) if height == 4 else ()
             stakes = founded((height, 2, 3), 10).digest
             self.blocks.append(
                 Block(height, height % 3, 10.0 * height, previous, stakes, tuple(batches), accused, (0, 1, 2))

@@ -1,15 +1,13 @@
 """A run folder with keys and a ledger that nobody simulated: a plain run's facts, and those that a test makes up."""
 
-import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
+from crafted import CraftedRun
 
-from cosim.scenario.schema import Scenario
-from cosim.subjects import fact_kinds
-from cosim.trace.facts.column import columns
 from cosim.trace.facts.keys import (
     KeyLinkChanged,
     KeyLinkDeployed,
@@ -27,9 +25,7 @@ from cosim.trace.facts.ledger import (
     ValidatorsParted,
 )
 from cosim.trace.facts.run import TaskEnded
-from cosim.trace.store.provenance import write_provenance
 from cosim.trace.store.reader import Trace
-from cosim.trace.store.writer import TraceWriter
 from cosim.types import KeyState, LinkState, Phase, Status
 
 PLAIN = """\
@@ -59,8 +55,8 @@ class Setting:
 class _Story:
     """Facts of keys and ledger over a plain run."""
 
-    def __init__(self, trace: Trace, writer: TraceWriter, setting: Setting) -> None:
-        self._writer = writer
+    def __init__(self, trace: Trace, run: CraftedRun, setting: Setting) -> None:
+        self._run, self._writer = run, run.writer
         self._setting = setting
         self._draw = np.random.default_rng(7)
         self._end_s = trace.complete_to_s
@@ -166,8 +162,7 @@ class _Story:
             "proposed_s": time_s,
             "records": int(self._draw.poisson(40.0)),
         }
-        others = {name: "" if column.code == "O" else 0 for name, column in columns(BlockCommitted).items()}
-        self._writer.recorder(BlockCommitted)(**{**others, **values})
+        self._run.record(BlockCommitted, **values)
         record = self._writer.recorder(ConsensusWorked)
         for site in self._sites.site:
             record(time_s + took_s, int(site), height, 2, 1e8, time_s, time_s if height != 2 else NAN, 0.1)
@@ -179,19 +174,16 @@ def craft(plain: Path, out: Path, setting: Setting, keys: bool = True, ledger: b
         scenario = {**trace.provenance.scenario}
         scenario |= {"keys": {}} if keys else {}
         scenario |= {"ledger": {"block": {"interval_s": setting.block_s}}} if ledger else {}
-        whole = Scenario.model_validate_json(json.dumps(scenario)).model_dump(mode="json")
-        writer = TraceWriter(out, 60.0)
-        for fact in fact_kinds():
-            rows = trace.table(fact).drop(columns="seq")
-            if fact is TaskEnded and keys:
-                rows.loc[rows.task % 17 == 0, ["status", "phase"]] = (Status.NO_KEY, Phase.KEY)
-            for row in rows.itertuples(index=False, name=None):
-                writer.recorder(fact)(*row)
-        story = _Story(trace, writer, setting)
+        run = CraftedRun(out)
+        run.copy(trace, _refused if keys else lambda _fact, _rows: None)
+        story = _Story(trace, run, setting)
         if keys and not setting.idle:
             story.keys()
         if ledger and not setting.idle:
             story.ledger()
-        writer.close(not setting.idle, trace.complete_to_s)
-        write_provenance(out, replace(trace.provenance, scenario=whole, digest=writer.digest, digests=writer.digests))
-    return out
+        return run.close(scenario, trace.complete_to_s, not setting.idle, policy=trace.provenance.policy)
+
+
+def _refused(fact: type, rows: pd.DataFrame) -> None:
+    if fact is TaskEnded:
+        rows.loc[rows.task % 17 == 0, ["status", "phase"]] = (Status.NO_KEY, Phase.KEY)

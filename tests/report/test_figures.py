@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from cosim.report.digits import figures
-from cosim.report.gather import by_cell, by_position, hexagons, latency_curves, outcomes
+from cosim.report.headline import rounded
 from cosim.report.picture.figures import draw_run
+from cosim.report.series import by_cell, by_position, hexagons, latency_curves, outcomes
 from cosim.runner import simulate
 from cosim.scenario.load import load
 from cosim.trace.store.reader import Trace
@@ -122,4 +122,4 @@ def test_outcomes_count_every_task(home: Path) -> None:
 )
 def test_figures_have_the_digits_of_their_interval(value: float, half_width: float, told: tuple[str, str]) -> None:
     """A value is printed to the last digit that its interval supports."""
-    assert figures(value, half_width) == told
+    assert rounded(value, half_width) == told

@@ -11,8 +11,8 @@ import pytest
 
 from cosim.cli.main import status
 from cosim.errors import InputError
+from cosim.report.page.columns import differences, pack, unpack
 from cosim.report.page.html import STEPS, page, write_report
-from cosim.report.page.pack import differences, pack, unpack
 from cosim.runner import simulate
 from cosim.scenario.load import load
 from cosim.trace.metrics.tasks import kpis

@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 from secured_run import CAPACITY_BIT, PLAIN, Setting, craft
 
+from cosim.report.page.columns import unpack
 from cosim.report.page.html import page
-from cosim.report.page.pack import unpack
 from cosim.runner import simulate
 from cosim.scenario.load import load
 from cosim.trace.store.reader import Trace
@@ -79,7 +79,7 @@ def test_links_are_counted(home: Path, pages: Shown, name: str) -> None:
     _, run = pages[name]
     keys, slice_s = run["series"]["keys"], run["series"]["outcomes"]["slice_s"]
     samples = rows_of(home / name, "key_pool_sampled")
-    links = range(len(run["key_net"]["links"]))
+    links = range(len(run["series"]["keys"]["net"]["links"]))
     others = [link for link in links if link not in keys["named"]]
     stored = {(row["link"], row["time_s"]): row["stored_bit"] for row in samples}
     assert keys["stored"]["time_s"] == sorted({time_s for _, time_s in stored})
@@ -171,7 +171,7 @@ def columns(text: str, stored: dict[str, Any]) -> dict[str, Any]:
 def test_the_map_has_the_pools(home: Path, pages: Shown) -> None:
     """The playback holds each link's level at each sample, its changes, and where the nodes are."""
     text, run = pages["run"]
-    net = run["key_net"]
+    net = run["series"]["keys"]["net"]
     found = columns(text, net["levels"])
     times = found["sample_ms"] / 1e3
     levels = np.cumsum(found["stored"].reshape(len(net["links"]), -1), axis=1) * net["unit_bit"]
@@ -241,7 +241,7 @@ def test_only_what_a_run_has(home: Path, tmp_path: Path) -> None:
         (tmp_path / "ledger", False, True),
     ):
         text, data = shown(run)
-        assert (data["series"]["keys"] is not None, data["key_net"] is not None) == (keys, keys)
+        assert (data["series"]["keys"] is not None) == keys
         assert (data["series"]["ledger"] is not None) == ledger
         assert ("class KeyNet" in text, "function ledgerCards" in text) == (keys, ledger)
 

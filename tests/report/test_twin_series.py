@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from twinned_run import CAPACITY, PLAIN, Setting, craft
 
+from cosim.report.page.columns import unpack
 from cosim.report.page.html import page
-from cosim.report.page.pack import unpack
 from cosim.runner import simulate
 from cosim.scenario.load import load
 from cosim.trace.store.reader import Trace
@@ -73,7 +73,7 @@ def known(value: float) -> float | None:
 @pytest.mark.parametrize(("name", "every"), [("placed", 1), ("dense", 2), ("silent", 1)])
 def test_samples_are_those_of_the_facts(home: Path, pages: Shown, name: str, every: int) -> None:
     """Ages and errors are those that were sampled, of more than 240 samples every n-th, and the page says so."""
-    twins = pages[name][1]["series"]["twins"]
+    twins = pages[name][1]["series"]["twin"]
     facts = rows_of(home / name, "twin_sampled")[every - 1 :: every]
     assert twins["every"] == every
     for column, values in twins["samples"].items():
@@ -87,7 +87,7 @@ def test_slices_are_counted(home: Path, pages: Shown, name: str) -> None:
     """Mean ages, messages and bits of each slice are the growth of the totals over it; no twins, no age."""
     run = pages[name][1]
     slices, begins, slice_s = (
-        run["series"]["twins"]["slices"],
+        run["series"]["twin"]["slices"],
         run["series"]["outcomes"]["begin_s"],
         run["series"]["outcomes"]["slice_s"],
     )
@@ -124,25 +124,25 @@ def test_exact_ages_are_those_of_the_messages(tmp_path: Path) -> None:
     for number, begin_s in enumerate(begins):
         inside = (at_s > begin_s) & (at_s < begin_s + slice_s)
         wanted = age_s[inside].sum() / twins[inside].sum()
-        assert run["series"]["twins"]["slices"]["mean_age_s"][number] == pytest.approx(wanted, abs=1e-3)
+        assert run["series"]["twin"]["slices"]["mean_age_s"][number] == pytest.approx(wanted, abs=1e-3)
 
 
 def test_hosts_are_those_of_the_facts(home: Path, pages: Shown) -> None:
     """With a placement, twins and capacities of the hosts are those that were sampled."""
-    hosts = pages["placed"][1]["series"]["twins"]["hosts"]
+    hosts = pages["placed"][1]["series"]["twin"]["hosts"]
     held = {(row["node"], row["time_s"]): row["twins"] for row in rows_of(home / "placed", "twin_host_sampled")}
     assert (hosts["node"], hosts["capacity"]) == ([0, 1, 2], list(CAPACITY))
     assert hosts["until_s"] == [float(second) for second in range(1, 21)]
     for node, twins in zip(hosts["node"], hosts["twins"], strict=True):
         assert twins == [held[node, time_s] for time_s in hosts["until_s"]]
-    dense = pages["dense"][1]["series"]["twins"]["hosts"]["until_s"]
+    dense = pages["dense"][1]["series"]["twin"]["hosts"]["until_s"]
     assert len(dense) <= 120
     assert dense == [number * 0.0625 * 3 for number in range(1, len(dense) + 1)]
 
 
 def test_without_a_placement_twins_live_where_they_are_heard(home: Path, pages: Shown) -> None:
     """Without a placement a twin counts at the site of its last news, until its vehicle leaves."""
-    hosts = pages["roaming"][1]["series"]["twins"]["hosts"]
+    hosts = pages["roaming"][1]["series"]["twin"]["hosts"]
     news = rows_of(home / "roaming", "twin_synced")
     left_s = {row["vehicle"]: row["time_s"] for row in rows_of(home / "roaming", "vehicle_left")}
     assert hosts["capacity"] is None
@@ -157,7 +157,7 @@ def test_without_a_placement_twins_live_where_they_are_heard(home: Path, pages: 
 def test_moves_are_counted(home: Path, pages: Shown, name: str) -> None:
     """Twins made, moved and without a host, and quantiles of the times that it took, equal plain counting."""
     run = pages[name][1]
-    moves, slice_s = run["series"]["twins"]["moves"], run["series"]["outcomes"]["slice_s"]
+    moves, slice_s = run["series"]["twin"]["moves"], run["series"]["outcomes"]["slice_s"]
     begins, changes = run["series"]["outcomes"]["begin_s"], changes_of(home / name, name == "placed")
     for number in range(len(begins)):
         inside = [row for row in changes if min(int(row["time_s"] // slice_s), len(begins) - 1) == number]
@@ -196,7 +196,7 @@ def changes_of(run: Path, placed: bool) -> list[Row]:
 
 def lives_of(text: str, run: Row) -> dict[str, Any]:
     """The packed columns of the twins' lives."""
-    stored = run["twin_lives"]["lives"]
+    stored = run["series"]["twin"]["lives"]["columns"]
     found = re.search(rf'id="blob-{stored["blob"]}">(.*?)</script>', text)
     assert found
     return unpack(stored["columns"], found[1])
@@ -207,7 +207,7 @@ def test_stories_have_the_lives(home: Path, pages: Shown, name: str) -> None:
     """Each vehicle's stay, news and homes are in the page to 1 ms."""
     text, run = pages[name]
     found = lives_of(text, run)
-    assert run["twin_lives"]["every"] == 1
+    assert run["series"]["twin"]["lives"]["every"] == 1
     left_s = {row["vehicle"]: row["time_s"] for row in rows_of(home / name, "vehicle_left")}
     news, changes = rows_of(home / name, "twin_synced"), changes_of(home / name, name == "placed")
     starts = {kind: np.concatenate([[0], np.cumsum(found[kind])]) for kind in ("news", "homes")}
@@ -232,7 +232,7 @@ def test_lives_of_many_are_thinned(home: Path, pages: Shown, monkeypatch: pytest
     """Of too many messages the page has those of every n-th vehicle, whole, and says which."""
     monkeypatch.setattr("cosim.report.page.twin_map._MOST_NEWS", 60)
     text, run = shown(home / "placed")
-    every, news = run["twin_lives"]["every"], rows_of(home / "placed", "twin_synced")
+    every, news = run["series"]["twin"]["lives"]["every"], rows_of(home / "placed", "twin_synced")
     found, whole = lives_of(text, run), lives_of(*pages["placed"])
     assert every == -(-len(news) // 60) > 1
     kept = np.arange(len(whole["news"])) % every == 0
@@ -245,5 +245,5 @@ def test_only_a_run_with_twins_has_them(pages: Shown) -> None:
     """Without twins neither their data nor their code is in the page."""
     for name, (text, run) in pages.items():
         there = name != "plain"
-        assert (run["series"]["twins"] is not None, run["twin_lives"] is not None) == (there, there)
+        assert (run["series"]["twin"] is not None) == there
         assert ("class Twins" in text) == there

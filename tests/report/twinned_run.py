@@ -1,20 +1,13 @@
 """A run folder with twins that nobody simulated: a plain run's facts, and those that a test makes up."""
 
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from crafted import CraftedRun
 
-from cosim.scenario.schema import Scenario
-from cosim.subjects import fact_kinds
-from cosim.trace.facts.column import columns
 from cosim.trace.facts.twin import TwinHostSampled, TwinMoved, TwinSampled, TwinSynced
-from cosim.trace.store.provenance import write_provenance
 from cosim.trace.store.reader import Trace
-from cosim.trace.store.writer import TraceWriter
 
 PLAIN = """\
 name: plain
@@ -44,8 +37,8 @@ class Setting:
 class _Story:
     """Facts of twins over a plain run."""
 
-    def __init__(self, trace: Trace, writer: TraceWriter, setting: Setting) -> None:
-        self._writer = writer
+    def __init__(self, trace: Trace, run: CraftedRun, setting: Setting) -> None:
+        self._run = run
         self._setting = setting
         self._draw = np.random.default_rng(11)
         self._end_s = trace.complete_to_s
@@ -54,10 +47,6 @@ class _Story:
         entered = trace.sql("SELECT vehicle, time_s AS entered_s FROM vehicle_entered ORDER BY vehicle")
         stays = entered.merge(left, how="left", on="vehicle").fillna({"left_s": self._end_s})
         self._stays = list(stays.itertuples(index=False, name=None))
-
-    def _state(self, fact: type, values: Mapping[str, Any]) -> None:
-        others = {name: "" if column.code == "O" else 0 for name, column in columns(fact).items()}
-        self._writer.recorder(fact)(**{**others, **values})
 
     def news(self) -> None:
         """Messages of each vehicle at uneven times, some of them heard by another site than the last one."""
@@ -68,7 +57,7 @@ class _Story:
                 node = int(self._draw.integers(self._sites)) if self._draw.random() < 0.3 else node
                 generated_s = time_s - old_s
                 values = {"time_s": time_s, "vehicle": vehicle, "generated_s": generated_s, "node": node}
-                self._state(TwinSynced, values)
+                self._run.record(TwinSynced, **values)
                 time_s += self._draw.uniform(0.5, 1.5)
 
     def samples(self) -> None:
@@ -95,7 +84,7 @@ class _Story:
                 "demand_error_per_s": self._draw.uniform(0.1, 0.6) if forecast else NAN,
                 "demand_bound_per_s": 0.7 if forecast else NAN,
             }
-            self._state(TwinSampled, values)
+            self._run.record(TwinSampled, **values)
 
     def moves(self) -> None:
         """Each twin is made, one of them late for want of room, and moves now and then; hosts fill up."""
@@ -115,28 +104,23 @@ class _Story:
                 twins = int(self._draw.integers(0, capacity + 1))
                 time_s = number * self._setting.sample_s
                 values = {"time_s": time_s, "node": node, "twins": twins, "capacity": capacity}
-                self._state(TwinHostSampled, values)
+                self._run.record(TwinHostSampled, **values)
 
     def _moved(self, time_s: float, vehicle: int, nodes: tuple[int, int], since_s: tuple[float, float]) -> None:
         values = {"time_s": time_s, "vehicle": vehicle, "from_node": nodes[0], "to_node": nodes[1]}
-        self._state(TwinMoved, {**values, "began_s": since_s[0], "still_s": since_s[1], "bit": 8e6})
+        self._run.record(TwinMoved, **values, began_s=since_s[0], still_s=since_s[1], bit=8e6)
 
 
 def craft(plain: Path, out: Path, setting: Setting) -> Path:
     """A copy of a plain run with twins."""
     with Trace.open(plain) as trace:
         scenario = {**trace.provenance.scenario, "twin": {"placement": {} if setting.placed else None}}
-        whole = Scenario.model_validate_json(json.dumps(scenario)).model_dump(mode="json")
-        writer = TraceWriter(out, 60.0)
-        for fact in fact_kinds():
-            for row in trace.table(fact).drop(columns="seq").itertuples(index=False, name=None):
-                writer.recorder(fact)(*row)
-        story = _Story(trace, writer, setting)
+        run = CraftedRun(out)
+        run.copy(trace)
+        story = _Story(trace, run, setting)
         if not setting.idle:
             story.news()
             story.samples()
             if setting.placed:
                 story.moves()
-        writer.close(not setting.idle, trace.complete_to_s)
-        write_provenance(out, replace(trace.provenance, scenario=whole, digest=writer.digest, digests=writer.digests))
-    return out
+        return run.close(scenario, trace.complete_to_s, not setting.idle, policy=trace.provenance.policy)

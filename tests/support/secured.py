@@ -15,7 +15,7 @@ from typing import Any
 from cosim.trace.facts.keys import KeyLinkDeployed, KeyNodeDeployed, KeyPoolSampled, VehicleKeysSampled
 from cosim.trace.facts.ledger import ValidatorDeployed
 from cosim.trace.store.reader import Trace
-from cosim.types import KeyState, LinkState, Work
+from cosim.types import KeyState, LinkState, Offence, Work
 
 UNTOLD = (KeyNodeDeployed, KeyLinkDeployed, KeyPoolSampled, VehicleKeysSampled, ValidatorDeployed)
 KEY = 256
@@ -44,7 +44,6 @@ LEDGER: Mapping[str, Any] = {
     "credits": {"producer": 0, "voters": 0, "penalty": 0},
 }
 WIRE: Mapping[str, Any] = {"kind": "star", "bandwidth_bps": 1e15, "latency_s": 0.1}
-_OFFENCES = ("TWO_PROPOSALS", "TWO_VOTES", "INVALID_PROPOSAL")
 
 
 class SecuredNames:
@@ -108,10 +107,10 @@ class SecuredNames:
                 vote = f"{('PREVOTE', 'PRECOMMIT')[row['phase']]} {('no', 'yes')[row['agrees']]}"
                 told = f"{row['height']}.{row['round']} {name[row['validator']]} {vote}"
             case "OffenceFound":
-                offence = f"{_OFFENCES[row['offence']]} by {name[row['finder']]}"
+                offence = f"{Offence(row['offence']).name} by {name[row['finder']]}"
                 told = f"{row['height']}.{row['round']} {name[row['accused']]} {offence}"
             case "EvidenceCommitted":
-                offence = f"{_OFFENCES[row['offence']]} at {row['offence_height']}.{row['offence_round']}"
+                offence = f"{Offence(row['offence']).name} at {row['offence_height']}.{row['offence_round']}"
                 told = f"{row['height']} {name[row['accused']]} {offence}"
             case _:
                 raise KeyError(kind)

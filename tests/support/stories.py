@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from handmade import provenance
+from crafted import CraftedRun
 from scripted import TELEPORTING, Place, ScriptedMobility
 from secured import UNTOLD as UNTOLD_SECURED
 from secured import SecuredNames
@@ -26,9 +26,7 @@ from cosim.simulation import Simulation
 from cosim.subjects import fact_kinds
 from cosim.trace.facts.keys import TaskKeyed
 from cosim.trace.facts.run import CellSampled, HostSampled, SiteDeployed, TaskEnded, TrafficSampled, VehicleMoved
-from cosim.trace.store.provenance import write_provenance
 from cosim.trace.store.reader import Trace
-from cosim.trace.store.writer import TraceWriter
 from cosim.types import Direction, Phase, Status, Tier
 
 AWAY = TELEPORTING
@@ -199,13 +197,12 @@ def perform(
     """Run with scripted vehicles into a run folder, with the provenance that the audit reads."""
     source = ScriptedMobility(chosen.mobility.step_s, paths)
     source.bounds_m = (-1e4, -1e4, 1e4, 1e4)
-    writer = TraceWriter(run, chosen.trace.part_s)
-    simulation = Simulation(chosen, writer, folder, source, parts)
+    crafted = CraftedRun(run, chosen.trace.part_s)
+    simulation = Simulation(chosen, crafted.writer, folder, source, parts)
     policy.simulation = simulation
     simulation.run(policy)
     simulation.close()
-    writer.close(True, chosen.duration_s)
-    write_provenance(run, provenance(chosen, writer, policy="told"))
+    crafted.close(chosen, chosen.duration_s)
     return simulation
 
 

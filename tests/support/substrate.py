@@ -4,15 +4,14 @@ Task 0 waits 1 s and 0.5 s for keys, 1 goes without one after 1 s, 2 gets none b
 while it waits for its downlink's key, 4 is helped by a neighbour, and 5 queues 1.5 s behind the making of block 1.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from handmade import provenance
+from crafted import write_run
 
-from cosim.audit.rules_tasks import completeness_rules, row_rules
-from cosim.scenario.schema import Scenario
+from cosim.audit.verify import run_rules
 from cosim.trace.facts.keys import (
     KeyBlockDistilled,
     KeyLinkChanged,
@@ -45,9 +44,7 @@ from cosim.trace.facts.run import (
     TrafficSampled,
     VehicleEntered,
 )
-from cosim.trace.store.provenance import write_provenance
 from cosim.trace.store.reader import Trace
-from cosim.trace.store.writer import TraceWriter
 from cosim.types import KeyState, LinkState, Phase, Status, Tier, Work
 
 NAN = float("nan")
@@ -123,7 +120,7 @@ def without(rows: list[Any], kind: type, number: int) -> list[Any]:
 
 def named(run: Path, why: str) -> list[tuple[str, int]]:
     """Kind and `seq` of the rows that break the rules of the audit whose reason has these words."""
-    rules = [rule for rule in (*row_rules(), *completeness_rules()) if why in rule.why]
+    rules = [rule for rule in run_rules(complete=True) if why in rule.why]
     assert rules, why
     with Trace.open(run) as trace:
         return [(rule.kind, seq) for rule in rules for seq in trace.sql(rule.query).seq.tolist()]
@@ -131,18 +128,8 @@ def named(run: Path, why: str) -> list[tuple[str, int]]:
 
 def write(folder: Path, rows: Sequence[Any], **changes: Any) -> Path:
     """Store rows as a complete run; `changes` go into its scenario."""
-    writer = TraceWriter(folder, 2.0 * END_S)
-    recorders: dict[type, Callable[..., None]] = {}
-    for row in rows:
-        kind = type(row)
-        if kind not in recorders:
-            recorders[kind] = writer.recorder(kind)
-        recorders[kind](*(getattr(row, field.name) for field in fields(row)))
-    writer.tick(float(END_S))
-    writer.close(complete=True, end_s=float(END_S))
     said = {"duration_s": END_S, "statistics": {"batches": 5}, "keys": {}, "ledger": {}, **changes}
-    write_provenance(folder, provenance(Scenario.model_validate(said), writer))
-    return folder
+    return write_run(folder, rows, said, float(END_S))
 
 
 def _deployed() -> list[Any]:

@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import handmade
+import crafted
 import numpy as np
 
-from cosim.scenario.schema import Scenario
 from cosim.trace.facts.run import (
     CellChanged,
     CellSampled,
@@ -172,8 +171,8 @@ class Recorder:
 
 def provenance(writer: TraceWriter, status: str) -> Provenance:
     """What the small run says of itself."""
-    scenario = Scenario.model_validate({"duration_s": END_S, "statistics": {"batches": 5}})
-    return handmade.provenance(scenario, writer, policy="alternating", status=status)
+    said = {"duration_s": END_S, "statistics": {"batches": 5}}
+    return crafted.provenance(writer, said, policy="alternating", status=status)
 
 
 def write_small_run(folder: Path, part_s: float = 20.0, count: int = 240, seed: int = 1) -> TraceWriter:

@@ -32,9 +32,8 @@ def test_schema_lists_all_kinds(capsys: pytest.CaptureFixture[str]) -> None:
     listed = {kind["kind"]: [column["name"] for column in kind["columns"]] for kind in told["kinds"]}
     assert listed == {kind_name(fact): ["seq", *(field.name for field in fields(fact))] for fact in fact_kinds()}
     ended = next(kind for kind in told["kinds"] if kind["kind"] == "task_ended")
-    assert {"name": "transmit_j", "type": "float64", "unit": "J", "meaning": "spent by the vehicle's radio"} in ended[
-        "columns"
-    ]
+    spent = {"name": "transmit_j", "type": "float64", "unit": "J", "meaning": "spent by the vehicle's radio"}
+    assert {**spent, "codes": {}} in ended["columns"]
     assert cli.status(["trace", "schema"]) == 0
     text = capsys.readouterr().out
     assert all(f"{kind_name(fact)}: " in text for fact in fact_kinds())

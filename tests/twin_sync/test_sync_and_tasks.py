@@ -7,7 +7,7 @@ from twin_runs import mirrored
 
 from cosim.scenario.radio import Radio
 from cosim.trace.lateness.airtime import Bundles, Legs, airtime
-from cosim.trace.lateness.causes import explain
+from cosim.trace.lateness.causes import attribute_delay
 from cosim.trace.store.reader import Trace
 
 
@@ -47,7 +47,7 @@ def test_users_of_one_band_hear_it(tmp_path):
 def test_the_cause_is_the_shared_cell(tmp_path):
     """What the message cost the task is counted as the sharing of the cell, to the second."""
     with Trace.open(spoken(tmp_path, NEAR_A).run) as trace:
-        parts = explain(trace, "true").iloc[0]
+        parts = attribute_delay(trace, "true").iloc[0]
     assert parts.shared_cell_s == pytest.approx(0.5)
     assert parts.sending_s == pytest.approx(1.0)
 

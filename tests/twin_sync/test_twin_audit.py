@@ -3,16 +3,14 @@
 from dataclasses import replace
 
 import pytest
-from handmade import provenance
+from crafted import write_run
 from stories import scenario
 
-from cosim.audit.rules_tasks import completeness_rules, row_rules
 from cosim.audit.rules_twin import twin_end_rules, twin_rules
+from cosim.audit.verify import run_rules
 from cosim.trace.facts.run import SiteDeployed, VehicleEntered, VehicleLeft
 from cosim.trace.facts.twin import TwinHostSampled, TwinMoved, TwinSampled, TwinSynced, TwinUplinked
-from cosim.trace.store.provenance import write_provenance
 from cosim.trace.store.reader import Trace
-from cosim.trace.store.writer import TraceWriter
 
 NAN = float("nan")
 BIT = 2400.0
@@ -47,12 +45,7 @@ ROWS = [
 
 def broken(folder, rows, rules):
     """What rules of the audit say of rows, stored as a whole run."""
-    writer = TraceWriter(folder, 60.0)
-    recorders = {kind: writer.recorder(kind) for kind in dict.fromkeys(type(row) for row in rows)}
-    for row in rows:
-        recorders[type(row)](*(getattr(row, name) for name in row.__dataclass_fields__))
-    writer.close(True, 8.0)
-    write_provenance(folder, provenance(scenario(), writer))
+    write_run(folder, rows, scenario(), 8.0)
     with Trace.open(folder) as trace:
         return [rule.why for rule in rules if len(trace.sql(rule.query))]
 
@@ -65,7 +58,7 @@ def change(kind, number, **columns):
 
 def test_a_sound_twin(tmp_path):
     """Rows that add up break no rule; the ages are those of the trapezoids by hand."""
-    assert broken(tmp_path / "run", ROWS, [*row_rules(), *completeness_rules()]) == []
+    assert broken(tmp_path / "run", ROWS, run_rules(complete=True)) == []
 
 
 MORE = [*ROWS[:-1], TwinSynced(7.0, 1, 4.0, 0), ROWS[-1]]

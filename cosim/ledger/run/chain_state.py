@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from cosim.ledger.block import GENESIS, INVALID_PROPOSAL, Block, Evidence
+from cosim.ledger.block import GENESIS, Block, Evidence
 from cosim.ledger.poqks import Rotation, Stakes, earn, founded, join, leave, settle, slash
 from cosim.scenario.ledger import Credits
+from cosim.types import Offence
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ def apply_block(
         stakes = settle(stakes, head.proposer, block.voters, True, *amounts)
     everyone = range(len(head.members))
     for evidence in block.evidence:
-        if evidence.kind == INVALID_PROPOSAL:
+        if evidence.kind == Offence.INVALID_PROPOSAL:
             stakes = settle(stakes, evidence.accused, everyone, False, *amounts)
     settled = _difference(stakes, head.stakes)
     for accused in _cheats(head, block):
@@ -121,8 +122,8 @@ def apply_block(
 
 def _cheats(head: ChainState, block: Block) -> list[int]:
     """Return who is slashed by this block: once for a height, however often a validator said two things there."""
-    known = [(height, accused) for height, _, accused, kind in head.offences if kind != INVALID_PROPOSAL]
-    new = [(seen.height, seen.accused) for seen in block.evidence if seen.kind != INVALID_PROPOSAL]
+    known = [(height, accused) for height, _, accused, kind in head.offences if kind != Offence.INVALID_PROPOSAL]
+    new = [(seen.height, seen.accused) for seen in block.evidence if seen.kind != Offence.INVALID_PROPOSAL]
     return [accused for height, accused in dict.fromkeys(new) if (height, accused) not in known]
 
 

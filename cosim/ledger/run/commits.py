@@ -19,6 +19,7 @@ from cosim.trace.facts.ledger import (
     VoteCast,
 )
 from cosim.trace.store.writer import FactWriter
+from cosim.types import VotePhase
 
 _NONE = bytes(32)
 
@@ -92,7 +93,7 @@ class Commits:
     def voted(self, vote: Vote) -> None:
         """Record a vote when it first leaves its voter."""
         if self._first("vote", vote.height, vote.round, vote.sender, int(vote.phase), vote.digest):
-            phase = int(vote.phase is RoundStep.PRECOMMIT)
+            phase = VotePhase.PRECOMMIT if vote.phase is RoundStep.PRECOMMIT else VotePhase.PREVOTE
             agrees = int(vote.digest is not None)
             self._record_vote(self._clock.now, vote.height, vote.round, vote.sender, phase, agrees)
 

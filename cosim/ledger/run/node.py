@@ -8,7 +8,7 @@ from functools import partial
 
 from cosim.compute import Host
 from cosim.kernel.clock import Clock, Story
-from cosim.ledger.block import BATCH_BYTE, HEADER_BYTE, INVALID_PROPOSAL, Block, Evidence
+from cosim.ledger.block import BATCH_BYTE, HEADER_BYTE, Block, Evidence
 from cosim.ledger.messages import (
     Broadcast,
     Decide,
@@ -32,7 +32,7 @@ from cosim.ledger.run.worker import Worker, begin
 from cosim.ledger.signature import Signatures
 from cosim.ledger.tendermint import Validator
 from cosim.scenario.ledger import Ledger, Misbehaviour
-from cosim.types import Work
+from cosim.types import Offence, Work
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +218,7 @@ class Node:
         yield from self._work(Work.VERIFY, proposal.height, cycles)
         if block.height == self.head.height + 1 and block.previous == self.head.digest and not self._valid(block):
             first = Evidence(
-                proposal.height, proposal.round, proposal.sender, INVALID_PROPOSAL, proposal.digest, NO_HASH
+                proposal.height, proposal.round, proposal.sender, Offence.INVALID_PROPOSAL, proposal.digest, NO_HASH
             )
             self._accuse(first)
         self._perform(self._part.receive(proposal))

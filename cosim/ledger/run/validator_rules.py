@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from cosim.ledger.block import TWO_PROPOSALS, TWO_VOTES, Batch, Block, Evidence
+from cosim.ledger.block import Batch, Block, Evidence
 from cosim.ledger.faults import Equivocates, ProposesInvalid, Silent, Slow, VotesTwice
 from cosim.ledger.messages import Accuse, Decided, Message, Proposal, Vote
 from cosim.ledger.participant import Participant
 from cosim.ledger.tendermint import Validator
 from cosim.scenario.ledger import Misbehaviour
+from cosim.types import Offence
 
 NO_HASH = bytes(32)
 
@@ -44,7 +45,7 @@ def signed(message: Message[Block]) -> bytes:
 def as_evidence(accuse: Accuse[Block]) -> Evidence:
     """Return the accusation as it stands in a block."""
     first, second = accuse.evidence.first, accuse.evidence.second
-    kind = TWO_PROPOSALS if isinstance(first, Proposal) else TWO_VOTES
+    kind = Offence.TWO_PROPOSALS if isinstance(first, Proposal) else Offence.TWO_VOTES
     return Evidence(first.height, first.round, first.sender, kind, first.digest or NO_HASH, second.digest or NO_HASH)
 
 

@@ -3,15 +3,16 @@
 import base64
 import hashlib
 import json
-from collections.abc import Callable, Sequence
-from importlib.resources import files
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from cosim.errors import InputError
-from cosim.report.page import key_map, payload, twin_map
-from cosim.report.page.pack import Packed
+from cosim.report.page import payload
+from cosim.report.page.columns import Packed
+from cosim.report.page.packaged import packaged
 from cosim.report.page.playback import UNIT_M, kept, places, roads, stories
+from cosim.subjects import pieces
 from cosim.trace.store.reader import Trace
 
 FILE: Final = "report.html"
@@ -59,8 +60,7 @@ def page(runs: Sequence[Path], folder: Path = Path(), tell: Tell | None = None) 
     inside = "".join(
         f'<script type="text/plain" id="blob-{number}">{text}</script>\n' for text, number in blobs.items()
     )
-    extra = [name for name in ("keys", "ledger", "twins") if any(one["series"][name] for one in data)]
-    css, script = _source("page.css"), "".join(_source(f"{name}.js") for name in (*extra, "page"))
+    css, script = packaged("page.css"), _script(data)
     title = ", ".join(dict.fromkeys(one["header"]["scenario"] for one in data))
     parts = {
         "TITLE": _escaped(f"{title} - cosim report"),
@@ -68,10 +68,10 @@ def page(runs: Sequence[Path], folder: Path = Path(), tell: Tell | None = None) 
         "base-uri 'none'; form-action 'none'",
         "STYLE": css,
         "BLOBS": inside,
-        "DATA": _json({"unit_m": UNIT_M, "runs": data}),
+        "DATA": _json({"unit_m": UNIT_M, "codes": payload.codes(), "runs": data}),
         "SCRIPT": script,
     }
-    text = _source("page.html")
+    text = packaged("page.html")
     for name, part in parts.items():
         text = text.replace(f"<!--{name}-->", part, 1)
     return text
@@ -98,33 +98,36 @@ def _run(trace: Trace, folder: Path, blobs: dict[str, int], tell: Tell) -> dict[
     return {
         "header": payload.header(trace),
         **measured,
-        "series": shown,
+        "series": _packed_apart(shown, stored),
         "sites": payload.sites(trace),
         "frame": {"low_m": area.low_m, "high_m": area.high_m, "stretched": area.stretched},
         "kept": {"ticks": keep.ticks, "completed": keep.completed, "others": keep.others},
         "roads": stored(roads(area)),
         "places": moved,
         "stories": told,
-        "key_net": _key_net(trace, stored) if shown["keys"] else None,
-        "twin_lives": _twin_lives(trace, stored) if shown["twins"] else None,
     }
 
 
-def _key_net(trace: Trace, stored: Callable[[Packed], dict[str, Any]]) -> dict[str, Any]:
-    """Where the key network is, and what its pools held for the playback."""
-    levels = key_map.levels(trace)
-    net = {"nodes": key_map.nodes(trace), "links": key_map.links(trace)}
-    return {**net, "unit_bit": levels.unit_bit, "levels": stored(levels.packed)}
+def _packed_apart(value: Any, stored: Callable[[Packed], dict[str, Any]]) -> Any:
+    """The same data, packed columns in it replaced by where they lie."""
+    if isinstance(value, Packed):
+        return stored(value)
+    if isinstance(value, Mapping):
+        return {key: _packed_apart(item, stored) for key, item in value.items()}
+    return value
 
 
-def _twin_lives(trace: Trace, stored: Callable[[Packed], dict[str, Any]]) -> dict[str, Any]:
-    """What the stories of vehicles tell of their twins."""
-    lives = twin_map.lives(trace)
-    return {"every": lives.every, "lives": stored(lives.packed)}
-
-
-def _source(name: str) -> str:
-    return (files("cosim.report.page") / name).read_text(encoding="utf-8")
+def _script(data: Sequence[Mapping[str, Any]]) -> str:
+    """What the page runs: its own code around that of the subjects that its runs have, each in a scope of its own."""
+    sources = [packaged("page.js")]
+    for subject, source in pieces("panels"):
+        if any(one["series"].get(subject.name) for one in data):
+            if "</script" in source.lower() or "<!--" in source:
+                raise InputError(
+                    f"panels of section {subject.name}: their JavaScript holds </script or <!--; write it otherwise"
+                )
+            sources.append(f"{{\n{source}}}\n")
+    return "".join([*sources, packaged("start.js")])
 
 
 def _hash(text: str) -> str:

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+import pandas as pd
 
-from cosim.report.page.keys import stored_bit
-from cosim.report.page.pack import Packed, differences, pack
+from cosim.report.page.columns import Packed, differences, pack
 from cosim.trace.store.reader import Trace
 from cosim.types import IntArray
 
@@ -25,6 +25,12 @@ class Levels:
 
     packed: Packed
     unit_bit: int
+
+
+def key_net(trace: Trace) -> dict[str, Any]:
+    """Where the key network is, and what its pools held for the playback."""
+    held = levels(trace)
+    return {"nodes": nodes(trace), "links": links(trace), "unit_bit": held.unit_bit, "levels": held.packed}
 
 
 def nodes(trace: Trace) -> list[dict[str, Any]]:
@@ -62,3 +68,15 @@ def levels(trace: Trace) -> Levels:
         ),
         unit_bit,
     )
+
+
+def stored_bit(trace: Trace, most: int) -> pd.DataFrame:
+    """Level of each pool, a column for each link, at so many times of samples at most, evenly chosen."""
+    times = int(trace.sql("SELECT count(DISTINCT time_s) AS n FROM key_pool_sampled").n.iloc[0])
+    rows = trace.sql(
+        "SELECT time_s, link, stored_bit FROM (SELECT *, dense_rank() OVER (ORDER BY time_s) AS place "
+        f"FROM key_pool_sampled) WHERE place % {max(1, -(-times // most))} = 0"
+    )
+    links = trace.sql("SELECT link, initial_bit FROM key_link_deployed ORDER BY link").set_index("link").initial_bit
+    wide = rows.pivot_table(index="time_s", columns="link", values="stored_bit").reindex(columns=links.index)
+    return wide.ffill().fillna(links)

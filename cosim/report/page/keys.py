@@ -5,8 +5,9 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from cosim.report.gather import Outcomes
-from cosim.report.slices import columns, counts, slice_from, slice_until
+from cosim.report.page.key_map import key_net, stored_bit
+from cosim.report.page.packaged import packaged
+from cosim.report.series import Outcomes, columns, counts, slice_from, slice_until
 from cosim.trace.lateness.key_waits import WAITS
 from cosim.trace.store.reader import Trace
 from cosim.types import FloatArray, KeyState, LinkState, Status
@@ -14,6 +15,7 @@ from cosim.types import FloatArray, KeyState, LinkState, Status
 NAMED: Final = 8
 """Links with a line of their own; of the others a figure shows the lowest and the highest."""
 _MOST_SAMPLES: Final = 240
+PANELS: Final = packaged("keys.js")
 _CLOSEST: Final = 1e-3  # spans closer than this part of the run are one for the links without a line
 
 
@@ -27,10 +29,14 @@ def key_series(trace: Trace, over_time: Outcomes) -> dict[str, Any]:
     Args:
         trace: of a run with keys.
         over_time: whose slices are used.
+
+    Returns:
+        `net` is what the playback needs, the rest are series.
     """
     options = trace.scenario.keys
     named = _named(trace)
     return {
+        "net": key_net(trace),
         "named": named,
         "stored": _stored(trace, named),
         **_rates(trace, over_time, named),
@@ -55,18 +61,6 @@ def _stored(trace: Trace, named: list[int]) -> dict[str, Any]:
     """Level of each pool, in bit, at every n-th time of a sample."""
     wide = stored_bit(trace, _MOST_SAMPLES)
     return {"time_s": wide.index.to_numpy(np.float64), **_lines(wide, named)}
-
-
-def stored_bit(trace: Trace, most: int) -> pd.DataFrame:
-    """Level of each pool, a column for each link, at so many times of samples at most, evenly chosen."""
-    times = int(trace.sql("SELECT count(DISTINCT time_s) AS n FROM key_pool_sampled").n.iloc[0])
-    rows = trace.sql(
-        "SELECT time_s, link, stored_bit FROM (SELECT *, dense_rank() OVER (ORDER BY time_s) AS place "
-        f"FROM key_pool_sampled) WHERE place % {max(1, -(-times // most))} = 0"
-    )
-    links = trace.sql("SELECT link, initial_bit FROM key_link_deployed ORDER BY link").set_index("link").initial_bit
-    wide = rows.pivot_table(index="time_s", columns="link", values="stored_bit").reindex(columns=links.index)
-    return wide.ffill().fillna(links)
 
 
 def _rates(trace: Trace, over_time: Outcomes, named: list[int]) -> dict[str, Any]:

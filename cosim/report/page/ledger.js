@@ -1,7 +1,5 @@
-"use strict";
 // The figures about the ledger, and the stake of a site. Only pages of runs with a ledger have this.
 
-const OFFENCES = ["two proposals", "two votes", "an invalid proposal"];
 const NAMED_VALIDATORS = 8;
 const finalityOf = (blocks) => blocks.time_s.map((v, i) => v - blocks.proposed_s[i]);
 
@@ -27,7 +25,7 @@ function blockStrip(place, width, run, colours, parted) { // each block from its
     if (at < 0 || at > end) return tip(null);
     const lines = i < 0 || Math.abs(blocks.time_s[i] - at) > Math.max(near, blocks.time_s[i] - blocks.proposed_s[i]) ? [`${short(at)} s: no block`] : [`block ${blocks.height[i]}, round ${blocks.round[i]}, by ${name(blocks.proposer[i])}`,
       `proposed ${blocks.proposed_s[i].toFixed(3)} s, final ${((blocks.time_s[i] - blocks.proposed_s[i]) * 1e3).toFixed(0)} ms later`, `${blocks.records[i].toLocaleString("en")} records`];
-    return tip(event, [...lines, ...offences.filter((one) => Math.abs(one.time_s - at) <= near).map((one) => `${OFFENCES[one.offence]} by ${name(one.accused)} at height ${one.height}, round ${one.round}`),
+    return tip(event, [...lines, ...offences.filter((one) => Math.abs(one.time_s - at) <= near).map((one) => `${wordOf("offence", one.offence)} by ${name(one.accused)} at height ${one.height}, round ${one.round}`),
       ...parted.filter((one) => one.begin <= at && at <= one.end).map((one) => one.name)]);
   });
   root.addEventListener("pointerleave", () => tip(null));
@@ -77,3 +75,5 @@ function ledgerCards(run) {
     card("The ledger's share of the hosts", "Of the core time that each host was busy after the warm-up, with its interval.", shares.length ? (place, width) => bars(place, width, shares, "The ledger's share of busy time") : none),
   ];
 }
+
+SUBJECTS.push({ name: "ledger", title: "Ledger", cards: ledgerCards, open: (run) => ({ siteStory: (site, time_s) => stakeStory(run.series.ledger, site, time_s) }) });

@@ -4,6 +4,8 @@ from typing import Any, Final
 
 import numpy as np
 
+from cosim.report.page.packaged import packaged
+from cosim.report.series import Outcomes
 from cosim.trace.store.reader import Trace
 from cosim.types import FloatArray
 
@@ -11,7 +13,10 @@ _MOST_BLOCKS: Final = 1_500
 _MOST_CREDITS: Final = 6_000
 
 
-def ledger_series(trace: Trace) -> dict[str, Any]:
+PANELS: Final = packaged("ledger.js")
+
+
+def ledger_series(trace: Trace, _over_time: Outcomes) -> dict[str, Any]:
     """What the figures about the ledger show."""
     blocks = _blocks(trace)
     return {

@@ -2,18 +2,26 @@
 // One page about one run or several. Every number comes from the data in the page; nothing is fetched.
 
 const DATA = JSON.parse(document.getElementById("data").textContent);
-const STATUS = ["completed", "late", "no coverage", "rejected", "vehicle left", "expired", "no energy", "helper lost", "in flight", "no key"];
-const PHASES = ["decision", "uplink", "backhaul", "queue", "execution", "return", "downlink", "done", "key"];
+const wordOf = (table, code) => DATA.codes[table][code]?.[1] ?? String(code);
+const codeOf = (table, name) => Number(Object.keys(DATA.codes[table]).find((code) => DATA.codes[table][code][0] === name));
+const [COMPLETED, LATE, IN_FLIGHT, NO_KEY] = ["COMPLETED", "LATE", "IN_FLIGHT", "NO_KEY"].map((name) => codeOf("status", name));
+const [UPLINK, DOWNLINK, DONE, WAITING] = ["UPLINK", "DOWNLINK", "DONE", "KEY"].map((name) => codeOf("phase", name));
+const [LOCAL, NEIGHBOUR] = ["LOCAL", "NEIGHBOUR"].map((name) => codeOf("tier", name));
 const STAGES = ["decided_ms", "uplink_ms", "uplinked_ms", "queued_ms", "started_ms", "executed_ms", "downlink_ms", "time_ms"];
 const STAGE_PHASE = ["decision", "decision", "uplink", "backhaul", "queue", "execution", "return", "downlink"];
-const TIERS = ["local", "edge", "cloud", "neighbour"];
 const SPEEDS = [0.25, 0.5, 1, 2, 5, 10, 20, 60];
-const WAITING = 8, DONE = 7, DOWNLINK = 6, UPLINK = 1;
 const $ = (id) => document.getElementById(id);
 const several = DATA.runs.length > 1;
 const label = (head) => `${several && new Set(DATA.runs.map((r) => r.header.scenario)).size > 1 ? head.scenario + ", " : ""}${head.policy}, seed ${head.seed}`;
 const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
 const short = (value) => value === null || !isFinite(value) ? "-" : Math.abs(value) >= 100 ? value.toFixed(0) : String(Number(value.toPrecision(3)));
+
+// What sections of behaviour show, in the order of the page. The code of each stands in a scope of its own and adds
+// { name, title, cards(run), open(run) } here: `name` is that of the scenario's section, its data run.series[name]; cards() gives
+// figures for a part of the page under the title; open(), if there is one, promises what the playback asks, all of it optional:
+// legend(key), under(paint, playback, ms), mark(paint, at, ink, vehicle, ms, spot), siteStory(site, time_s), vehicleStory(vehicle, ms), note().
+const SUBJECTS = [];
+const subjectsOf = (run) => SUBJECTS.filter((one) => run.series[one.name]);
 
 // ---------------------------------------------------------------- elements
 
@@ -128,8 +136,8 @@ class Stories {
     const found = [];
     for (let vehicle = 0; vehicle < this.tasks.length; vehicle++) {
       for (let i = this.firstTask[vehicle]; i < this.firstTask[vehicle + 1]; i++) {
-        if (this.tier[i] < 1) continue;
-        const other = this.tier[i] === 3 ? this.target[i] : -1;
+        if (this.tier[i] <= LOCAL) continue;
+        const other = this.tier[i] === NEIGHBOUR ? this.target[i] : -1;
         const start = this.released[i] + this.decided_ms[i] + this.uplink_ms[i];
         const up = this.uplinked_ms[i] + (this.phase[i] === UPLINK ? this.time_ms[i] : 0);
         if (up > 0) found.push([start, start + up, vehicle, this.uplink_site[i], other, 0]);
@@ -360,8 +368,8 @@ function figuresOf(run, roads) {
 // ---------------------------------------------------------------- playback
 
 class Playback {
-  constructor(run, roads, places, stories, keys, twins) {
-    Object.assign(this, { run, roads, places, stories, keys, twins, time_s: Math.min(run.header.warmup_s, run.header.complete_to_s), playing: false, speed: 5, selected: null, zoom: 1, shift: [0, 0], shown: 0, linked: 0 });
+  constructor(run, roads, places, stories, players) {
+    Object.assign(this, { run, roads, places, stories, players, time_s: Math.min(run.header.warmup_s, run.header.complete_to_s), playing: false, speed: 5, selected: null, zoom: 1, shift: [0, 0], shown: 0, linked: 0 });
     this.end = run.header.complete_to_s;
     this.build();
   }
@@ -380,7 +388,7 @@ class Playback {
     this.element = h("section", { class: "card playback", "aria-label": "Playback of the city" },
       h("div", { class: "stage" }, this.canvas, h("div", { class: "zoom" }, button("+", "Zoom in (+)", () => this.rescale(1.5)), button("−", "Zoom out (-)", () => this.rescale(1 / 1.5)), button("⌂", "Whole map (0)", () => this.rescale(0)))),
       h("div", { class: "controls" }, this.play, this.slider, this.clock, this.pace),
-      h("ul", { class: "legend" }, key("dot c-vehicle", "vehicle"), key("ring c-lost", "without coverage"), key("dash c-edge", "uplink"), key("dash c-cloud", "downlink"), key("ring c-edge", "site, ring: CPU use"), key("box c-late", "bar: tasks waiting"), ...this.keys ? [h("li", {}, "QKD link, by its pool: ", scale(0, 100, "%")), key("dash c-cut", "link down")] : [], ...this.twins ? [key("dash c-twin", "chosen vehicle to its twin")] : []),
+      h("ul", { class: "legend" }, key("dot c-vehicle", "vehicle"), key("ring c-lost", "without coverage"), key("dash c-edge", "uplink"), key("dash c-cloud", "downlink"), key("ring c-edge", "site, ring: CPU use"), key("box c-late", "bar: tasks waiting"), ...this.players.flatMap((one) => one.legend?.(key) || [])),
       h("div", { class: "side" }, h("div", { class: "choose" }, this.chooser, this.number), this.story), this.said);
     this.element.addEventListener("keydown", (event) => this.key(event));
     this.canvas.addEventListener("click", (event) => { if (!this.dragged) this.pick(event.offsetX, event.offsetY); });
@@ -467,7 +475,7 @@ class Playback {
     const paint = this.canvas.getContext("2d"), { on, ink, stories } = this, ms = this.time_s * 1e3;
     paint.clearRect(0, 0, this.canvas.clientWidth, this.canvas.clientHeight);
     paint.drawImage(this.layer, 0, 0, this.canvas.clientWidth, this.canvas.clientHeight);
-    if (this.keys) this.keys.draw(paint, on, ink, ms, this.zoom, this.run.sites);
+    for (const one of this.players) one.under?.(paint, this, ms);
     this.now = new Map();
     if (this.places) {
       const tick = this.time_s / this.places.tick_s, into = [0, 0];
@@ -509,7 +517,7 @@ class Playback {
     const trail = Array.from({ length: 41 }, (_, i) => this.places.at(vehicle, this.time_s - 20 + i / 2)).filter(Boolean);
     this.path(paint, trail.map(([x, y]) => [this.on.x(x), this.on.y(y)]));
     paint.beginPath(); paint.arc(...at, 8, 0, 7); paint.stroke();
-    if (this.twins) this.twins.draw(paint, at, this.ink, vehicle, ms, (node) => this.spot(node));
+    for (const one of this.players) one.mark?.(paint, at, this.ink, vehicle, ms, (node) => this.spot(node));
     if (site < 0 || !this.spot(site)) return;
     paint.setLineDash([4, 4]); paint.lineWidth = 1;
     this.path(paint, [at, this.spot(site)]);
@@ -557,7 +565,7 @@ class Playback {
   }
   facts(rows) { return h("dl", {}, ...rows.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, String(value))])); }
   siteStory(number) {
-    return [...this.hostStory(number), ...this.keys ? this.keys.story(number, this.time_s * 1e3) : [], ...this.run.series.ledger ? stakeStory(this.run.series.ledger, number, this.time_s) : [], ...this.twins ? this.twins.siteStory(number, this.time_s) : []];
+    return [...this.hostStory(number), ...this.players.flatMap((one) => one.siteStory?.(number, this.time_s) || [])];
   }
   hostStory(number) {
     const site = this.run.sites[number], host = this.stories.hostAt(number, this.time_s * 1e3);
@@ -580,13 +588,13 @@ class Playback {
     const thinned = completed > 1 || others > 1 ? ` This page keeps ${keeps(run)}.` : "";
     return [h("h3", {}, `Vehicle ${number}`), h("p", { class: "keys" }, `${stories.ids[number]}, ${stories.types[stories.type[number]]}`),
       this.facts([...this.places ? [["now", at ? `x ${at[0].toFixed(1)} m, y ${at[1].toFixed(1)} m` : "not on the map"]] : [], ["serving site", site < 0 ? "none" : run.sites[site].name], ["tasks in the whole run", `${all}: ${done} in time, ${late} late, ${all - done - late - flight} lost${flight ? `, ${flight} in flight` : ""}`]]),
-      ...this.twins ? this.twins.story(number, ms) : [],
+      ...this.players.flatMap((one) => one.vehicleStory?.(number, ms) || []),
       h("p", {}, `Its last tasks, newest first.${thinned}`), rows.length ? h("ol", { class: "tasks" }, ...rows) : h("p", { class: "none" }, "None released yet."),
       h("ul", { class: "legend" }, ...["decision", ...stories.up_key ? ["key"] : [], "uplink", "queue", "execution", "downlink"].map((name) => h("li", {}, h("i", { class: `box p-${name}` }), name)))];
   }
   taskRow(i, ms) {
-    const { stories, run } = this, status = stories.status[i], lasted = stories.lasted(i), ended = stories.released[i] + lasted <= ms && status !== 8;
-    const where = stories.tier[i] < 0 ? "not decided" : stories.tier[i] === 0 ? "local" : stories.tier[i] === 3 ? `vehicle ${stories.target[i]}` : run.sites[stories.target[i]]?.name || TIERS[stories.tier[i]];
+    const { stories, run } = this, status = stories.status[i], lasted = stories.lasted(i), ended = stories.released[i] + lasted <= ms && status !== IN_FLIGHT;
+    const where = stories.tier[i] < 0 ? "not decided" : stories.tier[i] === LOCAL ? "local" : stories.tier[i] === NEIGHBOUR ? `vehicle ${stories.target[i]}` : run.sites[stories.target[i]]?.name || wordOf("tier", stories.tier[i]);
     const bar = h("span", { class: "bar", role: "img" }), told = [], scale = Math.max(lasted, stories.deadline_ms[i], 1);
     const keyed = { uplink_ms: stories.up_key?.[i] || 0, downlink_ms: stories.down_key?.[i] || 0 }; // waits for keys, at the end of their stages
     const add = (phase, took) => {
@@ -596,15 +604,15 @@ class Playback {
       bar.append(part); told.push(`${phase} ${took} ms`);
     };
     STAGES.forEach((name, k) => {
-      const took = stories[name][i], wait = Math.min(took, keyed[name] || 0), phase = k === 7 && stories.phase[i] !== DONE && stories.phase[i] !== DOWNLINK ? PHASES[stories.phase[i]] : STAGE_PHASE[k];
+      const took = stories[name][i], wait = Math.min(took, keyed[name] || 0), phase = k === 7 && stories.phase[i] !== DONE && stories.phase[i] !== DOWNLINK ? wordOf("phase", stories.phase[i]) : STAGE_PHASE[k];
       add(phase, took - wait);
       add("key", wait);
     });
     const due = h("b", { title: `deadline ${stories.deadline_ms[i]} ms` });
     due.style.left = `${100 * stories.deadline_ms[i] / scale}%`;
     bar.append(due); bar.setAttribute("aria-label", told.join(", "));
-    const outcome = status === 8 ? "in flight at the run's end" : ended ? STATUS[status] + (status < 2 || status === 9 ? "" : stories.phase[i] === WAITING ? " waiting for a key" : ` in ${PHASES[stories.phase[i]]}`) : "under way";
-    return h("li", {}, h("span", { class: `badge s-${!ended ? "flight" : status === 0 ? "completed" : status === 1 ? "late" : "lost"}` }, outcome), h("span", { class: "ms" }, ended ? `${lasted} ms` : ""),
+    const outcome = status === IN_FLIGHT ? "in flight at the run's end" : ended ? wordOf("status", status) + ([COMPLETED, LATE, NO_KEY].includes(status) ? "" : stories.phase[i] === WAITING ? " waiting for a key" : ` in ${wordOf("phase", stories.phase[i])}`) : "under way";
+    return h("li", {}, h("span", { class: `badge s-${!ended ? "flight" : status === COMPLETED ? "completed" : status === LATE ? "late" : "lost"}` }, outcome), h("span", { class: "ms" }, ended ? `${lasted} ms` : ""),
       h("span", { class: "what" }, `#${stories.task[i]} ${run.header.classes[stories.task_class[i]]}, ${where}, at ${(stories.released[i] / 1e3).toFixed(3)} s`), bar);
   }
   state() {
@@ -657,14 +665,14 @@ let playback = null;
 async function show(index) {
   const run = DATA.runs[index], head = run.header, old = playback;
   if (old && old.playing) old.toggle();
-  const [roads, places, stories, levels, lives] = await Promise.all([roadLines(run), run.places && columnsOf(run.places), columnsOf(run.stories), run.key_net && columnsOf(run.key_net.levels), run.twin_lives && columnsOf(run.twin_lives.lives)]);
-  playback = new Playback(run, roads, places && new Places(places, head.step_s * run.kept.ticks), new Stories(stories, run.sites), levels && new KeyNet(run.key_net, levels), lives && new Twins(run, lives));
+  const [roads, places, stories, ...players] = await Promise.all([roadLines(run), run.places && columnsOf(run.places), columnsOf(run.stories), ...subjectsOf(run).map((one) => one.open?.(run))]);
+  playback = new Playback(run, roads, places && new Places(places, head.step_s * run.kept.ticks), new Stories(stories, run.sites), players.filter(Boolean));
   drawings.length = 0;
   const partial = head.complete ? "" : `, partial run, complete to ${short(head.complete_to_s)} s`;
   const notes = ["Positions in the playback are rounded to 0.1 m and its times to 1 ms; vehicles move in straight lines between ticks. Links are those of the kept tasks, each to the site where the transfer ended."];
   if (run.kept.ticks > 1) notes.push(`To keep this page small it has every ${nth(run.kept.ticks)}tick of the positions.`);
   if (run.kept.completed > 1 || run.kept.others > 1) notes.push(`Stories and links have ${keeps(run)}; key figures and figures count all tasks.`);
-  if (run.twin_lives?.every > 1) notes.push(`To keep this page small only every ${nth(run.twin_lives.every)}vehicle's story has its twin; the figures count all.`);
+  notes.push(...playback.players.map((one) => one.note?.()).filter(Boolean));
   $("page").replaceChildren(h("header", {}, h("h1", {}, head.scenario), h("p", {}, head.description), h("p", { class: "setting" }, `${head.policy}, seed ${head.seed}, ${short(head.duration_s)} s on ${head.map}${partial}`), about(head),
     ...several ? [h("nav", { "aria-label": "Runs" }, ...DATA.runs.map((one, i) => h("button", { type: "button", "aria-pressed": String(i === index), onclick: () => start(i) }, label(one.header))))] : []),
   ...several ? [keyFigures(), compared(), h("h2", {}, label(head))] : [], tiles(run), playback.element,
@@ -675,7 +683,7 @@ async function show(index) {
 
 function extras(run) { // what only some runs have
   const part = (title, cards) => [h("h2", {}, title), h("section", { class: "grid", "aria-label": title }, ...cards)];
-  return [...run.series.keys ? part("Quantum keys", keyCards(run)) : [], ...run.series.ledger ? part("Ledger", ledgerCards(run)) : [], ...run.series.twins ? part("Digital twin", twinCards(run)) : []];
+  return subjectsOf(run).flatMap((one) => part(one.title, one.cards(run)));
 }
 
 function redraw() { drawings.forEach((draw) => draw()); playback?.fit(); }
@@ -688,13 +696,3 @@ function start(index) {
     redraw();
   });
 }
-
-// What tests ask and do.
-window.cosim = { loaded: false, data: DATA, state: () => ({ loaded: window.cosim.loaded, ...playback?.state() }), seek: (time_s) => playback.seek(time_s),
-  select: (kind, number) => playback.select(kind, number), place: (vehicle, time_s) => playback.places.at(vehicle, time_s), pixel: (vehicle) => playback.now.get(vehicle),
-  sitePixel: (site) => playback.spot(site) };
-document.body.append(h("div", { id: "tip", role: "status", hidden: true }));
-let pending = 0;
-addEventListener("resize", () => { cancelAnimationFrame(pending); pending = requestAnimationFrame(redraw); });
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
-start(0);

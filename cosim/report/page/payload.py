@@ -6,13 +6,11 @@ from typing import Any, Final
 
 import numpy as np
 
-from cosim.report.digits import figures
-from cosim.report.gather import LEVELS, Outcomes, by_cell, by_position, hexagons, latency_curves, outcomes
 from cosim.report.ground import Ground, ground
-from cosim.report.headline import HEADLINE
-from cosim.report.page.keys import key_series
-from cosim.report.page.ledger import ledger_series
-from cosim.report.page.twins import twin_series
+from cosim.report.headline import headline, rounded
+from cosim.report.series import LEVELS, Outcomes, by_cell, by_position, hexagons, latency_curves, outcomes
+from cosim.subjects import pieces
+from cosim.trace.facts.codes import code_names, code_tables, code_words
 from cosim.trace.metrics.tasks import Kpis, kpis
 from cosim.trace.store.reader import Trace
 from cosim.types import AnyArray
@@ -55,16 +53,24 @@ def figures_of_merit(trace: Trace) -> dict[str, Any]:
 
 def _headline(measured: Kpis) -> list[dict[str, str]]:
     rows = []
-    for key, label, factor, unit in HEADLINE:
+    for key, label, factor, unit in headline():
         if key in measured and np.isfinite(measured[key].value):
             one = measured[key]
-            value, half = figures(one.value * factor, one.half_width * factor)
-            rows.append({"key": key, "label": label, "value": value, "half": _blank(half), "unit": unit})
+            value, half = rounded(one.value * factor, one.half_width * factor)
+            rows.append(
+                {
+                    "key": key,
+                    "label": f"{label[0].upper()}{label[1:]}",
+                    "value": value,
+                    "half": _blank(half),
+                    "unit": unit,
+                }
+            )
     return rows
 
 
 def _told(measured: Kpis) -> dict[str, list[str]]:
-    texts = {name: (*figures(one.value, one.half_width), one.unit) for name, one in measured.items()}
+    texts = {name: (*rounded(one.value, one.half_width), one.unit) for name, one in measured.items()}
     return {name: [value, _blank(half), unit] for name, (value, half, unit) in texts.items()}
 
 
@@ -73,8 +79,8 @@ def _blank(half: str) -> str:
 
 
 def series(trace: Trace, area: Ground) -> dict[str, Any]:
-    """What the figures show; `keys`, `ledger` and `twins` are None in a run without them."""
-    over_time, scenario = outcomes(trace), trace.scenario
+    """What the figures show; each subject's own under its name, None in a run without it."""
+    over_time = outcomes(trace)
     return {
         "levels": LEVELS,
         "latency_s": {tier: {"tasks": tasks, "curve": curve} for tier, (tasks, curve) in latency_curves(trace).items()},
@@ -83,9 +89,19 @@ def series(trace: Trace, area: Ground) -> dict[str, Any]:
         "traffic": _traffic(trace, over_time),
         "hosts": _hosts(trace),
         "latency_map": _latency_map(trace, area),
-        "keys": key_series(trace, over_time) if scenario.keys else None,
-        "ledger": ledger_series(trace) if scenario.ledger else None,
-        "twins": twin_series(trace, over_time) if scenario.twin else None,
+        **{
+            subject.name: shown(trace, over_time) if subject.applies(trace.scenario) else None
+            for subject, shown in pieces("series")
+        },
+    }
+
+
+def codes() -> dict[str, dict[int, list[str]]]:
+    """Name and word of every code that the trace stores, by table and code."""
+    tables = code_tables()
+    return {
+        table: {code: [name, code_words(tables[table])[code]] for code, name in code_names(tables[table]).items()}
+        for table in tables
     }
 
 

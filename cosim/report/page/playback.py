@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from cosim.report.ground import Ground
-from cosim.report.page.pack import Packed, differences, pack
+from cosim.report.page.columns import Packed, differences, pack
 from cosim.trace.lateness.key_waits import key_waits
 from cosim.trace.store.reader import Trace
 from cosim.types import BoolArray, FloatArray, IntArray, Status

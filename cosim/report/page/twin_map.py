@@ -6,10 +6,9 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from cosim.report.page.pack import Packed, differences, pack
-from cosim.report.page.twins import homes
+from cosim.report.page.columns import Packed, differences, pack
 from cosim.trace.store.reader import Trace
-from cosim.types import IntArray
+from cosim.types import NOWHERE, IntArray
 
 _MOST_NEWS: Final = 300_000
 
@@ -59,6 +58,21 @@ def lives(trace: Trace) -> Lives:
         }
     )
     return Lives(packed, every)
+
+
+def homes(trace: Trace) -> str:
+    """Where each vehicle's twin lives from when on, as SQL.
+
+    Columns: `vehicle`, `time_s`, `seq`, and `from_node`, `to_node`, `began_s` and `still_s` as in `TwinMoved`. Without
+    a placement a twin lives at the site that last told it news, and moving takes no time.
+    """
+    if trace.scenario.twin and trace.scenario.twin.placement:
+        return "SELECT vehicle, time_s, seq, from_node, to_node, began_s, still_s FROM twin_moved"
+    return (
+        f"SELECT vehicle, time_s, seq, coalesce(before, {NOWHERE:d}) AS from_node, node AS to_node, "
+        "time_s AS began_s, time_s AS still_s FROM (SELECT *, lag(node) OVER "
+        "(PARTITION BY vehicle ORDER BY time_s, seq) AS before FROM twin_synced) WHERE before IS DISTINCT FROM node"
+    )
 
 
 def _ms(times_s: "pd.Series[float]") -> IntArray:

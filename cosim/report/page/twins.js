@@ -1,4 +1,3 @@
-"use strict";
 // The digital twin: its figures, and the twins in the stories of vehicles and sites. Only pages of runs with twins have this.
 
 const SHOWN_HOSTS = 40, TOLD_MOVES = 4, AGES_S = 60;
@@ -6,7 +5,7 @@ const took = (s) => s >= 1 ? `${short(s)} s` : `${short(s * 1e3)} ms`;
 
 class Twins {
   constructor(run, columns) {
-    Object.assign(this, { run, every: run.twin_lives.every, placed: run.series.twins.placed, hosts: run.series.twins.hosts }, columns);
+    Object.assign(this, { run, every: run.series.twin.lives.every, placed: run.series.twin.placed, hosts: run.series.twin.hosts }, columns);
     [this.firstNews, this.firstHome] = [begins(columns.news), begins(columns.homes)];
     this.synced = sums(columns.synced_ms, this.firstNews);
     this.home = sums(columns.home_ms, this.firstHome);
@@ -27,7 +26,9 @@ class Twins {
     if (next >= 0) return from < 0 ? `it is being made on ${to}` : node < 0 ? `it stands still, on its way from ${this.name(from)} to ${to}` : `${this.name(node)}, while it is copied to ${to}`;
     return node >= 0 ? this.name(node) : this.placed ? "on no host yet" : "no message has come yet";
   }
-  draw(paint, at, ink, vehicle, ms, spot) { // from a vehicle to the node of its twin
+  legend(key) { return [key("dash c-twin", "chosen vehicle to its twin")]; }
+  note() { return this.every > 1 ? `To keep this page small only every ${nth(this.every)}vehicle's story has its twin; the figures count all.` : ""; }
+  mark(paint, at, ink, vehicle, ms, spot) { // from a vehicle to the node of its twin
     if (vehicle % this.every || !this.there(vehicle, ms)) return;
     const { node } = this.lives(vehicle, ms), to = node >= 0 && this.run.sites[node] && spot(node);
     if (!to) return;
@@ -36,7 +37,7 @@ class Twins {
     paint.setLineDash([2, 4]); paint.beginPath(); paint.moveTo(...at); paint.lineTo(...to); paint.stroke();
     paint.restore();
   }
-  story(vehicle, ms) {
+  vehicleStory(vehicle, ms) {
     const head = h("h4", {}, "Digital twin");
     if (vehicle % this.every) return [head, h("p", { class: "none" }, `To keep this page small only every ${nth(this.every)}vehicle's twin is told of.`)];
     if (!this.there(vehicle, ms)) return [head, h("p", { class: "none" }, "It has a twin while it is on the map.")];
@@ -71,7 +72,7 @@ class Twins {
 }
 
 function homesOf(place, width, run) { // twins of each host over time, those that were fullest first
-  const { until_s, node, twins, capacity } = run.series.twins.hosts, peak = twins.map((one) => Math.max(0, ...one)), part = (r, v) => capacity ? v / Math.max(1, capacity[r]) : v;
+  const { until_s, node, twins, capacity } = run.series.twin.hosts, peak = twins.map((one) => Math.max(0, ...one)), part = (r, v) => capacity ? v / Math.max(1, capacity[r]) : v;
   const order = node.map((_, r) => r).sort((a, b) => part(b, peak[b]) - part(a, peak[a]) || a - b).slice(0, SHOWN_HOSTS).sort((a, b) => a - b);
   const most = Math.max(1e-9, ...order.map((r) => part(r, peak[r]))), text = (r, v) => `${v.toLocaleString("en")}${capacity ? `/${capacity[r].toLocaleString("en")}` : ""}`;
   rowsOver(place, width, { until_s, most, names: order.map((r) => run.sites[node[r]]?.name ?? `node ${node[r]}`), values: order.map((r) => twins[r].map((v) => part(r, v))), notes: order.map((r) => text(r, peak[r])),
@@ -80,7 +81,7 @@ function homesOf(place, width, run) { // twins of each host over time, those tha
 }
 
 function twinCards(run) {
-  const { samples, every, slices, hosts, moves, placed } = run.series.twins, { begin_s, slice_s } = run.series.outcomes, end = run.header.complete_to_s || 1, time = { x: "time (s)", end, warmup: run.header.warmup_s };
+  const { samples, every, slices, hosts, moves, placed } = run.series.twin, { begin_s, slice_s } = run.series.outcomes, end = run.header.complete_to_s || 1, time = { x: "time (s)", end, warmup: run.header.warmup_s };
   const some = (ys) => ys.some((v) => v !== null), by = (ys, factor) => ys.map((v) => v === null ? null : v * factor), sum = (ys) => ys.reduce((a, b) => a + b, 0);
   const lines = (...rows) => rows.filter(([, , ys]) => some(ys)).map(([name, colour, ys]) => ({ name, colour, ys, xs: samples.time_s }));
   const stairs = (...rows) => rows.filter(([, , ys]) => some(ys)).map(([name, colour, ys]) => ({ name, colour, ys, xs: begin_s }));
@@ -106,3 +107,5 @@ function twinCards(run) {
     ...placed ? [card("How long moves took", "From when a twin's data or state set out until it answered; while it stands still it hears nothing.", drawn(stairs(...quantiles("made", "making", ["edge", "cloud"]), ...quantiles("moved", "moving", ["late", "local"]), ["standing still, p50", "execution", by(moves.still_p50_s, unit)]), { steps: true, y: seconds ? "s" : "ms", said: "Time that making and moving twins took" }, "No twin was made or moved in this run."))] : [],
   ];
 }
+
+SUBJECTS.push({ name: "twin", title: "Digital twin", cards: twinCards, open: async (run) => new Twins(run, await columnsOf(run.series.twin.lives.columns)) });

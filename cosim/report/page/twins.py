@@ -5,8 +5,9 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from cosim.report.gather import Outcomes
-from cosim.report.slices import columns, slice_from, slice_until
+from cosim.report.page.packaged import packaged
+from cosim.report.page.twin_map import homes, lives
+from cosim.report.series import Outcomes, columns, slice_from, slice_until
 from cosim.trace.store.reader import Trace
 from cosim.types import NOWHERE, FloatArray
 
@@ -23,6 +24,7 @@ _STATES: Final = (
     "demand_error_per_s",
     "demand_bound_per_s",
 )
+PANELS: Final = packaged("twins.js")
 _TOTALS: Final = ("twin_s", "age_s2", "sent", "received", "lost", "sent_bit")
 _DIGITS: Final = 6
 
@@ -33,30 +35,20 @@ def twin_series(trace: Trace, over_time: Outcomes) -> dict[str, Any]:
     Args:
         trace: of a run with twins.
         over_time: whose slices are used.
+
+    Returns:
+        `lives` is what the playback needs, the rest are series.
     """
     twin = trace.scenario.twin
+    told = lives(trace)
     return {
+        "lives": {"every": told.every, "columns": told.packed},
         "placed": twin is not None and twin.placement is not None,
         **_samples(trace),
         "slices": _slices(trace, over_time),
         "hosts": _hosts(trace),
         "moves": _moves(trace, over_time),
     }
-
-
-def homes(trace: Trace) -> str:
-    """Where each vehicle's twin lives from when on, as SQL.
-
-    Columns: `vehicle`, `time_s`, `seq`, and `from_node`, `to_node`, `began_s` and `still_s` as in `TwinMoved`. Without
-    a placement a twin lives at the site that last told it news, and moving takes no time.
-    """
-    if trace.scenario.twin and trace.scenario.twin.placement:
-        return "SELECT vehicle, time_s, seq, from_node, to_node, began_s, still_s FROM twin_moved"
-    return (
-        f"SELECT vehicle, time_s, seq, coalesce(before, {NOWHERE:d}) AS from_node, node AS to_node, "
-        "time_s AS began_s, time_s AS still_s FROM (SELECT *, lag(node) OVER "
-        "(PARTITION BY vehicle ORDER BY time_s, seq) AS before FROM twin_synced) WHERE before IS DISTINCT FROM node"
-    )
 
 
 def _samples(trace: Trace) -> dict[str, Any]:

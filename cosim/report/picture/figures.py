@@ -9,11 +9,11 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from cosim.report.digits import figures
-from cosim.report.gather import by_cell, by_position, deployed, hexagons, latency_curves, outcomes
 from cosim.report.ground import Ground, ground
-from cosim.report.picture.look import LOOK, save
+from cosim.report.headline import rounded
 from cosim.report.picture.panels import draw_latency, draw_map, draw_outcomes, draw_utilisation
+from cosim.report.picture.style import STYLE, save
+from cosim.report.series import by_cell, by_position, deployed, hexagons, latency_curves, outcomes
 from cosim.trace.metrics.tasks import Kpis, kpis
 from cosim.trace.store.reader import Trace
 
@@ -30,8 +30,8 @@ _CAPTION: Final = {
     "handovers": ("handovers", 0.0, ""),
 }
 """Name, factor and unit in the caption; a factor of 0 marks a count, told without an interval."""
-_LOOK: Final[dict[Any, Any]] = {
-    **LOOK,
+_STYLE: Final[dict[Any, Any]] = {
+    **STYLE,
     "figure.constrained_layout.h_pad": 0.07,
     "figure.constrained_layout.hspace": 0.06,
     "font.size": 8,
@@ -57,7 +57,7 @@ def draw_run(run: Path, folder: Path = Path()) -> Path:
     Raises:
         InputError: not a run folder, or the picture cannot be written.
     """
-    with Trace.open(run) as trace, rc_context(_LOOK):
+    with Trace.open(run) as trace, rc_context(_STYLE):
         figure = _figure(trace, folder)
     path = run / PICTURE
     save(figure, path)
@@ -121,6 +121,6 @@ def _told(measured: Kpis, key: str) -> str:
     name, factor, unit = _CAPTION[key]
     one = measured[key]
     if not factor:
-        return f"{name} {figures(one.value)[0]}"
-    value, half = figures(one.value * factor, one.half_width * factor)
+        return f"{name} {rounded(one.value)[0]}"
+    value, half = rounded(one.value * factor, one.half_width * factor)
     return f"{name} {value}{unit}" if half in ("-", "0") else f"{name} {value} ± {half}{unit}"

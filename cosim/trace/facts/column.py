@@ -1,15 +1,20 @@
-"""What a column of the trace holds: NumPy type, unit, meaning; and the columns that many facts share."""
+"""What a column of the trace holds: NumPy type, unit, meaning, codes; and the columns that many facts share."""
 
 from dataclasses import fields
+from enum import IntEnum
 from typing import Annotated, Any, NamedTuple, TypeAlias, get_type_hints
 
 
 class Column(NamedTuple):
-    """How a field is stored and read: NumPy type, unit, meaning. Text columns have the code "O"."""
+    """How a field is stored and read: NumPy type, unit, meaning. Text columns have the code "O".
+
+    Numbers that stand for names have their table: store, SQL, export, audit and page read the names from there.
+    """
 
     code: str
     unit: str
     meaning: str = ""
+    codes: type[IntEnum] | None = None
 
 
 Time: TypeAlias = Annotated[float, Column("<f8", "s", "simulated time")]

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from cosim.trace.facts.column import Column, Link, Node, TaskId, Text, Time, Vehicle
+from cosim.types import KeyState, LinkState
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class KeyLinkChanged:
 
     time_s: Time
     link: Link
-    state: Annotated[int, Column("<i1", "", "0 up, 1 aborted, 2 cut: cosim.types.LinkState")]
+    state: Annotated[int, Column("<i1", "", "what it is from now on", LinkState)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,7 @@ class TaskKeyed:
     time_s: Time
     task: TaskId
     vehicle: Vehicle
-    state: Annotated[int, Column("<i1", "", "0 drawn, 1 downgraded, 2 refused: cosim.types.KeyState")]
+    state: Annotated[int, Column("<i1", "", "what became of them", KeyState)]
     up_asked_s: Annotated[float, Column("<f8", "s", "key of the uplink asked for")]
     up_keyed_s: Annotated[float, Column("<f8", "s", "and drawn")]
     up_bit: Annotated[int, Column("<i8", "bit", "taken from the vehicle's pool")]

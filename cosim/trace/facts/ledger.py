@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from cosim.trace.facts.column import Column, Height, Round, SiteNumber, Time, Validator
+from cosim.types import Offence, VotePhase, Work
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ class VoteCast:
     height: Height
     round: Round
     validator: Validator
-    phase: Annotated[int, Column("<i1", "", "0 prevote, 1 precommit")]
+    phase: Annotated[int, Column("<i1", "", "of the vote", VotePhase)]
     agrees: Annotated[int, Column("<i1", "", "1 for a block, 0 for none")]
 
 
@@ -76,7 +77,7 @@ class OffenceFound:
     round: Round
     accused: Validator
     finder: Validator
-    offence: Annotated[int, Column("<i1", "", "0 two proposals, 1 two votes, 2 an invalid proposal")]
+    offence: Annotated[int, Column("<i1", "", "what it did", Offence)]
     first: Annotated[str, Column("O", "", "hash of the one, hexadecimal; empty for none")]
     second: Annotated[str, Column("O", "", "hash of the other")]
 
@@ -124,7 +125,7 @@ class EvidenceCommitted:
     offence_height: Height
     offence_round: Round
     accused: Validator
-    offence: Annotated[int, Column("<i1", "", "0 two proposals, 1 two votes, 2 an invalid proposal")]
+    offence: Annotated[int, Column("<i1", "", "what it did", Offence)]
     first: Annotated[str, Column("O", "", "hash, hexadecimal; empty for none")]
     second: Annotated[str, Column("O", "", "hash, hexadecimal; empty for none")]
 
@@ -136,7 +137,7 @@ class ConsensusWorked:
     time_s: Time
     site: SiteNumber
     height: Height
-    work: Annotated[int, Column("<i1", "", "0 makes a block, 1 weighs keys, 2 verifies a block: cosim.types.Work")]
+    work: Annotated[int, Column("<i1", "", "what it did there", Work)]
     cycles: Annotated[float, Column("<f8", "cycle")]
     queued_s: Annotated[float, Column("<f8", "s")]
     started_s: Annotated[float, Column("<f8", "s", "NaN: it never started")]

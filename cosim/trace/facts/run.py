@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from cosim.trace.facts.column import Column, SiteNumber, TaskId, Text, Time, Vehicle
+from cosim.types import Direction, Phase, Status, Tier
 
 SCHEMA_VERSION = 3
 
@@ -89,7 +90,7 @@ class TransferMoved:
 
     time_s: Time
     task: TaskId
-    direction: Annotated[int, Column("<i1", "", "0 uplink, 1 downlink")]
+    direction: Annotated[int, Column("<i1", "", "uplink or downlink", Direction)]
     from_site: Annotated[int, Column("<i4", "", "-1: it waited without coverage")]
     to_site: Annotated[int, Column("<i4", "", "-1: it waits for coverage")]
     left_bit: Annotated[float, Column("<f8", "bit", "what was still to be sent")]
@@ -119,7 +120,7 @@ class TaskDecided:
 
     time_s: Time
     task: TaskId
-    tier: Annotated[int, Column("<i1", "", "0 local, 1 edge, 2 cloud, 3 neighbour")]
+    tier: Annotated[int, Column("<i1", "", "where it is executed", Tier)]
     target: Annotated[int, Column("<i4", "", "site number or neighbour's vehicle number; -1: local")]
     share: Annotated[float, Column("<f8", "", "bandwidth share (1: equal)")]
     power_w: Annotated[float, Column("<f8", "W", "transmit power")]
@@ -136,9 +137,9 @@ class TaskEnded:
     time_s: Time
     task: TaskId
     vehicle: Vehicle
-    status: Annotated[int, Column("<i1", "", "how it ended: cosim.types.Status")]
-    phase: Annotated[int, Column("<i1", "", "where it ended: cosim.types.Phase")]
-    tier: Annotated[int, Column("<i1", "", "0 local, 1 edge, 2 cloud, 3 neighbour; -1: not decided")]
+    status: Annotated[int, Column("<i1", "", "how it ended", Status)]
+    phase: Annotated[int, Column("<i1", "", "where it ended", Phase)]
+    tier: Annotated[int, Column("<i1", "", "where it was executed; -1: not decided", Tier)]
     target: Annotated[int, Column("<i4", "", "site number or neighbour's vehicle number")]
     uplink_site: Annotated[int, Column("<i4", "", "cell in which the uplink ended")]
     downlink_site: Annotated[int, Column("<i4", "", "cell in which the downlink ended")]
@@ -178,7 +179,7 @@ class CellSampled:
 
     time_s: Time
     site: SiteNumber
-    direction: Annotated[int, Column("<i1", "", "0 uplink, 1 downlink, 2 sidelink")]
+    direction: Annotated[int, Column("<i1", "", "medium", Direction)]
     active: Annotated[int, Column("<i4", "", "transfers now")]
     number_s: Annotated[float, Column("<f8", "s", "integral of transfers over time")]
     busy_s: Annotated[float, Column("<f8", "s", "time with at least one transfer")]

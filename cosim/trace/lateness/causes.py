@@ -32,73 +32,49 @@ The cause of a loss is its status where that says it (no coverage, no key, rejec
 task that was late or expired had too short a deadline if sending + execution + receiving, as they are or for phases
 that it did not reach as the decision knew them, exceed the time from release to deadline; otherwise its cause is the
 largest of the other parts, the first in the list above where two are equal.
+
+One row tells all of a cause: those of every run stand here, `key` and `block` with the sections that bring them. Such a
+section claims time between two steps (decision, there, queue, shared_cpu, back), of which the step's own cause keeps
+the rest; a package from outside adds a cause, its part and its sentence in the same way.
 """
 
 from collections.abc import Mapping
-from enum import StrEnum
 from typing import Final
 
 import numpy as np
 import pandas as pd
 
+from cosim.errors import InputError
 from cosim.scenario.radio import Noma
+from cosim.subjects import pieces
 from cosim.trace.lateness.airtime import ROUNDING_S, Airtime, Legs, airtime, legs
-from cosim.trace.lateness.key_waits import key_waits
-from cosim.trace.lateness.ledger_load import ledger_loads, taken_s
+from cosim.trace.lateness.cause import Cause
 from cosim.trace.store.reader import Trace
-from cosim.types import NOWHERE, BoolArray, FloatArray, IntArray, Status, Tier
+from cosim.types import BoolArray, FloatArray, IntArray, Status, Tier
 
-
-class Cause(StrEnum):
-    """Why a task was late or lost."""
-
-    COVERAGE = "coverage"
-    HANDOVER = "handover"
-    INTERFERENCE = "interference"
-    WEAKER_LINK = "weaker_link"
-    SHARED_CELL = "shared_cell"
-    BACKHAUL = "backhaul"
-    QUEUE = "queue"
-    BLOCK = "block"
-    SHARED_CPU = "shared_cpu"
-    SLOW_CPU = "slow_cpu"
-    DECISION_WAIT = "decision_wait"
-    KEY = "key"
-    DEADLINE = "deadline"
-    REJECTED = "rejected"
-    LEFT = "left"
-    NO_ENERGY = "no_energy"
-    HELPER_LOST = "helper_lost"
-
-
-AVOIDABLE: Final = (
-    Cause.DECISION_WAIT,
-    Cause.KEY,
-    Cause.COVERAGE,
-    Cause.HANDOVER,
-    Cause.SHARED_CELL,
-    Cause.INTERFERENCE,
-    Cause.WEAKER_LINK,
-    Cause.BACKHAUL,
-    Cause.QUEUE,
-    Cause.BLOCK,
-    Cause.SHARED_CPU,
-    Cause.SLOW_CPU,
+DEADLINE: Final = "deadline"
+_EVERY_RUN: Final = (
+    Cause("decision_wait", "it waited for the decision"),
+    Cause("coverage", "its transfers waited for coverage", status=Status.NO_COVERAGE),
+    Cause("handover", "handovers interrupted its transfers"),
+    Cause("shared_cell", "it shared its cell's band with other transfers"),
+    Cause("interference", "other cells disturbed its uplink"),
+    Cause("weaker_link", "its link became weaker than it was at the decision"),
+    Cause("backhaul", "the wires between its cell and its host took long"),
+    Cause("queue", "it waited in the queue of its host"),
+    Cause("shared_cpu", "it shared its host's processor with other tasks"),
+    Cause("slow_cpu", "its host is slower than the fastest core of the run"),
+    Cause(DEADLINE, "the deadline was too short for its size: even alone it would not have been in time", False),
+    Cause("rejected", "its host refused it: the queue was full, or the site has no processor", False, Status.REJECTED),
+    Cause("left", "its vehicle left the map", False, Status.LEFT),
+    Cause("no_energy", "its vehicle had spent its energy budget", False, Status.NO_ENERGY),
+    Cause("helper_lost", "the neighbour that helped left the map or the range", False, Status.HELPER_LOST),
 )
-"""Causes that have a part of the time; the order settles ties."""
+"""What every run can have; the order settles ties."""
 OWN: Final = ("sending", "execution", "receiving")
 """Parts that the task needs by itself."""
-PARTS: Final = (*map(str, AVOIDABLE), *OWN)
 WRONG: Final = f"status NOT IN ({Status.COMPLETED:d}, {Status.IN_FLIGHT:d})"
 """SQL: late or lost."""
-_BY_STATUS: Final = {
-    Status.NO_COVERAGE: Cause.COVERAGE,
-    Status.REJECTED: Cause.REJECTED,
-    Status.LEFT: Cause.LEFT,
-    Status.NO_ENERGY: Cause.NO_ENERGY,
-    Status.HELPER_LOST: Cause.HELPER_LOST,
-    Status.NO_KEY: Cause.KEY,
-}
 _FACTS = """
 SELECT task, status, e.tier, e.target, e.time_s, e.released_s, e.deadline_s, decided_s, uplink_s, uplinked_s, queued_s,
   started_s, executed_s, downlink_s, input_bit * efficiency AS bit, alone_bps, clean_bps, core_hz, cores,
@@ -108,7 +84,31 @@ FROM task_ended e JOIN task_released r USING (task) LEFT JOIN task_decided d USI
 """
 
 
-def explain(trace: Trace, which: str = WRONG, ways: Legs | None = None) -> pd.DataFrame:
+def causes() -> tuple[Cause, ...]:
+    """All causes, those of keys, ledger and subjects from outside behind the causes of whose steps they claim time.
+
+    Raises:
+        InputError: a package gives a cause a name or a place that does not do.
+    """
+    found = list(_EVERY_RUN)
+    for subject, rows in pieces("causes"):
+        for row in rows:
+            names = [cause.name for cause in found]
+            if row.name in names or row.after not in names:
+                raise InputError(
+                    f"cause {row.name!r} of section {subject.name}: its name must be new and stand after a known one, "
+                    f"not after {row.after!r}; correct the package"
+                )
+            found.insert(names.index(row.after) + 1, row)
+    return tuple(found)
+
+
+def part_names() -> tuple[str, ...]:
+    """The parts of a task's time: of the causes that have one, and those that it needs by itself."""
+    return (*(cause.name for cause in causes() if cause.has_part), *OWN)
+
+
+def attribute_delay(trace: Trace, which: str = WRONG, ways: Legs | None = None) -> pd.DataFrame:
     """The parts and the cause of tasks, by task number.
 
     Args:
@@ -117,7 +117,7 @@ def explain(trace: Trace, which: str = WRONG, ways: Legs | None = None) -> pd.Da
         ways: `legs(trace)`, if they are known.
 
     Returns:
-        A row for each task: `status`, `elapsed_s`, a column `{part}_s` for each of `PARTS`, their sum being
+        A row for each task: `status`, `elapsed_s`, a column `{part}_s` for each of `part_names()`, their sum being
         `elapsed_s`; `needed_s`, what it would have taken at best; `allowed_s`, from release to deadline; and `cause`,
         "" for a task that is neither late nor lost.
 
@@ -133,26 +133,20 @@ def explain(trace: Trace, which: str = WRONG, ways: Legs | None = None) -> pd.Da
     facts["fastest_hz"] = np.full(len(task), _fastest_hz(trace))
     up, down = (_of(airtime(ways, radio, count, up=direction), task) for direction in (True, False))
     steps = _steps(facts)
-    key_up_s, key_down_s = (
-        np.minimum(*pair) for pair in zip(key_waits(trace, task), (steps["decision"], steps["back"]), strict=True)
-    )
-    executed = _execution(facts, steps["execution"])
-    ledger_queue_s, ledger_cpu_s = _ledger(trace, facts, steps["queue"], executed[Cause.SHARED_CPU])
+    steps.update(_execution(facts, steps.pop("execution")))
+    claimed = _claimed(trace, task, facts, steps)
     parts = {
-        Cause.DECISION_WAIT: steps["decision"] - key_up_s,
-        Cause.KEY: key_up_s + key_down_s,
-        Cause.COVERAGE: up.coverage_s + down.coverage_s,
-        Cause.HANDOVER: up.handover_s + down.handover_s,
-        Cause.BACKHAUL: steps["there"] + (steps["back"] - key_down_s),
-        Cause.QUEUE: steps["queue"] - ledger_queue_s,
-        Cause.BLOCK: ledger_queue_s + ledger_cpu_s,
+        "decision_wait": steps["decision"],
+        "coverage": up.coverage_s + down.coverage_s,
+        "handover": up.handover_s + down.handover_s,
+        "backhaul": steps["there"] + steps["back"],
+        **{name: steps[name] for name in ("queue", "execution", "slow_cpu", "shared_cpu")},
         **_uplink(facts, _sent(facts, steps["uplink"], up, isinstance(radio.access, Noma)), down),
-        **executed,
-        Cause.SHARED_CPU: executed[Cause.SHARED_CPU] - ledger_cpu_s,
         "receiving": np.where(facts["tier"] == Tier.NEIGHBOUR, steps["downlink"], down.lone_s),
+        **claimed,
     }
     needed_s = _needed_s(facts, parts)
-    answer = pd.DataFrame({f"{name}_s": parts[name] for name in PARTS}, index=pd.Index(task, name="task"))
+    answer = pd.DataFrame({f"{name}_s": parts[name] for name in part_names()}, index=pd.Index(task, name="task"))
     answer.insert(0, "status", rows.status.to_numpy())
     answer.insert(1, "elapsed_s", facts["time_s"] - facts["released_s"])
     answer["needed_s"] = needed_s
@@ -217,9 +211,9 @@ def _uplink(facts: Mapping[str, FloatArray], up: Airtime, down: Airtime) -> dict
     interference_s = np.clip(disturbed_s, 0.0, up.lone_s - sending_s)
     return {
         "sending": sending_s,
-        Cause.INTERFERENCE: interference_s,
-        Cause.WEAKER_LINK: up.lone_s - sending_s - interference_s,
-        Cause.SHARED_CELL: (up.air_s - up.lone_s) + (down.air_s - down.lone_s),
+        "interference": interference_s,
+        "weaker_link": up.lone_s - sending_s - interference_s,
+        "shared_cell": (up.air_s - up.lone_s) + (down.air_s - down.lone_s),
     }
 
 
@@ -228,23 +222,24 @@ def _execution(facts: Mapping[str, FloatArray], took_s: FloatArray) -> dict[str,
     own_s = np.where(took_s - own_s < ROUNDING_S, took_s, own_s)
     best_s = np.minimum(own_s, _ratio(facts["cycles"], facts["fastest_hz"]))
     best_s = np.where(own_s - best_s < ROUNDING_S, own_s, best_s)
-    return {"execution": best_s, Cause.SLOW_CPU: own_s - best_s, Cause.SHARED_CPU: took_s - own_s}
+    return {"execution": best_s, "slow_cpu": own_s - best_s, "shared_cpu": took_s - own_s}
 
 
-def _ledger(
-    trace: Trace, facts: Mapping[str, FloatArray], queue_s: FloatArray, excess_s: FloatArray
-) -> tuple[FloatArray, FloatArray]:
-    """What the ledger's work took of the time in the queue and of the execution's excess."""
-    loads = ledger_loads(trace)
-    if not loads:
-        return np.zeros(len(queue_s)), np.zeros(len(queue_s))
-    site = np.where(np.isin(facts["tier"], (Tier.EDGE, Tier.CLOUD)), facts["target"], NOWHERE).astype(np.int64)
-    started_s, executed_s = (
-        np.where(np.isnan(facts[name]), facts["time_s"], facts[name]) for name in ("started_s", "executed_s")
-    )
-    waited_s = taken_s(loads, site, facts["cores"], facts["queued_s"], started_s)
-    shared_s = taken_s(loads, site, facts["cores"], facts["started_s"], executed_s)
-    return np.minimum(waited_s, queue_s), np.minimum(shared_s, excess_s)
+def _claimed(
+    trace: Trace, task: IntArray, facts: Mapping[str, FloatArray], steps: dict[str, FloatArray]
+) -> dict[str, FloatArray]:
+    """The parts of the causes that claim time of the steps, each at most what is left there; `steps` keep the rest."""
+    parts = {}
+    for subject, rows in pieces("causes"):
+        for cause in rows:
+            parts[cause.name] = np.zeros(len(task))
+            if cause.claim is None or not subject.applies(trace.scenario):
+                continue
+            for step, claim_s in cause.claim(trace, task, facts).items():
+                taken_s = np.minimum(claim_s, steps[step])
+                steps[step] = steps[step] - taken_s
+                parts[cause.name] = parts[cause.name] + taken_s
+    return parts
 
 
 def _needed_s(facts: Mapping[str, FloatArray], parts: Mapping[str, FloatArray]) -> FloatArray:
@@ -261,14 +256,17 @@ def _needed_s(facts: Mapping[str, FloatArray], parts: Mapping[str, FloatArray]) 
 
 
 def _causes(answer: pd.DataFrame) -> list[str]:
+    known = causes()
     status = answer.status.to_numpy(np.int64)
-    avoidable = answer[[f"{cause}_s" for cause in AVOIDABLE]].to_numpy(np.float64)
+    names = [cause.name for cause in known if cause.has_part]
+    avoidable = answer[[f"{name}_s" for name in names]].to_numpy(np.float64)
     first = avoidable.argmax(axis=1) if len(answer) else np.zeros(0, np.int64)
-    largest = np.array([str(cause) for cause in AVOIDABLE], dtype=object)[first]
+    largest = np.array(names, dtype=object)[first]
     hopeless = (answer.needed_s > answer.allowed_s + ROUNDING_S).to_numpy(np.bool_)
     nothing = avoidable.max(axis=1, initial=0.0) <= ROUNDING_S
-    cause = np.where(hopeless | nothing, str(Cause.DEADLINE), largest)
-    for said, reason in _BY_STATUS.items():
-        cause[status == said] = str(reason)
-    cause[(status == Status.COMPLETED) | (status == Status.IN_FLIGHT)] = ""
-    return [str(one) for one in cause]
+    found = np.where(hopeless | nothing, DEADLINE, largest)
+    for cause in known:
+        if cause.status is not None:
+            found[status == cause.status] = cause.name
+    found[(status == Status.COMPLETED) | (status == Status.IN_FLIGHT)] = ""
+    return [str(one) for one in found]

@@ -8,46 +8,26 @@ import numpy as np
 import pandas as pd
 
 from cosim.trace.lateness.airtime import ROUNDING_S, Legs, legs
-from cosim.trace.lateness.causes import PARTS, Cause, explain
+from cosim.trace.lateness.causes import attribute_delay, causes, part_names
 from cosim.trace.store.reader import Trace
 from cosim.types import IntArray, Status, Tier
 
 SHOWN = 10
 """Tasks or blocks that are named in a sentence; the rest is a number."""
-SENTENCES: Mapping[str, str] = {
-    Cause.COVERAGE: "its transfers waited for coverage",
-    Cause.HANDOVER: "handovers interrupted its transfers",
-    Cause.INTERFERENCE: "other cells disturbed its uplink",
-    Cause.WEAKER_LINK: "its link became weaker than it was at the decision",
-    Cause.SHARED_CELL: "it shared its cell's band with other transfers",
-    Cause.BACKHAUL: "the wires between its cell and its host took long",
-    Cause.QUEUE: "it waited in the queue of its host",
-    Cause.BLOCK: "its host was busy with the ledger's blocks",
-    Cause.SHARED_CPU: "it shared its host's processor with other tasks",
-    Cause.SLOW_CPU: "its host is slower than the fastest core of the run",
-    Cause.DECISION_WAIT: "it waited for the decision",
-    Cause.KEY: "it waited for quantum keys",
-    Cause.DEADLINE: "the deadline was too short for its size: even alone it would not have been in time",
-    Cause.REJECTED: "its host refused it: the queue was full, or the site has no processor",
-    Cause.LEFT: "its vehicle left the map",
-    Cause.NO_ENERGY: "its vehicle had spent its energy budget",
-    Cause.HELPER_LOST: "the neighbour that helped left the map or the range",
-}
-"""The reasons in words."""
 _HOST = "CASE WHEN tier IN (1, 2) THEN target WHEN tier = 3 THEN -2 - target ELSE -2 - vehicle END"
 
 
 @dataclass(frozen=True, slots=True)
-class Why:
+class TaskExplanation:
     """The explanation of one task."""
 
     task: int
     cause: str
-    """`cosim.trace.lateness.causes.Cause`; "" for a task that is neither late nor lost."""
+    """Of `cosim.trace.lateness.causes.causes()`; "" for a task that is neither late nor lost."""
     reason: str
     """The cause in words."""
     parts_s: Mapping[str, float]
-    """Its elapsed time in parts, in the order of `PARTS`."""
+    """Its elapsed time in parts, in the order of `part_names()`."""
     needed_s: float
     """At best, by itself."""
     allowed_s: float
@@ -82,20 +62,20 @@ class Why:
             rate = "" if math.isnan(rate_bps) else f" {rate_bps / 1e6:.4g} Mbit/s on the whole,"
             if rate or others:
                 yield f"{name}:{rate} beside {_named(others)}"
-        if self.parts_s[Cause.QUEUE] > ROUNDING_S:
+        if self.parts_s["queue"] > ROUNDING_S:
             yield f"queue: its host executed {_named(self.ahead)} meanwhile"
-        if self.parts_s[Cause.BLOCK] > ROUNDING_S:
+        if self.parts_s["block"] > ROUNDING_S:
             yield f"ledger: {_numbered('block', self.blocks)} used its host meanwhile"
 
 
-def explained(trace: Trace, task: int) -> Why | None:
+def explain_task(trace: Trace, task: int) -> TaskExplanation | None:
     """Explain one task, also one that was in time; None if it has no end in the trace, as after a kill.
 
     Raises:
         InputError: the run has no readable provenance.
     """
     ways = legs(trace)
-    rows = explain(trace, f"task = {task:d}", ways)
+    rows = attribute_delay(trace, f"task = {task:d}", ways)
     if rows.empty:
         return None
     row = rows.iloc[0]
@@ -104,11 +84,11 @@ def explained(trace: Trace, task: int) -> Why | None:
         f"WHERE task = {task:d}"
     ).iloc[0]
     cause = str(row["cause"])
-    return Why(
+    return TaskExplanation(
         task=task,
         cause=cause,
-        reason=SENTENCES[cause] if cause else _fine(Status(int(row["status"]))),
-        parts_s={name: float(row[f"{name}_s"]) for name in PARTS},
+        reason=_sentence(cause) if cause else _fine(Status(int(row["status"]))),
+        parts_s={name: float(row[f"{name}_s"]) for name in part_names()},
         needed_s=float(row["needed_s"]),
         allowed_s=float(row["allowed_s"]),
         uplink_bps=_rate(ended["bit"], ended["uplinked_s"] - ended["uplink_s"]),
@@ -116,8 +96,12 @@ def explained(trace: Trace, task: int) -> Why | None:
         beside_up=_beside(ways, task, up=True),
         beside_down=_beside(ways, task, up=False),
         ahead=_ahead(trace, ended),
-        blocks=_blocks(trace, ended) if row[f"{Cause.BLOCK}_s"] > ROUNDING_S else (),
+        blocks=_blocks(trace, ended) if row["block_s"] > ROUNDING_S else (),
     )
+
+
+def _sentence(cause: str) -> str:
+    return next(one.sentence for one in causes() if one.name == cause)
 
 
 def _fine(status: Status) -> str:

@@ -1,11 +1,13 @@
 """How long tasks waited for keys: from asking for one to drawing it, to going without it, or to their end."""
 
+from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
 
+from cosim.trace.lateness.cause import Cause
 from cosim.trace.store.reader import Trace
-from cosim.types import FloatArray, IntArray
+from cosim.types import FloatArray, IntArray, Status
 
 WAITS: Final = """
 SELECT task, e.released_s, e.status, state, NOT isnan(up_asked_s) OR NOT isnan(down_asked_s) AS asked,
@@ -35,3 +37,13 @@ def key_waits(trace: Trace, task: IntArray) -> tuple[FloatArray, FloatArray]:  #
     up_s[place] = rows.up_s.to_numpy(np.float64)[mine]
     down_s[place] = rows.down_s.to_numpy(np.float64)[mine]
     return up_s, down_s
+
+
+def _claim(trace: Trace, task: IntArray, _facts: Mapping[str, FloatArray]) -> Mapping[str, FloatArray]:
+    """Uplinks' keys are waited for after the decision, downlinks' on the way back."""
+    up_s, down_s = key_waits(trace, task)
+    return {"decision": up_s, "back": down_s}
+
+
+CAUSES: Final = (Cause("key", "it waited for quantum keys", status=Status.NO_KEY, claim=_claim, after="decision_wait"),)
+"""What keys add to the causes of lateness."""

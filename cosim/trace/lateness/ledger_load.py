@@ -6,11 +6,13 @@ that is one core where cores are held alone, and its mean share of one under pro
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
+from cosim.trace.lateness.cause import Cause
 from cosim.trace.store.reader import Trace
-from cosim.types import FloatArray, IntArray
+from cosim.types import NOWHERE, FloatArray, IntArray, Tier
 
 _EXECUTIONS = """
 SELECT site, started_s, w.time_s AS ended_s, least(1.0, cycles / core_hz / (w.time_s - started_s)) AS cores
@@ -64,3 +66,20 @@ def taken_s(
         here = site == number
         taken[here] = load.between(begin_s[here], end_s[here]) / cores[here]
     return taken
+
+
+def _claim(trace: Trace, _task: IntArray, facts: Mapping[str, FloatArray]) -> Mapping[str, FloatArray]:
+    """What the ledger's work took of the time in the queue and of the execution's excess."""
+    loads = ledger_loads(trace)
+    site = np.where(np.isin(facts["tier"], (Tier.EDGE, Tier.CLOUD)), facts["target"], NOWHERE).astype(np.int64)
+    started_s, executed_s = (
+        np.where(np.isnan(facts[name]), facts["time_s"], facts[name]) for name in ("started_s", "executed_s")
+    )
+    return {
+        "queue": taken_s(loads, site, facts["cores"], facts["queued_s"], started_s),
+        "shared_cpu": taken_s(loads, site, facts["cores"], facts["started_s"], executed_s),
+    }
+
+
+CAUSES: Final = (Cause("block", "its host was busy with the ledger's blocks", claim=_claim, after="queue"),)
+"""What the ledger adds to the causes of lateness."""

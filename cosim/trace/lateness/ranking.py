@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from cosim.trace.lateness.causes import AVOIDABLE, OWN, Cause, explain
+from cosim.trace.lateness.cause import Cause
+from cosim.trace.lateness.causes import DEADLINE, OWN, attribute_delay, causes
 from cosim.trace.store.reader import Trace
 from cosim.types import Status
 
@@ -44,9 +45,9 @@ def lateness(trace: Trace) -> Lateness:
     Raises:
         InputError: the run has no readable provenance.
     """
-    explained = explain(trace)
+    explained = attribute_delay(trace)
     elapsed_s = float(explained.elapsed_s.sum())
-    ranked = [_ranked(cause, explained, elapsed_s) for cause in Cause]
+    ranked = [_ranked(cause, explained, elapsed_s) for cause in causes()]
     happened = [one for one in ranked if one.tasks or one.delay_s > 0.0]
     late = int((explained.status == Status.LATE).sum())
     return Lateness(
@@ -58,10 +59,11 @@ def lateness(trace: Trace) -> Lateness:
 
 
 def _ranked(cause: Cause, explained: pd.DataFrame, elapsed_s: float) -> Ranked:
-    parts = [f"{cause}_s"] if cause in AVOIDABLE else [f"{name}_s" for name in OWN if cause == Cause.DEADLINE]
+    names = [cause.name] if cause.has_part else OWN if cause.name == DEADLINE else ()
+    parts = [f"{name}_s" for name in names]
     part_s = explained[parts].to_numpy(np.float64).sum(axis=1)
-    mine = np.flatnonzero((explained.cause == str(cause)).to_numpy(np.bool_))
+    mine = np.flatnonzero((explained.cause == cause.name).to_numpy(np.bool_))
     worst = mine[np.argsort(-part_s[mine], kind="stable")[:EXAMPLES]]
     delay_s = float(part_s.sum())
     examples = tuple(int(task) for task in explained.index.to_numpy()[worst])
-    return Ranked(str(cause), len(mine), delay_s, delay_s / elapsed_s if elapsed_s > 0.0 else 0.0, examples)
+    return Ranked(cause.name, len(mine), delay_s, delay_s / elapsed_s if elapsed_s > 0.0 else 0.0, examples)

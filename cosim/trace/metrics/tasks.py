@@ -9,14 +9,13 @@ from typing import TypeAlias
 
 import numpy as np
 
+from cosim.errors import InputError
 from cosim.objective import weighted_cost
 from cosim.scenario.schema import Statistics
 from cosim.scenario.work import Semantic
+from cosim.subjects import pieces
 from cosim.trace.metrics.batches import Batches, increments, quantiles, rate
-from cosim.trace.metrics.keys import key_figures
-from cosim.trace.metrics.ledger import ledger_figures
 from cosim.trace.metrics.statistics import Estimate, batch_ratio, batch_total
-from cosim.trace.metrics.twin import twin_figures
 from cosim.trace.realised import PAID_SQL
 from cosim.trace.store.reader import Trace
 from cosim.types import Status
@@ -42,22 +41,30 @@ def kpis(trace: Trace, statistics: Statistics | None = None) -> Kpis:
     Args:
         trace: a run, complete or not; of a partial one the time up to `complete_to_s` counts.
         statistics: warm-up, batches and confidence; the run's own by default.
+
+    Raises:
+        InputError: the run has no readable provenance, or two subjects give a figure of one name.
     """
     options = trace.scenario.statistics if statistics is None else statistics
     end_s = max(trace.complete_to_s, options.warmup_s + 1e-9)
     slices = Batches(options.warmup_s, end_s, options.batches, options.confidence)
-    return dict(
-        [
-            *_tasks(trace, slices),
-            *_latencies(trace, slices),
-            *_meaning(trace, slices),
-            *_traffic(trace, slices),
-            *_utilisations(trace, slices),
-            *(key_figures(trace, slices) if trace.scenario.keys is not None else ()),
-            *(ledger_figures(trace, slices) if trace.scenario.ledger is not None else ()),
-            *(twin_figures(trace, slices) if trace.scenario.twin is not None else ()),
-        ]
-    )
+    found: dict[str, Estimate] = {}
+    for subject, figures in pieces("figures"):
+        if subject.applies(trace.scenario):
+            own = dict(figures(trace, slices))
+            if taken := sorted(found.keys() & own.keys()):
+                raise InputError(f"figure {taken[0]!r} of section {subject.name} is another's already; rename it")
+            found.update(own)
+    return found
+
+
+def task_figures(trace: Trace, slices: Batches) -> Iterator[tuple[str, Estimate]]:
+    """Figures that every run has: of its tasks, its traffic and its hosts."""
+    yield from _tasks(trace, slices)
+    yield from _latencies(trace, slices)
+    yield from _meaning(trace, slices)
+    yield from _traffic(trace, slices)
+    yield from _utilisations(trace, slices)
 
 
 def _tasks(trace: Trace, slices: Batches) -> Iterator[tuple[str, Estimate]]:

@@ -1,8 +1,10 @@
 """The data dictionary of a trace: every kind of fact and every column, with type, unit and meaning."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from cosim.trace.facts.codes import code_names
+from cosim.trace.facts.column import Column
 from cosim.trace.store.layout import Layout
 
 _TYPES = {
@@ -24,6 +26,14 @@ class Field:
     type: str
     unit: str
     meaning: str
+    codes: Mapping[int, str]
+    """What its numbers stand for, where they are codes."""
+
+    @property
+    def said(self) -> str:
+        """Its meaning, and what its numbers stand for."""
+        codes = ", ".join(f"{code} {name}" for code, name in self.codes.items())
+        return ": ".join(filter(None, (self.meaning, codes)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +47,17 @@ class Kind:
 
 def dictionary(layouts: Iterable[Layout]) -> tuple[Kind, ...]:
     """The kinds with these layouts; every kind begins with `seq`."""
-    order = Field("seq", "int64", "", "place in the order of recording, gapless over all kinds")
+    order = Field("seq", "int64", "", "place in the order of recording, gapless over all kinds", {})
     return tuple(
         Kind(
             stored.kind,
             stored.meaning,
-            (order, *(Field(name, _TYPES[c.code], c.unit, c.meaning) for name, c in stored.columns.items())),
+            (order, *(_field(name, column) for name, column in stored.columns.items())),
         )
         for stored in layouts
     )
+
+
+def _field(name: str, column: Column) -> Field:
+    codes = code_names(column.codes) if column.codes is not None else {}
+    return Field(name, _TYPES[column.code], column.unit, column.meaning, codes)

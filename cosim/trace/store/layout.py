@@ -5,10 +5,12 @@ in it as the first 8 bytes of its SHA-256. NaN has one pattern and zero no sign,
 """
 
 import hashlib
+import json
 import re
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import IntEnum
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,7 @@ import pyarrow as pa
 
 from cosim.kernel.rng import keyed_bits
 from cosim.subjects import fact_kinds
+from cosim.trace.facts.codes import code_names
 from cosim.trace.facts.column import Column, columns
 from cosim.trace.facts.run import SCHEMA_VERSION
 from cosim.types import AnyArray
@@ -126,7 +129,7 @@ def stored_layout(kind: str, schema: Any) -> Layout:
     if schema.names[:1] != ["seq"] or [column.name for column in odd] != [CHECK] or schema.names[-1] != CHECK:
         raise ValueError("has other columns than any kind")
     stored = {
-        column.name: Column(_CODES[column.type], _told(column, "unit"), _told(column, "meaning"))
+        column.name: Column(_CODES[column.type], _told(column, "unit"), _told(column, "meaning"), _stored_codes(column))
         for column in list(schema)[1:-1]
     }
     made = _laid_out(kind, _told(schema, "meaning"), stored)
@@ -179,12 +182,24 @@ def _arrow_schema(kind: str, meaning: str, stored: Mapping[str, Column]) -> Any:
             name,
             pa.string() if column.code == "O" else pa.from_numpy_dtype(np.dtype(column.code)),
             nullable=False,
-            metadata={"unit": column.unit, "meaning": column.meaning},
+            metadata=_described(column),
         )
         for name, column in described.items()
     ]
     described_kind = {"kind": kind, "meaning": meaning, "schema_version": str(SCHEMA_VERSION)}
     return pa.schema(arrow_fields, metadata=described_kind)
+
+
+def _described(column: Column) -> dict[str, str]:
+    """Unit and meaning, and of codes the names as JSON."""
+    said = {"unit": column.unit, "meaning": column.meaning}
+    return said if column.codes is None else {**said, "codes": json.dumps(code_names(column.codes))}
+
+
+def _stored_codes(column: Any) -> type[IntEnum] | None:
+    """The table of codes that a file keeps of a column."""
+    kept = json.loads(_told(column, "codes") or "{}")
+    return IntEnum(column.name, {name: int(code) for code, name in kept.items()}) if kept else None
 
 
 def _encoding(column: Column) -> str:

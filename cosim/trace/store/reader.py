@@ -2,7 +2,6 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
-from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +12,10 @@ import pyarrow.parquet as pq
 
 from cosim.errors import InputError
 from cosim.scenario.schema import Scenario, known_part, scenario_model
+from cosim.trace.facts.codes import code_names, code_tables
 from cosim.trace.store.layout import Layout, kind_name, known_layouts, stored_layout
 from cosim.trace.store.manifest import Manifest, read_manifest
 from cosim.trace.store.provenance import Provenance, read_provenance
-from cosim.types import Direction, KeyState, LinkState, Phase, Status, Tier, Work
 
 _SQL_TYPES = {
     "<f8": "DOUBLE",
@@ -27,25 +26,15 @@ _SQL_TYPES = {
     "<i1": "TINYINT",
     "O": "VARCHAR",
 }
-NAMES: dict[str, type[IntEnum]] = {
-    "status_name": Status,
-    "phase_name": Phase,
-    "tier_name": Tier,
-    "direction_name": Direction,
-    "key_state_name": KeyState,
-    "link_state_name": LinkState,
-    "work_name": Work,
-}
-"""SQL functions that turn a code into its word."""
 
 
 class Trace:
     """A run folder behind an in-memory database with one view for each kind, for example `task_ended`.
 
     A kind that no installed package brings has a view too, by the schema in its files. The views have `seq` and the
-    fact's columns; order by time_s, then seq. `status_name(status)` and the like give words for codes (`NAMES`).
-    Queries can read the run folder and nothing else. They run on one thread: a sum of floats would else depend, in its
-    last digit, on which thread was first.
+    fact's columns; order by time_s, then seq. `status_name(status)` and the like give names for codes
+    (`cosim.trace.facts.codes`). Queries can read the run folder and nothing else. They run on one thread: a sum of
+    floats would else depend, in its last digit, on which thread was first.
     """
 
     def __init__(self, run: Path, manifest: Manifest) -> None:
@@ -73,9 +62,9 @@ class Trace:
     def _prepare(self) -> None:
         for stored in self.layouts.values():
             self._database.execute(f"CREATE VIEW {_name(stored.kind)} AS {self._source(stored)}")
-        for name, codes in NAMES.items():
-            words = ", ".join(f"'{code.name}'" for code in codes)
-            self._database.execute(f"CREATE MACRO {name}(code) AS [{words}][code + 1]")
+        for name, codes in code_tables().items():
+            cases = " ".join(f"WHEN {code} THEN {_quoted(said)}" for code, said in code_names(codes).items())
+            self._database.execute(f"CREATE MACRO {name}_name(code) AS CASE code {cases} END")
         folder = _quoted(f"{self.run.resolve()}/")
         for setting in (
             f"allowed_directories = [{folder}]",

@@ -5,6 +5,7 @@ Format of the "Trace Event Format" document, complete events (X) in microseconds
 each site, one thread for each lane.
 """
 
+import csv
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,18 +15,21 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from cosim.errors import InputError
+from cosim.trace.facts.codes import code_names
 from cosim.trace.store.durable import write_durably
 from cosim.trace.store.layout import CHECK
 from cosim.trace.store.reader import Trace
 from cosim.trace.views.slices import Counter, Track, counters, status_word, tracks
 
+CODES: Final = "codes.csv"
+"""Beside the kinds' files, whose codes stay numbers: kind, column, code, name."""
 FORMATS: Final = ("perfetto", "chrome", "csv")
 _SEQUENCE: Final = 1
 _US: Final = 1e-3
 
 
 def export(trace: Trace, form: str, out: Path) -> None:
-    """Write a run into a new file, or for `csv` into a new folder with a file for each kind.
+    """Write a run into a new file, or for `csv` into a new folder with a file for each kind and one for the codes.
 
     Raises:
         InputError: unknown format, `out` exists, or the package perfetto is missing.
@@ -49,6 +53,8 @@ def export(trace: Trace, form: str, out: Path) -> None:
 def _write_csv(trace: Trace, folder: Path) -> None:
     """Part by part, in the order of recording."""
     folder.mkdir(parents=True)
+    with (folder / CODES).open("w", newline="", encoding="utf-8") as sink:
+        csv.writer(sink).writerows([("kind", "column", "code", "name"), *_codes(trace)])
     for stored in trace.layouts.values():
         names = [name for name in stored.schema.names if name != CHECK]
         schema = stored.schema.remove(stored.schema.get_field_index(CHECK)).remove_metadata()
@@ -56,6 +62,13 @@ def _write_csv(trace: Trace, folder: Path) -> None:
             for part in trace.manifest.parts:
                 if part.kind == stored.kind:
                     writer.write_table(pq.read_table(trace.run / part.file, columns=names).cast(schema))
+
+
+def _codes(trace: Trace) -> Iterator[tuple[str, str, int, str]]:
+    for stored in trace.layouts.values():
+        for name, column in stored.columns.items():
+            for code, said in code_names(column.codes).items() if column.codes is not None else ():
+                yield stored.kind, name, code, said
 
 
 # --- chrome --------------------------------------------------------------------------------------------------------

@@ -29,9 +29,9 @@ from cosim.experiments.papers.s1.plan import (
     WITH_POWER,
     Size,
 )
-from cosim.report.picture.look import save
+from cosim.report.picture.style import save
 
-_LOOK: Final[dict[Any, Any]] = {
+_STYLE: Final[dict[Any, Any]] = {
     **GRIDDED,
     "axes.titleweight": "normal",
     "grid.color": "0.92",
@@ -76,7 +76,7 @@ def draw_curves(path: Path, figure: int, curves: Curves, size: Size) -> None:
     """
     quantity = CURVES[figure]
     factor = 1e3 if quantity == "cost" else 1.0
-    with rc_context(_LOOK):
+    with rc_context(_STYLE):
         canvas = _canvas(len(SETTINGS), 1)
         panels = canvas.subplots(1, len(SETTINGS), sharey=True, squeeze=False)[0]
         for axes, setting in zip(panels, SETTINGS, strict=True):
@@ -106,7 +106,7 @@ def draw_sweep(path: Path, figure: int, sweep: Sweep, measured: Mapping[str, Mea
     lines = [one.line for one in measured.values()]
     names = list(dict.fromkeys(line.panel for line in lines if line.panel))
     variants = list(dict.fromkeys(line.variant for line in lines))
-    with rc_context(_LOOK):
+    with rc_context(_STYLE):
         columns = min(2, len(names))
         rows = -(-len(names) // columns)
         canvas = _canvas(columns, rows)

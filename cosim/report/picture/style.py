@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from cosim.errors import InputError
 
-LOOK: Final[dict[Any, Any]] = {
+STYLE: Final[dict[Any, Any]] = {
     "figure.constrained_layout.use": True,
     "axes.titlesize": 9,
     "axes.titleweight": "bold",

@@ -1,4 +1,7 @@
-"""What the picture of a run shows, taken out of its trace: latency by place, its distribution, outcomes over time."""
+"""What picture and page of a run show, taken out of its trace: latency by place, its distribution, series over time.
+
+Time is cut into slices; which one a fact belongs to, and columns with a row for each, are told here too.
+"""
 
 from dataclasses import dataclass
 from typing import Final
@@ -114,6 +117,27 @@ def outcomes(trace: Trace) -> Outcomes:
     filled = rows.reindex(slices).fillna(0.0)
     length_s = np.minimum(slice_s, end_s - slices * slice_s)
     return Outcomes(slices * slice_s, slice_s, {name: filled[name].to_numpy(np.float64) / length_s for name in groups})
+
+
+def slice_from(time_s: str, over_time: Outcomes) -> str:
+    """Slice in which something happened, as SQL; the run's end belongs to the last."""
+    return f"least(floor({time_s} / {over_time.slice_s!r}), {len(over_time.begin_s) - 1})::INTEGER"
+
+
+def slice_until(over_time: Outcomes) -> str:
+    """Slice that a sample closes, as SQL; the run's begin belongs to the first."""
+    return f"greatest(ceil(time_s / {over_time.slice_s!r} - 1e-9) - 1, 0)::INTEGER"
+
+
+def columns(rows: pd.DataFrame, over_time: Outcomes) -> dict[str, FloatArray]:
+    """Columns of a table whose index are slices; NaN for a slice without a row."""
+    filled = rows.reindex(np.arange(len(over_time.begin_s)))
+    return {str(name): filled[name].to_numpy(np.float64) for name in rows.columns}
+
+
+def counts(column: "pd.Series[int]", over_time: Outcomes) -> FloatArray:
+    """A column of counts whose index are slices; 0 for a slice without a row."""
+    return np.asarray(column.reindex(np.arange(len(over_time.begin_s))).fillna(0), dtype=np.float64)
 
 
 def _measured(trace: Trace) -> str:

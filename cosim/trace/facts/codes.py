@@ -1,0 +1,40 @@
+"""The tables of codes: what the numbers of a column stand for, by the name of the table."""
+
+import re
+from enum import IntEnum
+
+from cosim.errors import InputError
+from cosim.subjects import fact_kinds
+from cosim.trace.facts.column import columns
+from cosim.types import word
+
+
+def table_name(codes: type[IntEnum]) -> str:
+    """The name of a table, as `key_state` of KeyState; `key_state_name(state)` gives its names in SQL."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", codes.__name__).lower()
+
+
+def code_tables() -> dict[str, type[IntEnum]]:
+    """All tables that columns of facts use, by name.
+
+    Raises:
+        InputError: two tables of one name.
+    """
+    tables: dict[str, type[IntEnum]] = {}
+    for fact in fact_kinds():
+        for column in columns(fact).values():
+            if column.codes is not None:
+                name = table_name(column.codes)
+                if tables.setdefault(name, column.codes) is not column.codes:
+                    raise InputError(f"codes {name}: {fact.__name__} has another table of that name; rename it")
+    return tables
+
+
+def code_names(codes: type[IntEnum]) -> dict[int, str]:
+    """The names of a table by code."""
+    return {int(code): code.name for code in codes}
+
+
+def code_words(codes: type[IntEnum]) -> dict[int, str]:
+    """The words of a table by code, as people read them."""
+    return {int(code): word(code) for code in codes}
