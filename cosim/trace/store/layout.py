@@ -199,7 +199,11 @@ def _described(column: Column) -> dict[str, str]:
 def _stored_codes(column: Any) -> type[IntEnum] | None:
     """The table of codes that a file keeps of a column."""
     kept = json.loads(_told(column, "codes") or "{}")
-    return IntEnum(column.name, {name: int(code) for code, name in kept.items()}) if kept else None
+    if not kept:
+        return None
+    made: Any = IntEnum(column.name, {name: int(code) for code, name in kept.items()})
+    codes: type[IntEnum] = made
+    return codes
 
 
 def _encoding(column: Column) -> str:

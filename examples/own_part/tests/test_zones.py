@@ -65,11 +65,12 @@ def test_the_audit_knows_the_zones(run: Path) -> None:
 
 
 def test_counting_changes_nothing_else(run: Path, tmp_path: Path) -> None:
-    """Facts of the other kinds are those of the same run without zones and wires that nobody else uses."""
+    """Traffic and released tasks are those of the run without zones; what shares the wires with reports may differ."""
     alone = simulate(load(SCENARIO, ["trace.positions=true", "zones=null"]), tmp_path / "run").folder
     digests = [json.loads((folder / "provenance.json").read_text())["digests"] for folder in (run, alone)]
     assert digests[0].keys() - digests[1].keys() == {"zone_deployed", "zone_counted"}
-    assert {kind: digests[0][kind] for kind in digests[1]} == digests[1]
+    for kind in ("vehicle_entered", "vehicle_moved", "task_released"):
+        assert digests[0][kind] == digests[1][kind]
 
 
 def test_a_mistake_is_one_line() -> None:
