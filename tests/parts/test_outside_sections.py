@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterator
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
+import cosim_agents
 import pytest
 
+import cosim
 from cosim import subjects
 from cosim.cli import main as cli
 from cosim.errors import InputError
@@ -121,9 +123,8 @@ def test_the_example_in_an_environment_of_its_own(tmp_path: Path) -> None:
     env = tmp_path / "env"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(env)], check=True)
     python = env / "bin" / "python"
-    paths = [path for path in sys.path if path.endswith("site-packages")] + [
-        str(Path(module.__file__).parents[1]) for module in (sys.modules["cosim"], sys.modules["cosim_agents"])
-    ]
+    own = [str(Path(str(package.__file__)).parents[1]) for package in (cosim, cosim_agents)]
+    paths = [*own, *(path for path in sys.path if path.endswith("site-packages"))]
     site = next((env / "lib").glob("python*")) / "site-packages"
     (site / "parent.pth").write_text("\n".join(paths))
     installing = ("--no-deps", "--no-build-isolation", "--quiet", "--disable-pip-version-check", str(PACKAGE))
@@ -131,12 +132,12 @@ def test_the_example_in_an_environment_of_its_own(tmp_path: Path) -> None:
     done = subprocess.run(pip, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     plain = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    cosim = [str(python), "-m", "cosim.cli.main"]
+    command = [str(python), "-m", "cosim.cli.main"]
     tests = [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", "/dev/null", str(PACKAGE / "tests")]
     done = subprocess.run(tests, check=False, capture_output=True, text=True, env=plain, cwd=tmp_path)
     assert done.returncode == 0, done.stdout
     run = tmp_path / "run"
-    made = [*cosim, "run", str(SCENARIO), "--out", str(run), "--set", "duration_s=5", "--no-picture"]
+    made = [*command, "run", str(SCENARIO), "--out", str(run), "--set", "duration_s=5", "--no-picture"]
     done = subprocess.run(made, check=False, capture_output=True, text=True, env=plain)
     assert done.returncode == 0, done.stderr
     assert "vehicles in a zone" in done.stdout

@@ -8,7 +8,7 @@ import hashlib
 import json
 import re
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
@@ -201,9 +201,8 @@ def _stored_codes(column: Any) -> type[IntEnum] | None:
     kept = json.loads(_told(column, "codes") or "{}")
     if not kept:
         return None
-    made: Any = IntEnum(column.name, {name: int(code) for code, name in kept.items()})
-    codes: type[IntEnum] = made
-    return codes
+    make: Callable[[str, dict[str, int]], type[IntEnum]] = IntEnum  # type: ignore[assignment]  # the functional form
+    return make(column.name, {name: int(code) for code, name in kept.items()})
 
 
 def _encoding(column: Column) -> str:
