@@ -134,6 +134,15 @@ def test_a_script_that_would_end_its_element(
         page([drifted(plain, tmp_path / "run")])
 
 
+def test_a_section_that_is_called_like_a_series(plain: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A section may not take the place of a series that every page has."""
+    monkeypatch.setattr(subjects, "_installed", lambda: iter([replace(FOG, name="traffic")]))
+    monkeypatch.setattr(Scenario, "traffic", {}, raising=False)
+    subjects.subjects.cache_clear()
+    with pytest.raises(InputError, match="section traffic: the page has a series of that name"):
+        page([drifted(plain, tmp_path / "run")])
+
+
 def test_a_run_without_it_shows_nothing_of_it(plain: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In a run whose scenario lacks the section neither figure nor panel stands."""
     folder = drifted(plain, tmp_path / "run")

@@ -121,12 +121,12 @@ def _script(data: Sequence[Mapping[str, Any]]) -> str:
     """What the page runs: its own code around that of the subjects that its runs have, each in a scope of its own."""
     sources = [packaged("page.js")]
     for subject, source in pieces("panels"):
-        if any(one["series"].get(subject.name) for one in data):
+        if any(one["series"].get(subject.name) is not None for one in data):
             if "</script" in source.lower() or "<!--" in source:
                 raise InputError(
                     f"panels of section {subject.name}: their JavaScript holds </script or <!--; write it otherwise"
                 )
-            sources.append(f"{{\n{source}}}\n")
+            sources.append(f"{{\n{source}\n}}\n")
     return "".join([*sources, packaged("start.js")])
 
 

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from cosim.errors import InputError
 from cosim.report.ground import Ground, ground
 from cosim.report.headline import headline, rounded
 from cosim.report.series import LEVELS, Outcomes, by_cell, by_position, hexagons, latency_curves, outcomes
@@ -81,7 +82,7 @@ def _blank(half: str) -> str:
 def series(trace: Trace, area: Ground) -> dict[str, Any]:
     """What the figures show; each subject's own under its name, None in a run without it."""
     over_time = outcomes(trace)
-    return {
+    found: dict[str, Any] = {
         "levels": LEVELS,
         "latency_s": {tier: {"tasks": tasks, "curve": curve} for tier, (tasks, curve) in latency_curves(trace).items()},
         "outcomes": {"begin_s": over_time.begin_s, "slice_s": over_time.slice_s, "per_s": over_time.per_s},
@@ -89,11 +90,12 @@ def series(trace: Trace, area: Ground) -> dict[str, Any]:
         "traffic": _traffic(trace, over_time),
         "hosts": _hosts(trace),
         "latency_map": _latency_map(trace, area),
-        **{
-            subject.name: shown(trace, over_time) if subject.applies(trace.scenario) else None
-            for subject, shown in pieces("series")
-        },
     }
+    for subject, shown in pieces("series"):
+        if subject.name in found:
+            raise InputError(f"section {subject.name}: the page has a series of that name; rename the section")
+        found[subject.name] = shown(trace, over_time) if subject.applies(trace.scenario) else None
+    return found
 
 
 def codes() -> dict[str, dict[int, list[str]]]:
