@@ -14,4 +14,6 @@ SUBJECT = Subject(
     end_rules="cosim_zones.rules:end_rules",
     figures="cosim_zones.figures:figures",
     headline="cosim_zones.figures:HEADLINE",
+    series="cosim_zones.page:series",
+    panels="cosim_zones.page:PANELS",
 )

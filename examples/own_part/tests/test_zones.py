@@ -8,6 +8,7 @@ import pytest
 
 from cosim.audit.verify import verify
 from cosim.errors import InputError
+from cosim.report.page.html import page
 from cosim.runner import simulate
 from cosim.scenario.load import load
 from cosim.trace.metrics.tasks import kpis
@@ -71,6 +72,16 @@ def test_counting_changes_nothing_else(run: Path, tmp_path: Path) -> None:
     assert digests[0].keys() - digests[1].keys() == {"zone_deployed", "zone_counted"}
     for kind in ("vehicle_entered", "vehicle_moved", "task_released"):
         assert digests[0][kind] == digests[1][kind]
+
+
+def test_the_page_has_a_panel(run: Path) -> None:
+    """The report holds the script of the panel and a line of counts for each zone."""
+    text = page([run])
+    data = json.loads(text.split('id="data">', 1)[1].split("</script>", 1)[0])
+    zones = data["runs"][0]["series"]["zones"]["zones"]
+    assert [zone["name"] for zone in zones] == ["crossing", "east-road"]
+    assert len(zones[0]["vehicles"]) == len(zones[0]["counted_s"]) >= 28
+    assert 'name: "zones", title: "Zones"' in text
 
 
 def test_a_mistake_is_one_line() -> None:
