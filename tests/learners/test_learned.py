@@ -17,9 +17,11 @@ from cosim.cli import main as cli
 from cosim.envs.columns import encode
 from cosim.envs.loop import Loop
 from cosim.errors import InputError
+from cosim.scenario.load import load
 from cosim.types import Tier
 
 RNG = np.random.default_rng(1)
+OLDER = Path(__file__).parent / "data" / "agents_package.ckpt"
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +55,14 @@ def test_it_decides_as_the_learner_did(name: str, tmp_path: Path, monkeypatch: p
             if given is not None:
                 np.testing.assert_array_equal(given, getattr(wanted, knob))
                 assert ((given > 0.0) & (given <= bound)).all()
+
+
+def test_a_checkpoint_of_an_older_cosim_decides() -> None:
+    """A file written while the package was called `agents`, and run ids were over all of a scenario, still decides."""
+    policy = Learned(OLDER)
+    observation = Loop(load("s1_semantic_iov")).reset(7).observation
+    action = policy.decide(observation)
+    assert observation.feasible[np.arange(len(observation)), action.option].all()
 
 
 def test_from_the_registry(trained: Path) -> None:
