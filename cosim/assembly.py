@@ -14,6 +14,7 @@ import numpy as np
 
 from cosim.compute import Host, QueueHost, SharingHost, VehicleHosts
 from cosim.energy import EnergyMeter
+from cosim.errors import InputError, RunError
 from cosim.kernel.clock import Clock
 from cosim.keys.layout import key_layout
 from cosim.keys.network import KeyNetwork
@@ -98,9 +99,8 @@ def assemble(
     folder: Path,
     source: MobilitySource,
     facts: FactWriter,
-    makers: Iterable[Maker] = (),
 ) -> Assembly:
-    """Build a run.
+    """Build a run without the parts of packages and users, which `make_parts` adds.
 
     Args:
         clock: simulated time.
@@ -108,7 +108,6 @@ def assemble(
         folder: relative paths of the scenario start here.
         source: of traffic.
         facts: where all is recorded.
-        makers: of more parts, after those of the scenario.
 
     Raises:
         InputError: the scenario names something that is not there.
@@ -168,8 +167,6 @@ def assemble(
             *_there(None if sidelink is None else SidelinkLinks(sidelink, channel), twin, keys),
             offloading,
             *_there(ledger),
-            *_outside(context),
-            *(make(context) for make in makers),
         ),
         context=context,
     )
@@ -191,15 +188,38 @@ def _there(*parts: Part | None) -> list[Part]:
     return [part for part in parts if part is not None]
 
 
-def _outside(context: PartContext) -> list[Part]:
-    """The parts of installed packages whose sections the scenario has."""
+def make_parts(context: PartContext, makers: Iterable[Maker] = ()) -> list[Part]:
+    """Make the parts of installed packages whose sections the scenario has, then those of more makers.
+
+    The clock of the run must know its ticks already, so that what a part starts at 0 s comes after the first.
+
+    Args:
+        context: what they may use.
+        makers: of more parts.
+
+    Raises:
+        InputError: a maker fails, or makes something else than a part.
+    """
     made: list[Part] = []
     for subject in outside():
-        section = getattr(context.scenario, subject.name, None)
-        if section is not None:
+        if subject.applies(context.scenario):
             make: Callable[[Any, PartContext], Part] = subject.piece("part")
-            made.append(make(section, context))
-    return made
+            section = getattr(context.scenario, subject.name)
+            made.append(_made(f"section {subject.name} ({subject.part})", partial(make, section), context))
+    return [*made, *(_made(f"parts: {getattr(make, '__name__', make)}", make, context) for make in makers)]
+
+
+def _made(what: str, make: Maker, context: PartContext) -> Part:
+    try:
+        part = make(context)
+    except (InputError, RunError):
+        raise
+    except Exception as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise InputError(f"{what}: its part cannot be made ({reason}); correct the maker or its section") from error
+    if not isinstance(part, Part):
+        raise InputError(f"{what}: made {part!r}, which is no cosim.part.Part; derive its class from Part")
+    return part
 
 
 def _deploy(facts: FactWriter, topology: Topology, sites: Sequence[Placed], hosts: Mapping[int, Host]) -> None:

@@ -293,6 +293,7 @@ class VehicleHosts:
         self._key = stream_key(seed, "vehicle-core-hz")
         self._hosts: dict[int, Host] = {}
         self._bound: dict[int, list[Execution]] = {}
+        self._here: dict[int, None] = {}
         self.core_hz = np.zeros(1024)
         """Speed of each vehicle's processor, by vehicle number."""
 
@@ -301,6 +302,7 @@ class VehicleHosts:
         if len(numbers):
             while numbers[-1] >= len(self.core_hz):
                 self.core_hz = np.concatenate([self.core_hz, np.zeros(len(self.core_hz))])
+            self._here.update(dict.fromkeys(numbers))
             entered = np.array(numbers, np.int64)
             self.core_hz[entered] = keyed_draw(self._options.core_hz, self._key, entered)
 
@@ -311,6 +313,7 @@ class VehicleHosts:
                 if execution.left > 0.0 and execution.error is None:
                     execution.cancel(VehicleGone())
             self._hosts.pop(number, None)
+            self._here.pop(number, None)
 
     def execute(self, number: int, cycles: float, priority: float = 0.0) -> Execution:
         """Queue work in a vehicle on the map, for processes; the stories of tasks see to their own when it leaves.
@@ -321,8 +324,11 @@ class VehicleHosts:
             priority: larger goes first, where the queue is by priority.
 
         Raises:
+            VehicleGone: it is not on the map.
             QueueFull: its queue holds as much as it may.
         """
+        if number not in self._here:
+            raise VehicleGone
         execution = self.host(number).execute(cycles, priority)
         bound = self._bound.get(number, [])
         self._bound[number] = [*(one for one in bound if one.left > 0.0 and one.error is None), execution]

@@ -19,7 +19,8 @@ class Part:
     At each tick, an urgent event at `n * step_s`, the frame's vehicles have moved and their radio is known. Then part
     by part, in the order of `cosim.assembly`: `tick`, and `leave` if vehicles are gone. After all parts, tasks are
     released: `released`. At a decision epoch `turned`, before the stories of its tasks begin. `sample` comes at each
-    multiple of `trace.sample_s`, after everything else at that instant, and `finish` once, when all stories have ended.
+    multiple of `trace.sample_s` after 0 and at the end, after everything else at that instant, and `finish` once, when
+    every task has ended. What the hooks are given is shared: nobody may change it.
     """
 
     def tick(self, frame: MobilityFrame, tick: int) -> None:
@@ -32,7 +33,7 @@ class Part:
         """Tasks will be released before the next tick, at their own times."""
 
     def turned(self, action: Action) -> None:
-        """A policy has decided; knobs that the scenario does not hand over are None."""
+        """A policy has decided: its options, and as it gave them the knobs that the scenario hands over, else None."""
 
     def sample(self, frame: MobilityFrame) -> None:
         """State running totals as they are now; `frame` is the last tick's."""

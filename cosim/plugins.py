@@ -25,9 +25,10 @@ def load_plugin(group: str, name: str) -> Any:
         raise InputError(f"plug-in {name!r} of {group} is declared more than once ({claims}); uninstall all but one")
     try:
         return found[0].load()
-    except (ImportError, AttributeError) as error:
+    except Exception as error:  # whatever a module does while it is imported
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise InputError(
-            f"plug-in {name!r} of {group} ({found[0].value}) cannot be imported: {error}; reinstall its package"
+            f"plug-in {name!r} of {group} ({found[0].value}) cannot be imported: {reason}; reinstall its package"
         ) from error
 
 

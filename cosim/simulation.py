@@ -5,11 +5,12 @@ from dataclasses import fields, replace
 from functools import partial
 from itertools import repeat
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import numpy as np
 
-from cosim.assembly import Maker, assemble
+from cosim.assembly import Maker, assemble, make_parts
 from cosim.decision import Action, DecisionEpoch, Observation, Policy
 from cosim.journey import Choice
 from cosim.kernel.clock import LAST, Clock, quiet_collector
@@ -28,7 +29,7 @@ from cosim.trace.facts.run import (
     VehicleMoved,
 )
 from cosim.trace.store.writer import FactWriter, NullWriter
-from cosim.types import AnyArray, FloatArray, Status
+from cosim.types import AnyArray, FloatArray, IntArray, Status
 
 P = TypeVar("P", bound=Part)
 _KNOBS = {
@@ -59,7 +60,8 @@ class Simulation:
             facts: where facts go; nowhere by default.
             folder: relative paths of the scenario start here.
             source: traffic to use instead of the scenario's own.
-            parts: makers of more parts, called with a `cosim.assembly.PartContext`; their hooks come last.
+            parts: makers of more parts, called with a `cosim.assembly.PartContext`; their hooks come last. A kind of
+                fact that they record must belong to a package (`cosim.subjects`).
 
         Raises:
             InputError: the scenario names something that is not there.
@@ -70,14 +72,15 @@ class Simulation:
         self.facts = facts = facts or NullWriter()
         self.source = source or connect(scenario.mobility, scenario.map, folder, scenario.seed, scenario.duration_s)
         try:
-            self._run = assemble(clock, scenario, folder, self.source, facts, parts)
+            self._run = assemble(clock, scenario, folder, self.source, facts)
             self.tasks = task_source(scenario.tasks, scenario.seed, folder)
+            self._register()
+            self.parts = (*self._run.parts, *make_parts(self._run.context, parts))
         except BaseException:
             self.source.close()
             raise
         self.sites = self._run.sites
         self.channel = self._run.channel
-        self.parts = self._run.parts
         self.context = self._run.context
         """What a process that is hung on the clock may use."""
         self._waiting = self._run.waiting
@@ -98,6 +101,10 @@ class Simulation:
         self._record_positions = facts.batch(VehicleMoved)
         self._record_releases = facts.batch(TaskReleased)
         self._record_decisions = facts.batch(TaskDecided)
+
+    def _register(self) -> None:
+        """Ask the clock for ticks, samples, decisions and the end."""
+        scenario, clock = self.scenario, self.clock
         clock.every(scenario.mobility.step_s, self._tick)
         clock.every(scenario.trace.sample_s, self._sample, first=1, priority=LAST)
         if scenario.decisions.kind == "periodic":
@@ -177,7 +184,7 @@ class Simulation:
         if len(frame.left):
             self._record_left(time_s=now, vehicle=frame.left)
         self.channel.tick(frame.numbers, frame.xy_m, frame.left, tick)
-        gone = dict.fromkeys(frame.left.tolist())  # in order, and quick to look up
+        gone = MappingProxyType(dict.fromkeys(frame.left.tolist()))  # in order, quick to look up, not to be changed
         for ticks, leaves in self._on_tick:
             for hook in ticks:
                 hook(frame, tick)
@@ -254,7 +261,7 @@ class Simulation:
         knobs = self.scenario.decisions.knobs
         count = len(tasks)
         option = np.asarray(action.option, np.int64) if "target" in knobs else observation.expected_s.argmin(axis=1)
-        action = self._handed_over(action)
+        action = self._handed_over(action, option)
         share = _knob(action.share, count, 1.0, 1.0)
         cpu_share = _knob(action.cpu_share, count, 1.0, 1.0)
         power_w = _knob(action.power_w, count, self.scenario.radio.vehicle_power_w, observation.max_power_w)
@@ -280,15 +287,15 @@ class Simulation:
         choices = map(partial(tuple.__new__, Choice), zip(repeat(now), *columns, strict=False))
         self._run.offloading.begin(tasks, choices)
 
-    def _handed_over(self, action: Action) -> Action:
-        """What the scenario lets the policy turn; the rest is left out, and `notes` says so."""
+    def _handed_over(self, action: Action, option: IntArray) -> Action:
+        """What the scenario lets the policy turn, with the options that are taken; `notes` tells what is left out."""
         knobs = self.scenario.decisions.knobs
         ignored = [name for name, knob in _KNOBS.items() if knob not in knobs and getattr(action, name) is not None]
-        if not ignored:
+        if not ignored and option is action.option:
             return action
         self._ignored.update((name, _KNOBS[name]) for name in ignored)
         nothing: dict[str, Any] = dict.fromkeys(ignored)
-        return replace(action, **nothing)
+        return replace(action, option=option, **nothing)
 
     # --- the end ---------------------------------------------------------------------------------------------------
 
@@ -302,10 +309,10 @@ class Simulation:
         if (now / self.scenario.trace.sample_s) % 1.0:
             self._sample(0)
         self._run.offloading.end_all()
-        for hook in hooks(self.parts, "finish"):
-            hook()
         for task in as_tasks(self._waiting.take(len(self._waiting))):
             self._run.offloading.refuse(task, Status.IN_FLIGHT, now)
+        for hook in hooks(self.parts, "finish"):
+            hook()
         self._over = True
         self.clock.halt()
 

@@ -6,7 +6,7 @@ the entry-point group `cosim.parts`: the entry's name is the scenario section, i
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -63,8 +63,8 @@ class Subject:
         module, _, attribute = reference.partition(":")
         try:
             return getattr(import_module(module), attribute)
-        except (ImportError, AttributeError) as error:
-            reason = " ".join(str(error).split())
+        except Exception as error:  # whatever a module does while it is imported
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
             raise InputError(
                 f"{name} of section {self.name} ({reference}) cannot be imported: {reason}; "
                 "reinstall the package that brings it"
@@ -150,19 +150,28 @@ def _installed() -> Iterator[Subject]:
             raise InputError(f"plug-in {name!r} of {GROUP} is no cosim.subjects.Subject; correct its entry point")
         if subject.name != name:
             raise InputError(f"plug-in {name!r} of {GROUP} declares the section {subject.name!r}; give both one name")
+        if not name.isidentifier() or name.startswith("_") or name in {built_in.name for built_in in BUILT_IN}:
+            raise InputError(f"plug-in {name!r} of {GROUP}: is no name for a section; choose another word")
         if not (subject.section and subject.part):
             raise InputError(f"plug-in {name!r} of {GROUP} lacks section or part; a Subject from outside needs both")
         yield subject
 
 
 def _see_single(found: list[Subject]) -> None:
-    """One section and one kind of fact belong to one subject."""
+    """Facts are dataclasses in a tuple, and one kind of fact belongs to one subject."""
     owners: dict[str, str] = {}
     for subject in found:
-        for fact in subject.piece("facts") or ():
-            other = owners.setdefault(fact.__name__, subject.name)
-            if other != subject.name:
+        facts = subject.piece("facts") or ()
+        if not (isinstance(facts, tuple) and all(isinstance(fact, type) and is_dataclass(fact) for fact in facts)):
+            raise InputError(
+                f"facts of section {subject.name} ({subject.facts}) are no tuple of dataclasses; "
+                "correct the package that brings it"
+            )
+        for fact in facts:
+            kind = fact.__name__.lower()  # kinds are folders, and some disks see no capitals
+            if kind in owners:
                 raise InputError(
-                    f"fact {fact.__name__} is declared by the sections {other} and {subject.name}; "
+                    f"fact {fact.__name__} is declared by the sections {owners[kind]} and {subject.name}; "
                     "uninstall one of the packages or rename its kind"
                 )
+            owners[kind] = subject.name

@@ -162,7 +162,13 @@ class Clock(simpy.Environment):  # type: ignore[misc]  # SimPy is read as untype
             raise event._value
 
     def pause(self, delay_s: float) -> "Pause":
-        """A wait of `delay_s`."""
+        """A wait of `delay_s`.
+
+        Raises:
+            ValueError: it is negative or no number.
+        """
+        if not delay_s >= 0.0:
+            raise ValueError(f"pause({delay_s!r}): time does not go back; give a delay of at least 0 s")
         pause = Pause()
         self.at(self.now + delay_s, pause.over)
         return pause

@@ -230,7 +230,7 @@ def _extended(subjects: tuple[Subject, ...]) -> type[Scenario]:
                 f"section {subject.name} ({subject.section}) is no cosim.scenario.section.Section; "
                 "correct the package that brings it"
             )
-        if subject.name in Scenario.model_fields:
+        if hasattr(Scenario, subject.name) or subject.name in Scenario.model_fields:
             raise InputError(
                 f"section {subject.name} ({subject.section}) has the name of one of cosim's own; "
                 "rename it in the package that brings it"
@@ -244,6 +244,11 @@ def known_part(stored: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ..
     """Split a stored scenario into what this installation knows and the names of the sections that it does not.
 
     Only a package that is not installed here, or a newer cosim, can have brought those.
+
+    Raises:
+        ValueError: it is no mapping.
     """
+    if not isinstance(stored, Mapping):
+        raise ValueError("is no mapping")
     fields = scenario_model().model_fields
     return {name: value for name, value in stored.items() if name in fields}, tuple(sorted(stored.keys() - fields))

@@ -257,6 +257,9 @@ def test_until_now_and_until_a_past_time(bench: Bench) -> None:
         for past_s in (1.9, float("nan")):
             with pytest.raises(ValueError, match=rf"clock.until\({past_s}\): it is 2.0 s already"):
                 bench.clock.until(past_s)
+        for back_s in (-1.0, float("nan")):
+            with pytest.raises(ValueError, match="time does not go back"):
+                bench.clock.pause(back_s)
 
     bench.clock.process(process())
     bench.clock.run()

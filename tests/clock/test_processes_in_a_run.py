@@ -105,11 +105,12 @@ def test_work_in_a_vehicle_that_leaves(tmp_path: Path) -> None:
     world = World(tmp_path, {"a": [NEAR_A] * 3, "b": [NEAR_A] * 11})
     hosts = world.run.context.vehicle_hosts
     second = float(world.run.scenario.compute.vehicle.core_hz)
+    world.waits(4.0, lambda: hosts.execute(0, second))
     for _ in range(3):
         world.waits(0.5, lambda: hosts.execute(0, 2.0 * second))
     world.waits(0.5, lambda: hosts.execute(1, 2.0 * second))
     done = [(at_s, what if what is VehicleGone else "done") for at_s, what in world.ends()]
-    assert done == [(2.5, "done"), (2.5, "done"), (3.0, VehicleGone), (3.0, VehicleGone)]
+    assert done == [(2.5, "done"), (2.5, "done"), (3.0, VehicleGone), (3.0, VehicleGone), (4.0, VehicleGone)]
 
 
 def test_keys(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from cosim import subjects
 from cosim.cli import main as cli
 from cosim.errors import InputError
 from cosim.scenario.load import json_schema, load
+from cosim.trace.store.writer import TraceWriter
 
 PACKAGE = Path(__file__).parents[2] / "examples" / "own_part"
 SCENARIO = PACKAGE / "zones.yaml"
@@ -35,6 +36,17 @@ SUBJECT = Subject(name="others", section="fractions:Fraction", part="x:y")
 OWN = Subject(name="radio", section="cosim_zones.section:Zones", part="x:y")
 LAME = Subject(name="others")
 NOTHING = 3
+ONE = Subject(name="others", facts="cosim_zones.facts:ZoneCounted", section="cosim_zones.section:Zones", part="x:y")
+BARE = Subject(name="others", facts="others:BARES", section="cosim_zones.section:Zones", part="x:y")
+CORE = Subject(name="core", section="cosim_zones.section:Zones", part="x:y")
+COPY = Subject(name="copy", section="cosim_zones.section:Zones", part="x:y")
+HIDDEN = Subject(name="_others", section="cosim_zones.section:Zones", part="x:y")
+DASHED = Subject(name="my-part", section="cosim_zones.section:Zones", part="x:y")
+from dataclasses import dataclass
+@dataclass(frozen=True)
+class Bare:
+    time_s: float
+BARES = (Bare,)
 """
 
 
@@ -95,6 +107,12 @@ def test_a_section_without_its_package(declared: Declare, capsys: pytest.Capture
         ([("others", "others:LAME")], "lacks section or part"),
         ([("others", "others:SUBJECT")], r"section others \(fractions:Fraction\) is no cosim\.scenario\.section"),
         ([("radio", "others:OWN")], r"section radio .* has the name of one of cosim's own"),
+        ([("copy", "others:COPY")], r"section copy .* has the name of one of cosim's own"),
+        ([("core", "others:CORE")], "'core' of cosim.parts: is no name for a section"),
+        ([("_others", "others:HIDDEN")], "is no name for a section"),
+        ([("my-part", "others:DASHED")], "is no name for a section"),
+        ([("others", "others:ONE")], "facts of section others .* are no tuple of dataclasses"),
+        ([("others", "broken_module:SUBJECT")], "cannot be imported: SyntaxError"),
     ],
 )
 def test_faulty_packages(
@@ -102,12 +120,21 @@ def test_faulty_packages(
 ) -> None:
     """Two packages with one section, a failing import and every other faulty declaration: one line, exit status 2."""
     (tmp_path / "others.py").write_text(NO_SECTION)
+    (tmp_path / "broken_module.py").write_text("def :\n")
     declared(*entries)
     assert cli.status(["scenario", "check", "intersection"]) == 2
     captured = capsys.readouterr().err
     assert len(captured.splitlines()) == 1
     with pytest.raises(InputError, match=said):
         raise InputError(captured)
+
+
+def test_a_kind_whose_fields_are_no_columns(declared: Declare, tmp_path: Path) -> None:
+    """A fact with a field that says nothing of its type and unit is refused in one line, before a run is made."""
+    (tmp_path / "others.py").write_text(NO_SECTION)
+    declared(("others", "others:BARE"))
+    with pytest.raises(InputError, match="fact Bare: time_s is no column; annotate it with a Column"):
+        TraceWriter(tmp_path / "run", 10.0)
 
 
 def test_one_kind_of_two_packages(declared: Declare, tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """The seam between a run and its parts: which hooks are called, when, and what the run knows of its parts."""
 
 import ast
-from collections.abc import Collection
+from collections.abc import Collection, Generator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from stories import Told, perform, scenario, write_arrivals
 from cosim import simulation as simulation_module
 from cosim.assembly import PartContext
 from cosim.decision import Action, Observation
+from cosim.errors import InputError
 from cosim.mobility.source import MobilityFrame
 from cosim.part import Part, hooks
 from cosim.scenario.load import bundled_scenarios, load
@@ -135,6 +136,64 @@ def test_parts_hear_what_is_handed_over_alone(tmp_path: Path) -> None:
     assert [action.cpu_share for action in heard] == [None]
     assert heard[0].share is not None
     assert [note for note in simulation.notes() if "cpu_share" in note]
+
+
+def test_options_that_are_not_handed_over_reach_no_part(tmp_path: Path) -> None:
+    """Without `target` among the knobs a part hears the options that are taken, not those that the policy names."""
+    heard: list[Action] = []
+
+    class Listener(Part):
+        def turned(self, action: Action) -> None:
+            heard.append(action)
+
+    chosen = scenario(decisions={"kind": "periodic", "period_s": 0.5, "knobs": ["share"]})
+    write_arrivals(tmp_path, [(0.2, "a")])
+    given: list[tuple[int, int]] = []
+
+    class Keeps(Told):
+        def decide(self, observation: Observation) -> Action:
+            action = super().decide(observation)
+            given.append((int(action.option[0]), int(observation.expected_s.argmin(axis=1)[0])))
+            return action
+
+    perform(chosen, tmp_path / "run", tmp_path, {"a": [(0, 0)] * 6}, Keeps("A"), [lambda _: Listener()])
+    named, taken = given[0]
+    assert named != taken
+    assert heard[0].option.tolist() == [taken]
+
+
+def test_a_process_of_a_part_begins_after_the_first_tick() -> None:
+    """What a part starts while it is made finds the vehicles on the map, as a process of a user does."""
+    seen: list[tuple[float, int]] = []
+
+    class Early(Part):
+        def __init__(self, context: PartContext) -> None:
+            self.context = context
+            context.clock.process(self._watch())
+
+        def _watch(self) -> Generator[Any, Any, None]:
+            seen.append((self.context.clock.now, len(self.context.transport.channel.air.numbers)))
+            yield self.context.clock.until(1.0)
+
+    loaded = load("per_task", ["duration_s=2", "statistics.warmup_s=0"])
+    run = Simulation(loaded.scenario, parts=[Early])
+    while (epoch := run.advance()) is not None:
+        run.decide(Action(option=np.zeros(len(epoch.observation), np.int64)))
+    assert seen == [(0.0, 60)]
+
+
+@pytest.mark.parametrize(
+    ("maker", "said"),
+    [
+        (lambda _: None, "made None, which is no cosim.part.Part"),
+        (lambda: None, "its part cannot be made .TypeError"),
+        (lambda context: context.nothing, "its part cannot be made .AttributeError"),
+    ],
+)
+def test_makers_that_make_no_part(maker: Any, said: str) -> None:
+    """A maker that fails, or makes something else, is one line, and the traffic source is closed."""
+    with pytest.raises(InputError, match=said):
+        Simulation(load("per_task").scenario, parts=[maker])
 
 
 def test_only_overridden_hooks_are_called() -> None:

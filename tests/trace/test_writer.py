@@ -1,7 +1,9 @@
 """Facts in memory, parts on the disk."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -10,7 +12,7 @@ from small_run import write_small_run
 
 from cosim.errors import InputError
 from cosim.subjects import fact_kinds
-from cosim.trace.facts.column import columns
+from cosim.trace.facts.column import Column, Time, columns
 from cosim.trace.facts.run import SCHEMA_VERSION, CellChanged, SiteDeployed, TaskReleased, VehicleEntered, VehicleLeft
 from cosim.trace.store.reader import Trace
 from cosim.trace.store.writer import NullWriter, TraceWriter
@@ -146,3 +148,31 @@ def test_the_null_writer_records_nothing(tmp_path: Path) -> None:
     writer.tick(1.0)
     writer.close(complete=True)
     assert not list(tmp_path.iterdir())
+
+
+@dataclass(frozen=True)
+class Awkward:
+    """A kind whose columns have the names of a recorder's own variables."""
+
+    time_s: Time
+    buffer: Annotated[float, Column("<f8", "")]
+    pack: Annotated[float, Column("<f8", "")]
+    next_seq: Annotated[float, Column("<f8", "")]
+
+
+def test_columns_may_have_any_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Columns called as a recorder's own variables are stored like others."""
+    monkeypatch.setattr("cosim.trace.store.writer.fact_kinds", lambda: (Awkward,))
+    writer = TraceWriter(tmp_path / "run", 10.0)
+    writer.recorder(Awkward)(1.0, 2.0, 3.0, 4.0)
+    writer.close(complete=True)
+    stored = pq.read_table(tmp_path / "run" / "awkward" / "part-00000.parquet").to_pylist()
+    assert [[row[name] for name in ("buffer", "pack", "next_seq")] for row in stored] == [[2.0, 3.0, 4.0]]
+
+
+def test_a_kind_that_no_subject_has(tmp_path: Path) -> None:
+    """Recording a kind that the table of subjects does not know is refused in one line."""
+    writer = TraceWriter(tmp_path / "run", 10.0)
+    for make in (writer.recorder, writer.batch):
+        with pytest.raises(InputError, match=r"fact Awkward belongs to no subject; declare it by the entry point"):
+            make(Awkward)

@@ -4,6 +4,8 @@ from dataclasses import fields
 from enum import IntEnum
 from typing import Annotated, Any, NamedTuple, TypeAlias, get_type_hints
 
+from cosim.errors import InputError
+
 
 class Column(NamedTuple):
     """How a field is stored and read: NumPy type, unit, meaning. Text columns have the code "O".
@@ -30,6 +32,21 @@ Text: TypeAlias = Annotated[str, Column("O", "", "name")]
 
 
 def columns(fact: type[Any]) -> dict[str, Column]:
-    """The columns of a fact in order, without `seq`."""
+    """The columns of a fact in order, without `seq`.
+
+    Raises:
+        InputError: a field has no `Column`, or a name that stores need for themselves; or `time_s` is not the first.
+    """
     hints = get_type_hints(fact, include_extras=True)
-    return {field.name: hints[field.name].__metadata__[-1] for field in fields(fact)}
+    found: dict[str, Column] = {}
+    for field in fields(fact):
+        column = getattr(hints[field.name], "__metadata__", (None,))[-1]
+        if not isinstance(column, Column) or field.name.startswith("_") or field.name in ("seq", "row_check"):
+            raise InputError(
+                f"fact {fact.__name__}: {field.name} is no column; annotate it with a Column, and give it a name "
+                "that is not seq, row_check or begins with _"
+            )
+        found[field.name] = column
+    if next(iter(found), None) != "time_s":
+        raise InputError(f"fact {fact.__name__}: its first column is not time_s; state when it happened")
+    return found

@@ -146,22 +146,22 @@ class TraceWriter:
 
         A number that does not fit its column is a struct.error.
         """
-        kind = self._kinds[_fact_type(fact)]
+        kind = self._kind(fact)
         names = ", ".join(kind.layout.columns)
         if kind.layout.texts:
-            source = f"lambda {names}: append((next_seq(), {names}))"
-            namespace: dict[str, Any] = {"append": kind.texts.append, "next_seq": self._seq.__next__}
+            source = f"lambda {names}: _append((_next_seq(), {names}))"
+            namespace: dict[str, Any] = {"_append": kind.texts.append, "_next_seq": self._seq.__next__}
             return eval(source, namespace)  # type: ignore[no-any-return]  # noqa: S307 - names of dataclass fields
         source = (
-            f"def bind(buffer, pack, next_seq):\n"
+            f"def _bind(_buffer, _pack, _next_seq):\n"
             f"    def record({names}):\n"
-            f"        nonlocal buffer\n"
-            f"        buffer += pack(next_seq(), {names})\n"
+            f"        nonlocal _buffer\n"
+            f"        _buffer += _pack(_next_seq(), {names})\n"
             f"    return record\n"
         )
         namespace = {}
         exec(source, namespace)  # noqa: S102 - as dataclass does: named parameters are twice as fast as *values
-        return namespace["bind"](kind.buffer, kind.layout.row.pack, self._seq.__next__)  # type: ignore[no-any-return]
+        return namespace["_bind"](kind.buffer, kind.layout.row.pack, self._seq.__next__)  # type: ignore[no-any-return]
 
     def batch(self, fact: type[Any]) -> Callable[..., None]:
         """A function that records many rows: one array (N,) for each column, by keyword; scalars are repeated.
@@ -169,7 +169,7 @@ class TraceWriter:
         Raises:
             TypeError: the kind has texts; record those one by one.
         """
-        kind = self._kinds[fact]
+        kind = self._kind(fact)
         if kind.layout.texts:
             raise TypeError(f"{fact.__name__} has text columns; use recorder()")
         names = tuple(kind.layout.columns)
@@ -233,6 +233,13 @@ class TraceWriter:
         """Number of committed facts."""
         return sum(part.rows for part in self._committed.parts)
 
+    def _kind(self, fact: Callable[P, Any]) -> _Kind:
+        """The rows of a kind that the table of subjects knows."""
+        if not isinstance(fact, type) or fact not in self._kinds:
+            name = getattr(fact, "__name__", repr(fact))
+            raise InputError(f"fact {name} belongs to no subject; declare it by the entry point cosim.parts")
+        return self._kinds[fact]
+
     def _guarded(self, step: Callable[[], None]) -> None:
         try:
             step()
@@ -269,12 +276,6 @@ class TraceWriter:
                 if path.relative_to(self._folder).as_posix() not in named:
                     path.unlink()
             self._committed.write(self._folder)
-
-
-def _fact_type(fact: Callable[P, Any]) -> type[Any]:
-    if not isinstance(fact, type):
-        raise TypeError(f"{fact!r} is no fact of cosim.trace.facts.run")
-    return fact
 
 
 def _claim(folder: Path) -> None:
