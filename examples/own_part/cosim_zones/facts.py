@@ -20,13 +20,13 @@ class ZoneDeployed:
 
 @dataclass(frozen=True, slots=True)
 class ZoneCounted:
-    """The vehicles of a zone, stated when their report has come or was given up."""
+    """The vehicles of a zone, stated when their report has come or is given up."""
 
     time_s: Time
     zone: Annotated[int, Column("<i4", "", "zone number, as in ZoneDeployed")]
     counted_s: Annotated[float, Column("<f8", "s", "when the vehicles were counted")]
     vehicles: Annotated[int, Column("<i4", "", "inside the zone then")]
-    arrived: Annotated[int, Column("<i1", "", "1: the report came; 0: it was given up")]
+    arrived: Annotated[int, Column("<i1", "", "1: the report came; 0: it was given up, or the run ended first")]
 
 
 FACTS = (ZoneDeployed, ZoneCounted)

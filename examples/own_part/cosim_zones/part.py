@@ -29,6 +29,8 @@ class ZoneCounter(Part):
         self._collector = context.topology.cloud if context.topology.cloud is not None else 0
         self._sites_m = np.array([(site.x_m, site.y_m) for site in context.sites])
         self._xy_m = np.empty((0, 2))
+        self._open: dict[int, tuple[float, int]] = {}
+        """By zone: when its vehicles were counted, and how many, while the report is on its way."""
         self._record = context.facts.recorder(ZoneCounted)
         deployed = context.facts.recorder(ZoneDeployed)
         for number, zone in enumerate(plan.zones):
@@ -39,15 +41,21 @@ class ZoneCounter(Part):
         """Keep the places of the vehicles that are on the road."""
         self._xy_m = frame.xy_m[frame.on_road]
 
+    def finish(self) -> None:
+        """State the counts whose reports are still on their way."""
+        for number, (counted_s, vehicles) in self._open.items():
+            self._record(self._clock.now, number, counted_s, vehicles, 0)
+
     def _watch(self, number: int, zone: Zone) -> Generator[Any, Any, None]:
         """The life of one zone: count, send, wait for the report or lose patience."""
         clock, plan = self._clock, self._plan
         site = int(np.hypot(*(self._sites_m - (zone.x_m, zone.y_m)).T).argmin())
         for place in count(1):
             yield clock.until(place * plan.period_s)
-            counted_s, vehicles = clock.now, self._inside(zone)
+            self._open[number] = counted_s, vehicles = clock.now, self._inside(zone)
             report = clock.wait_for(self._wires.carry(plan.report_bit, site, self._collector))
             yield report | clock.until(counted_s + plan.patience_s)
+            del self._open[number]
             self._record(clock.now, number, counted_s, vehicles, int(report.triggered))
 
     def _inside(self, zone: Zone) -> int:

@@ -45,11 +45,20 @@ def test_reports_take_the_wires(run: Path) -> None:
     assert delay_s[1] == pytest.approx(8e3 / 1e6 + 0.005)
 
 
+def test_every_count_is_stated(tmp_path: Path) -> None:
+    """A count whose report is on its way when the run ends is stated too, as one that did not come."""
+    out = simulate(load(SCENARIO, ["duration_s=5.005", "zones.period_s=1"]), tmp_path / "run").folder
+    with Trace.open(out) as trace:
+        counted = trace.sql("SELECT * FROM zone_counted ORDER BY zone, counted_s")
+    assert counted.counted_s.tolist() == [1.0, 2.0, 3.0, 4.0, 5.0] * 2
+    assert counted[counted.zone == 1].arrived.tolist() == [1, 1, 1, 1, 0]
+
+
 def test_an_impatient_collector_gives_up(tmp_path: Path) -> None:
     """With less patience than the wires take, the far zone's reports are given up at exactly that time."""
     out = simulate(load(SCENARIO, ["zones.patience_s=0.01", "duration_s=10"]), tmp_path / "run").folder
     with Trace.open(out) as trace:
-        far = trace.sql("SELECT * FROM zone_counted WHERE zone = 1")
+        far = trace.sql("SELECT * FROM zone_counted WHERE zone = 1 AND counted_s < 10")
         lost = kpis(trace)["zone_reports_lost"].value
     assert (far.arrived == 0).all()
     assert far.time_s.to_numpy() == pytest.approx(far.counted_s.to_numpy() + 0.01)
