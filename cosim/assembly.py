@@ -1,7 +1,7 @@
 """The assembly of a run: its core, and the parts that a scenario may have or not, in one order that stands here.
 
-Who adds a section of behaviour adds a line to `assemble`; packages from outside bring theirs by the entry-point group
-`cosim.parts` (`cosim.subjects`).
+A section of behaviour whose part nobody holds a handle of names its maker in the table of subjects
+(`cosim.subjects`), as packages from outside do; one that stories or observations use is built in `assemble`.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -34,7 +34,7 @@ from cosim.roads.siting import Placed
 from cosim.sampling import Samples
 from cosim.scenario.schema import Scenario, SyntheticMobility
 from cosim.state import StateSource, Truth
-from cosim.subjects import outside
+from cosim.subjects import subjects
 from cosim.tasks.source import Waiting
 from cosim.topology import Topology, build_topology
 from cosim.trace.facts.run import SiteDeployed
@@ -100,7 +100,7 @@ def assemble(
     source: MobilitySource,
     facts: FactWriter,
 ) -> Assembly:
-    """Build a run without the parts of packages and users, which `make_parts` adds.
+    """Build a run without the parts of the table of subjects and of users, which `make_parts` adds.
 
     Args:
         clock: simulated time.
@@ -189,7 +189,7 @@ def _there(*parts: Part | None) -> list[Part]:
 
 
 def make_parts(context: PartContext, makers: Iterable[Maker] = ()) -> list[Part]:
-    """Make the parts of installed packages whose sections the scenario has, then those of more makers.
+    """Make the parts that the table of subjects names and the scenario has sections of, then those of more makers.
 
     The clock of the run must know its ticks already, so that what a part starts at 0 s comes after the first.
 
@@ -201,8 +201,8 @@ def make_parts(context: PartContext, makers: Iterable[Maker] = ()) -> list[Part]
         InputError: a maker fails, or makes something else than a part.
     """
     made: list[Part] = []
-    for subject in outside():
-        if subject.applies(context.scenario):
+    for subject in subjects():
+        if subject.part and subject.applies(context.scenario):
             make: Callable[[Any, PartContext], Part] = subject.piece("part")
             section = getattr(context.scenario, subject.name)
             made.append(_made(f"section {subject.name} ({subject.part})", partial(make, section), context))

@@ -29,7 +29,7 @@ class Subject:
     section: str = ""
     """Model of the scenario's section; of built-in subjects a field of `Scenario`."""
     part: str = ""
-    """Maker of its part: `(section, PartContext) -> Part`."""
+    """Maker of its part: `(section, PartContext) -> Part`; "" where `cosim.assembly` builds it by hand."""
     rules: str = ""
     """`() -> list[Rule]`: what holds of its rows at every moment of a run."""
     end_rules: str = ""
@@ -127,7 +127,7 @@ def subjects() -> tuple[Subject, ...]:
 
 def outside() -> tuple[Subject, ...]:
     """The subjects of installed packages."""
-    return subjects()[len(BUILT_IN) :]
+    return tuple(subject for subject in subjects() if subject not in BUILT_IN)
 
 
 def pieces(name: str) -> Iterator[tuple[Subject, Any]]:

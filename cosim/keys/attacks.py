@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import assert_never
 
 import numpy as np
 
@@ -65,4 +66,6 @@ def plan_attacks(attacks: Iterable[KeyAttack], layout: KeyLayout) -> Attacks:
                 interceptions.append(Interception(link, start_s, end_s, share))
             case FibreCut(start_s=start_s, end_s=end_s):
                 cuts.append(Cut(link, start_s, end_s))
+            case _:
+                assert_never(attack)
     return Attacks(tuple(interceptions), tuple(cuts))

@@ -251,8 +251,7 @@ class KeyService(Part):
                 rank is not None and any(queue.prior_claim_on_link(link, rank) for link in route.links)
             ):
                 return None
-            for hop in route.pools:
-                hop.take(bit, now)
+            self._network.take(route, bit)
             hops = route.hops
         self._vehicles.draw(vehicle, bit)
         if helper != NOWHERE:

@@ -21,6 +21,7 @@ from cosim.cli import main as cli
 from cosim.errors import InputError
 from cosim.runner import simulate
 from cosim.scenario.load import load
+from cosim.scenario.section import Section
 from cosim.trace.facts.column import Column, Text, Time
 from cosim.trace.store.layout import stored_layout
 from cosim.trace.store.provenance import write_provenance
@@ -40,7 +41,13 @@ class QuakeFelt:
 
 
 FACTS = (QuakeFelt,)
-QUAKES = subjects.Subject("quakes", facts=f"{__name__}:FACTS")
+
+
+class Quakes(Section):
+    """A section without a field."""
+
+
+QUAKES = subjects.Subject("quakes", facts=f"{__name__}:FACTS", section=f"{__name__}:Quakes", part=f"{__name__}:Part")
 
 
 @contextmanager
