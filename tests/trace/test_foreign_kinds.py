@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import IntEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -29,6 +30,13 @@ from cosim.trace.store.reader import Trace
 from cosim.trace.store.schemas import combined_digest
 
 
+class Shock(IntEnum):
+    """The sort of a quake."""
+
+    MAIN = 0
+    AFTER = 1
+
+
 @dataclass(frozen=True, slots=True)
 class QuakeFelt:
     """The ground has shaken under a site."""
@@ -36,7 +44,7 @@ class QuakeFelt:
     time_s: Time
     site: Annotated[int, Column("<i4", "", "site number, as in SiteDeployed")]
     strength_mps2: Annotated[float, Column("<f4", "m/s2", "peak acceleration of the ground")]
-    aftershock: Annotated[int, Column("<i1", "", "1: it is one")]
+    aftershock: Annotated[int, Column("<i1", "", "its sort", Shock)]
     select: Text
 
 
@@ -153,8 +161,10 @@ def test_without_its_package_it_is_exported_and_described(
     told = json.loads(capsys.readouterr().out)["kinds"][-1]
     assert told["kind"] == "quake_felt"
     assert told["meaning"] == "The ground has shaken under a site."
-    strength = {"name": "strength_mps2", "type": "float32", "unit": "m/s2"}
+    strength = {"name": "strength_mps2", "type": "float32", "unit": "m/s2", "codes": {}}
     assert told["columns"][3] == {**strength, "meaning": "peak acceleration of the ground"}
+    assert told["columns"][4]["codes"] == {"0": "MAIN", "1": "AFTER"}
+    assert "quake_felt,aftershock,1,AFTER" in (tmp_path / "csv" / "codes.csv").read_text()
     assert [one["type"] for one in told["columns"]] == ["int64", "float64", "int32", "float32", "int8", "text"]
     assert cli.status(["trace", "schema", "--json"]) == 0
     assert "quake_felt" not in capsys.readouterr().out
