@@ -10,6 +10,7 @@ from cosim.experiments.papers import report
 from cosim.experiments.papers.lines import Sweep, sweep_table
 from cosim.experiments.papers.measured import Training
 from cosim.experiments.papers.paper import Paper, Result, Written
+from cosim.experiments.papers.pictures import draw_sweep
 from cosim.experiments.papers.s1.claims import (
     Curves,
     curve_claims,
@@ -18,7 +19,7 @@ from cosim.experiments.papers.s1.claims import (
     read_curves,
     sweep_claims,
 )
-from cosim.experiments.papers.s1.figures import draw_curves, draw_sweep
+from cosim.experiments.papers.s1.figures import draw_curves, sweep_picture
 from cosim.experiments.papers.s1.plan import (
     AGENTS,
     CURVES,
@@ -90,7 +91,7 @@ class S1Study:
         size, (picture, table) = self._plan.size, _files(number, out)
         measured = sweep.measured(store)
         report.write_table(table, sweep_table(sweep, measured), size.run)
-        draw_sweep(picture, number, sweep, measured, size)
+        draw_sweep(picture, sweep_picture(number, measured, size), sweep, measured, size)
         return Written((picture, table), tuple(sweep_claims(number, measured)))
 
     def _write_learners(self, sweep: Sweep, out: Path, store: Path) -> Written:
