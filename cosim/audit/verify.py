@@ -59,7 +59,7 @@ def verify(run: Path) -> Report:
     integrity = check_parts(run, manifest)
     digest = combined_digest(integrity.digests, manifest.schema_version)
     complete = manifest.state == "complete"
-    findings = [*integrity.findings, *origin_findings(run, complete, digest)]
+    findings = [*integrity.findings, *origin_findings(run, manifest, integrity.digests)]
     if integrity.readable:
         with Trace.open(run) as trace:
             findings.extend(_meaning(trace))

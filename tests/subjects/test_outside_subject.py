@@ -47,6 +47,8 @@ def foggy(plain: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A package with fog is installed, and every scenario has its section."""
     assert plain.is_dir()
     monkeypatch.setattr(subjects, "_installed", lambda: iter([FOG]))
+    for module in ("schema", "identity"):  # the scenario's model stays as it is: fog is no more than an attribute of it
+        monkeypatch.setattr(f"cosim.scenario.{module}.outside", lambda: ())
     monkeypatch.setattr(Scenario, "fog", {}, raising=False)
     monkeypatch.setattr("cosim.audit.ledger_check.chain_findings", lambda _trace: iter(()))
     subjects.subjects.cache_clear()

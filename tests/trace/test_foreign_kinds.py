@@ -48,6 +48,8 @@ def installed() -> Iterator[None]:
     """A package that brings the kind is installed; it stands first, so that an order of storage would show."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("cosim.subjects.subjects", lambda: (QUAKES, *subjects.BUILT_IN))
+        for module in ("schema", "identity"):  # it brings no section
+            patch.setattr(f"cosim.scenario.{module}.outside", lambda: ())
         yield
 
 
@@ -147,7 +149,7 @@ def test_without_its_package_it_is_exported_and_described(
     assert told["kind"] == "quake_felt"
     assert told["meaning"] == "The ground has shaken under a site."
     strength = {"name": "strength_mps2", "type": "float32", "unit": "m/s2"}
-    assert told["columns"][3] == {**strength, "meaning": "peak acceleration of the ground"}
+    assert told["columns"][3] == {**strength, "meaning": "peak acceleration of the ground", "codes": {}}
     assert [one["type"] for one in told["columns"]] == ["int64", "float64", "int32", "float32", "int8", "text"]
     assert cli.status(["trace", "schema", "--json"]) == 0
     assert "quake_felt" not in capsys.readouterr().out
