@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import IntEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,6 +17,7 @@ import pytest
 from small_run import END_S, Recorder, provenance, write_small_run
 
 from cosim import subjects
+from cosim.audit.rule import Rule, amounts, codes, flags, totals, unknown, where
 from cosim.audit.verify import verify
 from cosim.cli import main as cli
 from cosim.errors import InputError
@@ -37,6 +39,13 @@ class QuakeFelt:
     strength_mps2: Annotated[float, Column("<f4", "m/s2", "peak acceleration of the ground")]
     aftershock: Annotated[int, Column("<i1", "", "1: it is one")]
     select: Text
+
+
+class Haze(IntEnum):
+    """Codes of a column."""
+
+    THIN = 0
+    THICK = 1
 
 
 FACTS = (QuakeFelt,)
@@ -86,6 +95,56 @@ def test_an_unused_kind_changes_no_digest(tmp_path: Path) -> None:
     assert (after.digest, after.digests) == (before.digest, before.digests)
     assert verify(tmp_path / "after").ok
     assert "quake_felt" not in (tmp_path / "after" / "manifest.json").read_text()
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A kind and columns that are words of SQL."""
+
+    time_s: Time
+    end: Annotated[int, Column("<i4", "", "running total", Haze)]
+    group: Annotated[float, Column("<f8", "", "an amount")]
+
+
+ORDERS = (Order,)
+
+
+def order_rules() -> list[Rule]:
+    """One of each sort."""
+    return [
+        where("order", "it is late", "time_s > 90"),
+        unknown("order", "its end is no site", "end", "SELECT site FROM site_deployed"),
+        *amounts({"order": ("group",)}),
+        *totals({("order", "end"): ("group",), ("order",): ("end",)}),
+        *codes(Order),
+        *flags("order", "end"),
+    ]
+
+
+def test_words_of_sql_are_names_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rules of each sort hold a kind and columns that are reserved words, and name the rows that break them."""
+    orders = subjects.Subject("orders", facts=f"{__name__}:ORDERS", rules=f"{__name__}:order_rules")
+    monkeypatch.setattr("cosim.subjects.subjects", lambda: (*subjects.BUILT_IN, orders))
+    for module in ("schema", "identity"):
+        monkeypatch.setattr(f"cosim.scenario.{module}.outside", lambda: ())
+    recorder = Recorder(tmp_path / "run", 20.0, 240, 1)
+    order = recorder.writer.recorder(Order)
+    recorder.start()
+    for time_s, end, group in ((1.0, 1, 2.0), (2.0, 1, 1.0), (3.0, 7, -1.0), (4.0, 0, 0.0)):
+        order(time_s, end, group)
+    for tick in range(1, int(END_S) + 1):
+        recorder.tick(tick)
+    recorder.writer.close(complete=True, end_s=END_S)
+    write_provenance(tmp_path / "run", provenance(recorder.writer, "complete"))
+    found = [one.why for one in verify(tmp_path / "run").findings]
+    assert found == [
+        "its end is no site",
+        "its group is negative or no number",
+        "a running total is smaller than before",
+        "a running total is smaller than before",
+        "its end is unknown",
+        "its end is unknown",
+    ]
 
 
 def test_an_unused_kind_changes_no_simulated_run(tmp_path: Path) -> None:
