@@ -275,6 +275,23 @@ def test_without_its_package_lost_rows_are_found(shaken: Path) -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "kept",
+    ["[1]", "5", '"a"', "{", '{"0": 5}', '{"0": null}', '{"0": ["a"]}', '{"0": "mro"}', '{"a": "b"}', '{"0": ""}'],
+)
+def test_codes_that_are_no_table(shaken: Path, kept: str) -> None:
+    """A file whose codes are no table of names is lost or broken: a finding, and one line for who opens the run."""
+    path = shaken / "quake_felt" / "part-00000.parquet"
+    table = pq.read_table(path)
+    place = table.schema.get_field_index("aftershock")
+    column = table.schema.field(place)
+    schema = table.schema.set(place, column.with_metadata({**column.metadata, b"codes": kept.encode()}))
+    pq.write_table(table.cast(schema), path)
+    assert any(finding.why.startswith("quake_felt/part-00000.parquet ") for finding in verify(shaken).findings)
+    with pytest.raises(InputError, match="lost or broken"):
+        Trace.open(shaken)
+
+
 def test_without_its_package_other_columns_are_found(shaken: Path) -> None:
     """A part with other columns than the first one of its kind, or with columns that no kind has, is a finding."""
     path = shaken / "quake_felt" / "part-00002.parquet"
