@@ -4,8 +4,10 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import fog
+import numpy as np
 import pytest
 from browser import browser
 from crafted import CraftedRun, write_run
@@ -16,13 +18,15 @@ from cosim import subjects
 from cosim.audit.verify import verify
 from cosim.cli.main import status
 from cosim.errors import InputError
+from cosim.report.headline import headline
 from cosim.report.page.html import page
 from cosim.runner import simulate
 from cosim.scenario.load import load
 from cosim.scenario.schema import Scenario
-from cosim.trace.lateness.causes import attribute_delay, part_names
+from cosim.trace.lateness.causes import attribute_delay, causes, part_names
 from cosim.trace.metrics.tasks import kpis
 from cosim.trace.store.reader import Trace
+from cosim.types import Status
 
 PLAIN = """\
 duration_s: 10
@@ -102,6 +106,24 @@ def test_a_figure_has_one_owner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         kpis(trace)
 
 
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        (("fog_depth_mean", "depth", 1.0), r"is not \(key, label, factor, unit\)"),
+        (("fog_depth_mean", "depth", 1.0, "m", 2), r"is not \(key, label, factor, unit\)"),
+        (("fog_depth_mean", "", 1.0, "m"), r"is not \(key, label, factor, unit\)"),
+        (("fog_depth_mean", "depth", "1", "m"), r"is not \(key, label, factor, unit\)"),
+        (5, r"is not \(key, label, factor, unit\)"),
+        (("released", "released", 1.0, "tasks"), "'released' has a row already"),
+    ],
+)
+def test_a_headline_that_is_none(monkeypatch: pytest.MonkeyPatch, row: Any, said: str) -> None:
+    """A row of another shape, and one of a figure that has a row, are refused, naming the section."""
+    monkeypatch.setattr(fog, "HEADLINE", (row,))
+    with pytest.raises(InputError, match=f"headline of section fog: .*{said}"):
+        headline()
+
+
 def test_it_makes_tasks_late(tmp_path: Path) -> None:
     """Its cause takes its part of the time before the first step, and the parts still sum up."""
     with Trace.open(run(tmp_path / "run")) as trace:
@@ -154,6 +176,45 @@ def test_a_run_without_it_shows_nothing_of_it(plain: Path, tmp_path: Path, monke
     assert data["runs"][0]["series"]["fog"] is None
     assert "fog_depth_mean" not in data["runs"][0]["kpis"]
     assert 'SUBJECTS.push({ name: "fog"' not in text
+
+
+@pytest.mark.parametrize(
+    ("step", "claim_s"),
+    [
+        ("arrival", 0.1),
+        ("uplink", 0.1),
+        ("execution", 0.1),
+        ("decision", float("nan")),
+        ("queue", float("inf")),
+        ("back", -1e-3),
+        ("there", None),
+    ],
+)
+def test_a_claim_that_cannot_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, claim_s: float | None
+) -> None:
+    """A claim of an unknown step, or of times that are none, is refused, naming cause and section."""
+    times = lambda task: np.zeros(1) if claim_s is None else np.full(len(task), claim_s)  # noqa: E731
+    claiming = replace(fog.CAUSES[0], claim=lambda _trace, task, _facts: {step: times(task)})
+    monkeypatch.setattr(fog, "CAUSES", (claiming,))
+    refused = pytest.raises(InputError, match=f"cause 'fog' of section fog: .*'{step}'")
+    with Trace.open(run(tmp_path / "run")) as trace, refused:
+        attribute_delay(trace, "true")
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"has_part": False}, "claims time and has no part"),
+        ({"status": Status.NO_COVERAGE}, "is that of cause 'coverage'"),
+        ({"status": Status.NO_KEY}, "is that of cause 'key'"),
+    ],
+)
+def test_causes_that_contradict(monkeypatch: pytest.MonkeyPatch, fields: dict[str, Any], said: str) -> None:
+    """A claim whose time no part would show, and a status that another cause has, are refused."""
+    monkeypatch.setattr(fog, "CAUSES", (replace(fog.CAUSES[0], **fields),))
+    with pytest.raises(InputError, match=f"cause 'fog' of section fog: .*{said}"):
+        causes()
 
 
 @pytest.mark.parametrize("field", ["name", "after"])
