@@ -33,6 +33,7 @@ duration_s: 10
 mobility: {kind: synthetic, vehicles: 4}
 sites: {kind: listed, sites: [{name: a, x_m: 300, y_m: 20}, {name: b, x_m: 700, y_m: 20}]}
 radio: {path_loss: {kind: power_law}}
+trace: {positions: true}
 """
 PLAN = {"duration_s": 20, "statistics": {"batches": 5}, "keys": {}}
 
@@ -146,6 +147,43 @@ def test_it_is_on_the_page(plain: Path, tmp_path: Path) -> None:
         assert "Fog is drawn as text." in window.run("return document.querySelector('footer').innerText")
         window.run("window.cosim.select('site', 0)")
         assert window.run("return document.querySelector('.deep').textContent") == "2500 mm"
+
+
+def panel(cards: str = "[]", more: str = "") -> str:
+    """JavaScript of the fog's part."""
+    return f"SUBJECTS.push({{ name: 'fog', title: 'Fog', cards: () => {cards}{more} }});"
+
+
+HOOKS = {"under": "(paint) => { paint.translate(99, 99); boom(); }", "siteStory": "() => 5"}
+FAULTY = {
+    "no JavaScript": "SUBJECTS.push({{{",
+    "an error at once": "throw new Error('boom');",
+    "an error in cards": panel("{ card('lost', '', () => {}); boom(); }"),
+    "no cards": panel("5"),
+    "an error in drawing": panel("[card('a', 'b', () => boom())]"),
+    "an error in open": panel(more=", open: async () => boom()"),
+    **{
+        hook: panel(more=f", open: () => ({{ {hook}: {HOOKS.get(hook, '() => boom()')} }})")
+        for hook in ("legend", "under", "mark", "siteStory", "vehicleStory", "note")
+    },
+}
+
+
+def test_a_fault_of_a_package_ends_nothing_else(plain: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever its JavaScript does wrong, the rest of the page stands, answers, and says what is left out."""
+    folder, out = drifted(plain, tmp_path / "run"), tmp_path / "report.html"
+    with browser(tmp_path / "profile") as window:
+        for name, source in FAULTY.items():
+            monkeypatch.setattr("fog.PANELS", source)
+            out.write_text(page([folder]))
+            window.open(out)
+            window.run("cosim.seek(5); cosim.select('vehicle', 0); cosim.select('site', 0)")
+            assert window.run("return document.querySelector('.story h3').textContent") == "a", name
+            assert window.run("return document.querySelectorAll('figure svg').length") >= 5, name
+            assert window.run("return document.querySelectorAll('.figures, .tiles').length") >= 1, name
+            said = window.run("return document.getElementById('faults').textContent")
+            assert said.startswith("The part of section fog is left out: "), name
+            assert window.run("return document.querySelector('canvas').getContext('2d').getTransform().e") == 0, name
 
 
 @pytest.mark.parametrize("source", ["</script>", "x < 1; <!-- y"])
