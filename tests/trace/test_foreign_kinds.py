@@ -214,6 +214,15 @@ def test_without_its_package_it_is_exported_and_described(
     assert "quake_felt" not in capsys.readouterr().out
 
 
+def test_a_kind_with_the_name_of_the_codes(shaken: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A run with a kind `codes`, whose file would be that of the codes, is refused as CSV, and nothing is written."""
+    manifest = shaken / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"kind": "quake_felt"', '"kind": "codes"'))
+    assert cli.status(["trace", "export", str(shaken), "--format", "csv", "--out", str(tmp_path / "csv")]) == 2
+    assert "a kind codes, whose file would be codes.csv" in capsys.readouterr().err
+    assert not (tmp_path / "csv").exists()
+
+
 def test_the_digest_of_a_run_is_in_order_of_name() -> None:
     """It does not depend on the order in which kinds are stored: SHA-256 of a line for each, by name."""
     digests = {"b_two": "2" * 64, "c_three": "3" * 64, "a_one": "1" * 64}

@@ -27,7 +27,7 @@ from cosim.experiments.papers.s1.plan import (
     TRAINED_ON,
     USUAL,
     WITH_POWER,
-    Size,
+    S1Size,
 )
 from cosim.report.picture.style import save
 
@@ -68,7 +68,7 @@ _Y: Final[Mapping[str, str]] = {
 }
 
 
-def draw_curves(path: Path, figure: int, curves: Curves, size: Size) -> None:
+def draw_curves(path: Path, figure: int, curves: Curves, size: S1Size) -> None:
     """Figure 3, 5 or 6: a panel for each setting.
 
     Raises:
@@ -97,7 +97,7 @@ def draw_curves(path: Path, figure: int, curves: Curves, size: Size) -> None:
         _finish(canvas, panels, _TITLES[figure], f"Trainings of {size.episodes} episodes{shorter}; {told}", size, path)
 
 
-def draw_sweep(path: Path, figure: int, sweep: Sweep, measured: Mapping[str, Measured], size: Size) -> None:
+def draw_sweep(path: Path, figure: int, sweep: Sweep, measured: Mapping[str, Measured], size: S1Size) -> None:
     """Figure 4, 7, 8 or 9: cost over the parameter, a panel for each setting.
 
     Raises:
@@ -161,7 +161,7 @@ def _canvas(columns: int, rows: int) -> Figure:
     return figure
 
 
-def _finish(figure: Figure, panels: Iterable[Axes], title: str, told: str, size: Size, path: Path) -> None:
+def _finish(figure: Figure, panels: Iterable[Axes], title: str, told: str, size: S1Size, path: Path) -> None:
     """Legend at the right, title above, what it is below; a quick run says so across the picture."""
     handles: dict[str, Any] = {}
     for axes in panels:
