@@ -23,6 +23,7 @@ from cosim.report.page.html import page
 from cosim.runner import simulate
 from cosim.scenario.load import load
 from cosim.scenario.schema import Scenario
+from cosim.trace.facts.run import HostSampled
 from cosim.trace.lateness.causes import attribute_delay, causes, part_names
 from cosim.trace.metrics.tasks import kpis
 from cosim.trace.store.reader import Trace
@@ -71,6 +72,8 @@ def drifted(plain: Path, folder: Path) -> Path:
     """The plain run with fog."""
     with Trace.open(plain) as trace:
         crafted = CraftedRun(folder)
+        for site in range(2):
+            crafted.record(HostSampled, site=site)
         crafted.copy(trace)
         crafted.add(FogRolled(3.0, 0, Haze.PEA_SOUP, 2.5))
         return crafted.close(trace.scenario, trace.complete_to_s)
@@ -177,6 +180,8 @@ def test_a_fault_of_a_package_ends_nothing_else(plain: Path, tmp_path: Path, mon
             monkeypatch.setattr("fog.PANELS", source)
             out.write_text(page([folder]))
             window.open(out)
+            window.run("cosim.seek(0); cosim.select('site', 0)")
+            assert "NaN" not in window.run("return document.querySelector('.story').textContent"), name
             window.run("cosim.seek(5); cosim.select('vehicle', 0); cosim.select('site', 0)")
             assert window.run("return document.querySelector('.story h3').textContent") == "a", name
             assert window.run("return document.querySelectorAll('figure svg').length") >= 5, name
@@ -203,6 +208,18 @@ def test_a_section_that_is_called_like_a_series(plain: Path, tmp_path: Path, mon
     subjects.subjects.cache_clear()
     with pytest.raises(InputError, match="section traffic: the page has a series of that name"):
         page([drifted(plain, tmp_path / "run")])
+
+
+def test_hosts_that_are_sampled_at_the_start(plain: Path, tmp_path: Path) -> None:
+    """A sample at t = 0 ends no span of time: the hosts' mean numbers of tasks are those without it."""
+    shown = []
+    for folder in (plain, drifted(plain, tmp_path / "run")):
+        text = page([folder])
+        shown.append(
+            json.loads(text.partition('id="data">')[2].partition("</script>")[0])["runs"][0]["series"]["hosts"]
+        )
+    assert shown[0] == shown[1]
+    assert shown[0]["until_s"][0] > 0
 
 
 def test_a_run_without_it_shows_nothing_of_it(plain: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -194,7 +194,7 @@ class Stories {
     const k = lastBefore(this.sample_ms, 0, samples, ms + 0.5), i = number * samples + k;
     if (k < 0) return { queued: 0, running: 0, busy: 0, served: 0, rejected: 0, index: -1 };
     const since = this.sample_ms[k] - (k ? this.sample_ms[k - 1] : 0);
-    return { queued: this.queued[i], running: this.running[i], busy: (this.busy[i] - (k ? this.busy[i - 1] : 0)) / since,
+    return { queued: this.queued[i], running: this.running[i], busy: since ? (this.busy[i] - (k ? this.busy[i - 1] : 0)) / since : 0,
       served: this.servedBy[i], rejected: this.rejectedBy[i], index: k };
   }
 }
