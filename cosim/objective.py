@@ -12,7 +12,13 @@ N = TypeVar("N", float, FloatArray)
 
 
 def weighted_cost(latency_weight: float, latency_s: N, energy_j: N) -> N:
-    """Return w1 L + (1 - w1) E (eq 18)."""
+    """Return w1 L + (1 - w1) E (eq 18).
+
+    Args:
+        latency_weight: w1, the latency's share of the cost, 0 to 1.
+        latency_s: L of one task.
+        energy_j: E of the same task.
+    """
     return latency_weight * latency_s + (1.0 - latency_weight) * energy_j
 
 
@@ -30,5 +36,11 @@ def total_latency_s(airtime_s: N, wire_s: N, wait_s: N, service_s: N, result_s: 
 
 
 def computing_j(kappa: N, core_hz: N, work_cycles: N) -> N:
-    """Return the energy of a vehicle's processor, kappa f^2 C (eq 16)."""
+    """Return the energy of a vehicle's processor, kappa f^2 C (eq 16).
+
+    Args:
+        kappa: of the processor, in J per cycle and Hz^2.
+        core_hz: f, cycles per second of the core.
+        work_cycles: C, cycles of the work.
+    """
     return kappa * (core_hz * core_hz) * work_cycles

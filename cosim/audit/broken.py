@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 
-from cosim.audit.rule import Rule
+from cosim.audit.rule import Rule, quoted
 from cosim.trace.store.integrity import SHOWN, Finding
 from cosim.trace.store.reader import Trace
 
 
-def broken(trace: Trace, rules: Sequence[Rule]) -> Iterator[Finding]:
+def broken_rows(trace: Trace, rules: Sequence[Rule]) -> Iterator[Finding]:
     """Name the rows that break rules, in the order of the rules; of each rule the first rows and how many more.
 
     A sound run is asked once for each kind. Kinds without rows are left out: there is no row to name.
@@ -27,7 +27,7 @@ def _numbers(trace: Trace, kind: str, rules: dict[int, Rule]) -> list[int]:
     queries = [f"(SELECT {n} AS rule FROM ({rule.query}) LIMIT 1)" for n, rule in rules.items() if not rule.condition]
     tests = [f"CASE WHEN bool_or({rule.condition}) THEN {n} END" for n, rule in rules.items() if rule.condition]
     if tests:
-        queries.append(f"(SELECT unnest([{', '.join(tests)}]) AS rule FROM {kind})")
+        queries.append(f"(SELECT unnest([{', '.join(tests)}]) AS rule FROM {quoted(kind)})")
     answer = trace.sql(f"SELECT rule FROM ({' UNION ALL '.join(queries)}) WHERE rule IS NOT NULL")
     return [int(number) for number in answer.rule]
 

@@ -1,4 +1,4 @@
-"""Does provenance.json fit the run? Its digest is that of the rows, its run id that of its scenario."""
+"""Does provenance.json fit the run? Its digests are those of the rows, its run id, seed and policy of its scenario."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -6,37 +6,47 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import ValidationError
-
 from cosim.errors import InputError
-from cosim.scenario.identity import DEFAULTS, identity, run_id, whole
-from cosim.scenario.schema import scenario_model
+from cosim.scenario.identity import DEFAULTS, identity, run_id, text_of, whole
+from cosim.scenario.schema import Scenario
 from cosim.trace.store.integrity import Finding
+from cosim.trace.store.manifest import Manifest
 from cosim.trace.store.provenance import PROVENANCE, Provenance, read_provenance
+from cosim.trace.store.schemas import combined_digest
 
 _ABSENT: Final = object()
 
 
-def origin_findings(run: Path, complete: bool, digest: str) -> Iterator[Finding]:
+def origin_findings(run: Path, manifest: Manifest, digests: Mapping[str, str]) -> Iterator[Finding]:
     """What is wrong in the provenance of a run folder.
 
     Args:
         run: the folder.
-        complete: its trace is.
-        digest: of its rows.
+        manifest: its own.
+        digests: of its rows by kind, computed anew.
     """
     try:
         said = read_provenance(run)
     except InputError as error:
         yield Finding(PROVENANCE, None, str(error))
         return
-    if said.status == "running":
-        if complete:
-            yield Finding(PROVENANCE, None, "was not finished: it says `running`, the trace is complete")
-    elif said.digest != digest:
-        yield Finding(PROVENANCE, None, f"its digest {said.digest or '(none)'} is not the rows' {digest}")
-    for problem in _identity(said):
+    for problem in chain(_rows(said, manifest, digests), _identity(said)):
         yield Finding(PROVENANCE, None, problem)
+
+
+def _rows(said: Provenance, manifest: Manifest, digests: Mapping[str, str]) -> Iterator[str]:
+    if said.status == "running":
+        if manifest.state == "complete":
+            yield "was not finished: it says `running`, the trace is complete"
+        return
+    digest = combined_digest(digests, manifest.schema_version)
+    if said.digest != digest:
+        yield f"its digest {said.digest or '(none)'} is not the rows' {digest}"
+    elif said.digests != digests:
+        yield "its digests are not those of the rows by kind"
+    facts = sum(part.rows for part in manifest.parts)
+    if said.facts != facts:
+        yield f"its number of facts {said.facts} is not that of the rows {facts}"
 
 
 def _identity(said: Provenance) -> Iterator[str]:
@@ -48,34 +58,55 @@ def _identity(said: Provenance) -> Iterator[str]:
     if said.run_id != known:
         of = "identity" if said.identity else "scenario"
         yield f"its run_id {said.run_id} is not that of its name and {of}, {known}"
+    yield from _repeated(said)
     if said.identity:
         yield from _scenario(said)
+
+
+def _repeated(said: Provenance) -> Iterator[str]:
+    """What stands in the scenario too."""
+    seed, policy = said.scenario.get("seed"), said.scenario.get("policy")
+    name = policy.get("name") if isinstance(policy, Mapping) else policy
+    if said.seed != seed:
+        yield f"its seed {said.seed} is not the scenario's {seed}"
+    if said.policy != name:
+        yield f"its policy {said.policy} is not the scenario's {name}"
 
 
 def _scenario(said: Provenance) -> Iterator[str]:
     """The identity against the scenario: all of it where both are of today's defaults, else what the identity has."""
     try:
         told = json.loads(said.identity)
-        defaults, differs = told["defaults"], dict(told["differs"])
+        defaults, differs = told["defaults"], told["differs"]
+        canonical = said.identity == text_of({"defaults": defaults, "differs": dict(differs)})
     except (ValueError, TypeError, KeyError):
         yield "its identity is none: JSON with `defaults` and `differs` is expected"
         return
     other = next(_others("", differs, said.scenario), None)
     if other is None and defaults == DEFAULTS:
-        other = _differing(said)
+        try:
+            expected = _differing(said.scenario)
+        except ValueError as error:
+            reason = " ".join(str(error).split())
+            yield f"its scenario is none that this cosim knows, so that its defaults cannot be compared ({reason})"
+            return
+        other = next(chain(_others("", expected, differs), _others("", differs, expected)), None)
+    if other is None and not canonical:
+        other = "the scenario"
     if other is not None:
-        yield f"its identity is not that of its scenario: {other or 'the scenario'} differs"
+        yield f"its identity is not that of its scenario: {other} differs"
 
 
-def _differing(said: Provenance) -> str | None:
-    try:
-        now = identity(scenario_model().model_validate(said.scenario))
-    except ValidationError:  # of a package that is not installed, or of another version
-        return None
-    if now == said.identity:
-        return None
-    a, b = json.loads(now)["differs"], json.loads(said.identity)["differs"]
-    return next(chain(_others("", a, b), _others("", b, a)), "")
+def _differing(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """What differs from the defaults in a stored scenario; sections of packages, installed here or not, are whole.
+
+    Raises:
+        ValueError: cosim's own sections are not valid.
+    """
+    own = {name: value for name, value in stored.items() if name in Scenario.model_fields}
+    scenario = Scenario.model_validate_json(json.dumps(own))
+    foreign = {name: value for name, value in stored.items() if name not in own and value is not None}  # null: unused
+    return {**json.loads(identity(scenario))["differs"], **foreign}
 
 
 def _others(path: str, told: Any, scenario: Any) -> Iterator[str]:
@@ -86,5 +117,5 @@ def _others(path: str, told: Any, scenario: Any) -> Iterator[str]:
     elif isinstance(told, list) and isinstance(scenario, list) and len(told) == len(scenario):
         for place, pair in enumerate(zip(told, scenario, strict=True)):
             yield from _others(f"{path}[{place}]", *pair)
-    elif told != scenario:
-        yield path
+    elif told != scenario or isinstance(told, bool) != isinstance(scenario, bool):
+        yield path or "the scenario"

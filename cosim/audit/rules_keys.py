@@ -101,7 +101,7 @@ def _vehicles() -> list[Rule]:
             "its filled_bit is not used_bit + lost_bit + stored_bit",
             "filled_bit <> used_bit + lost_bit + stored_bit",
         ),
-        *totals({("vehicle_keys_sampled", "1"): ("filled_bit", "used_bit", "lost_bit")}),
+        *totals({("vehicle_keys_sampled",): ("filled_bit", "used_bit", "lost_bit")}),
         _counted(
             "vehicle_keys_sampled",
             "its filled_bit is not the sum of the fillings so far",

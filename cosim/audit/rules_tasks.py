@@ -147,8 +147,8 @@ def _totals() -> list[Rule]:
     return totals(
         {
             ("host_sampled", "site"): ("number_s", "busy_core_s", "energy_j", "served", "rejected"),
-            ("cell_sampled", "site, direction"): ("number_s", "busy_s", "sent_bit"),
-            ("traffic_sampled", "1"): ("alive_number_s",),
+            ("cell_sampled", "site", "direction"): ("number_s", "busy_s", "sent_bit"),
+            ("traffic_sampled",): ("alive_number_s",),
         }
     )
 

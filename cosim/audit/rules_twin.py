@@ -106,7 +106,7 @@ def _samples() -> list[Rule]:
     ratio = "NOT isnan(inside_ratio) AND inside_ratio NOT BETWEEN 0 AND 1"
     return [
         *amounts({"twin_sampled": ("twins", "twin_s", "age_s2", "sent", "received", "lost", "sent_bit")}),
-        *totals({("twin_sampled", "1"): ("twin_s", "age_s2", "sent", "received", "lost", "sent_bit")}),
+        *totals({("twin_sampled",): ("twin_s", "age_s2", "sent", "received", "lost", "sent_bit")}),
         where("twin_sampled", "more messages were received or lost than sent", "received + lost > sent"),
         where("twin_sampled", "it has an age without twins, or the reverse", "isnan(mean_age_s) <> (twins = 0)"),
         where(

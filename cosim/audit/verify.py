@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from cosim.audit.broken import broken
+from cosim.audit.broken import broken_rows
 from cosim.audit.origin import origin_findings
 from cosim.audit.rule import Rule
 from cosim.subjects import pieces
@@ -59,7 +59,7 @@ def verify(run: Path) -> Report:
     integrity = check_parts(run, manifest)
     digest = combined_digest(integrity.digests, manifest.schema_version)
     complete = manifest.state == "complete"
-    findings = [*integrity.findings, *origin_findings(run, complete, digest)]
+    findings = [*integrity.findings, *origin_findings(run, manifest, integrity.digests)]
     if integrity.readable:
         with Trace.open(run) as trace:
             findings.extend(_meaning(trace))
@@ -85,6 +85,6 @@ def run_rules(complete: bool) -> list[Rule]:
 
 
 def _meaning(trace: Trace) -> Iterator[Finding]:
-    yield from broken(trace, run_rules(trace.complete))
+    yield from broken_rows(trace, run_rules(trace.complete))
     for _, check in pieces("checks"):
         yield from check(trace)

@@ -9,6 +9,7 @@ import typer
 from cosim.cli import console
 from cosim.cli.arguments import Json, folder
 from cosim.cli.experiments import Jobs, count, value_low_high
+from cosim.errors import InputError
 from cosim.experiments.papers import registry
 
 PAPER = (
@@ -32,17 +33,19 @@ def paper(
     figure: Annotated[
         int | None, typer.Option(metavar="N", help="Only this figure; all and the paper's tables by default.")
     ] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="A small version, under two minutes on 2 cores.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="A small version with fewer seeds.")] = False,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", parser=folder, help="Results; results/papers/s1, or s1-quick, by default."),
+        typer.Option(metavar="DIR", parser=folder, help="Results; by default results/papers/PAPER, or PAPER-quick."),
     ] = None,
     work: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", parser=folder, help="Finished pieces; runs/papers/s1, or s1-quick, by default."),
+        typer.Option(
+            metavar="DIR", parser=folder, help="Finished pieces; by default runs/papers/PAPER, or PAPER-quick."
+        ),
     ] = None,
     seeds: Annotated[
-        int | None, typer.Option(min=1, max=1000, metavar="N", help="Instead of the paper's: 10, or 2 if quick.")
+        int | None, typer.Option(min=1, max=1000, metavar="N", help="Instead of as many as the paper's experiment has.")
     ] = None,
     jobs: Jobs = None,
     json: Json = False,
@@ -53,6 +56,8 @@ def paper(
     stopped. Results of a quick run are marked QUICK and go to a folder of their own.
     """
     if name is None:
+        if quick or any(option is not None for option in (figure, out, work, seeds, jobs)):
+            raise InputError(f"name a paper: {', '.join(registry.PAPERS)}")
         _list(json)
         return
     from cosim.cli.progress import interruptible, progress_bars

@@ -144,13 +144,13 @@ def schema(
     from cosim.trace.store.layout import known_layouts
     from cosim.trace.store.reader import Trace
 
-    layouts = known_layouts()
+    layouts, version = known_layouts(), SCHEMA_VERSION
     if run_folder is not None:
         with Trace.open(run_folder) as trace:
-            layouts = trace.layouts
+            layouts, version = trace.layouts, trace.manifest.schema_version
     kinds = dictionary(layouts.values())
     if json:
-        console.say_json({"schema_version": SCHEMA_VERSION, "kinds": kinds})
+        console.say_json({"schema_version": version, "kinds": kinds})
         return
     for kind in kinds:
         console.say(f"{kind.kind}: {kind.meaning}")

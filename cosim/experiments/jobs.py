@@ -1,8 +1,9 @@
 """Independent jobs, a few at a time: the runs of a comparison, the seeds of a training.
 
-One at a time they run in this process, since a new one needs seconds to import what it works with. Several at a time
-have processes of their own, spawned, since libsumo knows one simulation in a process and threads do not survive a fork.
-Each numerical library keeps to one thread, so that a result depends neither on that nor on how many jobs run beside it.
+A single job, and with one process every job, runs in this process, since a new one needs seconds to import what it
+works with. Several at a time have processes of their own, spawned, since libsumo knows one simulation in a process and
+threads do not survive a fork. While jobs run, here or there, each numerical library keeps to one thread, so that a
+result depends neither on that nor on how many jobs run beside it.
 """
 
 import ctypes
@@ -156,7 +157,6 @@ def _in_this_process(call: Callable[[A, Tell], R], jobs: Sequence[Job[A]], watch
                 stop.check(may_stop=True)
                 watch.ended(number)
         except BaseException as error:
-            watch.stopping()
             if stop.why is None or error is stop.why or not isinstance(error, Exception):
                 raise
             raise stop.why from None  # what a library made of it
@@ -164,7 +164,7 @@ def _in_this_process(call: Callable[[A, Tell], R], jobs: Sequence[Job[A]], watch
 
 
 def _show(watch: Watch, stop: _Stop, job: int, done: float) -> None:
-    """Tell of progress; if that fails, the job stops, but not here, where it may have more to lose."""
+    """Tell the watch of a job's progress; an error of the watch asks the job to stop where it may."""
     if stop.why is not None:
         return
     try:

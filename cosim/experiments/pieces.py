@@ -1,4 +1,4 @@
-"""A long experiment in pieces: each is done once, in a process beside others, and kept; a killed one goes on."""
+"""A long experiment in pieces: each is done once, in this process or another, and kept; a killed one goes on."""
 
 import hashlib
 import json
@@ -23,7 +23,7 @@ class Piece(Protocol):
 
     @property
     def label(self) -> str:
-        """A path in words, as "train/nominal/q-ddpg/seed1"."""
+        """Its folder in the store, without the key at its end: "train/nominal/q-ddpg/seed1"."""
         ...
 
     @property

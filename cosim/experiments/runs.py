@@ -19,6 +19,7 @@ from cosim.experiments.rollout import NEEDED, totals
 from cosim.kernel.rng import stream
 from cosim.mobility.catalog import resolve_map
 from cosim.runner import simulate
+from cosim.scenario.identity import as_json
 from cosim.scenario.load import Loaded, load, override
 from cosim.trace.metrics.statistics import Estimate
 from cosim.trace.metrics.tasks import kpis
@@ -163,7 +164,7 @@ def _is_there(run: Planned) -> bool:
         return False
     stored = read_provenance(run.folder)
     if stored.run_id != run.loaded.run_id:
-        now = run.loaded.scenario.model_dump(mode="json")
+        now = as_json(run.loaded.scenario)
         differing = changed(stored.scenario, now) or f"was {stored.run_id}, now {run.loaded.run_id}"
         raise InputError(f"{run.folder}: holds a run of another scenario or --set: {differing}; give another --out")
     if stored.status != "complete":

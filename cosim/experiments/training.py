@@ -16,6 +16,7 @@ from cosim.experiments.folders import changed, hold, hold_too, make_folder
 from cosim.experiments.jobs import Job, Tell, Watching, work
 from cosim.experiments.statistics import curve, interval, smoothed
 from cosim.kernel.rng import stream
+from cosim.scenario.identity import as_json
 from cosim.scenario.load import Loaded
 from cosim.trace.metrics.statistics import Estimate
 from cosim.trace.store.durable import write_durably
@@ -241,7 +242,7 @@ def _note(training: Training) -> None:
 
 
 def _scenario(training: Training) -> Any:
-    return training.loaded.scenario.model_dump(mode="json")
+    return as_json(training.loaded.scenario)
 
 
 # --- what came of it -----------------------------------------------------------------------------------------------

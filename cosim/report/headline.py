@@ -1,8 +1,9 @@
 """The key figures that a person asks for first, and figures as text to the digits that their intervals support."""
 
 import math
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
+from cosim.errors import InputError
 from cosim.subjects import pieces
 
 
@@ -47,8 +48,35 @@ _BUILT_IN: Final[tuple[Row, ...]] = (
 
 
 def headline() -> tuple[Row, ...]:
-    """The rows that a person asks for first, those of subjects from outside last."""
-    return (*_BUILT_IN, *(Row(*row) for _, rows in pieces("headline") for row in rows))
+    """The rows that a person asks for first, those of subjects from outside last.
+
+    Raises:
+        InputError: a package has a row that is none, or one of a figure that stands there already.
+    """
+    found = list(_BUILT_IN)
+    for subject, rows in pieces("headline"):
+        for given in rows:
+            row = _row(given)
+            if row is None:
+                raise InputError(
+                    f"headline of section {subject.name}: {given!r} is not (key, label, factor, unit); "
+                    "correct the package"
+                )
+            if row.key in (one.key for one in found):
+                raise InputError(
+                    f"headline of section {subject.name}: the figure {row.key!r} has a row already; correct the package"
+                )
+            found.append(row)
+    return tuple(found)
+
+
+def _row(given: Any) -> Row | None:
+    try:
+        row = Row(*given)
+    except TypeError:
+        return None
+    texts = all(isinstance(text, str) for text in (row.key, row.label, row.unit))
+    return row if texts and row.label and isinstance(row.factor, int | float) else None
 
 
 def rounded(value: float, half_width: float = math.nan) -> tuple[str, str]:

@@ -129,7 +129,7 @@ def slice_until(over_time: Outcomes) -> str:
     return f"greatest(ceil(time_s / {over_time.slice_s!r} - 1e-9) - 1, 0)::INTEGER"
 
 
-def columns(rows: pd.DataFrame, over_time: Outcomes) -> dict[str, FloatArray]:
+def by_slice(rows: pd.DataFrame, over_time: Outcomes) -> dict[str, FloatArray]:
     """Columns of a table whose index are slices; NaN for a slice without a row."""
     filled = rows.reindex(np.arange(len(over_time.begin_s)))
     return {str(name): filled[name].to_numpy(np.float64) for name in rows.columns}

@@ -1,13 +1,13 @@
 """The identity of a scenario: a text of what differs from the defaults, whose hash is the run id.
 
-A new field of a section changes no text as long as it keeps its default. A default whose *value* changes would give old
-and new runs one text: then `DEFAULTS` grows. Key order, comments, defaults written out and 5 against 5.0 make no
+A new field of one of cosim's own sections changes no text as long as it keeps its default; a section of a package is
+told whole. A default whose *value* changes would give old and new runs one text: then `DEFAULTS` grows. Key order, comments, defaults written out and 5 against 5.0 make no
 difference; the content of files that the scenario names is no part of it.
 """
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any, Final, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
@@ -19,7 +19,7 @@ from cosim.subjects import outside
 DEFAULTS: Final = 1
 """Number of the values of all defaults; raise it when one changes (tests/scenario/defaults.json pins them)."""
 NO_PART: Final[frozenset[str]] = frozenset()
-"""Fields of the scenario that change nothing of what a run states, and so are no part of its identity."""
+"""Fields of the root that the identity leaves out, because no fact of a run depends on them."""
 _DIGITS: Final = 12
 
 
@@ -28,7 +28,7 @@ def identity(scenario: Section) -> str:
 
     Two scenarios have one text only if they are equal: the scenario can be made again from what differs.
     """
-    return _text({"defaults": DEFAULTS, "differs": _differing(scenario)})
+    return text_of({"defaults": DEFAULTS, "differs": _differing(scenario)})
 
 
 def run_id(name: str, text: str) -> str:
@@ -38,7 +38,13 @@ def run_id(name: str, text: str) -> str:
 
 def whole(scenario: Mapping[str, Any]) -> str:
     """The text that was hashed before there were identities: all of a stored scenario, defaults included."""
-    return _text(_canonical(scenario))
+    return text_of(_canonical(scenario))
+
+
+def as_json(scenario: Section) -> dict[str, Any]:
+    """All of a scenario as plain values, as provenance.json keeps it; sets are sorted lists."""
+    plain: dict[str, Any] = _sorted(scenario, scenario.model_dump(mode="json"))
+    return plain
 
 
 def safe_name(name: str) -> str:
@@ -94,12 +100,25 @@ def _is_default(field: FieldInfo, value: Any) -> bool:
     """As JSON, in which 1 is no truth value."""
     if field.is_required():
         return False
-    return _text(_plain(value)) == _text(_plain(field.get_default(call_default_factory=True)))
+    return text_of(_plain(value)) == text_of(_plain(field.get_default(call_default_factory=True)))
 
 
 def _plain(value: Any) -> Any:
-    return _canonical(to_jsonable_python(value, by_alias=False))
+    return _canonical(_sorted(value, to_jsonable_python(value, by_alias=False)))
 
 
-def _text(value: Any) -> str:
+def _sorted(value: Any, plain: Any) -> Any:
+    """The plain form of a value with the elements of sets in order; theirs depends on the hashes of a process."""
+    if isinstance(value, Section) and isinstance(plain, dict):
+        return {name: _sorted(getattr(value, name, None), item) for name, item in plain.items()}
+    if isinstance(value, Mapping) and isinstance(plain, dict) and len(value) == len(plain):
+        return {name: _sorted(one, item) for one, (name, item) in zip(value.values(), plain.items(), strict=True)}
+    if isinstance(value, tuple | list | Set) and isinstance(plain, list) and len(value) == len(plain):
+        items = [_sorted(one, item) for one, item in zip(value, plain, strict=True)]
+        return sorted(items, key=text_of) if isinstance(value, Set) else items
+    return plain
+
+
+def text_of(value: Any) -> str:
+    """A plain value as canonical JSON."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"))

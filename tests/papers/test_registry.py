@@ -9,13 +9,14 @@ import pytest
 
 from cosim.cli.main import status
 from cosim.experiments.papers import registry
-from cosim.experiments.papers.registry import Entry
+from cosim.experiments.papers.registry import PaperEntry
+from cosim.experiments.papers.report import write_results
 
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder, we in it, and a second paper known."""
-    monkeypatch.setattr(registry, "PAPERS", {**registry.PAPERS, "T1": Entry("a made-up one", "tiny_paper")})
+    monkeypatch.setattr(registry, "PAPERS", {**registry.PAPERS, "T1": PaperEntry("a made-up one", "tiny_paper")})
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -55,6 +56,43 @@ def test_refusals_name_the_paper(home: Path, capsys: pytest.CaptureFixture[str])
     assert status(["paper", "T1", "--quick", "--jobs", "1"]) == 0
     assert status(["paper", "T1", "--quick", "--seeds", "1"]) == 2
     assert "holds results of 2 seeds, these are of 1; give another --out" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("home")
+def test_papers_share_no_folder(capsys: pytest.CaptureFixture[str]) -> None:
+    """The results of one paper are not merged into those of another that stand in the same folder."""
+    Path("shared").mkdir()
+    write_results(Path("shared"), {"paper": "S1", "run": "QUICK"})
+    assert status(["paper", "T1", "--quick", "--jobs", "1", "--out", "shared"]) == 2
+    assert capsys.readouterr().err == "cosim: shared: holds results of paper S1, these are of T1; give another --out\n"
+
+
+@pytest.mark.usefixtures("home")
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--quick"],
+        ["--figure", "99"],
+        ["--out", "a"],
+        ["--work", "a"],
+        ["--seeds", "2"],
+        ["--jobs", "1"],
+        ["--quick", "--json"],
+    ],
+)
+def test_options_need_a_paper(options: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """An option of an experiment without the paper's name is bad input, and no list."""
+    assert status(["paper", *options]) == 2
+    said = capsys.readouterr()
+    assert (said.out, said.err) == ("", "cosim: name a paper: S1, T1\n")
+
+
+def test_the_help_is_that_of_any_paper(capsys: pytest.CaptureFixture[str]) -> None:
+    """Options tell folders and numbers of whichever paper is named."""
+    assert status(["paper", "--help"]) == 0
+    options = capsys.readouterr().out.partition("cosim paper S1")[0]
+    assert "s1" not in options
+    assert "10, or 2" not in options
 
 
 @pytest.mark.usefixtures("home")

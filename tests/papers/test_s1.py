@@ -16,7 +16,7 @@ from cosim.experiments.jobs import Job, Watch
 from cosim.experiments.papers import report
 from cosim.experiments.papers.measured import Training
 from cosim.experiments.papers.s1.paper import PAPER
-from cosim.experiments.papers.s1.plan import AGENTS, FIGURES, FULL, QUICK, SETTINGS, Plan, training_scenarios
+from cosim.experiments.papers.s1.plan import AGENTS, FIGURES, FULL, QUICK, SETTINGS, S1Plan, training_scenarios
 from cosim.experiments.papers.study import run_study
 
 TINY = replace(QUICK, seeds=2, episodes=2, duration_s=20.0, bandwidth_mhz=(3.0, 9.0))
@@ -92,24 +92,24 @@ def test_no_such_paper(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_quick_never_touches_full(tmp_path: Path) -> None:
     """A folder holds full or quick results, never both, nothing else, and is not replaced by fewer seeds."""
-    report.write_provenance(tmp_path, {"run": "full"})
-    assert report.read_provenance(tmp_path, "full")["run"] == "full"
+    report.write_results(tmp_path, {"paper": "S1", "run": "full"})
+    assert report.read_results(tmp_path, "S1", "full")["run"] == "full"
     with pytest.raises(InputError, match="holds full results, these are QUICK; give another --out"):
         run_study(PAPER, None, QUICK, tmp_path, tmp_path / "work", 1, stopping_after(1))
-    told = {"run": "QUICK", "figures": {"fig3": {"seeds_of_training": [1, 2, 3]}}}
+    told = {"paper": "S1", "run": "QUICK", "figures": {"fig3": {"seeds_of_training": [1, 2, 3]}}}
     (tmp_path / "more").mkdir()
-    report.write_provenance(tmp_path / "more", told)
+    report.write_results(tmp_path / "more", told)
     with pytest.raises(InputError, match="holds results of 3 seeds, these are of 2; give another --out"):
         run_study(PAPER, None, QUICK, tmp_path / "more", tmp_path / "work", 1, stopping_after(1))
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "note.txt").touch()
     with pytest.raises(InputError, match="is taken by something"):
-        report.read_provenance(tmp_path / "sub", "full")
+        report.read_results(tmp_path / "sub", "S1", "full")
 
 
 def test_agents_are_measured_on_the_same_arrivals() -> None:
     """All lines of a sweep have the same seeds and points, no seed was trained on, differences are to lines there."""
-    plan = Plan(FULL)
+    plan = S1Plan(FULL)
     sweeps = [plan.sweep(figure) for figure in FIGURES if figure not in (3, 5, 6)]
     for sweep in [*sweeps, plan.learners(AGENTS)]:
         keys = [line.key for line, _ in sweep.lines]
@@ -125,7 +125,7 @@ def test_agents_are_measured_on_the_same_arrivals() -> None:
 
 def test_one_budget_for_all() -> None:
     """The three agents of the paper's comparison are trained with the same options, seeds, scenarios and episodes."""
-    plan = Plan(FULL)
+    plan = S1Plan(FULL)
     circuit = set(agent_settings("q-ddpg")) - set(agent_settings("ddpg"))
     for setting in SETTINGS:
         told = [[one.settings() for one in plan.trainings("sweep", agent, setting)] for agent in AGENTS]

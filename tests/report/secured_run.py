@@ -181,7 +181,7 @@ def craft(plain: Path, out: Path, setting: Setting, keys: bool = True, ledger: b
             story.keys()
         if ledger and not setting.idle:
             story.ledger()
-        return run.close(scenario, trace.complete_to_s, not setting.idle, policy=trace.provenance.policy)
+        return run.close(scenario, trace.complete_to_s, not setting.idle)
 
 
 def _refused(fact: type, rows: pd.DataFrame) -> None:

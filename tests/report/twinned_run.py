@@ -123,4 +123,4 @@ def craft(plain: Path, out: Path, setting: Setting) -> Path:
             story.samples()
             if setting.placed:
                 story.moves()
-        return run.close(scenario, trace.complete_to_s, not setting.idle, policy=trace.provenance.policy)
+        return run.close(scenario, trace.complete_to_s, not setting.idle)

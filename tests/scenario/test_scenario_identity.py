@@ -1,6 +1,9 @@
 """The identity of a scenario tells what differs from the defaults, all of it, and nothing else."""
 
 import json
+import os
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -153,3 +156,25 @@ def test_a_section_from_outside_is_told_whole(monkeypatch: pytest.MonkeyPatch) -
     wider = create_model("Wider", __base__=Scenario, quakes=(quakes | None, None))
     assert differs(wider.model_validate({"quakes": {"site": "b"}})) == {"quakes": {"rate_per_s": 1, "site": "b"}}
     assert differs(wider()) == {}
+
+
+def _identity_in(hash_seed: int) -> list[str]:
+    code = (
+        "import json; from pydantic import create_model; from cosim.scenario import identity as i; "
+        "from cosim.scenario.section import Section; from cosim.scenario.schema import Scenario; "
+        "from cosim.subjects import Subject; i.outside = lambda: (Subject('q'),); "
+        "S = frozenset[str]; q = create_model('Q', __base__=Section, sites=(S, ...), groups=(tuple[S, ...], ())); "
+        "w = create_model('W', __base__=Scenario, q=(q | None, None)); "
+        "s = w(q={'sites': [*'hgfedcba'], 'groups': [['y', 'x', 'z']]}); "
+        "print(json.dumps([i.identity(s), json.dumps(i.as_json(s))]))"
+    )
+    env = {**os.environ, "PYTHONHASHSEED": str(hash_seed)}
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, env=env)
+    return list(json.loads(done.stdout))
+
+
+def test_a_set_has_one_order() -> None:
+    """Sets of a package's section, nested ones too, are sorted lists in identity and provenance for each hash seed."""
+    first, second = _identity_in(1), _identity_in(2)
+    assert first == second
+    assert json.loads(first[0])["differs"]["q"] == {"sites": [*"abcdefgh"], "groups": [["x", "y", "z"]]}

@@ -74,14 +74,20 @@ def series(trace: Trace, over_time: Outcomes) -> dict[str, Any]:
     """Depths as numbers and as packed columns."""
     rows = trace.sql("SELECT time_s, haze, depth_m FROM fog_rolled ORDER BY time_s")
     whole = pack({"depth_mm": np.rint(rows.depth_m.to_numpy() * 1e3).astype(np.int64)})
-    return {"time_s": rows.time_s.to_numpy(), "haze": rows.haze.to_numpy(), "slice_s": over_time.slice_s, "held": whole}
+    return {
+        "time_s": rows.time_s.to_numpy(),
+        "haze": rows.haze.to_numpy(),
+        "slice_s": over_time.slice_s,
+        "held": whole,
+        "more": [1.5, (whole,)],
+    }
 
 
 PANELS = """
 const begins = "a name that the page has too", bits = 1;
 SUBJECTS.push({ name: "fog", title: "Fog",
   cards: (run) => [card("Depth of the fog", wordOf("haze", run.series.fog.haze[0]), (place) => place.append(h("p", { class: "fog" }, begins)))],
-  open: async (run) => { const { depth_mm } = await columnsOf(run.series.fog.held); return { siteStory: () => [h("p", { class: "deep" }, `${depth_mm[0]} mm`)], note: () => "Fog is drawn as text." }; } });
+  open: async (run) => { const { depth_mm } = await columnsOf(run.series.fog.more[1][0]); return { siteStory: () => [h("p", { class: "deep" }, `${depth_mm[0]} mm`)], note: () => "Fog is drawn as text." }; } });
 """  # noqa: E501
 FOG = Subject(
     "fog",

@@ -171,8 +171,8 @@ class Recorder:
 
 def provenance(writer: TraceWriter, status: str) -> Provenance:
     """What the small run says of itself."""
-    said = {"duration_s": END_S, "statistics": {"batches": 5}}
-    return crafted.provenance(writer, said, policy="alternating", status=status)
+    said = {"duration_s": END_S, "statistics": {"batches": 5}, "policy": "alternating"}
+    return crafted.provenance(writer, said, status=status)
 
 
 def write_small_run(folder: Path, part_s: float = 20.0, count: int = 240, seed: int = 1) -> TraceWriter:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from substrate import change, facts, write
 
-from cosim.audit.broken import broken
+from cosim.audit.broken import broken_rows
 from cosim.audit.rule import Rule, unknown, where
 from cosim.audit.verify import run_rules
 from cosim.trace.facts.keys import TaskKeyed
@@ -32,7 +32,7 @@ def test_together_as_alone(tmp_path: Path, rows: list[Any]) -> None:
     """All rules asked together name the rows that each names alone, in the order of the rules."""
     rules = run_rules(complete=True)
     with Trace.open(write(tmp_path / "run", rows)) as trace:
-        assert list(broken(trace, rules)) == one_by_one(trace, rules)
+        assert list(broken_rows(trace, rules)) == one_by_one(trace, rules)
 
 
 def test_a_sound_run_is_asked_once_for_each_kind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -41,7 +41,7 @@ def test_a_sound_run_is_asked_once_for_each_kind(tmp_path: Path, monkeypatch: py
     ask = Trace.sql
     monkeypatch.setattr(Trace, "sql", lambda self, query: (asked.append(query), ask(self, query))[1])
     with Trace.open(write(tmp_path / "run", facts())) as trace:
-        assert list(broken(trace, run_rules(complete=True))) == []
+        assert list(broken_rows(trace, run_rules(complete=True))) == []
         kinds = {rule.kind for rule in run_rules(complete=True)} & {part.kind for part in trace.manifest.parts}
     assert len(asked) == len(kinds) > 15
 
@@ -54,5 +54,5 @@ def test_many_rows_are_counted(tmp_path: Path) -> None:
         unknown("task_ended", "its task is another", "task", "SELECT 3"),
     ]
     with Trace.open(write(tmp_path / "run", facts())) as trace:
-        found = [one.why for one in broken(trace, rules)]
+        found = [one.why for one in broken_rows(trace, rules)]
     assert found == ["it is there"] * SHOWN + ["1 more rows: it is there"] + ["its task is another"] * 5

@@ -17,6 +17,7 @@ import pytest
 from small_run import END_S, Recorder, provenance, write_small_run
 
 from cosim import subjects
+from cosim.audit.rule import Rule, amounts, codes, flags, totals, unknown, where
 from cosim.audit.verify import verify
 from cosim.cli import main as cli
 from cosim.errors import InputError
@@ -48,6 +49,13 @@ class QuakeFelt:
     select: Text
 
 
+class Haze(IntEnum):
+    """Codes of a column."""
+
+    THIN = 0
+    THICK = 1
+
+
 FACTS = (QuakeFelt,)
 
 
@@ -63,6 +71,8 @@ def installed() -> Iterator[None]:
     """A package that brings the kind is installed; it stands first, so that an order of storage would show."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("cosim.subjects.subjects", lambda: (QUAKES, *subjects.BUILT_IN))
+        for module in ("schema", "identity"):  # it brings no section
+            patch.setattr(f"cosim.scenario.{module}.outside", lambda: ())
         yield
 
 
@@ -99,6 +109,56 @@ def test_an_unused_kind_changes_no_digest(tmp_path: Path) -> None:
     assert (after.digest, after.digests) == (before.digest, before.digests)
     assert verify(tmp_path / "after").ok
     assert "quake_felt" not in (tmp_path / "after" / "manifest.json").read_text()
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A kind and columns that are words of SQL."""
+
+    time_s: Time
+    end: Annotated[int, Column("<i4", "", "running total", Haze)]
+    group: Annotated[float, Column("<f8", "", "an amount")]
+
+
+ORDERS = (Order,)
+
+
+def order_rules() -> list[Rule]:
+    """One of each sort."""
+    return [
+        where("order", "it is late", "time_s > 90"),
+        unknown("order", "its end is no site", "end", "SELECT site FROM site_deployed"),
+        *amounts({"order": ("group",)}),
+        *totals({("order", "end"): ("group",), ("order",): ("end",)}),
+        *codes(Order),
+        *flags("order", "end"),
+    ]
+
+
+def test_words_of_sql_are_names_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rules of each sort hold a kind and columns that are reserved words, and name the rows that break them."""
+    orders = subjects.Subject("orders", facts=f"{__name__}:ORDERS", rules=f"{__name__}:order_rules")
+    monkeypatch.setattr("cosim.subjects.subjects", lambda: (*subjects.BUILT_IN, orders))
+    for module in ("schema", "identity"):
+        monkeypatch.setattr(f"cosim.scenario.{module}.outside", lambda: ())
+    recorder = Recorder(tmp_path / "run", 20.0, 240, 1)
+    order = recorder.writer.recorder(Order)
+    recorder.start()
+    for time_s, end, group in ((1.0, 1, 2.0), (2.0, 1, 1.0), (3.0, 7, -1.0), (4.0, 0, 0.0)):
+        order(time_s, end, group)
+    for tick in range(1, int(END_S) + 1):
+        recorder.tick(tick)
+    recorder.writer.close(complete=True, end_s=END_S)
+    write_provenance(tmp_path / "run", provenance(recorder.writer, "complete"))
+    found = [one.why for one in verify(tmp_path / "run").findings]
+    assert found == [
+        "its end is no site",
+        "its group is negative or no number",
+        "a running total is smaller than before",
+        "a running total is smaller than before",
+        "its end is unknown",
+        "its end is unknown",
+    ]
 
 
 def test_an_unused_kind_changes_no_simulated_run(tmp_path: Path) -> None:
@@ -170,6 +230,15 @@ def test_without_its_package_it_is_exported_and_described(
     assert "quake_felt" not in capsys.readouterr().out
 
 
+def test_a_kind_with_the_name_of_the_codes(shaken: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A run with a kind `codes`, whose file would be that of the codes, is refused as CSV, and nothing is written."""
+    manifest = shaken / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"kind": "quake_felt"', '"kind": "codes"'))
+    assert cli.status(["trace", "export", str(shaken), "--format", "csv", "--out", str(tmp_path / "csv")]) == 2
+    assert "a kind codes, whose file would be codes.csv" in capsys.readouterr().err
+    assert not (tmp_path / "csv").exists()
+
+
 def test_the_digest_of_a_run_is_in_order_of_name() -> None:
     """It does not depend on the order in which kinds are stored: SHA-256 of a line for each, by name."""
     digests = {"b_two": "2" * 64, "c_three": "3" * 64, "a_one": "1" * 64}
@@ -229,6 +298,23 @@ def test_without_its_package_lost_rows_are_found(shaken: Path) -> None:
     with pytest.raises(InputError, match="lost or broken") as caught:
         Trace.open(shaken)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "kept",
+    ["[1]", "5", '"a"', "{", '{"0": 5}', '{"0": null}', '{"0": ["a"]}', '{"0": "mro"}', '{"a": "b"}', '{"0": ""}'],
+)
+def test_codes_that_are_no_table(shaken: Path, kept: str) -> None:
+    """A file whose codes are no table of names is lost or broken: a finding, and one line for who opens the run."""
+    path = shaken / "quake_felt" / "part-00000.parquet"
+    table = pq.read_table(path)
+    place = table.schema.get_field_index("aftershock")
+    column = table.schema.field(place)
+    schema = table.schema.set(place, column.with_metadata({**column.metadata, b"codes": kept.encode()}))
+    pq.write_table(table.cast(schema), path)
+    assert any(finding.why.startswith("quake_felt/part-00000.parquet ") for finding in verify(shaken).findings)
+    with pytest.raises(InputError, match="lost or broken"):
+        Trace.open(shaken)
 
 
 def test_without_its_package_other_columns_are_found(shaken: Path) -> None:

@@ -14,6 +14,7 @@ from cosim.cli import main as cli
 from cosim.runner import simulate
 from cosim.scenario.identity import run_id
 from cosim.scenario.load import load
+from cosim.trace.store.manifest import read_manifest
 
 Edit = Callable[[dict[str, Any]], object]
 SHORT = ("duration_s=4", "statistics.warmup_s=0", "keys={}", "decisions.reward.scale=2")
@@ -42,7 +43,8 @@ def edited(run: Path, edit: Edit) -> list[str]:
     now = said(run)
     edit(now)
     (run / "provenance.json").write_text(json.dumps(now))
-    return [str(finding) for finding in origin.origin_findings(run, complete=True, digest=now["digest"])]
+    manifest = read_manifest(run)
+    return [str(finding) for finding in origin.origin_findings(run, manifest, manifest.digests)]
 
 
 def retold(edit: Edit) -> Edit:
@@ -88,6 +90,14 @@ EDITS: dict[str, tuple[Edit, str]] = {
     "a section less": (lambda p: p["scenario"].update(keys=None), "keys differs"),
     "a list": (lambda p: p["scenario"]["tasks"]["classes"][0].update(name="b"), "tasks.classes[0].name differs"),
     "an impossible scenario": (lambda p: p["scenario"].update(duration_s=-1), "duration_s differs"),
+    "an unknown key": (lambda p: p["scenario"].update(futuristic={"a": 1}), "futuristic differs"),
+    "an unknown key in a section": (lambda p: p["scenario"]["keys"].update(futuristic=1), "none that this cosim knows"),
+    "seed": (lambda p: p.update(seed=9), "its seed 9 is not the scenario's 1"),
+    "policy": (lambda p: p.update(policy="optimal"), "its policy optimal is not the scenario's"),
+    "digest": (lambda p: p.update(digest="0" * 64), "is not the rows'"),
+    "digests": (lambda p: p["digests"].update(task_ended="0" * 64), "its digests are not those of the rows"),
+    "no digests": (lambda p: p.update(digests=None), "its digests are not those of the rows"),
+    "facts": (lambda p: p.update(facts=p["facts"] + 1), "is not that of the rows"),
     "the text": (retold(lambda t: t["differs"].update(seed=9)), "is not that of its name and identity"),
     "the text and the id": (rehashed(retold(lambda t: t["differs"].update(seed=9))), "seed differs"),
     "less text and the id": (rehashed(retold(lambda t: t["differs"].pop("keys"))), "keys differs"),
@@ -132,12 +142,18 @@ def test_a_run_of_other_defaults(run: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_a_scenario_that_is_not_known_here(run: Path) -> None:
     """With a section of a package that is not installed the text is still held to the scenario, as far as it goes."""
-    more = {"rate_per_s": 1.0}
+    more = {"rate_per_s": 1.0, "sites": ["a"]}
 
     def add(provenance: dict[str, Any]) -> None:
         provenance["scenario"]["quakes"] = more
-        retold(lambda text: text["differs"].update(quakes={"rate_per_s": 1}))(provenance)
+        retold(lambda text: text["differs"].update(quakes={"rate_per_s": 1, "sites": ["a"]}))(provenance)
+        provenance["scenario"]["unused"] = None
 
     assert edited(run, rehashed(add)) == []
-    more["rate_per_s"] = 2.0
-    assert "quakes.rate_per_s differs" in edited(run, lambda p: p["scenario"].update(quakes=more))[0]
+    default = said(run)["scenario"]["statistics"]["confidence"]
+    found = edited(run, lambda p: p["scenario"]["statistics"].update(confidence=0.5))
+    assert found == ["provenance.json: its identity is not that of its scenario: statistics.confidence differs"]
+    assert edited(run, lambda p: p["scenario"]["statistics"].update(confidence=default)) == []
+    for value in (2.0, True):
+        more["rate_per_s"] = value
+        assert "quakes.rate_per_s differs" in edited(run, lambda p: p["scenario"].update(quakes=more))[0]

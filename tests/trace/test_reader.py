@@ -1,10 +1,12 @@
 """Questions to a stored run."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from cosim.audit.verify import verify
 from cosim.errors import InputError
 from cosim.subjects import fact_kinds
 from cosim.trace.facts.column import columns
@@ -145,6 +147,23 @@ def test_folders_that_cannot_be_read(run: Path, tmp_path: Path) -> None:
     (run / "manifest.json").write_text(text[:100])
     with pytest.raises(InputError, match=r"manifest\.json: broken"):
         Trace.open(run)
+
+
+def test_a_manifest_of_other_types(run: Path) -> None:
+    """A value of another type in the manifest is bad input in one line, for who opens the run and for the audit."""
+    text = (run / "manifest.json").read_text()
+    told = json.loads(text)
+    for change in (
+        *({"schema_version": value} for value in ([3], "3", 3.0, True, None)),
+        *({"digests": value} for value in (None, [], {"task_ended": 5})),
+        *({"state": value} for value in ("done", [])),
+        {"complete_to_s": "60"},
+        *({"parts": [{**told["parts"][0], name: "1"}]} for name in ("rows", "first_seq", "last_seq")),
+        {"parts": [{**told["parts"][0], "file": 1}]},
+    ):
+        (run / "manifest.json").write_text(json.dumps({**told, **change}))
+        with pytest.raises(InputError, match=r"manifest\.json: broken \(.*; run the scenario again"):
+            verify(run)
 
 
 def test_an_empty_run_is_readable(tmp_path: Path) -> None:

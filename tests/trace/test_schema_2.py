@@ -48,6 +48,9 @@ def test_it_can_be_summed_up(capsys: pytest.CaptureFixture[str]) -> None:
     with Trace.open(STORED) as trace:
         assert len(trace.sql("SELECT task FROM task_ended")) == len(trace.sql("SELECT task FROM task_released")) > 10
     assert cli.status(["ledger", "verify", str(STORED)]) == 0
+    capsys.readouterr()
+    assert cli.status(["trace", "schema", str(STORED), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["schema_version"] == 2
 
 
 @pytest.mark.parametrize("kind", ["task_ended", "key_pool_sampled", "block_committed"])

@@ -86,7 +86,7 @@ class Rule:
     """A policy that learns nothing."""
 
     name: str
-    """Of the registry, or what stands in pieces for `own`."""
+    """Name in the registry of policies; with `own` only the name under which settings and labels have the rule."""
     options: Mapping[str, Any] = field(default_factory=dict)
     own: Callable[[int], Policy] | None = None
     """Makes it from a seed instead of the registry; a function of a module, which crosses a pipe."""
@@ -112,7 +112,7 @@ class RollOuts:
 
     @property
     def label(self) -> str:
-        """With policy and seed."""
+        """Folder of the piece: the policy's name, then the seed."""
         one = self.policy
         name = one.name if isinstance(one, Rule) else f"{one.group}-{one.agent}-{one.setting}"
         return f"measure/{name}/seed{self.seed}"
@@ -161,12 +161,12 @@ class Episodes:
 
     @property
     def scenarios(self) -> tuple[Loaded, ...]:
-        """The only one."""
+        """The scenario of the episodes, as the one element of a tuple."""
         return (self.loaded,)
 
     @property
     def label(self) -> str:
-        """With rule and seed."""
+        """Folder of the piece: the rule's name, then the seed."""
         return f"measure/episodes/{self.rule.name}/seed{self.seed}"
 
     @property

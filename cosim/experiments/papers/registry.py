@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from cosim.experiments.papers.paper import Paper
 
 
-class Entry(NamedTuple):
+class PaperEntry(NamedTuple):
     """A paper that is known."""
 
     subject: str
@@ -19,12 +19,12 @@ class Entry(NamedTuple):
     """Whose PAPER it is."""
 
 
-PAPERS: Final[Mapping[str, Entry]] = {
-    "S1": Entry("Q-DDPG for digital-twin semantic IoV, figures 3 to 9", "cosim.experiments.papers.s1.paper"),
+PAPERS: Final[Mapping[str, PaperEntry]] = {
+    "S1": PaperEntry("Q-DDPG for digital-twin semantic IoV, figures 3 to 9", "cosim.experiments.papers.s1.paper"),
 }
 
 
-def find_entry(name: str) -> Entry:
+def find_entry(name: str) -> PaperEntry:
     """The paper of that name, in capitals or not.
 
     Raises:
@@ -36,7 +36,7 @@ def find_entry(name: str) -> Entry:
     return entry
 
 
-def import_paper(entry: Entry) -> "Paper[Any]":
+def import_paper(entry: PaperEntry) -> "Paper[Any]":
     """Its figures; the import may take seconds."""
     paper: Paper[Any] = import_module(entry.module).PAPER
     return paper

@@ -16,26 +16,33 @@ from cosim.trace.store.provenance import machine, versions
 PROVENANCE: Final = "provenance.json"
 
 
-def read_provenance(out: Path, run: str) -> dict[str, Any]:
+def read_results(out: Path, paper: str, run: str) -> dict[str, Any]:
     """What provenance.json says so far; {} in a new folder.
 
+    Args:
+        out: the results folder.
+        paper: whose results belong there.
+        run: "full" or "QUICK".
+
     Raises:
-        InputError: the folder holds results of another size, or something else.
+        InputError: the folder holds results of another paper or size, or something else.
     """
     path = out / PROVENANCE
     try:
         if not out.exists() or (out.is_dir() and not path.exists() and not any(out.iterdir())):
             return {}
         stored: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        before = stored["run"]
+        before, whose = stored["run"], stored["paper"]
     except (OSError, ValueError, TypeError, KeyError):
         raise InputError(f"{out}: is taken by something that no `cosim paper` wrote; give another --out") from None
+    if whose != paper:
+        raise InputError(f"{out}: holds results of paper {whose}, these are of {paper}; give another --out")
     if before != run:
         raise InputError(f"{out}: holds {before} results, these are {run}; give another --out")
     return stored
 
 
-def write_provenance(out: Path, stated: Mapping[str, Any]) -> None:
+def write_results(out: Path, stated: Mapping[str, Any]) -> None:
     """Write provenance.json with versions and machine.
 
     Raises:

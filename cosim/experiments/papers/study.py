@@ -40,14 +40,14 @@ def run_study(
         watching: shows the pieces.
 
     Raises:
-        InputError: no such figure; `out` holds something else or results of more seeds; a folder cannot be made;
-            another experiment works in `store`.
+        InputError: no such figure; `out` holds something else, another paper's results or those of more seeds; a folder
+            cannot be made; another experiment works in `store`.
         RunError: a piece broke; those that are finished are kept.
     """
     if figure is not None and figure not in paper.figures:
         numbers = ", ".join(map(str, paper.figures))
         raise InputError(f"--figure {figure}: paper {paper.name} has results in figures {numbers}")
-    before = report.read_provenance(out, size.run)
+    before = report.read_results(out, paper.name, size.run)
     _check_seeds(before, size, out)
     make_folder(store, "--work")
     make_folder(out, "--out")  # now, not after hours of training
@@ -60,7 +60,7 @@ def run_study(
         measured = carry_out(store, _by_seed([one.measurements for one in results]), processes, watching)
         try:
             found, files = _write(figures, tables, size, out, store)
-            report.write_provenance(out, _provenance(before, paper.name, size, study, results, store))
+            report.write_results(out, _provenance(before, paper.name, size, study, results, store))
         except OSError as error:
             raise InputError(f"{out}: cannot be written: {str(error.strerror).lower()}; give another --out") from None
     return StudyResult(trained, measured, tuple(found), tuple(files))

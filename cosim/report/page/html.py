@@ -49,6 +49,11 @@ def write_report(runs: Sequence[Path], out: Path, folder: Path = Path(), tell: T
 def page(runs: Sequence[Path], folder: Path = Path(), tell: Tell | None = None) -> str:
     """The text of the page.
 
+    Args:
+        runs: run folders, complete or partial, in the order of the page.
+        folder: that the scenarios' relative paths start from.
+        tell: is told how many steps are done, of `STEPS` for each run.
+
     Raises:
         InputError: not a run folder.
     """
@@ -60,16 +65,18 @@ def page(runs: Sequence[Path], folder: Path = Path(), tell: Tell | None = None) 
     inside = "".join(
         f'<script type="text/plain" id="blob-{number}">{text}</script>\n' for text, number in blobs.items()
     )
-    css, script = packaged("page.css"), _script(data)
+    css, panels = packaged("page.css"), _panels(data)
+    scripts = [packaged("page.js"), *panels.values(), packaged("start.js")]
+    hashes = " ".join(f"'{_hash(script)}'" for script in scripts)
     title = ", ".join(dict.fromkeys(one["header"]["scenario"] for one in data))
     parts = {
         "TITLE": _escaped(f"{title} - cosim report"),
-        "CSP": f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(css)}'; img-src data:; "
+        "CSP": f"default-src 'none'; script-src {hashes}; style-src '{_hash(css)}'; img-src data:; "
         "base-uri 'none'; form-action 'none'",
         "STYLE": css,
         "BLOBS": inside,
-        "DATA": _json({"unit_m": UNIT_M, "codes": payload.codes(), "runs": data}),
-        "SCRIPT": script,
+        "DATA": _json({"unit_m": UNIT_M, "codes": payload.codes(), "panels": list(panels), "runs": data}),
+        "SCRIPTS": "\n".join(f"<script>{script}</script>" for script in scripts),
     }
     text = packaged("page.html")
     for name, part in parts.items():
@@ -114,20 +121,22 @@ def _packed_apart(value: Any, stored: Callable[[Packed], dict[str, Any]]) -> Any
         return stored(value)
     if isinstance(value, Mapping):
         return {key: _packed_apart(item, stored) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_packed_apart(item, stored) for item in value]
     return value
 
 
-def _script(data: Sequence[Mapping[str, Any]]) -> str:
-    """What the page runs: its own code around that of the subjects that its runs have, each in a scope of its own."""
-    sources = [packaged("page.js")]
+def _panels(data: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """The code of the subjects that the runs have, by name, each in a scope of its own."""
+    found = {}
     for subject, source in pieces("panels"):
         if any(one["series"].get(subject.name) is not None for one in data):
             if "</script" in source.lower() or "<!--" in source:
                 raise InputError(
                     f"panels of section {subject.name}: their JavaScript holds </script or <!--; write it otherwise"
                 )
-            sources.append(f"{{\n{source}\n}}\n")
-    return "".join([*sources, packaged("start.js")])
+            found[subject.name] = f'"use strict";\n{{\n{source}\n}}\n'
+    return found
 
 
 def _hash(text: str) -> str:

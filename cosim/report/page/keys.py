@@ -7,7 +7,7 @@ import pandas as pd
 
 from cosim.report.page.key_map import key_net, stored_bit
 from cosim.report.page.packaged import packaged
-from cosim.report.series import Outcomes, columns, counts, slice_from, slice_until
+from cosim.report.series import Outcomes, by_slice, counts, slice_from, slice_until
 from cosim.trace.lateness.key_waits import WAITS
 from cosim.trace.store.reader import Trace
 from cosim.types import FloatArray, KeyState, LinkState, Status
@@ -123,7 +123,7 @@ def _vehicles(trace: Trace, over_time: Outcomes) -> dict[str, FloatArray]:
         f"SELECT {slice_until(over_time)} AS slice, arg_max(stored_bit, time_s) AS stored_bit, "
         "avg(filling) AS filling, avg(waiting) AS waiting FROM vehicle_keys_sampled GROUP BY slice"
     ).set_index("slice")
-    return columns(rows, over_time)
+    return by_slice(rows, over_time)
 
 
 def _waits(trace: Trace, over_time: Outcomes) -> dict[str, FloatArray]:
@@ -133,7 +133,7 @@ def _waits(trace: Trace, over_time: Outcomes) -> dict[str, FloatArray]:
         f"quantile_cont(up_s + down_s, 0.95) AS p95 FROM ({WAITS}) "
         f"WHERE asked AND status <> {Status.IN_FLIGHT:d} GROUP BY slice"
     ).set_index("slice")
-    return columns(rows, over_time)
+    return by_slice(rows, over_time)
 
 
 def _tasks(trace: Trace, over_time: Outcomes) -> dict[str, FloatArray]:

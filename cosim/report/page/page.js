@@ -16,12 +16,40 @@ const label = (head) => `${several && new Set(DATA.runs.map((r) => r.header.scen
 const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
 const short = (value) => value === null || !isFinite(value) ? "-" : Math.abs(value) >= 100 ? value.toFixed(0) : String(Number(value.toPrecision(3)));
 
-// What sections of behaviour show, in the order of the page. The code of each stands in a scope of its own and adds
+// What sections of behaviour show, in the order of the page. The code of each stands in a script and scope of its own and adds
 // { name, title, cards(run), open(run) } here: `name` is that of the scenario's section, its data run.series[name]; cards() gives
 // figures for a part of the page under the title; open(), if there is one, promises what the playback asks, all of it optional:
 // legend(key), under(paint, playback, ms), mark(paint, at, ink, vehicle, ms, spot), siteStory(site, time_s), vehicleStory(vehicle, ms), note().
 const SUBJECTS = [];
 const subjectsOf = (run) => SUBJECTS.filter((one) => run.series[one.name]);
+const HOOKS = ["legend", "under", "mark", "siteStory", "vehicleStory", "note"];
+const faults = new Map(); // section -> why its part of the page is left out: an error of its code ends nothing else
+function guarded(name, act, otherwise) {
+  try { return act(); } catch (error) { fault(name, error); return otherwise; }
+}
+function fault(name, error) {
+  if (faults.has(name)) return;
+  faults.set(name, error?.message ?? String(error));
+  console.error(error);
+  $("faults")?.replaceChildren(...faultNotes());
+  requestAnimationFrame(redraw); // without it, and with a canvas as it should be
+}
+const faultNotes = () => [...faults].map(([name, why]) => h("p", { class: "note", role: "alert" }, `The part of section ${name} is left out: ${why}.`));
+async function playerOf(one, run) {
+  try {
+    const player = await one.open?.(run);
+    if (!player) return null;
+    const hooks = HOOKS.filter((hook) => player[hook]);
+    return Object.fromEntries(hooks.map((hook) => [hook, (...given) => faults.has(one.name) ? undefined : guarded(one.name, () => {
+      const told = player[hook](...given);
+      return ["legend", "siteStory", "vehicleStory"].includes(hook) && told ? [...told] : told;
+    })]));
+  } catch (error) { fault(one.name, error); return null; }
+}
+function seePanels(run) { // a script that cannot be read, or that fails, has added nothing
+  faults.clear();
+  for (const name of DATA.panels) if (run.series[name] && !SUBJECTS.some((one) => one.name === name)) fault(name, new Error("its JavaScript failed, see the browser's console"));
+}
 
 // ---------------------------------------------------------------- elements
 
@@ -166,7 +194,7 @@ class Stories {
     const k = lastBefore(this.sample_ms, 0, samples, ms + 0.5), i = number * samples + k;
     if (k < 0) return { queued: 0, running: 0, busy: 0, served: 0, rejected: 0, index: -1 };
     const since = this.sample_ms[k] - (k ? this.sample_ms[k - 1] : 0);
-    return { queued: this.queued[i], running: this.running[i], busy: (this.busy[i] - (k ? this.busy[i - 1] : 0)) / since,
+    return { queued: this.queued[i], running: this.running[i], busy: since ? (this.busy[i] - (k ? this.busy[i - 1] : 0)) / since : 0,
       served: this.servedBy[i], rejected: this.rejectedBy[i], index: k };
   }
 }
@@ -665,7 +693,8 @@ let playback = null;
 async function show(index) {
   const run = DATA.runs[index], head = run.header, old = playback;
   if (old && old.playing) old.toggle();
-  const [roads, places, stories, ...players] = await Promise.all([roadLines(run), run.places && columnsOf(run.places), columnsOf(run.stories), ...subjectsOf(run).map((one) => one.open?.(run))]);
+  seePanels(run);
+  const [roads, places, stories, ...players] = await Promise.all([roadLines(run), run.places && columnsOf(run.places), columnsOf(run.stories), ...subjectsOf(run).map((one) => playerOf(one, run))]);
   playback = new Playback(run, roads, places && new Places(places, head.step_s * run.kept.ticks), new Stories(stories, run.sites), players.filter(Boolean));
   drawings.length = 0;
   const partial = head.complete ? "" : `, partial run, complete to ${short(head.complete_to_s)} s`;
@@ -676,14 +705,19 @@ async function show(index) {
   $("page").replaceChildren(h("header", {}, h("h1", {}, head.scenario), h("p", {}, head.description), h("p", { class: "setting" }, `${head.policy}, seed ${head.seed}, ${short(head.duration_s)} s on ${head.map}${partial}`), about(head),
     ...several ? [h("nav", { "aria-label": "Runs" }, ...DATA.runs.map((one, i) => h("button", { type: "button", "aria-pressed": String(i === index), onclick: () => start(i) }, label(one.header))))] : []),
   ...several ? [keyFigures(), compared(), h("h2", {}, label(head))] : [], tiles(run), playback.element,
-  h("section", { class: "grid", "aria-label": "Figures" }, ...figuresOf(run, roads)), ...extras(run), h("footer", {}, ...notes.map((note) => h("p", {}, note))));
+  h("section", { class: "grid", "aria-label": "Figures" }, ...figuresOf(run, roads)), ...extras(run), h("div", { id: "faults" }, ...faultNotes()), h("footer", {}, ...notes.map((note) => h("p", {}, note))));
   redraw();
   playback.seek(playback.time_s);
 }
 
 function extras(run) { // what only some runs have
   const part = (title, cards) => [h("h2", {}, title), h("section", { class: "grid", "aria-label": title }, ...cards)];
-  return subjectsOf(run).flatMap((one) => part(one.title, one.cards(run)));
+  return subjectsOf(run).flatMap((one) => {
+    const first = drawings.length, made = guarded(one.name, () => part(one.title, one.cards(run)), []);
+    const own = drawings.splice(first);
+    if (made.length) drawings.push(...own.map((draw) => () => guarded(one.name, draw)));
+    return made;
+  });
 }
 
 function redraw() { drawings.forEach((draw) => draw()); playback?.fit(); }
@@ -692,7 +726,7 @@ function start(index) {
   window.cosim.ready = show(index).then(() => { window.cosim.loaded = true; }).catch((error) => {
     const why = typeof DecompressionStream === "undefined" ? "this browser cannot unpack gzip; use Chromium or Chrome from 80, Firefox from 113 or Safari from 16.4" : error.message;
     drawings.length = 0;
-    $("page").replaceChildren(h("p", { class: "note", role: "alert" }, `The playback cannot be shown: ${why}.`), ...several ? [keyFigures()] : [], h("section", { class: "grid" }, ...figuresOf(DATA.runs[index], [])), ...extras(DATA.runs[index]));
+    $("page").replaceChildren(h("p", { class: "note", role: "alert" }, `The playback cannot be shown: ${why}.`), ...several ? [keyFigures()] : [], h("section", { class: "grid" }, ...figuresOf(DATA.runs[index], [])), ...extras(DATA.runs[index]), h("div", { id: "faults" }, ...faultNotes()));
     redraw();
   });
 }

@@ -136,8 +136,11 @@ def _traffic(trace: Trace, over_time: Outcomes) -> dict[str, AnyArray]:
 
 
 def _hosts(trace: Trace) -> dict[str, Any]:
-    """Mean number of tasks at each host, waiting and executing, between samples: growth of its integral over time."""
-    times = trace.sql("SELECT DISTINCT time_s FROM host_sampled ORDER BY time_s").time_s
+    """Mean number of tasks at each host, waiting and executing, between samples: growth of its integral over time.
+
+    A sample at the start ends no span of time and is left out.
+    """
+    times = trace.sql("SELECT DISTINCT time_s FROM host_sampled WHERE time_s > 0 ORDER BY time_s").time_s
     every = max(1, -(-len(times) // _SERIES))
     chosen = times.iloc[every - 1 :: every].to_numpy(np.float64)
     table = trace.sql("SELECT site, time_s, number_s FROM host_sampled ORDER BY site, time_s")

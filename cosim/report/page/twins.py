@@ -7,7 +7,7 @@ import pandas as pd
 
 from cosim.report.page.packaged import packaged
 from cosim.report.page.twin_map import homes, lives
-from cosim.report.series import Outcomes, columns, slice_from, slice_until
+from cosim.report.series import Outcomes, by_slice, slice_from, slice_until
 from cosim.trace.store.reader import Trace
 from cosim.types import NOWHERE, FloatArray
 
@@ -78,7 +78,7 @@ def _slices(trace: Trace, over_time: Outcomes) -> dict[str, FloatArray]:
     grown.iloc[:1] = rows.iloc[:1]  # from nothing at the run's begin
     per_s = grown[["sent", "received", "lost"]].div(grown.time_s, axis=0)
     found = per_s.assign(mean_age_s=grown.age_s2 / grown.twin_s, bps=grown.sent_bit / grown.time_s)
-    return columns(found.round(_DIGITS), over_time)
+    return by_slice(found.round(_DIGITS), over_time)
 
 
 def _hosts(trace: Trace) -> dict[str, Any]:
@@ -136,5 +136,5 @@ def _moves(trace: Trace, over_time: Outcomes) -> dict[str, FloatArray]:
         f"count(*) FILTER ({moved}) AS moved, count(*) FILTER (to_node = {NOWHERE:d}) AS homeless, "
         f"{', '.join(quantiles)} FROM ({homes(trace)}) GROUP BY slice"
     ).set_index("slice")
-    found = columns(rows.astype(np.float64).round(_DIGITS), over_time)
+    found = by_slice(rows.astype(np.float64).round(_DIGITS), over_time)
     return {name: values if name.endswith("_s") else np.nan_to_num(values) for name, values in found.items()}

@@ -1,6 +1,7 @@
-"""The facts that a run can state: one frozen dataclass for each kind, one column for each field, with unit and meaning.
+"""The facts that every run can state: a frozen dataclass for each kind, a column with unit and meaning for each field.
 
-The dataclasses are schema, not storage: `TraceWriter.recorder(TaskEnded)` returns a function with the dataclass's own
+The facts of keys, ledger and twin stand in modules beside this one, those of other sections in the packages that bring
+them; what is said here holds for all. The dataclasses are schema, not storage: `TraceWriter.recorder(TaskEnded)` returns a function with the dataclass's own
 signature that packs a row. Every row also gets `seq`, its place in the order of recording, gapless over all kinds.
 Batched facts carry times inside the past tick, so order by time first, then `seq`. Numbers -1 and NaN mean that the
 thing did not happen.

@@ -73,6 +73,8 @@ _EVERY_RUN: Final = (
 """What every run can have; the order settles ties."""
 OWN: Final = ("sending", "execution", "receiving")
 """Parts that the task needs by itself."""
+CLAIMABLE: Final = ("decision", "there", "queue", "shared_cpu", "back")
+"""Steps of which a cause can claim time."""
 WRONG: Final = f"status NOT IN ({Status.COMPLETED:d}, {Status.IN_FLIGHT:d})"
 """SQL: late or lost."""
 _FACTS = """
@@ -88,7 +90,8 @@ def causes() -> tuple[Cause, ...]:
     """All causes, those of keys, ledger and subjects from outside behind the causes of whose steps they claim time.
 
     Raises:
-        InputError: a package gives a cause a name or a place that does not do.
+        InputError: a package gives a cause a name or a place that does not do, a status that another cause has, or a
+            claim without a part.
     """
     found = list(_EVERY_RUN)
     for subject, rows in pieces("causes"):
@@ -98,6 +101,17 @@ def causes() -> tuple[Cause, ...]:
                 raise InputError(
                     f"cause {row.name!r} of section {subject.name}: its name must be new and stand after a known one, "
                     f"not after {row.after!r}; correct the package"
+                )
+            if row.claim is not None and not row.has_part:
+                raise InputError(
+                    f"cause {row.name!r} of section {subject.name}: claims time and has no part that shows it; "
+                    "give it has_part=True, or no claim"
+                )
+            other = next((cause.name for cause in found if row.status is not None and cause.status == row.status), None)
+            if other is not None:
+                raise InputError(
+                    f"cause {row.name!r} of section {subject.name}: status {row.status!r} is that of cause {other!r}; "
+                    "correct the package"
                 )
             found.insert(names.index(row.after) + 1, row)
     return tuple(found)
@@ -236,10 +250,18 @@ def _claimed(
             if cause.claim is None or not subject.applies(trace.scenario):
                 continue
             for step, claim_s in cause.claim(trace, task, facts).items():
+                _see_claim(f"cause {cause.name!r} of section {subject.name}", step, claim_s, len(task))
                 taken_s = np.minimum(claim_s, steps[step])
                 steps[step] = steps[step] - taken_s
                 parts[cause.name] = parts[cause.name] + taken_s
     return parts
+
+
+def _see_claim(whose: str, step: str, claim_s: FloatArray, count: int) -> None:
+    if step not in CLAIMABLE:
+        raise InputError(f"{whose}: claims time of {step!r}; claim of {', '.join(CLAIMABLE)}")
+    if np.shape(claim_s) != (count,) or not np.all(np.isfinite(claim_s) & (np.asarray(claim_s) >= 0.0)):
+        raise InputError(f"{whose}: its claim on {step!r} is not one finite time in s, at least 0, for each task")
 
 
 def _needed_s(facts: Mapping[str, FloatArray], parts: Mapping[str, FloatArray]) -> FloatArray:

@@ -197,12 +197,19 @@ def _described(column: Column) -> dict[str, str]:
 
 
 def _stored_codes(column: Any) -> type[IntEnum] | None:
-    """The table of codes that a file keeps of a column."""
+    """The table of codes that a file keeps of a column.
+
+    Raises:
+        ValueError: it keeps something else.
+    """
     kept = json.loads(_told(column, "codes") or "{}")
     if not kept:
         return None
     make: Callable[[str, dict[str, int]], type[IntEnum]] = IntEnum  # type: ignore[assignment]  # the functional form
-    return make(column.name, {name: int(code) for code, name in kept.items()})
+    try:
+        return make(column.name, {name: int(code) for code, name in kept.items()})
+    except (AttributeError, TypeError) as error:
+        raise ValueError(f"has codes of {column.name} that are no table: {error}") from error
 
 
 def _encoding(column: Column) -> str:

@@ -69,6 +69,7 @@ def read_manifest(folder: Path) -> Manifest:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
         manifest = Manifest(**{**data, "parts": tuple(_stored_file(part) for part in data["parts"])})
+        _see_types(manifest)
     except OSError as error:
         raise InputError(
             f"{folder}: not a run folder ({MANIFEST}: {error.strerror}); give the folder that `cosim run --out` wrote"
@@ -81,6 +82,21 @@ def read_manifest(folder: Path) -> Manifest:
             f"{SCHEMA_VERSION}; read it with the version named in provenance.json"
         )
     return manifest
+
+
+def _see_types(manifest: Manifest) -> None:
+    digests, parts = manifest.digests, manifest.parts
+    sound = {
+        "schema_version": type(manifest.schema_version) is int,
+        "state": manifest.state in ("running", "partial", "complete"),
+        "complete_to_s": type(manifest.complete_to_s) in (int, float),
+        "digests": isinstance(digests, Mapping) and all(isinstance(digest, str) for digest in digests.values()),
+        "file": all(isinstance(part.file, str) for part in parts),
+        **{name: all(type(getattr(part, name)) is int for part in parts) for name in ("rows", "first_seq", "last_seq")},
+    }
+    wrong = ", ".join(name for name, fits in sound.items() if not fits)
+    if wrong:
+        raise ValueError(f"wrong type or value: {wrong}")
 
 
 def _stored_file(part: Mapping[str, Any]) -> StoredFile:

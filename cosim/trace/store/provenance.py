@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from cosim.errors import InputError
-from cosim.scenario.identity import identity, run_id
+from cosim.scenario.identity import as_json, identity, run_id
 from cosim.scenario.schema import Scenario
 from cosim.trace.store.durable import sync_folder, write_durably
 
@@ -86,7 +86,7 @@ def begun(scenario: Scenario, started: str) -> Provenance:
     text = identity(scenario)
     return Provenance(
         run_id=run_id(scenario.name, text),
-        scenario=scenario.model_dump(mode="json"),
+        scenario=as_json(scenario),
         seed=scenario.seed,
         policy=scenario.policy.name,
         started=started,

@@ -32,7 +32,8 @@ def export(trace: Trace, form: str, out: Path) -> None:
     """Write a run into a new file, or for `csv` into a new folder with a file for each kind and one for the codes.
 
     Raises:
-        InputError: unknown format, `out` exists, or the package perfetto is missing.
+        InputError: unknown format, `out` exists, a kind has the name of the file of codes, or the package perfetto is
+            missing.
         OSError: the disk refuses.
     """
     if form not in FORMATS:
@@ -52,6 +53,11 @@ def export(trace: Trace, form: str, out: Path) -> None:
 
 def _write_csv(trace: Trace, folder: Path) -> None:
     """Part by part, in the order of recording."""
+    if Path(CODES).stem in trace.layouts:
+        raise InputError(
+            f"--format csv: the run has a kind {Path(CODES).stem}, whose file would be {CODES}, the table of codes; "
+            "read it by `cosim trace sql`, or rename the kind in its package"
+        )
     folder.mkdir(parents=True)
     with (folder / CODES).open("w", newline="", encoding="utf-8") as sink:
         csv.writer(sink).writerows([("kind", "column", "code", "name"), *_codes(trace)])

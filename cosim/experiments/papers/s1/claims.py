@@ -34,8 +34,8 @@ from cosim.experiments.papers.s1.plan import (
     SMALL,
     SOURCES,
     USUAL,
-    Plan,
-    Size,
+    S1Plan,
+    S1Size,
 )
 from cosim.experiments.statistics import Curve, curve, smoothed
 from cosim.experiments.training import read_curve
@@ -65,7 +65,7 @@ class Curves:
         return curve(smoothed(self.agents[setting, agent][quantity], window), stream(0, "bootstrap"))
 
 
-def read_curves(plan: Plan, store: Path) -> Curves:
+def read_curves(plan: S1Plan, store: Path) -> Curves:
     """From finished pieces."""
     agents = {
         key: _stacked([_quantities(read_curve(one.curve(store)), one.epochs) for one in trainings])
@@ -97,7 +97,7 @@ def _stacked(rows: list[dict[str, Any]]) -> dict[str, FloatArray]:
     return {name: np.array([row[name] for row in rows], np.float64) for name in rows[0]}
 
 
-def curve_table(curves: Curves, figure: int, size: Size) -> Table:
+def curve_table(curves: Curves, figure: int, size: S1Size) -> Table:
     """A row for each agent and shown episode, and one for each rule."""
     quantity = CURVES[figure]
     unit = {"reward": "reward", "latency": "latency_ms", "cost": "cost_per_slot"}[quantity]
@@ -118,7 +118,7 @@ def curve_table(curves: Curves, figure: int, size: Size) -> Table:
 # --- claims --------------------------------------------------------------------------------------------------------
 
 
-def curve_claims(curves: Curves, figure: int, size: Size) -> list[Claim]:
+def curve_claims(curves: Curves, figure: int, size: S1Size) -> list[Claim]:
     """Of figures 3, 5 and 6, for each setting: Q-DDPG against DDPG, and against the small DDPG."""
     found = []
     quantity, last = CURVES[figure], min(LAST, size.episodes)
@@ -152,7 +152,7 @@ def curve_claims(curves: Curves, figure: int, size: Size) -> list[Claim]:
     return found
 
 
-def _converged(costs: FloatArray, size: Size) -> FloatArray:  # (R, E) -> (R,)
+def _converged(costs: FloatArray, size: S1Size) -> FloatArray:  # (R, E) -> (R,)
     return np.array([float(claims.converged(row, size.plateau)) for row in costs])
 
 
@@ -225,7 +225,7 @@ def _claim(figure: int, said: str, setting: str, measure: str, one: Finding) -> 
 # --- tables --------------------------------------------------------------------------------------------------------
 
 
-def learner_table(sweep: Sweep, measured: Mapping[str, Measured], plan: Plan, store: Path) -> Table:
+def learner_table(sweep: Sweep, measured: Mapping[str, Measured], plan: S1Plan, store: Path) -> Table:
     """Every learner and rule at 10 MHz: what it costs, by how much it beats the rules, when it had learnt."""
     yardsticks = ("random", "local", GREEDY, OPTIMUM)
     names = [name for _, name, _ in QUANTITIES] + [f"against_{name}_percent" for name in yardsticks]

@@ -23,7 +23,7 @@ from cosim.experiments.papers.s1.plan import (
     TRAINED_ON,
     USUAL,
     WITH_POWER,
-    Size,
+    S1Size,
 )
 
 _STYLES: Final[Mapping[str, dict[str, Any]]] = {
@@ -54,7 +54,7 @@ _Y: Final[Mapping[str, str]] = {
 }
 
 
-def draw_curves(path: Path, figure: int, curves: Curves, size: Size) -> None:
+def draw_curves(path: Path, figure: int, curves: Curves, size: S1Size) -> None:
     """Figure 3, 5 or 6: a panel for each setting.
 
     Raises:
@@ -84,7 +84,7 @@ def draw_curves(path: Path, figure: int, curves: Curves, size: Size) -> None:
         finish(canvas, panels, "S1", _TITLES[figure], said, size, path)
 
 
-def sweep_picture(figure: int, measured: Mapping[str, Measured], size: Size) -> SweepPicture:
+def sweep_picture(figure: int, measured: Mapping[str, Measured], size: S1Size) -> SweepPicture:
     """Return what figure 4, 7, 8 or 9 says: cost over the parameter."""
     groups = list(dict.fromkeys(one.line.group for one in measured.values() if one.line.group))
     trained = "; ".join(TRAINED_ON[group] for group in groups)

@@ -29,8 +29,8 @@ from cosim.experiments.papers.s1.plan import (
     QUICK,
     SCENARIO,
     SETTINGS,
-    Plan,
-    Size,
+    S1Plan,
+    S1Size,
     scenario,
 )
 
@@ -38,8 +38,8 @@ from cosim.experiments.papers.s1.plan import (
 class S1Study:
     """The paper's figures and tables in one size."""
 
-    def __init__(self, size: Size) -> None:
-        self._plan = Plan(size)
+    def __init__(self, size: S1Size) -> None:
+        self._plan = S1Plan(size)
         self._curves: Curves | None = None
 
     def figure(self, number: int) -> Result:

@@ -72,7 +72,7 @@ MEASURED_SEED: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Size(paper.Size):
+class S1Size(paper.Size):
     """How much of it."""
 
     episodes: int
@@ -93,7 +93,7 @@ class Size(paper.Size):
     """Episodes of a moving mean, and at the end, for convergence."""
 
 
-FULL: Final = Size(
+FULL: Final = S1Size(
     run="full",
     seeds=10,
     episodes=500,
@@ -106,7 +106,7 @@ FULL: Final = Size(
     window=20,
     plateau=50,
 )
-QUICK: Final = Size(
+QUICK: Final = S1Size(
     run="QUICK",
     seeds=2,
     episodes=4,
@@ -166,13 +166,13 @@ TRAINED_ON: Final[Mapping[str, str]] = {
 }
 
 
-class Plan:
+class S1Plan:
     """The paper's experiment in one size: pieces for each figure and table.
 
     Figures 4, 7, 8 and 9 have agents with the paper's settings; learning curves and the table of learners have both.
     """
 
-    def __init__(self, size: Size) -> None:
+    def __init__(self, size: S1Size) -> None:
         self.size = size
 
     @property
