@@ -79,6 +79,7 @@ BUILT_IN: Final = (
         end_rules="cosim.audit.rules_tasks:task_end_rules",
         checks="cosim.audit.integrals:integral_findings",
         figures="cosim.trace.metrics.tasks:task_figures",
+        headline="cosim.trace.metrics.tasks:HEADLINE",
     ),
     Subject(
         "keys",
@@ -86,6 +87,7 @@ BUILT_IN: Final = (
         rules="cosim.audit.rules_keys:key_rules",
         end_rules="cosim.audit.rules_keys:key_end_rules",
         figures="cosim.trace.metrics.keys:key_figures",
+        headline="cosim.trace.metrics.keys:HEADLINE",
         causes="cosim.trace.lateness.key_waits:CAUSES",
         series="cosim.report.page.keys:key_series",
         panels="cosim.report.page.keys:PANELS",
@@ -96,6 +98,7 @@ BUILT_IN: Final = (
         rules="cosim.audit.rules_ledger:ledger_rules",
         checks="cosim.audit.ledger_check:chain_findings",
         figures="cosim.trace.metrics.ledger:ledger_figures",
+        headline="cosim.trace.metrics.ledger:HEADLINE",
         causes="cosim.trace.lateness.ledger_load:CAUSES",
         series="cosim.report.page.ledger:ledger_series",
         panels="cosim.report.page.ledger:PANELS",

@@ -21,6 +21,14 @@ _POOLS: Final = (
     f"(SELECT link, time_s, {', '.join(_TOTALS)} FROM key_pool_sampled "
     "UNION ALL SELECT link, time_s, initial_bit, 0, 0 FROM key_link_deployed)"
 )
+HEADLINE: Final = (
+    ("key_rate_mean", "key rate of a link", 1.0, "bit/s"),
+    ("qber_mean", "QBER", 100.0, "%"),
+    ("kgr_delivered", "key used by a vehicle", 1.0, "bit/s"),
+    ("key_wait_mean", "wait for keys", 1e3, "ms"),
+    ("downgraded_ratio", "without a quantum key", 100.0, "%"),
+)
+"""Key, label, factor to the unit that is shown, and that unit, of the figures that summary and page show first."""
 
 
 def key_figures(trace: Trace, slices: Batches) -> Iterator[tuple[str, Estimate]]:

@@ -20,6 +20,14 @@ FROM block_committed b LEFT JOIN validator_deployed v ON v.validator = b.propose
     AND w.queued_s <= b.proposed_s
 GROUP BY b.seq, b.time_s, b.records, b.proposed_s, b.height
 """
+HEADLINE: Final = (
+    ("blocks", "blocks", 1.0, ""),
+    ("finality_mean", "time to finality, mean", 1.0, "s"),
+    ("finality_p95", "time to finality, p95", 1.0, "s"),
+    ("records_per_s", "records in blocks", 1.0, "1/s"),
+    ("ledger_cpu_share", "ledger's part of the CPU work", 100.0, "%"),
+)
+"""Key, label, factor to the unit that is shown, and that unit, of the figures that summary and page show first."""
 
 
 def ledger_figures(trace: Trace, slices: Batches) -> Iterator[tuple[str, Estimate]]:

@@ -5,7 +5,7 @@ the run's end are counted apart and enter no ratio. The measured time is cut int
 """
 
 from collections.abc import Iterator, Mapping
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 
@@ -33,6 +33,24 @@ _LOST = (
     Status.HELPER_LOST,
 )
 _DONE = f"status IN ({Status.COMPLETED:d}, {Status.LATE:d})"
+HEADLINE: Final = (
+    ("released", "released", 1.0, "tasks"),
+    ("completed_ratio", "completed in time", 100.0, "%"),
+    ("late_ratio", "late", 100.0, "%"),
+    ("throughput", "throughput", 1.0, "tasks/s"),
+    ("latency_mean", "latency, mean", 1e3, "ms"),
+    ("latency_p50", "latency, p50", 1e3, "ms"),
+    ("latency_p95", "latency, p95", 1e3, "ms"),
+    ("latency_p99", "latency, p99", 1e3, "ms"),
+    ("vehicle_energy_per_task", "vehicle energy", 1.0, "J/task"),
+    ("edge_energy_per_task", "edge energy", 1.0, "J/task"),
+    ("semantic_performance", "semantic performance", 1.0, ""),
+    ("delivered", "delivered by radio", 1e-6, "Mbit/s"),
+    ("handovers", "handovers", 1.0, ""),
+    ("coverage_ratio", "vehicles covered", 100.0, "%"),
+    ("utilisation", "utilisation of the sites", 100.0, "%"),
+)
+"""Key, label, factor to the unit that is shown, and that unit, of the figures that summary and page show first."""
 
 
 def kpis(trace: Trace, statistics: Statistics | None = None) -> Kpis:
