@@ -1,17 +1,17 @@
 """From a scenario file, or the name of a bundled one, to a checked scenario with a run id."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from pydantic import ValidationError
 
 from cosim.errors import InputError
 from cosim.resources import bundled
 from cosim.scenario import overrides as changes
-from cosim.scenario.document import Document, parse, shown
+from cosim.scenario.document import Document, Location, parse, shown
 from cosim.scenario.identity import identity, run_id, safe_name
 from cosim.scenario.problems import closest, input_error
 from cosim.scenario.schema import Scenario, scenario_model
@@ -59,10 +59,30 @@ def load(path_or_name: str | Path, overrides: Sequence[str] = ()) -> Loaded:
 def _checked(document: Document, overrides: Sequence[str], origin: str) -> Scenario:
     data = dict(document.data)
     origins = changes.apply(data, overrides)
+    halved = next(_halved(data, ()), None)
+    if halved is not None:
+        line = document.line(halved)
+        where = f"{origin}:{line}" if line is not None else origin
+        field = ".".join(shown(part) for part in halved)
+        raise InputError(f"{where}: {field}: has half of a character (a surrogate); write the character itself")
     try:
         return scenario_model().model_validate(data)
     except ValidationError as error:
         raise input_error(error, document, origins, origin) from None
+
+
+def _halved(value: Any, place: Location) -> Iterator[Location]:
+    """Places of texts and keys with surrogates, which no file can hold: YAML lets them be written as escapes."""
+    if isinstance(value, str):
+        if any("\ud800" <= letter <= "\udfff" for letter in value):
+            yield place
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _halved(key, (*place, key))
+            yield from _halved(item, (*place, key))
+    elif isinstance(value, list | tuple):
+        for number, item in enumerate(value):
+            yield from _halved(item, (*place, number))
 
 
 def override(path: str, value: str | int | None) -> list[str]:

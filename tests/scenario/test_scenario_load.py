@@ -170,3 +170,21 @@ def test_json_schema_accepts_what_load_accepts() -> None:
     assert schema["additionalProperties"] is False
     assert {"type": "string", "minLength": 1} in schema["properties"]["policy"]["anyOf"]
     assert "bandwidth_hz" in schema["$defs"]["Radio"]["properties"]
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ('name: "\\ud800\\udc00"\nduration_s: 5\n', ":1: name: "),
+        ('duration_s: 5\nenergy: {vehicle_budget_j: "\\udfff"}\n', ":2: energy.vehicle_budget_j: "),
+        ('tasks:\n  arrivals: {kind: poisson, rate_per_s: 1, type_factor: {"\\ud800": 1}}\n', ":2: tasks.arrivals"),
+    ],
+)
+def test_halves_of_characters(tmp_path: Path, text: str, place: str) -> None:
+    """Surrogates, which YAML lets be escaped and no file can hold, are refused with file, line and field."""
+    path = tmp_path / "half.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError, match="has half of a character") as failed:
+        load(path)
+    assert place in str(failed.value)
+    assert str(failed.value).isprintable()
