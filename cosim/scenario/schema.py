@@ -7,7 +7,7 @@ from the defaults is the run id (see `identity`).
 
 from collections.abc import Mapping
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 from pydantic import Field, create_model, model_validator
 
@@ -209,6 +209,9 @@ class Scenario(Section):
         return self
 
 
+_EXTENDED: Final = "ScenarioOfPackages"
+
+
 def scenario_model() -> type[Scenario]:
     """Return `Scenario` with the sections that installed packages bring.
 
@@ -237,7 +240,15 @@ def _extended(subjects: tuple[Subject, ...]) -> type[Scenario]:
             )
         added[subject.name] = (section | None, Field(None, description=" ".join((section.__doc__ or "").split())))
     model: type[Scenario] = create_model("Scenario", __base__=Scenario, __doc__=Scenario.__doc__, **added)
+    model.__module__, model.__qualname__ = __name__, _EXTENDED  # where another process finds it, by `__getattr__`
     return model
+
+
+def __getattr__(name: str) -> Any:
+    """Give pickle the model with the sections of packages, which no name of this module holds."""
+    if name == _EXTENDED:
+        return scenario_model()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def known_part(stored: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:

@@ -1,6 +1,7 @@
 """Sections of installed packages: found by entry point, refused in one line, and gone without harm."""
 
 import os
+import pickle
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -75,6 +76,13 @@ def test_a_section_is_loaded_checked_and_described(declared: Declare) -> None:
     assert '"zones"' in json_schema()
     with pytest.raises(InputError, match=r"zones\.zones\.0\.radius_m = -1"):
         load(SCENARIO, ["zones.zones.0.radius_m=-1"])
+
+
+def test_a_scenario_crosses_to_other_processes(declared: Declare) -> None:
+    """With a package installed scenarios can be pickled, as comparisons need it, with its section and without."""
+    declared(("zones", "cosim_zones:SUBJECT"))
+    for loaded in (load(SCENARIO), load("intersection")):
+        assert pickle.loads(pickle.dumps(loaded)) == loaded  # noqa: S301 - our own bytes
 
 
 def test_a_package_changes_no_id(declared: Declare) -> None:
@@ -168,6 +176,10 @@ def test_the_example_in_an_environment_of_its_own(tmp_path: Path) -> None:
     done = subprocess.run(made, check=False, capture_output=True, text=True, env=plain)
     assert done.returncode == 0, done.stderr
     assert "vehicles in a zone" in done.stdout
+    shorter = ("--set", "duration_s=4", "--set", "statistics.warmup_s=0", "--out", str(tmp_path / "compared"))
+    compared = [*command, "compare", str(SCENARIO), "--policies", "local,random", "--seeds", "2", "--jobs", "2"]
+    done = subprocess.run([*compared, *shorter], check=False, capture_output=True, text=True, env=plain)
+    assert done.returncode == 0, done.stderr
     without = [sys.executable, "-m", "cosim.cli.main", "trace"]
     done = subprocess.run([*without, "verify", str(run)], check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
