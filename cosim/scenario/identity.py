@@ -18,8 +18,6 @@ from cosim.subjects import outside
 
 DEFAULTS: Final = 1
 """Number of the values of all defaults; raise it when one changes (tests/scenario/defaults.json pins them)."""
-NO_PART: Final[frozenset[str]] = frozenset()
-"""Fields of the root that the identity leaves out, because no fact of a run depends on them."""
 _DIGITS: Final = 12
 
 
@@ -79,8 +77,7 @@ def _differing(scenario: Section) -> dict[str, Any]:
     """The difference of the root; sections of other packages are told whole, as `DEFAULTS` does not count theirs."""
     differs = difference(scenario)
     foreign = {subject.name for subject in outside()} & differs.keys()
-    told = differs | {name: _plain(getattr(scenario, name)) for name in foreign}
-    return {name: value for name, value in told.items() if name not in NO_PART}
+    return differs | {name: _plain(getattr(scenario, name)) for name in foreign}
 
 
 def _told(value: Any) -> Any:

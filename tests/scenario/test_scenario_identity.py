@@ -142,13 +142,6 @@ def test_a_grown_number_of_the_defaults_changes_every_id(monkeypatch: pytest.Mon
     assert json.loads(identity(made(MORE))) == {**json.loads(before), "defaults": DEFAULTS + 1}
 
 
-def test_what_is_no_part_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A field that is named in `NO_PART` stays out of the text, whatever its value."""
-    monkeypatch.setattr(identities, "NO_PART", frozenset({"engine"}))
-    wider = create_model("Wider", __base__=Scenario, engine=(str, "story"))
-    assert identity(wider.model_validate({**MORE, "engine": "fast"})) == identity(made(MORE))
-
-
 def test_a_section_from_outside_is_told_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     """The number of the defaults does not count those of other packages, so their sections keep every value."""
     monkeypatch.setattr(identities, "outside", lambda: (Subject("quakes"),))
