@@ -160,22 +160,6 @@ class Mirror:
             getattr(self._twins, name)[states.numbers] = getattr(states, name)
 
 
-def mean_age_s(generated_s: FloatArray, received_s: FloatArray, begin_s: float, end_s: float) -> float:
-    """Return the exact time average of the age from `begin_s` to `end_s`; states may come out of order.
-
-    Args:
-        generated_s: (U,) when each state was true.
-        received_s: (U,) when it came, not before that; at least one by `begin_s`.
-        begin_s: of the time that counts.
-        end_s: of the time that counts, later.
-    """
-    order = np.argsort(received_s, kind="stable")
-    newest_s = np.maximum.accumulate(generated_s[order])
-    edges_s = np.clip(np.append(received_s[order], end_s), begin_s, end_s)
-    area_s2 = ((edges_s[1:] - newest_s) ** 2 - (edges_s[:-1] - newest_s) ** 2).sum() / 2.0
-    return float(area_s2 / (end_s - begin_s))
-
-
 class AgeTotals:
     """Running integrals of the number of twins and of the sum of their ages."""
 

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from unpacked import unpack
 
 from cosim.cli.main import status
 from cosim.errors import InputError
-from cosim.report.page.columns import differences, pack, unpack
+from cosim.report.page.columns import differences, pack
 from cosim.report.page.html import STEPS, page, write_report
 from cosim.runner import simulate
 from cosim.scenario.load import load

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from secured_run import CAPACITY_BIT, PLAIN, Setting, craft
+from unpacked import unpack
 
-from cosim.report.page.columns import unpack
 from cosim.report.page.html import page
 from cosim.runner import simulate
 from cosim.scenario.load import load

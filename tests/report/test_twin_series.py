@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 from twinned_run import CAPACITY, PLAIN, Setting, craft
+from unpacked import unpack
 
-from cosim.report.page.columns import unpack
 from cosim.report.page.html import page
 from cosim.runner import simulate
 from cosim.scenario.load import load

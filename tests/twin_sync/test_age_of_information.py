@@ -13,10 +13,27 @@ from cosim.kernel.rng import stream
 from cosim.trace.metrics.statistics import batch_means
 from cosim.trace.metrics.tasks import kpis
 from cosim.trace.store.reader import Trace
-from cosim.twin.mirror import AgeTotals, mean_age_s
+from cosim.twin.mirror import AgeTotals
+from cosim.types import FloatArray
 from cosim.validation.drive import poisson_s, sojourns_s
 
 PERIOD_S, DELAY_S = 2.0, 0.75
+
+
+def mean_age_s(generated_s: FloatArray, received_s: FloatArray, begin_s: float, end_s: float) -> float:
+    """Return the exact time average of the age from `begin_s` to `end_s`; states may come out of order.
+
+    Args:
+        generated_s: (U,) when each state was true.
+        received_s: (U,) when it came, not before that; at least one by `begin_s`.
+        begin_s: of the time that counts.
+        end_s: of the time that counts, later.
+    """
+    order = np.argsort(received_s, kind="stable")
+    newest_s = np.maximum.accumulate(generated_s[order])
+    edges_s = np.clip(np.append(received_s[order], end_s), begin_s, end_s)
+    area_s2 = ((edges_s[1:] - newest_s) ** 2 - (edges_s[:-1] - newest_s) ** 2).sum() / 2.0
+    return float(area_s2 / (end_s - begin_s))
 
 
 def test_periodic_states_with_a_constant_delay():

@@ -41,15 +41,6 @@ def pack(columns: Mapping[str, AnyArray]) -> Packed:
     return Packed(directory, base64.b64encode(gzip.compress(b"".join(parts), 9, mtime=0)).decode())
 
 
-def unpack(directory: Mapping[str, tuple[str, int, int]], text: str) -> dict[str, IntArray]:
-    """The columns again, as the page reads them."""
-    data = gzip.decompress(base64.b64decode(text))
-    return {
-        name: np.frombuffer(data, f"<{code}", length, offset).astype(np.int64)
-        for name, (code, offset, length) in directory.items()
-    }
-
-
 def differences(values: AnyArray, starts: AnyArray) -> IntArray:
     """Each value less the one before it; those at `starts` (a mask) stay as they are."""
     whole = np.asarray(values, dtype=np.int64)
