@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 
-from cosim.audit.rule import Rule, quoted
+from cosim.audit.rule import Rule
 from cosim.trace.store.integrity import SHOWN, Finding
-from cosim.trace.store.reader import Trace
+from cosim.trace.store.reader import Trace, quoted
 
 
 def broken_rows(trace: Trace, rules: Sequence[Rule]) -> Iterator[Finding]:

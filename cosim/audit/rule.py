@@ -5,6 +5,7 @@ from typing import Any
 
 from cosim.trace.facts.column import columns
 from cosim.trace.store.layout import kind_name
+from cosim.trace.store.reader import quoted
 from cosim.types import NOWHERE
 
 
@@ -19,11 +20,6 @@ class Rule:
     query: str
     condition: str = ""
     """That a row breaks it, where the row alone says so: one reading of a kind answers all such rules."""
-
-
-def quoted(name: str) -> str:
-    """A kind or column as a name in SQL, of which it may be a reserved word."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 def where(kind: str, why: str, condition: str) -> Rule:

@@ -61,7 +61,7 @@ class Trace:
 
     def _prepare(self) -> None:
         for stored in self.layouts.values():
-            self._database.execute(f"CREATE VIEW {_name(stored.kind)} AS {self._source(stored)}")
+            self._database.execute(f"CREATE VIEW {quoted(stored.kind)} AS {self._source(stored)}")
         for name, codes in code_tables().items():
             cases = " ".join(f"WHEN {code} THEN {_quoted(said)}" for code, said in code_names(codes).items())
             self._database.execute(f"CREATE MACRO {name}_name(code) AS CASE code {cases} END")
@@ -79,9 +79,9 @@ class Trace:
         ]
         types = {"seq": "BIGINT", **{name: _SQL_TYPES[column.code] for name, column in stored.columns.items()}}
         if not files:
-            empty = ", ".join(f"CAST(NULL AS {sql_type}) AS {_name(name)}" for name, sql_type in types.items())
+            empty = ", ".join(f"CAST(NULL AS {sql_type}) AS {quoted(name)}" for name, sql_type in types.items())
             return f"SELECT {empty} WHERE false"
-        names = ", ".join(map(_name, types))  # one of them may be a word of SQL
+        names = ", ".join(map(quoted, types))  # one of them may be a word of SQL
         return f"SELECT {names} FROM read_parquet([{', '.join(files)}])"
 
     @property
@@ -151,7 +151,7 @@ class Trace:
 
     def table(self, fact: type[Any]) -> pd.DataFrame:
         """All facts of one kind in order of time, then of recording."""
-        return self.sql(f"SELECT * FROM {_name(kind_name(fact))} ORDER BY time_s, seq")
+        return self.sql(f"SELECT * FROM {quoted(kind_name(fact))} ORDER BY time_s, seq")
 
     def close(self) -> None:
         """Let go of the files."""
@@ -173,8 +173,8 @@ def _layouts(run: Path, manifest: Manifest) -> dict[str, Layout]:
     return found
 
 
-def _name(text: str) -> str:
-    """A name of SQL, which may be a word of it."""
+def quoted(text: str) -> str:
+    """A kind or column as a name in SQL, of which it may be a reserved word."""
     return '"' + text.replace('"', '""') + '"'
 
 
