@@ -77,8 +77,6 @@ class Assembly:
     """A run's core and its parts."""
 
     sites: tuple[Placed, ...]
-    topology: Topology
-    hosts: Mapping[int, Host]
     vehicle_hosts: VehicleHosts
     channel: Channel
     offloading: Offloading
@@ -154,8 +152,6 @@ def assemble(
     _deploy(facts, topology, sites, hosts)
     return Assembly(
         sites=sites,
-        topology=topology,
-        hosts=hosts,
         vehicle_hosts=vehicle_hosts,
         channel=channel,
         offloading=offloading,

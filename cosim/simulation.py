@@ -319,10 +319,10 @@ class Simulation:
 
 def _knob(given: FloatArray | None, count: int, default: float, most: float) -> list[float]:
     """What a policy turned, kept in (0, most]; the default where it has no say."""
-    return [default] * count if given is None else within(given, most).tolist()
+    return [default] * count if given is None else clip_knob(given, most).tolist()
 
 
-def within(given: FloatArray, most: float) -> FloatArray:
+def clip_knob(given: FloatArray, most: float) -> FloatArray:
     """What a policy turned, kept in (0, most]."""
     kept: FloatArray = np.clip(np.asarray(given, float), 1e-6 * most, most)
     return kept

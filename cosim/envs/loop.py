@@ -15,7 +15,7 @@ from cosim.envs.traffic import lasting_traffic, with_listed_sites
 from cosim.errors import InputError, RunError
 from cosim.mobility.source import MobilitySource
 from cosim.scenario.load import Loaded
-from cosim.simulation import Simulation, within
+from cosim.simulation import Simulation, clip_knob
 from cosim.trace.store.memory import InMemoryTaskEnds
 from cosim.trace.store.writer import FactWriter, NullWriter
 from cosim.types import BoolArray, FloatArray, IntArray, Tier
@@ -220,8 +220,8 @@ class Loop:
         power_w, share = action.power_w, action.share
         return (
             option,
-            within(power_w, seen.max_power_w) if power_w is not None and "power" in knobs else None,
-            within(share, 1.0) if share is not None and "share" in knobs else None,
+            clip_knob(power_w, seen.max_power_w) if power_w is not None and "power" in knobs else None,
+            clip_knob(share, 1.0) if share is not None and "share" in knobs else None,
         )
 
 
