@@ -37,7 +37,13 @@ def main() -> int:
     given = parser.parse_args()
     names = given.scenarios.split(",") if given.scenarios else sorted(path.stem for path in SCENARIOS.glob("*.yaml"))
     columns = [column for column in given.columns.split(",") if column]
-    runs = {name: _digests(given.command, name, given.seconds, columns) for name in names}
+    stated: set[str] = set()
+    runs = {name: _digests(given.command, name, given.seconds, columns, stated) for name in names}
+    missing = [column for column in columns if column not in stated]
+    if missing:
+        parser.error(
+            f"--columns {','.join(missing)}: no run has rows with it; give kind.column of `cosim trace schema`"
+        )
     result = {"machine": _machine(), "seconds": given.seconds, "columns": columns, "runs": runs}
     given.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     print(f"{given.out}: {len(runs)} runs, {sum(map(len, runs.values()))} digests of kinds")
@@ -48,7 +54,8 @@ def main() -> int:
     return 1 if differences else 0
 
 
-def _digests(command: str, name: str, seconds: float, columns: list[str]) -> dict[str, str]:
+def _digests(command: str, name: str, seconds: float, columns: list[str], stated: set[str]) -> dict[str, str]:
+    """The digests of one run by kind; the columns of its rows are added to `stated`."""
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
         short = ("--set", f"duration_s={seconds}", "--set", f"statistics.warmup_s={seconds / 10}")
@@ -59,6 +66,7 @@ def _digests(command: str, name: str, seconds: float, columns: list[str]) -> dic
             kind: pa.concat_tables(pq.read_table(run / part["file"]) for part in parts if part["kind"] == kind)
             for kind in kinds
         }
+    stated.update(f"{kind}.{name}" for kind, table in tables.items() for name in table.column_names)
     return {kind: found for kind, table in tables.items() if (found := _digest(kind, table, columns))}
 
 
