@@ -44,35 +44,31 @@ class KeyView(Protocol):
         ...
 
 
-class Expected(Protocol):
-    """What is expected of the next interval, S1 eq 8, with the bound of eq 9 on how far off it may be."""
+@dataclass(frozen=True, slots=True)
+class ExpectedArrivals:
+    """Expected arrivals, and how far off they may be (S1 eq 9)."""
 
-    @property
-    def rate_per_s(self) -> FloatArray:
-        """(n,) releases each second."""
-        ...
-
-    @property
-    def deviation_per_s(self) -> float:
-        """The bound of eq 9."""
-        ...
+    rate_per_s: FloatArray  # (N,) lambda-hat
+    deviation_per_s: float
+    """Epsilon: |lambda - lambda-hat| is at most this, as far as was seen."""
 
     @property
     def most_per_s(self) -> FloatArray:
-        """(n,) rate that a careful plan counts on: expected plus deviation."""
-        ...
+        """The rate (N,) that a careful plan counts on: lambda-hat + epsilon."""
+        most: FloatArray = self.rate_per_s + self.deviation_per_s
+        return most
 
 
 class DemandView(Protocol):
     """Tasks that a digital twin expects, as a policy sees it at a decision epoch."""
 
     @property
-    def site(self) -> Expected:
+    def site(self) -> ExpectedArrivals:
         """(S,) of each site."""
         ...
 
     @property
-    def vehicle(self) -> Expected:
+    def vehicle(self) -> ExpectedArrivals:
         """(T,) of each task's vehicle."""
         ...
 

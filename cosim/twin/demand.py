@@ -4,13 +4,13 @@ Rates are learnt of each vehicle, and of each site from the tasks of the vehicle
 """
 
 from collections import deque
-from dataclasses import dataclass
 from functools import cached_property
 from math import isnan, nan
 from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
 
+from cosim.decision import ExpectedArrivals
 from cosim.kernel.clock import URGENT, Clock
 from cosim.scenario.twin_forecast import DemandForecast, HoltDemand
 from cosim.twin.tracks import grown
@@ -18,21 +18,6 @@ from cosim.types import FloatArray, IntArray
 
 _Batch: TypeAlias = tuple[FloatArray, IntArray, IntArray]
 _NO_RELEASES: Final[_Batch] = (np.empty(0), np.empty(0, np.int64), np.empty(0, np.int64))
-
-
-@dataclass(frozen=True, slots=True)
-class ExpectedArrivals:
-    """Expected arrivals, and how far off they may be (S1 eq 9)."""
-
-    rate_per_s: FloatArray  # (N,) lambda-hat
-    deviation_per_s: float
-    """Epsilon: |lambda - lambda-hat| is at most this, as far as was seen."""
-
-    @property
-    def most_per_s(self) -> FloatArray:
-        """The rate (N,) that a careful plan counts on: lambda-hat + epsilon."""
-        most: FloatArray = self.rate_per_s + self.deviation_per_s
-        return most
 
 
 class Learnt(NamedTuple):
