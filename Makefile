@@ -4,13 +4,19 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint bench clean
+SEEDS ?= 0
+
+.PHONY: demo test test-long lint bench clean
 
 demo: $(STAMP)
 	$(BIN)/cosim run quickstart
 
 test: lint
 	$(BIN)/pytest -n 2 --dist worksteal
+
+# SEEDS=fresh draws new seeds and prints them.
+test-long: $(STAMP)
+	COSIM_TESTS=long SEEDS=$(SEEDS) $(BIN)/pytest -n 2 --dist worksteal -m 'long or counted'
 
 lint: $(STAMP)
 	$(BIN)/ruff format --check .

@@ -4,12 +4,31 @@ import signal
 import sys
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent / "support"))
 
+import effort
+
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as in what a script runs in the background
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+hypothesis.settings.register_profile("cosim", deadline=None, derandomize=not effort.FIRST_SEED, database=None)
+hypothesis.settings.load_profile("cosim")
+_SCALED = (effort.count, effort.seeds, effort.drawn)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of each module whose counts are larger in the long run."""
+    for item in items:
+        if any(value in _SCALED for value in vars(getattr(item, "module", None) or effort).values() if callable(value)):
+            item.add_marker("counted")
+
+
+def pytest_report_header() -> str:
+    """Say from where seeds count, so that a run with fresh ones can be repeated."""
+    return f"seeds from {effort.FIRST_SEED} (SEEDS={effort.FIRST_SEED} repeats them)" if effort.FIRST_SEED else ""
 
 
 @pytest.fixture(autouse=True, scope="session")

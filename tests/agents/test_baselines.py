@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from cosim_agents.registry import make_policy, policy_names
-from hypothesis import given, settings
+from effort import drawn
+from hypothesis import given
 from hypothesis import strategies as st
 from observations import random_observation
 
@@ -15,7 +16,7 @@ from cosim.types import Tier
 
 @pytest.mark.parametrize("name", policy_names())
 @given(seed=st.integers(0, 10**6), tasks=st.integers(0, 4), dark=st.booleans())
-@settings(max_examples=60, deadline=None)
+@drawn(60)
 def test_options_are_feasible(name: str, seed: int, tasks: int, dark: bool) -> None:
     """Every policy answers one column per task, a feasible one, and column 0 where a task has none."""
     observation = random_observation(np.random.default_rng(seed), tasks)

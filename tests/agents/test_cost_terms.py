@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from effort import drawn
+from hypothesis import given
 from hypothesis import strategies as st
 from observations import random_observation
 
@@ -63,7 +64,7 @@ def own_by_hand(seen: Observation, option: AnyArray, power_w: AnyArray, share: A
 
 
 @given(cases())
-@settings(max_examples=150, deadline=None)
+@drawn(150)
 def test_own_adds_up_to_the_analytic_cost(case: Case) -> None:
     """The sum of `own` is `analytic_cost`, at the default power and at others."""
     seen, option, power_w, _ = case
@@ -73,7 +74,7 @@ def test_own_adds_up_to_the_analytic_cost(case: Case) -> None:
 
 
 @given(cases())
-@settings(max_examples=150, deadline=None)
+@drawn(150)
 def test_own_is_the_formula_with_shares(case: Case) -> None:
     """Each task's own cost, its latency and its energy are those of the formula by hand, with powers and shares."""
     seen, option, power_w, share = case
@@ -85,7 +86,7 @@ def test_own_is_the_formula_with_shares(case: Case) -> None:
 
 
 @given(cases())
-@settings(max_examples=150, deadline=None)
+@drawn(150)
 def test_imposed_is_what_the_others_would_save(case: Case) -> None:
     """`imposed` is what the others' finite cost would fall by if the task were not there, found by taking it away."""
     seen, option, power_w, share = case
@@ -98,7 +99,7 @@ def test_imposed_is_what_the_others_would_save(case: Case) -> None:
 
 
 @given(cases())
-@settings(max_examples=60, deadline=None)
+@drawn(60)
 def test_an_undecided_task_takes_no_part(case: Case) -> None:
     """A task with a negative option costs nothing and weighs on nobody: the others' terms are those without it."""
     seen, option, power_w, share = case

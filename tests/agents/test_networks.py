@@ -17,7 +17,8 @@ from cosim_agents.networks import (
     quantum_cost,
 )
 from cosim_agents.quantum.engine import VQC
-from hypothesis import given, settings
+from effort import drawn
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 from training_step import stepper
@@ -154,7 +155,7 @@ def test_a_spec_goes_through_json() -> None:
 
 
 @given(st.integers(1, 4000), st.integers(1, 40), st.integers(1, 12))
-@settings(max_examples=200, deadline=None)
+@drawn(200)
 def test_no_mlp_is_nearer(parameters: int, inputs: int, outputs: int) -> None:
     """No MLP of one hidden layer, or of two equal ones, has a count nearer than `mlp_like`'s."""
     hidden = mlp_like(parameters, inputs, outputs).hidden

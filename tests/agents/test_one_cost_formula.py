@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from cosim_agents.optimal import Optimal
 from cosim_agents.quantum.search_policy import lone_cost
-from hypothesis import given, settings
+from effort import drawn
+from hypothesis import given
 from hypothesis import strategies as st
 from observations import random_observation
 
@@ -61,7 +62,7 @@ SEEDS = st.integers(0, 2**32 - 1)
 
 
 @given(SEEDS, st.integers(1, 5), st.sampled_from([0.0, 0.3, 1.0]))
-@settings(max_examples=60, deadline=None)
+@drawn(60)
 def test_terms_and_columns_are_the_formula(seed: int, tasks: int, weight: float) -> None:
     """The terms of every option, at the default power and at another, and the columns are the formula by hand."""
     seen = replace(observed(seed, tasks), latency_weight=weight)
@@ -82,7 +83,7 @@ def test_terms_and_columns_are_the_formula(seed: int, tasks: int, weight: float)
 
 
 @given(SEEDS, st.integers(1, 5))
-@settings(max_examples=60, deadline=None)
+@drawn(60)
 def test_search_is_the_formula(seed: int, tasks: int) -> None:
     """What the search policy minimises is the formula by hand at the rates beside the transfers that are active."""
     seen = observed(seed, tasks)
@@ -93,7 +94,7 @@ def test_search_is_the_formula(seed: int, tasks: int) -> None:
 
 
 @given(SEEDS)
-@settings(max_examples=60, deadline=None)
+@drawn(60)
 def test_optimum_and_reward_of_a_lone_task_are_the_formula(seed: int) -> None:
     """One task's optimum is the cheapest option and power by hand, and the reward charges what that costs."""
     seen = observed(seed, 1)

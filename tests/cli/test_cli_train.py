@@ -215,7 +215,7 @@ def test_the_end_of_a_training(episodes: int, last: int) -> None:
     assert training.final(curves)["reward of an episode"].value == -1.0
 
 
-@pytest.mark.slow  # three trainings, one in a process of its own; `test_train.py` kills one in every run of the suite
+@pytest.mark.long  # three trainings, one in a process of its own; `test_train.py` kills one in every run of the suite
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_and_gone_on(capsys: pytest.CaptureFixture[str], home: Path, number: signal.Signals) -> None:
     """Ctrl-C or SIGTERM stops at a checkpoint with 1 and one line; the same command ends as if nothing had happened."""

@@ -11,7 +11,8 @@ from functools import partial
 from typing import Literal
 
 import pytest
-from hypothesis import given, settings
+from effort import drawn
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cosim.kernel.clock import Clock
@@ -21,7 +22,7 @@ from cosim.types import Failure
 
 FLOWS = 8
 TOLERANCE = 1e-6  # bit and s, for sizes of 0.1 to 100 bit: a flow ends up to 1 ns early, and steps add rounding
-FAST = settings(max_examples=250, deadline=None, derandomize=True)
+FAST = drawn(250)
 
 
 @dataclass(slots=True)

@@ -7,7 +7,8 @@ from functools import partial
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from effort import drawn
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cosim.compute import Execution, Host, QueueHost, SharingHost, energy_j
@@ -18,7 +19,7 @@ from cosim.types import Failure
 from cosim.validation.drive import drive
 
 EXACT = 1e-9
-FAST = settings(max_examples=150, deadline=None, derandomize=True)
+FAST = drawn(150)
 
 
 @dataclass(frozen=True, slots=True)

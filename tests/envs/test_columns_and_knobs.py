@@ -6,7 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from acting import SHORT, shortened, steps
-from hypothesis import given, settings
+from effort import drawn
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cosim.decision import Observation
@@ -95,7 +96,7 @@ def test_keys_and_demand_are_shown_where_they_are() -> None:
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 9))
-@settings(max_examples=100, deadline=None)
+@drawn(100)
 def test_an_impossible_target_is_never_decoded(seed: int, tasks: int) -> None:
     """Whatever the numbers, beyond their range or infinite, the option is feasible, or column 0 where nothing is."""
     rng = np.random.default_rng(seed)

@@ -29,7 +29,7 @@ def driven(seeds: list[int], actions: np.ndarray) -> np.ndarray:
     return np.array(shown)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_two_sumo_simulations_live_at_once_in_two_processes() -> None:
     """In two processes libsumo, which holds one simulation in each, runs both as it does each alone, bit for bit."""
     actions = np.random.default_rng(1).random((STEPS, len(SEEDS)), np.float32)

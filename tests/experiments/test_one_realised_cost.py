@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from effort import drawn
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cosim.envs.reward import settle
@@ -45,7 +46,7 @@ def ends(draw: st.DrawFn) -> list[Ended]:
 
 
 @given(ends(), st.floats(0.0, 1.0))
-@settings(max_examples=100, deadline=None)
+@drawn(100)
 def test_rewards_and_totals_are_the_formula(rows: list[Ended], weight: float) -> None:
     """Each task's reward is its cost by hand from the decision on, and the sums are those of a roll-out's totals."""
     by_hand = [cost_by_hand(row, weight, row.decided_s) for row in rows]

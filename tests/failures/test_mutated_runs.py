@@ -6,7 +6,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from effort import count, drawn
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
@@ -163,16 +164,16 @@ def end(path: Path, run: Path) -> str:
 
 
 def test_mutated_runs(tmp_path: Path) -> None:
-    """150 mutated scenarios: a run that adds up, or one line and, for bad input, no run folder."""
+    """Mutated scenarios: a run that adds up, or one line and, for bad input, no run folder."""
     ends: Counter[str] = Counter()
     path, numbers = tmp_path / "case.yaml", itertools.count()
 
     @given(data=mutated())
-    @settings(max_examples=150, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+    @drawn(600, least=30, suppress_health_check=list(HealthCheck))
     def each(data: dict[str, Any]) -> None:
         with path.open("w") as stream:
             YAML(typ="safe").dump(data, stream)
         ends[end(path, tmp_path / f"run{next(numbers)}")] += 1
 
     each()
-    assert ends["finished"] >= 60, ends
+    assert ends["finished"] >= count(240, least=12), ends

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from effort import drawn
+from hypothesis import given
 from hypothesis import strategies as st
 from key_links import rates, row, weather
 from pydantic import ValidationError
@@ -131,7 +132,7 @@ def falls(values: np.ndarray) -> bool:
     return bool((np.diff(values) <= ROUNDING * values.max(initial=0.0)).all())
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@drawn(300)
 @given(model=MODEL, detector=SHARE, temperature_k=within(150, 450), noise_per_s=within(-1, 1) | within(-10, 1e6))
 def test_rates_stay_in_their_domain(
     model: KeyRateModel, detector: float, temperature_k: float, noise_per_s: float

@@ -69,7 +69,7 @@ def simulate(length_km: float, seed: int) -> Count:
     )
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("length_km", [1.0, 10.0, 25.0, 50.0, 75.0])
 def test_sequence_agrees(length_km: float) -> None:
     """SeQUeNCe's sifted bits per pulse and QBER hold our formulas in their exact 99.9 % binomial intervals."""

@@ -1,6 +1,7 @@
 """The pool of key bits."""
 
-from hypothesis import given, settings
+from effort import drawn
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cosim.keys.pool import KeyPool
@@ -42,7 +43,7 @@ operation = st.tuples(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@drawn(300)
 @given(st.lists(operation, max_size=60), st.integers(1, 100), st.none() | st.floats(0.5, 8))
 def test_bits_are_conserved_by_every_operation(operations, capacity_bit, expiry_s):
     """After any operation generated = used + lost + stored, and stored equals a naive list of bits with their ages."""

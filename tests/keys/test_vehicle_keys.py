@@ -4,7 +4,8 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from effort import drawn
+from hypothesis import given
 from hypothesis import strategies as st
 from keynet import World
 
@@ -162,7 +163,7 @@ step = st.tuples(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@drawn(60)
 @given(
     st.lists(step, min_size=5, max_size=60),
     st.sampled_from(["site", "free_space", "dock"]),

@@ -1,7 +1,8 @@
 """Credits and their settlement: golden values, conservation, and who pays when the money is short."""
 
 import pytest
-from hypothesis import given, settings
+from effort import drawn
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cosim.ledger.poqks import Stakes, apportioned, earn, founded, join, leave, quorum, settle, slash
@@ -121,7 +122,7 @@ STEP = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@drawn(150)
 @given(st.lists(AMOUNT, min_size=5, max_size=5), AMOUNT, st.lists(STEP, max_size=30))
 def test_credits_are_conserved(initial, treasury, steps):
     """Random blocks, offloads, slashings, joins and leaves keep stakes + treasury = minted - burned, none negative."""
@@ -134,7 +135,7 @@ def test_credits_are_conserved(initial, treasury, steps):
             assert (stakes.minted, stakes.burned) == (before.minted, before.burned)
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
+@drawn(200)
 @given(st.lists(AMOUNT, min_size=1, max_size=9), st.data())
 def test_quorums_intersect(stake, data):
     """Any two quorums share more than a third of the stake."""

@@ -5,7 +5,8 @@ from collections import Counter
 from itertools import accumulate, repeat
 
 import pytest
-from hypothesis import given, settings
+from effort import drawn
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cosim.ledger.poqks import NOBODY, Rotation, founded, proposer
@@ -31,7 +32,7 @@ def test_rounds_go_on_where_heights_would():
     assert rotation.advanced(stakes.credits, 4).proposer(stakes.credits, 0) == rounds[4]
 
 
-@settings(max_examples=120, deadline=None, derandomize=True)
+@drawn(120)
 @given(st.lists(st.integers(0, 12), min_size=1, max_size=8).filter(any))
 def test_proportional_within_one_turn(stake):
     """In T / gcd steps each validator proposes exactly stake / gcd times, and the rotation is as at the start."""
@@ -42,7 +43,7 @@ def test_proportional_within_one_turn(stake):
     assert Rotation.fresh(len(stake)).advanced(stake, turn) == Rotation.fresh(len(stake))
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@drawn(150)
 @given(st.lists(st.lists(st.integers(0, 10**6), min_size=4, max_size=4), min_size=1, max_size=20), st.integers(0, 3))
 def test_no_stake_no_turn(history, height):
     """Whatever stakes came before, and under every rule, nobody without stake is elected."""

@@ -241,7 +241,7 @@ def test_recording_is_drawn(tmp_path):
     assert (tmp_path / "a.png").read_bytes() != (tmp_path / "b.png").read_bytes()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_monaco_holds_2000(tmp_path):
     """Monaco holds 2,000 vehicles within 15 % for ten minutes, or the report says how many it carries."""
     made = import_map(needed(DATA / "osm" / "MonacoV2.osm.gz"), "monaco", tmp_path, Demand(concurrent=2000))

@@ -43,7 +43,7 @@ def stopping_after(pieces: int) -> Any:
     return watching
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_stopped_and_gone_on_with(tmp_path: Path) -> None:
     """A stopped experiment goes on with the next piece, and ends with the CSV files of one that was not stopped."""
     with pytest.raises(KeyboardInterrupt):

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from effort import drawn
+from hypothesis import given
 from hypothesis import strategies as st
 from placing_cases import keeps, problem, problems
 
@@ -112,7 +113,7 @@ def test_full_hosts_do_not_swap():
     assert move(rivals, [0, 0], [1, 1]).moved.tolist() == [False, True]
 
 
-@settings(max_examples=150, deadline=None)
+@drawn(150)
 @given(problems(), st.integers(0, 99))
 def test_moving_breaks_no_limit(case, seed):
     """Whatever moves, both ends' loads together keep eq 23 and 24 at every moment, and no twin is lost."""

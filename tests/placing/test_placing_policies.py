@@ -4,7 +4,8 @@ from typing import get_args
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from effort import drawn
+from hypothesis import given
 from hypothesis import strategies as st
 from placing_cases import brute_force, keeps, problem, problems
 
@@ -20,7 +21,7 @@ def placed(assignment):
     return int((assignment != NOWHERE).sum())
 
 
-@settings(max_examples=150, deadline=None)
+@drawn(150)
 @given(problems(most_users=5, most_hosts=4))
 def test_exact_is_the_optimum(case):
     """The integer program places as many twins, in as little time, as the best of all assignments."""
@@ -39,7 +40,7 @@ def test_exact_is_the_optimum_of_six_by_four(seed):
     assert (placed(best.assignment), best.total_s) == (brute_force(case)[0], pytest.approx(brute_force(case)[1]))
 
 
-@settings(max_examples=200, deadline=None)
+@drawn(200)
 @given(problems(), st.sampled_from(get_args(PlacingPolicy)), st.integers(0, 99))
 def test_no_policy_breaks_a_limit(case, kind, seed):
     """No policy breaks eq 23, 24 or 26, and none leaves a twin out while a host has room for it."""
@@ -55,7 +56,7 @@ def test_no_policy_breaks_a_limit(case, kind, seed):
             assert not keeps(case, tried)
 
 
-@settings(max_examples=150, deadline=None)
+@drawn(150)
 @given(problems())
 def test_local_search_never_loses(case):
     """Local search places no fewer twins than its start; of as many, in no more time; it never beats the optimum."""

@@ -4,7 +4,8 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from effort import drawn
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cosim.twin.placing.tiers import HostTier, balance, climb_s, pick_twins
@@ -47,7 +48,7 @@ def test_climbing_costs():
     np.testing.assert_allclose(climb_s(np.full((3, 3), 0.5), tiers, 1.0), expected)
 
 
-@settings(max_examples=100, deadline=None)
+@drawn(100)
 @given(LOADS, st.data())
 def test_balance_keeps_capacities(hosts, data):
     """Load is conserved, nobody above high after handing on but by what is told as left, no taker above its target."""
@@ -67,7 +68,7 @@ def test_balance_keeps_capacities(hosts, data):
     np.testing.assert_allclose(after[full], (0.7 * capacity + exchange.left)[full], atol=1e-6)
 
 
-@settings(max_examples=60, deadline=None)
+@drawn(60)
 @given(LOADS, st.data())
 def test_balance_hands_on_all_it_can(hosts, data):
     """What is left equals the cut bound: no set of full hosts could have handed on more to whom it reaches."""

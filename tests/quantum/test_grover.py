@@ -9,7 +9,8 @@ import pennylane as qml
 import pytest
 from cosim_agents.quantum.grover import amplify, search_actions, search_budget
 from cosim_agents.quantum.search_policy import GroverSearch
-from hypothesis import given, settings
+from effort import drawn
+from hypothesis import given
 from hypothesis import strategies as st
 
 
@@ -45,7 +46,7 @@ def test_same_amplitudes_as_pennylane(qubits: int, iterations: int) -> None:
 
 
 @given(beta=st.integers(1, 7), count=st.integers(0, 128), iterations=st.integers(0, 12), seed=st.integers(0, 99))
-@settings(max_examples=150, deadline=None)
+@drawn(150)
 def test_closed_form(beta: int, count: int, iterations: int, seed: int) -> None:
     """The marked items' squared amplitudes add up to sin^2((2k+1) theta), and all of them to 1."""
     size = 2**beta
@@ -67,7 +68,7 @@ def test_known_numbers() -> None:
 
 
 @given(seed=st.integers(0, 10**6), rows=st.integers(0, 20), options=st.integers(1, 9))
-@settings(max_examples=80, deadline=None)
+@drawn(80)
 def test_always_feasible_and_within_the_budget(seed: int, rows: int, options: int) -> None:
     """A choice is a feasible column; calls stay under the budget and one last measurement; no option, no call."""
     rng = np.random.default_rng(seed)

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 from any_scenario import SCENARIOS
-from hypothesis import given, settings
+from effort import drawn
+from hypothesis import given
 from pydantic import Field, create_model
 from rich_scenario import RICH
 
@@ -71,7 +72,7 @@ def test_what_is_told(data: Any, told: Any) -> None:
     assert json.loads(identity(made(data))) == {"defaults": DEFAULTS, "differs": told}
 
 
-@settings(max_examples=150, deadline=None)
+@drawn(150)
 @given(SCENARIOS)
 def test_the_scenario_can_be_made_again(data: Any) -> None:
     """From what differs, as the text gives it, the same scenario is made: so no two have one text."""
@@ -79,7 +80,7 @@ def test_the_scenario_can_be_made_again(data: Any) -> None:
     assert made(differs(scenario)) == scenario
 
 
-@settings(max_examples=150, deadline=None)
+@drawn(150)
 @given(SCENARIOS)
 def test_spelling_does_not_matter(data: Any) -> None:
     """Written with all defaults, in another order and with floats for whole numbers, a scenario has the same text."""
@@ -90,7 +91,7 @@ def test_spelling_does_not_matter(data: Any) -> None:
     assert identity(again) == identity(scenario)
 
 
-@settings(max_examples=300, deadline=None)
+@drawn(300)
 @given(SCENARIOS, SCENARIOS)
 def test_text_and_scenario_are_equal_together(data: Any, more: Any) -> None:
     """Two scenarios, drawn apart or one as the other with sections more, have one text exactly if they are equal."""

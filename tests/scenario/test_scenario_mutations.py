@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from effort import drawn
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from rich_scenario import RICH
 
@@ -15,9 +16,7 @@ from cosim.scenario.document import parse
 from cosim.scenario.load import Loaded, load
 
 BASE = parse(RICH, "rich").data
-FAST = settings(
-    max_examples=1100, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
-)
+FAST = drawn(5000, least=250, suppress_health_check=list(HealthCheck))
 NOT_A_NUMBER = "@not a number@"
 
 syntax = st.sampled_from([b":", b"- ", b"\n", b"{", b"}", b"[", b"&a ", b"*a", b"!!", b"|", b"%", b"\t", b"? ", b"'"])
@@ -125,7 +124,7 @@ def test_damaged_bytes(path: Path, text: bytes) -> None:
         max_size=3,
     )
 )
-@settings(FAST, max_examples=300)
+@drawn(1500, least=75, suppress_health_check=list(HealthCheck))
 def test_mutated_overrides(path: Path, overrides: list[str]) -> None:
     """300 sets of odd overrides: a scenario or one line, never another exception."""
     path.write_text(RICH)

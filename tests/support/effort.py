@@ -1,0 +1,47 @@
+"""How much of a large count a test does: a twentieth in `make test`, all of it in `make test-long`.
+
+A module that imports one of these functions takes part in both. Seeds are fixed; with `SEEDS=fresh` new ones are drawn
+and printed, and `SEEDS=<number>` repeats them.
+"""
+
+import os
+import secrets
+from collections.abc import Callable
+from typing import Any, Final
+
+import hypothesis
+
+LONG: Final = os.environ.get("COSIM_TESTS") == "long"
+SHARE: Final = 20
+
+if os.environ.get("SEEDS") == "fresh":  # once, in the first process: its workers inherit the number
+    os.environ["SEEDS"] = str(secrets.randbelow(10**6) * 1000)
+FIRST_SEED: Final = int(os.environ.get("SEEDS") or 0)
+
+
+def count(whole: int, least: int = 1) -> int:
+    """Return `whole` in the long run, else a twentieth of it, rounded up and no less than `least`.
+
+    >>> count(1000, least=60) in (60, 1000)
+    True
+    """
+    return whole if LONG else min(whole, max(least, -(-whole // SHARE)))
+
+
+def seeds(whole: int, least: int = 1) -> range:
+    """Return the seeds of a test that tries many: `count(whole, least)` of them."""
+    return range(FIRST_SEED, FIRST_SEED + count(whole, least))
+
+
+def drawn(examples: int, least: int = 20, **settings: Any) -> Callable[[Any], Any]:
+    """Decorate a property that Hypothesis tries on `count(examples, least)` examples, the same in each run.
+
+    Args:
+        examples: Examples in the long run.
+        least: Fewest examples in the short one.
+        settings: Further settings of Hypothesis.
+    """
+    chosen = hypothesis.settings(
+        max_examples=count(examples, least), deadline=None, database=None, derandomize=not FIRST_SEED, **settings
+    )
+    return lambda test: chosen(hypothesis.seed(FIRST_SEED)(test) if FIRST_SEED else test)
