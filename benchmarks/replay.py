@@ -27,7 +27,7 @@ def main() -> None:
 
     from cosim.kernel.rng import stream
     from cosim.mobility.connect import connect
-    from cosim.mobility.record import record
+    from cosim.mobility.record import record_frames
     from cosim.scenario.schema import Scenario
     from cosim.simulation import Simulation
 
@@ -56,7 +56,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "traffic.parquet"
         with source(live) as traffic:
-            rows = record(traffic, live.duration_s, file)
+            rows = record_frames(traffic, live.duration_s, file)
         replay = Scenario.model_validate({**described, "mobility": {"kind": "replay", "file": str(file)}})
         opened = seconds(lambda: source(replay).__exit__(None, None, None))
         print(f"{rows / ticks:.0f} vehicles, {ticks} ticks, CPU ms per tick, medians of {options.rounds} rounds")

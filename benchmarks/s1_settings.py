@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 
 from cosim.cli.progress import progress_bars
-from cosim.experiments.jobs import Tell, cores, work
+from cosim.experiments.jobs import Tell, usable_processors, work
 
 GRID: Final = (
     {"lr": 1e-3, "critic_lr": 1e-3, "batch": 64},
@@ -52,7 +52,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--episodes", type=int, default=250)
     parser.add_argument("--seconds", type=float, default=200.0, help="of a roll-out")
-    parser.add_argument("--jobs", type=int, default=cores())
+    parser.add_argument("--jobs", type=int, default=usable_processors())
     options = parser.parse_args()
     loaded = load(SCENARIO, [f"duration_s={options.seconds:g}"])
     cases = list(product(GRID, AGENTS, SEEDS))

@@ -5,7 +5,7 @@ from math import nan
 from typing import NamedTuple
 
 from cosim.kernel.clock import Life
-from cosim.keys.request_queue import Key, KeyRequest
+from cosim.keys.request_queue import GrantedKey, QueuedKeyRequest
 from cosim.tasks.source import Task
 from cosim.types import NOWHERE, Failure, Phase, Status
 
@@ -28,7 +28,7 @@ class RunOver(Failure):
     status = Status.IN_FLIGHT
 
 
-class Choice(NamedTuple):
+class Decision(NamedTuple):
     """What was decided for a task."""
 
     decided_s: float
@@ -58,11 +58,11 @@ class Journey(Life):
     transmit_j = 0.0
     vehicle_cpu_j = 0.0
     edge_cpu_j = 0.0
-    up_key: Key | KeyRequest | None = None
+    up_key: GrantedKey | QueuedKeyRequest | None = None
     """Asked for before its uplink; None if no new key was needed."""
-    down_key: Key | KeyRequest | None = None
+    down_key: GrantedKey | QueuedKeyRequest | None = None
 
-    def __init__(self, task: Task, choice: Choice, end: Callable[["Journey", Failure | None], None]) -> None:
+    def __init__(self, task: Task, choice: Decision, end: Callable[["Journey", Failure | None], None]) -> None:
         self.task = task
         self.choice = choice
         self._end = end

@@ -10,9 +10,9 @@ from math import isnan, nan
 
 from cosim.compute import Execution, Host, QueueFull
 from cosim.energy import EnergyMeter, transmit_energy_j
-from cosim.journey import BudgetSpent, Choice, DeadlinePassed, Journey, RunOver
+from cosim.journey import BudgetSpent, DeadlinePassed, Decision, Journey, RunOver
 from cosim.kernel.clock import LAST, Clock, Story
-from cosim.keys.request_queue import Key, KeyRequest
+from cosim.keys.request_queue import GrantedKey, QueuedKeyRequest
 from cosim.keys.service import KeyService
 from cosim.ledger.log import RecordLog
 from cosim.part import Part
@@ -30,7 +30,7 @@ UPLINK, BACKHAUL, QUEUE, EXECUTION = Phase.UPLINK, Phase.BACKHAUL, Phase.QUEUE, 
 RETURN, DOWNLINK, DONE, KEY = Phase.RETURN, Phase.DOWNLINK, Phase.DONE, Phase.KEY
 COMPLETED, LATE = Status.COMPLETED, Status.LATE
 DRAWN, DOWNGRADED, REFUSED = KeyState.DRAWN, KeyState.DOWNGRADED, KeyState.REFUSED
-_UNASKED = Key(nan, nan, 0, 0)
+_UNASKED = GrantedKey(nan, nan, 0, 0)
 
 
 class Offloading(Part):
@@ -87,7 +87,7 @@ class Offloading(Part):
         self.alive_number_s = 0.0
         """Integral of the number of living tasks."""
 
-    def begin(self, tasks: Iterable[Task], choices: Iterable[Choice]) -> None:
+    def begin(self, tasks: Iterable[Task], choices: Iterable[Decision]) -> None:
         """Start the stories of the tasks that were decided at this instant."""
         self.settle()
         for task, choice in zip(tasks, choices, strict=True):
@@ -128,7 +128,7 @@ class Offloading(Part):
             journey.up_key = key = keys.request(
                 task.vehicle, self._key_site(journey), task.input_bit, task.priority, task.deadline_s
             )
-            if isinstance(key, KeyRequest) and not key.ready:
+            if isinstance(key, QueuedKeyRequest) and not key.ready:
                 yield key
 
         journey.phase = UPLINK
@@ -163,7 +163,7 @@ class Offloading(Part):
             journey.down_key = key = keys.request(
                 task.vehicle, self._key_site(journey), task.output_bit, task.priority, task.deadline_s
             )
-            if isinstance(key, KeyRequest) and not key.ready:
+            if isinstance(key, QueuedKeyRequest) and not key.ready:
                 yield key
 
         journey.phase = DOWNLINK
@@ -185,7 +185,7 @@ class Offloading(Part):
             journey.up_key = key = keys.request_pair(
                 task.vehicle, helper, task.input_bit, task.priority, task.deadline_s
             )
-            if isinstance(key, KeyRequest) and not key.ready:
+            if isinstance(key, QueuedKeyRequest) and not key.ready:
                 yield key
 
         journey.phase = UPLINK
@@ -199,7 +199,7 @@ class Offloading(Part):
             journey.down_key = key = keys.request_pair(
                 task.vehicle, helper, task.output_bit, task.priority, task.deadline_s
             )
-            if isinstance(key, KeyRequest) and not key.ready:
+            if isinstance(key, QueuedKeyRequest) and not key.ready:
                 yield key
 
         journey.phase = DOWNLINK

@@ -12,7 +12,7 @@ import numpy as np
 
 from cosim.assembly import Maker, assemble, make_parts
 from cosim.decision import Action, DecisionEpoch, Observation, Policy
-from cosim.journey import Choice
+from cosim.journey import Decision
 from cosim.kernel.clock import LAST, Clock, quiet_collector
 from cosim.mobility.connect import connect
 from cosim.mobility.source import MobilityFrame, MobilitySource
@@ -284,7 +284,7 @@ class Simulation:
                 clean_bps=observation.clean_bps.take(place),
             )
         columns = (tier.tolist(), target.tolist(), share, power_w, cpu_share)
-        choices = map(partial(tuple.__new__, Choice), zip(repeat(now), *columns, strict=False))
+        choices = map(partial(tuple.__new__, Decision), zip(repeat(now), *columns, strict=False))
         self._run.offloading.begin(tasks, choices)
 
     def _handed_over(self, action: Action, option: IntArray) -> Action:

@@ -54,7 +54,7 @@ class Status(IntEnum):
     @property
     def word(self) -> str:
         """LEFT by itself does not say who left."""
-        return "vehicle left" if self is Status.LEFT else _plain(self)
+        return "vehicle left" if self is Status.LEFT else _spelled(self)
 
 
 class Phase(IntEnum):
@@ -129,15 +129,15 @@ class Offence(IntEnum):
     @property
     def word(self) -> str:
         """As a noun of its own, like the others."""
-        return "an invalid proposal" if self is Offence.INVALID_PROPOSAL else _plain(self)
+        return "an invalid proposal" if self is Offence.INVALID_PROPOSAL else _spelled(self)
 
 
 def word(code: IntEnum) -> str:
     """A code as people read it."""
-    return str(getattr(code, "word", _plain(code)))
+    return str(getattr(code, "word", _spelled(code)))
 
 
-def _plain(code: IntEnum) -> str:
+def _spelled(code: IntEnum) -> str:
     return code.name.lower().replace("_", " ")
 
 

@@ -47,7 +47,7 @@ class Checkpoint:
     state: State
 
 
-def plain(value: Any) -> Any:
+def as_read_from_json(value: Any) -> Any:
     """A value as it comes back from JSON: dataclasses as mappings, tuples as lists."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         value = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
@@ -57,7 +57,7 @@ def plain(value: Any) -> Any:
 def _plain_array(value: Any) -> Any:
     if isinstance(value, np.ndarray | np.generic):
         return value.tolist()
-    return plain(value)
+    return as_read_from_json(value)
 
 
 def write(path: Path, checkpoint: Checkpoint) -> None:
@@ -70,7 +70,7 @@ def write(path: Path, checkpoint: Checkpoint) -> None:
     arrays: dict[str, AnyArray] = {}
     for field in dataclasses.fields(checkpoint):
         if field.name not in {"features", "state"}:
-            header[field.name] = plain(getattr(checkpoint, field.name))
+            header[field.name] = as_read_from_json(getattr(checkpoint, field.name))
     header["state"] = {}
     for name, value in checkpoint.state.items():
         if isinstance(value, np.ndarray):

@@ -9,7 +9,7 @@ from cosim.envs.knobs import Knobs
 from cosim.errors import InputError
 from cosim_agents import checkpoint
 from cosim_agents.learners.catalog import engine_options, make_learner
-from cosim_agents.learners.learner import AgentSpec, Task
+from cosim_agents.learners.learner import AgentSpec, LearningProblem
 from cosim_agents.networks import NetSpec
 
 
@@ -49,7 +49,7 @@ class Learned:
             spec, knobs = _spec(dict(kept.agent)), Knobs(**{name: _tuple(value) for name, value in kept.knobs.items()})
             if measured:
                 spec = _measured(path, spec, measured)
-            task = Task(kept.columns, knobs, kept.features, kept.discount, kept.reward_unit)
+            task = LearningProblem(kept.columns, knobs, kept.features, kept.discount, kept.reward_unit)
             learner = make_learner(spec, task, kept.seed)
             learner.restore(kept.state)
         except InputError:

@@ -19,11 +19,11 @@ from cosim.kernel.rng import stream, stream_key
 from cosim.scenario.load import Loaded
 from cosim.types import AnyArray, FloatArray
 from cosim_agents import checkpoint
-from cosim_agents.checkpoint import Checkpoint, plain
+from cosim_agents.checkpoint import Checkpoint, as_read_from_json
 from cosim_agents.features import Features
 from cosim_agents.learners.catalog import make_learner
-from cosim_agents.learners.learner import AgentSpec, EpisodeLog, Learner, Task
-from cosim_agents.learners.rollout import Tally, turns
+from cosim_agents.learners.learner import AgentSpec, EpisodeLog, Learner, LearningProblem
+from cosim_agents.learners.rollout import EpisodeSums, turns
 
 CHECKPOINT: Final = "checkpoint.ckpt"
 CURVE: Final = "curve.csv"
@@ -97,9 +97,9 @@ def train(
             return Checkpoint(
                 run_id=run_id,
                 scenario=scenarios[0].scenario.name,
-                agent=plain(spec),
+                agent=as_read_from_json(spec),
                 columns=task.columns,
-                knobs=plain(task.knobs),
+                knobs=as_read_from_json(task.knobs),
                 discount=task.discount,
                 reward_unit=task.reward_unit,
                 seed=seed,
@@ -255,7 +255,7 @@ def _task(
     spec: AgentSpec,
     seed: int,
     kept: Checkpoint | None,
-) -> Task:
+) -> LearningProblem:
     loop, loaded = loops[0], scenarios[0]
     discount = loaded.scenario.decisions.reward.discount
     if any((one.columns, one.knobs) != (loop.columns, loop.knobs) for one in loops):
@@ -264,19 +264,19 @@ def _task(
         raise InputError(f"{loaded.path}: decisions.knobs hands nothing over that a task chooses; add target")
     if kept is None:
         features, unit = _fitted(loops, spec, seed)
-        return Task(loop.columns, loop.knobs, features, discount, unit)
-    if kept.columns != loop.columns or kept.knobs != plain(loop.knobs):
+        return LearningProblem(loop.columns, loop.knobs, features, discount, unit)
+    if kept.columns != loop.columns or kept.knobs != as_read_from_json(loop.knobs):
         raise InputError(
             f"{out}: its training saw other columns or knobs: files of the scenario changed; {_again(out)}"
         )
-    return Task(loop.columns, loop.knobs, kept.features, discount, kept.reward_unit)
+    return LearningProblem(loop.columns, loop.knobs, kept.features, discount, kept.reward_unit)
 
 
 def _fitted(loops: Sequence[Loop], spec: AgentSpec, seed: int) -> tuple[Features, float]:
     """Features of the rows that a uniformly random policy meets, and the median size of a task's reward."""
     rng, loop = stream(seed, "features"), loops[0]
     unfitted = Features.fit(np.zeros((2, len(loop.columns))), 0)
-    task = Task(loop.columns, loop.knobs, unfitted, 1.0)
+    task = LearningProblem(loop.columns, loop.knobs, unfitted, 1.0)
     rows: list[AnyArray] = []
     rewards: list[FloatArray] = []
 
@@ -288,7 +288,7 @@ def _fitted(loops: Sequence[Loop], spec: AgentSpec, seed: int) -> tuple[Features
     wanted, run = int(spec.settings["feature_epochs"]), 0
     while len(rows) < wanted:  # each run has at least one epoch, or its reset says so
         loop = loops[_turn(seed, run, len(loops))]
-        for turn in turns(loop, stream_key(seed, f"features/{run}") % 2**31, _columns, at_random, Tally()):
+        for turn in turns(loop, stream_key(seed, f"features/{run}") % 2**31, _columns, at_random, EpisodeSums()):
             rewards.append(np.abs(turn.transitions.reward))
             if len(rows) >= wanted:
                 break
@@ -304,7 +304,7 @@ def _columns(round_: Round) -> AnyArray:
 def _check_same(path: Path, kept: Checkpoint, run_id: str, spec: AgentSpec, seed: int, epochs: int) -> None:
     wanted: dict[str, tuple[Any, Any]] = {
         "agent": (kept.agent.get("name"), spec.name),
-        "settings of the agent": (kept.agent, plain(spec)),
+        "settings of the agent": (kept.agent, as_read_from_json(spec)),
         "scenario": (kept.run_id, run_id),
         "seed": (kept.seed, seed),
         "epochs": (kept.epochs, epochs),

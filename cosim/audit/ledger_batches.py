@@ -28,7 +28,7 @@ class Sealed:
     start: int
 
 
-class Batches:
+class SealedBatches:
     """The sealed batches of a run, with their records."""
 
     def __init__(self, read: Rows, leaves: Sequence[Leaves]) -> None:

@@ -7,7 +7,7 @@ that stand a block's hash kept elsewhere and the signatures of the validators, n
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
-from cosim.audit.ledger_batches import Batches
+from cosim.audit.ledger_batches import SealedBatches
 from cosim.audit.ledger_blocks import Rebuilt, rebuild
 from cosim.audit.ledger_credits import check_credits
 from cosim.audit.ledger_leaves import leaves
@@ -42,7 +42,7 @@ def check_rows(read: Rows) -> Iterator[Finding]:
         "task_keyed", (Finding("task_keyed", seq, "its task has a row") for seq in twice.seq.tolist())
     )
     try:
-        batches = Batches(read, leaves(read))
+        batches = SealedBatches(read, leaves(read))
     except ValueError as error:
         yield Finding("ledger", None, f"its records cannot be made again ({error})")
         return
@@ -51,7 +51,7 @@ def check_rows(read: Rows) -> Iterator[Finding]:
     yield from _shortened("stake_changed", check_credits(read, rebuilt.stated, batches.served))
 
 
-def _chain(rebuilt: Rebuilt, batches: Batches) -> Iterator[Finding]:
+def _chain(rebuilt: Rebuilt, batches: SealedBatches) -> Iterator[Finding]:
     digests = [one.digest for one in rebuilt.stated]
     for problem in check_chain(rebuilt.blocks, batches.records, digests):
         site = "" if problem.site is None else f", site {problem.site}"

@@ -32,7 +32,7 @@ def check_credits(read: Rows, stated: Sequence[Stated], served: Callable[[Batch]
     moves = _moves(read, validator_of)
     first = _first(read)
     head = genesis([site in first for site in sites], read.sites, read.plan.credits)
-    told = _told(read)
+    told = _stake_rows(read)
     yield from _stakes(head, 0.0, told)
     for one in stated:
         block = one.block
@@ -82,7 +82,7 @@ def _site(read: Rows, name: str) -> int:
     return names.index(name) if name in names else -1
 
 
-def _told(read: Rows) -> _StakeRows:
+def _stake_rows(read: Rows) -> _StakeRows:
     """What `stake_changed` says by height: seq, then validator and its columns."""
     told: _StakeRows = defaultdict(list)
     for _, seq, height, *values in read.each(StakeChanged):

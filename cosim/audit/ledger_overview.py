@@ -83,11 +83,11 @@ def overview(trace: Trace) -> Overview:
     Raises:
         InputError: the run has no ledger.
     """
-    stakes = tuple(StakeLine(**row) for row in _plain(trace, _STAKES))
+    stakes = tuple(StakeLine(**row) for row in _records(trace, _STAKES))
     if not stakes:
         raise InputError(f"{trace.run}: this run has no ledger; give one whose scenario has a section `ledger`")
-    blocks = tuple(BlockLine(**row) for row in _plain(trace, _BLOCKS))
-    (totals,) = _plain(trace, _TOTALS)
+    blocks = tuple(BlockLine(**row) for row in _records(trace, _BLOCKS))
+    (totals,) = _records(trace, _TOTALS)
     pending = totals.pop("sealed") - sum(block.records for block in blocks)
     if not blocks:  # nothing has happened to what they began with
         plan = trace.scenario.ledger
@@ -96,5 +96,5 @@ def overview(trace: Trace) -> Overview:
     return Overview(blocks, stakes, **totals, pending=pending)
 
 
-def _plain(trace: Trace, query: str) -> list[dict[str, Any]]:
+def _records(trace: Trace, query: str) -> list[dict[str, Any]]:
     return [{str(name): value for name, value in row.items()} for row in trace.sql(query).to_dict(orient="records")]

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from cosim.audit.ledger_batches import Batches
+from cosim.audit.ledger_batches import SealedBatches
 from cosim.audit.ledger_blocks import Stated, rebuild
 from cosim.audit.ledger_leaves import Leaves, leaves
 from cosim.audit.ledger_rows import Rows, read_rows
@@ -106,7 +106,7 @@ def _read(trace: Trace) -> tuple[Rows, list[Leaves]]:
 
 
 def _prove(trace: Trace, read: Rows, by_site: Sequence[Leaves], site: int, index: int) -> Proof:
-    batches = Batches(read, by_site)
+    batches = SealedBatches(read, by_site)
     sealed = batches.holding(site, index)
     found = None if sealed is None else _place(rebuild(read).stated, site, sealed.number)
     if sealed is None or found is None:

@@ -56,7 +56,7 @@ def amounts(held: dict[str, tuple[str, ...]]) -> list[Rule]:
     ]
 
 
-def totals(held: dict[tuple[str, ...], tuple[str, ...]]) -> list[Rule]:
+def growing_totals(held: dict[tuple[str, ...], tuple[str, ...]]) -> list[Rule]:
     """Running totals, by kind and the columns that tell them apart, that never shrink."""
     rules = []
     for (kind, *key), names in held.items():
@@ -67,7 +67,7 @@ def totals(held: dict[tuple[str, ...], tuple[str, ...]]) -> list[Rule]:
     return rules
 
 
-def codes(fact: type[Any], or_absent: tuple[str, ...] = ()) -> list[Rule]:
+def known_codes(fact: type[Any], or_absent: tuple[str, ...] = ()) -> list[Rule]:
     """Columns with a table of codes hold codes of it; some may say by NOWHERE that there was nothing to name."""
     rules = []
     for name, column in columns(fact).items():

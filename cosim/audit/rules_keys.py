@@ -4,7 +4,7 @@ Totals are compared with the rows that were recorded before them, by `seq`: a bl
 counted.
 """
 
-from cosim.audit.rule import Rule, amounts, codes, totals, unknown, where
+from cosim.audit.rule import Rule, amounts, growing_totals, known_codes, unknown, where
 from cosim.trace.facts.keys import KeyLinkChanged, TaskKeyed
 from cosim.types import KeyState, Phase, Status, Tier
 
@@ -51,8 +51,8 @@ def _network() -> list[Rule]:
         where("key_link_deployed", "its pool begins above its capacity", "initial_bit > capacity_bit"),
         unknown("vehicle_keys_filled", "its node is no deployed node", "node", nodes),
         *(unknown(kind, "its link is no deployed link", "link", links) for kind in of_links),
-        *codes(KeyLinkChanged),
-        *codes(TaskKeyed),
+        *known_codes(KeyLinkChanged),
+        *known_codes(TaskKeyed),
         *amounts(
             {
                 "key_link_deployed": ("length_km", "capacity_bit", "initial_bit"),
@@ -74,7 +74,7 @@ def _pools() -> list[Rule]:
             "its generated_bit is not used_bit + lost_bit + stored_bit",
             "generated_bit <> used_bit + lost_bit + stored_bit",
         ),
-        *totals({("key_pool_sampled", "link"): ("generated_bit", "used_bit", "lost_bit")}),
+        *growing_totals({("key_pool_sampled", "link"): ("generated_bit", "used_bit", "lost_bit")}),
         _counted(
             "key_pool_sampled",
             "its generated_bit is not the pool's initial_bit and the bits of its link's blocks so far",
@@ -101,7 +101,7 @@ def _vehicles() -> list[Rule]:
             "its filled_bit is not used_bit + lost_bit + stored_bit",
             "filled_bit <> used_bit + lost_bit + stored_bit",
         ),
-        *totals({("vehicle_keys_sampled",): ("filled_bit", "used_bit", "lost_bit")}),
+        *growing_totals({("vehicle_keys_sampled",): ("filled_bit", "used_bit", "lost_bit")}),
         _counted(
             "vehicle_keys_sampled",
             "its filled_bit is not the sum of the fillings so far",

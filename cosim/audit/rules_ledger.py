@@ -12,7 +12,7 @@ right is no question for a query: it is asked of the chain itself.
 
 from typing import Final
 
-from cosim.audit.rule import Rule, amounts, codes, flags, unknown, where
+from cosim.audit.rule import Rule, amounts, flags, known_codes, unknown, where
 from cosim.trace.facts.ledger import ConsensusWorked, EvidenceCommitted, OffenceFound, VoteCast
 
 _CREDITS: Final = """
@@ -52,11 +52,11 @@ def _known() -> list[Rule]:
         ),
         unknown("consensus_worked", "its site has no host", "site", hosts),
         *flags("stake_changed", "member"),
-        *codes(VoteCast),
+        *known_codes(VoteCast),
         *flags("vote_cast", "agrees"),
-        *codes(OffenceFound),
-        *codes(EvidenceCommitted),
-        *codes(ConsensusWorked),
+        *known_codes(OffenceFound),
+        *known_codes(EvidenceCommitted),
+        *known_codes(ConsensusWorked),
         *flags("validators_parted", "begins"),
         *amounts(
             {

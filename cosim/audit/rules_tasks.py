@@ -1,6 +1,6 @@
 """What must hold of the rows that every run has, as queries that give the rows of which it does not."""
 
-from cosim.audit.rule import Rule, amounts, codes, totals, where
+from cosim.audit.rule import Rule, amounts, growing_totals, known_codes, where
 from cosim.trace.facts.run import CellSampled, TaskDecided, TaskEnded, TransferMoved
 from cosim.types import NOWHERE, Phase, Status, Tier
 
@@ -70,7 +70,7 @@ def _endings() -> list[Rule]:
             f"phase = {Phase.EXECUTION:d} AND (isnan(started_s) OR NOT isnan(executed_s))",
         ),
     )
-    return [*codes(TaskEnded, ("tier",)), *(where("task_ended", why, condition) for why, condition in ended)]
+    return [*known_codes(TaskEnded, ("tier",)), *(where("task_ended", why, condition) for why, condition in ended)]
 
 
 def _amounts() -> list[Rule]:
@@ -144,7 +144,7 @@ def _identity() -> list[Rule]:
 
 def _totals() -> list[Rule]:
     """Running totals never shrink."""
-    return totals(
+    return growing_totals(
         {
             ("host_sampled", "site"): ("number_s", "busy_core_s", "energy_j", "served", "rejected"),
             ("cell_sampled", "site", "direction"): ("number_s", "busy_s", "sent_bit"),
@@ -155,4 +155,4 @@ def _totals() -> list[Rule]:
 
 def _codes() -> list[Rule]:
     """Codes beside those of a task's end are known ones."""
-    return [rule for fact in (TaskDecided, TransferMoved, CellSampled) for rule in codes(fact)]
+    return [rule for fact in (TaskDecided, TransferMoved, CellSampled) for rule in known_codes(fact)]

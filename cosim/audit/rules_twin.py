@@ -6,7 +6,7 @@ The integral of the ages is an exact law: between two states that came at r and 
 
 from typing import Final
 
-from cosim.audit.rule import Rule, amounts, totals, unknown, where
+from cosim.audit.rule import Rule, amounts, growing_totals, unknown, where
 from cosim.types import NOWHERE
 
 _RELATIVE: Final = 1e-6
@@ -106,7 +106,7 @@ def _samples() -> list[Rule]:
     ratio = "NOT isnan(inside_ratio) AND inside_ratio NOT BETWEEN 0 AND 1"
     return [
         *amounts({"twin_sampled": ("twins", "twin_s", "age_s2", "sent", "received", "lost", "sent_bit")}),
-        *totals({("twin_sampled",): ("twin_s", "age_s2", "sent", "received", "lost", "sent_bit")}),
+        *growing_totals({("twin_sampled",): ("twin_s", "age_s2", "sent", "received", "lost", "sent_bit")}),
         where("twin_sampled", "more messages were received or lost than sent", "received + lost > sent"),
         where("twin_sampled", "it has an age without twins, or the reverse", "isnan(mean_age_s) <> (twins = 0)"),
         where(

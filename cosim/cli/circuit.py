@@ -23,7 +23,7 @@ def _group() -> None:
 
 
 @app.command("show", epilog=console.examples(*_SHOW))
-def show(
+def show_circuit(
     name: Annotated[str, typer.Argument(help="zz, amplitude, reuploading, angle or basis.", metavar="NAME")],
     qubits: Annotated[int, typer.Option(help="Qubits.")] = 6,
     layers: Annotated[int, typer.Option(help="Layers of trained gates.")] = 1,

@@ -19,7 +19,7 @@ _HEADERS: Final = ("figure", "value", "+-", "unit", "")
 STOPPED: Final = "interrupted; what was written is kept"
 
 
-class Estimate(Protocol):
+class EstimateLike(Protocol):
     """What a table needs of `cosim.trace.metrics.statistics.Estimate`, which imports SciPy."""
 
     @property
@@ -89,7 +89,7 @@ def failure(error: BaseException) -> tuple[int, str]:
 
 def say_json(value: Any) -> None:
     """One JSON object on stdout; numbers that are not finite become null."""
-    say(json.dumps(_plain(value), indent=2, ensure_ascii=False, allow_nan=False))
+    say(json.dumps(_json_value(value), indent=2, ensure_ascii=False, allow_nan=False))
 
 
 def say_table(rows: Sequence[Sequence[str]], headers: Sequence[str] = ()) -> None:
@@ -105,13 +105,13 @@ def say_table(rows: Sequence[Sequence[str]], headers: Sequence[str] = ()) -> Non
         say("  ".join(cell.rjust(width) if right else cell.ljust(width) for cell, width, right in cells).rstrip())
 
 
-def say_estimates(estimates: Mapping[str, Estimate]) -> None:
+def say_estimates(estimates: Mapping[str, EstimateLike]) -> None:
     """All key figures with the half widths of their intervals and their units."""
     rows = [(name, *rounded(one.value, one.half_width), one.unit) for name, one in estimates.items()]
     say_table(rows, ("figure", "value", "+-", "unit"))
 
 
-def say_summary(estimates: Mapping[str, Estimate]) -> None:
+def say_summary(estimates: Mapping[str, EstimateLike]) -> None:
     """The key figures that a person asks for first: shares in percent, times in ms, reasons and sites folded."""
     rows: list[tuple[str, ...]] = []
     for key, label, factor, unit in headline():
@@ -132,7 +132,7 @@ def say_left(folder: Path, picture: Path | None, digest: str, wall_s: float, dur
     say_table([("run folder", str(folder)), *drawn, ("digest", digest), ("wall time", speed)])
 
 
-def _lost(estimates: Mapping[str, Estimate]) -> tuple[str, ...]:
+def _lost(estimates: Mapping[str, EstimateLike]) -> tuple[str, ...]:
     """All losses in one row, with the reasons that occurred, in percent."""
     reasons = {key[5:-6].replace("_", " "): one.value for key, one in estimates.items() if key.startswith("lost_")}
     total = 100.0 * sum(reasons.values())
@@ -140,12 +140,12 @@ def _lost(estimates: Mapping[str, Estimate]) -> tuple[str, ...]:
     return "lost", f"{total:.2g}", "", "%", told
 
 
-def _summed(one: Estimate, factor: float) -> tuple[str, str]:
+def _summed(one: EstimateLike, factor: float) -> tuple[str, str]:
     value, half = rounded(one.value * factor, one.half_width * factor)
     return value, "" if half in ("-", "0") else half
 
 
-def _hosts(estimates: Mapping[str, Estimate]) -> str:
+def _hosts(estimates: Mapping[str, EstimateLike]) -> str:
     """The least and the most used site, in percent."""
     used = {key.partition("/")[2]: one.value for key, one in estimates.items() if key.startswith("utilisation/")}
     used.pop("cloud", None)
@@ -155,13 +155,13 @@ def _hosts(estimates: Mapping[str, Estimate]) -> str:
     return " to ".join(f"{name} {100.0 * used[name]:.1f}" for name in ends)
 
 
-def shown(value: object) -> str:
+def table_cell(value: object) -> str:
     """A value for a table, as YAML writes it."""
     if value is None or isinstance(value, bool):
         return "-" if value is None else str(value).lower()
     if isinstance(value, float):
         return f"{value:.9g}"
-    return ", ".join(map(shown, value)) if isinstance(value, tuple | list) else str(value)
+    return ", ".join(map(table_cell, value)) if isinstance(value, tuple | list) else str(value)
 
 
 @contextmanager
@@ -207,14 +207,14 @@ def _is_number(text: str) -> bool:
         return False
 
 
-def _plain(value: Any) -> Any:
+def _json_value(value: Any) -> Any:
     """Only what JSON knows."""
     if is_dataclass(value) and not isinstance(value, type):
-        return _plain(asdict(value))
+        return _json_value(asdict(value))
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): _json_value(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [_json_value(item) for item in value]
     if hasattr(value, "item") and not isinstance(value, str):
         value = value.item()  # a NumPy scalar
     if isinstance(value, float) and not math.isfinite(value):

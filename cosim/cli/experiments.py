@@ -13,7 +13,7 @@ from cosim.cli.arguments import Json, Overrides, ScenarioName, folder
 
 if TYPE_CHECKING:
     from cosim.experiments.contenders import Contender
-    from cosim.experiments.runs import Measured, Planned
+    from cosim.experiments.runs import MeasuredRun, Planned
     from cosim.scenario.load import Loaded
     from cosim.trace.metrics.statistics import Estimate
 
@@ -79,7 +79,7 @@ def evaluate(
         console.say(f"\nrun folders  {out / against[0].label}")
 
 
-def compare(
+def compare_policies(
     scenario: ScenarioName,
     policies: Annotated[
         str, typer.Option(metavar="A,B,...", help="As in evaluate; differences are to the first of them.")
@@ -110,14 +110,14 @@ def compare(
     loaded, _, measured = _runs(
         scenario, words, "--policies", overrides, other_map, seeds, first_seed, place, True, jobs, metric or ()
     )
-    from cosim.experiments.compare import METRICS, standings, write_table
+    from cosim.experiments.compare import METRICS, standings, write_comparison
     from cosim.experiments.figures import draw_standings
     from cosim.experiments.runs import check_same
 
     check_same(measured)
     home = place(loaded)
     table, picture = home / "compare.csv", home / "compare.png"
-    write_table(table, measured)
+    write_comparison(table, measured)
     found = standings(measured, metric or METRICS)
     draw_standings(picture, loaded.scenario.name, found)
     if json:
@@ -155,7 +155,7 @@ def _runs(
     kept: bool,
     jobs: int | None,
     figures: Sequence[str] = (),
-) -> "tuple[Loaded, tuple[Contender, ...], list[Measured]]":
+) -> "tuple[Loaded, tuple[Contender, ...], list[MeasuredRun]]":
     """Plan, run what is missing, measure. Ctrl-C is told as such from the first slow import on."""
     from cosim.cli.progress import interruptible, progress_bars
 
@@ -170,7 +170,7 @@ def _runs(
 
     with interruptible(left):
         from cosim.experiments.contenders import contenders
-        from cosim.experiments.jobs import cores
+        from cosim.experiments.jobs import usable_processors
         from cosim.experiments.runs import claim, disclaim, map_overrides, plan, run_all
         from cosim.scenario.load import load
 
@@ -182,7 +182,7 @@ def _runs(
         planned = plan(scenario, changes, against, range(first_seed, first_seed + seeds), home)
         there = claim(home, planned, against)
         try:
-            return loaded, against, run_all(planned, there, jobs or cores(), progress_bars, figures)
+            return loaded, against, run_all(planned, there, jobs or usable_processors(), progress_bars, figures)
         except BaseException:
             disclaim(home, planned)
             raise

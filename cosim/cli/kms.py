@@ -24,7 +24,7 @@ def _group() -> None:
 
 
 @app.command("serve", epilog=console.examples(*_SERVE))
-def serve(
+def serve_key_managers(
     what: Annotated[str, typer.Argument(metavar="RUN|SCENARIO", help="Pools start as the run left them, or afresh.")],
     overrides: Overrides = None,
     host: Annotated[

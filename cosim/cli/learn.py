@@ -10,7 +10,7 @@ from cosim.cli.arguments import Json, Overrides, ScenarioName, folder, key_value
 from cosim.cli.experiments import FirstSeed, Jobs, Seeds, count, value_low_high
 
 if TYPE_CHECKING:
-    from cosim.experiments.training import Training
+    from cosim.experiments.training import SeedTraining
 
 TRAIN = (
     "cosim train s1_semantic_iov --agent q-ddpg --seeds 10 --out runs/s1",
@@ -43,7 +43,7 @@ def _tell_settings(agent: str | None) -> None:
     raise typer.Exit
 
 
-def train(
+def train_agent(
     scenario: ScenarioName,
     agent: Annotated[str, typer.Option(metavar="NAME", help="As q-ddpg; see --agents.")],
     seeds: Seeds = 10,
@@ -75,7 +75,7 @@ def train(
     """
     from cosim.cli.progress import interruptible, progress_bars
 
-    planned: list[Training] = []
+    planned: list[SeedTraining] = []
 
     def left() -> str:
         kept = next((one.folder.parent for one in planned if one.has_checkpoint), None)
@@ -85,7 +85,7 @@ def train(
     with interruptible(left):  # imports may take seconds
         from cosim.experiments import training
         from cosim.experiments.contenders import need_learning
-        from cosim.experiments.jobs import cores
+        from cosim.experiments.jobs import usable_processors
         from cosim.scenario.load import load
 
         need_learning("cosim train")
@@ -93,11 +93,11 @@ def train(
         home = out or Path("runs") / f"train-{loaded.run_id}"
         chosen, numbers = key_values(options or [], "--option", "batch=16"), range(first_seed, first_seed + seeds)
         planned = training.trainings(loaded, agent, chosen, numbers, episodes, epochs, checkpoint_every, home)
-        trained = training.train_all(planned, jobs or cores(), progress_bars)
+        trained = training.train_all(planned, jobs or usable_processors(), progress_bars)
     curves = training.read_curves(planned)
     final = training.final(curves)
     picture = home / agent / "curves.png"
-    training.draw(picture, planned, curves)
+    training.draw_learning_curves(picture, planned, curves)
     if json:
         console.say_json({"folder": home / agent, "trained": trained, "picture": picture, "final": final})
         return

@@ -15,7 +15,7 @@ app = typer.Typer(help="The chain of blocks on which sites record what they did.
 
 
 @app.command("show", epilog=console.examples("cosim ledger show RUN", "cosim ledger show RUN --json"))
-def show(run_folder: RunFolder, json: Json = False) -> None:
+def show_blocks(run_folder: RunFolder, json: Json = False) -> None:
     """Final blocks, one a line, and the validators' credits at the end."""
     from cosim.audit.ledger_overview import overview
     from cosim.trace.store.reader import Trace
@@ -48,7 +48,7 @@ def show(run_folder: RunFolder, json: Json = False) -> None:
 
 
 @app.command("verify", epilog=console.examples("cosim ledger verify RUN"))
-def verify(run_folder: RunFolder, json: Json = False) -> None:
+def verify_ledger(run_folder: RunFolder, json: Json = False) -> None:
     """Hash all records and blocks again and compute all stakes again. Ends with 1 if something has changed."""
     from cosim.audit.ledger_check import check_rows
     from cosim.audit.ledger_rows import read_rows
@@ -74,7 +74,7 @@ def verify(run_folder: RunFolder, json: Json = False) -> None:
 @app.command(
     "prove", epilog=console.examples("cosim ledger prove RUN --task 17", "cosim ledger prove RUN --record tower 0")
 )
-def prove(
+def prove_inclusion(
     run_folder: RunFolder,
     task: Annotated[int | None, typer.Option("--task", metavar="N", help="A task that was offloaded.")] = None,
     record: Annotated[
@@ -103,7 +103,7 @@ def prove(
 
 
 @app.command("check", epilog=console.examples("cosim ledger check proof.json --hash 41c7...e2"))
-def check(
+def check_proof(
     proof: Annotated[Path, typer.Argument(metavar="FILE", help="Of `cosim ledger prove --out`.")],
     block_hash: Annotated[str, typer.Option("--hash", metavar="HASH", help="Of the block, from where you trust it.")],
     json: Json = False,

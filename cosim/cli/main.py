@@ -32,9 +32,9 @@ app.command("report", epilog=console.examples("cosim report RUN", "cosim report 
     report.report
 )
 
-app.command("train", epilog=console.examples(*learn.TRAIN))(learn.train)
+app.command("train", epilog=console.examples(*learn.TRAIN))(learn.train_agent)
 app.command("evaluate", epilog=console.examples(*experiments.EVALUATE))(experiments.evaluate)
-app.command("compare", epilog=console.examples(*experiments.COMPARE))(experiments.compare)
+app.command("compare", epilog=console.examples(*experiments.COMPARE))(experiments.compare_policies)
 app.command("paper", epilog=paper.help_below())(paper.paper)
 
 INTERRUPTED: Final = 130

@@ -34,29 +34,29 @@ def catalog(json: Json = False) -> None:
 
 
 @app.command("show")
-def show(
+def show_map(
     name: Annotated[str, typer.Argument(help="A map's name, or the path of a map folder.", metavar="MAP")],
     picture: Annotated[Path | None, typer.Option(help="Draw roads, sites, recorded traffic into this file.")] = None,
     json: Json = False,
 ) -> None:
     """What a map is made of."""
-    from cosim.maps.show import describe, draw
+    from cosim.maps.show import describe_map, draw_road_map
     from cosim.mobility.catalog import resolve_map
     from cosim.roads.siting import place_sites
     from cosim.scenario.traffic import MapSites
 
     files = resolve_map(name, Path())
-    described = describe(files)
+    described = describe_map(files)
     facts = asdict(described)
     if picture is not None:
         chosen = MapSites(kind="map")
         sites = () if files.sites is None else place_sites(chosen, files.net, described.bounds_m, files.sites)
-        draw(files, picture, sites)
+        draw_road_map(files, picture, sites)
     if json:
         console.say_json(facts)
         return
     drawn = {} if picture is None else {"picture": picture}
-    console.say_table([(key, console.shown(value)) for key, value in {**facts, **drawn}.items()])
+    console.say_table([(key, console.table_cell(value)) for key, value in {**facts, **drawn}.items()])
 
 
 @app.command("import", epilog=console.examples(*_IMPORTS))
@@ -150,7 +150,7 @@ def make(
 
 
 @app.command("record", epilog=console.examples("cosim map record ./monaco", "cosim map record my.yaml traffic.parquet"))
-def record(
+def record_map(
     what: Annotated[
         str, typer.Argument(metavar="MAP|SCENARIO", help="A map folder of yours; or a scenario, with FILE.")
     ],
@@ -167,7 +167,7 @@ def record(
     from contextlib import closing
 
     from cosim.mobility.connect import connect
-    from cosim.mobility.record import record
+    from cosim.mobility.record import record_frames
     from cosim.scenario.load import load
 
     if out is None:
@@ -180,7 +180,7 @@ def record(
         scenario, folder, use = loaded.scenario, loaded.folder, f"{{kind: replay, file: {out}}}"
     source = connect(scenario.mobility, scenario.map, folder, scenario.seed, scenario.duration_s)
     with closing(source), console.working(f"recording {scenario.duration_s:g} s"):
-        rows = record(source, scenario.duration_s, out)
+        rows = record_frames(source, scenario.duration_s, out)
     if json:
         console.say_json({"file": out, "rows": rows})
     else:

@@ -75,7 +75,7 @@ def paper(
 
     with interruptible(left):  # imports may take seconds
         from cosim.experiments.contenders import need_learning
-        from cosim.experiments.jobs import cores
+        from cosim.experiments.jobs import usable_processors
 
         need_learning("cosim paper")
         from cosim.experiments.papers.study import run_study
@@ -83,7 +83,7 @@ def paper(
         chosen = registry.import_paper(entry)
         size = chosen.quick if quick else chosen.full
         size = size if seeds is None else replace(size, seeds=seeds)
-        done = run_study(chosen, figure, size, results, store, jobs or cores(), progress_bars)
+        done = run_study(chosen, figure, size, results, store, jobs or usable_processors(), progress_bars)
     if json:
         claims = [{**asdict(claim), "holds": claim.finding.verdict} for claim in done.claims]
         console.say_json({"paper": chosen.name, "run": size.run, "files": done.files, "claims": claims})

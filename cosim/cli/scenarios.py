@@ -9,7 +9,7 @@ app = typer.Typer(help="Scenario files: list, check, schema.", no_args_is_help=T
 
 
 @app.command("list")
-def bundled(json: Json = False) -> None:
+def list_scenarios(json: Json = False) -> None:
     """Bundled scenarios."""
     from cosim.scenario.load import bundled_scenarios, load
 
@@ -21,13 +21,13 @@ def bundled(json: Json = False) -> None:
 
 
 @app.command("check")
-def check(scenario: ScenarioName, overrides: Overrides = None, json: Json = False) -> None:
+def check_scenario(scenario: ScenarioName, overrides: Overrides = None, json: Json = False) -> None:
     """Check a scenario, its map and its policy without running it."""
     from cosim_agents.registry import make_policy
 
     from cosim.kernel.rng import stream
     from cosim.mobility.catalog import resolve_map
-    from cosim.scenario.load import describe, load
+    from cosim.scenario.load import describe_scenario, load
 
     loaded = load(scenario, overrides or [])
     chosen = loaded.scenario
@@ -37,11 +37,11 @@ def check(scenario: ScenarioName, overrides: Overrides = None, json: Json = Fals
     if json:
         console.say_json({"run_id": loaded.run_id, "scenario": chosen.model_dump(mode="json")})
         return
-    console.say_table(list(describe(loaded).items()))
+    console.say_table(list(describe_scenario(loaded).items()))
 
 
 @app.command("schema")
-def schema() -> None:
+def print_scenario_schema() -> None:
     """JSON Schema of scenario files, for editors."""
     from cosim.scenario.load import json_schema
 

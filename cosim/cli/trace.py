@@ -92,10 +92,10 @@ def diff(
 ) -> None:
     """Two runs with the same arrivals, task by task: B minus A."""
     from cosim.trace.store.reader import Trace
-    from cosim.trace.views.compare import compare
+    from cosim.trace.views.compare import compare_runs
 
     with Trace.open(run_a) as a, Trace.open(run_b) as b:
-        found = compare(a, b)
+        found = compare_runs(a, b)
     if json:
         console.say_json(found)
         return
@@ -117,22 +117,22 @@ def diff(
 
 
 @app.command("export", epilog=console.examples("cosim trace export RUN --format perfetto --out run.pftrace"))
-def export(
+def export_run(
     run_folder: RunFolder,
     form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="perfetto, chrome or csv.")],
     out: Annotated[Path, typer.Option("--out", metavar="PATH", help="A new file; for csv a new folder.")],
 ) -> None:
     """Write a run for another tool: Perfetto (ui.perfetto.dev), chrome://tracing, or CSV."""
     from cosim.trace.store.reader import Trace
-    from cosim.trace.views.export import export
+    from cosim.trace.views.export import export_trace
 
     with Trace.open(run_folder) as trace:
-        export(trace, form, out)
+        export_trace(trace, form, out)
     console.say(str(out))
 
 
 @app.command("schema")
-def schema(
+def print_fact_schema(
     run_folder: Annotated[
         Path | None, typer.Argument(metavar="[RUN]", help="A run folder, for kinds that only its own files know.")
     ] = None,
@@ -173,12 +173,13 @@ def sql(
         console.say_json({"rows": answer.to_dict(orient="records")})
     else:
         console.say_table(
-            [list(map(console.shown, row)) for row in answer.itertuples(index=False)], list(map(str, answer.columns))
+            [list(map(console.table_cell, row)) for row in answer.itertuples(index=False)],
+            list(map(str, answer.columns)),
         )
 
 
 @app.command("verify")
-def verify(run_folder: RunFolder, json: Json = False) -> None:
+def verify_run(run_folder: RunFolder, json: Json = False) -> None:
     """Audit a run: rows, order, integrals, digest. Ends with 1 if something is wrong."""
     from cosim.audit.verify import verify
 

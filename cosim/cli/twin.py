@@ -19,7 +19,7 @@ def _root() -> None:
 
 
 @app.command("score", epilog=console.examples(*_SCORES))
-def score(
+def score_map(
     what: Annotated[str, typer.Argument(metavar="MAP|SCENARIO", help="A map's name or folder; or a YAML scenario.")],
     overrides: Overrides = None,
     horizons: Annotated[str, typer.Option(help="Seconds ahead, parted by commas.")] = "1,2,5",

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from cosim.decision import Action, Observation, action_problem
 from cosim.envs.columns import column_names, encode, option_mask
 from cosim.envs.knobs import Knobs
-from cosim.envs.reward import NOTHING, Credit, EpochCost, charge, settle
+from cosim.envs.reward import NOTHING, Credit, EpochCost, charge, settled_rewards
 from cosim.envs.traffic import lasting_traffic, with_listed_sites
 from cosim.errors import InputError, RunError
 from cosim.mobility.source import MobilitySource
@@ -62,8 +62,8 @@ class Loop:
     Rewards follow `decisions.reward`. analytic: the step that decides tells -scale (Phi(decided) - Phi(before)) minus
     penalties, on the true state whatever the policy sees, and each task's own credit -(own + imposed) scale - penalty
     (`cosim.cost.cost_terms`); with several rounds in an epoch, those of the tasks decided so far. realised: a step
-    tells of the tasks that have ended since the one before, each by its own cost (`cosim.envs.reward.settle`); what
-    has not ended when an episode is truncated is never told.
+    tells of the tasks that have ended since the one before, each by its own cost (`cosim.envs.reward.settled_rewards`);
+    what has not ended when an episode is truncated is never told.
 
     Args:
         loaded: the scenario.
@@ -158,7 +158,7 @@ class Loop:
             self._epochs += 1
             self._advance()
         if self._settling is not None:
-            credit, costs = settle(self._settling.take(), self.scenario.decisions.latency_weight, self._plan)
+            credit, costs = settled_rewards(self._settling.take(), self.scenario.decisions.latency_weight, self._plan)
             total = float(credit.reward.sum())
         truncated = self._epochs == self._episode_epochs and epoch.done
         return Step(total, *credit, self._round(), truncated, costs)

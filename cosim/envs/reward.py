@@ -11,7 +11,7 @@ from cosim.decision import Observation
 from cosim.objective import weighted_cost
 from cosim.scenario.reward import Reward
 from cosim.trace.realised import latencies_s, paid_j
-from cosim.trace.store.memory import Ended, columns
+from cosim.trace.store.memory import Ended, columns_of
 from cosim.types import BoolArray, FloatArray, IntArray, Status, Tier
 
 
@@ -113,7 +113,7 @@ def charge(
     return Charge(latency_s, energy_j, own, terms.imposed, penalty, late, lost)
 
 
-def settle(ended: Sequence[Ended], latency_weight: float, plan: Reward) -> tuple[Credit, EpochCost]:
+def settled_rewards(ended: Sequence[Ended], latency_weight: float, plan: Reward) -> tuple[Credit, EpochCost]:
     """Rewards of tasks whose lives are over: -scale (w1 L + (1 - w1) E) - penalties.
 
     L is that of `latencies_s`, so that failing soon does not look fast; E is what the vehicles spent, radio and
@@ -121,7 +121,7 @@ def settle(ended: Sequence[Ended], latency_weight: float, plan: Reward) -> tuple
     penalty. A task that ended before it was decided is nobody's reward.
     """
     ended = [row for row in ended if row.decided_s == row.decided_s]
-    told = columns(ended)
+    told = columns_of(ended)
     status, latency_s, spent_j = told["status"], latencies_s(told), paid_j(told)
     late = status == Status.LATE
     lost = ~late & (status != Status.COMPLETED) & (status != Status.IN_FLIGHT)

@@ -11,7 +11,7 @@ from cosim.mobility.catalog import net_of, resolve_map
 from cosim.mobility.connect import connect, placed_sites
 from cosim.mobility.fcd import RecordedMobility
 from cosim.mobility.programs import sumo_version
-from cosim.mobility.record import VERSION, last_tick, record
+from cosim.mobility.record import VERSION, last_tick, record_frames
 from cosim.mobility.source import MobilitySource
 from cosim.mobility.sumo import sumo_options
 from cosim.roads.siting import Placed
@@ -87,7 +87,7 @@ def _key(scenario: Scenario, mobility: LibsumoMobility | TraciMobility, folder: 
 def _record(scenario: Scenario, folder: Path, path: Path) -> None:
     source = connect(scenario.mobility, scenario.map, folder, scenario.seed, scenario.duration_s)
     with closing(source):
-        record(source, scenario.duration_s, path)
+        record_frames(source, scenario.duration_s, path)
 
 
 def _replay(scenario: Scenario, path: Path) -> RecordedMobility:

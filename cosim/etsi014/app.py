@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from cosim.etsi014.gate import CALLER, answer
-from cosim.etsi014.messages import KeyContainer, KeyId, KeyIds, KeyRequest, SaeId, Status
+from cosim.etsi014.messages import KeyContainer, KeyId, KeyIds, KeyRequest, KmeStatus, SaeId
 from cosim.etsi014.refusal import BAD_REQUEST, SERVER_SIDE, Refusal
 from cosim.etsi014.service import KeyDelivery
 
@@ -57,7 +57,7 @@ def _add_methods(app: FastAPI, service: KeyDelivery, catch_up: Callable[[], None
     """All run in the event loop's thread, one after the other: what a method checks still holds when it takes."""
 
     @app.get(PREFIX + "/{slave:path}/status")
-    async def status(slave: SaeId, request: Request) -> Status:
+    async def status(slave: SaeId, request: Request) -> KmeStatus:
         _only(request)
         catch_up()
         return service.status(_caller(request), slave)

@@ -17,7 +17,7 @@ class _Message(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Status(_Message):
+class KmeStatus(_Message):
     """Clause 6.1: what a KME can give to a pair of SAEs; sizes in bit."""
 
     source_KME_ID: str  # noqa: N815 - the standard's names, here and below

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from cosim.etsi014.keystore import BYTE_BIT, KeyStore
-from cosim.etsi014.messages import Key, KeyContainer, KeyIds, KeyRequest, SaeId, Status
+from cosim.etsi014.messages import Key, KeyContainer, KeyIds, KeyRequest, KmeStatus, SaeId
 from cosim.etsi014.refusal import BAD_REQUEST, SERVER_SIDE, Refusal
 
 KEY_BIT = 256
@@ -52,10 +52,10 @@ class KeyDelivery:
         self._store = store
         self._names = frozenset(source.names)
 
-    def status(self, master: SaeId, slave: SaeId) -> Status:
+    def status(self, master: SaeId, slave: SaeId) -> KmeStatus:
         """Clause 5.1, for the caller as master; counts are in keys of the default size."""
         self._check_pair(master, slave)
-        return Status(
+        return KmeStatus(
             source_KME_ID=f"kme-{master}",
             target_KME_ID=f"kme-{slave}",
             master_SAE_ID=master,

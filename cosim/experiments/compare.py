@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from cosim.errors import InputError
-from cosim.experiments.runs import Measured
+from cosim.experiments.runs import MeasuredRun
 from cosim.experiments.statistics import interval, paired_difference
 from cosim.kernel.rng import stream
 from cosim.trace.metrics.statistics import Estimate
@@ -37,7 +37,7 @@ class Standing:
     higher: int
 
 
-def standings(measured: Sequence[Measured], metrics: Sequence[str]) -> list[Standing]:
+def standings(measured: Sequence[MeasuredRun], metrics: Sequence[str]) -> list[Standing]:
     """Every policy in every figure, with 95 % intervals over the seeds.
 
     Args:
@@ -63,12 +63,12 @@ def standings(measured: Sequence[Measured], metrics: Sequence[str]) -> list[Stan
     return found
 
 
-def metric_names(measured: Sequence[Measured]) -> list[str]:
+def metric_names(measured: Sequence[MeasuredRun]) -> list[str]:
     """Every figure that a run has, in the order of the runs."""
     return list(dict.fromkeys(name for one in measured for name in one.values))
 
 
-def write_table(path: Path, measured: Sequence[Measured]) -> None:
+def write_comparison(path: Path, measured: Sequence[MeasuredRun]) -> None:
     """A row for each policy and seed, a column for each figure with its unit, empty where a run has no such figure.
 
     Raises:
@@ -90,13 +90,13 @@ def _suffix(unit: str) -> str:
     return unit.lower().replace("/", "_per_").replace("%", "percent").replace(" ", "_")
 
 
-def _unit(measured: Sequence[Measured], metric: str) -> str:
+def _unit(measured: Sequence[MeasuredRun], metric: str) -> str:
     names = metric_names(measured)
     if metric not in names:
         raise InputError(f"--metric {metric}: no such figure; use {', '.join(names)}")
     return next(one.units[metric] for one in measured if metric in one.units)
 
 
-def _scores(measured: Sequence[Measured], label: str, metric: str) -> FloatArray:  # (R,), by seed
+def _scores(measured: Sequence[MeasuredRun], label: str, metric: str) -> FloatArray:  # (R,), by seed
     runs = sorted((one for one in measured if one.label == label), key=lambda one: one.seed)
     return np.array([one.values.get(metric, float("nan")) for one in runs])

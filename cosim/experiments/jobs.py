@@ -81,7 +81,7 @@ Watching: TypeAlias = Callable[[Sequence[Job[Any]]], AbstractContextManager[Watc
 """Shows the jobs for as long as they are worked on."""
 
 
-def cores() -> int:
+def usable_processors() -> int:
     """Processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 

@@ -11,12 +11,12 @@ from cosim.objective import weighted_cost
 from cosim.scenario.load import Loaded
 from cosim.simulation import Simulation
 from cosim.trace.realised import PAID, latencies_s, paid_j
-from cosim.trace.store.memory import InMemoryTaskEnds, columns
+from cosim.trace.store.memory import InMemoryTaskEnds, columns_of
 from cosim.trace.store.writer import NullWriter
 from cosim.types import FloatArray, Tier
 
 NEEDED: Final = ("time_s", "status", "tier", "deadline_s", "decided_s", *PAID)
-"""Columns of `TaskEnded` that `totals` sums up."""
+"""Columns of `TaskEnded` that `outcome_totals` sums up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +83,10 @@ def rollout(loaded: Loaded, policy: Policy, seed: int | None = None) -> Totals:
         simulation.run(policy)
     finally:
         simulation.close()
-    return totals(columns(ended.take()), scenario.decisions.latency_weight, scenario.duration_s)
+    return outcome_totals(columns_of(ended.take()), scenario.decisions.latency_weight, scenario.duration_s)
 
 
-def totals(ended: Mapping[str, FloatArray], latency_weight: float, end_s: float) -> Totals:
+def outcome_totals(ended: Mapping[str, FloatArray], latency_weight: float, end_s: float) -> Totals:
     """Sums over `TaskEnded` rows, of a roll-out or of a stored trace.
 
     Args:

@@ -15,7 +15,7 @@ from cosim.errors import InputError, RunError
 from cosim.experiments.contenders import Contender
 from cosim.experiments.folders import changed, make_folder
 from cosim.experiments.jobs import Job, Tell, Watching, work
-from cosim.experiments.rollout import NEEDED, totals
+from cosim.experiments.rollout import NEEDED, outcome_totals
 from cosim.kernel.rng import stream
 from cosim.mobility.catalog import resolve_map
 from cosim.runner import simulate
@@ -48,7 +48,7 @@ class Planned:
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class MeasuredRun:
     """A run that is there."""
 
     label: str
@@ -178,7 +178,7 @@ def run_all(
     processes: int,
     watching: Watching,
     figures: Sequence[str] = (),
-) -> list[Measured]:
+) -> list[MeasuredRun]:
     """Run what is missing and measure everything; the result follows the plan.
 
     Args:
@@ -202,7 +202,7 @@ def run_all(
     return [found[run.folder] for run in planned]
 
 
-def run_one(argument: tuple[Planned, Sequence[str]], tell: Tell) -> Measured:
+def run_one(argument: tuple[Planned, Sequence[str]], tell: Tell) -> MeasuredRun:
     """Run into a folder beside and rename it: what stands under its name is complete; then measure it."""
     run, figures = argument
     beside = run.folder.with_name(f".{run.folder.name}.running")
@@ -216,7 +216,7 @@ def run_one(argument: tuple[Planned, Sequence[str]], tell: Tell) -> Measured:
     return measure(run, figures)
 
 
-def measure(run: Planned, wanted: Sequence[str] = ()) -> Measured:
+def measure(run: Planned, wanted: Sequence[str] = ()) -> MeasuredRun:
     """The figures of a stored run: those of `cosim trace summary --all`, and S1's cost by epoch.
 
     Raises:
@@ -227,7 +227,7 @@ def measure(run: Planned, wanted: Sequence[str] = ()) -> Measured:
         manifest = trace.manifest
         ended = trace.sql(f"SELECT {', '.join(NEEDED)} FROM task_ended ORDER BY seq")  # noqa: S608 - our own names
         decisions = trace.scenario.decisions
-        summed = totals(
+        summed = outcome_totals(
             {str(name): values.to_numpy(np.float64) for name, values in ended.items()},
             decisions.latency_weight,
             trace.complete_to_s,
@@ -242,7 +242,7 @@ def measure(run: Planned, wanted: Sequence[str] = ()) -> Measured:
     unknown = [name for name in wanted if name not in figures]
     if unknown:
         raise InputError(f"--metric {unknown[0]}: no such figure; use {', '.join(figures)}")
-    return Measured(
+    return MeasuredRun(
         run.label,
         run.policy,
         run.seed,
@@ -253,13 +253,13 @@ def measure(run: Planned, wanted: Sequence[str] = ()) -> Measured:
     )
 
 
-def check_same(measured: Sequence[Measured]) -> None:
+def check_same(measured: Sequence[MeasuredRun]) -> None:
     """See that under every policy the same tasks were released by the same vehicles.
 
     Raises:
         RunError: in one seed they were not.
     """
-    first: dict[int, Measured] = {}
+    first: dict[int, MeasuredRun] = {}
     for one in measured:
         other = first.setdefault(one.seed, one)
         differing = [kind for kind, a, b in zip(_SAME, one.same, other.same, strict=True) if a != b]

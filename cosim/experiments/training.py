@@ -32,7 +32,7 @@ _MOST_HELD: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Training:
+class SeedTraining:
     """One seed of an agent."""
 
     loaded: Loaded
@@ -100,7 +100,7 @@ def trainings(
     epochs: int,
     checkpoint_every: int,
     out: Path,
-) -> list[Training]:
+) -> list[SeedTraining]:
     """One for each seed, in `out`/agent/seed<k>, after a check that the agent can be made.
 
     Raises:
@@ -110,7 +110,7 @@ def trainings(
 
     agent_spec(agent, options)
     planned = [
-        Training(loaded, agent, options, seed, episodes, epochs, out / agent / f"seed{seed}", checkpoint_every)
+        SeedTraining(loaded, agent, options, seed, episodes, epochs, out / agent / f"seed{seed}", checkpoint_every)
         for seed in seeds
     ]
     for one in planned:
@@ -118,7 +118,7 @@ def trainings(
     return planned
 
 
-def is_done(training: Training) -> bool:
+def is_done(training: SeedTraining) -> bool:
     """Its folder holds this training with all its episodes; False where it is missing or has fewer.
 
     Raises:
@@ -139,7 +139,7 @@ def is_done(training: Training) -> bool:
     return done == training.episodes
 
 
-def _check_settings(training: Training) -> None:
+def _check_settings(training: SeedTraining) -> None:
     folder = training.folder
     path = folder / SETTINGS
     try:
@@ -171,7 +171,7 @@ def _is_free(folder: Path) -> bool:
         raise InputError(f"{folder}: cannot be read: {str(error.strerror).lower()}; give another --out") from None
 
 
-def train_all(planned: Sequence[Training], processes: int, watching: Watching) -> int:
+def train_all(planned: Sequence[SeedTraining], processes: int, watching: Watching) -> int:
     """Train what is not done yet; how many seeds that were. Trainings that never came to a checkpoint leave nothing.
 
     Raises:
@@ -181,7 +181,7 @@ def train_all(planned: Sequence[Training], processes: int, watching: Watching) -
     missing = [one for one in planned if not is_done(one)]
     jobs = [Job(f"{one.agent} seed {one.seed}", one, one.episodes) for one in missing]
     with ExitStack() as held:
-        ours: list[Training] = []
+        ours: list[SeedTraining] = []
         try:
             for one in missing:
                 make_folder(one.folder, "--out")
@@ -199,7 +199,7 @@ def train_all(planned: Sequence[Training], processes: int, watching: Watching) -
     return len(missing)
 
 
-def _withdraw(training: Training) -> None:
+def _withdraw(training: SeedTraining) -> None:
     """Leave nothing of a training that never came to a checkpoint."""
     if training.has_checkpoint:
         return
@@ -209,7 +209,7 @@ def _withdraw(training: Training) -> None:
             folder.rmdir()
 
 
-def train_one(training: Training, tell: Tell) -> None:
+def train_one(training: SeedTraining, tell: Tell) -> None:
     """Train one seed, from its last checkpoint if there is one; it stops only where it has just written one."""
     from cosim_agents.learners.catalog import agent_spec  # noqa: PLC0415 - imports torch
     from cosim_agents.train import train  # noqa: PLC0415 - imports torch
@@ -236,12 +236,12 @@ def at_checkpoints(tell: Tell, every: int) -> Callable[[int, "EpisodeLog"], None
     return episode_done
 
 
-def _note(training: Training) -> None:
+def _note(training: SeedTraining) -> None:
     text = json.dumps({**training.settings(), "scenario": _scenario(training), "versions": versions()}, indent=1)
     write_durably(training.folder / SETTINGS, lambda sink: sink.write(text.encode()))
 
 
-def _scenario(training: Training) -> Any:
+def _scenario(training: SeedTraining) -> Any:
     return as_json(training.loaded.scenario)
 
 
@@ -264,7 +264,7 @@ def read_curve(path: Path, episodes: int | None = None) -> dict[str, FloatArray]
     return {name: np.array([float(row[name]) for row in rows]) for name in COLUMNS[1:]}
 
 
-def read_curves(planned: Sequence[Training]) -> dict[str, FloatArray]:
+def read_curves(planned: Sequence[SeedTraining]) -> dict[str, FloatArray]:
     """The curves of all seeds, (R, E) each; rows behind the last checkpoint are left out.
 
     Raises:
@@ -302,7 +302,7 @@ def final(curves: Mapping[str, FloatArray]) -> dict[str, Estimate]:
     }
 
 
-def draw(path: Path, planned: Sequence[Training], curves: Mapping[str, FloatArray]) -> None:
+def draw_learning_curves(path: Path, planned: Sequence[SeedTraining], curves: Mapping[str, FloatArray]) -> None:
     """The learning curves in one picture.
 
     Raises:

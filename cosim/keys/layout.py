@@ -81,7 +81,7 @@ def key_layout(topology: KeyTopology, sites: Sequence[Placed]) -> KeyLayout:
             raise InputError(f"keys.topology.nodes: two nodes are named {name}, sites counted; rename one")
     places = [(site.x_m, site.y_m) for site in sites] + [(node.x_m, node.y_m) for node in topology.nodes]
     xy_m = np.array(places, np.float64)
-    pairs = _shaped(topology, xy_m, len(sites)) if topology.links is None else _named(topology, names)
+    pairs = _shaped(topology, xy_m, len(sites)) if topology.links is None else _joined_pairs(topology, names)
     _refuse_islands(pairs, names)
     given_km = [None] * len(pairs) if topology.links is None else [link.length_km for link in topology.links]
     straight_m = [float(np.hypot(*(xy_m[start] - xy_m[end]))) for start, end in pairs]
@@ -139,7 +139,7 @@ def nearest_sites(layout: KeyLayout, xy_m: FloatArray) -> IntArray:
     return nearest
 
 
-def _named(topology: KeyTopology, names: tuple[str, ...]) -> list[tuple[int, int]]:
+def _joined_pairs(topology: KeyTopology, names: tuple[str, ...]) -> list[tuple[int, int]]:
     pairs: list[tuple[int, int]] = []
     for k, link in enumerate(topology.links or ()):
         field = f"keys.topology.links[{k}].ends"

@@ -14,7 +14,7 @@ from cosim.kernel.clock import Wait
 Rank: TypeAlias = tuple[float, int]
 
 
-class Key(NamedTuple):
+class GrantedKey(NamedTuple):
     """The key of a transfer that was given at once."""
 
     asked_s: float
@@ -29,7 +29,7 @@ class Key(NamedTuple):
         return True
 
 
-class KeyRequest(Wait):
+class QueuedKeyRequest(Wait):
     """A request for a transfer's key that was not given at once: it waits, or is settled without a key."""
 
     keyed_s = nan
@@ -41,7 +41,7 @@ class KeyRequest(Wait):
     """It was settled at once, without a key: the story must not wait."""
     rank: Rank = (0.0, 0)
     """Smaller is served first; the second number is the order of asking."""
-    withdraw: Callable[["KeyRequest"], None] | None = None
+    withdraw: Callable[["QueuedKeyRequest"], None] | None = None
     """Takes it out of the queue; None once it is out."""
 
     def __init__(self, vehicle: int, helper: int, site: int, size_bit: float, wanted_bit: int, asked_s: float) -> None:
@@ -59,33 +59,33 @@ class KeyRequest(Wait):
         self.fail(error)
 
 
-_Heaps: TypeAlias = dict[int, list[tuple[Rank, KeyRequest]]]
+_Heaps: TypeAlias = dict[int, list[tuple[Rank, QueuedKeyRequest]]]
 
 
 class RequestQueue:
     """A queue of key requests, and for each pool those of them that are blocked on it."""
 
     def __init__(self) -> None:
-        self.waiting: dict[int, KeyRequest] = {}
+        self.waiting: dict[int, QueuedKeyRequest] = {}
         """By order of asking."""
         self._vehicles: _Heaps = {}
         self._links: _Heaps = {}
 
-    def add(self, request: KeyRequest) -> None:
+    def add(self, request: QueuedKeyRequest) -> None:
         """Add a request."""
         request.withdraw = self.remove
         self.waiting[request.rank[1]] = request
 
-    def remove(self, request: KeyRequest) -> None:
+    def remove(self, request: QueuedKeyRequest) -> None:
         """Remove a request."""
         request.withdraw = None
         del self.waiting[request.rank[1]]
 
-    def in_order(self) -> list[KeyRequest]:
+    def in_order(self) -> list[QueuedKeyRequest]:
         """Return the requests in the order in which they are served."""
         return sorted(self.waiting.values(), key=lambda request: request.rank)
 
-    def as_asked(self) -> list[KeyRequest]:
+    def as_asked(self) -> list[QueuedKeyRequest]:
         """Return the requests in the order in which they were made."""
         return list(self.waiting.values())
 
@@ -94,11 +94,11 @@ class RequestQueue:
         self._vehicles.clear()
         self._links.clear()
 
-    def block_on_vehicle(self, request: KeyRequest, vehicle: int) -> None:
+    def block_on_vehicle(self, request: QueuedKeyRequest, vehicle: int) -> None:
         """Note that a request waits for the pool of a vehicle."""
         heappush(self._vehicles.setdefault(vehicle, []), (request.rank, request))
 
-    def block_on_link(self, request: KeyRequest, link: int) -> None:
+    def block_on_link(self, request: QueuedKeyRequest, link: int) -> None:
         """Note that a request waits for the pool of a link."""
         heappush(self._links.setdefault(link, []), (request.rank, request))
 

@@ -14,7 +14,7 @@ import numpy as np
 from cosim.decision import Action
 from cosim.kernel.clock import NORMAL, Clock
 from cosim.keys.network import KeyNetwork
-from cosim.keys.request_queue import Key, KeyRequest, Rank, RequestQueue
+from cosim.keys.request_queue import GrantedKey, QueuedKeyRequest, Rank, RequestQueue
 from cosim.keys.sessions import KeyLifetime
 from cosim.keys.vehicles import VehicleKeys
 from cosim.mobility.source import MobilityFrame
@@ -95,7 +95,7 @@ class KeyService(Part):
 
     def request(
         self, vehicle: int, site: int, size_bit: float, priority: float, deadline_s: float
-    ) -> Key | KeyRequest | None:
+    ) -> GrantedKey | QueuedKeyRequest | None:
         """Return the key of a transfer between a vehicle and the host at a site.
 
         A key that is there is given whatever the deadline; only waiting ends by it. More bits than the vehicle's pool,
@@ -129,7 +129,7 @@ class KeyService(Part):
 
     def request_pair(
         self, vehicle: int, helper: int, size_bit: float, priority: float, deadline_s: float
-    ) -> Key | KeyRequest | None:
+    ) -> GrantedKey | QueuedKeyRequest | None:
         """Return the key of a transfer between two vehicles, either way: both pay, and each hop between their homes.
 
         Args and result are those of `request`.
@@ -200,7 +200,7 @@ class KeyService(Part):
 
     def _ask(
         self, vehicle: int, helper: int, site: int, size_bit: float, priority: float, deadline_s: float
-    ) -> Key | KeyRequest | None:
+    ) -> GrantedKey | QueuedKeyRequest | None:
         now, bit, queue = self._clock.now, self._lifetime.cost_bit(size_bit), self._queue
         if not bit:
             return None
@@ -209,8 +209,8 @@ class KeyService(Part):
             rank = (-priority if self._by_priority else 0.0, next(self._clock.numbers))
         hops = self._draw(vehicle, helper, site, size_bit, bit, rank)
         if hops is not None:
-            return _key(Key, (now, now, bit, hops))
-        request = KeyRequest(vehicle, helper, site, size_bit, bit, now)
+            return _key(GrantedKey, (now, now, bit, hops))
+        request = QueuedKeyRequest(vehicle, helper, site, size_bit, bit, now)
         request.rank = rank or (-priority if self._by_priority else 0.0, next(self._clock.numbers))
         limit_s = min(deadline_s, now + self._patience_s)
         if limit_s <= now or self._never(request):
@@ -260,7 +260,7 @@ class KeyService(Part):
         self._draws += 1
         return hops
 
-    def _never(self, request: KeyRequest) -> bool:
+    def _never(self, request: QueuedKeyRequest) -> bool:
         """Return whether some pool that the request needs can never hold as much."""
         bit = request.wanted_bit
         if bit > self._vehicles.capacity_bit:
@@ -268,14 +268,14 @@ class KeyService(Part):
         start, end = self._ends(request)
         return start != end and bit > self._link_capacity_bit
 
-    def _ends(self, request: KeyRequest) -> tuple[int, int]:
+    def _ends(self, request: QueuedKeyRequest) -> tuple[int, int]:
         """Return the nodes between which the key is relayed."""
         pools = self._pools
         return pools[request.vehicle].home, request.site if request.helper == NOWHERE else pools[request.helper].home
 
     # --- waiting ---------------------------------------------------------------------------------------------------
 
-    def _note_shortage(self, request: KeyRequest) -> None:
+    def _note_shortage(self, request: QueuedKeyRequest) -> None:
         """Note the pools on which a request is blocked, and have its vehicles ask for the key that they lack.
 
         It waits on the route that it would take, and does not look for one around the requests that wait there.
@@ -302,7 +302,7 @@ class KeyService(Part):
         if not queue.waiting:
             return
         queue.forget()
-        ready: list[KeyRequest] = []
+        ready: list[QueuedKeyRequest] = []
         for request in queue.in_order():
             if self._served_by_session(request) or self._drawn(request):
                 request.keyed_s = now
@@ -315,7 +315,7 @@ class KeyService(Part):
             if request.error is None:  # else cancelled by the story of one before it
                 request.resume(request)
 
-    def _drawn(self, request: KeyRequest) -> bool:
+    def _drawn(self, request: QueuedKeyRequest) -> bool:
         """Draw the key of a request that waits; return whether it was there."""
         wanted = (request.vehicle, request.helper, request.site, request.size_bit, request.wanted_bit)
         hops = self._draw(*wanted, request.rank)
@@ -324,19 +324,19 @@ class KeyService(Part):
         request.bit, request.hops = request.wanted_bit, hops
         return True
 
-    def _served_by_session(self, request: KeyRequest) -> bool:
+    def _served_by_session(self, request: QueuedKeyRequest) -> bool:
         """Send a request under a session that has begun meanwhile; return whether there is one."""
         first, peer = request.vehicle, request.site
         if request.helper != NOWHERE:
             first, peer = _pair(request.vehicle, request.helper)
         return self._pools[first].use_session(peer, request.size_bit, self._clock.now)
 
-    def _on_patience_over(self, request: KeyRequest) -> None:
+    def _on_patience_over(self, request: QueuedKeyRequest) -> None:
         """End the wait of a request, after a slot that ends at this very instant and may still bring the key."""
         if request.withdraw is not None:
             self._clock.at(self._clock.now, partial(self._give_up, request))
 
-    def _give_up(self, request: KeyRequest) -> None:
+    def _give_up(self, request: QueuedKeyRequest) -> None:
         if request.withdraw is None:
             return
         if not self._downgrades:

@@ -39,7 +39,7 @@ def proof(leaves: Sequence[bytes], index: int) -> tuple[bytes, ...]:
     return tuple(path)
 
 
-def verify(root: bytes, leaf_record: bytes, index: int, size: int, proof: Sequence[bytes]) -> bool:
+def verify_inclusion(root: bytes, leaf_record: bytes, index: int, size: int, proof: Sequence[bytes]) -> bool:
     """Is the record at `index` of the `size` records below this root?"""
     return implied_root(leaf_record, index, size, proof) == root
 

@@ -148,7 +148,7 @@ def check_inclusion(inclusion: Inclusion, digest: bytes) -> bool:
         batch = Batch(inclusion.site, inclusion.number, inclusion.records, root).packed()
     except struct.error:
         return False
-    return merkle.verify(header.body_root, batch, _leaf(inclusion.batch_index), header.parts, batch_path)
+    return merkle.verify_inclusion(header.body_root, batch, _leaf(inclusion.batch_index), header.parts, batch_path)
 
 
 def _leaf(batch_index: int) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from cosim.errors import InputError
-from cosim.mobility.demand import pack
+from cosim.mobility.demand import gzip_without_comments
 from cosim.mobility.programs import run_program
 from cosim.roads.xmlscan import scan_xml
 
@@ -77,7 +77,7 @@ def convert(source: Path, kind: Literal["osm", "xodr"], net: Path, side: Side) -
         if "No edges loaded" in str(error):
             raise InputError(f"{source.name}: it has no road for passenger cars; take an extract with roads") from error
         raise
-    pack(draft, net)
+    gzip_without_comments(draft, net)
     draft.unlink()
     return Conversion(counted, left_hand, chosen, _kinds(printed))
 

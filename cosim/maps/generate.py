@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cosim.errors import InputError
 from cosim.mobility.cache import cache_folder, content_key
-from cosim.mobility.demand import pack, random_routes
+from cosim.mobility.demand import gzip_without_comments, random_routes
 from cosim.mobility.programs import run_program, sumo_version
 from cosim.roads.net import read_bounds
 from cosim.roads.siting import place_sites
@@ -126,7 +126,7 @@ def _fill(home: Path, plan: _Plan) -> None:
     net = home / "net.net.xml.gz"
     draft = home / "draft.net.xml"
     run_program("netgenerate", [*plan.net, "--output-file", str(draft)], "generating the net")
-    pack(draft, net)
+    gzip_without_comments(draft, net)
     draft.unlink()
     random_routes(net, home / "rou.xml.gz", plan.trips)
     _write_sites(home / "sites.yaml", net)

@@ -11,7 +11,7 @@ from cosim.errors import InputError
 from cosim.mobility.catalog import own_folder, resolve_map
 from cosim.mobility.fcd import RecordedMobility
 from cosim.mobility.foreign import FcdTable, read_csv, read_parquet, read_xml
-from cosim.mobility.record import record
+from cosim.mobility.record import record_frames
 from cosim.scenario.schema import Scenario
 from cosim.scenario.traffic import LibsumoMobility, ReplayMobility
 
@@ -29,7 +29,7 @@ def import_recording(file: Path, home: Path) -> tuple[dict[str, str | float], fl
     begin_s, duration_s = float(times_s[0]), float(times_s[-1] - times_s[0])
     section = ReplayMobility(kind="replay", file=file.name, step_s=step_s, begin_s=begin_s)
     with closing(RecordedMobility(file, section, duration_s)) as source:
-        rows = record(source, duration_s, home / "recording.parquet")
+        rows = record_frames(source, duration_s, home / "recording.parquet")
     told = [("recorded", f"{rows} positions, {duration_s:g} s, each {step_s:g} s"), ("roads", "none; runs replay it")]
     return {"kind": "replay", "file": "recording.parquet", "step_s": step_s}, duration_s, told
 

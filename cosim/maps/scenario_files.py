@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cosim.errors import InputError
-from cosim.mobility.demand import pack, without_comments
+from cosim.mobility.demand import gzip_without_comments, without_comments
 from cosim.roads.xmlscan import open_packed, scan_xml
 
 _WRITERS = "e1Detector inductionLoop instantInductionLoop e2Detector laneAreaDetector e3Detector entryExitDetector"
@@ -109,7 +109,7 @@ def _silence(content: bytes) -> tuple[bytes, int]:
 def _pack(path: Path, target: Path) -> Path:
     plain = target.with_name("draft.xml")
     plain.write_bytes(_bytes(path))
-    pack(plain, target)
+    gzip_without_comments(plain, target)
     plain.unlink()
     return target
 

@@ -43,7 +43,7 @@ class MapFacts:
     licence: str
 
 
-def describe(files: MapFiles) -> MapFacts:
+def describe_map(files: MapFiles) -> MapFacts:
     """Reads net and demand of a map.
 
     Raises:
@@ -68,7 +68,7 @@ def describe(files: MapFiles) -> MapFacts:
     )
 
 
-def draw(files: MapFiles, path: Path, sites: tuple[Placed, ...] = ()) -> None:
+def draw_road_map(files: MapFiles, path: Path, sites: tuple[Placed, ...] = ()) -> None:
     """Draws roads, wider for more lanes, and sites into a picture whose format is that of the path's ending.
 
     Raises:

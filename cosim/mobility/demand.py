@@ -24,12 +24,12 @@ def random_routes(net: Path, routes: Path, options: list[str]) -> None:
     draft = routes.with_name("draft.rou.xml")
     chosen = ["--net-file", str(net), "--output-trip-file", str(trips), "--route-file", str(draft)]
     run_tool("randomTrips.py", [*chosen, "--validate", *options], f"random demand for {net.name}")
-    pack(draft, routes)
+    gzip_without_comments(draft, routes)
     for name in (trips, draft, routes.with_name("draft.rou.alt.xml")):
         name.unlink(missing_ok=True)
 
 
-def pack(plain: Path, packed: Path) -> None:
+def gzip_without_comments(plain: Path, packed: Path) -> None:
     """Gzips a file of SUMO's without its comments, which hold dates and paths."""
     with packed.open("wb") as raw, gzip.GzipFile(filename="", fileobj=raw, mode="wb", mtime=0) as stream:
         stream.write(without_comments(plain.read_bytes()))

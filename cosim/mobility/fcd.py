@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 from cosim.errors import InputError, RunError
 from cosim.mobility.foreign import FcdTable, read_csv, read_parquet, read_xml
 from cosim.mobility.record import MARK, last_tick, read_recording
-from cosim.mobility.recording import RecordedRows, Recording, assemble, to_centi
+from cosim.mobility.recording import RecordedRows, Recording, sorted_recording, to_centi
 from cosim.mobility.source import MobilityFrame
 from cosim.roads.net import Bounds
 from cosim.scenario.traffic import ReplayMobility
@@ -88,7 +88,7 @@ def _own(table: pa.Table, about: bytes, mobility: ReplayMobility) -> Recording:
     if begin:
         rows = rows.chosen(rows.tick >= begin)
         rows.tick[:] -= begin
-    return assemble(rows, max(0, ticks - begin), bounds_m)
+    return sorted_recording(rows, max(0, ticks - begin), bounds_m)
 
 
 def _foreign(table: FcdTable, mobility: ReplayMobility) -> Recording:
@@ -107,7 +107,7 @@ def _foreign(table: FcdTable, mobility: ReplayMobility) -> Recording:
     centi[:, 3] %= 36000
     rows = RecordedRows(tick[kept], table.vehicle[kept], centi, table.names)
     _refuse_doubles(rows, mobility)
-    return assemble(rows, int(shown[-1]) + 1, _extent(table, kept))
+    return sorted_recording(rows, int(shown[-1]) + 1, _extent(table, kept))
 
 
 def _refuse_doubles(rows: RecordedRows, mobility: ReplayMobility) -> None:

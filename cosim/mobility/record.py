@@ -28,7 +28,7 @@ def last_tick(duration_s: float, step_s: float) -> int:
     return int(np.floor(duration_s / step_s + 1e-9))
 
 
-def record(source: MobilitySource, duration_s: float, path: Path) -> int:
+def record_frames(source: MobilitySource, duration_s: float, path: Path) -> int:
     """Writes the frames of ticks 0 to duration_s / step_s, both included, and gives the number of vehicle rows.
 
     Values are hundredths as int32, -2^31 stands for NaN. Vehicles, step, bounds and the number of ticks are in the

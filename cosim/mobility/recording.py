@@ -61,7 +61,7 @@ class Recording:
         )
 
 
-def assemble(rows: RecordedRows, ticks: int, bounds_m: Bounds) -> Recording:
+def sorted_recording(rows: RecordedRows, ticks: int, bounds_m: Bounds) -> Recording:
     """Sorts rows into a recording.
 
     Vehicles are numbered by their first tick, then by their id, as a live source does. A vehicle that has no row

@@ -61,13 +61,13 @@ def _canonical(value: Any) -> Any:
     return value
 
 
-def difference(section: Section) -> dict[str, Any]:
+def difference_from_defaults(section: Section) -> dict[str, Any]:
     """What of a section differs from its defaults, as plain values.
 
     A section that equals its default is left out; one that is kept keeps its `kind`. Lists are told element by element.
     """
     return {
-        name: _told(getattr(section, name))
+        name: _identified(getattr(section, name))
         for name, field in type(section).model_fields.items()
         if _is_kind(field) or not _is_default(field, getattr(section, name))
     }
@@ -75,17 +75,17 @@ def difference(section: Section) -> dict[str, Any]:
 
 def _differing(scenario: Section) -> dict[str, Any]:
     """The difference of the root; sections of other packages are told whole, as `DEFAULTS` does not count theirs."""
-    differs = difference(scenario)
+    differs = difference_from_defaults(scenario)
     foreign = {subject.name for subject in outside()} & differs.keys()
-    return differs | {name: _plain(getattr(scenario, name)) for name in foreign}
+    return differs | {name: _plain_value(getattr(scenario, name)) for name in foreign}
 
 
-def _told(value: Any) -> Any:
+def _identified(value: Any) -> Any:
     if isinstance(value, Section):
-        return difference(value)
+        return difference_from_defaults(value)
     if isinstance(value, tuple | list):
-        return [_told(item) for item in value]
-    return _plain(value)
+        return [_identified(item) for item in value]
+    return _plain_value(value)
 
 
 def _is_kind(field: FieldInfo) -> bool:
@@ -97,10 +97,10 @@ def _is_default(field: FieldInfo, value: Any) -> bool:
     """As JSON, in which 1 is no truth value."""
     if field.is_required():
         return False
-    return text_of(_plain(value)) == text_of(_plain(field.get_default(call_default_factory=True)))
+    return text_of(_plain_value(value)) == text_of(_plain_value(field.get_default(call_default_factory=True)))
 
 
-def _plain(value: Any) -> Any:
+def _plain_value(value: Any) -> Any:
     return _canonical(_sorted(value, to_jsonable_python(value, by_alias=False)))
 
 

@@ -103,7 +103,7 @@ def json_schema() -> str:
     return json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}, indent=2)
 
 
-def describe(loaded: Loaded) -> dict[str, str]:
+def describe_scenario(loaded: Loaded) -> dict[str, str]:
     """The main choices of a scenario, for people."""
     scenario = loaded.scenario
     classes = ", ".join(task_class.name for task_class in scenario.tasks.classes)

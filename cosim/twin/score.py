@@ -52,7 +52,7 @@ class _Pending:
     forecast: Forecast
 
 
-def score(
+def score_source(
     forecasters: Mapping[str, MotionForecaster],
     source: MobilitySource,
     ticks: int,
@@ -143,7 +143,7 @@ def score_forecasters(
     duration_s = SETTLE_S + seconds + max(horizons_s)
     with closing(connect(mobility, scenario.map, folder, scenario.seed, duration_s)) as source:
         ticks = round(duration_s / mobility.step_s) + 1
-        return score(forecasters, source, ticks, horizons_s, sync_s, SETTLE_S)
+        return score_source(forecasters, source, ticks, horizons_s, sync_s, SETTLE_S)
 
 
 def _chosen(what: str, overrides: Sequence[str], seed: int, seconds: float) -> tuple[Scenario, Path]:

@@ -12,7 +12,7 @@ from scripted import ScriptedMobility
 from secured import KEY, KEYS
 from stories import FAR, NEAR_A, NEAR_B, Told, merged, scenario, write_arrivals
 
-from cosim.keys.request_queue import Key, KeyRequest
+from cosim.keys.request_queue import GrantedKey, QueuedKeyRequest
 from cosim.keys.service import KeyUnavailable
 from cosim.offload import Offloading
 from cosim.radio.channel import LinkLost
@@ -123,7 +123,7 @@ def test_keys(tmp_path: Path) -> None:
         world.waits(at_s, lambda vehicle=vehicle: keys.request(vehicle, 0, 1e5, 0.0, 9.0))
     world.waits(0.3, lambda: keys.request(0, 0, 1e5, 0.0, 9.0))
     (first_s, first), again, (second_s, second), third = world.ends()
-    assert isinstance(first, Key)
+    assert isinstance(first, GrantedKey)
     assert (first_s, first.bit) == (0.25, KEY)
     assert again == (0.3, None), "the first vehicle's key still lasts"
     assert (second_s, second.keyed_s, second.bit) == (1.0, 1.0, KEY)
@@ -139,7 +139,7 @@ def test_a_transfer_that_goes_without_a_key(tmp_path: Path) -> None:
     world.waits(0.25, lambda: keys.request(0, 0, 1e5, 0.0, 9.0))
     [(at_s, request)] = world.ends()
     assert at_s == 0.25
-    assert isinstance(request, KeyRequest)
+    assert isinstance(request, QueuedKeyRequest)
 
 
 def test_a_sidelink(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from cosim_agents.baselines import GreedyLatency
 
 from cosim.mobility.connect import connect
-from cosim.mobility.record import record
+from cosim.mobility.record import record_frames
 from cosim.runner import RunResult, simulate
 from cosim.scenario.load import load
 from cosim.simulation import Simulation
@@ -146,7 +146,7 @@ def test_sumo_and_its_recording_agree(folder, tmp_path):
     scenario = crossing.scenario
     source = connect(scenario.mobility, scenario.map, folder, scenario.seed, scenario.duration_s)
     try:
-        assert record(source, scenario.duration_s, tmp_path / "crossing.parquet") > 100
+        assert record_frames(source, scenario.duration_s, tmp_path / "crossing.parquet") > 100
     finally:
         source.close()
     live = simulate(crossing, tmp_path / "libsumo")

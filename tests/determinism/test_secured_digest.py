@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cosim.mobility.connect import connect
-from cosim.mobility.record import record
+from cosim.mobility.record import record_frames
 from cosim.runner import RunResult, simulate
 from cosim.scenario.load import load
 from cosim.trace.store.reader import Trace
@@ -106,7 +106,7 @@ def test_sumo_and_its_recording_agree(tmp_path, first):
     scenario = load("qib_vec", list(SHORT)).scenario
     source = connect(scenario.mobility, scenario.map, tmp_path, scenario.seed, scenario.duration_s)
     try:
-        record(source, scenario.duration_s, tmp_path / "crossing.parquet")
+        record_frames(source, scenario.duration_s, tmp_path / "crossing.parquet")
     finally:
         source.close()
     (tmp_path / "traci").mkdir()

@@ -11,7 +11,7 @@ import experiment_jobs
 import pytest
 
 from cosim.errors import InputError, RunError
-from cosim.experiments.jobs import Job, Watch, cores, work
+from cosim.experiments.jobs import Job, Watch, usable_processors, work
 
 
 class Told(Watch):
@@ -77,7 +77,7 @@ def test_jobs_share_nothing() -> None:
 def test_nothing_to_do() -> None:
     """No jobs, no processes."""
     assert work(experiment_jobs.square, [], 4) == []
-    assert cores() >= 1
+    assert usable_processors() >= 1
 
 
 @pytest.mark.parametrize(

@@ -10,14 +10,14 @@ from effort import drawn
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cosim.envs.reward import settle
-from cosim.experiments.rollout import totals
+from cosim.envs.reward import settled_rewards
+from cosim.experiments.rollout import outcome_totals
 from cosim.objective import weighted_cost
 from cosim.runner import simulate
 from cosim.scenario.load import load
 from cosim.scenario.reward import Reward
 from cosim.trace.metrics.tasks import kpis
-from cosim.trace.store.memory import Ended, columns
+from cosim.trace.store.memory import Ended, columns_of
 from cosim.trace.store.reader import Trace
 from cosim.types import Status, Tier
 
@@ -50,9 +50,9 @@ def ends(draw: st.DrawFn) -> list[Ended]:
 def test_rewards_and_totals_are_the_formula(rows: list[Ended], weight: float) -> None:
     """Each task's reward is its cost by hand from the decision on, and the sums are those of a roll-out's totals."""
     by_hand = [cost_by_hand(row, weight, row.decided_s) for row in rows]
-    credit, sums = settle(rows, weight, Reward(scale=1.0, late_penalty=0.0, loss_penalty=0.0))
+    credit, sums = settled_rewards(rows, weight, Reward(scale=1.0, late_penalty=0.0, loss_penalty=0.0))
     np.testing.assert_allclose(credit.reward, -np.array(by_hand), rtol=1e-9, atol=1e-12)
-    summed = totals(columns(rows), weight, 100.0)
+    summed = outcome_totals(columns_of(rows), weight, 100.0)
     for found in (sums, summed):
         assert found.cost == pytest.approx(sum(by_hand), rel=1e-9, abs=1e-12)
         assert found.energy_j == pytest.approx(sum(row.transmit_j + row.vehicle_cpu_j for row in rows), rel=1e-9)
@@ -85,8 +85,8 @@ def test_a_changed_weighting_changes_all_together(swapped: bool, trace: Trace, m
             return (1.0 - latency_weight) * latency_s + latency_weight * energy_j
 
         monkeypatch.setattr(weighted_cost, "__code__", other.__code__)  # in its one place, whoever imported it by name
-    sums = settle(decided, W1, Reward())[1]
-    summed = totals(columns(rows), W1, 60.0)
+    sums = settled_rewards(decided, W1, Reward())[1]
+    summed = outcome_totals(columns_of(rows), W1, 60.0)
     mean = kpis(trace)["cost_mean"].value
     assert len(decided) > 20
     by_hand = sum(cost_by_hand(row, weight, row.decided_s) for row in decided)

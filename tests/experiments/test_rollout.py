@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from cosim_agents.registry import make_policy
 
-from cosim.experiments.rollout import NEEDED, rollout, totals
+from cosim.experiments.rollout import NEEDED, outcome_totals, rollout
 from cosim.kernel.rng import stream
 from cosim.runner import simulate
 from cosim.scenario.load import load
-from cosim.trace.store.memory import Ended, columns
+from cosim.trace.store.memory import Ended, columns_of
 from cosim.trace.store.reader import Trace
 from cosim.types import Status
 
@@ -26,7 +26,7 @@ def test_rollout_equals_the_trace(tmp_path: Path, scenario: str, name: str) -> N
     simulate(loaded, tmp_path / "run")
     with Trace.open(tmp_path / "run") as trace:
         ended = trace.sql(f"SELECT {', '.join(NEEDED)} FROM task_ended ORDER BY seq")
-    stored = totals(
+    stored = outcome_totals(
         {str(key): values.to_numpy(np.float64) for key, values in ended.items()},
         loaded.scenario.decisions.latency_weight,
         20.0,
@@ -47,7 +47,7 @@ def test_totals_by_hand() -> None:
         Ended(3.0, 4, 0, Status.IN_FLIGHT, 0, 3.5, 3.0, 0.0, 0.0),
         Ended(2.5, 5, 0, Status.LEFT, -1, 3.0, nan, 0.0, 0.0),
     ]
-    got = totals(columns(ended), 0.25, 3.0)
+    got = outcome_totals(columns_of(ended), 0.25, 3.0)
     assert (got.epochs, got.tasks, got.offloaded, got.undecided) == (2, 4, 3, 2)
     assert got.latency_s == pytest.approx(0.3 + 0.5 + 0.6 + 1.0)
     assert got.energy_j == 7.5

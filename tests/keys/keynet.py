@@ -13,7 +13,7 @@ from cosim.keys.layout import key_layout
 from cosim.keys.network import KeyNetwork
 from cosim.keys.rates.noise import Conditions
 from cosim.keys.rates.rates import link_rates
-from cosim.keys.request_queue import Key, KeyRequest
+from cosim.keys.request_queue import GrantedKey, QueuedKeyRequest
 from cosim.keys.service import KeyService
 from cosim.keys.vehicles import VehicleKeys
 from cosim.mobility.source import MobilityFrame
@@ -59,7 +59,7 @@ class Kept:
 class Story(Life):
     """A story whose end is kept."""
 
-    request: Key | KeyRequest | None = None
+    request: GrantedKey | QueuedKeyRequest | None = None
     failure: Failure | None = None
     done = False
     over_s = nan
@@ -133,7 +133,7 @@ class World:
                 life.request = request = service.request(vehicle, site, size_bit, priority, by_s)
             else:
                 life.request = request = service.request_pair(vehicle, helper, size_bit, priority, by_s)
-            if isinstance(request, KeyRequest) and not request.ready:
+            if isinstance(request, QueuedKeyRequest) and not request.ready:
                 yield request
 
         def over() -> None:

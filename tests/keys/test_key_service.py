@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from keynet import NOBODY, Story, World
 
-from cosim.keys.request_queue import Key
+from cosim.keys.request_queue import GrantedKey
 from cosim.keys.service import KeyUnavailable
 from cosim.radio.sidelink import HelperLost
 from cosim.types import NOWHERE, VehicleGone
@@ -39,7 +39,7 @@ def test_a_key_that_is_there_is_given_at_once():
     net.enter(0, bit=500)
     life = net.ask(0, 2, 100.5)
     assert life.request is not None
-    assert life.request == Key(0.0, 0.0, 101, 2)
+    assert life.request == GrantedKey(0.0, 0.0, 101, 2)
     assert net.vehicles.pool[0].stored_bit == 399
     assert [pool.used_bit for pool in net.network.pools] == [101, 101]
     net.check()
@@ -250,7 +250,7 @@ def test_a_key_that_is_there_is_given_after_the_deadline_too():
     net = world()
     net.enter(0, bit=500)
     net.run(2.0)
-    assert isinstance(net.ask(0, 1, by_s=1.0).request, Key)
+    assert isinstance(net.ask(0, 1, by_s=1.0).request, GrantedKey)
 
 
 def test_waits_of_vehicles_that_leave_end_in_order():

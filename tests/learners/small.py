@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from cosim_agents.features import Features
 from cosim_agents.learners.catalog import agent_settings, agent_spec, make_learner
-from cosim_agents.learners.learner import AgentSpec, Learner, State, Task
+from cosim_agents.learners.learner import AgentSpec, Learner, LearningProblem, State
 from cosim_agents.train import train
 
 from cosim.envs.loop import Loop
@@ -46,7 +46,7 @@ def fresh(loaded: Loaded, agent: AgentSpec, seed: int = 1) -> tuple[Learner, Loo
     loop = Loop(loaded, episode_epochs=4)
     width = len(loop.columns)
     rows = np.random.default_rng(0).normal(size=(50, width))
-    task = Task(loop.columns, loop.knobs, Features.fit(rows, int(agent.settings["components"])), 0.9)
+    task = LearningProblem(loop.columns, loop.knobs, Features.fit(rows, int(agent.settings["components"])), 0.9)
     return make_learner(agent, task, seed), loop
 
 

@@ -5,9 +5,9 @@ import pytest
 import torch
 from cosim_agents.baselines import Local, Random
 from cosim_agents.features import Features
-from cosim_agents.learners.joint import Joint, Replay, Unsettled
+from cosim_agents.learners.joint import Joint, JointReplay, Unsettled
 from cosim_agents.learners.joint_networks import Actors, Critics, carried_out
-from cosim_agents.learners.learner import AgentSpec, Task
+from cosim_agents.learners.learner import AgentSpec, LearningProblem
 from cosim_agents.learners.maddpg import Maddpg
 from cosim_agents.learners.rollout import Transitions, Turn
 from cosim_agents.networks import NetSpec
@@ -41,7 +41,7 @@ def spec(actor: NetSpec | None = None, **changed: float) -> AgentSpec:
     return AgentSpec("maddpg", "maddpg", actor or mlp, mlp, {**SETTINGS, **changed})
 
 
-def task_of(loop: Loop, components: int = 6) -> Task:
+def task_of(loop: Loop, components: int = 6) -> LearningProblem:
     """Features fitted on the rows of some random epochs."""
     rng, rows = stream(1, "features"), []
     for seed in range(5):
@@ -50,7 +50,7 @@ def task_of(loop: Loop, components: int = 6) -> Task:
             rows.append(following.features)
             values = rng.uniform(-1.0, 1.0, (len(following.features), len(loop.knobs.names)))
             following = loop.step(loop.knobs.decode(values, following.observation)).following
-    return Task(loop.columns, loop.knobs, Features.fit(np.concatenate(rows), components), 0.9)
+    return LearningProblem(loop.columns, loop.knobs, Features.fit(np.concatenate(rows), components), 0.9)
 
 
 def cost_per_slot(policy: Policy, seeds: range = range(900, 908)) -> float:
@@ -107,10 +107,10 @@ def test_actors_decide_rows_of_all_agents_in_one_call(networks: int) -> None:
     assert torch.equal(moved[0], together[0]) == (networks == 1)
 
 
-def toy_task() -> Task:
+def toy_task() -> LearningProblem:
     """Rows of one feature, one knob, no target."""
     features = Features(np.zeros(1), np.ones(1), np.eye(1), np.zeros(1), np.ones(1))
-    return Task(("x",), Knobs(3, ("share",), ()), features, 0.0)
+    return LearningProblem(("x",), Knobs(3, ("share",), ()), features, 0.0)
 
 
 def test_each_agent_follows_its_own_reward() -> None:
@@ -165,12 +165,12 @@ def test_an_epoch_is_learned_from_once_all_its_rewards_are_known() -> None:
 def test_the_oldest_is_forgotten_first() -> None:
     """A full buffer keeps the newest, also after its state went through arrays."""
     rng = stream(1, "replay")
-    replay = Replay(3, rng)
+    replay = JointReplay(3, rng)
     for number in range(5):
         rows = np.full((number + 1, 2), number, np.float32)
         replay.add(Joint(rows, rows[:, :1], np.array([float(number)]), rows[:1], number == 4))
         if number == 3:
-            again = Replay(3, rng)
+            again = JointReplay(3, rng)
             again.restore(replay.state())
             replay = again
     assert sorted(joint.reward[0] for joint in replay) == [2.0, 3.0, 4.0]

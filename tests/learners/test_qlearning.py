@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from cosim_agents.baselines import Local, Random
 from cosim_agents.learners.learner import AgentSpec
-from cosim_agents.learners.qlearning import QLearning, Table
+from cosim_agents.learners.qlearning import QLearning, QTable
 from test_maddpg import S1, cost_per_slot, task_of
 
 from cosim.envs.loop import Loop
@@ -46,7 +46,7 @@ def robot_values() -> tuple[FloatArray, BoolArray]:
 def test_converges_to_the_values_of_the_recycling_robot() -> None:
     """One transition at a time, every cell equally often, the table comes within 2 % of the optimal values."""
     optimal, possible = robot_values()
-    table, rng = Table(2, 3, DISCOUNT, 0.7), stream(1, "robot")
+    table, rng = QTable(2, 3, DISCOUNT, 0.7), stream(1, "robot")
     cells = list(MOVES)
     for number in range(30_000):
         cell = cells[number % len(cells)]
@@ -61,7 +61,7 @@ def test_converges_to_the_values_of_the_recycling_robot() -> None:
 
 def test_many_transitions_at_once_are_a_mean_of_them() -> None:
     """With decay 1 a batch leaves the running mean of its targets, as one transition after the other does."""
-    together, alone = Table(2, 2, 0.5, 1.0), Table(2, 2, 0.5, 1.0)
+    together, alone = QTable(2, 2, 0.5, 1.0), QTable(2, 2, 0.5, 1.0)
     state, choice = np.array([0, 0, 1, 0]), np.array([1, 1, 0, 1])
     reward, ends, possible = np.array([4.0, 1.0, 8.0, 1.0]), np.ones(4, np.bool_), np.ones((4, 2), np.bool_)
     together.learn(state, choice, reward, state, possible, ends)
@@ -74,7 +74,7 @@ def test_many_transitions_at_once_are_a_mean_of_them() -> None:
 
 def test_only_possible_choices_count_in_the_maximum() -> None:
     """The value of the next state is its best possible choice's, and nothing's after the end."""
-    table = Table(2, 2, 0.5, 1.0)
+    table = QTable(2, 2, 0.5, 1.0)
     table.value[1] = [10.0, 4.0]
     state = np.array([0, 0])
     table.learn(state, np.array([0, 1]), np.ones(2), np.array([1, 1]), np.array([[False, True]] * 2), state == 1)
@@ -85,7 +85,7 @@ def test_only_possible_choices_count_in_the_maximum() -> None:
 
 def test_a_state_never_met_is_decided_by_the_others() -> None:
     """A cell without visits has its choice's mean over all visits; a choice that was never made is worst."""
-    table = Table(3, 3, 0.9, 1.0)
+    table = QTable(3, 3, 0.9, 1.0)
     table.value[:2, :2] = [[-4.0, -1.0], [-2.0, -7.0]]
     table.visits[:2, :2] = [[1, 1], [3, 2]]
     known = table.known()

@@ -14,8 +14,8 @@ import pytest
 import small
 from cosim_agents import checkpoint
 from cosim_agents.features import Features
-from cosim_agents.learners.learner import Task
-from cosim_agents.learners.rollout import Tally, turns
+from cosim_agents.learners.learner import LearningProblem
+from cosim_agents.learners.rollout import EpisodeSums, turns
 from cosim_agents.train import COLUMNS, train
 
 from cosim.decision import Action
@@ -148,13 +148,13 @@ def test_realised_rewards(name: str, tmp_path: Path) -> None:
 def test_the_end_of_a_run_outranks_that_of_an_episode() -> None:
     """Where both fall on the same epoch nothing follows, for every kind of learner."""
     loop = Loop(small.scenario("duration_s=3.5"), episode_epochs=3)
-    task = Task(loop.columns, loop.knobs, Features.fit(np.zeros((2, len(loop.columns))), 0), 0.9)
+    task = LearningProblem(loop.columns, loop.knobs, Features.fit(np.zeros((2, len(loop.columns))), 0), 0.9)
 
     def stay(round_: Round, seen: np.ndarray) -> tuple[np.ndarray, Action]:
         values = np.zeros((len(seen), task.values))
         return values, task.action(values, round_.observation)
 
-    played = list(turns(loop, 1, lambda round_: round_.features, stay, Tally()))
+    played = list(turns(loop, 1, lambda round_: round_.features, stay, EpisodeSums()))
     assert len(played) == 3
     assert [turn.following is None for turn in played] == [False, False, True]
     assert [bool(turn.transitions.terminal.any()) for turn in played] == [False, False, True]

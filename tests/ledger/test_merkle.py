@@ -2,7 +2,7 @@
 
 import pytest
 
-from cosim.ledger.merkle import proof, root, verify
+from cosim.ledger.merkle import proof, root, verify_inclusion
 
 INPUTS = [
     bytes.fromhex(text)
@@ -36,10 +36,10 @@ def test_every_record_is_proven(size):
     for index, record in enumerate(records):
         path = proof(records, index)
         assert len(path) <= (size - 1).bit_length()
-        places = [place for place in range(-1, size + 1) if verify(top, record, place, size, path)]
+        places = [place for place in range(-1, size + 1) if verify_inclusion(top, record, place, size, path)]
         assert places == [index]
-        assert not verify(top, record, index, index, path)
-        assert not verify(top, record + b"\x00", index, size, path)
+        assert not verify_inclusion(top, record, index, index, path)
+        assert not verify_inclusion(top, record + b"\x00", index, size, path)
 
 
 @pytest.mark.parametrize("size", [1, 2, 7, 13])
@@ -54,23 +54,23 @@ def test_every_flipped_bit_is_found(size):
                 flipped = bytearray(part)
                 flipped[bit // 8] ^= 1 << bit % 8
                 changed = [*parts[:which], bytes(flipped), *parts[which + 1 :]]
-                assert not verify(changed[0], changed[1], index, size, changed[2:])
+                assert not verify_inclusion(changed[0], changed[1], index, size, changed[2:])
 
 
 def test_proof_of_wrong_length():
     """A proof with a hash too few, too many, or cut short fails."""
     records = [b"record %d" % number for number in range(6)]
     top, path = root(records), proof(records, 2)
-    assert verify(top, records[2], 2, 6, path)
+    assert verify_inclusion(top, records[2], 2, 6, path)
     for wrong in (path[:-1], (*path, path[0]), (*path[:-1], path[-1][:-1])):
-        assert not verify(top, records[2], 2, 6, wrong)
+        assert not verify_inclusion(top, records[2], 2, 6, wrong)
 
 
 def test_a_node_is_no_record():
     """The two children of a node, joined, cannot be passed off as a record of a smaller tree."""
     records = INPUTS[:4]
     children = b"".join(reversed(proof(records, 0)[:1] + proof(records, 1)[:1]))
-    assert not verify(root(records), children, 0, 2, proof(records, 0)[1:])
+    assert not verify_inclusion(root(records), children, 0, 2, proof(records, 0)[1:])
 
 
 def test_no_such_record():

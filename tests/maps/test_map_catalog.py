@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cosim.errors import InputError
-from cosim.maps.show import describe, draw
+from cosim.maps.show import describe_map, draw_road_map
 from cosim.mobility.catalog import list_maps, resolve_map
 from cosim.mobility.programs import sumo_home
 from cosim.resources import bundled
@@ -76,15 +76,17 @@ def test_broken_source(tmp_path):
 def test_description_and_picture(tmp_path):
     """`map show` counts roads and demand and draws the map."""
     files = resolve_map("intersection", Path())
-    facts = describe(files)
+    facts = describe_map(files)
     assert (facts.edges, facts.traffic_lights, facts.flows) == (8, 1, 0)
     assert facts.vehicles == 600
     assert facts.bounds_m == (0.0, 0.0, 600.0, 600.0)
     assert 8 * 280 < facts.road_m < 8 * 300
-    draw(files, tmp_path / "map.png", place_sites(MapSites(kind="map"), files.net, facts.bounds_m, files.sites))
+    draw_road_map(
+        files, tmp_path / "map.png", place_sites(MapSites(kind="map"), files.net, facts.bounds_m, files.sites)
+    )
     assert (tmp_path / "map.png").read_bytes().startswith(b"\x89PNG")
     with pytest.raises(InputError, match="cannot be written"):
-        draw(files, tmp_path / "gone" / "map.png")
+        draw_road_map(files, tmp_path / "gone" / "map.png")
 
 
 @pytest.mark.parametrize("spacing_m", [150.0, 400.0])

@@ -14,11 +14,11 @@ from cosim.maps.convert import drives_left
 from cosim.maps.demand import Demand, held, make_demand, parse_profile
 from cosim.maps.importing import import_map
 from cosim.maps.occupancy import OccupancyCurve, occupancy_curve
-from cosim.maps.show import describe, draw
+from cosim.maps.show import describe_map, draw_road_map
 from cosim.mobility.catalog import resolve_map
 from cosim.mobility.connect import connect
 from cosim.mobility.programs import run_program, sumo_home
-from cosim.mobility.record import record
+from cosim.mobility.record import record_frames
 from cosim.resources import bundled
 from cosim.roads.net import read_bounds
 from cosim.roads.siting import place_sites
@@ -70,7 +70,7 @@ def test_openstreetmap(packing, tmp_path):
     assert "ODbL" in source
     assert str(tmp_path) not in source
     files = resolve_map("town", tmp_path)
-    assert describe(files).vehicles == pytest.approx(100, abs=5)
+    assert describe_map(files).vehicles == pytest.approx(100, abs=5)
     if packing is None:
         run_20_s(tmp_path / "town")
 
@@ -80,7 +80,7 @@ def test_opendrive_and_net(tmp_path):
     net = CROSSING / "net.net.xml.gz"
     run_program("netconvert", ["-s", str(net), "--opendrive-output", str(tmp_path / "x.xodr")], "test")
     import_map(tmp_path / "x.xodr", "x", tmp_path, SMALL)
-    assert describe(resolve_map("x", tmp_path)).edges == 8
+    assert describe_map(resolve_map("x", tmp_path)).edges == 8
     import_map(net, "plain", tmp_path, Demand(vehicles_per_hour=900, trucks=0.3, buses=0.2, end_s=600))
     with open_packed(tmp_path / "plain" / "net.net.xml.gz") as new, open_packed(net) as old:
         assert new.read() == old.read()
@@ -110,7 +110,7 @@ def test_configuration(tmp_path):
     run_20_s(tmp_path / "town")
     assert not list(tmp_path.rglob("d.xml"))
     assert load(tmp_path / "town" / "scenario.yaml").scenario.mobility.step_s == 0.5
-    assert describe(resolve_map("town", tmp_path)).vehicles == 600
+    assert describe_map(resolve_map("town", tmp_path)).vehicles == 600
 
 
 def test_recorded_vehicles_without_a_net(tmp_path):
@@ -122,9 +122,9 @@ def test_recorded_vehicles_without_a_net(tmp_path):
     assert ("roads", "none; runs replay it") in made.report
     run_20_s(tmp_path / "seen")
     files = resolve_map("seen", tmp_path)
-    facts = describe(files)
+    facts = describe_map(files)
     assert (facts.edges, facts.has_sites) == (0, True)
-    draw(files, tmp_path / "seen.png", place_sites(MapSites(kind="map"), None, facts.bounds_m, files.sites))
+    draw_road_map(files, tmp_path / "seen.png", place_sites(MapSites(kind="map"), None, facts.bounds_m, files.sites))
     assert (tmp_path / "seen.png").stat().st_size > 1000
 
 
@@ -235,9 +235,9 @@ def test_recording_is_drawn(tmp_path):
     files = resolve_map("town", tmp_path)
     loaded = load(tmp_path / "town" / "scenario.yaml")
     with closing(connect(loaded.scenario.mobility, ".", loaded.folder, 1, 20)) as source:
-        record(source, 20, tmp_path / "town" / "recording.parquet")
-    draw(files, tmp_path / "a.png")
-    draw(resolve_map("town", tmp_path), tmp_path / "b.png")
+        record_frames(source, 20, tmp_path / "town" / "recording.parquet")
+    draw_road_map(files, tmp_path / "a.png")
+    draw_road_map(resolve_map("town", tmp_path), tmp_path / "b.png")
     assert (tmp_path / "a.png").read_bytes() != (tmp_path / "b.png").read_bytes()
 
 

@@ -10,7 +10,7 @@ from traffic import check_invariants, digest, frames_of
 
 from cosim.errors import InputError
 from cosim.mobility.connect import connect
-from cosim.mobility.record import record
+from cosim.mobility.record import record_frames
 from cosim.scenario.traffic import ReplayMobility, SyntheticMobility
 
 PATHS = {
@@ -33,7 +33,7 @@ def test_scripted_keeps_the_promises():
 
 def test_teleports_and_empty_frames_are_recorded(tmp_path):
     """Teleports, empty frames, and vehicles of one tick come back bit for bit."""
-    rows = record(ScriptedMobility(0.5, PATHS), 3.0, tmp_path / "rows.parquet")
+    rows = record_frames(ScriptedMobility(0.5, PATHS), 3.0, tmp_path / "rows.parquet")
     mobility = ReplayMobility(kind="replay", file="rows.parquet", step_s=0.5)
     replayed = connect(mobility, "synthetic", tmp_path, 1, 3.0)
     assert replayed.bounds_m == ScriptedMobility(0.5, PATHS).bounds_m
@@ -43,7 +43,7 @@ def test_teleports_and_empty_frames_are_recorded(tmp_path):
 
 def test_empty_recording(tmp_path):
     """A recording without any vehicle replays as empty frames."""
-    record(ScriptedMobility(1.0, {}), 3.0, tmp_path / "rows.parquet")
+    record_frames(ScriptedMobility(1.0, {}), 3.0, tmp_path / "rows.parquet")
     source = connect(ReplayMobility(kind="replay", file="rows.parquet"), "synthetic", tmp_path, 1, 3.0)
     assert [len(frame.numbers) for frame in frames_of(source, 4)] == [0, 0, 0, 0]
 
@@ -59,7 +59,7 @@ def test_empty_recording(tmp_path):
 )
 def test_recording_that_does_not_fit(options, duration_s, reason, tmp_path):
     """A recording of another step, or too short, is refused in one line."""
-    record(ScriptedMobility(0.5, PATHS), 3.0, tmp_path / "rows.parquet")
+    record_frames(ScriptedMobility(0.5, PATHS), 3.0, tmp_path / "rows.parquet")
     with pytest.raises(InputError, match=reason):
         connect(ReplayMobility(kind="replay", file="rows.parquet", **options), "synthetic", tmp_path, 1, duration_s)
 
@@ -68,7 +68,7 @@ def test_recording_that_cannot_be_written(tmp_path):
     """A path that cannot be written is refused and named."""
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match=r"rows\.parquet: cannot be written"):
-        record(ScriptedMobility(1.0, PATHS), 3.0, tmp_path / "file" / "rows.parquet")
+        record_frames(ScriptedMobility(1.0, PATHS), 3.0, tmp_path / "file" / "rows.parquet")
 
 
 def synthetic(seed=1, **options):

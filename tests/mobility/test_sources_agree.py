@@ -9,7 +9,7 @@ import pytest
 from traffic import check_invariants, digest, frames_of
 
 from cosim.mobility.connect import connect
-from cosim.mobility.record import record
+from cosim.mobility.record import record_frames
 from cosim.scenario.traffic import LibsumoMobility, ReplayMobility, SyntheticMobility, TraciMobility
 
 DURATION_S = 120.0
@@ -51,7 +51,7 @@ def test_three_sources_agree(begin_s, tmp_path):
     live = digest(frames_of(intersection(LibsumoMobility(begin_s=begin_s)), TICKS))
     over_socket = digest(frames_of(intersection(TraciMobility(kind="traci", begin_s=begin_s)), TICKS))
     source = intersection(LibsumoMobility(begin_s=begin_s))
-    record(source, DURATION_S, tmp_path / "traffic.parquet")
+    record_frames(source, DURATION_S, tmp_path / "traffic.parquet")
     source.close()
     replayed = intersection(ReplayMobility(kind="replay", file="traffic.parquet"), folder=tmp_path)
     assert live == over_socket == digest(frames_of(replayed, TICKS))
@@ -60,7 +60,7 @@ def test_three_sources_agree(begin_s, tmp_path):
 def test_replay_invariants(tmp_path):
     """A replay that starts in the middle, on every second tick, keeps the promises too."""
     source = intersection(LibsumoMobility())
-    record(source, DURATION_S, tmp_path / "traffic.parquet")
+    record_frames(source, DURATION_S, tmp_path / "traffic.parquet")
     source.close()
     mobility = ReplayMobility(kind="replay", file="traffic.parquet", step_s=2, begin_s=40)
     check_invariants(frames_of(connect(mobility, "intersection", tmp_path, 1, 80), 41), 2.0)
@@ -69,7 +69,7 @@ def test_replay_invariants(tmp_path):
 def test_synthetic_replay(tmp_path):
     """A recording of synthetic roads replays bit for bit as well."""
     mobility = SyntheticMobility(kind="synthetic", vehicles=12, roads=2, speed_mps=22.2)
-    record(connect(mobility, "synthetic", HERE, 1, 100), 100, tmp_path / "roads.parquet")
+    record_frames(connect(mobility, "synthetic", HERE, 1, 100), 100, tmp_path / "roads.parquet")
     replayed = connect(ReplayMobility(kind="replay", file="roads.parquet"), "synthetic", tmp_path, 1, 100)
     assert digest(frames_of(connect(mobility, "synthetic", HERE, 1, 100), 101)) == digest(frames_of(replayed, 101))
 

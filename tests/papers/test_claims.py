@@ -10,7 +10,7 @@ NOISE = np.linspace(-0.01, 0.01, 10)[:, None]
 FLAT = np.ones((10, 3)) + NOISE
 
 
-def holds(finding: claims.Finding) -> bool:
+def holds(finding: claims.ClaimFinding) -> bool:
     return finding.verdict == "yes"
 
 

@@ -14,7 +14,7 @@ from cosim.cli.main import status
 from cosim.errors import InputError
 from cosim.experiments.jobs import Job, Watch
 from cosim.experiments.papers import report
-from cosim.experiments.papers.measured import Training
+from cosim.experiments.papers.measured import StudyTraining
 from cosim.experiments.papers.s1.paper import PAPER
 from cosim.experiments.papers.s1.plan import AGENTS, FIGURES, FULL, QUICK, SETTINGS, S1Plan, training_scenarios
 from cosim.experiments.papers.study import run_study
@@ -118,7 +118,7 @@ def test_agents_are_measured_on_the_same_arrivals() -> None:
             assert [piece.seed for piece in pieces] == plan.measured_seeds
             assert {len(piece.scenarios) for piece in pieces} == {len(sweep.points)}
             assert not line.against or line.against in keys
-            trained = [piece.policy.seed for piece in pieces if isinstance(piece.policy, Training)]
+            trained = [piece.policy.seed for piece in pieces if isinstance(piece.policy, StudyTraining)]
             assert trained in ([], list(plan.seeds))
     assert not set(plan.seeds) & set(plan.measured_seeds)
 

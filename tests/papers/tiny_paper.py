@@ -8,8 +8,8 @@ from typing import Any
 
 from cosim.experiments.papers import claims, paper, report
 from cosim.experiments.papers.claims import Claim
-from cosim.experiments.papers.lines import Line, Sweep, Table, repeated, sweep_table
-from cosim.experiments.papers.measured import Rule
+from cosim.experiments.papers.lines import CsvTable, Line, Sweep, repeated, sweep_table
+from cosim.experiments.papers.measured import FixedPolicy
 from cosim.experiments.papers.paper import Paper, Result, Written
 from cosim.scenario.load import load
 
@@ -36,7 +36,7 @@ class TinyStudy:
         )
         seeds = range(1, self._size.seeds + 1)
         lines = [(Line("local", ""), "local"), (Line("greedy", "", against="local"), "greedy-latency")]
-        made = tuple(repeated(line, [Rule(rule)] * len(seeds), along, seeds) for line, rule in lines)
+        made = tuple(repeated(line, [FixedPolicy(rule)] * len(seeds), along, seeds) for line, rule in lines)
         sweep = Sweep(f"fig{number}", "bandwidth (MHz)", points, made)
         return Result(sweep.name, (), sweep.pieces(), partial(self._write, sweep))
 
@@ -50,13 +50,13 @@ class TinyStudy:
 
     def _write(self, sweep: Sweep, out: Path, store: Path) -> Written:
         measured = sweep.measured(store)
-        report.write_table(out / "fig2.csv", sweep_table(sweep, measured), self._size.run)
+        report.write_csv(out / "fig2.csv", sweep_table(sweep, measured), self._size.run)
         costs = [measured[name].scores["cost"] for name in ("greedy", "local")]
         claim = Claim(2, "greedy costs less", "", "cost against local's (%)", claims.lower(*costs))
         return Written((out / "fig2.csv",), (claim,))
 
     def _write_lengths(self, out: Path, _: Path) -> Written:
-        report.write_table(out / "lengths.csv", Table(("seconds",), [(self._size.duration_s,)]), self._size.run)
+        report.write_csv(out / "lengths.csv", CsvTable(("seconds",), [(self._size.duration_s,)]), self._size.run)
         return Written((out / "lengths.csv",))
 
 

@@ -12,7 +12,7 @@ from unpacked import unpack
 
 from cosim.cli.main import status
 from cosim.errors import InputError
-from cosim.report.page.columns import differences, pack
+from cosim.report.page.columns import differences, pack_columns
 from cosim.report.page.html import STEPS, page, write_report
 from cosim.runner import simulate
 from cosim.scenario.load import load
@@ -215,7 +215,7 @@ def test_columns_come_back() -> None:
         "c": np.array([40_000, -2]),
         "d": np.array([9]),
     }
-    packed = pack(kept)
+    packed = pack_columns(kept)
     assert [packed.directory[name][0] for name in kept] == ["i1", "i1", "i4", "i1"]
     assert all(np.array_equal(unpack(packed.directory, packed.text)[name], values) for name, values in kept.items())
     starts = np.array([True, False, True, False])
@@ -228,7 +228,7 @@ def test_size() -> None:
     speed = np.clip(13.0 + np.cumsum(generator.normal(0.0, 0.5, (1000, 600)), axis=1), 0.0, 33.0)
     units = np.rint(np.cumsum(speed, axis=1) * 10.0).astype(np.int64)
     second = np.diff(units, n=2, axis=1).ravel()
-    assert len(pack({"dx": second, "dy": np.roll(second, 7)}).text) < 2e6
+    assert len(pack_columns({"dx": second, "dy": np.roll(second, 7)}).text) < 2e6
 
 
 def test_every_bin_of_every_series_is_that_of_the_facts(home: Path) -> None:

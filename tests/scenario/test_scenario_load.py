@@ -7,7 +7,7 @@ import pytest
 from rich_scenario import RICH
 
 from cosim.errors import InputError
-from cosim.scenario.load import describe, json_schema, load
+from cosim.scenario.load import describe_scenario, json_schema, load
 from cosim.scenario.schema import Scenario
 
 
@@ -31,7 +31,7 @@ def test_a_rich_file_loads(tmp_path: Path) -> None:
     assert loaded.scenario.radio.max_efficiency_bps_hz is None
     assert loaded.scenario.tasks.classes[1].vehicle_types == ("bus",)
     assert loaded.scenario.backhaul.bandwidth_bps == Scenario().backhaul.bandwidth_bps
-    assert describe(loaded)["run id"] == loaded.run_id
+    assert describe_scenario(loaded)["run id"] == loaded.run_id
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import numpy as np
 
-from cosim.audit.rule import Rule, codes, where
-from cosim.report.page.columns import pack
+from cosim.audit.rule import Rule, known_codes, where
+from cosim.report.page.columns import pack_columns
 from cosim.report.series import Outcomes
 from cosim.subjects import Subject
 from cosim.trace.facts.column import Column, SiteNumber, Time
@@ -42,7 +42,7 @@ FACTS: tuple[type[Any], ...] = (FogRolled,)
 
 def rules() -> list[Rule]:
     """Fog has a depth and a known sort."""
-    return [where("fog_rolled", "its depth is negative", "depth_m < 0"), *codes(FogRolled)]
+    return [where("fog_rolled", "its depth is negative", "depth_m < 0"), *known_codes(FogRolled)]
 
 
 def end_rules() -> list[Rule]:
@@ -73,7 +73,7 @@ HEADLINE = (("fog_depth_mean", "depth of the fog", 100.0, "cm"),)
 def series(trace: Trace, over_time: Outcomes) -> dict[str, Any]:
     """Depths as numbers and as packed columns."""
     rows = trace.sql("SELECT time_s, haze, depth_m FROM fog_rolled ORDER BY time_s")
-    whole = pack({"depth_mm": np.rint(rows.depth_m.to_numpy() * 1e3).astype(np.int64)})
+    whole = pack_columns({"depth_mm": np.rint(rows.depth_m.to_numpy() * 1e3).astype(np.int64)})
     return {
         "time_s": rows.time_s.to_numpy(),
         "haze": rows.haze.to_numpy(),

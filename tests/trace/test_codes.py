@@ -21,7 +21,7 @@ from cosim.trace.facts.column import Column, columns
 from cosim.trace.facts.keys import TaskKeyed
 from cosim.trace.store.layout import kind_name
 from cosim.trace.store.reader import Trace
-from cosim.trace.views.export import export
+from cosim.trace.views.export import export_trace
 from cosim.types import KeyState, Offence, Status, word
 
 CODED = [
@@ -43,7 +43,7 @@ def said(run: Path, folder: Path) -> dict[str, dict[tuple[str, str], dict[int, s
     """The names of all codes by place, then by kind and column."""
     found: dict[str, dict[tuple[str, str], dict[int, str]]] = {"parquet": {}, "sql": {}, "csv": {}, "page": {}}
     with Trace.open(run) as trace:
-        export(trace, "csv", folder)
+        export_trace(trace, "csv", folder)
         for kind, name, codes in [
             (kind_name(fact), name, column.codes) for fact in fact_kinds() for name, column in columns(fact).items()
         ]:
@@ -56,7 +56,7 @@ def said(run: Path, folder: Path) -> dict[str, dict[tuple[str, str], dict[int, s
                     found["parquet"][kind, name] = {int(code): text for code, text in stored.items()}
             rows = trace.sql(f"SELECT c, {table}_name(c) AS name FROM range(100) r(c)").dropna()
             found["sql"][kind, name] = dict(zip(rows.c.tolist(), rows.name.tolist(), strict=True))
-            found["page"][kind, name] = {code: names[0] for code, names in payload.codes()[table].items()}
+            found["page"][kind, name] = {code: names[0] for code, names in payload.code_dictionary()[table].items()}
     with (folder / "codes.csv").open(encoding="utf-8") as source:
         for row in csv.DictReader(source):
             found["csv"].setdefault((row["kind"], row["column"]), {})[int(row["code"])] = row["name"]

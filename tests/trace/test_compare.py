@@ -10,7 +10,7 @@ from stories import NEAR_A, tell
 
 from cosim.errors import InputError
 from cosim.trace.store.reader import Trace
-from cosim.trace.views.compare import Comparison, Flip, Place, compare
+from cosim.trace.views.compare import Comparison, Flip, Place, compare_runs
 
 PATHS = {"a": [NEAR_A] * 11}
 ARRIVALS = [(0.5 + number, "a", {"deadline_s": 2.0, "cycles": 1e8}) for number in range(4)]
@@ -19,7 +19,7 @@ ARRIVALS = [(0.5 + number, "a", {"deadline_s": 2.0, "cycles": 1e8}) for number i
 def compared(a: Path, b: Path) -> Comparison:
     """B minus A."""
     with Trace.open(a) as one, Trace.open(b) as other:
-        return compare(one, other)
+        return compare_runs(one, other)
 
 
 def test_a_run_with_itself_is_zero(run: Path) -> None:
@@ -62,7 +62,7 @@ def test_the_interval_is_of_paired_differences(run: Path, tmp_path: Path) -> Non
             return told(query.replace("time_s - released_s", "time_s + 0.25 - released_s"))
 
         other.sql = slower  # type: ignore[method-assign]
-        found = compare(one, other)
+        found = compare_runs(one, other)
     assert np.allclose([found.latency.value, found.latency.low, found.latency.high], 0.25, rtol=0, atol=1e-12)
 
 

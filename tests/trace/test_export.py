@@ -14,13 +14,13 @@ from cosim.cli import main as cli
 from cosim.errors import InputError
 from cosim.subjects import fact_kinds
 from cosim.trace.store.reader import Trace
-from cosim.trace.views.export import export
+from cosim.trace.views.export import export_trace
 
 
 def exported(run: Path, form: str, out: Path) -> Path:
     """Where the export is."""
     with Trace.open(run) as trace:
-        export(trace, form, out)
+        export_trace(trace, form, out)
     return out
 
 

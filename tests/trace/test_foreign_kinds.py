@@ -17,7 +17,7 @@ import pytest
 from small_run import END_S, Recorder, provenance, write_small_run
 
 from cosim import subjects
-from cosim.audit.rule import Rule, amounts, codes, flags, totals, unknown, where
+from cosim.audit.rule import Rule, amounts, flags, growing_totals, known_codes, unknown, where
 from cosim.audit.verify import verify
 from cosim.cli import main as cli
 from cosim.errors import InputError
@@ -129,8 +129,8 @@ def order_rules() -> list[Rule]:
         where("order", "it is late", "time_s > 90"),
         unknown("order", "its end is no site", "end", "SELECT site FROM site_deployed"),
         *amounts({"order": ("group",)}),
-        *totals({("order", "end"): ("group",), ("order",): ("end",)}),
-        *codes(Order),
+        *growing_totals({("order", "end"): ("group",), ("order",): ("end",)}),
+        *known_codes(Order),
         *flags("order", "end"),
     ]
 

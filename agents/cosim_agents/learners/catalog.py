@@ -10,7 +10,7 @@ import torch
 
 from cosim.errors import InputError
 from cosim_agents.learners.choices import Choices
-from cosim_agents.learners.learner import AgentSpec, Learner, Task, Value
+from cosim_agents.learners.learner import AgentSpec, Learner, LearningProblem, Value
 from cosim_agents.learners.maddpg import Maddpg
 from cosim_agents.learners.off_policy import OffPolicy
 from cosim_agents.learners.on_policy import OnPolicy
@@ -131,7 +131,7 @@ _SETTINGS: Final[Mapping[str, Mapping[str, Setting]]] = {
     "maddpg": {**_ROWS, **_GRADIENT, **_FAST, **_REPLAY, **_MULTI_AGENT},
     _TABULAR: {**_ROWS, **_TABLE},
 }
-_MAKERS: Final[Mapping[str, Callable[[AgentSpec, Task, int], Learner]]] = {
+_MAKERS: Final[Mapping[str, Callable[[AgentSpec, LearningProblem, int], Learner]]] = {
     "ddpg": OffPolicy,
     "td3": OffPolicy,
     "sac": OffPolicy,
@@ -243,12 +243,12 @@ def engine_options(settings: Mapping[str, Value]) -> tuple[tuple[str, Value], ..
     return tuple(options.items())
 
 
-def make_learner(spec: AgentSpec, task: Task, seed: int) -> Learner:
+def make_learner(spec: AgentSpec, task: LearningProblem, seed: int) -> Learner:
     """A fresh learner; equal arguments give learners with equal weights."""
     return _MAKERS[spec.algorithm](_sized(spec, task), task, seed)
 
 
-def _sized(spec: AgentSpec, task: Task) -> AgentSpec:
+def _sized(spec: AgentSpec, task: LearningProblem) -> AgentSpec:
     """For `ddpg-small`, the MLP whose trainable parameters are nearest in number to the quantum actor's."""
     if spec.name != _SMALL or spec.actor is None:
         return spec

@@ -12,9 +12,9 @@ from cosim.decision import Action, Policy
 from cosim.envs.loop import Loop, Round
 from cosim.types import AnyArray, IntArray
 from cosim_agents.learners.exploration import falling_epsilon
-from cosim_agents.learners.learner import AgentSpec, EpisodeLog, State, Task
+from cosim_agents.learners.learner import AgentSpec, EpisodeLog, LearningProblem, State
 from cosim_agents.learners.randomness import Randomness
-from cosim_agents.learners.rollout import Tally, turns
+from cosim_agents.learners.rollout import EpisodeSums, turns
 from cosim_agents.learners.row_policy import RowPolicy
 from cosim_agents.learners.sb3_algorithm import OwnRates, algorithm_state, restore_algorithm, without_environment
 from cosim_agents.learners.sb3_buffers import Replay
@@ -32,7 +32,7 @@ class Choices:
     `tau` after each gradient step; Stable-Baselines3's copy each 10,000 steps would come once in S1's training.
     """
 
-    def __init__(self, spec: AgentSpec, task: Task, seed: int) -> None:
+    def __init__(self, spec: AgentSpec, task: LearningProblem, seed: int) -> None:
         settings, blueprint = spec.settings, Blueprint.of(spec, seed)
         self._task = task
         self._settings = settings
@@ -58,7 +58,7 @@ class Choices:
 
     def episode(self, loop: Loop, seed: int) -> EpisodeLog:
         """Play one episode; `updates` gradient steps follow each epoch once the warm-up is over."""
-        tally = Tally()
+        tally = EpisodeSums()
         clip = float(self._settings["reward_clip"])
         algorithm, tau = self._algorithm, float(self._settings["tau"])
         updates, batch = int(self._settings["updates"]), int(self._settings["batch"])

@@ -25,7 +25,7 @@ class Joint(NamedTuple):
     terminal: bool
 
 
-class Batch(NamedTuple):
+class JointBatch(NamedTuple):
     """B joint transitions; their rows stand one below the other."""
 
     seen: Tensor  # (n, k + 1)
@@ -37,7 +37,7 @@ class Batch(NamedTuple):
     going: Tensor  # (B, 1): 0 where nothing follows
 
 
-class Replay:
+class JointReplay:
     """The last `capacity` joint transitions."""
 
     def __init__(self, capacity: int, rng: np.random.Generator) -> None:
@@ -62,10 +62,10 @@ class Replay:
             self._kept[self._oldest] = joint
             self._oldest = (self._oldest + 1) % self._capacity
 
-    def sample(self, count: int) -> Batch:
+    def sample(self, count: int) -> JointBatch:
         """`count` of them, drawn with replacement."""
         drawn = [self._kept[number] for number in self._rng.integers(len(self._kept), size=count).tolist()]
-        return Batch(
+        return JointBatch(
             seen=torch.from_numpy(np.concatenate([joint.seen for joint in drawn])),
             of=_numbered([len(joint.seen) for joint in drawn]),
             values=torch.from_numpy(np.concatenate([joint.values for joint in drawn])),

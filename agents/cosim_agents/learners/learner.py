@@ -45,7 +45,7 @@ class AgentSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class LearningProblem:
     """What a learner is made for: the scenario as far as it concerns learning."""
 
     columns: tuple[str, ...]

@@ -32,11 +32,11 @@ from cosim.envs.traffic import sites_of
 from cosim.errors import RunError
 from cosim.types import AnyArray
 from cosim_agents.learners.exploration import Exploration
-from cosim_agents.learners.joint import Replay, Unsettled
+from cosim_agents.learners.joint import JointReplay, Unsettled
 from cosim_agents.learners.joint_networks import Actors, Critics
-from cosim_agents.learners.learner import AgentSpec, EpisodeLog, State, Task
+from cosim_agents.learners.learner import AgentSpec, EpisodeLog, LearningProblem, State
 from cosim_agents.learners.randomness import Randomness, torch_generator
-from cosim_agents.learners.rollout import Tally, turns
+from cosim_agents.learners.rollout import EpisodeSums, turns
 from cosim_agents.learners.row_policy import RowPolicy
 from cosim_agents.learners.torch_state import module_state, optimizers_state, restore_module, restore_optimizers
 
@@ -47,14 +47,14 @@ class Maddpg:
     The first `warmup_epochs` epochs are uniform; then it explores by `cosim_agents.learners.exploration.Exploration`.
     """
 
-    def __init__(self, spec: AgentSpec, task: Task, seed: int) -> None:
+    def __init__(self, spec: AgentSpec, task: LearningProblem, seed: int) -> None:
         self._spec = spec
         self._task = task
         self._seed = seed
         self._settings = spec.settings
         self._random = Randomness(seed, exploration="exploration", sampling="replay")
         self._rng = self._random["exploration"]
-        self._replay = Replay(int(spec.settings["buffer"]), self._random["sampling"])
+        self._replay = JointReplay(int(spec.settings["buffer"]), self._random["sampling"])
         self._scores = task.knobs.options if task.knobs.targets else 0
         self._exploration = Exploration(spec.settings, task.values, self._scores, self._rng)
         self._epochs = 0
@@ -87,7 +87,7 @@ class Maddpg:
         """Play one episode; `updates` gradient steps follow each epoch once the warm-up is over."""
         if not self.agents:
             self._begin(len(sites_of(loop.scenario, Path())))
-        tally, unsettled = Tally(), Unsettled(self.agents)
+        tally, unsettled = EpisodeSums(), Unsettled(self.agents)
         warmup = int(self._settings["warmup_epochs"])
 
         def act(round_: Round, seen: AnyArray) -> tuple[AnyArray, Action]:

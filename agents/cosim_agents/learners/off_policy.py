@@ -15,13 +15,13 @@ from cosim.decision import Action, Policy
 from cosim.envs.loop import Loop, Round
 from cosim.types import AnyArray
 from cosim_agents.learners.exploration import Exploration
-from cosim_agents.learners.learner import AgentSpec, EpisodeLog, State, Task
+from cosim_agents.learners.learner import AgentSpec, EpisodeLog, LearningProblem, State
 from cosim_agents.learners.randomness import Randomness
-from cosim_agents.learners.rollout import Tally, turns
+from cosim_agents.learners.rollout import EpisodeSums, turns
 from cosim_agents.learners.row_policy import RowPolicy
 from cosim_agents.learners.sb3_algorithm import OwnRates, algorithm_state, restore_algorithm, without_environment
 from cosim_agents.learners.sb3_buffers import Replay
-from cosim_agents.learners.sb3_networks import Blueprint, DeterministicPolicy, GaussianPolicy, Sweep
+from cosim_agents.learners.sb3_networks import Blueprint, DeterministicPolicy, GaussianPolicy, RotosolveStep
 from cosim_agents.quantum.training import parameter_shift
 
 
@@ -45,7 +45,7 @@ class OffPolicy:
     `cosim_agents.learners.exploration.Exploration`, and SAC draws from its own distribution.
     """
 
-    def __init__(self, spec: AgentSpec, task: Task, seed: int) -> None:
+    def __init__(self, spec: AgentSpec, task: LearningProblem, seed: int) -> None:
         self._task = task
         self._settings = spec.settings
         self._random = Randomness(seed, exploration="exploration", sampling="replay")
@@ -59,7 +59,7 @@ class OffPolicy:
         self._replay: Replay = self._algorithm.replay_buffer  # type: ignore[assignment]
         self._actor: Any = self._algorithm.policy.actor
         sweep = self._optimizers["actor-optimizer"]
-        if isinstance(sweep, Sweep):
+        if isinstance(sweep, RotosolveStep):
             sweep.loss = self._actor_loss
         self._epochs = 0
 
@@ -67,7 +67,7 @@ class OffPolicy:
 
     def episode(self, loop: Loop, seed: int) -> EpisodeLog:
         """Play one episode; `updates` gradient steps follow each epoch once the warm-up is over."""
-        tally = Tally()
+        tally = EpisodeSums()
         clip = float(self._settings["reward_clip"])
         updates, batch = int(self._settings["updates"]), int(self._settings["batch"])
         warmup = int(self._settings["warmup_epochs"])
@@ -163,7 +163,7 @@ class OffPolicy:
         return {} if log_entropy is None else {"log_entropy": log_entropy.detach().numpy().copy()}
 
 
-def _algorithm(spec: AgentSpec, task: Task, seed: int, sampling: np.random.Generator) -> OffPolicyAlgorithm:
+def _algorithm(spec: AgentSpec, task: LearningProblem, seed: int, sampling: np.random.Generator) -> OffPolicyAlgorithm:
     """The named algorithm with its networks and its buffer."""
     settings, blueprint = spec.settings, Blueprint.of(spec, seed)
     kind, policy, own = _KINDS[spec.algorithm]

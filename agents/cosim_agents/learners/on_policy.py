@@ -11,9 +11,9 @@ from stable_baselines3 import PPO
 from cosim.decision import Action, Policy
 from cosim.envs.loop import Loop, Round
 from cosim.types import AnyArray, FloatArray
-from cosim_agents.learners.learner import AgentSpec, EpisodeLog, State, Task
+from cosim_agents.learners.learner import AgentSpec, EpisodeLog, LearningProblem, State
 from cosim_agents.learners.randomness import Randomness
-from cosim_agents.learners.rollout import Tally, Turn, turns
+from cosim_agents.learners.rollout import EpisodeSums, Turn, turns
 from cosim_agents.learners.row_policy import RowPolicy
 from cosim_agents.learners.sb3_algorithm import OwnRates, algorithm_state, restore_algorithm, without_environment
 from cosim_agents.learners.sb3_buffers import Rollout
@@ -48,7 +48,7 @@ class OnPolicy:
     of an episode.
     """
 
-    def __init__(self, spec: AgentSpec, task: Task, seed: int) -> None:
+    def __init__(self, spec: AgentSpec, task: LearningProblem, seed: int) -> None:
         settings, blueprint = spec.settings, Blueprint.of(spec, seed)
         self._task = task
         self._settings = settings
@@ -79,7 +79,7 @@ class OnPolicy:
 
     def episode(self, loop: Loop, seed: int) -> EpisodeLog:
         """Play one episode with the present policy, then learn if enough rows have come together."""
-        tally = Tally()
+        tally = EpisodeSums()
         self._played = []
         last: Turn | None = None
         with self._random.torch():

@@ -16,15 +16,15 @@ from cosim.errors import InputError
 from cosim.kernel.rng import stream
 from cosim.types import AnyArray, BoolArray, FloatArray, IntArray
 from cosim_agents.learners.exploration import falling_epsilon
-from cosim_agents.learners.learner import AgentSpec, EpisodeLog, State, Task
+from cosim_agents.learners.learner import AgentSpec, EpisodeLog, LearningProblem, State
 from cosim_agents.learners.randomness import generator_text, restore_generator
-from cosim_agents.learners.rollout import Tally, Transitions, turns
+from cosim_agents.learners.rollout import EpisodeSums, Transitions, turns
 from cosim_agents.learners.row_policy import RowPolicy
 
 _MOST_CELLS: Final = 10_000_000
 
 
-class Table:
+class QTable:
     """Q(s, c) <- Q(s, c) + alpha (r + gamma max_c' Q(s', c') - Q(s, c)).
 
     alpha = n^-decay at the n-th visit of the cell. With decay in (1/2, 1] the table converges to the optimal values
@@ -85,21 +85,21 @@ class QLearning:
     Between equal values, as in a state never met, chance decides.
     """
 
-    def __init__(self, spec: AgentSpec, task: Task, seed: int) -> None:
+    def __init__(self, spec: AgentSpec, task: LearningProblem, seed: int) -> None:
         settings = spec.settings
         self._task = task
         self._settings = settings
         self._bins = int(settings["bins"])
         self._rng = stream(seed, "exploration")
         states = state_count(self._bins, task.features.count, task.knobs.choices)
-        self.table = Table(states, task.knobs.choices, task.discount, float(settings["decay"]))
+        self.table = QTable(states, task.knobs.choices, task.discount, float(settings["decay"]))
         self._edges: FloatArray | None = None  # (k, bins - 1) once fitted
         self._rows: list[AnyArray] = []
         self._epochs = 0
 
     def episode(self, loop: Loop, seed: int) -> EpisodeLog:
         """Play one episode and learn after each epoch; before the classes are fitted only look."""
-        tally = Tally()
+        tally = EpisodeSums()
         for turn in turns(loop, seed, self._see, self._explore, tally):
             self._epochs += 1
             if self._edges is None:

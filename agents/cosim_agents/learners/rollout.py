@@ -38,7 +38,7 @@ class Turn:
 
 
 @dataclass(slots=True)
-class Tally:
+class EpisodeSums:
     """Sums of an episode while it is played."""
 
     reward: float = 0.0
@@ -69,7 +69,7 @@ Act = Callable[[Round, AnyArray], tuple[AnyArray, Action]]
 """From a round and what is seen of it to the values to remember, (T, A), and the action to carry out."""
 
 
-def turns(loop: Loop, seed: int, see: See, act: Act, tally: Tally) -> Iterator[Turn]:
+def turns(loop: Loop, seed: int, see: See, act: Act, tally: EpisodeSums) -> Iterator[Turn]:
     """Play one episode: all T tasks of an epoch are decided in one call, and come out as transitions.
 
     The task that follows task i of an epoch is row i mod T' of the next epoch: tasks do not go on, so it stands for
@@ -107,7 +107,7 @@ def turns(loop: Loop, seed: int, see: See, act: Act, tally: Tally) -> Iterator[T
         epoch += 1
 
 
-def _count(tally: Tally, step: Step) -> None:
+def _count(tally: EpisodeSums, step: Step) -> None:
     tally.reward += step.total
     tally.cost += step.costs.cost
     tally.latency_s += step.costs.latency_s

@@ -11,7 +11,7 @@ from cosim.decision import Action, Observation
 from cosim.envs.columns import DEMAND, KEY, encode
 from cosim.errors import InputError
 from cosim.types import AnyArray, Tier
-from cosim_agents.learners.learner import Task
+from cosim_agents.learners.learner import LearningProblem
 
 Judge = Callable[[AnyArray], AnyArray]
 """From features (T, k) to values (T, A), without noise."""
@@ -28,7 +28,7 @@ _SECTIONS: Final = ("cloud", *_BESIDE.values())
 class RowPolicy:
     """Columns, features, network, action; shares the network of the learner it came from."""
 
-    def __init__(self, task: Task, judge: Judge, decode: Decode) -> None:
+    def __init__(self, task: LearningProblem, judge: Judge, decode: Decode) -> None:
         self._task = task
         self._judge = judge
         self._decode = decode

@@ -89,7 +89,7 @@ class DeterministicPolicy(TD3Policy):
         _rate(self.actor.optimizer, self._blueprint.actor_lr)
         _rate(self.critic.optimizer, self._blueprint.critic_lr)
         if self._blueprint.method == "rotosolve":
-            self.actor.optimizer = Sweep(self.actor, self._blueprint.actor_lr)
+            self.actor.optimizer = RotosolveStep(self.actor, self._blueprint.actor_lr)
 
     def make_actor(self, features_extractor: BaseFeaturesExtractor | None = None) -> Actor:
         """With the network of the blueprint."""
@@ -100,7 +100,7 @@ class DeterministicPolicy(TD3Policy):
         return _Critic(self._blueprint, **self._update_features_extractor(self.critic_kwargs, features_extractor))
 
 
-class Sweep(torch.optim.Adam):
+class RotosolveStep(torch.optim.Adam):
     """A step sets the angles of an actor's circuits by rotosolve, after Adam has moved its classical weights.
 
     The loss is that of the algorithm on the rows of the present step; through a critic it is not linear in the

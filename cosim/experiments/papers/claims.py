@@ -11,7 +11,7 @@ from typing import Final, Literal
 
 import numpy as np
 
-from cosim.experiments.papers.lines import Table, difference, estimate
+from cosim.experiments.papers.lines import CsvTable, estimate, relative_difference
 from cosim.experiments.statistics import paired_difference, smoothed
 from cosim.kernel.rng import stream
 from cosim.trace.metrics.statistics import Estimate
@@ -24,7 +24,7 @@ HEAD: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class ClaimFinding:
     """A number with its interval, and at how many points of a range it is as claimed, or the contrary."""
 
     found: Estimate
@@ -50,7 +50,7 @@ class Claim:
     setting: str
     measure: str
     """What the number is, with its unit."""
-    finding: Finding
+    finding: ClaimFinding
 
     def row(self) -> tuple[object, ...]:
         """Under HEAD."""
@@ -59,7 +59,7 @@ class Claim:
         return (*told, one.holding, one.contrary, one.points, one.verdict)
 
 
-def lower(scores: FloatArray, reference: FloatArray) -> Finding:
+def lower(scores: FloatArray, reference: FloatArray) -> ClaimFinding:
     """Lower than the reference at every point: paired difference in % of the reference, over all points.
 
     Args:
@@ -67,32 +67,36 @@ def lower(scores: FloatArray, reference: FloatArray) -> Finding:
         reference: the same seeds.
     """
     first, second = _table(scores), _table(reference)
-    return _finding(difference(first, second), _below, map(difference, first.T, second.T))
+    return _finding(relative_difference(first, second), _below, map(relative_difference, first.T, second.T))
 
 
-def higher(scores: FloatArray, reference: FloatArray) -> Finding:
+def higher(scores: FloatArray, reference: FloatArray) -> ClaimFinding:
     """Higher, where larger is better: paired difference in % of the reference's size, (R,) each."""
-    told = difference(scores, reference)
+    told = relative_difference(scores, reference)
     return _finding(told, _above, [told])
 
 
-def sooner(episodes: FloatArray, reference: FloatArray) -> Finding:
+def sooner(episodes: FloatArray, reference: FloatArray) -> ClaimFinding:
     """Fewer episodes than the reference: paired difference in episodes, (R,) each."""
     told = paired_difference(episodes, reference, stream(0, "bootstrap"))
     return _finding(told, _below, [told])
 
 
-def rises(scores: FloatArray) -> Finding:
+def rises(scores: FloatArray) -> ClaimFinding:
     """Rises from each point to the next: paired difference of the ends, in % of the first, (R, P)."""
-    return _finding(difference(scores[:, -1], scores[:, 0]), _above, map(difference, scores.T[1:], scores.T))
+    return _finding(
+        relative_difference(scores[:, -1], scores[:, 0]), _above, map(relative_difference, scores.T[1:], scores.T)
+    )
 
 
-def falls(scores: FloatArray) -> Finding:
+def falls(scores: FloatArray) -> ClaimFinding:
     """Falls from each point to the next."""
-    return _finding(difference(scores[:, -1], scores[:, 0]), _below, map(difference, scores.T[1:], scores.T))
+    return _finding(
+        relative_difference(scores[:, -1], scores[:, 0]), _below, map(relative_difference, scores.T[1:], scores.T)
+    )
 
 
-def widens(scores: FloatArray, reference: FloatArray) -> Finding:
+def widens(scores: FloatArray, reference: FloatArray) -> ClaimFinding:
     """The gap reference - scores is wider at the last point than at the first: by how much, in 1e-3 of cost."""
     gap = 1e3 * (reference - scores)
     told = estimate(gap[:, -1] - gap[:, 0])
@@ -115,20 +119,20 @@ def converged(curve: FloatArray, window: int, tolerance: float = 0.05) -> int:
     return window + (int(outside[-1]) + 1 if len(outside) else 0)
 
 
-def claims_table(found: Sequence[Claim]) -> Table:
+def claims_table(found: Sequence[Claim]) -> CsvTable:
     """A row for each claim."""
-    return Table(HEAD, [one.row() for one in found])
+    return CsvTable(HEAD, [one.row() for one in found])
 
 
 def _table(scores: FloatArray) -> FloatArray:
     return scores[:, None] if scores.ndim == 1 else scores
 
 
-def _finding(found: Estimate, claimed: Callable[[Estimate], bool], points: Iterable[Estimate]) -> Finding:
+def _finding(found: Estimate, claimed: Callable[[Estimate], bool], points: Iterable[Estimate]) -> ClaimFinding:
     """From the estimates at the points, and what is claimed of each: `_below` or `_above`."""
     other = _above if claimed is _below else _below
     told = list(points)
-    return Finding(found, sum(map(claimed, told)), sum(map(other, told)), len(told))
+    return ClaimFinding(found, sum(map(claimed, told)), sum(map(other, told)), len(told))
 
 
 def _below(one: Estimate) -> bool:

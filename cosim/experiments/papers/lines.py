@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from cosim.experiments.papers.measured import RollOuts, Rule, Training
+from cosim.experiments.papers.measured import FixedPolicy, RollOuts, StudyTraining
 from cosim.experiments.pieces import find_done
 from cosim.experiments.statistics import interval, paired_difference
 from cosim.kernel.rng import stream
@@ -48,7 +48,7 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class LineScores:
     """Repetitions of a line: score r is that of agent r on seed r of arrivals and traffic."""
 
     line: Line
@@ -70,17 +70,17 @@ class Sweep:
         """Repetition by repetition, so that a stopped experiment has whole ones."""
         return [piece for repetition in zip(*(pieces for _, pieces in self.lines), strict=True) for piece in repetition]
 
-    def trainings(self) -> list[Training]:
+    def trainings(self) -> list[StudyTraining]:
         """That the lines need."""
-        return [piece.policy for piece in self.pieces() if isinstance(piece.policy, Training)]
+        return [piece.policy for piece in self.pieces() if isinstance(piece.policy, StudyTraining)]
 
-    def measured(self, store: Path) -> dict[str, Measured]:
+    def measured(self, store: Path) -> dict[str, LineScores]:
         """By key of the line, from finished pieces."""
         found = {}
         for line, pieces in self.lines:
             results = [finished(store, piece) for piece in pieces]
             scores = {name: np.array([one[name] for one in results], np.float64) for name, _, _ in QUANTITIES}
-            found[line.key] = Measured(line, scores)
+            found[line.key] = LineScores(line, scores)
         return found
 
 
@@ -93,7 +93,7 @@ def finished(store: Path, piece: Any) -> dict[str, Any]:
 
 
 def repeated(
-    line: Line, policies: Sequence[Rule | Training], scenarios: tuple[Loaded, ...], seeds: Sequence[int]
+    line: Line, policies: Sequence[FixedPolicy | StudyTraining], scenarios: tuple[Loaded, ...], seeds: Sequence[int]
 ) -> tuple[Line, tuple[RollOuts, ...]]:
     """A line with a piece for each seed; policy r plays seed r."""
     made = zip(policies, seeds, strict=True)
@@ -101,7 +101,7 @@ def repeated(
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class CsvTable:
     """Rows of a CSV file."""
 
     head: tuple[str, ...]
@@ -113,7 +113,7 @@ def estimate(scores: FloatArray, unit: str = "") -> Estimate:
     return interval(scores, stream(0, "bootstrap"), unit=unit)
 
 
-def difference(scores: FloatArray, reference: FloatArray) -> Estimate:
+def relative_difference(scores: FloatArray, reference: FloatArray) -> Estimate:
     """Of pairs, relative to the size of the reference's mean in %: 100 (a - b) / |mean(b)|, stratum by stratum.
 
     The interval takes the mean as known: it is that of a - b.
@@ -130,11 +130,11 @@ def cells(told: Estimate) -> list[float]:
 _HEAD: Final = ("line", "panel", "variant", "trained_on", "x", "seeds")
 
 
-def sweep_table(sweep: Sweep, measured: Mapping[str, Measured]) -> Table:
+def sweep_table(sweep: Sweep, measured: Mapping[str, LineScores]) -> CsvTable:
     """A row for each line and point: interquartile means with intervals, and the paired difference of cost in %."""
     ends = [f"{name}{end}" for _, name, _ in QUANTITIES for end in ENDS]
     compared = ("against", "difference_percent", "difference_low", "difference_high")
-    table = Table((*_HEAD, *ends, *compared))
+    table = CsvTable((*_HEAD, *ends, *compared))
     for one in measured.values():
         line = one.line
         reference = measured.get(line.against)
@@ -145,7 +145,7 @@ def sweep_table(sweep: Sweep, measured: Mapping[str, Measured]) -> Table:
             if reference is None:
                 row += ["", "", "", ""]
             else:
-                told = difference(one.scores["cost"][:, place], reference.scores["cost"][:, place])
+                told = relative_difference(one.scores["cost"][:, place], reference.scores["cost"][:, place])
                 row += [line.against, *cells(told)]
             table.rows.append(tuple(row))
     return table

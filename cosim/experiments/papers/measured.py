@@ -20,7 +20,7 @@ CHECKPOINT_EVERY: Final = 25
 
 
 @dataclass(frozen=True, slots=True)
-class Training:
+class StudyTraining:
     """An agent that is trained with one seed on one scenario, or on several in turn."""
 
     group: str
@@ -82,7 +82,7 @@ class Training:
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class FixedPolicy:
     """A policy that learns nothing."""
 
     name: str
@@ -106,7 +106,7 @@ class Rule:
 class RollOuts:
     """One policy on each scenario of a sweep, all with the same seed of arrivals and traffic."""
 
-    policy: Rule | Training
+    policy: FixedPolicy | StudyTraining
     scenarios: tuple[Loaded, ...]
     seed: int
 
@@ -114,7 +114,7 @@ class RollOuts:
     def label(self) -> str:
         """Folder of the piece: the policy's name, then the seed."""
         one = self.policy
-        name = one.name if isinstance(one, Rule) else f"{one.group}-{one.agent}-{one.setting}"
+        name = one.name if isinstance(one, FixedPolicy) else f"{one.group}-{one.agent}-{one.setting}"
         return f"measure/{name}/seed{self.seed}"
 
     @property
@@ -124,7 +124,9 @@ class RollOuts:
 
     def settings(self) -> dict[str, Any]:
         """A trained agent stands with the key of its training."""
-        decides = self.policy.settings() if isinstance(self.policy, Rule) else {"training": piece_key(self.policy)}
+        decides = (
+            self.policy.settings() if isinstance(self.policy, FixedPolicy) else {"training": piece_key(self.policy)}
+        )
         return {**decides, "scenarios": [one.run_id for one in self.scenarios], "seed": self.seed}
 
     def carry_out(self, store: Path, tell: Tell) -> dict[str, Any]:
@@ -141,7 +143,7 @@ class RollOuts:
         return found
 
     def _made(self, store: Path) -> Policy:
-        if isinstance(self.policy, Rule):
+        if isinstance(self.policy, FixedPolicy):
             return self.policy.make(self.seed)
         from cosim_agents.learned import Learned  # noqa: PLC0415 - imports torch
 
@@ -152,7 +154,7 @@ class RollOuts:
 class Episodes:
     """A rule in episodes that a training of the same seed has met, some of them: the line beside a learning curve."""
 
-    rule: Rule
+    rule: FixedPolicy
     loaded: Loaded
     seed: int
     numbers: tuple[int, ...]

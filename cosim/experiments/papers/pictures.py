@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 
 from cosim.experiments.figures import GRIDDED
-from cosim.experiments.papers.lines import Line, Measured, Sweep, estimate
+from cosim.experiments.papers.lines import Line, LineScores, Sweep, estimate
 from cosim.experiments.papers.paper import Size
 from cosim.report.picture.style import save
 
@@ -53,7 +53,7 @@ class SweepPicture:
     """Of lines with variants whose style has none, by name; the others get a triangle."""
 
 
-def draw_sweep(path: Path, picture: SweepPicture, sweep: Sweep, measured: Mapping[str, Measured], size: Size) -> None:
+def draw_sweep(path: Path, picture: SweepPicture, sweep: Sweep, measured: Mapping[str, LineScores], size: Size) -> None:
     """Draw a quantity over a sweep's parameter, a panel for each setting.
 
     Args:
@@ -87,7 +87,7 @@ def draw_sweep(path: Path, picture: SweepPicture, sweep: Sweep, measured: Mappin
         finish(canvas, panels, picture.paper, picture.title, picture.told, size, path)
 
 
-def _draw_line(axes: Axes, picture: SweepPicture, sweep: Sweep, one: Measured, turn: int) -> None:
+def _draw_line(axes: Axes, picture: SweepPicture, sweep: Sweep, one: LineScores, turn: int) -> None:
     """A line with its band."""
     scores = picture.factor * one.scores[picture.quantity]
     told = [estimate(scores[:, place]) for place in range(len(sweep.points))]
@@ -99,7 +99,7 @@ def _draw_line(axes: Axes, picture: SweepPicture, sweep: Sweep, one: Measured, t
         style |= {"marker": marker, "markerfacecolor": face}
     low, high = [value.low for value in told], [value.high for value in told]
     axes.fill_between(sweep.points, low, high, color=style["color"], alpha=0.15, lw=0)
-    axes.plot(sweep.points, [value.value for value in told], label=_named(one.line), **style)
+    axes.plot(sweep.points, [value.value for value in told], label=_label(one.line), **style)
 
 
 def _scale(axes: Axes) -> None:
@@ -112,7 +112,7 @@ def _scale(axes: Axes) -> None:
         axes.yaxis.set_minor_locator(NullLocator())
 
 
-def _named(line: Line) -> str:
+def _label(line: Line) -> str:
     return f"{line.name}, {line.variant}" if line.variant else line.name
 
 

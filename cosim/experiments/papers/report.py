@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from cosim.errors import InputError
-from cosim.experiments.papers.lines import Table
+from cosim.experiments.papers.lines import CsvTable
 from cosim.trace.store.durable import write_durably
 from cosim.trace.store.provenance import machine, versions
 
@@ -52,7 +52,7 @@ def write_results(out: Path, stated: Mapping[str, Any]) -> None:
     write_durably(out / PROVENANCE, lambda sink: sink.write(text.encode()))
 
 
-def write_table(path: Path, table: Table, run: str) -> None:
+def write_csv(path: Path, table: CsvTable, run: str) -> None:
     """A CSV file, numbers with 6 digits, whose last column says the run.
 
     Raises:
@@ -62,7 +62,7 @@ def write_table(path: Path, table: Table, run: str) -> None:
     _write(path, lines)
 
 
-def merge_rows(path: Path, table: Table, run: str, replaced: Sequence[int]) -> None:
+def merge_rows(path: Path, table: CsvTable, run: str, replaced: Sequence[int]) -> None:
     """Like `write_table`, and rows of other figures stay; the first column is the figure.
 
     Raises:

@@ -25,7 +25,7 @@ class Packed:
     """The bytes, compressed by gzip without a time stamp, in base64."""
 
 
-def pack(columns: Mapping[str, AnyArray]) -> Packed:
+def pack_columns(columns: Mapping[str, AnyArray]) -> Packed:
     """Packs columns of whole numbers.
 
     Raises:

@@ -75,7 +75,7 @@ def page(runs: Sequence[Path], folder: Path = Path(), tell: Tell | None = None) 
         "base-uri 'none'; form-action 'none'",
         "STYLE": css,
         "BLOBS": inside,
-        "DATA": _json({"unit_m": UNIT_M, "codes": payload.codes(), "panels": list(panels), "runs": data}),
+        "DATA": _json({"unit_m": UNIT_M, "codes": payload.code_dictionary(), "panels": list(panels), "runs": data}),
         "SCRIPTS": "\n".join(f"<script>{script}</script>" for script in scripts),
     }
     text = packaged("page.html")
@@ -106,7 +106,7 @@ def _run(trace: Trace, folder: Path, blobs: dict[str, int], tell: Tell) -> dict[
         "header": payload.header(trace),
         **measured,
         "series": _packed_apart(shown, stored),
-        "sites": payload.sites(trace),
+        "sites": payload.site_columns(trace),
         "frame": {"low_m": area.low_m, "high_m": area.high_m, "stretched": area.stretched},
         "kept": {"ticks": keep.ticks, "completed": keep.completed, "others": keep.others},
         "roads": stored(roads(area)),
@@ -145,7 +145,7 @@ def _hash(text: str) -> str:
 
 def _json(value: Any) -> str:
     """JSON that cannot end the element that it stands in."""
-    text = json.dumps(payload.plain(value), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    text = json.dumps(payload.json_value(value), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return text.replace("<", "\\u003c")
 
 

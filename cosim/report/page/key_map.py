@@ -6,7 +6,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from cosim.report.page.columns import Packed, differences, pack
+from cosim.report.page.columns import Packed, differences, pack_columns
 from cosim.trace.store.reader import Trace
 from cosim.types import IntArray
 
@@ -57,7 +57,7 @@ def levels(trace: Trace) -> Levels:
     starts = np.tile(np.arange(whole.shape[1]) == 0, len(whole))
     changed = trace.sql("SELECT time_s, link, state FROM key_link_changed ORDER BY time_s, seq")
     return Levels(
-        pack(
+        pack_columns(
             {
                 "sample_ms": np.rint(wide.index.to_numpy(np.float64) * 1e3),
                 "stored": differences(whole.ravel(), starts),

@@ -34,7 +34,7 @@ def key_series(trace: Trace, over_time: Outcomes) -> dict[str, Any]:
         `net` is what the playback needs, the rest are series.
     """
     options = trace.scenario.keys
-    named = _named(trace)
+    named = _chosen_links(trace)
     return {
         "net": key_net(trace),
         "named": named,
@@ -48,7 +48,7 @@ def key_series(trace: Trace, over_time: Outcomes) -> dict[str, Any]:
     }
 
 
-def _named(trace: Trace) -> list[int]:
+def _chosen_links(trace: Trace) -> list[int]:
     down = f"link IN (SELECT link FROM key_link_changed WHERE state <> {LinkState.UP:d})"
     rows = trace.sql(
         "SELECT link FROM key_link_deployed LEFT JOIN key_pool_sampled s USING (link) GROUP BY link "

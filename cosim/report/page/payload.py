@@ -49,7 +49,7 @@ def figures_of_merit(trace: Trace) -> dict[str, Any]:
     every = {
         name: {"value": one.value, "half_width": one.half_width, "unit": one.unit} for name, one in measured.items()
     }
-    return {"kpis": every, "headline": _headline(measured), "told": _told(measured)}
+    return {"kpis": every, "headline": _headline(measured), "told": _figure_texts(measured)}
 
 
 def _headline(measured: Kpis) -> list[dict[str, str]]:
@@ -70,7 +70,7 @@ def _headline(measured: Kpis) -> list[dict[str, str]]:
     return rows
 
 
-def _told(measured: Kpis) -> dict[str, list[str]]:
+def _figure_texts(measured: Kpis) -> dict[str, list[str]]:
     texts = {name: (*rounded(one.value, one.half_width), one.unit) for name, one in measured.items()}
     return {name: [value, _blank(half), unit] for name, (value, half, unit) in texts.items()}
 
@@ -98,7 +98,7 @@ def series(trace: Trace, area: Ground) -> dict[str, Any]:
     return found
 
 
-def codes() -> dict[str, dict[int, list[str]]]:
+def code_dictionary() -> dict[str, dict[int, list[str]]]:
     """Name and word of every code that the trace stores, by table and code."""
     tables = code_tables()
     return {
@@ -160,7 +160,7 @@ def _latency_map(trace: Trace, area: Ground) -> dict[str, Any]:
     return {"cell_m": cell_m, "xy_m": found.xy_m.round(2), "latency_s": found.latency_s, "tasks": found.tasks}
 
 
-def sites(trace: Trace) -> list[dict[str, Any]]:
+def site_columns(trace: Trace) -> list[dict[str, Any]]:
     """Sites in order of their number; x_m and y_m are null for the cloud."""
     rows = trace.sql("SELECT site, name, x_m, y_m, cores FROM site_deployed ORDER BY site")
     return [{str(name): value for name, value in row.items()} for row in rows.to_dict(orient="records")]
@@ -175,14 +175,14 @@ def frame(trace: Trace, folder: Path) -> Ground:
     return ground(trace.scenario, places, folder)
 
 
-def plain(value: Any) -> Any:
+def json_value(value: Any) -> Any:
     """Only what JSON knows: arrays become lists, what is not finite becomes null."""
     if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
+        return {str(key): json_value(item) for key, item in value.items()}
     if isinstance(value, np.ndarray):
-        return plain(value.tolist())
+        return json_value(value.tolist())
     if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
+        return [json_value(item) for item in value]
     if isinstance(value, np.generic):
-        return plain(value.item())
+        return json_value(value.item())
     return None if isinstance(value, float) and not np.isfinite(value) else value

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from cosim.report.ground import Ground
-from cosim.report.page.columns import Packed, differences, pack
+from cosim.report.page.columns import Packed, differences, pack_columns
 from cosim.trace.lateness.key_waits import key_waits
 from cosim.trace.store.reader import Trace
 from cosim.types import BoolArray, FloatArray, IntArray, Status
@@ -65,7 +65,7 @@ def places(trace: Trace, every: int) -> Packed:
     for axis in units:
         starts[1:] |= np.abs(np.diff(axis)) > _LARGEST_STEP
     first = np.flatnonzero(starts)
-    return pack(
+    return pack_columns(
         {
             "vehicle": differences(vehicle[first], _only_first(len(first))),
             "tick": tick[first],
@@ -95,7 +95,7 @@ def stories(trace: Trace, keep: Kept) -> Packed:
     named = vehicles.set_index("vehicle").reindex(range(count)).fillna("?")
     types = sorted(set(named.vehicle_type))
     ids, words = "\n".join(named.vehicle_id).encode(), "\n".join(types).encode()
-    return pack(
+    return pack_columns(
         {
             "ids": np.frombuffer(ids, np.int8),
             "types": np.frombuffer(words, np.int8),
@@ -182,7 +182,7 @@ def roads(area: Ground) -> Packed:
     lines = [_simplified(road_m, apart_m) for road_m in area.roads_m if len(road_m) > 1]
     corners = np.rint(np.concatenate([*lines, np.zeros((0, 2))])).astype(np.int64)
     starts = _only_first(len(corners))  # a line starts where the last one ended, or near to it
-    return pack(
+    return pack_columns(
         {
             "length": np.array([len(line) for line in lines], dtype=np.int64),
             "dx": differences(corners[:, 0], starts),

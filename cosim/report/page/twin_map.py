@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from cosim.report.page.columns import Packed, differences, pack
+from cosim.report.page.columns import Packed, differences, pack_columns
 from cosim.trace.store.reader import Trace
 from cosim.types import NOWHERE, IntArray
 
@@ -43,7 +43,7 @@ def lives(trace: Trace) -> Lives:
         f"SELECT vehicle, time_s, seq, to_node, time_s - began_s AS took_s, time_s - still_s AS still_s "
         f"FROM ({homes(trace)}) {kept}"
     )
-    packed = pack(
+    packed = pack_columns(
         {
             "entered_ms": _ms(vehicles.entered_s),
             "left_ms": _ms(vehicles.left_s),

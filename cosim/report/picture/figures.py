@@ -114,10 +114,10 @@ def caption(measured: Kpis) -> str:
         ("released", "completed_ratio", "late_ratio", "coverage_ratio"),
         ("latency_mean", "latency_p95", "vehicle_energy_per_task", "handovers"),
     )
-    return "\n".join("   ".join(_told(measured, key) for key in line) for line in lines)
+    return "\n".join("   ".join(_caption_of(measured, key) for key in line) for line in lines)
 
 
-def _told(measured: Kpis, key: str) -> str:
+def _caption_of(measured: Kpis, key: str) -> str:
     name, factor, unit = _CAPTION[key]
     one = measured[key]
     if not factor:

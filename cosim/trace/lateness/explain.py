@@ -61,9 +61,9 @@ class TaskExplanation:
         ):
             rate = "" if math.isnan(rate_bps) else f" {rate_bps / 1e6:.4g} Mbit/s on the whole,"
             if rate or others:
-                yield f"{name}:{rate} beside {_named(others)}"
+                yield f"{name}:{rate} beside {_named_tasks(others)}"
         if self.parts_s["queue"] > ROUNDING_S:
-            yield f"queue: its host executed {_named(self.ahead)} meanwhile"
+            yield f"queue: its host executed {_named_tasks(self.ahead)} meanwhile"
         if self.parts_s["block"] > ROUNDING_S:
             yield f"ledger: {_numbered('block', self.blocks)} used its host meanwhile"
 
@@ -108,7 +108,7 @@ def _fine(status: Status) -> str:
     return "none, it was in time" if status == Status.COMPLETED else "none, the run ended first"
 
 
-def _named(tasks: tuple[int, ...]) -> str:
+def _named_tasks(tasks: tuple[int, ...]) -> str:
     if not tasks:
         return "no other task"
     return _numbered("task", tasks)

@@ -129,16 +129,21 @@ def stored_layout(kind: str, schema: Any) -> Layout:
     if schema.names[:1] != ["seq"] or [column.name for column in odd] != [CHECK] or schema.names[-1] != CHECK:
         raise ValueError("has other columns than any kind")
     stored = {
-        column.name: Column(_CODES[column.type], _told(column, "unit"), _told(column, "meaning"), _stored_codes(column))
+        column.name: Column(
+            _CODES[column.type],
+            _metadata_text(column, "unit"),
+            _metadata_text(column, "meaning"),
+            _stored_codes(column),
+        )
         for column in list(schema)[1:-1]
     }
-    made = _laid_out(kind, _told(schema, "meaning"), stored)
+    made = _laid_out(kind, _metadata_text(schema, "meaning"), stored)
     if made.schema.types != schema.types:
         raise ValueError("has other columns than any kind")
     return made
 
 
-def _told(described: Any, name: str) -> str:
+def _metadata_text(described: Any, name: str) -> str:
     """What the metadata of a schema or a column say under a name."""
     told: bytes = (described.metadata or {}).get(name.encode(), b"")
     return told.decode(errors="replace")
@@ -202,7 +207,7 @@ def _stored_codes(column: Any) -> type[IntEnum] | None:
     Raises:
         ValueError: it keeps something else.
     """
-    kept = json.loads(_told(column, "codes") or "{}")
+    kept = json.loads(_metadata_text(column, "codes") or "{}")
     if not kept:
         return None
     make: Callable[[str, dict[str, int]], type[IntEnum]] = IntEnum  # type: ignore[assignment]  # the functional form

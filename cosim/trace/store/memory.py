@@ -28,7 +28,7 @@ class Ended(NamedTuple):
     vehicle_cpu_j: float
 
 
-def columns(ended: Sequence[Ended]) -> dict[str, FloatArray]:
+def columns_of(ended: Sequence[Ended]) -> dict[str, FloatArray]:
     """By name, (N,) each."""
     table = np.array(ended, np.float64).reshape(-1, len(Ended._fields))
     return dict(zip(Ended._fields, table.T, strict=True))

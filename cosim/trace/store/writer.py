@@ -294,11 +294,11 @@ def _write_part(folder: Path, kind: _Kind, number: int) -> StoredFile:
     kind.hash.update(digest_bytes(rows))
     file = f"{kind.layout.kind}/part-{number:05d}.parquet"
     part = StoredFile(kind.layout.kind, file, len(rows), int(rows["seq"].min()), int(rows["seq"].max()))
-    write_table(folder / file, table, kind.layout.encoding)
+    write_parquet(folder / file, table, kind.layout.encoding)
     return part
 
 
-def write_table(path: Path, table: Any, encoding: Mapping[str, str]) -> None:
+def write_parquet(path: Path, table: Any, encoding: Mapping[str, str]) -> None:
     """Write one Parquet part durably: zstd, no dictionaries, delta-coded whole numbers, byte-split floats.
 
     Columns that can hold NaN get no statistics: those of Parquet leave NaN out, and DuckDB 2.0 folds isnan() to false.

@@ -65,7 +65,7 @@ class Comparison:
     """Largest total difference first."""
 
 
-def compare(a: Trace, b: Trace) -> Comparison:
+def compare_runs(a: Trace, b: Trace) -> Comparison:
     """Pair the tasks of two runs.
 
     Raises:

@@ -28,7 +28,7 @@ _SEQUENCE: Final = 1
 _US: Final = 1e-3
 
 
-def export(trace: Trace, form: str, out: Path) -> None:
+def export_trace(trace: Trace, form: str, out: Path) -> None:
     """Write a run into a new file, or for `csv` into a new folder with a file for each kind and one for the codes.
 
     Raises:
@@ -110,7 +110,7 @@ def _chrome_events(trace: Trace) -> Iterator[dict[str, Any]]:
                 "tid": first + lane,
                 "args": {"name": _lane(track, lane)},
             }
-        for begin, end, lane, name, args in _told(track):
+        for begin, end, lane, name, args in _slices(track):
             yield {"ph": "X", "name": name, "cat": track.name, "pid": pid, "tid": first + lane,
                    "ts": begin * _US, "dur": (end - begin) * _US, "args": args}  # fmt: skip
     for counter in counters(trace):
@@ -124,7 +124,7 @@ def _lane(track: Track, lane: int) -> str:
     return f"{track.name} {lane + 1}" if track.lanes > 1 else track.name
 
 
-def _told(track: Track) -> Iterator[tuple[int, int, int, str, dict[str, Any]]]:
+def _slices(track: Track) -> Iterator[tuple[int, int, int, str, dict[str, Any]]]:
     """(begin, end, lane, name, arguments) of each slice."""
     columns = (track.begin_ns, track.end_ns, track.lane, track.task, track.vehicle, track.status)
     for begin, end, lane, task, vehicle, status in zip(*(column.tolist() for column in columns), strict=True):
@@ -154,7 +154,7 @@ def _write_perfetto(trace: Trace, sink: BinaryIO, schema: Any) -> None:
         for lane, uuid in enumerate(lanes):
             described = piece.packet.add().track_descriptor
             described.uuid, described.parent_uuid, described.name = uuid, parent, _lane(track, lane)
-        for begin, end, lane, name, args in _told(track):
+        for begin, end, lane, name, args in _slices(track):
             opened = _event(piece, begin, lanes[lane], schema.TrackEvent.TYPE_SLICE_BEGIN)
             opened.name = name
             opened.categories.append(track.name)

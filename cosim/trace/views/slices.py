@@ -59,7 +59,7 @@ def status_word(status: int) -> str:
 def tracks(trace: Trace) -> Iterator[Track]:
     """All tracks that have slices; one is in memory at a time."""
     edge = f"tier IN ({Tier.EDGE:d}, {Tier.CLOUD:d})"
-    for site, owner in sites(trace).items():
+    for site, owner in site_names(trace).items():
         here = f"{edge} AND target = {site}"
         yield from _track(trace, owner, "uplink", "uplink_s", "uplinked_s", f"{edge} AND uplink_site = {site}")
         yield from _track(trace, owner, "wires in", "uplinked_s", "queued_s", f"{here} AND uplink_site <> {site}")
@@ -78,7 +78,7 @@ def tracks(trace: Trace) -> Iterator[Track]:
 
 def counters(trace: Trace) -> Iterator[Counter]:
     """Tasks waiting and executing at each host, transfers in each cell, at the times of sampling."""
-    for site, owner in sites(trace).items():
+    for site, owner in site_names(trace).items():
         host = trace.sql(f"SELECT time_s, queued, running FROM host_sampled WHERE site = {site} ORDER BY time_s, seq")
         for column, name in (("queued", "queue length"), ("running", "executing")):
             yield from _counter(owner, name, host.time_s.to_numpy(np.float64), host[column].to_numpy())
@@ -90,7 +90,7 @@ def counters(trace: Trace) -> Iterator[Counter]:
             yield from _counter(owner, name, cell.time_s.to_numpy(np.float64), cell.active.to_numpy())
 
 
-def sites(trace: Trace) -> dict[int, str]:
+def site_names(trace: Trace) -> dict[int, str]:
     """Names by number, in order; a name that is there twice, or is taken, gets its number."""
     rows = trace.sql("SELECT site, name FROM site_deployed ORDER BY site")
     names = rows.name.tolist()

@@ -13,8 +13,8 @@ from cosim_agents.networks import make_network, mlp_like, parameter_count, quant
 from cosim_agents.quantum.circuits import make_circuit
 
 from cosim.envs.knobs import Knobs
-from cosim.experiments.papers.lines import Table, estimate
-from cosim.experiments.papers.measured import Training
+from cosim.experiments.papers.lines import CsvTable, estimate
+from cosim.experiments.papers.measured import StudyTraining
 from cosim.experiments.pieces import find_done
 from cosim.types import FloatArray
 
@@ -23,7 +23,7 @@ DECOMPOSER: Final = "PennyLane graph decomposition, all-to-all"
 _SMALL: Final = "-small"
 
 
-def cost_table(trained: Mapping[tuple[str, str], Sequence[Training]], knobs: Knobs, store: Path) -> Table:
+def cost_table(trained: Mapping[tuple[str, str], Sequence[StudyTraining]], knobs: Knobs, store: Path) -> CsvTable:
     """A row for each learner and setting.
 
     Circuits of an update are those of one batch in the actor's loss: by backprop through the simulator's state, which
@@ -37,7 +37,7 @@ def cost_table(trained: Mapping[tuple[str, str], Sequence[Training]], knobs: Kno
         store: of the pieces.
     """
     gates = [f"{what}_{gate_set}" for gate_set in GATE_SETS for what in ("one_qubit_gates", "two_qubit_gates", "depth")]
-    table = Table(
+    table = CsvTable(
         (
             *("agent", "setting", "circuit", "qubits", *gates, "decomposer"),
             *(
@@ -80,7 +80,7 @@ def _actor(spec: AgentSpec, knobs: Knobs) -> tuple[Any, ...]:
     return (circuit.name, cost.circuit.qubits, *gates, DECOMPOSER, *circuits, *parameters)
 
 
-def _seconds(trainings: Sequence[Training], name: str, store: Path) -> FloatArray:
+def _seconds(trainings: Sequence[StudyTraining], name: str, store: Path) -> FloatArray:
     """Of a whole training, from the part that its last process did."""
     found = []
     for training in trainings:

@@ -8,20 +8,20 @@ from typing import Any, Final
 import numpy as np
 
 from cosim.experiments.papers import claims
-from cosim.experiments.papers.claims import Claim, Finding
+from cosim.experiments.papers.claims import Claim, ClaimFinding
 from cosim.experiments.papers.lines import (
     ENDS,
     QUANTITIES,
+    CsvTable,
     Line,
-    Measured,
+    LineScores,
     Sweep,
-    Table,
     cells,
-    difference,
     estimate,
     finished,
+    relative_difference,
 )
-from cosim.experiments.papers.measured import Training
+from cosim.experiments.papers.measured import StudyTraining
 from cosim.experiments.papers.s1.plan import (
     CONTROLS,
     CORES_HZ,
@@ -65,7 +65,7 @@ class Curves:
         return curve(smoothed(self.agents[setting, agent][quantity], window), stream(0, "bootstrap"))
 
 
-def read_curves(plan: S1Plan, store: Path) -> Curves:
+def finished_curves(plan: S1Plan, store: Path) -> Curves:
     """From finished pieces."""
     agents = {
         key: _stacked([_quantities(read_curve(one.curve(store)), one.epochs) for one in trainings])
@@ -97,11 +97,11 @@ def _stacked(rows: list[dict[str, Any]]) -> dict[str, FloatArray]:
     return {name: np.array([row[name] for row in rows], np.float64) for name in rows[0]}
 
 
-def curve_table(curves: Curves, figure: int, size: S1Size) -> Table:
+def curve_table(curves: Curves, figure: int, size: S1Size) -> CsvTable:
     """A row for each agent and shown episode, and one for each rule."""
     quantity = CURVES[figure]
     unit = {"reward": "reward", "latency": "latency_ms", "cost": "cost_per_slot"}[quantity]
-    table = Table(("line", "panel", "episode", "seeds", unit, f"{unit}_low", f"{unit}_high"))
+    table = CsvTable(("line", "panel", "episode", "seeds", unit, f"{unit}_low", f"{unit}_high"))
     for (setting, agent), found in curves.agents.items():
         band = curves.smooth(setting, agent, quantity, size.window)
         episodes = np.arange(1, len(band.value) + 1)
@@ -156,17 +156,17 @@ def _converged(costs: FloatArray, size: S1Size) -> FloatArray:  # (R, E) -> (R,)
     return np.array([float(claims.converged(row, size.plateau)) for row in costs])
 
 
-def sweep_claims(figure: int, measured: Mapping[str, Measured]) -> list[Claim]:
+def sweep_claims(figure: int, measured: Mapping[str, LineScores]) -> list[Claim]:
     """Of figures 4, 7, 8 and 9."""
     make = {4: _bandwidth_claims, 7: _server_claims, 8: _complexity_claims, 9: _twin_claims}
     return make[figure](measured)
 
 
-def _bandwidth_claims(measured: Mapping[str, Measured]) -> list[Claim]:
+def _bandwidth_claims(measured: Mapping[str, LineScores]) -> list[Claim]:
     return _lower_than_others(4, "Q-DDPG costs less at every bandwidth", measured)
 
 
-def _complexity_claims(measured: Mapping[str, Measured]) -> list[Claim]:
+def _complexity_claims(measured: Mapping[str, LineScores]) -> list[Claim]:
     found = _lower_than_others(8, "Q-DDPG costs less at every complexity", measured)
     quantum, usual = (_cost(measured, Line(agent, PAPER)) for agent in (QUANTUM, USUAL))
     measure = "gap to ddpg at the highest minus that at the lowest complexity (1e-3)"
@@ -178,7 +178,7 @@ def _complexity_claims(measured: Mapping[str, Measured]) -> list[Claim]:
     return found
 
 
-def _lower_than_others(figure: int, said: str, measured: Mapping[str, Measured]) -> list[Claim]:
+def _lower_than_others(figure: int, said: str, measured: Mapping[str, LineScores]) -> list[Claim]:
     quantum = _cost(measured, Line(QUANTUM, PAPER))
     others = [(agent, Line(agent, PAPER)) for agent in (USUAL, SMALL)] + [(rule, Line(rule, "")) for rule in CONTROLS]
     return [
@@ -187,7 +187,7 @@ def _lower_than_others(figure: int, said: str, measured: Mapping[str, Measured])
     ]
 
 
-def _server_claims(measured: Mapping[str, Measured]) -> list[Claim]:
+def _server_claims(measured: Mapping[str, LineScores]) -> list[Claim]:
     fast, slow = (_cost(measured, Line(QUANTUM, PAPER, variant=f"{hz / 1e9:g} GHz")) for hz in CORES_HZ)
     said = "Q-DDPG costs less with servers of 10 GHz than of 5 GHz"
     found = [_claim(7, said, PAPER, "cost at 10 GHz against 5 GHz (%)", claims.lower(fast, slow))]
@@ -197,13 +197,13 @@ def _server_claims(measured: Mapping[str, Measured]) -> list[Claim]:
     return found
 
 
-def _twin_claims(measured: Mapping[str, Measured]) -> list[Claim]:
+def _twin_claims(measured: Mapping[str, LineScores]) -> list[Claim]:
     panels = dict.fromkeys(one.line.panel for one in measured.values() if one.line.name in CONTROLS)
     told = [(QUANTUM, PAPER), *((rule, panel) for panel in panels for rule in CONTROLS)]
     return [claim for name, panel in told for claim in _twin_against_mirror(measured, name, panel)]
 
 
-def _twin_against_mirror(measured: Mapping[str, Measured], name: str, panel: str) -> list[Claim]:
+def _twin_against_mirror(measured: Mapping[str, LineScores], name: str, panel: str) -> list[Claim]:
     without, with_twin = (_cost(measured, Line(name, panel, variant=variant)) for variant in SOURCES.values())
     told = (
         ("the twin lowers cost at every bandwidth", ": cost with twin against without (%)", claims.lower),
@@ -214,29 +214,29 @@ def _twin_against_mirror(measured: Mapping[str, Measured], name: str, panel: str
     return [*found, _claim(9, "cost falls with bandwidth", panel, measure, claims.falls(with_twin))]
 
 
-def _cost(measured: Mapping[str, Measured], line: Line) -> FloatArray:
+def _cost(measured: Mapping[str, LineScores], line: Line) -> FloatArray:
     return measured[line.key].scores["cost"]
 
 
-def _claim(figure: int, said: str, setting: str, measure: str, one: Finding) -> Claim:
+def _claim(figure: int, said: str, setting: str, measure: str, one: ClaimFinding) -> Claim:
     return Claim(figure, said, setting, measure, one)
 
 
 # --- tables --------------------------------------------------------------------------------------------------------
 
 
-def learner_table(sweep: Sweep, measured: Mapping[str, Measured], plan: S1Plan, store: Path) -> Table:
+def learner_table(sweep: Sweep, measured: Mapping[str, LineScores], plan: S1Plan, store: Path) -> CsvTable:
     """Every learner and rule at 10 MHz: what it costs, by how much it beats the rules, when it had learnt."""
     yardsticks = ("random", "local", GREEDY, OPTIMUM)
     names = [name for _, name, _ in QUANTITIES] + [f"against_{name}_percent" for name in yardsticks]
     ends = [f"{name}{end}" for name in (*names, "episodes_to_plateau") for end in ENDS]
-    table = Table(("policy", "setting", "seeds", "episodes", *ends))
+    table = CsvTable(("policy", "setting", "seeds", "episodes", *ends))
     for line, pieces in sweep.lines:
         one = measured[line.key]
         told = [estimate(one.scores[name][:, 0] * factor) for name, _, factor in QUANTITIES]
         cost = one.scores["cost"][:, 0]
-        told += [difference(cost, _cost(measured, Line(name, ""))[:, 0]) for name in yardsticks]
-        trained = [piece.policy for piece in pieces if isinstance(piece.policy, Training)]
+        told += [relative_difference(cost, _cost(measured, Line(name, ""))[:, 0]) for name in yardsticks]
+        trained = [piece.policy for piece in pieces if isinstance(piece.policy, StudyTraining)]
         costs = [read_curve(training.curve(store))["cost"] for training in trained]
         episodes = trained[0].episodes if trained else ""
         row: list[Any] = [line.name, line.panel, len(cost), episodes]

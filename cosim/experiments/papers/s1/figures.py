@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib import rc_context
 
 from cosim.experiments.figures import COLOURS
-from cosim.experiments.papers.lines import Measured, estimate
+from cosim.experiments.papers.lines import LineScores, estimate
 from cosim.experiments.papers.pictures import STYLE, SweepPicture, finish, make_canvas
 from cosim.experiments.papers.s1.claims import Curves
 from cosim.experiments.papers.s1.plan import (
@@ -54,7 +54,7 @@ _Y: Final[Mapping[str, str]] = {
 }
 
 
-def draw_curves(path: Path, figure: int, curves: Curves, size: S1Size) -> None:
+def draw_settings(path: Path, figure: int, curves: Curves, size: S1Size) -> None:
     """Figure 3, 5 or 6: a panel for each setting.
 
     Raises:
@@ -84,7 +84,7 @@ def draw_curves(path: Path, figure: int, curves: Curves, size: S1Size) -> None:
         finish(canvas, panels, "S1", _TITLES[figure], said, size, path)
 
 
-def sweep_picture(figure: int, measured: Mapping[str, Measured], size: S1Size) -> SweepPicture:
+def sweep_picture(figure: int, measured: Mapping[str, LineScores], size: S1Size) -> SweepPicture:
     """Return what figure 4, 7, 8 or 9 says: cost over the parameter."""
     groups = list(dict.fromkeys(one.line.group for one in measured.values() if one.line.group))
     trained = "; ".join(TRAINED_ON[group] for group in groups)

@@ -8,18 +8,18 @@ from typing import Any, Final
 from cosim.envs.knobs import Knobs
 from cosim.experiments.papers import report
 from cosim.experiments.papers.lines import Sweep, sweep_table
-from cosim.experiments.papers.measured import Training
+from cosim.experiments.papers.measured import StudyTraining
 from cosim.experiments.papers.paper import Paper, Result, Written
 from cosim.experiments.papers.pictures import draw_sweep
 from cosim.experiments.papers.s1.claims import (
     Curves,
     curve_claims,
     curve_table,
+    finished_curves,
     learner_table,
-    read_curves,
     sweep_claims,
 )
-from cosim.experiments.papers.s1.figures import draw_curves, sweep_picture
+from cosim.experiments.papers.s1.figures import draw_settings, sweep_picture
 from cosim.experiments.papers.s1.plan import (
     AGENTS,
     CURVES,
@@ -73,7 +73,7 @@ class S1Study:
         }
 
     @cached_property
-    def _curve_pieces(self) -> tuple[list[Training], list[Any]]:
+    def _curve_pieces(self) -> tuple[list[StudyTraining], list[Any]]:
         """Trainings and rules' episodes that figures 3, 5 and 6 share."""
         trainings = [one for trained in self._plan.curves().values() for one in trained]
         return trainings, [one for pieces in self._plan.levels().values() for one in pieces]
@@ -81,16 +81,16 @@ class S1Study:
     def _write_curves(self, number: int, out: Path, store: Path) -> Written:
         size, (picture, table) = self._plan.size, _files(number, out)
         if self._curves is None:
-            self._curves = read_curves(self._plan, store)
+            self._curves = finished_curves(self._plan, store)
         curves = self._curves
-        report.write_table(table, curve_table(curves, number, size), size.run)
-        draw_curves(picture, number, curves, size)
+        report.write_csv(table, curve_table(curves, number, size), size.run)
+        draw_settings(picture, number, curves, size)
         return Written((picture, table), tuple(curve_claims(curves, number, size)))
 
     def _write_sweep(self, number: int, sweep: Sweep, out: Path, store: Path) -> Written:
         size, (picture, table) = self._plan.size, _files(number, out)
         measured = sweep.measured(store)
-        report.write_table(table, sweep_table(sweep, measured), size.run)
+        report.write_csv(table, sweep_table(sweep, measured), size.run)
         draw_sweep(picture, sweep_picture(number, measured, size), sweep, measured, size)
         return Written((picture, table), tuple(sweep_claims(number, measured)))
 
@@ -98,11 +98,11 @@ class S1Study:
         from cosim.experiments.papers.s1.circuit_costs import cost_table  # noqa: PLC0415 - imports torch
 
         run, learners, costs = self._plan.size.run, out / "learners.csv", out / "quantum_cost.csv"
-        report.write_table(learners, learner_table(sweep, sweep.measured(store), self._plan, store), run)
-        trained: dict[tuple[str, str], list[Training]] = {}
+        report.write_csv(learners, learner_table(sweep, sweep.measured(store), self._plan, store), run)
+        trained: dict[tuple[str, str], list[StudyTraining]] = {}
         for one in sweep.trainings():
             trained.setdefault((one.setting, one.agent), []).append(one)
-        report.write_table(costs, cost_table(trained, Knobs.of(scenario().scenario), store), run)
+        report.write_csv(costs, cost_table(trained, Knobs.of(scenario().scenario), store), run)
         return Written((learners, costs))
 
 

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from cosim.experiments.papers import paper
 from cosim.experiments.papers.lines import Line, Sweep, repeated
-from cosim.experiments.papers.measured import Episodes, RollOuts, Rule, Training
+from cosim.experiments.papers.measured import Episodes, FixedPolicy, RollOuts, StudyTraining
 from cosim.experiments.papers.s1.optimum import joint_optimum, optimum_of_targets, optimum_with_power
 from cosim.scenario.load import Loaded, load
 
@@ -47,14 +47,14 @@ GREEDY: Final = "greedy"
 OPTIMUM: Final = "optimum"
 WITH_POWER: Final = "optimum with power"
 JOINTLY: Final = "optimum with power and band"
-RULES: Final[Mapping[str, Rule]] = {
-    "local": Rule("local"),
-    "random": Rule("random"),
-    "nearest": Rule("nearest"),
-    GREEDY: Rule("greedy-latency"),
-    OPTIMUM: Rule("optimal", own=optimum_of_targets),
-    WITH_POWER: Rule("optimum-with-power", own=optimum_with_power),
-    JOINTLY: Rule("joint-optimum", own=joint_optimum),
+RULES: Final[Mapping[str, FixedPolicy]] = {
+    "local": FixedPolicy("local"),
+    "random": FixedPolicy("random"),
+    "nearest": FixedPolicy("nearest"),
+    GREEDY: FixedPolicy("greedy-latency"),
+    OPTIMUM: FixedPolicy("optimal", own=optimum_of_targets),
+    WITH_POWER: FixedPolicy("optimum-with-power", own=optimum_with_power),
+    JOINTLY: FixedPolicy("joint-optimum", own=joint_optimum),
 }
 """`optimum` chooses targets at 0.4 W and equal bandwidth, the last one all that the agents choose too."""
 UNSEEN: Final = {"curves": ("nearest", WITH_POWER), "sweeps": (JOINTLY,)}
@@ -137,7 +137,7 @@ def complexity(mcycle: float) -> str:
     return f"tasks.classes.0.cycles={mcycle * 1e6:g}"
 
 
-def cores(core_hz: float) -> str:
+def core_speed(core_hz: float) -> str:
     """C_j."""
     return f"compute.edge.core_hz={core_hz:g}"
 
@@ -154,7 +154,7 @@ def training_scenarios(group: str) -> tuple[Loaded, ...]:
     if group == "sweep":
         tasks: list[list[str]] = [[], [complexity(1.0)], [complexity(2.0)]]
         mixed = product(bands, CORES_HZ, tasks)
-        return tuple(scenario(band, cores(core_hz), *task) for band, core_hz, task in mixed)
+        return tuple(scenario(band, core_speed(core_hz), *task) for band, core_hz, task in mixed)
     return tuple(scenario(band, f"decisions.observation={group}") for band in bands)
 
 
@@ -185,15 +185,17 @@ class S1Plan:
         """Of trainings."""
         return range(1, self.size.seeds + 1)
 
-    def trainings(self, group: str, agent: str, setting: str) -> list[Training]:
+    def trainings(self, group: str, agent: str, setting: str) -> list[StudyTraining]:
         """One for each seed."""
         size, options, given = self.size, SETTINGS.get(setting, {}), training_scenarios(group)
         episodes = size.episodes if setting == PAPER else size.others
-        return [Training(group, given, agent, setting, options, seed, episodes, size.epochs) for seed in self.seeds]
+        return [
+            StudyTraining(group, given, agent, setting, options, seed, episodes, size.epochs) for seed in self.seeds
+        ]
 
     # --- learning curves: figures 3, 5, 6 --------------------------------------------------------------------------
 
-    def curves(self) -> dict[tuple[str, str], list[Training]]:
+    def curves(self) -> dict[tuple[str, str], list[StudyTraining]]:
         """By setting and agent."""
         return {(setting, agent): self.trainings("nominal", agent, setting) for setting in SETTINGS for agent in AGENTS}
 
@@ -247,7 +249,7 @@ class S1Plan:
         points, lines = self.size.complexity_mcycle, []
         for core_hz in CORES_HZ:
             variant = f"{core_hz / 1e9:g} GHz"
-            along = self._along([[complexity(x), cores(core_hz)] for x in points])
+            along = self._along([[complexity(x), core_speed(core_hz)] for x in points])
             first = "" if core_hz == CORES_HZ[0] else f"{CORES_HZ[0] / 1e9:g} GHz"
             line = Line(QUANTUM, PAPER, "sweep", first and Line(QUANTUM, PAPER, variant=first).key, variant)
             lines.append(repeated(line, self.trainings("sweep", QUANTUM, PAPER), along, self.measured_seeds))
