@@ -1,5 +1,6 @@
 """Puts tests/support on the path, keeps the user's cache out of the tests, and lets them hear Ctrl-C."""
 
+import gc
 import signal
 import sys
 from pathlib import Path
@@ -24,6 +25,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if any(value in _SCALED for value in vars(getattr(item, "module", None) or effort).values() if callable(value)):
             item.add_marker("counted")
+
+
+def pytest_collection_finish() -> None:
+    """Keep what imports left behind out of the garbage collections of every run."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_report_header() -> str:

@@ -5,8 +5,9 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
-import cosim
 import cosim_agents
+
+import cosim
 
 PACKAGES = tuple(Path(str(package.__file__)).parent for package in (cosim, cosim_agents))
 

@@ -26,6 +26,7 @@ from cosim.simulation import Simulation
 from cosim.subjects import fact_kinds
 from cosim.trace.facts.keys import TaskKeyed
 from cosim.trace.facts.run import CellSampled, HostSampled, SiteDeployed, TaskEnded, TrafficSampled, VehicleMoved
+from cosim.trace.store.layout import kind_name
 from cosim.trace.store.reader import Trace
 from cosim.types import Direction, Phase, Status, Tier
 
@@ -209,8 +210,9 @@ def perform(
 def _facts(trace: Trace) -> Iterator[str]:
     names = _Names(trace)
     rows: list[tuple[float, int, int, str]] = []
+    stored = {part.kind for part in trace.manifest.parts}
     for kind in fact_kinds():
-        if kind not in _UNTOLD:
+        if kind not in _UNTOLD and kind_name(kind) in stored:
             columns = [field.name for field in fields(kind)][1:]
             for row in trace.table(kind).to_dict("records"):
                 text = names.line(kind.__name__, {name: row[name] for name in columns})

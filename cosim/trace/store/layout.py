@@ -11,6 +11,7 @@ import struct
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -109,6 +110,7 @@ def digest_bytes(rows: AnyArray) -> memoryview:
     return np.ascontiguousarray(rows.view(np.uint8).reshape(len(rows), rows.dtype.itemsize)[:, _WORD:]).data
 
 
+@cache
 def layout(fact: type[Any]) -> Layout:
     """The layout of a kind."""
     return _laid_out(kind_name(fact), " ".join(str(fact.__doc__).split()), columns(fact))

@@ -43,6 +43,7 @@ class Trace:
         self.layouts = _layouts(run, manifest)
         """Where the columns of each kind lie, known here or not."""
         self._database = duckdb.connect(":memory:", config={"threads": 1})
+        self._asking = ThreadPoolExecutor(max_workers=1)
         self._prepare()
 
     @classmethod
@@ -60,18 +61,17 @@ class Trace:
             raise InputError(f"{run}: a part is lost or broken ({reason}); see `cosim trace verify {run}`") from error
 
     def _prepare(self) -> None:
-        for stored in self.layouts.values():
-            self._database.execute(f"CREATE VIEW {quoted(stored.kind)} AS {self._source(stored)}")
+        made = [f"CREATE VIEW {quoted(stored.kind)} AS {self._source(stored)}" for stored in self.layouts.values()]
         for name, codes in code_tables().items():
             cases = " ".join(f"WHEN {code} THEN {_quoted(said)}" for code, said in code_names(codes).items())
-            self._database.execute(f"CREATE MACRO {name}_name(code) AS CASE code {cases} END")
+            made.append(f"CREATE MACRO {name}_name(code) AS CASE code {cases} END")
         folder = _quoted(f"{self.run.resolve()}/")
-        for setting in (
-            f"allowed_directories = [{folder}]",
-            "enable_external_access = false",
-            "lock_configuration = true",
-        ):
-            self._database.execute(f"SET {setting}")
+        made += [
+            f"SET allowed_directories = [{folder}]",
+            "SET enable_external_access = false",
+            "SET lock_configuration = true",
+        ]
+        self._database.execute("; ".join(made))
 
     def _source(self, stored: Layout) -> str:
         files = [
@@ -135,13 +135,12 @@ class Trace:
 
     def _answer(self, statement: Any) -> pd.DataFrame:
         """Ask in a thread, because DuckDB does not hear Ctrl-C while it waits for threads of its own."""
-        with ThreadPoolExecutor(max_workers=1) as pool:
-            asked = pool.submit(lambda: self._database.execute(statement).df())
-            try:
-                answer: pd.DataFrame = asked.result()
-            except KeyboardInterrupt:
-                self._database.interrupt()
-                raise
+        asked = self._asking.submit(lambda: self._database.execute(statement).df())
+        try:
+            answer: pd.DataFrame = asked.result()
+        except KeyboardInterrupt:
+            self._database.interrupt()
+            raise
         return answer
 
     @property
@@ -155,6 +154,7 @@ class Trace:
 
     def close(self) -> None:
         """Let go of the files."""
+        self._asking.shutdown()
         self._database.close()
 
     def __enter__(self) -> "Trace":
