@@ -17,7 +17,7 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as in what a script run
 
 hypothesis.settings.register_profile("cosim", deadline=None, derandomize=not effort.FIRST_SEED, database=None)
 hypothesis.settings.load_profile("cosim")
-_SCALED = (effort.count, effort.seeds, effort.drawn)
+_SCALED = (effort.count, effort.seeds, effort.few, effort.drawn)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -6,11 +6,12 @@ and printed, and `SEEDS=<number>` repeats them.
 
 import os
 import secrets
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Callable, Iterable
+from typing import Any, Final, TypeVar
 
 import hypothesis
 
+T = TypeVar("T")
 LONG: Final = os.environ.get("COSIM_TESTS") == "long"
 SHARE: Final = 20
 
@@ -31,6 +32,11 @@ def count(whole: int, least: int = 1) -> int:
 def seeds(whole: int, least: int = 1) -> range:
     """Return the seeds of a test that tries many: `count(whole, least)` of them."""
     return range(FIRST_SEED, FIRST_SEED + count(whole, least))
+
+
+def few(cases: Iterable[T], keep: int = 1) -> list[T]:
+    """Return all cases of a parametrised test in the long run, else the first `keep`."""
+    return list(cases) if LONG else list(cases)[:keep]
 
 
 def drawn(examples: int, least: int = 20, **settings: Any) -> Callable[[Any], Any]:
