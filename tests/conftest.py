@@ -1,6 +1,7 @@
 """Puts tests/support on the path, keeps the user's cache out of the tests, and lets them hear Ctrl-C."""
 
 import gc
+import os
 import signal
 import sys
 from pathlib import Path
@@ -40,7 +41,8 @@ def pytest_report_header() -> str:
 
 @pytest.fixture(autouse=True, scope="session")
 def own_cache(tmp_path_factory: pytest.TempPathFactory):
-    """Every test session has its own cache folder."""
+    """Every test session has its own cache folder, which its processes share."""
+    base = tmp_path_factory.getbasetemp()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("COSIM_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("COSIM_CACHE", str((base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "cache"))
         yield

@@ -99,11 +99,19 @@ def generate_intersection(name: str, folder: Path, vehicles: int, seed: int, end
 
 
 def grid_in_cache(vehicles: int, seed: int) -> Path:
-    """The map folder of `generate_grid` in the user's cache, made first if it is not there."""
+    """Return the map folder of `generate_grid` in the user's cache; make it first if it is not there.
+
+    Two processes may make it at once: the second to finish takes what the first made.
+    """
     key = content_key([], ["grid", str(vehicles), str(seed), sumo_version(), str(_TRIP_S)])
     home = cache_folder() / "maps"
     name = f"grid-{vehicles}-{key}"
-    return home / name if (home / name).is_dir() else generate_grid(name, home, vehicles, seed)
+    try:
+        return home / name if (home / name).is_dir() else generate_grid(name, home, vehicles, seed)
+    except (InputError, OSError):
+        if (home / name).is_dir():
+            return home / name
+        raise
 
 
 def _make(name: str, folder: Path, plan: _Plan) -> Path:

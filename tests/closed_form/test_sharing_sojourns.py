@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from effort import few
 from intervals import assert_mean, seeded
 
 from cosim.compute import SharingHost
@@ -27,7 +28,7 @@ def shared_s(arrivals_s: FloatArray, service_s: FloatArray, cores: int) -> Float
     return sojourns_s(clock, arrivals_s, lambda k: host.execute(cycles[k]))
 
 
-@pytest.mark.parametrize("law", ["exponential", "constant", "mixed"])
+@pytest.mark.parametrize("law", few(["mixed", "constant", "exponential"]))
 def test_sharing_is_insensitive(law: str) -> None:
     """M/G/1 sharing takes S / (1 - rho) on average whatever the law of the sizes (rho 0.7, 99 %, half width < 7 %)."""
     rng = seeded(f"sharing {law}")
@@ -41,6 +42,7 @@ def test_sharing_is_insensitive(law: str) -> None:
     assert_mean(spent_s, sharing_sojourn_s(rate_hz, SERVICE_S), 0.07)
 
 
+@pytest.mark.long
 def test_sharing_is_fair() -> None:
     """Small and large jobs are slowed alike: jobs of 0.5 S and of 5.5 S take 1 / (1 - rho) times their size (99 %)."""
     rng = seeded("sharing fair")
@@ -50,6 +52,7 @@ def test_sharing_is_fair() -> None:
         assert_mean(spent_s[sizes == size], size * SERVICE_S / 0.3, 0.07)
 
 
+@pytest.mark.long
 def test_sharing_two_cores() -> None:
     """Exponential jobs on two shared cores take as long as in M/M/2, each at most at one core's speed (99 %)."""
     rng = seeded("sharing two cores")
@@ -74,6 +77,7 @@ def test_cell_is_a_shared_processor() -> None:
     assert_mean(spent_s, sharing_sojourn_s(0.7 / SERVICE_S, SERVICE_S), 0.07)
 
 
+@pytest.mark.long
 def test_unequal_links_share_the_band() -> None:
     """With equal shares a transfer's mean time is its lone time over 1 - rho, at 3 dB as at 20 dB (99 %, < 7 %)."""
     rng, clock = seeded("unequal links"), Clock()

@@ -6,6 +6,7 @@ from cosim.validation import validate
 from cosim.validation.checks import mmc_wait_s
 
 
+@pytest.mark.long
 def test_everything_agrees() -> None:
     """Every quick comparison holds, and says what was expected and what was measured."""
     checks = list(validate())

@@ -2,6 +2,7 @@
 
 import pytest
 from adversary import SingleVote
+from effort import seeds
 from schedules import KINDS, UNTIL_S, Credits, random_network
 
 JITTERS_S = (0.02, 0.3)
@@ -13,9 +14,10 @@ JITTERS_S = (0.02, 0.3)
 def test_less_than_a_third_faulty_is_safe_and_live(block: int, kinds: tuple[str, ...], jitter_s: float):
     """No two honest validators decide differently, all decide all heights, and none of them is accused.
 
-    5 x 30 seeds, three kinds of company and two jitters: 900 schedules, a third of them with changing members.
+    5 x 30 seeds, three kinds of company and two jitters: 900 schedules in the long run, a third of them with changing
+    members.
     """
-    for seed in range(30 * block, 30 * block + 30):
+    for seed in seeds(30, least=3, start=30 * block):
         network, faulty = random_network(seed, jitter_s, kinds)
         assert network.run(UNTIL_S), f"seed {seed} has not finished"
         assert network.conflicts() == 0, f"seed {seed}"
@@ -29,7 +31,7 @@ def test_more_than_half_faulty_conflicts(jitter_s: float):
     Found when written: 15 of 40 seeds at 20 ms, 18 of 40 at 300 ms.
     """
     conflicting = 0
-    for seed in range(40):
+    for seed in seeds(40, least=8):
         network, _ = random_network(seed, jitter_s, ("colludes",), above_half=True)
         network.run(UNTIL_S)
         conflicting += network.conflicts() > 0
@@ -43,7 +45,7 @@ def test_single_vote_is_unsafe_among_the_honest(jitter_s: float):
     Found when written: 24 of 400 seeds at 20 ms, 25 of 400 at 300 ms.
     """
     conflicting = 0
-    for seed in range(400):
+    for seed in seeds(400, least=40):
         network, _ = random_network(seed, jitter_s, (), machine=SingleVote)
         network.run(UNTIL_S)
         conflicting += network.conflicts() > 0

@@ -21,6 +21,7 @@ def test_intersection_is_reproducible(tmp_path):
             assert new.read() == old.read(), path.name
 
 
+@pytest.mark.long
 def test_grid_holds_the_wanted_number():
     """When the bundled grid for 1,000 vehicles is filled, that many are on it within 10 %."""
     vehicles = 1000
@@ -31,6 +32,7 @@ def test_grid_holds_the_wanted_number():
     assert all(abs(count - vehicles) <= 0.1 * vehicles for count in counts), counts
 
 
+@pytest.mark.long
 def test_grid_in_cache_is_made_once(tmp_path, monkeypatch):
     """The second call finds what the first made."""
     monkeypatch.setenv("COSIM_CACHE", str(tmp_path))
@@ -39,6 +41,21 @@ def test_grid_in_cache_is_made_once(tmp_path, monkeypatch):
     assert grid_in_cache(1000, 1) == home
     assert (home / "rou.xml.gz").stat().st_mtime_ns == made
     assert sorted(path.name for path in home.iterdir()) == ["SOURCE.toml", "net.net.xml.gz", "rou.xml.gz", "sites.yaml"]
+
+
+def test_another_process_makes_the_grid_at_the_same_time(tmp_path, monkeypatch):
+    """A process whose grid is ready after another's takes the other's; without one its failure is told."""
+    monkeypatch.setenv("COSIM_CACHE", str(tmp_path))
+
+    def too_late(name, folder, vehicles, _seed):
+        if vehicles == 50:
+            (folder / name).mkdir(parents=True)
+        raise OSError("Directory not empty")
+
+    monkeypatch.setattr("cosim.maps.generate.generate_grid", too_late)
+    assert grid_in_cache(50, 1).is_dir()
+    with pytest.raises(OSError, match="not empty"):
+        grid_in_cache(60, 1)
 
 
 def test_refused_wishes(tmp_path):

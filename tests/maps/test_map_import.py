@@ -171,12 +171,14 @@ def test_extracts_that_are_broken(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["bologna_joined/run.sumocfg", "osm/MonacoV2.osm.gz"])
+@pytest.mark.long
 def test_real_maps(name, tmp_path):
     """Bologna with its measured demand and Monaco from OpenStreetMap import and run 20 s."""
     import_map(needed(DATA / name), "city", tmp_path, Demand(end_s=1800))
     run_20_s(tmp_path / "city")
 
 
+@pytest.mark.long
 def test_concurrent(tmp_path):
     """On the crossing the found rate holds 20 vehicles at once within 15 % of a mean over ten minutes."""
     net, routes = CROSSING / "net.net.xml.gz", tmp_path / "rou.xml.gz"

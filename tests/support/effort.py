@@ -29,9 +29,16 @@ def count(whole: int, least: int = 1) -> int:
     return whole if LONG else min(whole, max(least, -(-whole // SHARE)))
 
 
-def seeds(whole: int, least: int = 1) -> range:
-    """Return the seeds of a test that tries many: `count(whole, least)` of them."""
-    return range(FIRST_SEED, FIRST_SEED + count(whole, least))
+def seeds(whole: int, least: int = 1, start: int = 0) -> range:
+    """Return the seeds of a test that tries many: `count(whole, least)` of them, from `start` on where they are fixed.
+
+    Args:
+        whole: How many seeds the long run tries.
+        least: Fewest seeds that the short run tries.
+        start: First seed; fresh seeds count from theirs.
+    """
+    first = FIRST_SEED + start
+    return range(first, first + count(whole, least))
 
 
 def few(cases: Iterable[T], keep: int = 1) -> list[T]:
