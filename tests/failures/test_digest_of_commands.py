@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from commands import provenance, started
+from effort import few
 
 CROSSING = """\
 name: crossing
@@ -50,11 +51,13 @@ def first(place: Path) -> dict[str, str]:
 
 @pytest.mark.parametrize(
     ("name", "arguments"),
-    [
-        ("again", []),
-        ("traci", ["--set", "mobility.kind=traci"]),
-        ("replay", ["--set", "mobility={kind: replay, file: traffic.parquet}"]),
-    ],
+    few(
+        [
+            ("replay", ["--set", "mobility={kind: replay, file: traffic.parquet}"]),
+            ("again", []),
+            ("traci", ["--set", "mobility.kind=traci"]),
+        ]
+    ),
 )
 def test_process_hash_seed_and_source(place: Path, first: dict[str, str], name: str, arguments: list[str]) -> None:
     """Another process with another PYTHONHASHSEED, SUMO over a socket, and SUMO's recording give the same digests."""
@@ -68,6 +71,7 @@ def test_another_seed(place: Path, first: dict[str, str]) -> None:
     assert other["task_released"] != first["task_released"]
 
 
+@pytest.mark.long
 def test_another_policy(place: Path, first: dict[str, str]) -> None:
     """Another policy gives other outcomes to the same arrivals of the same vehicles."""
     other = digests(place, "policy", "--policy", "local")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from effort import few
 from matplotlib.image import imread
 
 from cosim.report.headline import rounded
@@ -51,15 +52,18 @@ def test_a_run_is_drawn(home: Path) -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [
-        ["trace.positions=false"],
-        ["tasks.arrivals.rate_per_s=0"],
-        ["mobility.vehicles=0"],
-        ["radio.min_snr_db=200"],
-        ["compute.edge.cores=0"],
-        ["sites={kind: grid, spacing_m: 20}"],
-        ["cloud={}", "radio.sidelink={}", "statistics.warmup_s=0"],
-    ],
+    few(
+        [
+            ["trace.positions=false"],
+            ["tasks.arrivals.rate_per_s=0"],
+            ["mobility.vehicles=0"],
+            ["radio.min_snr_db=200"],
+            ["compute.edge.cores=0"],
+            ["sites={kind: grid, spacing_m: 20}"],
+            ["cloud={}", "radio.sidelink={}", "statistics.warmup_s=0"],
+        ],
+        2,
+    ),
 )
 def test_odd_runs_are_drawn(home: Path, tmp_path: Path, changes: list[str]) -> None:
     """Without positions, tasks, vehicles, coverage or hosts, or with many sites, there still is a picture."""

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from effort import few
 from unpacked import unpack
 
 from cosim.cli.main import status
@@ -163,13 +164,16 @@ def test_text_cannot_leave_the_data(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [
-        ["tasks.arrivals.rate_per_s=0"],
-        ["mobility.vehicles=0"],
-        ["radio.min_snr_db=200"],
-        ["compute.edge.cores=0"],
-        ["trace.positions=false", "cloud={}", "radio.sidelink={}", "statistics.warmup_s=0"],
-    ],
+    few(
+        [
+            ["tasks.arrivals.rate_per_s=0"],
+            ["mobility.vehicles=0"],
+            ["radio.min_snr_db=200"],
+            ["compute.edge.cores=0"],
+            ["trace.positions=false", "cloud={}", "radio.sidelink={}", "statistics.warmup_s=0"],
+        ],
+        2,
+    ),
 )
 def test_odd_runs_have_a_page(home: Path, tmp_path: Path, changes: list[str]) -> None:
     """Without tasks, vehicles, coverage, hosts or positions, there still is a page."""

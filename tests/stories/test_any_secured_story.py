@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from effort import seeds
 from secured import KEY, RATE
 from stories import AWAY, sites, tell
 
@@ -112,7 +113,7 @@ def ledger(rng: np.random.Generator) -> dict:
     }
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", seeds(60, least=3))
 def test_any_secured_story_adds_up(tmp_path, seed):
     """Every task of a wild run ends once, blocks follow each other, and the audit finds all of it sound."""
     rng = np.random.default_rng(seed)
