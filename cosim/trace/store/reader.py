@@ -1,4 +1,4 @@
-"""A stored run, open for questions: SQL over its committed parts, tables by fact, the life of one task."""
+"""A stored run, open for queries: SQL over its committed parts, and tables by kind of fact."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -165,7 +165,7 @@ class Trace:
 
 
 def _layouts(run: Path, manifest: Manifest) -> dict[str, Layout]:
-    """Layouts of all kinds that this installation knows, then of those that only their own files know."""
+    """Return the layouts of all kinds that this installation knows, then of those described only by their own files."""
     found = known_layouts()
     for part in manifest.parts:
         if part.kind not in found:
@@ -174,7 +174,7 @@ def _layouts(run: Path, manifest: Manifest) -> dict[str, Layout]:
 
 
 def quoted(text: str) -> str:
-    """A kind or column as a name in SQL, of which it may be a reserved word."""
+    """Return the name of a kind or column, quoted for SQL, of which it may be a reserved word."""
     return '"' + text.replace('"', '""') + '"'
 
 
