@@ -1,4 +1,4 @@
-"""Is each batch that a site sealed made of the records that its facts give, and is it what the chain holds?"""
+"""The check of sealed batches: made of the records that their site's facts give, and the same in the chain."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ _SEALED = "batch_sealed"
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """A batch as its row says, with the place of its records among those of its site."""
+    """A batch as its row states it, with the place of its first record among those of its site."""
 
     seq: int
     site: int
@@ -52,21 +52,21 @@ class SealedBatches:
             self._sealed[row.site, row.batch] = sealed
 
     def find(self, site: int, number: int) -> Sealed | None:
-        """A batch; None if none was sealed."""
+        """Return a batch; None if it was not sealed."""
         return self._sealed.get((site, number))
 
     def holding(self, site: int, index: int) -> Sealed | None:
-        """The batch of a site's record; None if it was not sealed."""
+        """Return the batch that holds a record of a site; None if the record is not sealed."""
         inside = (one for one in self._sealed.values() if one.site == site and 0 <= index - one.start < one.records)
         return next(inside, None)
 
     def records(self, batch: Batch) -> list[bytes]:
-        """The records of a batch in a block; none if it was not sealed."""
+        """Return the records of a batch in a block; none if it was not sealed."""
         sealed = self.find(batch.site, batch.number)
         return [] if sealed is None else self._held(sealed)
 
     def served(self, batch: Batch) -> int:
-        """Offloads among them whose result got back."""
+        """Return the number of offloads in a batch whose result came back."""
         sealed = self.find(batch.site, batch.number)
         if sealed is None:
             return 0
@@ -78,7 +78,7 @@ class SealedBatches:
         return self._leaves[sealed.site].records[sealed.start : sealed.start + sealed.records]
 
     def check(self, blocks: Sequence[Stated]) -> Iterator[Finding]:
-        """Every way in which batches, records and blocks disagree.
+        """Yield every way in which batches, records and blocks disagree.
 
         Batches that are in a block and agree with it are left to the check of the chain, which hashes their records.
         """

@@ -1,4 +1,4 @@
-"""The blocks of a run as they were decided, built again from the rows that tell of them."""
+"""The blocks of a run, rebuilt from its rows."""
 
 import re
 import struct
@@ -18,7 +18,7 @@ _HASH = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Stated:
-    """A block and what its row says of it beside."""
+    """A block, with what its row states beside the content."""
 
     block: Block
     seq: int
@@ -29,26 +29,26 @@ class Stated:
     minted: int
     burned: int
     digest: bytes
-    """The hash with which it was decided."""
+    """The hash under which it became final."""
     served: tuple[int, ...]
-    """By batch, as stated."""
+    """Number of served offloads in each batch, as stated."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rebuilt:
-    """All blocks up to the first whose rows cannot be read."""
+    """The chain up to the first block whose rows cannot be read, and what was wrong with rows."""
 
     stated: list[Stated] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
 
     @property
     def blocks(self) -> list[Block]:
-        """In the order in which they became final."""
+        """The blocks, in the order in which they became final."""
         return [one.block for one in self.stated]
 
 
 def rebuild(read: Rows) -> Rebuilt:
-    """The chain that the rows tell of."""
+    """Rebuild the chain from the rows of its blocks, batches and evidence."""
     rebuilt = Rebuilt()
     batches = _by_height(read, BatchCommitted)
     evidence = _by_height(read, EvidenceCommitted)
@@ -110,14 +110,14 @@ def _stated(row: Any, batches: list[Any], evidence: list[Any]) -> Stated:
 
 
 def _hash(text: str) -> bytes:
-    """A hash; other spellings of the same bytes are no hash, or a change of a letter's case would go unseen."""
+    """Return a hash; other spellings of the same bytes are refused, or a change of a letter's case would go unseen."""
     if not _HASH.fullmatch(text):
         raise ValueError(f"{text!r} is no hash")
     return bytes.fromhex(text)
 
 
 def _hash_or_none(text: str) -> bytes:
-    """Likewise, or the hash of nothing, which is written as an empty text."""
+    """Return a hash, or the hash of nothing, which is written as an empty text."""
     value = _hash(text) if text else _NONE
     if text and value == _NONE:
         raise ValueError(f"{text!r} is written as nothing")

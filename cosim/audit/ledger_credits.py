@@ -1,4 +1,4 @@
-"""Do the stakes of a run follow from its blocks? They are computed again from the first height on (S3 Algorithm 1)."""
+"""The check of stakes: they are computed again from the blocks, from the first height on (S3 Algorithm 1)."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -17,12 +17,12 @@ _StakeRows: TypeAlias = dict[int, list[tuple[int, tuple[float, ...]]]]
 
 
 def check_credits(read: Rows, stated: Sequence[Stated], served: Callable[[Batch], int]) -> Iterator[Finding]:
-    """Every height whose stakes, or whose voters, are not what the blocks before it give.
+    """Yield every height whose stakes, or whose voters, are not what the blocks before it give.
 
     Args:
         read: rows of the run.
         stated: its blocks; a run that was killed has fewer.
-        served: offloads that a batch earns credits for.
+        served: number of offloads for which a batch earns credits.
     """
     sites = _validators(read)
     if sites != read.of[ValidatorDeployed].site.tolist():
@@ -57,7 +57,7 @@ def check_credits(read: Rows, stated: Sequence[Stated], served: Callable[[Batch]
 
 
 def _first(read: Rows) -> list[int]:
-    """Sites that vote from the first height."""
+    """Return the sites of the validators that vote from the first height."""
     table = read.of[SiteDeployed]
     if read.plan.validators is None:
         return [int(site) for site in table.site[table.cores > 0]]
@@ -65,7 +65,7 @@ def _first(read: Rows) -> list[int]:
 
 
 def _validators(read: Rows) -> list[int]:
-    """Their sites by number: those of the first height, then those that join later."""
+    """Return the sites of the validators by number: those of the first height, then those that join later."""
     return list(dict.fromkeys([*_first(read), *(_site(read, move.validator) for move in read.plan.membership)]))
 
 
@@ -77,13 +77,13 @@ def _moves(read: Rows, validator_of: dict[int, int]) -> list[Move]:
 
 
 def _site(read: Rows, name: str) -> int:
-    """Number of a site; -1 if the rows know none of this name."""
+    """Return the number of a site; -1 if no row has this name."""
     names = read.of[SiteDeployed].name.tolist()
     return names.index(name) if name in names else -1
 
 
 def _stake_rows(read: Rows) -> _StakeRows:
-    """What `stake_changed` says by height: seq, then validator and its columns."""
+    """Return the `stake_changed` rows by height: seq, then validator and its columns."""
     told: _StakeRows = defaultdict(list)
     for _, seq, height, *values in read.each(StakeChanged):
         told[height].append((seq, tuple(values)))
@@ -91,7 +91,7 @@ def _stake_rows(read: Rows) -> _StakeRows:
 
 
 def _stakes(head: ChainState, time_s: float, told: _StakeRows) -> Iterator[Finding]:
-    """The rows of the height after this head, which are taken out of `told`."""
+    """Check the rows of the height after this head, and remove them from `told`."""
     height = head.height + 1
     rows, changes = told.pop(height, []), head.changes
     columns = (head.members, head.stakes.credits, changes.earned, changes.settled, changes.slashed, changes.joined)
@@ -106,7 +106,7 @@ def _stakes(head: ChainState, time_s: float, told: _StakeRows) -> Iterator[Findi
 
 
 def _problem(block: Block, head: ChainState) -> str:
-    """Why credits cannot be computed with this block."""
+    """Return why credits cannot be computed with this block, "" if they can."""
     validators = range(len(head.members))
     if block.height != head.height + 1:
         return f"follows height {head.height}"

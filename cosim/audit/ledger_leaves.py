@@ -1,8 +1,8 @@
-"""What each site wrote into the ledger, made again from the facts that it was made of.
+"""The records that each site wrote into the ledger, made again from the facts of which they were made.
 
-A site's records follow one another as their facts do: each task that was sent to it, or through it to the cloud, and
-that ended; each block of key of its links; each filling of a vehicle's keys from it. A link belongs to the site with
-the lower number among its ends, and to site 0 if neither end is a site.
+A site's records are in the order of their facts: each task that was sent to it, or through it to the cloud, and that
+ended; each block of key of its links; each filling of a vehicle's keys from it. A link belongs to the site with the
+lower number among its ends, and to site 0 if neither end is a site.
 """
 
 from dataclasses import dataclass
@@ -19,11 +19,11 @@ from cosim.types import NOWHERE, AnyArray, BoolArray, IntArray, Status, Tier
 
 @dataclass(frozen=True, slots=True)
 class Leaves:
-    """Records of one site in their order."""
+    """The records of one site in order: the leaves of its Merkle trees."""
 
     records: list[bytes]
     served: IntArray  # (N + 1,)
-    """Offloads whose result got back, among the first so many records."""
+    """Number of offloads whose result came back, among the first n records, for n from 0 to N."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class _Part:
 
 
 def leaves(read: Rows) -> list[Leaves]:
-    """Records by site; those that name no site are left out.
+    """Return the records by site; those that name no site are left out.
 
     Raises:
         ValueError: a number in a row does not fit into a record.

@@ -1,4 +1,4 @@
-"""Proofs that a final block holds a record, which can be checked by whoever knows the block's hash (RFC 9162)."""
+"""Proofs that a final block holds a record, which anyone who knows the hash of the block can check (RFC 9162)."""
 
 import json
 from collections.abc import Sequence
@@ -22,19 +22,19 @@ _COUNTS = ("index", "records", "site", "number", "batch_index", "height")
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """A proof and the hash of the block that it leads to."""
+    """A proof of inclusion and the hash of the block to which it leads."""
 
     inclusion: Inclusion
     block_hash: str
 
     @property
     def content(self) -> dict[str, Any]:
-        """What a proof file holds."""
+        """The content of a proof file."""
         return {**asdict(self.inclusion), "block_hash": self.block_hash}
 
 
 def prove_task(trace: Trace, task: int) -> Proof:
-    """The proof of the record of a task that was sent to a site or to the cloud.
+    """Return the proof of the record of a task that was sent to a site or to the cloud.
 
     Raises:
         InputError: no ledger, or no final block holds such a record.
@@ -51,12 +51,12 @@ def prove_task(trace: Trace, task: int) -> Proof:
 
 
 def prove_record(trace: Trace, site: str, index: int) -> Proof:
-    """The proof of a record by its place among those of its site.
+    """Return the proof of a record by its place among those of its site.
 
     Args:
         trace: a run with a ledger.
-        site: its name.
-        index: from 0.
+        site: name of the site.
+        index: place of the record, from 0.
 
     Raises:
         InputError: no ledger, no such site or record, or no final block holds it.
@@ -123,7 +123,7 @@ def _prove(trace: Trace, read: Rows, by_site: Sequence[Leaves], site: int, index
 
 
 def _place(stated: Sequence[Stated], site: int, number: int) -> tuple[Stated, int] | None:
-    """The block that holds a batch, and where in it."""
+    """Return the block that holds a batch, and the place of the batch in it."""
     for one in stated:
         for place, batch in enumerate(one.block.batches):
             if (batch.site, batch.number) == (site, number):

@@ -45,6 +45,17 @@ def lateness(trace: Trace) -> Lateness:
 
     Raises:
         InputError: the run has no readable provenance.
+
+    Example:
+        >>> import cosim, tempfile
+        >>> from pathlib import Path
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> loaded = cosim.load("per_task", ["duration_s=2", "statistics.warmup_s=0"])
+        >>> with Trace.open(cosim.simulate(loaded, Path(folder.name, "run")).folder) as trace:
+        ...     found = lateness(trace)
+        >>> found.late, found.lost, found.causes[0].cause, found.causes[0].tasks
+        (0, 8, 'deadline', 6)
+        >>> folder.cleanup()
     """
     explained = attribute_delay(trace)
     elapsed_s = float(explained.elapsed_s.sum())
