@@ -1,4 +1,4 @@
-"""How pictures look, and how they are written."""
+"""The style of all pictures, and how they are written."""
 
 from pathlib import Path
 from typing import Any, Final
@@ -21,7 +21,12 @@ STYLE: Final[dict[Any, Any]] = {
 
 
 def save(figure: Figure, path: Path, dpi: int = 150) -> None:
-    """Write a PNG file whose bytes do not tell Matplotlib's version.
+    """Write a PNG file whose bytes do not depend on Matplotlib's version.
+
+    Args:
+        figure: the figure.
+        path: the file to write.
+        dpi: resolution in dots per inch.
 
     Raises:
         InputError: it cannot be written.
