@@ -1,4 +1,4 @@
-"""Pictures of experiments: policies with their intervals, and learning curves with their bands."""
+"""Pictures of experiments: results of policies with their intervals, and learning curves with their bands."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -44,7 +44,12 @@ _SCALES: Final = ((1.0, ""), (1e-3, "m"), (1e-6, "µ"))
 
 
 def draw_standings(path: Path, title: str, found: Sequence[Standing]) -> None:
-    """A column for each figure: above every policy's interquartile mean, below its paired difference to the first.
+    """Draw a column for each figure: above every policy's interquartile mean, below its paired difference to the first.
+
+    Args:
+        path: the picture to write.
+        title: title above the picture.
+        found: results of the policies.
 
     Raises:
         InputError: the picture cannot be written.
@@ -77,7 +82,7 @@ def draw_standings(path: Path, title: str, found: Sequence[Standing]) -> None:
 
 
 def _dots(axes: Axes, names: Sequence[str], estimates: Sequence[Estimate], policies: Sequence[str]) -> None:
-    """A dot for each estimate in a row of its own, first policy on top."""
+    """Draw a dot with its interval for each estimate, in a row of its own, the first policy on top."""
     ends = np.array([(one.low, one.value, one.high) for one in estimates], dtype=np.float64).reshape(-1, 3)
     largest = float(np.nanmax(np.abs(ends))) if np.isfinite(ends).any() else 1.0
     unit = estimates[0].unit if estimates else ""
@@ -96,13 +101,13 @@ def _dots(axes: Axes, names: Sequence[str], estimates: Sequence[Estimate], polic
 
 
 def draw_curves(path: Path, title: str, said: str, curves: Mapping[str, Curve]) -> None:
-    """A panel for each quantity with its line and band.
+    """Draw a panel for each quantity with its line and band.
 
     Args:
-        path: of the picture.
-        title: above it.
-        said: below it: what lines and bands are.
-        curves: by quantity, all over episodes from 1 on.
+        path: the picture to write.
+        title: title above the picture.
+        said: text below it: what lines and bands are.
+        curves: curves by quantity, all over episodes from 1 on.
 
     Raises:
         InputError: the picture cannot be written.
