@@ -124,6 +124,7 @@ def _votes(one: Stated, head: ChainState) -> Iterator[Finding]:
     if block.stakes_root != head.stakes.digest:
         why = f"height {block.height}: it was not voted with the stakes that the blocks before give"
         yield Finding("block_committed", one.seq, why)
+    # The first block has none before it to pay voters for.
     if block.voters if head.height == 0 else not quorum(head.voted.credits, block.voters):
         why = f"height {block.height}: its voters are no quorum of the stakes of height {head.height}"
         yield Finding("block_committed", one.seq, why)

@@ -45,7 +45,7 @@ def leaves(read: Rows) -> list[Leaves]:
     parts = (_offloads(read), _key_blocks(read), _key_fills(read))
     seq, site, served = (np.concatenate([getattr(part, name) for part in parts]) for name in ("seq", "site", "served"))
     records: AnyArray = np.array([record for part in parts for record in part.records], dtype=object)
-    order = np.lexsort((seq, site))
+    order = np.lexsort((seq, site))  # by site, within it in the order of recording
     ends = np.searchsorted(site[order], np.arange(read.sites + 1))
     spans = [order[start:end] for start, end in pairwise(ends.tolist())]
     return [Leaves(records[span].tolist(), np.concatenate([[0], np.cumsum(served[span])])) for span in spans]

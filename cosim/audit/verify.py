@@ -60,7 +60,7 @@ def verify(run: Path) -> Report:
     digest = combined_digest(integrity.digests, manifest.schema_version)
     complete = manifest.state == "complete"
     findings = [*integrity.findings, *origin_findings(run, manifest, integrity.digests)]
-    if integrity.readable:
+    if integrity.readable:  # queries over a broken part would fail, not find
         with Trace.open(run) as trace:
             findings.extend(_meaning(trace))
     return Report(

@@ -293,7 +293,7 @@ def _death(status: int | None) -> str:
 
 def _dismiss(crew: Sequence["_Worker[Any, Any]"]) -> None:
     """End the workers: ask those that have a job to stop, and wait until all are gone."""
-    for worker in crew:
+    for worker in crew:  # None ends an idle worker, the signal one that is in a job
         with suppress(OSError):
             worker.pipe.send(None)
         if worker.job is not None:

@@ -102,7 +102,8 @@ def plan(
     for place, seed in enumerate(seeds):
         for one in against:
             policy = one.policy(place)
-            named = policy == own  # then the scenario's options hold
+            # Naming the scenario's own policy again would drop its options.
+            named = policy == own
             changes = [*overrides, *([] if named else override("policy", policy)), *override("seed", seed)]
             loaded = load(scenario, changes)
             planned.append(Planned(one.label, policy, loaded, out / one.label / f"seed{seed}"))

@@ -130,6 +130,7 @@ def curve(values: FloatArray, rng: np.random.Generator, confidence: float = 0.95
     value = np.asarray(trim_mean(table, _QUARTER, axis=0), dtype=np.float64)
     if len(table) < 2:
         return Curve(value, value, value)
+    # One draw for all points, though means are taken block by block: repetitions are resampled as whole curves.
     drawn = rng.integers(0, len(table), size=(resamples, len(table)))
     low, high = np.empty_like(value), np.empty_like(value)
     begin = 0

@@ -61,6 +61,7 @@ def hexagons(xy_m: FloatArray, latency_s: FloatArray, cell_m: tuple[float, float
         latency_s: their values, (N,).
         cell_m: width and height of the rectangles; for regular hexagons the height is sqrt(3) widths.
     """
+    # In units of the width the height is sqrt(3): hence the weights 1 and 3 of the squares.
     corner = np.round(xy_m / cell_m)
     centre = np.floor(xy_m / cell_m) + 0.5
     distance = [((xy_m / cell_m - point) ** 2) @ (1.0, 3.0) for point in (corner, centre)]

@@ -130,7 +130,7 @@ class RollOuts:
         return {**decides, "scenarios": [one.run_id for one in self.scenarios], "seed": self.seed}
 
     def carry_out(self, store: Path, tell: Tell) -> dict[str, Any]:
-        """Return lists over the sweep: realised cost of a slot, latency and energy of a task, offloaded share, tasks."""
+        """Return lists over the sweep: realised cost of a slot, latency and energy of a task, share offloaded."""
         found: dict[str, Any] = {"cost": [], "latency_s": [], "energy_j": [], "offloaded": [], "tasks": []}
         for place, loaded in enumerate(self.scenarios):
             tell(place)

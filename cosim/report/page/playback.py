@@ -62,7 +62,7 @@ def places(trace: Trace, every: int) -> Packed:
     units = [np.rint(rows[name].to_numpy(np.float64) / UNIT_M).astype(np.int64) for name in ("x_m", "y_m")]
     starts = np.ones(len(rows), dtype=np.bool_)
     starts[1:] = (np.diff(vehicle) != 0) | (np.diff(tick) != 1)
-    for axis in units:
+    for axis in units:  # a jump, as of a teleport, begins a new stretch
         starts[1:] |= np.abs(np.diff(axis)) > _LARGEST_STEP
     first = np.flatnonzero(starts)
     return pack_columns(

@@ -171,6 +171,7 @@ def _lone_s(ways: Legs, on_air: BoolArray, radio: Radio) -> FloatArray:
         beside = ways.bundles
         begin_s, end_s = np.concatenate([begin_s, beside.begin_s]), np.concatenate([end_s, beside.end_s])
         site, weight = np.concatenate([site, beside.site]), np.concatenate([weight, np.ones(len(beside.site))])
+    # By cell, then by time: two stable sorts. W(t) is then one cumulative sum, since every cell's weights cancel.
     time_s, cell = np.concatenate([begin_s, end_s]), np.concatenate([site, site])
     order = np.argsort(time_s, kind="stable")
     order = order[np.argsort(cell[order].astype(np.min_scalar_type(int(site.max()))), kind="stable")]  # small: radix

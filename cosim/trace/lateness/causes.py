@@ -150,7 +150,7 @@ def attribute_delay(trace: Trace, which: str = WRONG, ways: Legs | None = None) 
     up, down = (_of(airtime(ways, radio, count, up=direction), task) for direction in (True, False))
     steps = _steps(facts)
     steps.update(_execution(facts, steps.pop("execution")))
-    claimed = _claimed(trace, task, facts, steps)
+    claimed = _claimed(trace, task, facts, steps)  # before the parts, since it shortens the steps
     parts = {
         "decision_wait": steps["decision"],
         "coverage": up.coverage_s + down.coverage_s,
@@ -289,7 +289,7 @@ def _causes(answer: pd.DataFrame) -> list[str]:
     hopeless = (answer.needed_s > answer.allowed_s + ROUNDING_S).to_numpy(np.bool_)
     nothing = avoidable.max(axis=1, initial=0.0) <= ROUNDING_S
     found = np.where(hopeless | nothing, DEADLINE, largest)
-    for cause in known:
+    for cause in known:  # a status that names the cause overrules the largest part
         if cause.status is not None:
             found[status == cause.status] = cause.name
     found[(status == Status.COMPLETED) | (status == Status.IN_FLIGHT)] = ""

@@ -94,6 +94,7 @@ def increments(
     )
     grown = {}
     for _, rows in table.groupby(list(keys)):
+        # A batch without a sample grows by 0 in 0 s; the next one has its growth and its time.
         filled = rows.set_index("batch")[["time_s", "total"]].reindex(range(-1, slices.count)).ffill().fillna(0.0)
         steps = np.diff(filled.to_numpy(dtype=np.float64), axis=0)
         grown[tuple(rows[list(keys)].iloc[0].tolist())] = (steps[:, 1], steps[:, 0])

@@ -81,6 +81,7 @@ def check_parts(run: Path, manifest: Manifest) -> Integrity:
             short.append(part)
             readable = False
             continue
+        # Packed again as the writer packed it, so that checks and digests are over the same bytes.
         rows = _image(table, layouts[part.kind])
         hashes[part.kind].update(digest_bytes(rows))
         changed = row_checks(rows) != table.column(CHECK).to_numpy()

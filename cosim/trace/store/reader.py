@@ -65,6 +65,7 @@ class Trace:
         for name, codes in code_tables().items():
             cases = " ".join(f"WHEN {code} THEN {_quoted(said)}" for code, said in code_names(codes).items())
             self._database.execute(f"CREATE MACRO {name}_name(code) AS CASE code {cases} END")
+        # Locked last: no query may read another file or undo these settings.
         folder = _quoted(f"{self.run.resolve()}/")
         for setting in (
             f"allowed_directories = [{folder}]",

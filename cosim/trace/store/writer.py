@@ -148,7 +148,7 @@ class TraceWriter:
         """
         kind = self._kind(fact)
         names = ", ".join(kind.layout.columns)
-        if kind.layout.texts:
+        if kind.layout.texts:  # text has no fixed width: such rows wait as tuples, not packed
             source = f"lambda {names}: _append((_next_seq(), {names}))"
             namespace: dict[str, Any] = {"_append": kind.texts.append, "_next_seq": self._seq.__next__}
             return eval(source, namespace)  # type: ignore[no-any-return]  # noqa: S307 - names of dataclass fields
@@ -252,6 +252,7 @@ class TraceWriter:
             ) from error
 
     def _rotate(self, state: Literal["running", "partial", "complete"]) -> None:
+        # Parts first, the manifest last: a kill in between leaves files that no manifest names, and no half set.
         self._usable = False
         parts = list(self._committed.parts)
         for kind in self._kinds.values():

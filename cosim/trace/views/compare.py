@@ -129,6 +129,7 @@ def _places(a: Trace, pairs: pd.DataFrame, later_s: FloatArray, done: BoolArray)
 def _same_arrivals(a: Trace, b: Trace) -> None:
     if a.manifest.digest_of("task_released") == b.manifest.digest_of("task_released"):
         return
+    # Digests are enough to accept; rows are read only to name the first difference.
     raise InputError(
         f"{a.run} and {b.run}: their tasks differ ({_difference(a, b)}); compare runs of one map, demand and seed"
     )

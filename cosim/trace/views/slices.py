@@ -129,7 +129,7 @@ def _lanes(begin_ns: IntArray, end_ns: IntArray) -> IntArray:
     busy: list[tuple[int, int]] = []
     opened = 0
     for begin, end in zip(begin_ns.tolist(), end_ns.tolist(), strict=True):
-        while busy and busy[0][0] <= begin:
+        while busy and busy[0][0] <= begin:  # slices that have ended give their lanes back
             heappush(free, heappop(busy)[1])
         if free:
             lane = heappop(free)

@@ -265,7 +265,7 @@ class S1Plan:
         return Sweep("fig7", "task complexity (Mcycles)", points, tuple(lines))
 
     def _twin(self) -> Sweep:
-        """Return figure 9: decisions on the last synchronised state or on the forecast; differences are to the former."""
+        """Return figure 9: decisions on the last synchronised state or on the forecast; differences to the former."""
         points, lines = self.size.bandwidth_mhz, []
         for source, variant in SOURCES.items():
             first = "" if source == "mirror" else SOURCES["mirror"]
