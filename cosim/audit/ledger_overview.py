@@ -37,7 +37,7 @@ class BlockLine:
 
     height: int
     time_s: float
-    """When it became final."""
+    """Time at which it became final."""
     round: int
     proposer: str
     """Name of the site of the validator that proposed it."""

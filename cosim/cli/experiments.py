@@ -1,4 +1,4 @@
-"""`cosim evaluate` and `cosim compare`: policies on several seeds, with intervals."""
+"""`cosim evaluate` and `cosim compare`: runs of policies on several seeds, with intervals."""
 
 import math
 from collections.abc import Callable, Sequence

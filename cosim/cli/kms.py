@@ -1,4 +1,4 @@
-"""`cosim kms`: the key network as a service."""
+"""`cosim kms`: the key network as a service in real time."""
 
 import sys
 from importlib.util import find_spec

@@ -1,4 +1,4 @@
-"""`cosim train`: an agent with several seeds."""
+"""`cosim train`: training of an agent with several seeds."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated

@@ -1,4 +1,4 @@
-"""`cosim map`: list, look at, make and record maps."""
+"""`cosim map`: list, show, import, make and record maps."""
 
 from dataclasses import asdict
 from pathlib import Path

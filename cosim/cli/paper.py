@@ -1,4 +1,4 @@
-"""`cosim paper`: a paper's experiment, trained, measured, drawn, and its claims beside our numbers."""
+"""`cosim paper`: the experiments of a paper and its claims beside our numbers."""
 
 from dataclasses import asdict, replace
 from pathlib import Path

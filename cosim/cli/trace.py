@@ -1,4 +1,4 @@
-"""`cosim trace`: read what a run wrote."""
+"""`cosim trace`: read, compare, export and audit stored runs."""
 
 from dataclasses import asdict
 from pathlib import Path

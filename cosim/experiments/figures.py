@@ -17,7 +17,7 @@ from cosim.report.picture.style import STYLE, save
 from cosim.trace.metrics.statistics import Estimate
 
 COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D31")
-"""Okabe and Ito's palette without its yellow, told apart with any colour vision."""
+"""Okabe and Ito's palette without its yellow, whose colours can be told apart with any colour vision."""
 MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X", "<")
 GRIDDED: Final[dict[Any, Any]] = {
     **STYLE,
@@ -39,7 +39,7 @@ _WORDS: Final[Mapping[str, str]] = {
     "energy_j": "energy, summed over an episode (J)",
 }
 _WIDE: Final = 30.0
-"""From this ratio of the highest to the lowest value on a curve is drawn in powers of ten."""
+"""Ratio of the highest to the lowest value from which a curve is drawn on a logarithmic axis."""
 _SCALES: Final = ((1.0, ""), (1e-3, "m"), (1e-6, "µ"))
 
 

@@ -33,7 +33,7 @@ A = TypeVar("A")
 R = TypeVar("R")
 
 PATIENCE_S: Final = 60.0
-"""So long a job may take to come to a place where it can stop; then it is ended all the same."""
+"""Time that a job has to reach a place where it can stop; then it is ended wherever it is."""
 _REPORT_EVERY_S: Final = 0.1
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
@@ -79,7 +79,7 @@ class Watch:
 
 
 Watching: TypeAlias = Callable[[Sequence[Job[Any]]], AbstractContextManager[Watch]]
-"""Shows the jobs for as long as they are worked on."""
+"""A context manager that shows the jobs for as long as they are worked on."""
 
 
 def usable_processors() -> int:

@@ -50,12 +50,12 @@ class Totals:
 
     @property
     def latency_mean_s(self) -> float:
-        """Mean L."""
+        """Mean of L over the tasks."""
         return _ratio(self.latency_s, self.tasks)
 
     @property
     def energy_mean_j(self) -> float:
-        """Mean E."""
+        """Mean of E over the tasks."""
         return _ratio(self.energy_j, self.tasks)
 
     @property

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 SETTINGS: Final = "training.json"
 _MOST_HELD: Final = 256
-"""Folders that a command holds at once; a process may not have any number of files open."""
+"""Most folders that a command locks at once, since a process may have a limited number of open files."""
 
 
 @dataclass(frozen=True, slots=True)

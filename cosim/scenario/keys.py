@@ -8,7 +8,7 @@ from cosim.scenario.key_rates import DecoyBb84Rate, KeyEnvironment, KeyRateModel
 from cosim.scenario.section import Name, NonNegative, Positive, Real, Section, Whole
 
 MOST_BIT = 2**53
-"""Beyond it a count of bits would not survive a float."""
+"""Largest count of bits that a float can hold exactly."""
 
 
 class KeyNode(Section):
@@ -35,7 +35,7 @@ class KeyLink(Section):
 
 
 class KeyTopology(Section):
-    """Which nodes are joined by QKD links over fibre.
+    """The topology of the key network: which nodes are joined by QKD links over fibre.
 
     Without `nodes` the shape joins the sites. With nodes it joins those, and each site has a link to its nearest node.
     """

@@ -19,7 +19,10 @@ from cosim.scenario.section import (
 )
 
 MOST_CYCLES: Final = 1e13
-"""About an hour of one core; far above it, what a stopped task has cost is lost in the rounding of what it had left."""
+"""Most cycles of a task, about an hour of one core.
+
+Far above it, what a stopped task has cost is lost in the rounding of what it had left.
+"""
 MOST_ACCURACY: Final = 100.0
 
 

@@ -13,9 +13,9 @@ from cosim.objective import N
 from cosim.types import FloatArray, Status
 
 PAID: Final = ("transmit_j", "vehicle_cpu_j")
-"""Columns of TaskEnded that vehicles pay: their radios and their processors (S1 eq 15-17)."""
+"""Columns of TaskEnded with the energy that vehicles pay: of their radios and their processors (S1 eq 15-17)."""
 PAID_SQL: Final = " + ".join(PAID)
-"""`paid_j` of one row."""
+"""SQL for `paid_j` of one row."""
 
 
 def paid_j(ended: Mapping[str, N]) -> N:

@@ -21,9 +21,9 @@ QUANTITIES: Final = (
     ("energy_j", "energy_mj", 1e3),
     ("offloaded", "offloaded", 1.0),
 )
-"""What is measured: its name in a piece, that of its column, and the column's number for 1."""
+"""What is measured: its name in a piece, that of its column, and the factor between their units."""
 ENDS: Final = ("", "_low", "_high")
-"""Of the names of the columns of an estimate."""
+"""Endings of the names of the columns of an estimate: value, low and high."""
 
 
 @dataclass(frozen=True, slots=True)

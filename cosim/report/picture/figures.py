@@ -29,7 +29,7 @@ _CAPTION: Final = {
     "vehicle_energy_per_task": ("vehicle energy", 1.0, " J/task"),
     "handovers": ("handovers", 0.0, ""),
 }
-"""Name, factor and unit in the caption; a factor of 0 marks a count, told without an interval."""
+"""Name, factor and unit in the caption; a factor of 0 marks a count, which is shown without an interval."""
 _STYLE: Final[dict[Any, Any]] = {
     **STYLE,
     "figure.constrained_layout.h_pad": 0.07,

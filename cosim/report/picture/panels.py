@@ -16,7 +16,7 @@ from cosim.trace.metrics.statistics import Estimate
 from cosim.types import FloatArray
 
 _OUTCOME_COLOURS: Final = {"completed": "#56B4E9", "late": "#E69F00", "lost": "#000000", "in flight": "#BBBBBB"}
-"""Of Okabe and Ito's palette, as are those of the tiers."""
+"""Colours of Okabe and Ito's palette, as are those of the tiers."""
 _TIER_STYLES: Final[Mapping[str, tuple[str, Any]]] = {
     "all": ("#000000", "-"),
     "local": ("#D55E00", "--"),

@@ -17,7 +17,7 @@ STYLE: Final[dict[Any, Any]] = {
     "axes.axisbelow": True,
     "axes.linewidth": 0.7,
 }
-"""Matplotlib's settings that all pictures share."""
+"""Settings of Matplotlib that all pictures share."""
 
 
 def save(figure: Figure, path: Path, dpi: int = 150) -> None:

@@ -119,4 +119,4 @@ FACTS: tuple[type[Any], ...] = (
     VehicleKeysSampled,
     TaskKeyed,
 )
-"""In the order of storage."""
+"""The kinds of facts of the key network, in the order of storage."""

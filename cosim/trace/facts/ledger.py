@@ -166,4 +166,4 @@ FACTS: tuple[type[Any], ...] = (
     ConsensusWorked,
     ValidatorsParted,
 )
-"""In the order of storage."""
+"""The kinds of facts of the ledger, in the order of storage."""

@@ -218,4 +218,4 @@ FACTS: tuple[type[Any], ...] = (
     CellSampled,
     TrafficSampled,
 )
-"""Kinds of every run, in the order of storage; those of the other subjects stand beside this file."""
+"""The kinds of facts of every run, in the order of storage; those of other subjects are in modules beside this one."""

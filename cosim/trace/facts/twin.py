@@ -82,4 +82,4 @@ FACTS: tuple[type[Any], ...] = (
     TwinMoved,
     TwinHostSampled,
 )
-"""In the order of storage."""
+"""The kinds of facts of the digital twin, in the order of storage."""

@@ -27,7 +27,7 @@ from cosim.trace.store.reader import Trace
 from cosim.types import BoolArray, FloatArray, IntArray
 
 ROUNDING_S = 1e-9
-"""Shorter differences of times are rounding."""
+"""Differences of times below this are rounding."""
 _LEGS = """
 WITH transfers AS (
   SELECT e.task, 2 * e.task AS way, 0 AS direction, uplink_s AS begin_s,

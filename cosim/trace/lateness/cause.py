@@ -8,7 +8,10 @@ from cosim.trace.store.reader import Trace
 from cosim.types import FloatArray, IntArray, Status
 
 Claim: TypeAlias = Callable[[Trace, IntArray, Mapping[str, FloatArray]], Mapping[str, FloatArray]]
-"""(trace, tasks, their facts as `cosim.trace.lateness.causes` reads them) -> seconds of steps, by step, (T,) each."""
+"""A claim on the time of steps: (trace, tasks, facts) -> seconds by step, (T,) each.
+
+The facts are those that `cosim.trace.lateness.causes` reads of the tasks, by column.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,4 +28,4 @@ class Cause:
     claim: Claim | None = None
     """What it takes of the time between two steps; None: it gets what is left of its own step."""
     after: str = ""
-    """Name of the cause behind which it stands in the order; of two equal parts the first one's cause wins."""
+    """Name of the cause that precedes it in the order; of two equal parts the first one's cause wins."""

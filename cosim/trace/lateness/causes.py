@@ -72,13 +72,13 @@ _EVERY_RUN: Final = (
     Cause("no_energy", "its vehicle had spent its energy budget", False, Status.NO_ENERGY),
     Cause("helper_lost", "the neighbour that helped left the map or the range", False, Status.HELPER_LOST),
 )
-"""What every run can have; the order settles ties."""
+"""The causes that every run can have; of two equal parts the first one's cause wins."""
 OWN: Final = ("sending", "execution", "receiving")
-"""Parts that the task needs by itself."""
+"""Parts of the time that the task needs by itself."""
 CLAIMABLE: Final = ("decision", "there", "queue", "shared_cpu", "back")
-"""Steps of which a cause can claim time."""
+"""Steps of whose time a cause can claim a part."""
 WRONG: Final = f"status NOT IN ({Status.COMPLETED:d}, {Status.IN_FLIGHT:d})"
-"""SQL: late or lost."""
+"""SQL condition on task_ended: the task was late or lost."""
 _FACTS = """
 SELECT task, status, e.tier, e.target, e.time_s, e.released_s, e.deadline_s, decided_s, uplink_s, uplinked_s, queued_s,
   started_s, executed_s, downlink_s, input_bit * efficiency AS bit, alone_bps, clean_bps, core_hz, cores,

@@ -13,13 +13,13 @@ from cosim.trace.store.reader import Trace
 from cosim.types import IntArray, Status, Tier
 
 SHOWN = 10
-"""Tasks or blocks that are named in a sentence; the rest is a number."""
+"""Most tasks or blocks that a sentence names; the rest is counted."""
 _HOST = "CASE WHEN tier IN (1, 2) THEN target WHEN tier = 3 THEN -2 - target ELSE -2 - vehicle END"
 
 
 @dataclass(frozen=True, slots=True)
 class TaskExplanation:
-    """Why one task took the time that it took."""
+    """The time, the cause and the surroundings of one task."""
 
     task: int
     cause: str

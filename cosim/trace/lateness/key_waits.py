@@ -46,4 +46,4 @@ def _claim(trace: Trace, task: IntArray, _facts: Mapping[str, FloatArray]) -> Ma
 
 
 CAUSES: Final = (Cause("key", "it waited for quantum keys", status=Status.NO_KEY, claim=_claim, after="decision_wait"),)
-"""What keys add to the causes of lateness."""
+"""The causes of lateness that keys add."""

@@ -82,4 +82,4 @@ def _claim(trace: Trace, _task: IntArray, facts: Mapping[str, FloatArray]) -> Ma
 
 
 CAUSES: Final = (Cause("block", "its host was busy with the ledger's blocks", claim=_claim, after="queue"),)
-"""What the ledger adds to the causes of lateness."""
+"""The causes of lateness that the ledger adds."""

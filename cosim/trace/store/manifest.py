@@ -28,7 +28,7 @@ class StoredFile:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a run has committed so far."""
+    """The state of a run and the parts that it has committed so far."""
 
     schema_version: int
     state: Literal["running", "partial", "complete"]

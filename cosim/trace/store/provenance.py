@@ -103,7 +103,7 @@ def write_provenance(folder: Path, provenance: Provenance) -> None:
     """Write provenance.json into a run folder, whole or not at all.
 
     Raises:
-        OSError: the disk refuses; an older provenance.json stands.
+        OSError: the disk refuses; an older provenance.json is kept.
     """
     text = json.dumps(asdict(provenance), indent=1, ensure_ascii=False)
     write_durably(folder / PROVENANCE, lambda sink: sink.write(text.encode()))

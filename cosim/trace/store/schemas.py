@@ -21,7 +21,7 @@ _OF_SCHEMA_2: Final = (
     *("twin_uplinked", "twin_synced", "twin_sampled", "twin_moved", "twin_host_sampled"),
 )
 DIGESTED: Final[Mapping[int, tuple[str, ...]]] = {2: _OF_SCHEMA_2, SCHEMA_VERSION: ()}
-"""By schema version: the kinds that the digest is over also where they have no row, in its order."""
+"""Kinds that the digest covers even without rows, in its order, by schema version."""
 NO_ROWS: Final = hashlib.sha256().hexdigest()
 """Digest of a kind without rows."""
 

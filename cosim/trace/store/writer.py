@@ -28,7 +28,7 @@ from cosim.types import AnyArray
 P = ParamSpec("P")
 
 BUFFER_BYTE = 64 * 2**20
-"""More than this in memory at a tick is written before its time."""
+"""Size of uncommitted rows at a tick above which they are written before their time."""
 _TEXT_ROW_BYTE = 200  # a guess at a tuple in a list, for the bound above
 
 

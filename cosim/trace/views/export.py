@@ -22,7 +22,7 @@ from cosim.trace.store.reader import Trace
 from cosim.trace.views.slices import Counter, Track, counters, status_word, tracks
 
 CODES: Final = "codes.csv"
-"""Beside the kinds' files, whose codes stay numbers: kind, column, code, name."""
+"""File with the names of the codes in the other files, where they stay numbers: kind, column, code, name."""
 FORMATS: Final = ("perfetto", "chrome", "csv")
 _SEQUENCE: Final = 1
 _US: Final = 1e-3

@@ -24,7 +24,7 @@ SCENARIO: Final = "s1_semantic_iov"
 PAPER: Final = "paper"
 TUNED: Final = "tuned"
 DEFAULTS: Final = "defaults"
-"""Of the catalogue, for the other learners of the table."""
+"""Name of the catalogue's settings, which the other learners of the table have."""
 SETTINGS: Final[Mapping[str, Mapping[str, Any]]] = {
     PAPER: {"components": 6, "batch": 4, "lr": 1e-4, "critic_lr": 2e-4, "buffer": 1_000_000, "updates": 1},
     TUNED: {"components": 6, "batch": 64, "lr": 1e-3, "critic_lr": 1e-3, "buffer": 1_000_000, "updates": 1},
@@ -56,7 +56,7 @@ RULES: Final[Mapping[str, FixedPolicy]] = {
     WITH_POWER: FixedPolicy("optimum-with-power", own=optimum_with_power),
     JOINTLY: FixedPolicy("joint-optimum", own=joint_optimum),
 }
-"""`optimum` chooses targets at 0.4 W and equal bandwidth, the last one all that the agents choose too."""
+"""The rules: `optimum` chooses targets at 0.4 W and equal bandwidth, the last one all that the agents choose too."""
 UNSEEN: Final = {"curves": ("nearest", WITH_POWER), "sweeps": (JOINTLY,)}
 """Left out of pictures: too high, too near to another, or (JOINTLY) best by eq 18 but not where transfers end and
 leave their band to others."""
@@ -68,7 +68,7 @@ CORES_HZ: Final = (10e9, 5e9)
 SPEEDS_MPS: Final = (15.0, 30.0)
 SOURCES: Final[Mapping[str, str]] = {"mirror": "without twin", "forecast": "with twin"}
 MEASURED_SEED: Final = 1000
-"""Agent r is trained with seed r and measured on the arrivals and traffic of seed 1000 + r."""
+"""Offset of measured seeds: agent r is trained with seed r, measured on arrivals and traffic of seed 1000 + r."""
 
 
 @dataclass(frozen=True, slots=True)
