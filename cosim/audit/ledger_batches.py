@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from cosim.audit.ledger_blocks import Stated
+from cosim.audit.ledger_blocks import StatedBlock
 from cosim.audit.ledger_leaves import Leaves
-from cosim.audit.ledger_rows import Rows
+from cosim.audit.ledger_rows import LedgerRows
 from cosim.ledger.block import BATCH_BYTE, Batch
 from cosim.ledger.merkle import root
 from cosim.ledger.signature import FIGURES
@@ -31,7 +31,7 @@ class Sealed:
 class SealedBatches:
     """The sealed batches of a run, with their records."""
 
-    def __init__(self, read: Rows, leaves: Sequence[Leaves]) -> None:
+    def __init__(self, read: LedgerRows, leaves: Sequence[Leaves]) -> None:
         self._read = read
         self._leaves = leaves
         self._taken = [0] * len(leaves)
@@ -77,7 +77,7 @@ class SealedBatches:
     def _held(self, sealed: Sealed) -> list[bytes]:
         return self._leaves[sealed.site].records[sealed.start : sealed.start + sealed.records]
 
-    def check(self, blocks: Sequence[Stated]) -> Iterator[Finding]:
+    def check(self, blocks: Sequence[StatedBlock]) -> Iterator[Finding]:
         """Yield every way in which batches, records and blocks disagree.
 
         Batches that are in a block and agree with it are left to the check of the chain, which hashes their records.
@@ -106,7 +106,7 @@ class SealedBatches:
                 if taken < len(leaves.records):
                     yield Finding(_SEALED, None, f"site {site}: {len(leaves.records) - taken} records are in no batch")
 
-    def _committed(self, one: Stated) -> Iterator[Finding]:
+    def _committed(self, one: StatedBlock) -> Iterator[Finding]:
         height, batches = one.block.height, one.block.batches
         for batch, served in zip(batches, one.served, strict=True):
             place = f"height {height}, site {batch.site}, batch {batch.number}"

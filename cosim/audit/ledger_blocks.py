@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from cosim.audit.ledger_rows import Rows
+from cosim.audit.ledger_rows import LedgerRows
 from cosim.ledger.block import Batch, Block, Evidence
 from cosim.trace.facts.ledger import BatchCommitted, BlockCommitted, EvidenceCommitted
 from cosim.trace.store.integrity import Finding
@@ -17,7 +17,7 @@ _HASH = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
-class Stated:
+class StatedBlock:
     """A block, with what its row states beside the content."""
 
     block: Block
@@ -38,7 +38,7 @@ class Stated:
 class Rebuilt:
     """The chain up to the first block whose rows cannot be read, and what was wrong with rows."""
 
-    stated: list[Stated] = field(default_factory=list)
+    stated: list[StatedBlock] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
 
     @property
@@ -47,7 +47,7 @@ class Rebuilt:
         return [one.block for one in self.stated]
 
 
-def rebuild(read: Rows) -> Rebuilt:
+def rebuild(read: LedgerRows) -> Rebuilt:
     """Rebuild the chain from the rows of its blocks, batches and evidence."""
     rebuilt = Rebuilt()
     batches = _by_height(read, BatchCommitted)
@@ -67,7 +67,7 @@ def rebuild(read: Rows) -> Rebuilt:
     return rebuilt
 
 
-def _by_height(read: Rows, fact: type[Any]) -> dict[int, list[Any]]:
+def _by_height(read: LedgerRows, fact: type[Any]) -> dict[int, list[Any]]:
     grouped: dict[int, list[Any]] = defaultdict(list)
     for row in read.each(fact):
         grouped[row.height].append(row)
@@ -81,7 +81,7 @@ def _other_times(block: Any, batches: Iterable[Any], evidence: Iterable[Any]) ->
                 yield Finding(kind, row.seq, f"height {block.height}: it is final at another time than its block")
 
 
-def _stated(row: Any, batches: list[Any], evidence: list[Any]) -> Stated:
+def _stated(row: Any, batches: list[Any], evidence: list[Any]) -> StatedBlock:
     block = Block(
         row.height,
         row.proposer,
@@ -104,7 +104,7 @@ def _stated(row: Any, batches: list[Any], evidence: list[Any]) -> Stated:
     )
     served = tuple(each.served for each in batches)
     digest = _hash(row.hash)
-    return Stated(
+    return StatedBlock(
         block, row.seq, row.time_s, row.records, row.bit, row.treasury, row.minted, row.burned, digest, served
     )
 

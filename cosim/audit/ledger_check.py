@@ -11,7 +11,7 @@ from cosim.audit.ledger_batches import SealedBatches
 from cosim.audit.ledger_blocks import Rebuilt, rebuild
 from cosim.audit.ledger_credits import check_credits
 from cosim.audit.ledger_leaves import leaves
-from cosim.audit.ledger_rows import Rows, read_rows
+from cosim.audit.ledger_rows import LedgerRows, read_rows
 from cosim.errors import InputError
 from cosim.ledger.proof import check_chain
 from cosim.trace.facts.keys import TaskKeyed
@@ -32,7 +32,7 @@ def chain_findings(trace: Trace) -> Iterator[Finding]:
         yield from check_rows(read_rows(trace))
 
 
-def check_rows(read: Rows) -> Iterator[Finding]:
+def check_rows(read: LedgerRows) -> Iterator[Finding]:
     """Yield everything that is wrong with the ledger in rows that are in memory."""
     rebuilt = rebuild(read)
     yield from _shortened("block_committed", rebuilt.findings)

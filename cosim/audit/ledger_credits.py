@@ -4,8 +4,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeAlias
 
-from cosim.audit.ledger_blocks import Stated
-from cosim.audit.ledger_rows import Rows
+from cosim.audit.ledger_blocks import StatedBlock
+from cosim.audit.ledger_rows import LedgerRows
 from cosim.ledger.block import Batch, Block
 from cosim.ledger.poqks import quorum
 from cosim.ledger.run.chain_state import ChainState, Move, apply_block, genesis
@@ -16,7 +16,7 @@ from cosim.trace.store.integrity import Finding
 _StakeRows: TypeAlias = dict[int, list[tuple[int, tuple[float, ...]]]]
 
 
-def check_credits(read: Rows, stated: Sequence[Stated], served: Callable[[Batch], int]) -> Iterator[Finding]:
+def check_credits(read: LedgerRows, stated: Sequence[StatedBlock], served: Callable[[Batch], int]) -> Iterator[Finding]:
     """Yield every height whose stakes, or whose voters, are not what the blocks before it give.
 
     Args:
@@ -56,7 +56,7 @@ def check_credits(read: Rows, stated: Sequence[Stated], served: Callable[[Batch]
             yield Finding("stake_changed", seq, f"height {height}: there is no block before it")
 
 
-def _first(read: Rows) -> list[int]:
+def _first(read: LedgerRows) -> list[int]:
     """Return the sites of the validators that vote from the first height."""
     table = read.of[SiteDeployed]
     if read.plan.validators is None:
@@ -64,25 +64,25 @@ def _first(read: Rows) -> list[int]:
     return [_site(read, name) for name in read.plan.validators]
 
 
-def _validators(read: Rows) -> list[int]:
+def _validators(read: LedgerRows) -> list[int]:
     """Return the sites of the validators by number: those of the first height, then those that join later."""
     return list(dict.fromkeys([*_first(read), *(_site(read, move.validator) for move in read.plan.membership)]))
 
 
-def _moves(read: Rows, validator_of: dict[int, int]) -> list[Move]:
+def _moves(read: LedgerRows, validator_of: dict[int, int]) -> list[Move]:
     return [
         Move(move.height, validator_of[_site(read, move.validator)], move.action == "join")
         for move in read.plan.membership
     ]
 
 
-def _site(read: Rows, name: str) -> int:
+def _site(read: LedgerRows, name: str) -> int:
     """Return the number of a site; -1 if no row has this name."""
     names = read.of[SiteDeployed].name.tolist()
     return names.index(name) if name in names else -1
 
 
-def _stake_rows(read: Rows) -> _StakeRows:
+def _stake_rows(read: LedgerRows) -> _StakeRows:
     """Return the `stake_changed` rows by height: seq, then validator and its columns."""
     told: _StakeRows = defaultdict(list)
     for _, seq, height, *values in read.each(StakeChanged):
@@ -119,7 +119,7 @@ def _problem(block: Block, head: ChainState) -> str:
     return ""
 
 
-def _votes(one: Stated, head: ChainState) -> Iterator[Finding]:
+def _votes(one: StatedBlock, head: ChainState) -> Iterator[Finding]:
     block = one.block
     if block.stakes_root != head.stakes.digest:
         why = f"height {block.height}: it was not voted with the stakes that the blocks before give"

@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from cosim.audit.ledger_rows import Rows
+from cosim.audit.ledger_rows import LedgerRows
 from cosim.ledger.records import Record, rows
 from cosim.trace.facts.keys import KeyBlockDistilled, KeyLinkDeployed, TaskKeyed, VehicleKeysFilled
 from cosim.trace.facts.run import TaskEnded
@@ -36,7 +36,7 @@ class _Part:
     records: list[bytes]
 
 
-def leaves(read: Rows) -> list[Leaves]:
+def leaves(read: LedgerRows) -> list[Leaves]:
     """Return the records by site; those that name no site are left out.
 
     Raises:
@@ -51,7 +51,7 @@ def leaves(read: Rows) -> list[Leaves]:
     return [Leaves(records[span].tolist(), np.concatenate([[0], np.cumsum(served[span])])) for span in spans]
 
 
-def _offloads(read: Rows) -> _Part:
+def _offloads(read: LedgerRows) -> _Part:
     table = read.of[TaskEnded]
     edge = table.tier.to_numpy() == Tier.EDGE
     cloud = table.tier.to_numpy() == Tier.CLOUD
@@ -74,7 +74,7 @@ def _offloads(read: Rows) -> _Part:
     return _Part(ended.seq.to_numpy(), site[kept], served, rows(Record.OFFLOAD, columns))
 
 
-def _key_blocks(read: Rows) -> _Part:
+def _key_blocks(read: LedgerRows) -> _Part:
     table, links = read.of[KeyBlockDistilled], read.of[KeyLinkDeployed]
     ends = links[["from_node", "to_node"]].to_numpy(np.int64)
     lowest = np.where((ends >= 0) & (ends < read.sites), ends, read.sites).min(axis=1, initial=read.sites)
@@ -89,7 +89,7 @@ def _key_blocks(read: Rows) -> _Part:
     return _Part(table.seq.to_numpy(), site, np.zeros(len(table), bool), rows(Record.KEY_BLOCK, columns))
 
 
-def _key_fills(read: Rows) -> _Part:
+def _key_fills(read: LedgerRows) -> _Part:
     table = read.of[VehicleKeysFilled]
     table = table[(table.bit > 0) & (table.node < read.sites)]
     columns = {

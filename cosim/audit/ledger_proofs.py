@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from cosim.audit.ledger_batches import SealedBatches
-from cosim.audit.ledger_blocks import Stated, rebuild
+from cosim.audit.ledger_blocks import StatedBlock, rebuild
 from cosim.audit.ledger_leaves import Leaves, leaves
-from cosim.audit.ledger_rows import Rows, read_rows
+from cosim.audit.ledger_rows import LedgerRows, read_rows
 from cosim.errors import InputError, RunError
 from cosim.ledger.proof import Inclusion, check_inclusion, prove
 from cosim.ledger.records import Record, unpacked
@@ -97,7 +97,7 @@ def _listed(path: Path, value: Any) -> list[Any]:
     return value
 
 
-def _read(trace: Trace) -> tuple[Rows, list[Leaves]]:
+def _read(trace: Trace) -> tuple[LedgerRows, list[Leaves]]:
     read = read_rows(trace)
     try:
         return read, leaves(read)
@@ -105,7 +105,7 @@ def _read(trace: Trace) -> tuple[Rows, list[Leaves]]:
         raise RunError(f"{trace.run}: its records cannot be made again ({error})") from error
 
 
-def _prove(trace: Trace, read: Rows, by_site: Sequence[Leaves], site: int, index: int) -> Proof:
+def _prove(trace: Trace, read: LedgerRows, by_site: Sequence[Leaves], site: int, index: int) -> Proof:
     batches = SealedBatches(read, by_site)
     sealed = batches.holding(site, index)
     found = None if sealed is None else _place(rebuild(read).stated, site, sealed.number)
@@ -122,7 +122,7 @@ def _prove(trace: Trace, read: Rows, by_site: Sequence[Leaves], site: int, index
     return Proof(inclusion, one.digest.hex())
 
 
-def _place(stated: Sequence[Stated], site: int, number: int) -> tuple[Stated, int] | None:
+def _place(stated: Sequence[StatedBlock], site: int, number: int) -> tuple[StatedBlock, int] | None:
     """Return the block that holds a batch, and the place of the batch in it."""
     for one in stated:
         for place, batch in enumerate(one.block.batches):

@@ -56,7 +56,7 @@ _QUERIES: Final[Mapping[type[Any], str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
+class LedgerRows:
     """The rows from which the ledger of a run is rebuilt."""
 
     plan: Ledger
@@ -75,7 +75,7 @@ class Rows:
         return len(self.of[SiteDeployed])
 
 
-def read_rows(trace: Trace) -> Rows:
+def read_rows(trace: Trace) -> LedgerRows:
     """Read the rows of which the ledger of a run is rebuilt.
 
     Raises:
@@ -84,4 +84,4 @@ def read_rows(trace: Trace) -> Rows:
     plan = trace.scenario.ledger
     if plan is None:
         raise InputError(f"{trace.run}: this run has no ledger; give one whose scenario has a section `ledger`")
-    return Rows(plan, trace.complete, {fact: trace.sql(query) for fact, query in _QUERIES.items()})
+    return LedgerRows(plan, trace.complete, {fact: trace.sql(query) for fact, query in _QUERIES.items()})

@@ -30,7 +30,7 @@ def make_folder(folder: Path, option: str) -> None:
 
 
 @contextmanager
-def hold(folder: Path, what: str, option: str) -> Iterator[None]:
+def lock_folder(folder: Path, what: str, option: str) -> Iterator[None]:
     """Lock a folder against other commands until this one and its last worker have ended, in whatever way.
 
     The lock is the kernel's: nothing is left of it when the processes are gone. A file system without locks lets every
@@ -55,7 +55,7 @@ def hold(folder: Path, what: str, option: str) -> Iterator[None]:
 
 
 @contextmanager
-def hold_too(folder: Path) -> Iterator[None]:
+def share_lock(folder: Path) -> Iterator[None]:
     """Share, as a worker, the lock of the command that has started it, which the worker may outlive."""
     with (folder / LOCK).open("a") as file:
         _lock(file, fcntl.LOCK_SH)

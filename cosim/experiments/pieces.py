@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
 
 from cosim.errors import InputError
-from cosim.experiments.folders import hold_too, make_folder
+from cosim.experiments.folders import make_folder, share_lock
 from cosim.experiments.jobs import Job, Tell, Watching, work
 from cosim.trace.store.durable import write_durably
 from cosim.trace.store.provenance import versions
@@ -114,7 +114,7 @@ def _carry_out_one(argument: tuple[Path, Piece], tell: Tell) -> None:
     folder = piece_folder(store, piece)
     make_folder(folder, "--work")
     begun_s, cpu_s = time.perf_counter(), time.process_time()
-    with hold_too(store):
+    with share_lock(store):
         result = piece.carry_out(store, tell)
     told = {
         "settings": piece.settings(),

@@ -116,7 +116,7 @@ def plan(
     return planned
 
 
-def claim(out: Path, planned: Sequence[Planned], against: Sequence[Contender]) -> list[bool]:
+def claim_folder(out: Path, planned: Sequence[Planned], against: Sequence[Contender]) -> list[bool]:
     """Make the folder of the comparison, or check that it holds this one, and return which runs are there already.
 
     Args:
@@ -139,7 +139,7 @@ def claim(out: Path, planned: Sequence[Planned], against: Sequence[Contender]) -
     return there
 
 
-def disclaim(out: Path, planned: Sequence[Planned]) -> None:
+def release_folder(out: Path, planned: Sequence[Planned]) -> None:
     """Remove the folders of policies without a run, and the whole folder of a comparison without one."""
     for folder in {run.folder.parent for run in planned}:
         with suppress(OSError):  # its runs are there, or it was never made

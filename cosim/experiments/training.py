@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from cosim.errors import InputError
-from cosim.experiments.folders import changed, hold, hold_too, make_folder
+from cosim.experiments.folders import changed, lock_folder, make_folder, share_lock
 from cosim.experiments.jobs import Job, Tell, Watching, work
 from cosim.experiments.statistics import curve, interval, smoothed
 from cosim.kernel.rng import stream
@@ -201,7 +201,7 @@ def train_all(planned: Sequence[SeedTraining], processes: int, watching: Watchin
             for one in missing:
                 make_folder(one.folder, "--out")
                 if len(ours) < _MOST_HELD:
-                    held.enter_context(hold(one.folder, "training", "--out"))
+                    held.enter_context(lock_folder(one.folder, "training", "--out"))
                 ours.append(one)
                 if _is_free(one.folder):
                     _note(one)
@@ -229,7 +229,7 @@ def train_one(training: SeedTraining, tell: Tell) -> None:
     from cosim_agents.learners.catalog import agent_spec  # noqa: PLC0415 - imports torch
     from cosim_agents.train import train  # noqa: PLC0415 - imports torch
 
-    with hold_too(training.folder):
+    with share_lock(training.folder):
         train(
             training.loaded,
             agent_spec(training.agent, training.options),

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from cosim.errors import InputError
-from cosim.experiments.folders import hold, make_folder
+from cosim.experiments.folders import lock_folder, make_folder
 from cosim.experiments.jobs import Watching
 from cosim.experiments.papers import claims, report
 from cosim.experiments.papers.claims import Claim
@@ -52,7 +52,7 @@ def run_study(
     _check_seeds(before, size, out)
     make_folder(store, "--work")
     make_folder(out, "--out")  # now, not after hours of training
-    with hold(store, "experiment", "--work"):
+    with lock_folder(store, "experiment", "--work"):
         study = paper.study(size)
         figures = {number: study.figure(number) for number in (paper.figures if figure is None else (figure,))}
         tables = study.tables() if figure is None else ()

@@ -81,7 +81,7 @@ class Provenance:
     """The text whose hash is in the run id: what of the scenario differs from the defaults; empty in older runs."""
 
 
-def begun(scenario: Scenario, started: str) -> Provenance:
+def new_provenance(scenario: Scenario, started: str) -> Provenance:
     """Return the provenance of a run of a scenario at its start.
 
     Args:
