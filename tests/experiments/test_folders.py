@@ -16,8 +16,8 @@ from cosim.experiments.papers.study import run_study
 HOLDER = """
 import sys, time
 from pathlib import Path
-from cosim.experiments.folders import hold
-with hold(Path(sys.argv[1]), "training", "--out"):
+from cosim.experiments.folders import lock_folder
+with lock_folder(Path(sys.argv[1]), "training", "--out"):
     print("held", flush=True)
     time.sleep(60)
 """
