@@ -29,6 +29,10 @@ def where(kind: str, why: str, condition: str) -> Rule:
         kind: kind of fact.
         why: what is wrong with a row that satisfies it.
         condition: SQL over the columns of the kind.
+
+    Example:
+        >>> where("task_ended", "its energy is negative", "transmit_j < 0").query
+        'SELECT seq FROM "task_ended" WHERE transmit_j < 0'
     """
     return Rule(kind, why, f"SELECT seq FROM {quoted(kind)} WHERE {condition}", condition)
 

@@ -102,6 +102,13 @@ def work(call: Callable[[A, Tell], R], jobs: Sequence[Job[A]], processes: int, w
     Raises:
         InputError: raised by a job, as are RunError and any other error.
         RunError: a process died.
+
+    Example:
+        >>> def double(number, tell):
+        ...     tell(1.0)
+        ...     return 2 * number
+        >>> work(double, [Job("first", 1, total=1.0), Job("second", 2, total=1.0)], processes=1)
+        [2, 4]
     """
     watch = watch or Watch()
     at_once = min(processes, len(jobs))

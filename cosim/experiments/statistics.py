@@ -63,7 +63,7 @@ def interval(
         unit: unit of the scores.
 
     Returns:
-        The estimate; without an interval for a single repetition or where a score is not finite.
+        The estimate: NaN where a score is not finite, without an interval for a single repetition.
 
     Example:
         >>> estimate = interval(np.array([0.2, 0.4, 0.5, 0.9]), np.random.default_rng(1))

@@ -6,7 +6,14 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Dis
 
 
 class Section(BaseModel):
-    """A part of a scenario: frozen, with no unknown keys and no infinite numbers."""
+    """A part of a scenario: frozen, with no unknown keys and no infinite numbers.
+
+    Example:
+        >>> class Beacons(Section):
+        ...     period_s: Positive = 1.0
+        >>> Beacons(period_s=0.5)
+        Beacons(period_s=0.5)
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 

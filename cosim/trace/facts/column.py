@@ -37,6 +37,11 @@ def columns(fact: type[Any]) -> dict[str, Column]:
 
     Raises:
         InputError: a field is not annotated with a `Column` or has a reserved name, or the first field is not `time_s`.
+
+    Example:
+        >>> from cosim.trace.facts.run import VehicleLeft
+        >>> {name: column.unit for name, column in columns(VehicleLeft).items()}
+        {'time_s': 's', 'vehicle': ''}
     """
     hints = get_type_hints(fact, include_extras=True)
     found: dict[str, Column] = {}

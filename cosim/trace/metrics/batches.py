@@ -12,7 +12,12 @@ from cosim.types import FloatArray
 
 @dataclass(frozen=True, slots=True)
 class Batches:
-    """The measured time of a run, cut into `count` batches of equal length."""
+    """The measured time of a run, cut into `count` batches of equal length.
+
+    Example:
+        >>> Batches(begin_s=10.0, end_s=110.0, count=20, confidence=0.95).length_s
+        5.0
+    """
 
     begin_s: float
     end_s: float

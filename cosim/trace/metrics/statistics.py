@@ -93,6 +93,12 @@ def batch_ratio(numerators: FloatArray, denominators: FloatArray, confidence: fl
 
     Returns:
         The ratio; NaN if the denominators sum up to 0.
+
+    Example:
+        >>> done, ended = np.array([8.0, 9.0, 7.0]), np.array([10.0, 10.0, 10.0])
+        >>> estimate = batch_ratio(done, ended, confidence=0.95)
+        >>> estimate.value, round(estimate.half_width, 3)
+        (0.8, 0.248)
     """
     numerators = np.asarray(numerators, dtype=np.float64)
     denominators = np.asarray(denominators, dtype=np.float64)

@@ -118,6 +118,18 @@ class TraceWriter:
 
     Raises:
         InputError: the folder is not empty or cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> from cosim.trace.facts.run import VehicleLeft
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> writer = TraceWriter(Path(folder.name, "run"), part_s=60.0)
+        >>> record = writer.recorder(VehicleLeft)
+        >>> record(time_s=1.5, vehicle=0)
+        >>> writer.close(complete=True, end_s=2.0)
+        >>> writer.facts
+        1
+        >>> folder.cleanup()
     """
 
     records = True
