@@ -19,7 +19,7 @@ from cosim.scenario.load import Loaded
 from cosim.simulation import Simulation
 from cosim.trace.metrics.statistics import Estimate
 from cosim.trace.metrics.tasks import kpis
-from cosim.trace.store.provenance import Provenance, begun, write_provenance
+from cosim.trace.store.provenance import Provenance, new_provenance, write_provenance
 from cosim.trace.store.reader import Trace
 from cosim.trace.store.writer import TraceWriter
 
@@ -50,7 +50,7 @@ def simulate(loaded: Loaded, out: Path, progress: Callable[[float], None] | None
     """
     scenario = loaded.scenario
     policy = make_policy(scenario.policy.name, scenario.policy.options, stream(scenario.seed, "policy"), loaded.folder)
-    provenance = begun(scenario, datetime.now(UTC).isoformat(timespec="seconds"))
+    provenance = new_provenance(scenario, datetime.now(UTC).isoformat(timespec="seconds"))
     wall_s, cpu_s = time.perf_counter(), time.process_time()
 
     def ended(status: Literal["partial", "complete"]) -> Provenance:

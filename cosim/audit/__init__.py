@@ -1,1 +1,1 @@
-"""Does a stored run add up? Its rules by subject, and the ledger hashed again from its rows."""
+"""The audit of a stored run: its rules by subject, and the ledger rebuilt and hashed again from its rows."""

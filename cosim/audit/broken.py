@@ -1,4 +1,4 @@
-"""The rows of a run that break rules, found with one query for each kind of fact and one more for each broken rule."""
+"""The search for rows that break rules: one query for each kind of fact and one more for each broken rule."""
 
 from collections.abc import Iterator, Sequence
 
@@ -8,9 +8,9 @@ from cosim.trace.store.reader import Trace, quoted
 
 
 def broken_rows(trace: Trace, rules: Sequence[Rule]) -> Iterator[Finding]:
-    """Name the rows that break rules, in the order of the rules; of each rule the first rows and how many more.
+    """Yield the rows that break rules, in the order of the rules: of each rule the first rows and how many more.
 
-    A sound run is asked once for each kind. Kinds without rows are left out: there is no row to name.
+    A sound run needs one query for each kind. Kinds without rows are left out: there is no row to name.
     """
     told = {part.kind for part in trace.manifest.parts}
     by_kind: dict[str, dict[int, Rule]] = {}
@@ -23,7 +23,7 @@ def broken_rows(trace: Trace, rules: Sequence[Rule]) -> Iterator[Finding]:
 
 
 def _numbers(trace: Trace, kind: str, rules: dict[int, Rule]) -> list[int]:
-    """The broken ones among the rules of a kind; those about single rows share one reading of it."""
+    """Return the numbers of the broken rules of a kind; those about single rows share one reading of it."""
     queries = [f"(SELECT {n} AS rule FROM ({rule.query}) LIMIT 1)" for n, rule in rules.items() if not rule.condition]
     tests = [f"CASE WHEN bool_or({rule.condition}) THEN {n} END" for n, rule in rules.items() if rule.condition]
     if tests:

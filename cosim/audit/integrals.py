@@ -1,4 +1,4 @@
-"""The integrals of a finished run: what its samples have summed against the sums over its tasks.
+"""The integrals of a finished run: totals of its samples against sums over its tasks.
 
 The laws are exact, not statistical: Little's law as the integral of the number in a system against the sum of the
 sojourns, clipped at the last sample, and energy as the integral of power against the sum over tasks. Hosts serve tasks
@@ -19,7 +19,7 @@ _LEFT_HOST = "CASE WHEN isnan(executed_s) THEN time_s ELSE executed_s END"
 
 
 def integral_findings(trace: Trace) -> Iterator[Finding]:
-    """Where samples and sums differ; nothing is asked of a run that did not reach its end."""
+    """Yield where totals and sums differ; a run that did not reach its end is not checked."""
     if trace.complete:
         yield from _littles_law(trace)
         yield from _tasks_alive(trace)
@@ -27,7 +27,7 @@ def integral_findings(trace: Trace) -> Iterator[Finding]:
 
 
 def _host_totals(trace: Trace, total: str, summed: str) -> Iterator[tuple[int, int, float, float, float]]:
-    """(seq, site, time of the last sample, its total, the sum over tasks and the ledger's work) for each host."""
+    """Yield (seq, site, time of the last sample, its total, the sum over tasks and the ledger's work) for each host."""
     rows = trace.sql(
         f"WITH last AS (SELECT site, max(seq) AS seq, arg_max(time_s, seq) AS at_s, arg_max({total}, seq) AS total "
         "FROM host_sampled GROUP BY site), "

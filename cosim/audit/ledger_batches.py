@@ -1,11 +1,11 @@
-"""Is each batch that a site sealed made of the records that its facts give, and is it what the chain holds?"""
+"""The check of sealed batches: made of the records that their site's facts give, and the same in the chain."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from cosim.audit.ledger_blocks import Stated
+from cosim.audit.ledger_blocks import StatedBlock
 from cosim.audit.ledger_leaves import Leaves
-from cosim.audit.ledger_rows import Rows
+from cosim.audit.ledger_rows import LedgerRows
 from cosim.ledger.block import BATCH_BYTE, Batch
 from cosim.ledger.merkle import root
 from cosim.ledger.signature import FIGURES
@@ -17,7 +17,7 @@ _SEALED = "batch_sealed"
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """A batch as its row says, with the place of its records among those of its site."""
+    """A batch as its row states it, with the place of its first record among those of its site."""
 
     seq: int
     site: int
@@ -31,7 +31,7 @@ class Sealed:
 class SealedBatches:
     """The sealed batches of a run, with their records."""
 
-    def __init__(self, read: Rows, leaves: Sequence[Leaves]) -> None:
+    def __init__(self, read: LedgerRows, leaves: Sequence[Leaves]) -> None:
         self._read = read
         self._leaves = leaves
         self._taken = [0] * len(leaves)
@@ -52,21 +52,21 @@ class SealedBatches:
             self._sealed[row.site, row.batch] = sealed
 
     def find(self, site: int, number: int) -> Sealed | None:
-        """A batch; None if none was sealed."""
+        """Return a batch; None if it was not sealed."""
         return self._sealed.get((site, number))
 
     def holding(self, site: int, index: int) -> Sealed | None:
-        """The batch of a site's record; None if it was not sealed."""
+        """Return the batch that holds a record of a site; None if the record is not sealed."""
         inside = (one for one in self._sealed.values() if one.site == site and 0 <= index - one.start < one.records)
         return next(inside, None)
 
     def records(self, batch: Batch) -> list[bytes]:
-        """The records of a batch in a block; none if it was not sealed."""
+        """Return the records of a batch in a block; none if it was not sealed."""
         sealed = self.find(batch.site, batch.number)
         return [] if sealed is None else self._held(sealed)
 
     def served(self, batch: Batch) -> int:
-        """Offloads among them whose result got back."""
+        """Return the number of offloads in a batch whose result came back."""
         sealed = self.find(batch.site, batch.number)
         if sealed is None:
             return 0
@@ -77,8 +77,8 @@ class SealedBatches:
     def _held(self, sealed: Sealed) -> list[bytes]:
         return self._leaves[sealed.site].records[sealed.start : sealed.start + sealed.records]
 
-    def check(self, blocks: Sequence[Stated]) -> Iterator[Finding]:
-        """Every way in which batches, records and blocks disagree.
+    def check(self, blocks: Sequence[StatedBlock]) -> Iterator[Finding]:
+        """Yield every way in which batches, records and blocks disagree.
 
         Batches that are in a block and agree with it are left to the check of the chain, which hashes their records.
         """
@@ -106,7 +106,7 @@ class SealedBatches:
                 if taken < len(leaves.records):
                     yield Finding(_SEALED, None, f"site {site}: {len(leaves.records) - taken} records are in no batch")
 
-    def _committed(self, one: Stated) -> Iterator[Finding]:
+    def _committed(self, one: StatedBlock) -> Iterator[Finding]:
         height, batches = one.block.height, one.block.batches
         for batch, served in zip(batches, one.served, strict=True):
             place = f"height {height}, site {batch.site}, batch {batch.number}"

@@ -1,4 +1,4 @@
-"""The blocks of a run as they were decided, built again from the rows that tell of them."""
+"""The blocks of a run, rebuilt from its rows."""
 
 import re
 import struct
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from cosim.audit.ledger_rows import Rows
+from cosim.audit.ledger_rows import LedgerRows
 from cosim.ledger.block import Batch, Block, Evidence
 from cosim.trace.facts.ledger import BatchCommitted, BlockCommitted, EvidenceCommitted
 from cosim.trace.store.integrity import Finding
@@ -17,8 +17,8 @@ _HASH = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
-class Stated:
-    """A block and what its row says of it beside."""
+class StatedBlock:
+    """A block, with what its row states beside the content."""
 
     block: Block
     seq: int
@@ -29,26 +29,26 @@ class Stated:
     minted: int
     burned: int
     digest: bytes
-    """The hash with which it was decided."""
+    """The hash under which it became final."""
     served: tuple[int, ...]
-    """By batch, as stated."""
+    """Number of served offloads in each batch, as stated."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rebuilt:
-    """All blocks up to the first whose rows cannot be read."""
+    """The chain up to the first block whose rows cannot be read, and what was wrong with rows."""
 
-    stated: list[Stated] = field(default_factory=list)
+    stated: list[StatedBlock] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
 
     @property
     def blocks(self) -> list[Block]:
-        """In the order in which they became final."""
+        """The blocks, in the order in which they became final."""
         return [one.block for one in self.stated]
 
 
-def rebuild(read: Rows) -> Rebuilt:
-    """The chain that the rows tell of."""
+def rebuild(read: LedgerRows) -> Rebuilt:
+    """Rebuild the chain from the rows of its blocks, batches and evidence."""
     rebuilt = Rebuilt()
     batches = _by_height(read, BatchCommitted)
     evidence = _by_height(read, EvidenceCommitted)
@@ -67,7 +67,7 @@ def rebuild(read: Rows) -> Rebuilt:
     return rebuilt
 
 
-def _by_height(read: Rows, fact: type[Any]) -> dict[int, list[Any]]:
+def _by_height(read: LedgerRows, fact: type[Any]) -> dict[int, list[Any]]:
     grouped: dict[int, list[Any]] = defaultdict(list)
     for row in read.each(fact):
         grouped[row.height].append(row)
@@ -81,7 +81,7 @@ def _other_times(block: Any, batches: Iterable[Any], evidence: Iterable[Any]) ->
                 yield Finding(kind, row.seq, f"height {block.height}: it is final at another time than its block")
 
 
-def _stated(row: Any, batches: list[Any], evidence: list[Any]) -> Stated:
+def _stated(row: Any, batches: list[Any], evidence: list[Any]) -> StatedBlock:
     block = Block(
         row.height,
         row.proposer,
@@ -104,20 +104,20 @@ def _stated(row: Any, batches: list[Any], evidence: list[Any]) -> Stated:
     )
     served = tuple(each.served for each in batches)
     digest = _hash(row.hash)
-    return Stated(
+    return StatedBlock(
         block, row.seq, row.time_s, row.records, row.bit, row.treasury, row.minted, row.burned, digest, served
     )
 
 
 def _hash(text: str) -> bytes:
-    """A hash; other spellings of the same bytes are no hash, or a change of a letter's case would go unseen."""
+    """Return a hash; other spellings of the same bytes are refused, or a change of a letter's case would go unseen."""
     if not _HASH.fullmatch(text):
         raise ValueError(f"{text!r} is no hash")
     return bytes.fromhex(text)
 
 
 def _hash_or_none(text: str) -> bytes:
-    """Likewise, or the hash of nothing, which is written as an empty text."""
+    """Return a hash, or the hash of nothing, which is written as an empty text."""
     value = _hash(text) if text else _NONE
     if text and value == _NONE:
         raise ValueError(f"{text!r} is written as nothing")

@@ -1,7 +1,7 @@
-"""Is the ledger of a finished run unbroken, and does it hold the records that its other rows give?
+"""The check of a run's ledger: the chain is unbroken and holds the records that the other rows give.
 
-Whoever can change the rows of records and also all hashes, roots and stakes after them writes another chain: against
-that stand a block's hash kept elsewhere and the signatures of the validators, not this check.
+An author who can change the rows of records and also all hashes, roots and stakes after them can write another chain:
+a block's hash kept elsewhere and the signatures of the validators protect against that, this check does not.
 """
 
 from collections.abc import Iterable, Iterator
@@ -11,7 +11,7 @@ from cosim.audit.ledger_batches import SealedBatches
 from cosim.audit.ledger_blocks import Rebuilt, rebuild
 from cosim.audit.ledger_credits import check_credits
 from cosim.audit.ledger_leaves import leaves
-from cosim.audit.ledger_rows import Rows, read_rows
+from cosim.audit.ledger_rows import LedgerRows, read_rows
 from cosim.errors import InputError
 from cosim.ledger.proof import check_chain
 from cosim.trace.facts.keys import TaskKeyed
@@ -20,9 +20,9 @@ from cosim.trace.store.reader import Trace
 
 
 def chain_findings(trace: Trace) -> Iterator[Finding]:
-    """Everything that is wrong with a run's ledger; nothing for a run without one, or whose scenario cannot be read.
+    """Yield everything that is wrong with a run's ledger; nothing without a ledger or without a readable scenario.
 
-    A run that was killed is held to what had been written until then.
+    A run that was killed is checked up to what had been written.
     """
     try:
         plan = trace.scenario.ledger
@@ -32,8 +32,8 @@ def chain_findings(trace: Trace) -> Iterator[Finding]:
         yield from check_rows(read_rows(trace))
 
 
-def check_rows(read: Rows) -> Iterator[Finding]:
-    """Likewise of rows that are in memory."""
+def check_rows(read: LedgerRows) -> Iterator[Finding]:
+    """Yield everything that is wrong with the ledger in rows that are in memory."""
     rebuilt = rebuild(read)
     yield from _shortened("block_committed", rebuilt.findings)
     twice = read.of[TaskKeyed]
@@ -64,7 +64,7 @@ def _chain(rebuilt: Rebuilt, batches: SealedBatches) -> Iterator[Finding]:
 
 
 def _shortened(kind: str, found: Iterable[Finding]) -> Iterator[Finding]:
-    """The first, and how many more there are: a lost record moves all that its site wrote after it."""
+    """Yield the first findings and the number of the rest: a lost record moves all that its site wrote after it."""
     rest = iter(found)
     yield from islice(rest, SHOWN)
     more = sum(1 for _ in rest)

@@ -1,11 +1,11 @@
-"""Do the stakes of a run follow from its blocks? They are computed again from the first height on (S3 Algorithm 1)."""
+"""The check of stakes: they are computed again from the blocks, from the first height on (S3 Algorithm 1)."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeAlias
 
-from cosim.audit.ledger_blocks import Stated
-from cosim.audit.ledger_rows import Rows
+from cosim.audit.ledger_blocks import StatedBlock
+from cosim.audit.ledger_rows import LedgerRows
 from cosim.ledger.block import Batch, Block
 from cosim.ledger.poqks import quorum
 from cosim.ledger.run.chain_state import ChainState, Move, apply_block, genesis
@@ -16,13 +16,13 @@ from cosim.trace.store.integrity import Finding
 _StakeRows: TypeAlias = dict[int, list[tuple[int, tuple[float, ...]]]]
 
 
-def check_credits(read: Rows, stated: Sequence[Stated], served: Callable[[Batch], int]) -> Iterator[Finding]:
-    """Every height whose stakes, or whose voters, are not what the blocks before it give.
+def check_credits(read: LedgerRows, stated: Sequence[StatedBlock], served: Callable[[Batch], int]) -> Iterator[Finding]:
+    """Yield every height whose stakes, or whose voters, are not what the blocks before it give.
 
     Args:
         read: rows of the run.
         stated: its blocks; a run that was killed has fewer.
-        served: offloads that a batch earns credits for.
+        served: number of offloads for which a batch earns credits.
     """
     sites = _validators(read)
     if sites != read.of[ValidatorDeployed].site.tolist():
@@ -56,34 +56,34 @@ def check_credits(read: Rows, stated: Sequence[Stated], served: Callable[[Batch]
             yield Finding("stake_changed", seq, f"height {height}: there is no block before it")
 
 
-def _first(read: Rows) -> list[int]:
-    """Sites that vote from the first height."""
+def _first(read: LedgerRows) -> list[int]:
+    """Return the sites of the validators that vote from the first height."""
     table = read.of[SiteDeployed]
     if read.plan.validators is None:
         return [int(site) for site in table.site[table.cores > 0]]
     return [_site(read, name) for name in read.plan.validators]
 
 
-def _validators(read: Rows) -> list[int]:
-    """Their sites by number: those of the first height, then those that join later."""
+def _validators(read: LedgerRows) -> list[int]:
+    """Return the sites of the validators by number: those of the first height, then those that join later."""
     return list(dict.fromkeys([*_first(read), *(_site(read, move.validator) for move in read.plan.membership)]))
 
 
-def _moves(read: Rows, validator_of: dict[int, int]) -> list[Move]:
+def _moves(read: LedgerRows, validator_of: dict[int, int]) -> list[Move]:
     return [
         Move(move.height, validator_of[_site(read, move.validator)], move.action == "join")
         for move in read.plan.membership
     ]
 
 
-def _site(read: Rows, name: str) -> int:
-    """Number of a site; -1 if the rows know none of this name."""
+def _site(read: LedgerRows, name: str) -> int:
+    """Return the number of a site; -1 if no row has this name."""
     names = read.of[SiteDeployed].name.tolist()
     return names.index(name) if name in names else -1
 
 
-def _stake_rows(read: Rows) -> _StakeRows:
-    """What `stake_changed` says by height: seq, then validator and its columns."""
+def _stake_rows(read: LedgerRows) -> _StakeRows:
+    """Return the `stake_changed` rows by height: seq, then validator and its columns."""
     told: _StakeRows = defaultdict(list)
     for _, seq, height, *values in read.each(StakeChanged):
         told[height].append((seq, tuple(values)))
@@ -91,7 +91,7 @@ def _stake_rows(read: Rows) -> _StakeRows:
 
 
 def _stakes(head: ChainState, time_s: float, told: _StakeRows) -> Iterator[Finding]:
-    """The rows of the height after this head, which are taken out of `told`."""
+    """Check the rows of the height after this head, and remove them from `told`."""
     height = head.height + 1
     rows, changes = told.pop(height, []), head.changes
     columns = (head.members, head.stakes.credits, changes.earned, changes.settled, changes.slashed, changes.joined)
@@ -106,7 +106,7 @@ def _stakes(head: ChainState, time_s: float, told: _StakeRows) -> Iterator[Findi
 
 
 def _problem(block: Block, head: ChainState) -> str:
-    """Why credits cannot be computed with this block."""
+    """Return why credits cannot be computed with this block, "" if they can."""
     validators = range(len(head.members))
     if block.height != head.height + 1:
         return f"follows height {head.height}"
@@ -119,11 +119,12 @@ def _problem(block: Block, head: ChainState) -> str:
     return ""
 
 
-def _votes(one: Stated, head: ChainState) -> Iterator[Finding]:
+def _votes(one: StatedBlock, head: ChainState) -> Iterator[Finding]:
     block = one.block
     if block.stakes_root != head.stakes.digest:
         why = f"height {block.height}: it was not voted with the stakes that the blocks before give"
         yield Finding("block_committed", one.seq, why)
+    # The first block has none before it to pay voters for.
     if block.voters if head.height == 0 else not quorum(head.voted.credits, block.voters):
         why = f"height {block.height}: its voters are no quorum of the stakes of height {head.height}"
         yield Finding("block_committed", one.seq, why)

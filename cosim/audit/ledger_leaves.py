@@ -1,8 +1,8 @@
-"""What each site wrote into the ledger, made again from the facts that it was made of.
+"""The records that each site wrote into the ledger, made again from the facts of which they were made.
 
-A site's records follow one another as their facts do: each task that was sent to it, or through it to the cloud, and
-that ended; each block of key of its links; each filling of a vehicle's keys from it. A link belongs to the site with
-the lower number among its ends, and to site 0 if neither end is a site.
+A site's records are in the order of their facts: each task that was sent to it, or through it to the cloud, and that
+ended; each block of key of its links; each filling of a vehicle's keys from it. A link belongs to the site with the
+lower number among its ends, and to site 0 if neither end is a site.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from cosim.audit.ledger_rows import Rows
+from cosim.audit.ledger_rows import LedgerRows
 from cosim.ledger.records import Record, rows
 from cosim.trace.facts.keys import KeyBlockDistilled, KeyLinkDeployed, TaskKeyed, VehicleKeysFilled
 from cosim.trace.facts.run import TaskEnded
@@ -19,11 +19,11 @@ from cosim.types import NOWHERE, AnyArray, BoolArray, IntArray, Status, Tier
 
 @dataclass(frozen=True, slots=True)
 class Leaves:
-    """Records of one site in their order."""
+    """The records of one site in order: the leaves of its Merkle trees."""
 
     records: list[bytes]
     served: IntArray  # (N + 1,)
-    """Offloads whose result got back, among the first so many records."""
+    """Number of offloads whose result came back, among the first n records, for n from 0 to N."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +36,8 @@ class _Part:
     records: list[bytes]
 
 
-def leaves(read: Rows) -> list[Leaves]:
-    """Records by site; those that name no site are left out.
+def leaves(read: LedgerRows) -> list[Leaves]:
+    """Return the records by site; those that name no site are left out.
 
     Raises:
         ValueError: a number in a row does not fit into a record.
@@ -45,13 +45,13 @@ def leaves(read: Rows) -> list[Leaves]:
     parts = (_offloads(read), _key_blocks(read), _key_fills(read))
     seq, site, served = (np.concatenate([getattr(part, name) for part in parts]) for name in ("seq", "site", "served"))
     records: AnyArray = np.array([record for part in parts for record in part.records], dtype=object)
-    order = np.lexsort((seq, site))
+    order = np.lexsort((seq, site))  # by site, within it in the order of recording
     ends = np.searchsorted(site[order], np.arange(read.sites + 1))
     spans = [order[start:end] for start, end in pairwise(ends.tolist())]
     return [Leaves(records[span].tolist(), np.concatenate([[0], np.cumsum(served[span])])) for span in spans]
 
 
-def _offloads(read: Rows) -> _Part:
+def _offloads(read: LedgerRows) -> _Part:
     table = read.of[TaskEnded]
     edge = table.tier.to_numpy() == Tier.EDGE
     cloud = table.tier.to_numpy() == Tier.CLOUD
@@ -74,7 +74,7 @@ def _offloads(read: Rows) -> _Part:
     return _Part(ended.seq.to_numpy(), site[kept], served, rows(Record.OFFLOAD, columns))
 
 
-def _key_blocks(read: Rows) -> _Part:
+def _key_blocks(read: LedgerRows) -> _Part:
     table, links = read.of[KeyBlockDistilled], read.of[KeyLinkDeployed]
     ends = links[["from_node", "to_node"]].to_numpy(np.int64)
     lowest = np.where((ends >= 0) & (ends < read.sites), ends, read.sites).min(axis=1, initial=read.sites)
@@ -89,7 +89,7 @@ def _key_blocks(read: Rows) -> _Part:
     return _Part(table.seq.to_numpy(), site, np.zeros(len(table), bool), rows(Record.KEY_BLOCK, columns))
 
 
-def _key_fills(read: Rows) -> _Part:
+def _key_fills(read: LedgerRows) -> _Part:
     table = read.of[VehicleKeysFilled]
     table = table[(table.bit > 0) & (table.node < read.sites)]
     columns = {

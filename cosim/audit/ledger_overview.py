@@ -1,4 +1,4 @@
-"""The chain of a run as a person reads it: its blocks, what they hold, and who has what at the end."""
+"""The chain of a run as a person reads it: its blocks, their contents, and the credits at the end."""
 
 from dataclasses import dataclass
 from typing import Any, Final
@@ -33,35 +33,35 @@ FROM block_committed
 
 @dataclass(frozen=True, slots=True)
 class BlockLine:
-    """A final block."""
+    """A final block, as a line of the overview."""
 
     height: int
     time_s: float
-    """When it became final."""
+    """Time at which it became final."""
     round: int
     proposer: str
-    """Site of the validator that made it."""
+    """Name of the site of the validator that proposed it."""
     batches: int
     records: int
     evidence: int
     finality_s: float
-    """From its making until it was final, S3 eq 21."""
+    """Delay to finality, S3 eq 21."""
     hash: str
 
 
 @dataclass(frozen=True, slots=True)
 class StakeLine:
-    """A validator at the end."""
+    """A validator's membership and credits at the end of the run."""
 
     site: str
     member: int
-    """1: it votes."""
+    """1 if it votes."""
     credits: int
 
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """The whole chain."""
+    """The blocks of a chain, and its credits at the end of the run."""
 
     blocks: tuple[BlockLine, ...]
     stakes: tuple[StakeLine, ...]
@@ -69,16 +69,16 @@ class Overview:
     minted: int
     burned: int
     pending: int
-    """Sealed records that no block holds."""
+    """Number of sealed records that no block holds."""
 
     @property
     def records(self) -> int:
-        """In all blocks."""
+        """The number of records in all blocks."""
         return sum(block.records for block in self.blocks)
 
 
 def overview(trace: Trace) -> Overview:
-    """Read a run's chain, without checking it.
+    """Return the chain of a run, without checking it.
 
     Raises:
         InputError: the run has no ledger.

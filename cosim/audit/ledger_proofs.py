@@ -1,4 +1,4 @@
-"""Proofs that a final block holds a record, which can be checked by whoever knows the block's hash (RFC 9162)."""
+"""Proofs that a final block holds a record, which anyone who knows the hash of the block can check (RFC 9162)."""
 
 import json
 from collections.abc import Sequence
@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from cosim.audit.ledger_batches import SealedBatches
-from cosim.audit.ledger_blocks import Stated, rebuild
+from cosim.audit.ledger_blocks import StatedBlock, rebuild
 from cosim.audit.ledger_leaves import Leaves, leaves
-from cosim.audit.ledger_rows import Rows, read_rows
+from cosim.audit.ledger_rows import LedgerRows, read_rows
 from cosim.errors import InputError, RunError
 from cosim.ledger.proof import Inclusion, check_inclusion, prove
 from cosim.ledger.records import Record, unpacked
@@ -22,19 +22,19 @@ _COUNTS = ("index", "records", "site", "number", "batch_index", "height")
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """A proof and the hash of the block that it leads to."""
+    """A proof of inclusion and the hash of the block to which it leads."""
 
     inclusion: Inclusion
     block_hash: str
 
     @property
     def content(self) -> dict[str, Any]:
-        """What a proof file holds."""
+        """The content of a proof file."""
         return {**asdict(self.inclusion), "block_hash": self.block_hash}
 
 
 def prove_task(trace: Trace, task: int) -> Proof:
-    """The proof of the record of a task that was sent to a site or to the cloud.
+    """Return the proof of the record of a task that was sent to a site or to the cloud.
 
     Raises:
         InputError: no ledger, or no final block holds such a record.
@@ -51,12 +51,12 @@ def prove_task(trace: Trace, task: int) -> Proof:
 
 
 def prove_record(trace: Trace, site: str, index: int) -> Proof:
-    """The proof of a record by its place among those of its site.
+    """Return the proof of a record by its place among those of its site.
 
     Args:
         trace: a run with a ledger.
-        site: its name.
-        index: from 0.
+        site: name of the site.
+        index: place of the record, from 0.
 
     Raises:
         InputError: no ledger, no such site or record, or no final block holds it.
@@ -97,7 +97,7 @@ def _listed(path: Path, value: Any) -> list[Any]:
     return value
 
 
-def _read(trace: Trace) -> tuple[Rows, list[Leaves]]:
+def _read(trace: Trace) -> tuple[LedgerRows, list[Leaves]]:
     read = read_rows(trace)
     try:
         return read, leaves(read)
@@ -105,7 +105,7 @@ def _read(trace: Trace) -> tuple[Rows, list[Leaves]]:
         raise RunError(f"{trace.run}: its records cannot be made again ({error})") from error
 
 
-def _prove(trace: Trace, read: Rows, by_site: Sequence[Leaves], site: int, index: int) -> Proof:
+def _prove(trace: Trace, read: LedgerRows, by_site: Sequence[Leaves], site: int, index: int) -> Proof:
     batches = SealedBatches(read, by_site)
     sealed = batches.holding(site, index)
     found = None if sealed is None else _place(rebuild(read).stated, site, sealed.number)
@@ -122,8 +122,8 @@ def _prove(trace: Trace, read: Rows, by_site: Sequence[Leaves], site: int, index
     return Proof(inclusion, one.digest.hex())
 
 
-def _place(stated: Sequence[Stated], site: int, number: int) -> tuple[Stated, int] | None:
-    """The block that holds a batch, and where in it."""
+def _place(stated: Sequence[StatedBlock], site: int, number: int) -> tuple[StatedBlock, int] | None:
+    """Return the block that holds a batch, and the place of the batch in it."""
     for one in stated:
         for place, batch in enumerate(one.block.batches):
             if (batch.site, batch.number) == (site, number):

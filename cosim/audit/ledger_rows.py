@@ -1,6 +1,6 @@
-"""The rows of a run that its ledger stands in, or that its ledger's records were made of.
+"""The rows of a run that hold its ledger, or of which the ledger's records were made.
 
-Which columns the chain binds, so that a change of one value is found:
+The chain binds these columns, so that a change of one value is found:
 
 * `task_ended` of tasks sent to a site or to the cloud: time_s, task, vehicle, status, released_s, edge_cpu_j, and the
   site that wrote the record: by tier the target or, for the cloud, the uplink_site. A task that was executed in its
@@ -12,7 +12,7 @@ Which columns the chain binds, so that a change of one value is found:
 * `batch_sealed`: all but time_s. `batch_committed`, `evidence_committed`, `stake_changed`: all.
 * `block_committed`: all but round and began_s.
 
-Every other column says how a thing went, and stands in no record.
+Every other column tells how a task or a block came about, and is in no record.
 """
 
 from collections.abc import Iterator, Mapping
@@ -56,27 +56,27 @@ _QUERIES: Final[Mapping[type[Any], str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
-    """What the ledger of a run is hashed from."""
+class LedgerRows:
+    """The rows from which the ledger of a run is rebuilt."""
 
     plan: Ledger
     complete: bool
-    """The run reached its end, where all that is pending is sealed."""
+    """Whether the run reached its end, where all pending records are sealed."""
     of: Mapping[type[Any], pd.DataFrame]
-    """By fact, in the order of recording; sites and links by number."""
+    """Rows by kind of fact, in the order of recording; sites and links by number."""
 
     def each(self, fact: type[Any]) -> Iterator[Any]:
-        """Rows of one kind as named tuples."""
+        """Yield the rows of one kind as named tuples."""
         yield from self.of[fact].itertuples()
 
     @property
     def sites(self) -> int:
-        """How many there are, the cloud not counted."""
+        """The number of sites, without the cloud."""
         return len(self.of[SiteDeployed])
 
 
-def read_rows(trace: Trace) -> Rows:
-    """Read them.
+def read_rows(trace: Trace) -> LedgerRows:
+    """Read the rows of which the ledger of a run is rebuilt.
 
     Raises:
         InputError: the run has no ledger, or its provenance, which holds the scenario, is missing or broken.
@@ -84,4 +84,4 @@ def read_rows(trace: Trace) -> Rows:
     plan = trace.scenario.ledger
     if plan is None:
         raise InputError(f"{trace.run}: this run has no ledger; give one whose scenario has a section `ledger`")
-    return Rows(plan, trace.complete, {fact: trace.sql(query) for fact, query in _QUERIES.items()})
+    return LedgerRows(plan, trace.complete, {fact: trace.sql(query) for fact, query in _QUERIES.items()})

@@ -1,4 +1,4 @@
-"""Does provenance.json fit the run? Its digests are those of the rows, its run id, seed and policy of its scenario."""
+"""The check of provenance.json: digests are those of the rows; run id, seed and policy are those of its scenario."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -18,12 +18,12 @@ _ABSENT: Final = object()
 
 
 def origin_findings(run: Path, manifest: Manifest, digests: Mapping[str, str]) -> Iterator[Finding]:
-    """What is wrong in the provenance of a run folder.
+    """Yield what is wrong in the provenance of a run folder.
 
     Args:
-        run: the folder.
-        manifest: its own.
-        digests: of its rows by kind, computed anew.
+        run: the run folder.
+        manifest: its manifest.
+        digests: digests of its rows by kind, computed anew.
     """
     try:
         said = read_provenance(run)
@@ -64,7 +64,7 @@ def _identity(said: Provenance) -> Iterator[str]:
 
 
 def _repeated(said: Provenance) -> Iterator[str]:
-    """What stands in the scenario too."""
+    """Yield what contradicts the scenario, in which seed and policy are too."""
     seed, policy = said.scenario.get("seed"), said.scenario.get("policy")
     name = policy.get("name") if isinstance(policy, Mapping) else policy
     if said.seed != seed:
@@ -74,7 +74,7 @@ def _repeated(said: Provenance) -> Iterator[str]:
 
 
 def _scenario(said: Provenance) -> Iterator[str]:
-    """The identity against the scenario: all of it where both are of today's defaults, else what the identity has."""
+    """Compare identity and scenario: completely if both have today's defaults, else in what the identity lists."""
     try:
         told = json.loads(said.identity)
         defaults, differs = told["defaults"], told["differs"]
@@ -98,7 +98,7 @@ def _scenario(said: Provenance) -> Iterator[str]:
 
 
 def _differing(stored: Mapping[str, Any]) -> dict[str, Any]:
-    """What differs from the defaults in a stored scenario; sections of packages, installed here or not, are whole.
+    """Return what differs from the defaults in a stored scenario; sections of packages, installed or not, are whole.
 
     Raises:
         ValueError: cosim's own sections are not valid.
@@ -110,7 +110,7 @@ def _differing(stored: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _others(path: str, told: Any, scenario: Any) -> Iterator[str]:
-    """Paths of the values that are told, but are others in the scenario."""
+    """Yield the paths of the values in `told` that are not the same in the scenario."""
     if isinstance(told, Mapping) and isinstance(scenario, Mapping):
         for name, value in told.items():
             yield from _others(f"{path}.{name}" if path else name, value, scenario.get(name, _ABSENT))

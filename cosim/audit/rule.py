@@ -1,4 +1,4 @@
-"""A law that rows of a run must obey, as the query for those that do not."""
+"""Rules of the audit: a law that rows must obey, as a query for those that do not."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,42 +11,46 @@ from cosim.types import NOWHERE
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A query for the `seq` of rows of one kind that break a law, and what to say of them."""
+    """A query for the `seq` of the rows of one kind that break a law, and the words of a finding."""
 
     kind: str
-    """Whose rows it is about."""
+    """Kind of fact of the rows."""
     why: str
-    """What a finding says of a row that breaks it."""
+    """What is wrong with a row that breaks it."""
     query: str
     condition: str = ""
-    """That a row breaks it, where the row alone says so: one reading of a kind answers all such rules."""
+    """SQL condition of a row that breaks it, if the row alone decides: one reading of a kind answers all such rules."""
 
 
 def where(kind: str, why: str, condition: str) -> Rule:
-    """No row of a kind is so.
+    """Return the rule that no row of a kind satisfies a condition.
 
     Args:
-        kind: of facts.
-        why: what a finding says of a row that is so.
+        kind: kind of fact.
+        why: what is wrong with a row that satisfies it.
         condition: SQL over the columns of the kind.
+
+    Example:
+        >>> where("task_ended", "its energy is negative", "transmit_j < 0").query
+        'SELECT seq FROM "task_ended" WHERE transmit_j < 0'
     """
     return Rule(kind, why, f"SELECT seq FROM {quoted(kind)} WHERE {condition}", condition)
 
 
 def unknown(kind: str, why: str, column: str, known: str) -> Rule:
-    """Every value of a column is one of those that a query gives; NULL is none.
+    """Return the rule that every value of a column is among those that a query gives; NULL is not checked.
 
     Args:
-        kind: of facts.
-        why: what a finding says of a row with another value.
-        column: of the kind.
+        kind: kind of fact.
+        why: what is wrong with a row that has another value.
+        column: column of the kind.
         known: SQL that gives the values, in one column.
     """
     return where(kind, why, f"{quoted(column)} NOT IN ({known})")
 
 
 def amounts(held: dict[str, tuple[str, ...]]) -> list[Rule]:
-    """Columns, by kind, that hold numbers which are not negative."""
+    """Return the rules that columns, named by kind, hold numbers that are not negative."""
     return [
         where(
             kind, f"its {name} is negative or no number", f"NOT ({quoted(name)} >= 0) OR isnan({quoted(name)}::DOUBLE)"
@@ -57,7 +61,7 @@ def amounts(held: dict[str, tuple[str, ...]]) -> list[Rule]:
 
 
 def growing_totals(held: dict[tuple[str, ...], tuple[str, ...]]) -> list[Rule]:
-    """Running totals, by kind and the columns that tell them apart, that never shrink."""
+    """Return the rules that running totals, named by kind and the columns that tell them apart, never shrink."""
     rules = []
     for (kind, *key), names in held.items():
         shrinks = " OR ".join(f"{name} < lag({name}) OVER place" for name in map(quoted, names))
@@ -68,7 +72,7 @@ def growing_totals(held: dict[tuple[str, ...], tuple[str, ...]]) -> list[Rule]:
 
 
 def known_codes(fact: type[Any], or_absent: tuple[str, ...] = ()) -> list[Rule]:
-    """Columns with a table of codes hold codes of it; some may say by NOWHERE that there was nothing to name."""
+    """Return the rules that columns with a table of codes hold codes of it, or NOWHERE in the columns `or_absent`."""
     rules = []
     for name, column in columns(fact).items():
         if column.codes is not None:
@@ -78,5 +82,5 @@ def known_codes(fact: type[Any], or_absent: tuple[str, ...] = ()) -> list[Rule]:
 
 
 def flags(kind: str, *names: str) -> list[Rule]:
-    """Columns that hold 0 or 1."""
+    """Return the rules that columns hold 0 or 1."""
     return [where(kind, f"its {name} is unknown", f"{quoted(name)} NOT BETWEEN 0 AND 1") for name in names]

@@ -1,4 +1,4 @@
-"""What must hold of the rows of the key network: bits are conserved, and keys come in order within a task's life.
+"""Rules for the rows of the key network: bits are conserved, and keys come in order within a task's life.
 
 Totals are compared with the rows that were recorded before them, by `seq`: a block or a filling is recorded as it is
 counted.
@@ -14,12 +14,12 @@ _WAITS_DOWN = "NOT isnan(down_asked_s) AND isnan(down_keyed_s)"
 
 
 def key_rules() -> list[Rule]:
-    """What holds at every moment of a run."""
+    """Return the rules that hold at every moment of a run."""
     return [*_network(), *_pools(), *_vehicles(), *_lives(), *_states()]
 
 
 def key_end_rules() -> list[Rule]:
-    """What holds once a run has reached its end: no bit is used that no task and no vehicle was given."""
+    """Return the rules that hold once a run has reached its end: tasks and vehicles account for every used bit."""
     given = (
         "(SELECT coalesce(sum(up_bit * up_hops + down_bit * down_hops), 0) FROM task_keyed) + "
         "(SELECT coalesce(sum(bit * hops), 0) FROM vehicle_keys_filled)"
@@ -42,7 +42,7 @@ def key_end_rules() -> list[Rule]:
 
 
 def _network() -> list[Rule]:
-    """Nodes and links are deployed ones, codes known ones."""
+    """Return the rules that nodes and links are deployed ones, and codes known ones."""
     nodes, links = "SELECT node FROM key_node_deployed", "SELECT link FROM key_link_deployed"
     of_links = ("key_block_distilled", "key_link_changed", "key_pool_sampled")
     return [
@@ -67,7 +67,7 @@ def _network() -> list[Rule]:
 
 
 def _pools() -> list[Rule]:
-    """Links' pools: generated = used + lost + stored, all of it distilled or there from the start."""
+    """Return the rules of links' pools: generated = used + lost + stored, all of it distilled or initial."""
     return [
         where(
             "key_pool_sampled",
@@ -94,7 +94,7 @@ def _pools() -> list[Rule]:
 
 
 def _vehicles() -> list[Rule]:
-    """Vehicles' pools: filled = used + lost + stored, all of it from fillings."""
+    """Return the rules of vehicles' pools: filled = used + lost + stored, all of it from fillings."""
     return [
         where(
             "vehicle_keys_sampled",
@@ -113,14 +113,14 @@ def _vehicles() -> list[Rule]:
 
 
 def _counted(kind: str, why: str, total: str, made: str, pool: str) -> Rule:
-    """A sampled total is the sum of the rows of its pool that were recorded before it."""
+    """Return the rule that a sampled total is the sum of the rows of its pool recorded before it."""
     both = f"{made} UNION ALL SELECT seq, {pool}, NULL FROM {kind}"
     sums = f"SELECT seq, bit, coalesce(sum(bit) OVER (PARTITION BY pool ORDER BY seq), 0) AS so_far FROM ({both})"
     return Rule(kind, why, f"SELECT seq FROM {kind} JOIN ({sums}) USING (seq) WHERE bit IS NULL AND {total} <> so_far")
 
 
 def _lives() -> list[Rule]:
-    """A task's keys belong to its life, and lie in their places in it."""
+    """Return the rules that a task's keys belong to its life and are in order within it."""
     steps = (
         ("decided_s", "up_asked_s"),
         ("up_asked_s", "up_keyed_s"),
@@ -165,7 +165,7 @@ def _lives() -> list[Rule]:
 
 
 def _states() -> list[Rule]:
-    """NO_KEY, the phase KEY and the state of a task's keys tell one story.
+    """Return the rules that NO_KEY, the phase KEY and the state of a task's keys agree.
 
     A task whose vehicle or helper is gone as it asks ends in phase KEY too, without having asked.
     """

@@ -1,13 +1,13 @@
-"""What must hold of the rows of the ledger: one chain of blocks, every batch in it once, and credits conserved.
+"""Rules for the rows of the ledger: one chain of blocks, every batch in it once, and credits conserved.
 
-Credits. `stake_changed` rows of height h tell the credits with which h votes; a validator without a row at h has those
+Credits. `stake_changed` rows of height h give the credits with which h votes; a validator without a row at h has those
 of its last row before h, and 0 before its first. They are settled by the block of height h - 1, whose `block_committed`
 row gives treasury, minted and burned after it, so that for every h > 1
 
     sum of credits with which h votes + treasury(h - 1) = minted(h - 1) - burned(h - 1).
 
 The rows of height 1 are the validators' first: what they have joined with. Whether hashes, roots and signatures are
-right is no question for a query: it is asked of the chain itself.
+right cannot be asked by a query: `cosim.audit.ledger_check` hashes the chain again.
 """
 
 from typing import Final
@@ -24,12 +24,12 @@ GROUP BY height
 
 
 def ledger_rules() -> list[Rule]:
-    """What holds at every moment of a run."""
+    """Return the rules that hold at every moment of a run."""
     return [*_known(), *_stakes(), *_conservation(), *_chain(), *_contents(), *_work()]
 
 
 def _known() -> list[Rule]:
-    """Validators and sites are deployed ones, codes known ones."""
+    """Return the rules that validators and sites are deployed ones, and codes known ones."""
     validators, sites = "SELECT validator FROM validator_deployed", "SELECT site FROM site_deployed"
     voters = {
         "stake_changed": ("validator",),
@@ -73,7 +73,7 @@ def _known() -> list[Rule]:
 
 
 def _stakes() -> list[Rule]:
-    """A validator's credits are those of its row before and what has changed them."""
+    """Return the rules that a validator's credits are those of its row before, plus what changed them."""
     return [
         Rule(
             "stake_changed",
@@ -91,7 +91,7 @@ def _stakes() -> list[Rule]:
 
 
 def _conservation() -> list[Rule]:
-    """Credits and treasury are what was minted less what was burned; see the module."""
+    """Return the rules that credits and treasury are what was minted less what was burned; see the module."""
     after = f"FROM block_committed b JOIN ({_CREDITS}) s ON s.height = b.height + 1"
     return [
         Rule(
@@ -116,7 +116,7 @@ def _conservation() -> list[Rule]:
 
 
 def _chain() -> list[Rule]:
-    """One block at each height, on the one before, proposed before it was final."""
+    """Return the rules of the chain: one block at each height, on the one before, proposed before it was final."""
     return [
         Rule(
             "block_committed",
@@ -145,7 +145,7 @@ def _chain() -> list[Rule]:
 
 
 def _contents() -> list[Rule]:
-    """A block's records are those of its batches, each sealed before and in the chain once; evidence has an offence."""
+    """Return the rules of contents: records are those of batches sealed before, each once; evidence has an offence."""
     rules = [
         Rule(kind, "its height has no final block", f"SELECT seq FROM {kind} ANTI JOIN block_committed USING (height)")
         for kind in ("batch_committed", "evidence_committed")
@@ -186,7 +186,7 @@ def _contents() -> list[Rule]:
 
 
 def _work() -> list[Rule]:
-    """The ledger's work waits, starts and ends in this order."""
+    """Return the rules that the ledger's work is queued, starts and ends in this order."""
     return [
         where("consensus_worked", "it ends before it was queued", "NOT (queued_s <= time_s) OR isnan(queued_s)"),
         where(

@@ -1,4 +1,4 @@
-"""What must hold of the rows that every run has, as queries that give the rows of which it does not."""
+"""Rules for the rows that every run has: tasks, cells, hosts and traffic."""
 
 from cosim.audit.rule import Rule, amounts, growing_totals, known_codes, where
 from cosim.trace.facts.run import CellSampled, TaskDecided, TaskEnded, TransferMoved
@@ -19,18 +19,18 @@ _SITES = f"(SELECT site FROM site_deployed UNION ALL SELECT {NOWHERE})"
 
 
 def task_rules() -> list[Rule]:
-    """What holds at every moment of a run."""
+    """Return the rules that hold at every moment of a run."""
     return [*_order(), *_endings(), *_amounts(), *_places(), *_identity(), *_totals(), *_codes()]
 
 
 def task_end_rules() -> list[Rule]:
-    """What holds once a run has reached its end."""
+    """Return the rules that hold once a run has reached its end."""
     never = "SELECT seq FROM task_released ANTI JOIN task_ended USING (task)"
     return [Rule("task_released", "its task never ended", never)]
 
 
 def _order() -> list[Rule]:
-    """Times grow along a task's life; NaN means that a step did not happen."""
+    """Return the rules that times do not decrease along a task's life; NaN means that a step did not happen."""
     rules = []
     known = [f"if(isnan({name}), -1e300, {name})" for name in _LIFE]
     for place, later in enumerate(_LIFE[1:], start=1):
@@ -51,7 +51,7 @@ def _order() -> list[Rule]:
 
 
 def _endings() -> list[Rule]:
-    """Status, phase, tier and times tell one story."""
+    """Return the rules that status, phase, tier and times of a task agree."""
     ended = (
         ("it is COMPLETED after its deadline", f"status = {Status.COMPLETED:d} AND time_s > deadline_s"),
         ("it is LATE before its deadline", f"status = {Status.LATE:d} AND time_s <= deadline_s"),
@@ -74,7 +74,7 @@ def _endings() -> list[Rule]:
 
 
 def _amounts() -> list[Rule]:
-    """Energies, sizes and totals are numbers, and not negative."""
+    """Return the rules that energies, sizes and totals are numbers that are not negative."""
     return amounts(
         {
             "task_released": ("input_bit", "output_bit", "cycles"),
@@ -88,7 +88,7 @@ def _amounts() -> list[Rule]:
 
 
 def _places() -> list[Rule]:
-    """Sites are deployed ones."""
+    """Return the rules that sites are deployed ones."""
     columns = {
         "cell_changed": ("from_site", "to_site"),
         "transfer_moved": ("from_site", "to_site"),
@@ -109,7 +109,7 @@ def _places() -> list[Rule]:
 
 
 def _identity() -> list[Rule]:
-    """A task is released once, decided at most once, and ends once as what it was."""
+    """Return the rules that a task is released once, decided at most once, and ends once with the same properties."""
     rules = [
         Rule(kind, why, f"SELECT max(seq) AS seq FROM {kind} GROUP BY task HAVING count(*) > 1")
         for kind, why in (
@@ -143,7 +143,7 @@ def _identity() -> list[Rule]:
 
 
 def _totals() -> list[Rule]:
-    """Running totals never shrink."""
+    """Return the rules that running totals never shrink."""
     return growing_totals(
         {
             ("host_sampled", "site"): ("number_s", "busy_core_s", "energy_j", "served", "rejected"),
@@ -154,5 +154,5 @@ def _totals() -> list[Rule]:
 
 
 def _codes() -> list[Rule]:
-    """Codes beside those of a task's end are known ones."""
+    """Return the rules that codes other than those of a task's end are known ones."""
     return [rule for fact in (TaskDecided, TransferMoved, CellSampled) for rule in known_codes(fact)]

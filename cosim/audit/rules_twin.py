@@ -1,7 +1,7 @@
-"""What must hold of the rows of the digital twin: messages are conserved, states only become newer, ages add up.
+"""Rules for the rows of the digital twin: messages are conserved, states only become newer, ages add up.
 
-The integral of the ages is an exact law: between two states that came at r and r' the age of the first, true at g, adds
-((r' - g)^2 - (r - g)^2) / 2, and a vehicle's first state is that of its entry.
+The integral of the ages is an exact law: between two states received at r and r' the age of the first, generated at g,
+adds ((r' - g)^2 - (r - g)^2) / 2, and a vehicle's first state is that of its entry.
 """
 
 from typing import Final
@@ -33,12 +33,12 @@ SELECT seq FROM last CROSS JOIN sums
 
 
 def twin_rules() -> list[Rule]:
-    """What holds at every moment of a run."""
+    """Return the rules that hold at every moment of a run."""
     return [*_messages(), *_states(), *_samples(), *_homes()]
 
 
 def twin_end_rules() -> list[Rule]:
-    """What holds once a run has reached its end: the totals are the sums of the rows."""
+    """Return the rules that hold once a run has reached its end: the totals are the sums of the rows."""
     made = {
         "sent": "SELECT coalesce(sum(vehicles), 0) FROM twin_uplinked",
         "received": "SELECT count(*) FROM twin_synced",
@@ -64,7 +64,7 @@ def twin_end_rules() -> list[Rule]:
 
 
 def _messages() -> list[Rule]:
-    """What leaves a vehicle arrives once, later, or is lost."""
+    """Return the rules that a message that leaves a vehicle arrives once, later, or is lost."""
     return [
         unknown("twin_uplinked", "its site is no deployed site", "site", _NODES),
         where("twin_uplinked", "it ended before it began", "began_s > time_s"),
@@ -81,7 +81,7 @@ def _messages() -> list[Rule]:
 
 
 def _states() -> list[Rule]:
-    """States are of vehicles on the map, come after they were true, and only become newer."""
+    """Return the rules that states are of vehicles on the map, arrive after they were true, and only become newer."""
     return [
         where("twin_synced", "it came before it was true", "generated_s > time_s"),
         unknown("twin_synced", "its node is no deployed site or cloud", "node", _NODES),
@@ -102,7 +102,7 @@ def _states() -> list[Rule]:
 
 
 def _samples() -> list[Rule]:
-    """Running totals grow, ages and errors are what such numbers can be."""
+    """Return the rules that running totals grow, and that ages and errors are in their ranges."""
     ratio = "NOT isnan(inside_ratio) AND inside_ratio NOT BETWEEN 0 AND 1"
     return [
         *amounts({"twin_sampled": ("twins", "twin_s", "age_s2", "sent", "received", "lost", "sent_bit")}),
@@ -123,7 +123,7 @@ def _samples() -> list[Rule]:
 
 
 def _homes() -> list[Rule]:
-    """Where twins live, and that hosts hold no more than they can."""
+    """Return the rules of placement: hosts of twins are deployed, and hold no more twins than they have room for."""
     nodes = f"{_NODES} UNION ALL SELECT {NOWHERE}"
     return [
         *(

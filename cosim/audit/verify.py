@@ -1,4 +1,4 @@
-"""Does a stored run add up? Its rows are as written, its tasks lived once and in order, its integrals agree."""
+"""The audit of a run folder: rows as they were written, tasks that live once and in order, integrals that agree."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,21 +21,21 @@ class Report:
     run: Path
     facts: int
     digest: str
-    """Recomputed from the rows."""
+    """Digest recomputed from the rows."""
     complete: bool
     complete_to_s: float
     findings: tuple[Finding, ...]
     notes: tuple[str, ...] = ()
-    """What could not be looked at here, though nothing is known to be wrong."""
+    """What could not be checked here, though nothing is known to be wrong."""
 
     @property
     def ok(self) -> bool:
-        """Nothing is wrong; a partial run can be ok."""
+        """Whether nothing is wrong; a partial run can be ok."""
         return not self.findings
 
     @property
     def lines(self) -> list[str]:
-        """The report for a person."""
+        """The report as lines of text."""
         state = "complete run" if self.complete else f"partial run, complete to t = {self.complete_to_s:g} s"
         verdict = "ok" if self.ok else f"{len(self.findings)} findings"
         onward = [] if self.complete else ["it can be read up to there; for the rest run the scenario again"]
@@ -60,7 +60,7 @@ def verify(run: Path) -> Report:
     digest = combined_digest(integrity.digests, manifest.schema_version)
     complete = manifest.state == "complete"
     findings = [*integrity.findings, *origin_findings(run, manifest, integrity.digests)]
-    if integrity.readable:
+    if integrity.readable:  # queries over a broken part would fail, not find
         with Trace.open(run) as trace:
             findings.extend(_meaning(trace))
     return Report(
@@ -79,7 +79,7 @@ def verify(run: Path) -> Report:
 
 
 def run_rules(complete: bool) -> list[Rule]:
-    """The rules of all subjects: those of every moment, then those of a run that has reached its end."""
+    """Return the rules of all subjects: those of every moment and, of a complete run, those of its end."""
     names = ("rules", "end_rules") if complete else ("rules",)
     return [rule for name in names for _, rules in pieces(name) for rule in rules()]
 

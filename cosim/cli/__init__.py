@@ -1,1 +1,1 @@
-"""The commands of `cosim`, a module for each group; heavy imports stand inside, so that --help stays fast."""
+"""The commands of `cosim`, a module for each group; heavy imports are inside functions, so that --help stays fast."""

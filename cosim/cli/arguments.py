@@ -1,4 +1,4 @@
-"""Arguments that several commands share."""
+"""Arguments and options that several commands share."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,12 +9,14 @@ ScenarioName = Annotated[
     str, typer.Argument(help="A YAML file, or the name of a bundled scenario.", metavar="SCENARIO")
 ]
 RunFolder = Annotated[Path, typer.Argument(help="A run folder.", metavar="RUN")]
-Overrides = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="As radio.bandwidth_hz=20e6.")]
+Overrides = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a field, as radio.bandwidth_hz=20e6.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
 def folder(text: str) -> Path:
-    """The value of an option that names a folder; Path would take an empty one, as of a variable unset, for this one.
+    """Return the path of an option that names a folder; Path would read an empty one, as of an unset variable, as ".".
 
     Raises:
         InputError: it is empty.
@@ -27,15 +29,15 @@ def folder(text: str) -> Path:
 
 
 def key_values(settings: list[str], option: str, example: str) -> dict[str, Any]:
-    """KEY=VALUE as data, the value read as in a scenario.
+    """Return KEY=VALUE settings as data, with values read as in a scenario.
 
     Args:
-        settings: as they stand on the command line.
-        option: that they were given with.
-        example: of what may be given.
+        settings: texts from the command line.
+        option: option with which they were given, for messages.
+        example: an example of a setting, for messages.
 
     Raises:
-        InputError: one is no KEY=VALUE, not YAML, or a key is given twice.
+        InputError: one is not KEY=VALUE or not YAML, or a key is given twice.
     """
     from cosim.errors import InputError
     from cosim.scenario.document import parse, shown

@@ -28,9 +28,9 @@ def show_circuit(
     qubits: Annotated[int, typer.Option(help="Qubits.")] = 6,
     layers: Annotated[int, typer.Option(help="Layers of trained gates.")] = 1,
     options: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Of the circuit, as gamma=0.5.")
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Option of the circuit, as gamma=0.5.")
     ] = None,
-    gate_set: Annotated[str, typer.Option(metavar="cnot|cz", help="Two-qubit gate that hardware has.")] = "cnot",
+    gate_set: Annotated[str, typer.Option(metavar="cnot|cz", help="Two-qubit gate of the hardware.")] = "cnot",
     json: Json = False,
 ) -> None:
     """Draw a circuit and count its gates after decomposition for hardware, all pairs of qubits being coupled.

@@ -1,4 +1,4 @@
-"""`cosim evaluate` and `cosim compare`: policies on several seeds, with intervals."""
+"""`cosim evaluate` and `cosim compare`: runs of policies on several seeds, with intervals."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -27,10 +27,14 @@ COMPARE = (
     "cosim compare my.yaml --policies nearest,my_file.py:Mine,runs/s1/q-ddpg --seeds 10 --out study",
     "cosim trace diff study/nearest/seed1 study/Mine/seed1",
 )
-Seeds = Annotated[int, typer.Option(min=1, max=10_000, metavar="N", help="How many.")]
+Seeds = Annotated[int, typer.Option(min=1, max=10_000, metavar="N", help="Number of seeds.")]
 FirstSeed = Annotated[int, typer.Option(min=0, metavar="K", help="Seeds are K, K+1, ...")]
-Jobs = Annotated[int | None, typer.Option(min=1, max=1024, metavar="N", help="At once; one for each core by default.")]
-OtherMap = Annotated[str | None, typer.Option("--map", metavar="MAP", help="Another map, live SUMO, its own sites.")]
+Jobs = Annotated[
+    int | None, typer.Option(min=1, max=1024, metavar="N", help="Processes; one for each core by default.")
+]
+OtherMap = Annotated[
+    str | None, typer.Option("--map", metavar="MAP", help="Another map: live SUMO, the map's own sites.")
+]
 
 
 def evaluate(
@@ -82,17 +86,19 @@ def evaluate(
 def compare_policies(
     scenario: ScenarioName,
     policies: Annotated[
-        str, typer.Option(metavar="A,B,...", help="As in evaluate; differences are to the first of them.")
+        str, typer.Option(metavar="A,B,...", help="Policies as in evaluate; differences are to the first.")
     ],
     seeds: Seeds = 10,
     first_seed: FirstSeed = 1,
     metric: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="A figure of compare.csv, without its unit; repeat it. By default four."),
+        typer.Option(metavar="NAME", help="A figure of compare.csv, without its unit; repeatable. By default four."),
     ] = None,
     overrides: Overrides = None,
     other_map: OtherMap = None,
-    out: Annotated[Path | None, typer.Option(metavar="DIR", parser=folder, help="Under runs/ by default.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", parser=folder, help="Folder; under runs/ by default.")
+    ] = None,
     jobs: Jobs = None,
     json: Json = False,
 ) -> None:
@@ -156,7 +162,7 @@ def _runs(
     jobs: int | None,
     figures: Sequence[str] = (),
 ) -> "tuple[Loaded, tuple[Contender, ...], list[MeasuredRun]]":
-    """Plan, run what is missing, measure. Ctrl-C is told as such from the first slow import on."""
+    """Plan the runs, do those that are missing, and measure all; Ctrl-C is handled from the first slow import on."""
     from cosim.cli.progress import interruptible, progress_bars
 
     planned: list[Planned] = []
@@ -171,7 +177,7 @@ def _runs(
     with interruptible(left):
         from cosim.experiments.contenders import contenders
         from cosim.experiments.jobs import usable_processors
-        from cosim.experiments.runs import claim, disclaim, map_overrides, plan, run_all
+        from cosim.experiments.runs import claim_folder, map_overrides, plan, release_folder, run_all
         from cosim.scenario.load import load
 
         moved = [] if other_map is None else map_overrides(other_map, load(scenario))
@@ -180,11 +186,11 @@ def _runs(
         home = place(loaded)
         against = contenders(words, option)
         planned = plan(scenario, changes, against, range(first_seed, first_seed + seeds), home)
-        there = claim(home, planned, against)
+        there = claim_folder(home, planned, against)
         try:
             return loaded, against, run_all(planned, there, jobs or usable_processors(), progress_bars, figures)
         except BaseException:
-            disclaim(home, planned)
+            release_folder(home, planned)
             raise
 
 
@@ -193,7 +199,7 @@ def _seeds(count: int, first: int) -> str:
 
 
 def count(number: int, what: str) -> str:
-    """As "1 seed" or "2 seeds"."""
+    """Return a number with its noun, as "1 seed" or "2 seeds"."""
     return f"{number} {what}{'s' * (number != 1)}"
 
 
@@ -215,7 +221,7 @@ def _say_summary(values: "dict[str, Estimate]") -> None:
 
 
 def value_low_high(one: "Estimate", factor: float = 1.0) -> tuple[str, str, str]:
-    """Value and interval with the same digits."""
+    """Return value and interval with the same digits."""
     from cosim.report.headline import rounded
 
     half = one.half_width * factor

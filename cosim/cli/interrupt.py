@@ -1,4 +1,4 @@
-"""Ctrl-C, and SIGTERM as batch systems send it: a command stops once, and closes what it has open undisturbed."""
+"""Ctrl-C, and SIGTERM as batch systems send it: a command stops once, and closes its files undisturbed."""
 
 import math
 import signal
@@ -10,9 +10,9 @@ PATIENCE_S = 3.0
 
 
 class Interrupt:
-    """Raises KeyboardInterrupt at the first signal, and leaves those of the next PATIENCE_S alone.
+    """A signal handler that raises KeyboardInterrupt at the first signal and ignores those of the next PATIENCE_S.
 
-    Who presses Ctrl-C again and again does not disturb the last flush. A later signal counts anew, because a library
+    Pressing Ctrl-C again and again does not disturb the last flush. A later signal counts anew, because a library
     can swallow one while it is imported, as Pydantic does.
     """
 
@@ -21,7 +21,7 @@ class Interrupt:
 
     @property
     def heard(self) -> bool:
-        """Whether there was a signal: what came after it may be its consequence."""
+        """Whether there was a signal; an error after it may be its consequence."""
         return self._heard_s > -math.inf
 
     def listen(self) -> None:
@@ -42,16 +42,16 @@ class Interrupt:
 
 
 def asked_to_stop() -> bool:
-    """Return whether a signal was heard: an error since then may be what a library made out of it."""
+    """Return whether there was a signal; an error since then may be what a library made of it."""
     listener = getattr(signal.getsignal(signal.SIGINT), "__self__", None)
     return isinstance(listener, Interrupt) and listener.heard
 
 
 def stop_on_signal(tell: Callable[[float], None] | None) -> Callable[[float], None]:
-    """Return a callback for progress that also stops a run whose KeyboardInterrupt was lost.
+    """Return a progress callback that also stops a run whose KeyboardInterrupt was lost.
 
     Python drops an exception that a signal raises while an object is being destroyed, a generator's end among them; the
-    next sign of progress raises it again.
+    next report of progress raises it again.
     """
 
     def told(now_s: float) -> None:

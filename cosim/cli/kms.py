@@ -1,4 +1,4 @@
-"""`cosim kms`: the key network as a service."""
+"""`cosim kms`: the key network as a service in real time."""
 
 import sys
 from importlib.util import find_spec
@@ -25,24 +25,26 @@ def _group() -> None:
 
 @app.command("serve", epilog=console.examples(*_SERVE))
 def serve_key_managers(
-    what: Annotated[str, typer.Argument(metavar="RUN|SCENARIO", help="Pools start as the run left them, or afresh.")],
+    what: Annotated[
+        str, typer.Argument(metavar="RUN|SCENARIO", help="Pools start as the run left them, or as the scenario says.")
+    ],
     overrides: Overrides = None,
     host: Annotated[
         str, typer.Option(help="Address to listen on; any but this machine's own needs TLS.")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0: a free one.")] = 8014,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0: a free one.")] = 8014,
     speed: Annotated[float, typer.Option(min=0.001, max=1e6, help="Simulated seconds in a real one.")] = 1.0,
     certificate: Annotated[
-        Path | None, typer.Option(metavar="PEM", help="Of this server, with its chain: TLS.")
+        Path | None, typer.Option(metavar="PEM", help="Certificate of this server with its chain; turns TLS on.")
     ] = None,
-    key: Annotated[Path | None, typer.Option(metavar="PEM", help="Of the certificate.")] = None,
+    key: Annotated[Path | None, typer.Option(metavar="PEM", help="Private key of the certificate.")] = None,
     client_ca: Annotated[
         Path | None, typer.Option(metavar="PEM", help="Mutual TLS: a client's common name is its SAE.")
     ] = None,
     tokens: Annotated[
         Path | None, typer.Option(metavar="FILE", help="SAE: token, as YAML; else tokens are made and the file named.")
     ] = None,
-    rate: Annotated[float, typer.Option(min=0.01, max=1e6, help="Requests of a SAE in a second.")] = 50.0,
+    rate: Annotated[float, typer.Option(min=0.01, max=1e6, help="Requests of a SAE per second.")] = 50.0,
     burst: Annotated[int, typer.Option(min=1, max=1_000_000, help="Requests of a SAE at once.")] = 100,
     keep: Annotated[float, typer.Option(min=1, max=1e9, help="Seconds for which a key waits for its slave.")] = 3600.0,
     verbose: Annotated[bool, typer.Option("--verbose", help="A line on stderr for each request.")] = False,

@@ -1,4 +1,4 @@
-"""`cosim train`: an agent with several seeds."""
+"""`cosim train`: training of an agent with several seeds."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -45,18 +45,21 @@ def _tell_settings(agent: str | None) -> None:
 
 def train_agent(
     scenario: ScenarioName,
-    agent: Annotated[str, typer.Option(metavar="NAME", help="As q-ddpg; see --agents.")],
+    agent: Annotated[str, typer.Option(metavar="NAME", help="Agent, as q-ddpg; see --agents.")],
     seeds: Seeds = 10,
     first_seed: FirstSeed = 1,
-    episodes: Annotated[int, typer.Option(min=1, max=10_000_000, metavar="N", help="Of each seed.")] = 500,
+    episodes: Annotated[int, typer.Option(min=1, max=10_000_000, metavar="N", help="Episodes of each seed.")] = 500,
     epochs: Annotated[
         int, typer.Option(min=1, max=10_000_000, metavar="N", help="Decision epochs of an episode.")
     ] = 20,
     options: Annotated[
-        list[str] | None, typer.Option("--option", metavar="KEY=VALUE", help="As lr=1e-3; see --settings.")
+        list[str] | None,
+        typer.Option("--option", metavar="KEY=VALUE", help="Setting of the agent, as lr=1e-3; see --settings."),
     ] = None,
     overrides: Overrides = None,
-    out: Annotated[Path | None, typer.Option(metavar="DIR", parser=folder, help="Under runs/ by default.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", parser=folder, help="Folder; under runs/ by default.")
+    ] = None,
     checkpoint_every: Annotated[int, typer.Option(min=1, metavar="N", help="Episodes between checkpoints.")] = 10,
     jobs: Jobs = None,
     json: Json = False,

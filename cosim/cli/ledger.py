@@ -16,7 +16,7 @@ app = typer.Typer(help="The chain of blocks on which sites record what they did.
 
 @app.command("show", epilog=console.examples("cosim ledger show RUN", "cosim ledger show RUN --json"))
 def show_blocks(run_folder: RunFolder, json: Json = False) -> None:
-    """Final blocks, one a line, and the validators' credits at the end."""
+    """Show the final blocks, one a line, and the validators' credits at the end."""
     from cosim.audit.ledger_overview import overview
     from cosim.trace.store.reader import Trace
 
@@ -104,11 +104,13 @@ def prove_inclusion(
 
 @app.command("check", epilog=console.examples("cosim ledger check proof.json --hash 41c7...e2"))
 def check_proof(
-    proof: Annotated[Path, typer.Argument(metavar="FILE", help="Of `cosim ledger prove --out`.")],
-    block_hash: Annotated[str, typer.Option("--hash", metavar="HASH", help="Of the block, from where you trust it.")],
+    proof: Annotated[Path, typer.Argument(metavar="FILE", help="File of `cosim ledger prove --out`.")],
+    block_hash: Annotated[
+        str, typer.Option("--hash", metavar="HASH", help="Hash of the block, from a source that you trust.")
+    ],
     json: Json = False,
 ) -> None:
-    """Does a proof lead from its record to the block with this hash? Needs no run. Ends with 1 if it does not."""
+    """Check that a proof leads from its record to the block with this hash, without a run. Ends with 1 if not."""
     from cosim.audit.ledger_proofs import read_proof
     from cosim.errors import InputError
     from cosim.ledger.proof import check_inclusion

@@ -1,4 +1,4 @@
-"""The command `cosim`: reads arguments, calls the package, prints; exit status 0 done, 1 a run broke, 2 bad input."""
+"""The command `cosim`: exit status 0 for success, 1 if a run broke or a check failed, 2 for bad input."""
 
 import sys
 from collections.abc import Sequence
@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def status(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; its exit status. Every expected failure is one line on stderr."""
+    """Run the command line and return its exit status; every expected failure is one line on stderr."""
     try:
         code = int(app(args=None if arguments is None else list(arguments), standalone_mode=False) or 0)
         sys.stdout.flush()
@@ -87,8 +87,10 @@ def _root(
 @app.command(epilog=console.examples("cosim run quickstart", "cosim run my.yaml --policy nearest --seed 7"))
 def run(
     scenario: ScenarioName,
-    policy: Annotated[str | None, typer.Option(metavar="NAME", help="As nearest, or file.py:Class.")] = None,
-    seed: Annotated[int | None, typer.Option(metavar="N", help="Instead of the scenario's seed.")] = None,
+    policy: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Policy, as nearest or file.py:Class; the scenario's by default.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(metavar="N", help="Seed; the scenario's by default.")] = None,
     overrides: Overrides = None,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Run folder; under runs/ by default.")] = None,
     json: Json = False,

@@ -1,4 +1,4 @@
-"""`cosim map`: list, look at, make and record maps."""
+"""`cosim map`: list, show, import, make and record maps."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -23,7 +23,7 @@ app = typer.Typer(help="Maps: list, look at, import, make, record.", no_args_is_
 
 @app.command("list")
 def catalog(json: Json = False) -> None:
-    """Maps by name."""
+    """List the maps by name."""
     from cosim.mobility.catalog import list_maps
 
     maps = list_maps()
@@ -39,7 +39,7 @@ def show_map(
     picture: Annotated[Path | None, typer.Option(help="Draw roads, sites, recorded traffic into this file.")] = None,
     json: Json = False,
 ) -> None:
-    """What a map is made of."""
+    """Describe a map."""
     from cosim.maps.show import describe_map, draw_road_map
     from cosim.mobility.catalog import resolve_map
     from cosim.roads.siting import place_sites
@@ -62,22 +62,28 @@ def show_map(
 @app.command("import", epilog=console.examples(*_IMPORTS))
 def import_(
     file: Annotated[Path, typer.Argument(help="OpenStreetMap, SUMO net or .sumocfg, OpenDRIVE, FCD.", metavar="FILE")],
-    name: Annotated[str, typer.Option(help="Of the map folder.")],
+    name: Annotated[str, typer.Option(help="Name of the map folder.")],
     out: Annotated[Path, typer.Option(help="Folder in which the map folder is made.")] = Path(),
     vehicles_per_hour: Annotated[float | None, typer.Option(help="Departures; 12 for each km of road.")] = None,
-    concurrent: Annotated[int | None, typer.Option(help="Find the rate that holds so many at once.")] = None,
-    pattern: Annotated[Literal["fringe", "uniform"], typer.Option(help="Trips across the map's edge.")] = "fringe",
+    concurrent: Annotated[
+        int | None, typer.Option(help="Vehicles at once; a rate that holds as many is searched.")
+    ] = None,
+    pattern: Annotated[
+        Literal["fringe", "uniform"], typer.Option(help="fringe: trips prefer to begin and end at the map's edge.")
+    ] = "fringe",
     profile: Annotated[str, typer.Option(help="Hours and factors, as 0:0.3,7:1,9:0.6, over a day.")] = "",
     trucks: Annotated[float, typer.Option(help="Share of the vehicles.")] = 0.0,
     buses: Annotated[float, typer.Option(help="Share of the vehicles.")] = 0.0,
     end: Annotated[float | None, typer.Option(help="Last departure, s; an hour, or a day with --profile.")] = None,
-    seed: Annotated[int, typer.Option(help="Of the demand.")] = 1,
+    seed: Annotated[int, typer.Option(help="Seed of the demand.")] = 1,
     routes: Annotated[Path | None, typer.Option(help="Your own demand, a SUMO route file.")] = None,
     sites: Annotated[
         Literal["roads", "grid", "junctions", "coverage", "none"], typer.Option(help="Where roadside units stand.")
     ] = "roads",
-    side: Annotated[Literal["auto", "left", "right"], typer.Option(help="On which people drive.")] = "auto",
-    licence: Annotated[str, typer.Option(help="Of the file, for SOURCE.toml.")] = "",
+    side: Annotated[
+        Literal["auto", "left", "right"], typer.Option(help="Side of the road on which people drive.")
+    ] = "auto",
+    licence: Annotated[str, typer.Option(help="Licence of the file, for SOURCE.toml.")] = "",
     json: Json = False,
 ) -> None:
     """Make a map folder of a map, a scenario or recorded vehicles, with demand and sites, ready to run."""
@@ -97,16 +103,18 @@ def import_(
 @app.command("sites", epilog=console.examples(*_SITES))
 def place(
     name: Annotated[str, typer.Argument(help="A map's name, or the path of a map folder.", metavar="MAP")],
-    count: Annotated[int, typer.Option(min=1, max=1000, help="Of sites.")],
+    count: Annotated[int, typer.Option(min=1, max=1000, help="Number of sites.")],
     method: Annotated[Literal["grid", "junctions", "coverage"], typer.Option(help="How they are chosen.")] = "coverage",
-    scenario: Annotated[str | None, typer.Option(help="Whose radio decides what a site reaches.")] = None,
-    recording: Annotated[Path | None, typer.Option(help="Of `cosim map record`; else the map's own traffic.")] = None,
+    scenario: Annotated[str | None, typer.Option(help="Scenario whose radio decides what a site reaches.")] = None,
+    recording: Annotated[
+        Path | None, typer.Option(help="Recording by `cosim map record`; the map's own traffic by default.")
+    ] = None,
     seconds: Annotated[float, typer.Option(min=1, max=86400, help="Traffic watched.")] = 300.0,
     picture: Annotated[Path | None, typer.Option(help="Draw what is covered into this file.")] = None,
     out: Annotated[Path | None, typer.Option(help="File to write instead of the map folder's sites.yaml.")] = None,
     json: Json = False,
 ) -> None:
-    """Choose where a map's roadside units stand, and tell the share of vehicle-seconds they cover."""
+    """Choose the sites of a map's roadside units, and print the share of vehicle-seconds that they cover."""
     from cosim.errors import InputError
     from cosim.maps.sites import draw_coverage, plan_sites, survey, write_sites
     from cosim.mobility.catalog import own_folder, resolve_map
@@ -135,9 +143,9 @@ def place(
 @app.command("make")
 def make(
     kind: Annotated[Literal["grid", "intersection"], typer.Argument(help="grid or intersection.")],
-    name: Annotated[str, typer.Option(help="Of the map folder.")],
-    vehicles: Annotated[int, typer.Option(help="At once; grid: 1000 to 10000, intersection: 1 to 60.")],
-    seed: Annotated[int, typer.Option(help="Of the demand.")] = 1,
+    name: Annotated[str, typer.Option(help="Name of the map folder.")],
+    vehicles: Annotated[int, typer.Option(help="Vehicles at once; grid: 1000 to 10000, intersection: 1 to 60.")],
+    seed: Annotated[int, typer.Option(help="Seed of the demand.")] = 1,
     out: Annotated[Path, typer.Option(help="Folder in which the map folder is made.")] = Path(),
 ) -> None:
     """Make a map folder with SUMO's netgenerate."""
@@ -156,13 +164,13 @@ def record_map(
     ],
     out: Annotated[Path | None, typer.Argument(metavar="FILE", help="Where a scenario's traffic goes.")] = None,
     overrides: Overrides = None,
-    seconds: Annotated[float, typer.Option(min=1.0, help="Of a map: so long, from when it is filled.")] = 600.0,
-    seed: Annotated[int, typer.Option(min=0, help="Of a map's traffic.")] = 1,
+    seconds: Annotated[float, typer.Option(min=1.0, help="Duration of a map's recording, after its warm-up.")] = 600.0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of a map's traffic.")] = 1,
     json: Json = False,
 ) -> None:
     """Record traffic once, to replay it with `mobility: {kind: replay}`.
 
-    The recording of a map lies in its folder and is found by itself; one of a scenario is named by `file: FILE`.
+    The recording of a map is kept in its folder and found by itself; one of a scenario is named by `file: FILE`.
     """
     from contextlib import closing
 

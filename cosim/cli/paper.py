@@ -1,4 +1,4 @@
-"""`cosim paper`: a paper's experiment, trained, measured, drawn, and its claims beside our numbers."""
+"""`cosim paper`: the experiments of a paper and its claims beside our numbers."""
 
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -20,7 +20,7 @@ PAPER = (
 
 
 def help_below() -> str:
-    """What stands under the command's help: examples, then a line for each paper."""
+    """Return the text below the command's help: examples, then a line for each paper."""
     return "\n\n".join(
         (console.examples(*PAPER), "Papers:", *(f"{name}: {one.subject}" for name, one in registry.PAPERS.items()))
     )
@@ -28,7 +28,8 @@ def help_below() -> str:
 
 def paper(
     name: Annotated[
-        str | None, typer.Argument(metavar="PAPER", help="As S1; without it the papers are listed.", show_default=False)
+        str | None,
+        typer.Argument(metavar="PAPER", help="Paper, as S1; without it the papers are listed.", show_default=False),
     ] = None,
     figure: Annotated[
         int | None, typer.Option(metavar="N", help="Only this figure; all and the paper's tables by default.")
@@ -45,7 +46,8 @@ def paper(
         ),
     ] = None,
     seeds: Annotated[
-        int | None, typer.Option(min=1, max=1000, metavar="N", help="Instead of as many as the paper's experiment has.")
+        int | None,
+        typer.Option(min=1, max=1000, metavar="N", help="Number of seeds; that of the experiment by default."),
     ] = None,
     jobs: Jobs = None,
     json: Json = False,

@@ -1,4 +1,4 @@
-"""`cosim report`: one page about one run or several."""
+"""`cosim report`: the HTML report of one run or several."""
 
 from pathlib import Path
 from typing import Annotated

@@ -10,7 +10,7 @@ app = typer.Typer(help="Scenario files: list, check, schema.", no_args_is_help=T
 
 @app.command("list")
 def list_scenarios(json: Json = False) -> None:
-    """Bundled scenarios."""
+    """List the bundled scenarios."""
     from cosim.scenario.load import bundled_scenarios, load
 
     found = {name: load(path).scenario.description for name, path in bundled_scenarios().items()}
@@ -42,7 +42,7 @@ def check_scenario(scenario: ScenarioName, overrides: Overrides = None, json: Js
 
 @app.command("schema")
 def print_scenario_schema() -> None:
-    """JSON Schema of scenario files, for editors."""
+    """Print the JSON Schema of scenario files, for editors."""
     from cosim.scenario.load import json_schema
 
     console.say(json_schema())

@@ -1,4 +1,4 @@
-"""`cosim trace`: read what a run wrote."""
+"""`cosim trace`: read, compare, export and audit stored runs."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -18,7 +18,7 @@ def summary(
     every: Annotated[bool, typer.Option("--all", help="All figures, by the names that --json uses.")] = False,
     json: Json = False,
 ) -> None:
-    """Figures of merit of a run, with intervals."""
+    """Print the figures of merit of a run, with intervals."""
     from cosim.trace.metrics.tasks import kpis
     from cosim.trace.store.reader import Trace
 
@@ -35,9 +35,11 @@ def summary(
 
 @app.command("task")
 def task(
-    run_folder: RunFolder, task: Annotated[int, typer.Argument(metavar="TASK", help="Its number.")], json: Json = False
+    run_folder: RunFolder,
+    task: Annotated[int, typer.Argument(metavar="TASK", help="Number of the task.")],
+    json: Json = False,
 ) -> None:
-    """The life of one task, step by step, and the reason why it was late or lost."""
+    """Print the life of one task, step by step, and the reason why it was late or lost."""
     from cosim.trace.lateness.explain import explain_task
     from cosim.trace.store.reader import Trace
     from cosim.trace.views.timeline import timeline
@@ -59,7 +61,7 @@ def late(
     top: Annotated[int | None, typer.Option("--top", min=1, metavar="N", help="Only the first N causes.")] = None,
     json: Json = False,
 ) -> None:
-    """Why tasks were late or lost: the causes, ranked, with examples for `cosim trace task`."""
+    """Rank the causes of late and lost tasks, with examples for `cosim trace task`."""
     from cosim.trace.lateness.ranking import lateness
     from cosim.trace.store.reader import Trace
 
@@ -90,7 +92,7 @@ def diff(
     run_b: Annotated[Path, typer.Argument(metavar="RUN_B", help="A run with the same arrivals.")],
     json: Json = False,
 ) -> None:
-    """Two runs with the same arrivals, task by task: B minus A."""
+    """Compare two runs with the same arrivals, task by task: B minus A."""
     from cosim.trace.store.reader import Trace
     from cosim.trace.views.compare import compare_runs
 
@@ -138,7 +140,7 @@ def print_fact_schema(
     ] = None,
     json: Json = False,
 ) -> None:
-    """The data dictionary: kinds of facts, their columns, types, units and meanings."""
+    """Print the data dictionary: kinds of facts, their columns, types, units and meanings."""
     from cosim.trace.facts.run import SCHEMA_VERSION
     from cosim.trace.store.dictionary import dictionary
     from cosim.trace.store.layout import known_layouts

@@ -1,4 +1,4 @@
-"""`cosim twin`: how well the digital twin knows where vehicles will be, and how well its hosts are chosen."""
+"""`cosim twin`: the accuracy of the digital twin's forecasts, and the quality of its placement."""
 
 from typing import Annotated
 
@@ -22,16 +22,16 @@ def _root() -> None:
 def score_map(
     what: Annotated[str, typer.Argument(metavar="MAP|SCENARIO", help="A map's name or folder; or a YAML scenario.")],
     overrides: Overrides = None,
-    horizons: Annotated[str, typer.Option(help="Seconds ahead, parted by commas.")] = "1,2,5",
+    horizons: Annotated[str, typer.Option(help="Seconds ahead, separated by commas.")] = "1,2,5",
     sync: Annotated[float, typer.Option(min=0.001, help="Time between two states of a vehicle, s.")] = 1.0,
     seconds: Annotated[float, typer.Option(min=1.0, max=86400.0, help="Traffic watched after the first 60 s.")] = 300.0,
-    seed: Annotated[int, typer.Option(min=0, help="Of a map's traffic.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of a map's traffic.")] = 1,
     json: Json = False,
 ) -> None:
     """Forecast the traffic of a map or scenario with every forecaster, and compare with where the vehicles went.
 
-    The table shows the distance between forecast and truth, and the share of it within the disc that is said to hold
-    90 %. Every vehicle's state comes each --sync seconds, at once and without delay.
+    The table shows the distance between forecast and truth, and the share of forecasts within the disc that is stated
+    to hold 90 %. Every vehicle's state comes each --sync seconds, at once and without delay.
     """
     from cosim.twin.score import score_forecasters
 
@@ -57,9 +57,11 @@ def score_map(
 @app.command("gap", epilog=console.examples(*_GAPS))
 def gap(
     kind: Annotated[str, typer.Argument(metavar="paper|physical", help="How the instances of paper S5 are drawn.")],
-    settings: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="As exponent=3.5.")] = None,
-    count: Annotated[int, typer.Option(min=2, max=1_000_000, help="Instances.")] = 1000,
-    seed: Annotated[int, typer.Option(min=0, help="Of the instances.")] = 1,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Field of an instance, as exponent=3.5.")
+    ] = None,
+    count: Annotated[int, typer.Option(min=2, max=1_000_000, help="Number of instances.")] = 1000,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the instances.")] = 1,
     json: Json = False,
 ) -> None:
     """Place the twins of drawn instances of paper S5 by every policy, and compare with the optimum.

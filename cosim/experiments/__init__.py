@@ -1,1 +1,1 @@
-"""Many runs with a purpose: comparisons of policies, and the papers' experiments."""
+"""Experiments of many runs: comparisons of policies, trainings, and the experiments of papers."""

@@ -1,4 +1,4 @@
-"""Policies side by side on the same arrivals and traffic: a row for each run, intervals, paired differences."""
+"""The comparison of policies on the same arrivals and traffic: a row for each run, intervals, paired differences."""
 
 import csv
 import io
@@ -23,7 +23,7 @@ _HEADS: Final = ("policy", "seed", "agent", "digest")
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How a policy did in one figure."""
+    """The result of a policy in one figure."""
 
     metric: str
     policy: str
@@ -31,18 +31,18 @@ class Standing:
     value: Estimate
     """Interquartile mean over the seeds."""
     difference: Estimate | None
-    """Of the pairs, to the first policy; None for that one."""
+    """Interquartile mean of the differences to the first policy, paired by seed; None for the first policy."""
     lower: int
-    """Seeds on which the figure is lower than the first policy's."""
+    """Number of seeds on which the figure is lower than the first policy's."""
     higher: int
 
 
 def standings(measured: Sequence[MeasuredRun], metrics: Sequence[str]) -> list[Standing]:
-    """Every policy in every figure, with 95 % intervals over the seeds.
+    """Return the result of every policy in every figure, with 95 % intervals over the seeds.
 
     Args:
         measured: the runs, the first policy's among them on every seed.
-        metrics: some of `metric_names`.
+        metrics: names of figures, some of `metric_names`.
 
     Raises:
         InputError: no such figure.
@@ -64,15 +64,15 @@ def standings(measured: Sequence[MeasuredRun], metrics: Sequence[str]) -> list[S
 
 
 def metric_names(measured: Sequence[MeasuredRun]) -> list[str]:
-    """Every figure that a run has, in the order of the runs."""
+    """Return the name of every figure that a run has, in the order of the runs."""
     return list(dict.fromkeys(name for one in measured for name in one.values))
 
 
 def write_comparison(path: Path, measured: Sequence[MeasuredRun]) -> None:
-    """A row for each policy and seed, a column for each figure with its unit, empty where a run has no such figure.
+    """Write a table with a row for each policy and seed and a column for each figure, empty where a run lacks it.
 
     Raises:
-        OSError: the disk refuses; an older table stands.
+        OSError: the disk refuses; an older table is kept.
     """
     names = metric_names(measured)
     units = {name: one.units[name] for one in measured for name in one.units}

@@ -1,4 +1,4 @@
-"""What is compared: policies by the words of a command line, trained agents among them."""
+"""The contenders of a comparison: policies named on a command line, trained agents among them."""
 
 import hashlib
 import re
@@ -15,24 +15,24 @@ _LEARNING: Final = ("torch", "stable_baselines3", "gymnasium", "pennylane", "ten
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """A policy, or the agents of a training, which take turns: agent i mod n plays run i."""
+    """A policy, or the agents of a training, which take turns: agent i mod n decides in run i."""
 
     label: str
-    """A name for folders, tables and pictures."""
+    """Name for folders, tables and pictures."""
     said: str
-    """On the command line."""
+    """Word on the command line."""
     policies: tuple[str, ...]
-    """As a scenario names them."""
+    """Policies as a scenario names them."""
 
     def policy(self, run: int) -> str:
-        """Who plays the run of that place in the order of seeds."""
+        """Return the policy of the run at that place in the order of seeds."""
         return self.policies[run % len(self.policies)]
 
     def contents(self, folder: Path) -> dict[str, str]:
-        """SHA-256 of each file that decides; a name of the registry has none.
+        """Return the SHA-256 of the file of each policy; a policy known by a name alone has none.
 
         Args:
-            folder: of the scenario, where policies are looked for before the working directory.
+            folder: folder of the scenario, where policies are looked up before the working directory.
         """
         found = {}
         for policy in self.policies:
@@ -44,18 +44,23 @@ class Contender:
 
 
 def contenders(words: Sequence[str], option: str = "--policies") -> tuple[Contender, ...]:
-    """One for each word: a policy's name, file.py:Class, a checkpoint, or the folder of a training with all its seeds.
+    """Return a contender for each word: a policy's name, file.py:Class, a checkpoint, or the folder of a training.
 
-    A seed of a training is drawn as the run's seed is: with as many agents as runs, both enter the interval. With
-    fewer agents than runs an agent plays several, which makes the interval too narrow for a statement on training.
+    The folder of a training stands for the agents of all its seeds. A seed of a training is drawn as the run's seed is:
+    with as many agents as runs, both enter the interval. With fewer agents than runs an agent decides in several, which
+    makes the interval too narrow for a statement on training.
 
     Args:
         words: the policies.
-        option: of the command line that names them.
+        option: option of the command line that names them, for messages.
 
     Raises:
-        InputError: an empty name, twice the same, a folder without a trained agent, or a checkpoint without the
+        InputError: an empty name, a name given twice, a folder without a trained agent, or a checkpoint without the
             learning libraries.
+
+    Example:
+        >>> [one.label for one in contenders(["greedy", "mine.py:Nearest"])]
+        ['greedy', 'Nearest']
     """
     if not all(words):
         raise InputError(f"{option} '{','.join(words)}': an empty name; give names, file.py:Class or trained agents")
@@ -75,10 +80,10 @@ def contenders(words: Sequence[str], option: str = "--policies") -> tuple[Conten
 
 
 def need_learning(what: str) -> None:
-    """See that the learning libraries are there.
+    """Check that the learning libraries are installed.
 
     Raises:
-        InputError: they are not.
+        InputError: one of them is not.
     """
     missing = [name for name in _LEARNING if find_spec(name) is None]
     if missing:
@@ -100,7 +105,7 @@ def _policies(word: str) -> tuple[str, ...]:
 
 
 def _trained(folder: Path) -> tuple[str, ...]:
-    """The checkpoints of a training: of the folder itself, or of its seeds in the order of their numbers."""
+    """Return the checkpoints of a training: that of the folder itself, or those of its seeds in order of number."""
     from cosim_agents.train import CHECKPOINT  # noqa: PLC0415 - imports torch
 
     if (folder / CHECKPOINT).is_file():
@@ -121,7 +126,7 @@ def _number(name: str) -> int:
 
 
 def _label(word: str) -> str:
-    """A folder's name for a policy: the class of a file, the training and seed of a checkpoint."""
+    """Return a folder's name for a policy: the class of a file, or the training and seed of a checkpoint."""
     path = Path(word)
     name = path.name or path.resolve().name
     if ".py:" in word:

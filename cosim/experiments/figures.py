@@ -1,4 +1,4 @@
-"""Pictures of experiments: policies with their intervals, and learning curves with their bands."""
+"""Pictures of experiments: results of policies with their intervals, and learning curves with their bands."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,7 +17,7 @@ from cosim.report.picture.style import STYLE, save
 from cosim.trace.metrics.statistics import Estimate
 
 COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D31")
-"""Okabe and Ito's palette without its yellow, told apart with any colour vision."""
+"""Okabe and Ito's palette without its yellow, whose colours can be told apart with any colour vision."""
 MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X", "<")
 GRIDDED: Final[dict[Any, Any]] = {
     **STYLE,
@@ -39,12 +39,17 @@ _WORDS: Final[Mapping[str, str]] = {
     "energy_j": "energy, summed over an episode (J)",
 }
 _WIDE: Final = 30.0
-"""From this ratio of the highest to the lowest value on a curve is drawn in powers of ten."""
+"""Ratio of the highest to the lowest value from which a curve is drawn on a logarithmic axis."""
 _SCALES: Final = ((1.0, ""), (1e-3, "m"), (1e-6, "µ"))
 
 
 def draw_standings(path: Path, title: str, found: Sequence[Standing]) -> None:
-    """A column for each figure: above every policy's interquartile mean, below its paired difference to the first.
+    """Draw a column for each figure: above every policy's interquartile mean, below its paired difference to the first.
+
+    Args:
+        path: the picture to write.
+        title: title above the picture.
+        found: results of the policies.
 
     Raises:
         InputError: the picture cannot be written.
@@ -77,7 +82,7 @@ def draw_standings(path: Path, title: str, found: Sequence[Standing]) -> None:
 
 
 def _dots(axes: Axes, names: Sequence[str], estimates: Sequence[Estimate], policies: Sequence[str]) -> None:
-    """A dot for each estimate in a row of its own, first policy on top."""
+    """Draw a dot with its interval for each estimate, in a row of its own, the first policy on top."""
     ends = np.array([(one.low, one.value, one.high) for one in estimates], dtype=np.float64).reshape(-1, 3)
     largest = float(np.nanmax(np.abs(ends))) if np.isfinite(ends).any() else 1.0
     unit = estimates[0].unit if estimates else ""
@@ -96,13 +101,13 @@ def _dots(axes: Axes, names: Sequence[str], estimates: Sequence[Estimate], polic
 
 
 def draw_curves(path: Path, title: str, said: str, curves: Mapping[str, Curve]) -> None:
-    """A panel for each quantity with its line and band.
+    """Draw a panel for each quantity with its line and band.
 
     Args:
-        path: of the picture.
-        title: above it.
-        said: below it: what lines and bands are.
-        curves: by quantity, all over episodes from 1 on.
+        path: the picture to write.
+        title: title above the picture.
+        said: text below it: what lines and bands are.
+        curves: curves by quantity, all over episodes from 1 on.
 
     Raises:
         InputError: the picture cannot be written.

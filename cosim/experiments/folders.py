@@ -1,4 +1,4 @@
-"""Folders that commands are told to write into: made, kept from a second command, and what has changed since."""
+"""Output folders of commands: made, locked against a second command, and compared with what an earlier one left."""
 
 import fcntl
 from collections.abc import Iterator, Mapping
@@ -14,11 +14,11 @@ _MOST_NAMED: Final = 3
 
 
 def make_folder(folder: Path, option: str) -> None:
-    """See that it is there.
+    """Make a folder, with those above it, if it does not exist.
 
     Args:
-        folder: to be made, with those above it.
-        option: of the command line that names it.
+        folder: the folder.
+        option: option of the command line that names it, for messages.
 
     Raises:
         InputError: it cannot be made.
@@ -30,16 +30,16 @@ def make_folder(folder: Path, option: str) -> None:
 
 
 @contextmanager
-def hold(folder: Path, what: str, option: str) -> Iterator[None]:
-    """Keep other commands out of a folder until the end of this one, or of its last worker, however they end.
+def lock_folder(folder: Path, what: str, option: str) -> Iterator[None]:
+    """Lock a folder against other commands until this one and its last worker have ended, in whatever way.
 
-    The lock is the kernel's: nothing is left of it when the processes are gone. A file system that knows no locks
-    keeps nobody out.
+    The lock is the kernel's: nothing is left of it when the processes are gone. A file system without locks lets every
+    command in.
 
     Args:
-        folder: that is there.
-        what: this command does, as "training".
-        option: of the command line that names the folder.
+        folder: a folder that exists.
+        what: what this command does, as "training", for messages.
+        option: option of the command line that names the folder, for messages.
 
     Raises:
         InputError: another command holds it.
@@ -55,15 +55,15 @@ def hold(folder: Path, what: str, option: str) -> Iterator[None]:
 
 
 @contextmanager
-def hold_too(folder: Path) -> Iterator[None]:
-    """The share of a worker in what the command that has started it holds: it may outlive the command."""
+def share_lock(folder: Path) -> Iterator[None]:
+    """Share, as a worker, the lock of the command that has started it, which the worker may outlive."""
     with (folder / LOCK).open("a") as file:
         _lock(file, fcntl.LOCK_SH)
         yield
 
 
 def _lock(file: TextIO, kind: int) -> bool:
-    """False if somebody else has it."""
+    """Take a lock without waiting; return False if another process has it."""
     try:
         fcntl.flock(file, kind | fcntl.LOCK_NB)
     except OSError as error:  # others than that: no locks on this file system
@@ -72,7 +72,12 @@ def _lock(file: TextIO, kind: int) -> bool:
 
 
 def changed(before: Any, now: Any) -> str:
-    """What is different in two values of JSON, as "duration_s was 6, now 5": the first few; "" if nothing is."""
+    """Return the first differences of two JSON values, as "duration_s was 6, now 5"; "" if they are equal.
+
+    Example:
+        >>> changed({"duration_s": 6}, {"duration_s": 5})
+        'duration_s was 6, now 5'
+    """
     found = list(_changes("", before, now))
     told = ", ".join(found[:_MOST_NAMED])
     return f"{told} and {len(found) - _MOST_NAMED} more" if len(found) > _MOST_NAMED else told

@@ -1,9 +1,9 @@
-"""Independent jobs, a few at a time: the runs of a comparison, the seeds of a training.
+"""Independent jobs, several at a time: the runs of a comparison, the seeds of a training.
 
-A single job, and with one process every job, runs in this process, since a new one needs seconds to import what it
-works with. Several at a time have processes of their own, spawned, since libsumo knows one simulation in a process and
-threads do not survive a fork. While jobs run, here or there, each numerical library keeps to one thread, so that a
-result depends neither on that nor on how many jobs run beside it.
+A single job, and with one process every job, runs in this process, since a new one needs seconds for its imports.
+Several at a time have processes of their own, spawned, since libsumo allows one simulation in a process and threads do
+not survive a fork. While jobs run, here or there, each numerical library keeps to one thread, so that a result depends
+neither on that nor on how many jobs run beside it.
 """
 
 import ctypes
@@ -33,74 +33,82 @@ A = TypeVar("A")
 R = TypeVar("R")
 
 PATIENCE_S: Final = 60.0
-"""So long a job may take to come to a place where it can stop; then it is ended all the same."""
+"""Time that a job has to reach a place where it can stop; then it is ended wherever it is."""
 _REPORT_EVERY_S: Final = 0.1
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
 @dataclass(frozen=True, slots=True)
 class Job(Generic[A]):
-    """A piece of work that knows nothing of the others."""
+    """A piece of work that is independent of the others."""
 
     label: str
     argument: A
     total: float
-    """Progress at its end, for a bar."""
+    """Progress at its end, for a progress bar."""
 
 
 class Tell(Protocol):
-    """What a job reports its progress with."""
+    """The function with which a job reports its progress."""
 
     def __call__(self, done: float, /, may_stop: bool = True) -> None:
-        """So much of its total is done.
+        """Report how much of the job's total is done.
 
         Args:
-            done: so far.
-            may_stop: raise KeyboardInterrupt if the job is to stop; False where it would lose what it has done.
+            done: progress so far.
+            may_stop: whether to raise KeyboardInterrupt if the job is to stop; False where it would lose what it has
+                done.
         """
         ...
 
 
 class Watch:
-    """Is told how the jobs go on; this one does not care."""
+    """An observer of the jobs; this one ignores everything."""
 
     def began(self, job: int) -> None:
-        """The job of that number is worked on."""
+        """Note that the job of that number has begun."""
 
     def progressed(self, job: int, done: float) -> None:
-        """So much of its total is done."""
+        """Note how much of the job's total is done."""
 
     def ended(self, job: int) -> None:
-        """It is done."""
+        """Note that the job is done."""
 
     def stopping(self) -> None:
-        """Those that run are asked to stop."""
+        """Note that the running jobs are asked to stop."""
 
 
 Watching: TypeAlias = Callable[[Sequence[Job[Any]]], AbstractContextManager[Watch]]
-"""Shows the jobs for as long as they are worked on."""
+"""A context manager that shows the jobs for as long as they are worked on."""
 
 
 def usable_processors() -> int:
-    """Processors that this process may use."""
+    """Return the number of processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def work(call: Callable[[A, Tell], R], jobs: Sequence[Job[A]], processes: int, watch: Watch | None = None) -> list[R]:
-    """Do the jobs; their results, in the order of the jobs.
+    """Do jobs, several at a time, and return their results in the order of the jobs.
 
     The first failure, or an interrupt, stops all others where they can stop, and is raised again here. A second
     interrupt ends them at once.
 
     Args:
-        call: does one job; a function of a module, its argument and result cross a pipe.
-        jobs: begun in this order.
-        processes: at once; with 1, or for a single job, this one.
-        watch: told of progress.
+        call: does one job; a function of a module, since it, its argument and its result cross a pipe.
+        jobs: the jobs, begun in this order.
+        processes: number of processes; with 1, or for a single job, this process does them.
+        watch: observer of the progress.
 
     Raises:
-        InputError: as a job raised it, as for RunError and any other.
+        InputError: raised by a job, as are RunError and any other error.
         RunError: a process died.
+
+    Example:
+        >>> def double(number, tell):
+        ...     tell(1.0)
+        ...     return 2 * number
+        >>> work(double, [Job("first", 1, total=1.0), Job("second", 2, total=1.0)], processes=1)
+        [2, 4]
     """
     watch = watch or Watch()
     at_once = min(processes, len(jobs))
@@ -108,25 +116,25 @@ def work(call: Callable[[A, Tell], R], jobs: Sequence[Job[A]], processes: int, w
 
 
 class _Stop:
-    """Why jobs are to stop, once they are."""
+    """The reason why jobs are to stop, once there is one."""
 
     def __init__(self) -> None:
         self.why: BaseException | None = None
         self._deadline_s = math.inf
 
     def ask(self, why: BaseException) -> None:
-        """They are to stop where they may, and after PATIENCE_S wherever they are."""
+        """Ask jobs to stop: where they may, and after PATIENCE_S wherever they are."""
         self.why = why
         self._deadline_s = time.monotonic() + PATIENCE_S
 
     def check(self, may_stop: bool) -> None:
-        """Raise why, if the job is to stop here."""
+        """Raise the reason if the job is to stop here."""
         if self.why is not None and (may_stop or time.monotonic() > self._deadline_s):
             raise self.why
 
 
 class _Reporter:
-    """Reports a job's progress now and then, and stops the job if it is to stop."""
+    """Reports the progress of a job from time to time, and stops the job if it is to stop."""
 
     def __init__(self, report: Callable[[float], None], stop: _Stop) -> None:
         self._report = report
@@ -145,7 +153,7 @@ class _Reporter:
 
 
 def _in_this_process(call: Callable[[A, Tell], R], jobs: Sequence[Job[A]], watch: Watch) -> list[R]:
-    """One job after the other, each on a copy of its argument, as if it had crossed a pipe."""
+    """Do one job after the other, each on a copy of its argument, as if it had crossed a pipe."""
     results: list[R] = []
     stop = _Stop()
     with _postponing_interrupts(stop, watch), _stdout_to_stderr(), one_thread():
@@ -164,7 +172,7 @@ def _in_this_process(call: Callable[[A, Tell], R], jobs: Sequence[Job[A]], watch
 
 
 def _show(watch: Watch, stop: _Stop, job: int, done: float) -> None:
-    """Tell the watch of a job's progress; an error of the watch asks the job to stop where it may."""
+    """Report the progress of a job to the watch; an error of the watch asks the job to stop where it may."""
     if stop.why is not None:
         return
     try:
@@ -177,7 +185,7 @@ def _show(watch: Watch, stop: _Stop, job: int, done: float) -> None:
 
 @contextmanager
 def _postponing_interrupts(stop: _Stop, watch: Watch) -> Iterator[None]:
-    """The first interrupt of a signal's own handler asks jobs to stop; a second one is raised where they are."""
+    """Turn the first interrupt that a signal handler raises into a request to stop; raise a second one at once."""
 
     def postponing(handler: Callable[[int, FrameType | None], Any]) -> Callable[[int, FrameType | None], None]:
         def heard(number: int, frame: FrameType | None) -> None:
@@ -204,7 +212,7 @@ def _postponing_interrupts(stop: _Stop, watch: Watch) -> Iterator[None]:
 
 @contextmanager
 def _stdout_to_stderr() -> Iterator[None]:
-    """What is printed inside, by C code too, goes to stderr: stdout is the command's."""
+    """Send what is printed inside, by C code too, to stderr: stdout belongs to the command."""
     sys.stdout.flush()
     kept = os.dup(1)
     os.dup2(2, 1)
@@ -221,7 +229,7 @@ def _stdout_to_stderr() -> Iterator[None]:
 
 
 def _in_processes(call: Callable[[A, Tell], R], jobs: Sequence[Job[A]], processes: int, watch: Watch) -> list[R]:
-    """So many jobs at once, the next one in the process that is done first."""
+    """Do so many jobs at once; the process that is done first gets the next one."""
     waiting = deque(range(len(jobs)))
     results: dict[int, R] = {}
     crew: list[_Worker[A, R]] = []
@@ -259,7 +267,7 @@ def _hand_over(worker: "_Worker[A, R]", waiting: deque[int], jobs: Sequence[Job[
 
 
 class _Worker(Generic[A, R]):
-    """A process and our end of its pipe."""
+    """A worker process and our end of its pipe."""
 
     def __init__(self, call: Callable[[A, Tell], R]) -> None:
         context = multiprocessing.get_context("spawn")
@@ -271,7 +279,7 @@ class _Worker(Generic[A, R]):
         theirs.close()
 
     def hear(self, jobs: Sequence[Job[A]]) -> tuple[str, Any]:
-        """The next message: progress or a result; a failure is raised."""
+        """Receive the next message, progress or a result; raise a failure."""
         label = "" if self.job is None else jobs[self.job].label
         try:
             kind, value = self.pipe.recv()
@@ -291,8 +299,8 @@ def _death(status: int | None) -> str:
 
 
 def _dismiss(crew: Sequence["_Worker[Any, Any]"]) -> None:
-    """No more jobs; ask those that have one to stop, and see all go."""
-    for worker in crew:
+    """End the workers: ask those that have a job to stop, and wait until all are gone."""
+    for worker in crew:  # None ends an idle worker, the signal one that is in a job
         with suppress(OSError):
             worker.pipe.send(None)
         if worker.job is not None:
@@ -314,7 +322,7 @@ def _dismiss(crew: Sequence["_Worker[Any, Any]"]) -> None:
 
 @contextmanager
 def _undisturbed() -> Iterator[None]:
-    """A new process begins with these signals held back, until it can answer them; ours come after."""
+    """Start a process with these signals blocked until it can handle them; ours are delivered afterwards."""
     resource_tracker.ensure_running()  # it would let the signals in again
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     try:
@@ -327,7 +335,7 @@ def _undisturbed() -> Iterator[None]:
 
 
 def _serve(pipe: Connection, call: Callable[[Any, Tell], Any]) -> None:
-    """Do what comes through the pipe until it ends; what a job prints goes to stderr, stdout is the command's."""
+    """Do the jobs that come through the pipe until it ends; what a job prints goes to stderr, not to the command's."""
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     stop = _Stop()
     for number in _SIGNALS:
@@ -348,7 +356,7 @@ def _serve(pipe: Connection, call: Callable[[Any, Tell], Any]) -> None:
 
 
 def _portable(error: Exception) -> Exception:
-    """An error that survives the pipe."""
+    """Return an error that survives the pipe, with its traceback as a note."""
     lines = traceback.format_exc()
     try:
         copy = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes

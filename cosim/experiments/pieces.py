@@ -1,4 +1,4 @@
-"""A long experiment in pieces: each is done once, in this process or another, and kept; a killed one goes on."""
+"""A long experiment in pieces: each is done once, in this process or another, and kept; a killed one resumes."""
 
 import hashlib
 import json
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
 
 from cosim.errors import InputError
-from cosim.experiments.folders import hold_too, make_folder
+from cosim.experiments.folders import make_folder, share_lock
 from cosim.experiments.jobs import Job, Tell, Watching, work
 from cosim.trace.store.durable import write_durably
 from cosim.trace.store.provenance import versions
@@ -32,15 +32,15 @@ class Piece(Protocol):
         ...
 
     def settings(self) -> dict[str, Any]:
-        """All that its result depends on, as JSON; the code is not part of it."""
+        """Return all that its result depends on, as JSON; the code is not part of it."""
         ...
 
     def carry_out(self, store: Path, tell: Tell) -> dict[str, Any]:
-        """Do it, or go on with what its folder holds; the result as JSON.
+        """Do the piece, or go on from what its folder holds; return the result as JSON.
 
         Args:
-            store: of all pieces; its own folder is there.
-            tell: is told of progress, and raises KeyboardInterrupt when the piece is to stop.
+            store: folder of all pieces; the piece's own folder exists.
+            tell: reports progress, and raises KeyboardInterrupt when the piece is to stop.
         """
         ...
 
@@ -50,27 +50,27 @@ P = TypeVar("P", bound=Piece)
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A piece that is kept."""
+    """A finished piece."""
 
     result: dict[str, Any]
     cpu_s: float
-    """Of the last process that worked on it."""
+    """CPU time of the last process that worked on it."""
     wall_s: float
 
 
 def piece_key(piece: Piece) -> str:
-    """12 hex digits of the settings: other settings make another piece."""
+    """Return 12 hex digits of the hash of the settings: other settings make another piece."""
     text = json.dumps(piece.settings(), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def piece_folder(store: Path, piece: Piece) -> Path:
-    """Where it is kept."""
+    """Return the folder of a piece in the store."""
     return store / f"{piece.label}-{piece_key(piece)}"
 
 
 def find_done(store: Path, piece: Piece) -> Done | None:
-    """The piece, if it is finished.
+    """Return a finished piece; None if it is not finished.
 
     Raises:
         InputError: its file is broken.
@@ -86,7 +86,13 @@ def find_done(store: Path, piece: Piece) -> Done | None:
 
 
 def carry_out(store: Path, pieces: Sequence[Piece], processes: int, watching: Watching) -> int:
-    """Do what is not done yet, in the order of the pieces; how many that were. Equal pieces are done once.
+    """Do the pieces that are not finished, in their order, and return how many that were; equal pieces are done once.
+
+    Args:
+        store: folder of all pieces.
+        pieces: the pieces.
+        processes: number of processes.
+        watching: shows the progress.
 
     Raises:
         InputError: a piece refuses its settings, or the folder cannot be written.
@@ -108,7 +114,7 @@ def _carry_out_one(argument: tuple[Path, Piece], tell: Tell) -> None:
     folder = piece_folder(store, piece)
     make_folder(folder, "--work")
     begun_s, cpu_s = time.perf_counter(), time.process_time()
-    with hold_too(store):
+    with share_lock(store):
         result = piece.carry_out(store, tell)
     told = {
         "settings": piece.settings(),

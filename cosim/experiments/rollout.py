@@ -1,4 +1,4 @@
-"""A run in memory that leaves no trace: what a policy cost, as paper S1 counts it (eq 12-18), epoch by epoch."""
+"""A run in memory, without a trace: the cost of a policy as paper S1 counts it (eq 12-18), epoch by epoch."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ NEEDED: Final = ("time_s", "status", "tier", "deadline_s", "decided_s", *PAID)
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Sums over the tasks that were decided before the run's last instant, whatever became of them.
+    """Sums over the tasks that were decided before the run's last instant, whatever their outcome.
 
     L runs from the decision to the task's end: S1 eq 12-14 do not count the wait for the slot, while `cost_mean` of a
     trace counts from the release. E is what vehicles spent (eq 15-17): radio and their own processors. A task without a
@@ -30,10 +30,10 @@ class Totals:
     """
 
     epochs: int
-    """Decision epochs with at least one task."""
+    """Number of decision epochs with at least one task."""
     tasks: int
     offloaded: int
-    """To an edge host, the cloud or a neighbour."""
+    """Number of tasks sent to an edge host, the cloud or a neighbour."""
     cost: float
     """Sum of w1 L + (1 - w1) E."""
     latency_s: float
@@ -41,21 +41,21 @@ class Totals:
     energy_j: float
     """Sum of E."""
     undecided: int
-    """Tasks that ended before they were decided, and those decided at the very end; in no other sum."""
+    """Number of tasks that ended before they were decided, or were decided at the very end; in no other sum."""
 
     @property
     def cost_per_epoch(self) -> float:
-        """S1 eq 18: the sum over the tasks of an epoch, on average over epochs with tasks."""
+        """S1 eq 18: the cost of the tasks of an epoch, on average over epochs with tasks."""
         return _ratio(self.cost, self.epochs)
 
     @property
     def latency_mean_s(self) -> float:
-        """Mean L."""
+        """Mean of L over the tasks."""
         return _ratio(self.latency_s, self.tasks)
 
     @property
     def energy_mean_j(self) -> float:
-        """Mean E."""
+        """Mean of E over the tasks."""
         return _ratio(self.energy_j, self.tasks)
 
     @property
@@ -68,13 +68,22 @@ def rollout(loaded: Loaded, policy: Policy, seed: int | None = None) -> Totals:
     """Run a scenario under a policy in this process, without a run folder.
 
     Args:
-        loaded: the scenario; its own policy is not asked.
-        policy: decides; it must fit the scenario's options.
-        seed: instead of the scenario's.
+        loaded: the scenario; its own policy is not used.
+        policy: the policy; it must fit the options of the scenario.
+        seed: replaces the seed of the scenario.
 
     Raises:
-        InputError: the scenario names something that is not there.
+        InputError: the scenario names something that does not exist.
         RunError: the traffic source broke.
+
+    Example:
+        >>> import cosim
+        >>> class Fastest:
+        ...     def decide(self, observation):
+        ...         return cosim.Action(option=observation.expected_s.argmin(axis=1))
+        >>> totals = rollout(cosim.load("per_task", ["duration_s=1", "statistics.warmup_s=0"]), Fastest())
+        >>> totals.tasks > totals.offloaded > 0
+        True
     """
     scenario = loaded.scenario if seed is None else loaded.scenario.model_copy(update={"seed": seed})
     ended = InMemoryTaskEnds(NullWriter())
@@ -87,12 +96,12 @@ def rollout(loaded: Loaded, policy: Policy, seed: int | None = None) -> Totals:
 
 
 def outcome_totals(ended: Mapping[str, FloatArray], latency_weight: float, end_s: float) -> Totals:
-    """Sums over `TaskEnded` rows, of a roll-out or of a stored trace.
+    """Return the sums over `TaskEnded` rows, of a roll-out or of a stored trace.
 
     Args:
         ended: the columns NEEDED, (N,) each.
-        latency_weight: w1.
-        end_s: of the run.
+        latency_weight: w1 of the cost.
+        end_s: end of the run.
     """
     decided = ended["decided_s"] < end_s  # NaN: never decided
     kept = {name: values[decided] for name, values in ended.items()}

@@ -34,7 +34,7 @@ _SAME: Final = ("task_released", "vehicle_entered", "vehicle_left")
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A run that is wanted."""
+    """A run that a comparison needs."""
 
     label: str
     policy: str
@@ -43,32 +43,32 @@ class Planned:
 
     @property
     def seed(self) -> int:
-        """Of arrivals and traffic."""
+        """Seed of arrivals and traffic."""
         return self.loaded.scenario.seed
 
 
 @dataclass(frozen=True, slots=True)
 class MeasuredRun:
-    """A run that is there."""
+    """The figures of a finished run."""
 
     label: str
     policy: str
     seed: int
     digest: str
     same: tuple[str, ...]
-    """Digests of what is the same under every policy."""
+    """Digests of the kinds of facts that are the same under every policy."""
     values: Mapping[str, float]
     units: Mapping[str, str]
 
 
 def map_overrides(name: str, scenario: Loaded) -> list[str]:
-    """Changes that put a scenario on another map: live SUMO, filled as the map says, with the map's own sites.
+    """Return overrides that put a scenario on another map: live SUMO, the map's demand and the map's own sites.
 
     A map without sites of its own gets them along its roads. The tick stays.
 
     Args:
-        name: of the catalog, or a map folder relative to here or to the scenario.
-        scenario: that is moved.
+        name: name in the catalog, or a map folder relative to the working directory or to the scenario.
+        scenario: the scenario to change.
 
     Raises:
         InputError: no such map.
@@ -85,7 +85,14 @@ def map_overrides(name: str, scenario: Loaded) -> list[str]:
 def plan(
     scenario: str, overrides: Sequence[str], against: Sequence[Contender], seeds: Sequence[int], out: Path
 ) -> list[Planned]:
-    """All runs, seed by seed, after a check that every contender can be made.
+    """Return all runs, seed by seed, after a check that every contender can be made.
+
+    Args:
+        scenario: name or path of the scenario.
+        overrides: `key.path=value` changes to it.
+        against: the contenders.
+        seeds: seeds of arrivals and traffic.
+        out: folder of the comparison.
 
     Raises:
         InputError: the scenario or a policy is not possible; nothing is written.
@@ -95,7 +102,8 @@ def plan(
     for place, seed in enumerate(seeds):
         for one in against:
             policy = one.policy(place)
-            named = policy == own  # then the scenario's options hold
+            # Naming the scenario's own policy again would drop its options.
+            named = policy == own
             changes = [*overrides, *([] if named else override("policy", policy)), *override("seed", seed)]
             loaded = load(scenario, changes)
             planned.append(Planned(one.label, policy, loaded, out / one.label / f"seed{seed}"))
@@ -108,8 +116,13 @@ def plan(
     return planned
 
 
-def claim(out: Path, planned: Sequence[Planned], against: Sequence[Contender]) -> list[bool]:
-    """Make `out` ours, or see that it is: which of the runs are there already.
+def claim_folder(out: Path, planned: Sequence[Planned], against: Sequence[Contender]) -> list[bool]:
+    """Make the folder of the comparison, or check that it holds this one, and return which runs are there already.
+
+    Args:
+        out: folder of the comparison.
+        planned: the runs.
+        against: the contenders.
 
     Raises:
         InputError: it holds something else, a policy's file has changed since its runs, or it cannot be made.
@@ -126,8 +139,8 @@ def claim(out: Path, planned: Sequence[Planned], against: Sequence[Contender]) -
     return there
 
 
-def disclaim(out: Path, planned: Sequence[Planned]) -> None:
-    """Leave nothing of a policy without a run, and nothing at all of a comparison without one."""
+def release_folder(out: Path, planned: Sequence[Planned]) -> None:
+    """Remove the folders of policies without a run, and the whole folder of a comparison without one."""
     for folder in {run.folder.parent for run in planned}:
         with suppress(OSError):  # its runs are there, or it was never made
             folder.rmdir()
@@ -138,7 +151,7 @@ def disclaim(out: Path, planned: Sequence[Planned]) -> None:
 
 
 def _settings(out: Path) -> dict[str, Any]:
-    """What an earlier call has left in the folder."""
+    """Return the settings that an earlier call has left in the folder."""
     path = out / SETTINGS
     try:
         if not out.exists():
@@ -155,10 +168,10 @@ def _settings(out: Path) -> dict[str, Any]:
 
 
 def _is_there(run: Planned) -> bool:
-    """The run stands complete in its folder.
+    """Return whether the complete run is in its folder.
 
     Raises:
-        InputError: another run does.
+        InputError: another run is there.
     """
     if not run.folder.exists():
         return False
@@ -179,14 +192,14 @@ def run_all(
     watching: Watching,
     figures: Sequence[str] = (),
 ) -> list[MeasuredRun]:
-    """Run what is missing and measure everything; the result follows the plan.
+    """Run what is missing and measure everything; the result is in the order of the plan.
 
     Args:
         planned: the runs.
         there: which of them are done.
-        processes: at once.
+        processes: number of processes.
         watching: shows the runs.
-        figures: names that a run must have; which there are is only known from the first that is finished.
+        figures: names that a run must have; which exist is only known from the first finished run.
 
     Raises:
         InputError: a run was not possible, or has no such figure.
@@ -203,7 +216,7 @@ def run_all(
 
 
 def run_one(argument: tuple[Planned, Sequence[str]], tell: Tell) -> MeasuredRun:
-    """Run into a folder beside and rename it: what stands under its name is complete; then measure it."""
+    """Run into a hidden folder and rename it, so that a folder with the run's name is complete; then measure it."""
     run, figures = argument
     beside = run.folder.with_name(f".{run.folder.name}.running")
     shutil.rmtree(beside, ignore_errors=True)
@@ -217,7 +230,7 @@ def run_one(argument: tuple[Planned, Sequence[str]], tell: Tell) -> MeasuredRun:
 
 
 def measure(run: Planned, wanted: Sequence[str] = ()) -> MeasuredRun:
-    """The figures of a stored run: those of `cosim trace summary --all`, and S1's cost by epoch.
+    """Return the figures of a stored run: those of `cosim trace summary --all`, and S1's cost by epoch.
 
     Raises:
         InputError: a wanted one is not among them.
@@ -254,7 +267,7 @@ def measure(run: Planned, wanted: Sequence[str] = ()) -> MeasuredRun:
 
 
 def check_same(measured: Sequence[MeasuredRun]) -> None:
-    """See that under every policy the same tasks were released by the same vehicles.
+    """Check that under every policy the same tasks were released by the same vehicles.
 
     Raises:
         RunError: in one seed they were not.

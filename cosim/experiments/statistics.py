@@ -1,4 +1,4 @@
-"""What a few repetitions say of a learner or a policy: interquartile means with bootstrap intervals.
+"""Statistics of few repetitions of a learner or a policy: interquartile means with bootstrap intervals.
 
 After Agarwal et al., "Deep reinforcement learning at the edge of the statistical precipice", NeurIPS 2021: with few and
 skewed repetitions the mean of the middle half is steadier than the mean, and intervals come from resampling within the
@@ -31,7 +31,12 @@ class Curve:
 
 
 def interquartile_mean(values: FloatArray) -> float:
-    """Mean of what is left without the lowest and the highest floor(n / 4) of n values; NaN of none."""
+    """Return the mean without the lowest and the highest floor(n / 4) of n values; NaN of none.
+
+    Example:
+        >>> interquartile_mean(np.array([1.0, 2.0, 4.0, 90.0]))
+        3.0
+    """
     flat = np.asarray(values, dtype=np.float64).ravel()
     return float(trim_mean(flat, _QUARTER)) if len(flat) else float("nan")
 
@@ -43,7 +48,7 @@ def interval(
     resamples: int = RESAMPLES,
     unit: str = "",
 ) -> Estimate:
-    """Interquartile mean of all scores with the percentile interval of a bootstrap over repetitions.
+    """Return the interquartile mean of all scores with the percentile interval of a bootstrap over repetitions.
 
     Every resample draws as many repetitions as there are, with replacement, each with its scores in all strata. A
     percentile interval of few repetitions is a little too narrow: of normal scores, 95 % intervals held the truth in
@@ -52,13 +57,18 @@ def interval(
 
     Args:
         scores: (R,) or (R, S), R repetitions in each of S strata.
-        rng: of the resampling.
-        confidence: of the interval.
-        resamples: their number.
-        unit: of the scores.
+        rng: generator of the resampling.
+        confidence: coverage of the interval.
+        resamples: number of resamples.
+        unit: unit of the scores.
 
     Returns:
-        Without an interval for a single repetition; NaN where a score is not finite.
+        The estimate: NaN where a score is not finite, without an interval for a single repetition.
+
+    Example:
+        >>> estimate = interval(np.array([0.2, 0.4, 0.5, 0.9]), np.random.default_rng(1))
+        >>> round(estimate.value, 2), estimate.low < estimate.value < estimate.high
+        (0.45, True)
     """
     table = np.asarray(scores, dtype=np.float64)
     table = table[:, None] if table.ndim == 1 else table
@@ -81,17 +91,17 @@ def paired_difference(
     resamples: int = RESAMPLES,
     unit: str = "",
 ) -> Estimate:
-    """Interquartile mean of score minus reference over pairs with the same arrivals and traffic, with its interval.
+    """Return the interquartile mean of score minus reference over pairs with the same arrivals and traffic.
 
     What a seed does to both cancels, so that the interval is that of the policies' difference.
 
     Args:
         scores: (R,) or (R, S).
         reference: of the same shape, the same seeds in the same places.
-        rng: of the resampling.
-        confidence: of the interval.
-        resamples: their number.
-        unit: of the scores.
+        rng: generator of the resampling.
+        confidence: coverage of the interval.
+        resamples: number of resamples.
+        unit: unit of the scores.
 
     Raises:
         InputError: the shapes differ, so these are no pairs.
@@ -103,23 +113,24 @@ def paired_difference(
 
 
 def curve(values: FloatArray, rng: np.random.Generator, confidence: float = 0.95, resamples: int = RESAMPLES) -> Curve:
-    """Interquartile mean over R repetitions at each of E points, with a pointwise percentile band.
+    """Return the interquartile mean over R repetitions at each of E points, with a pointwise percentile band.
 
     Repetitions are resampled as whole curves. The band holds each point with the given confidence, not the whole curve.
 
     Args:
         values: (R, E).
-        rng: of the resampling.
-        confidence: of the band at a point.
-        resamples: their number.
+        rng: generator of the resampling.
+        confidence: coverage of the band at a point.
+        resamples: number of resamples.
 
     Returns:
-        A band of no width for a single repetition.
+        The curve; its band has no width for a single repetition.
     """
     table = np.asarray(values, dtype=np.float64)
     value = np.asarray(trim_mean(table, _QUARTER, axis=0), dtype=np.float64)
     if len(table) < 2:
         return Curve(value, value, value)
+    # One draw for all points, though means are taken block by block: repetitions are resampled as whole curves.
     drawn = rng.integers(0, len(table), size=(resamples, len(table)))
     low, high = np.empty_like(value), np.empty_like(value)
     begin = 0
@@ -132,7 +143,12 @@ def curve(values: FloatArray, rng: np.random.Generator, confidence: float = 0.95
 
 
 def smoothed(values: FloatArray, window: int) -> FloatArray:
-    """Mean of the last `window` points at each point of (..., E), of as many as there are at the start."""
+    """Return the mean of the last `window` points at each point of (..., E), or of as many as there are at the start.
+
+    Example:
+        >>> smoothed(np.array([1.0, 3.0, 5.0]), 2).tolist()
+        [1.0, 2.0, 4.0]
+    """
     sums = np.cumsum(np.asarray(values, dtype=np.float64), axis=-1)
     count = np.minimum(np.arange(1, sums.shape[-1] + 1), window)
     before = np.zeros_like(sums)
@@ -142,7 +158,7 @@ def smoothed(values: FloatArray, window: int) -> FloatArray:
 
 
 def _blocks(count: int, each: int) -> list[int]:
-    """`count` resamples of `each` numbers cut into blocks that fit into memory."""
+    """Return the sizes of blocks of `count` resamples of `each` numbers that fit into memory."""
     most = max(1, _BLOCK // max(1, each))
     return [min(most, count - begin) for begin in range(0, count, most)]
 

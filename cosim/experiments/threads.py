@@ -19,7 +19,7 @@ _Setting: TypeAlias = tuple[Callable[[], int], Callable[[int], object]]
 
 @contextmanager
 def one_thread_when_loaded() -> Iterator[None]:
-    """Libraries that are loaded inside, by this process or by one that it starts, use one thread from then on."""
+    """Make libraries that are loaded inside, by this process or by one that it starts, use one thread from then on."""
     before = {name: os.environ.get(name) for name in _VARIABLES}
     os.environ.update(dict.fromkeys(_VARIABLES, "1"))
     try:
@@ -34,7 +34,7 @@ def one_thread_when_loaded() -> Iterator[None]:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Inside, the libraries of this process use one thread, whether they are loaded before or inside."""
+    """Make the libraries of this process use one thread inside, whether loaded before or inside."""
     settings = [*_openblas_settings(), *_torch_settings()]
     before = [count() for count, _ in settings]
     with one_thread_when_loaded():

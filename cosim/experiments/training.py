@@ -1,4 +1,4 @@
-"""Training an agent with several seeds: a folder for each, resumed where it was left, and what all of them say."""
+"""The training of an agent with several seeds: a folder for each, resumed from its checkpoint, and their statistics."""
 
 import csv
 import json
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from cosim.errors import InputError
-from cosim.experiments.folders import changed, hold, hold_too, make_folder
+from cosim.experiments.folders import changed, lock_folder, make_folder, share_lock
 from cosim.experiments.jobs import Job, Tell, Watching, work
 from cosim.experiments.statistics import curve, interval, smoothed
 from cosim.kernel.rng import stream
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 
 SETTINGS: Final = "training.json"
 _MOST_HELD: Final = 256
-"""Folders that a command holds at once; a process may not have any number of files open."""
+"""Most folders that a command locks at once, since a process may have a limited number of open files."""
 
 
 @dataclass(frozen=True, slots=True)
 class SeedTraining:
-    """One seed of an agent."""
+    """The training of an agent with one seed."""
 
     loaded: Loaded
     agent: str
@@ -41,33 +41,33 @@ class SeedTraining:
     seed: int
     episodes: int
     epochs: int
-    """Decision epochs of an episode."""
+    """Decision epochs in an episode."""
     folder: Path
     checkpoint_every: int
 
     @property
     def has_checkpoint(self) -> bool:
-        """It can be gone on with."""
+        """Whether there is a checkpoint from which it can be resumed."""
         from cosim_agents.train import CHECKPOINT  # noqa: PLC0415 - imports torch
 
         return (self.folder / CHECKPOINT).is_file()
 
     def settings(self) -> dict[str, Any]:
-        """What a training of the same folder must agree in, as JSON."""
+        """Return what a training in the same folder must agree in, as JSON."""
         same = {"run_id": self.loaded.run_id, "agent": self.agent, "options": dict(self.options)}
         told: dict[str, Any] = json.loads(json.dumps({**same, "seed": self.seed, "epochs": self.epochs}))
         return told
 
 
 def agents() -> list[tuple[str, str]]:
-    """Name and make of every agent."""
+    """Return name and description of every agent."""
     from cosim_agents.learners.catalog import agent_names, agent_spec  # noqa: PLC0415 - imports torch
 
     return [(name, _make(agent_spec(name, {}))) for name in agent_names()]
 
 
 def _make(spec: "AgentSpec") -> str:
-    """Algorithm and networks in a line."""
+    """Return algorithm and networks of an agent in a line."""
     algorithm = spec.algorithm.upper()
     if spec.actor is None:
         return f"{algorithm}, a table"
@@ -81,7 +81,7 @@ def _make(spec: "AgentSpec") -> str:
 
 
 def settings(agent: str) -> list[tuple[str, str, str]]:
-    """Name, default and meaning of what `--option` changes.
+    """Return name, default and meaning of each setting of an agent that `--option` changes.
 
     Raises:
         InputError: no such agent.
@@ -101,7 +101,17 @@ def trainings(
     checkpoint_every: int,
     out: Path,
 ) -> list[SeedTraining]:
-    """One for each seed, in `out`/agent/seed<k>, after a check that the agent can be made.
+    """Return a training for each seed, in `out`/agent/seed<k>, after a check that the agent can be made.
+
+    Args:
+        loaded: the scenario.
+        agent: name of the agent.
+        options: changes to its settings.
+        seeds: seeds of the trainings.
+        episodes: number of episodes of each.
+        epochs: decision epochs in an episode.
+        checkpoint_every: episodes between checkpoints.
+        out: folder of all trainings.
 
     Raises:
         InputError: no such agent or option; or a folder holds another training. Nothing is written.
@@ -119,7 +129,7 @@ def trainings(
 
 
 def is_done(training: SeedTraining) -> bool:
-    """Its folder holds this training with all its episodes; False where it is missing or has fewer.
+    """Return whether its folder holds this training with all its episodes; False if it is missing or has fewer.
 
     Raises:
         InputError: the folder holds another training, one with more episodes, or damaged files.
@@ -164,7 +174,7 @@ def _check_settings(training: SeedTraining) -> None:
 
 
 def _is_free(folder: Path) -> bool:
-    """Nothing is in it but what a kill at its very beginning leaves."""
+    """Return whether the folder holds nothing but what a kill at the very beginning of a training leaves."""
     try:
         return not folder.exists() or all(path.name.startswith(".") for path in folder.iterdir())
     except OSError as error:
@@ -172,7 +182,12 @@ def _is_free(folder: Path) -> bool:
 
 
 def train_all(planned: Sequence[SeedTraining], processes: int, watching: Watching) -> int:
-    """Train what is not done yet; how many seeds that were. Trainings that never came to a checkpoint leave nothing.
+    """Train what is not done yet and return how many seeds that were; trainings without a checkpoint leave nothing.
+
+    Args:
+        planned: the trainings.
+        processes: number of processes.
+        watching: shows the progress.
 
     Raises:
         InputError: the agent does not fit the scenario, a folder cannot be made, or another command trains there.
@@ -186,7 +201,7 @@ def train_all(planned: Sequence[SeedTraining], processes: int, watching: Watchin
             for one in missing:
                 make_folder(one.folder, "--out")
                 if len(ours) < _MOST_HELD:
-                    held.enter_context(hold(one.folder, "training", "--out"))
+                    held.enter_context(lock_folder(one.folder, "training", "--out"))
                 ours.append(one)
                 if _is_free(one.folder):
                     _note(one)
@@ -200,7 +215,7 @@ def train_all(planned: Sequence[SeedTraining], processes: int, watching: Watchin
 
 
 def _withdraw(training: SeedTraining) -> None:
-    """Leave nothing of a training that never came to a checkpoint."""
+    """Remove what a training without a checkpoint has left."""
     if training.has_checkpoint:
         return
     shutil.rmtree(training.folder, ignore_errors=True)
@@ -214,7 +229,7 @@ def train_one(training: SeedTraining, tell: Tell) -> None:
     from cosim_agents.learners.catalog import agent_spec  # noqa: PLC0415 - imports torch
     from cosim_agents.train import train  # noqa: PLC0415 - imports torch
 
-    with hold_too(training.folder):
+    with share_lock(training.folder):
         train(
             training.loaded,
             agent_spec(training.agent, training.options),
@@ -228,7 +243,7 @@ def train_one(training: SeedTraining, tell: Tell) -> None:
 
 
 def at_checkpoints(tell: Tell, every: int) -> Callable[[int, "EpisodeLog"], None]:
-    """Progress of `cosim_agents.train.train`: told of each episode, it stops only where a checkpoint was written."""
+    """Return the progress function for `cosim_agents.train.train`, which reports episodes and stops at checkpoints."""
 
     def episode_done(done: int, _: "EpisodeLog") -> None:
         tell(done, may_stop=done % every == 0)
@@ -249,11 +264,11 @@ def _scenario(training: SeedTraining) -> Any:
 
 
 def read_curve(path: Path, episodes: int | None = None) -> dict[str, FloatArray]:
-    """The columns of a training's curve.csv but the episode's number, (E,) each: a row for each episode.
+    """Return the columns of a training's curve.csv but the episode's number, (E,) each: a row for each episode.
 
     Args:
         path: the file.
-        episodes: so many from the first; all by default.
+        episodes: number of episodes from the first; all by default.
 
     Raises:
         InputError: it is missing or damaged, or has fewer.
@@ -265,7 +280,7 @@ def read_curve(path: Path, episodes: int | None = None) -> dict[str, FloatArray]
 
 
 def read_curves(planned: Sequence[SeedTraining]) -> dict[str, FloatArray]:
-    """The curves of all seeds, (R, E) each; rows behind the last checkpoint are left out.
+    """Return the curves of all seeds, (R, E) each; rows behind the last checkpoint are left out.
 
     Raises:
         InputError: one is missing or damaged, or has fewer episodes than were trained.
@@ -277,15 +292,15 @@ def read_curves(planned: Sequence[SeedTraining]) -> dict[str, FloatArray]:
 
 
 def last_episodes(episodes: int) -> int:
-    """How many at the end a table sums up: a quarter, at most 50."""
+    """Return how many episodes at the end a table sums up: a quarter, at most 50."""
     return max(1, min(50, episodes // 4))
 
 
 def final(curves: Mapping[str, FloatArray]) -> dict[str, Estimate]:
-    """What the last episodes came to, in which agents explore: interquartile means over the seeds with intervals.
+    """Return the results of the last episodes, in which agents explore: interquartile means over the seeds.
 
     Args:
-        curves: of `read_curves`.
+        curves: curves as returned by `read_curves`.
     """
     episodes = last_episodes(curves["reward"].shape[1])
     end = {name: values[:, -episodes:].sum(axis=1) for name, values in curves.items()}  # (R,)
@@ -303,7 +318,12 @@ def final(curves: Mapping[str, FloatArray]) -> dict[str, Estimate]:
 
 
 def draw_learning_curves(path: Path, planned: Sequence[SeedTraining], curves: Mapping[str, FloatArray]) -> None:
-    """The learning curves in one picture.
+    """Draw the learning curves in one picture.
+
+    Args:
+        path: the picture to write.
+        planned: the trainings, one for each seed.
+        curves: their curves, as returned by `read_curves`.
 
     Raises:
         InputError: it cannot be written.

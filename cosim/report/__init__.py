@@ -1,1 +1,1 @@
-"""What a person looks at after a run."""
+"""Reports of a run: the picture, the HTML page, and the numbers that both show."""

@@ -1,4 +1,4 @@
-"""The ground under a run: its roads as lines, and the rectangle that holds roads and sites."""
+"""The map under a run: its roads as lines, and the rectangle that holds roads and sites."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ _COLUMNS: Final = (24.0, 80.0)
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """Roads and their frame."""
+    """Roads as lines, and the corners of the rectangle that is drawn."""
 
     roads_m: tuple[FloatArray, ...]  # (K, 2) each
     low_m: FloatArray  # (2,)
@@ -28,18 +28,18 @@ class Ground:
 
     @property
     def stretched(self) -> bool:
-        """So long and narrow that the axes need scales of their own."""
+        """Whether the map is so long and narrow that each axis needs its own scale."""
         size_m = self.high_m - self.low_m
         return bool(size_m.max() > _ELONGATED * size_m.min())
 
     @property
     def aspect(self) -> float:
-        """Width over height, as drawn."""
+        """Width over height of the map, as drawn."""
         width_m, height_m = self.high_m - self.low_m
         return 1.3 if self.stretched else float(width_m / height_m)
 
     def cell_m(self, points: int) -> tuple[float, float]:
-        """Width and height of a lattice whose hexagons look regular and are finer for more points."""
+        """Return width and height of a lattice whose hexagons look regular and are finer for more points."""
         columns = min(max(np.sqrt(points) / 4.0, _COLUMNS[0]), _COLUMNS[1])
         size_m = self.high_m - self.low_m
         width_m, height_m = size_m if self.stretched else (size_m.max(), size_m.max())
@@ -47,12 +47,12 @@ class Ground:
 
 
 def ground(scenario: Scenario, sites: pd.DataFrame, folder: Path) -> Ground:
-    """Roads of the scenario's map, of the synthetic roads, or none where a replay names no map.
+    """Return the roads of the scenario's map or of its synthetic roads; none if a replay names no map.
 
     Args:
-        scenario: of the run.
+        scenario: scenario of the run.
         sites: x_m and y_m of the sites.
-        folder: that a map's relative path starts from.
+        folder: folder to which the path of the map is relative.
     """
     roads_m = _roads(scenario, folder)
     points = np.concatenate([sites[["x_m", "y_m"]].to_numpy(np.float64), *roads_m, np.zeros((0, 2))])

@@ -1,4 +1,4 @@
-"""The key figures that a person asks for first, and figures as text to the digits that their intervals support."""
+"""The headline figures of a run, and figures as text with the digits that their intervals support."""
 
 import math
 from typing import Any, NamedTuple
@@ -8,21 +8,21 @@ from cosim.subjects import pieces
 
 
 class Row(NamedTuple):
-    """How terminal and page show a figure."""
+    """How terminal and page show a key figure."""
 
     key: str
-    """Its name among the figures of merit."""
+    """Name of the key figure."""
     label: str
     factor: float
-    """To the unit in which it is shown."""
+    """Factor from the unit of the figure to the unit that is shown."""
     unit: str
 
 
 def headline() -> tuple[Row, ...]:
-    """The rows that a person asks for first, in the order of the table of subjects.
+    """Return the rows of the headline figures, in the order of the table of subjects.
 
     Raises:
-        InputError: a package has a row that is none, or one of a figure that stands there already.
+        InputError: a package gives something that is not a row, or a second row of a figure.
     """
     found: list[Row] = []
     for subject, rows in pieces("headline"):
@@ -51,10 +51,17 @@ def _row(given: Any) -> Row | None:
 
 
 def rounded(value: float, half_width: float = math.nan) -> tuple[str, str]:
-    """Value and half width with the same decimals: the half width has one significant digit, two if it starts with 1.
+    """Return value and half width as text with the same decimals.
 
-    A half width that is only the rounding of equal values counts as 0.
-    `-` stands for what is not finite; a value without an interval has four significant digits, a whole one all of them.
+    The half width has one significant digit, two if it starts with 1; one that is only the rounding of equal values
+    counts as 0. `-` stands for a number that is not finite. A value without an interval has four significant digits, an
+    integer all of its digits.
+
+    Example:
+        >>> rounded(0.123456, 0.0071)
+        ('0.123', '0.007')
+        >>> rounded(1234.0)
+        ('1,234', '-')
     """
     if not math.isfinite(value):
         return "-", "-"
@@ -70,7 +77,7 @@ def rounded(value: float, half_width: float = math.nan) -> tuple[str, str]:
 
 
 def _plain(value: float, digits: int) -> str:
-    """So many significant digits, not as a power of ten where that can be avoided."""
+    """Return a value with so many significant digits, without a power of ten where that is possible."""
     if value == 0.0 or not 1e-4 <= abs(value) < 1e15:
         return f"{value:.{digits}g}"
     return f"{value:,.{max(0, digits - 1 - math.floor(math.log10(abs(value))))}f}"

@@ -1,6 +1,6 @@
-"""What picture and page of a run show, taken out of its trace: latency by place, its distribution, series over time.
+"""The data behind picture and page of a run: latency by place, its distribution, and series over time.
 
-Time is cut into slices; which one a fact belongs to, and columns with a row for each, are told here too.
+Time is cut into slices; the functions at the end say which slice a fact belongs to.
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ _DONE: Final = f"status IN ({Status.COMPLETED:d}, {Status.LATE:d})"
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Mean latency by place; a place is where a task's vehicle was at the last tick before its release."""
+    """Mean latency by place; the place of a task is that of its vehicle at the last tick before its release."""
 
     xy_m: FloatArray  # (P, 2)
     latency_s: FloatArray  # (P,)
@@ -31,7 +31,7 @@ class Places:
 
 @dataclass(frozen=True, slots=True)
 class Outcomes:
-    """Tasks by time of release, in slices of equal length."""
+    """Tasks per second by outcome and time of release, in slices of equal length."""
 
     begin_s: FloatArray  # (B,)
     slice_s: float
@@ -39,7 +39,7 @@ class Outcomes:
 
 
 def by_position(trace: Trace) -> tuple[FloatArray, FloatArray]:
-    """Position, (N, 2), and latency, (N,), of finished tasks; empty without recorded positions."""
+    """Return position, (N, 2), and latency, (N,), of finished tasks; empty without recorded positions."""
     step_s = trace.scenario.mobility.step_s
     tasks = trace.sql(
         "SELECT x_m, y_m, e.time_s - released_s AS latency_s FROM task_ended e JOIN vehicle_moved m "
@@ -50,15 +50,18 @@ def by_position(trace: Trace) -> tuple[FloatArray, FloatArray]:
 
 
 def hexagons(xy_m: FloatArray, latency_s: FloatArray, cell_m: tuple[float, float]) -> Places:
-    """Means on a hexagonal lattice: the corners and the centres of rectangles, each point to the nearest of both.
+    """Return mean latencies on a hexagonal lattice.
 
-    A place with fewer than 10 tasks, and fewer than a tenth of what a place has on average, is left out as chance.
+    The centres of the hexagons are the corners and the centres of a lattice of rectangles; each point belongs to the
+    nearest. A place with fewer than 10 tasks, and fewer than a tenth of what a place has on average, is left out as
+    chance.
 
     Args:
         xy_m: points, (N, 2).
         latency_s: their values, (N,).
         cell_m: width and height of the rectangles; for regular hexagons the height is sqrt(3) widths.
     """
+    # In units of the width the height is sqrt(3): hence the weights 1 and 3 of the squares.
     corner = np.round(xy_m / cell_m)
     centre = np.floor(xy_m / cell_m) + 0.5
     distance = [((xy_m / cell_m - point) ** 2) @ (1.0, 3.0) for point in (corner, centre)]
@@ -70,7 +73,7 @@ def hexagons(xy_m: FloatArray, latency_s: FloatArray, cell_m: tuple[float, float
 
 
 def by_cell(trace: Trace) -> Places:
-    """Mean latency of finished tasks at the site that served their vehicle at release; for runs without positions."""
+    """Return the mean latency of finished tasks by the site that served their vehicle at release, without positions."""
     cells = trace.sql(
         "SELECT s.x_m, s.y_m, avg(t.latency_s) AS latency_s, count(*) AS tasks FROM ("
         f"SELECT vehicle, released_s, time_s - released_s AS latency_s FROM task_ended WHERE {_DONE} "
@@ -81,12 +84,16 @@ def by_cell(trace: Trace) -> Places:
 
 
 def deployed(trace: Trace) -> pd.DataFrame:
-    """Name, x_m and y_m of the sites on the map."""
+    """Return name, x_m and y_m of the sites on the map."""
     return trace.sql("SELECT name, x_m, y_m FROM site_deployed WHERE NOT isnan(x_m) ORDER BY site")
 
 
 def latency_curves(trace: Trace) -> dict[str, tuple[int, FloatArray]]:
-    """Finished tasks and their latency in s at each of `LEVELS`, by where they were executed; all of them first."""
+    """Return the distribution of latency by tier, that of all finished tasks first.
+
+    Returns:
+        By tier or `all`: the number of finished tasks, and their latency [s] at each of `LEVELS`.
+    """
     levels = ", ".join(f"{level:.6g}" for level in LEVELS)
     rows = trace.sql(
         f"SELECT coalesce(tier, -1) AS tier, count(*) AS n, quantile_cont(time_s - released_s, [{levels}]) AS curve "
@@ -100,7 +107,7 @@ def latency_curves(trace: Trace) -> dict[str, tuple[int, FloatArray]]:
 
 
 def outcomes(trace: Trace) -> Outcomes:
-    """Tasks of the whole run, warm-up and all, by time of release."""
+    """Return the outcomes of the tasks of the whole run, the warm-up included, by time of release."""
     end_s = max(trace.complete_to_s, 1.0)
     slice_s = next((length for length in _BINS_S if end_s / length <= _MOST_BINS), end_s / _MOST_BINS)
     groups = {
@@ -120,23 +127,23 @@ def outcomes(trace: Trace) -> Outcomes:
 
 
 def slice_from(time_s: str, over_time: Outcomes) -> str:
-    """Slice in which something happened, as SQL; the run's end belongs to the last."""
+    """Return SQL for the slice in which something happened; the end of the run belongs to the last."""
     return f"least(floor({time_s} / {over_time.slice_s!r}), {len(over_time.begin_s) - 1})::INTEGER"
 
 
 def slice_until(over_time: Outcomes) -> str:
-    """Slice that a sample closes, as SQL; the run's begin belongs to the first."""
+    """Return SQL for the slice that a sample closes; the begin of the run belongs to the first."""
     return f"greatest(ceil(time_s / {over_time.slice_s!r} - 1e-9) - 1, 0)::INTEGER"
 
 
 def by_slice(rows: pd.DataFrame, over_time: Outcomes) -> dict[str, FloatArray]:
-    """Columns of a table whose index are slices; NaN for a slice without a row."""
+    """Return the columns of a table indexed by slice as arrays over all slices, NaN for a slice without a row."""
     filled = rows.reindex(np.arange(len(over_time.begin_s)))
     return {str(name): filled[name].to_numpy(np.float64) for name in rows.columns}
 
 
 def counts(column: "pd.Series[int]", over_time: Outcomes) -> FloatArray:
-    """A column of counts whose index are slices; 0 for a slice without a row."""
+    """Return a column of counts indexed by slice as an array over all slices, 0 for a slice without a row."""
     return np.asarray(column.reindex(np.arange(len(over_time.begin_s))).fillna(0), dtype=np.float64)
 
 

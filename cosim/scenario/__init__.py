@@ -1,1 +1,1 @@
-"""What a run is made of: a frozen, checked description read from YAML."""
+"""The scenario: the frozen, checked description of a run, read from YAML."""

@@ -1,7 +1,7 @@
 """A YAML 1.2 text as plain data that remembers the line of each key.
 
-Only what a scenario needs: mappings with text keys, lists, text, finite numbers, truth values, null, anchors and aliases.
-Left out on purpose: merge keys, dates (they stay text), and every other tag.
+Only what a scenario needs: mappings with text keys, lists, text, finite numbers, truth values, null, anchors and
+aliases. Left out on purpose: merge keys, dates (they stay text), and every other tag.
 """
 
 import math
@@ -27,13 +27,13 @@ _TRUTH: Final[Mapping[str, bool]] = {"true": True, "false": False}
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """Data of a YAML text, and the line (from 1) of each key and list item."""
+    """The data of a YAML text, and the line (from 1) of each key and list item."""
 
     data: Any
     lines: Mapping[Location, int]
 
     def line(self, location: Location) -> int | None:
-        """Line of the closest enclosing key that is in the text; None for the root."""
+        """Return the line of the closest enclosing key that is in the text; None for the root."""
         for length in range(len(location), 0, -1):
             if location[:length] in self.lines:
                 return self.lines[location[:length]]
@@ -41,7 +41,7 @@ class Document:
 
 
 def shown(value: Any, limit: int = 60) -> str:
-    """A value or key on one printable line, as YAML writes it, shortened."""
+    """Return a value or key on one printable line, as YAML writes it, shortened to `limit` characters."""
     if value is None or isinstance(value, bool):
         return "null" if value is None else str(value).lower()
     try:
@@ -52,16 +52,21 @@ def shown(value: Any, limit: int = 60) -> str:
 
 
 def parse(text: str, origin: str, *, numbered: bool = True) -> Document:
-    """Read YAML 1.2 text; an empty text has the data None.
+    r"""Read YAML 1.2 text; an empty text has the data None.
 
     Args:
-        text: what to read.
+        text: the text.
         origin: file name for error messages.
-        numbered: say the line in them; off for a text of one line.
+        numbered: whether they name the line; False for a text of one line.
 
     Raises:
         InputError: it is not YAML, has a key twice, nests deeper than MAX_DEPTH, holds (with its aliases written out)
             more than MAX_VALUES values, or holds something that is none of the types above.
+
+    Example:
+        >>> document = parse("radio:\n  bandwidth_hz: 20e6", "example.yaml")
+        >>> document.data, document.line(("radio", "bandwidth_hz"))
+        ({'radio': {'bandwidth_hz': 20000000.0}}, 2)
     """
     yaml = YAML(typ="safe", pure=True)
     try:
@@ -84,7 +89,7 @@ def parse(text: str, origin: str, *, numbered: bool = True) -> Document:
 
 
 class _Reader:
-    """Turns a node graph into data, counting what aliases multiply."""
+    """The conversion of a node graph into data, which counts what aliases multiply."""
 
     def __init__(self, origin: str, *, numbered: bool) -> None:
         self.origin = origin
@@ -93,13 +98,13 @@ class _Reader:
         self.values = 0
 
     def fail(self, node: Node, location: Location, problem: str) -> InputError:
-        """The error of a node, with its line."""
+        """Return the error of a node, with its line."""
         field = ".".join(shown(part) for part in location)
         where = f"{self.origin}:{node.start_mark.line + 1}" if self.numbered else self.origin
         return InputError(f"{where}: {field + ': ' if field else ''}{problem}")
 
     def read(self, node: Node, location: Location) -> Any:
-        """Data of a node and of everything below it."""
+        """Return the data of a node and of everything below it."""
         self.values += 1
         if self.values > MAX_VALUES:
             raise self.fail(node, location[:3], f"the text holds more than {MAX_VALUES} values; use fewer aliases")

@@ -58,7 +58,7 @@ class VehicleCompute(Section):
 
 
 class Compute(Section):
-    """Processors."""
+    """Processors of sites and vehicles."""
 
     edge: EdgeCompute = Field(default_factory=EdgeCompute)
     vehicle: VehicleCompute = Field(default_factory=VehicleCompute)

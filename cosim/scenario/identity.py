@@ -1,8 +1,9 @@
-"""The identity of a scenario: a text of what differs from the defaults, whose hash is the run id.
+"""The identity of a scenario: a text of what differs from the defaults, whose hash is in the run id.
 
-A new field of one of cosim's own sections changes no text as long as it keeps its default; a section of a package is
-told whole. A default whose *value* changes would give old and new runs one text: then `DEFAULTS` grows. Key order, comments, defaults written out and 5 against 5.0 make no
-difference; the content of files that the scenario names is no part of it.
+A new field of one of cosim's own sections changes no text as long as it keeps its default; a section of a package is in
+the text completely. A default whose *value* changes would give old and new runs one text: then `DEFAULTS` grows. Key
+order, comments, defaults written out and 5 against 5.0 make no difference; the content of files that the scenario names
+is not part of it.
 """
 
 import hashlib
@@ -22,7 +23,7 @@ _DIGITS: Final = 12
 
 
 def identity(scenario: Section) -> str:
-    """The text that is hashed: canonical JSON of the number of the defaults and of what differs from them.
+    """Return the text that is hashed: canonical JSON of the number of the defaults and of what differs from them.
 
     Two scenarios have one text only if they are equal: the scenario can be made again from what differs.
     """
@@ -30,28 +31,28 @@ def identity(scenario: Section) -> str:
 
 
 def run_id(name: str, text: str) -> str:
-    """A scenario's name and the first 12 hex digits of the SHA-256 over its identity."""
+    """Return a scenario's name and the first 12 hex digits of the SHA-256 of its identity."""
     return f"{safe_name(name)}-{hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]}"
 
 
 def whole(scenario: Mapping[str, Any]) -> str:
-    """The text that was hashed before there were identities: all of a stored scenario, defaults included."""
+    """Return the text that was hashed before there were identities: all of a stored scenario, defaults included."""
     return text_of(_canonical(scenario))
 
 
 def as_json(scenario: Section) -> dict[str, Any]:
-    """All of a scenario as plain values, as provenance.json keeps it; sets are sorted lists."""
+    """Return all of a scenario as plain values, as provenance.json keeps it; sets are sorted lists."""
     plain: dict[str, Any] = _sorted(scenario, scenario.model_dump(mode="json"))
     return plain
 
 
 def safe_name(name: str) -> str:
-    """A name as part of a folder's name."""
+    """Return a name as part of a folder's name."""
     return "".join(letter if letter.isascii() and (letter.isalnum() or letter in "-_") else "-" for letter in name)[:60]
 
 
 def _canonical(value: Any) -> Any:
-    """A value of JSON whose whole numbers are written as such."""
+    """Return a JSON value in which floats that are whole numbers are integers."""
     if isinstance(value, Mapping):
         return {key: _canonical(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -62,9 +63,10 @@ def _canonical(value: Any) -> Any:
 
 
 def difference_from_defaults(section: Section) -> dict[str, Any]:
-    """What of a section differs from its defaults, as plain values.
+    """Return what of a section differs from its defaults, as plain values.
 
-    A section that equals its default is left out; one that is kept keeps its `kind`. Lists are told element by element.
+    A subsection that equals its default is left out; one that is kept keeps its `kind`. Lists are compared element by
+    element.
     """
     return {
         name: _identified(getattr(section, name))
@@ -74,7 +76,7 @@ def difference_from_defaults(section: Section) -> dict[str, Any]:
 
 
 def _differing(scenario: Section) -> dict[str, Any]:
-    """The difference of the root; sections of other packages are told whole, as `DEFAULTS` does not count theirs."""
+    """Return the difference of the root; sections of packages are whole, as `DEFAULTS` does not count theirs."""
     differs = difference_from_defaults(scenario)
     foreign = {subject.name for subject in outside()} & differs.keys()
     return differs | {name: _plain_value(getattr(scenario, name)) for name in foreign}
@@ -89,12 +91,12 @@ def _identified(value: Any) -> Any:
 
 
 def _is_kind(field: FieldInfo) -> bool:
-    """It has one possible value, which tells its section from others."""
+    """Return whether the field has one possible value, which tells its section from others."""
     return get_origin(field.annotation) is Literal and len(get_args(field.annotation)) == 1
 
 
 def _is_default(field: FieldInfo, value: Any) -> bool:
-    """As JSON, in which 1 is no truth value."""
+    """Return whether a value equals its default as JSON, in which 1 is not a truth value."""
     if field.is_required():
         return False
     return text_of(_plain_value(value)) == text_of(_plain_value(field.get_default(call_default_factory=True)))
@@ -105,7 +107,7 @@ def _plain_value(value: Any) -> Any:
 
 
 def _sorted(value: Any, plain: Any) -> Any:
-    """The plain form of a value with the elements of sets in order; theirs depends on the hashes of a process."""
+    """Return the plain form of a value with the elements of sets sorted; a set's own order differs by process."""
     if isinstance(value, Section) and isinstance(plain, dict):
         return {name: _sorted(getattr(value, name, None), item) for name, item in plain.items()}
     if isinstance(value, Mapping) and isinstance(plain, dict) and len(value) == len(plain):
@@ -117,5 +119,5 @@ def _sorted(value: Any, plain: Any) -> Any:
 
 
 def text_of(value: Any) -> str:
-    """A plain value as canonical JSON."""
+    """Return a plain value as canonical JSON."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"))

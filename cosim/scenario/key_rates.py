@@ -1,8 +1,8 @@
-"""How a key link is described: its optics, the environment that it stands in, and one rate model by `kind`.
+"""The description of key links: their optics, their environment, and one rate model by `kind`.
 
-Sources of the defaults: S3 is the QIB-VEC paper (Table II); GYS the 122 km experiment of Gobby, Yuan and Shields with the
-parameters that Lo, Ma and Chen (2005) use; MFL is Ma, Fung and Lo (2007) with those of the 144 km free-space experiment;
-Lim is Lim et al., Phys. Rev. A 89, 022307 (2014).
+Sources of the defaults: S3 is the QIB-VEC paper (Table II); GYS the 122 km experiment of Gobby, Yuan and Shields with
+the parameters that Lo, Ma and Chen (2005) use; MFL is Ma, Fung and Lo (2007) with those of the 144 km free-space
+experiment; Lim is Lim et al., Phys. Rev. A 89, 022307 (2014).
 """
 
 from typing import Annotated, Literal, TypeAlias

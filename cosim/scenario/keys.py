@@ -1,4 +1,4 @@
-"""The key network of a scenario (paper S3): QKD links between trusted nodes, vehicles' key pools, and who uses keys."""
+"""The key network of a scenario (paper S3): QKD links between trusted nodes, vehicles' key pools, and key use."""
 
 from typing import Annotated, Literal, TypeAlias
 
@@ -8,11 +8,11 @@ from cosim.scenario.key_rates import DecoyBb84Rate, KeyEnvironment, KeyRateModel
 from cosim.scenario.section import Name, NonNegative, Positive, Real, Section, Whole
 
 MOST_BIT = 2**53
-"""Beyond it a count of bits would not survive a float."""
+"""Largest count of bits that a float can hold exactly."""
 
 
 class KeyNode(Section):
-    """A trusted node that stands by itself; every site has one anyway."""
+    """A trusted node apart from the sites; every site has a node anyway."""
 
     name: Name
     x_m: Real
@@ -35,7 +35,7 @@ class KeyLink(Section):
 
 
 class KeyTopology(Section):
-    """Which nodes are joined by QKD links over fibre.
+    """The topology of the key network: which nodes are joined by QKD links over fibre.
 
     Without `nodes` the shape joins the sites. With nodes it joins those, and each site has a link to its nearest node.
     """
@@ -89,7 +89,7 @@ class _VehiclePool(Section):
 
 
 class SiteFilling(_VehiclePool):
-    """Vehicles are given key by the site that serves them, out of the pools of that site's links."""
+    """Vehicles get key from the site that serves them, out of the pools of that site's links."""
 
     kind: Literal["site"] = "site"
     rate_bps: Positive = Field(
@@ -136,7 +136,7 @@ class RekeyUse(Section):
 
 
 class OneTimePadUse(Section):
-    """As many key bits as data bits."""
+    """One-time pad: as many key bits as data bits."""
 
     kind: Literal["otp"]
 
@@ -151,7 +151,7 @@ KeyUse: TypeAlias = Annotated[RekeyUse | OneTimePadUse | NoUse, Field(discrimina
 
 
 class KeyShortage(Section):
-    """What a transfer does whose key is not there."""
+    """What a transfer does whose key is not available."""
 
     order: Literal["fifo", "priority"] = Field("fifo", description="Who is served first of those that wait.")
     patience_s: NonNegative | None = Field(None, description="How long it waits; null: until the task's deadline.")
@@ -161,7 +161,7 @@ class KeyShortage(Section):
 
 
 class Eavesdropper(Section):
-    """Somebody measures and resends a share of the pulses of a link: the error rate rises."""
+    """An eavesdropper measures and resends a share of the pulses of a link: the error rate rises."""
 
     kind: Literal["eavesdropper"]
     ends: tuple[Name, Name]
@@ -171,7 +171,7 @@ class Eavesdropper(Section):
 
 
 class FibreCut(Section):
-    """A link is dead for a time; the block that it was making is lost, what both ends stored stays good."""
+    """A link is cut for a time; the block in the making is lost, what both ends have stored stays good."""
 
     kind: Literal["cut"]
     ends: tuple[Name, Name]

@@ -1,4 +1,4 @@
-"""The ledger of a scenario (paper S3, eq 18-21 and Algorithm 1): blocks, validators, credits, and who misbehaves."""
+"""The ledger of a scenario (paper S3, eq 18-21 and Algorithm 1): blocks, validators, credits, and misbehaviour."""
 
 from typing import Annotated, Literal, TypeAlias
 
@@ -44,7 +44,7 @@ class LedgerCost(Section):
 
 
 class Timeouts(Section):
-    """Of a round; each grows by `growth_s` from round to round."""
+    """Timeouts of a round; each grows by `growth_s` from round to round."""
 
     propose_s: Positive = 1.0
     vote_s: Positive = 0.5
@@ -90,7 +90,7 @@ class Misbehaviour(Section):
 
 
 class Partition(Section):
-    """What validators of one side send to the other is held back until the partition heals."""
+    """A network partition: messages of validators on one side to the other are held back until it heals."""
 
     start_s: NonNegative
     end_s: Positive

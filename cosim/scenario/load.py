@@ -1,4 +1,4 @@
-"""From a scenario file, or the name of a bundled one, to a checked scenario with a run id."""
+"""Loading of scenarios: from a file, or the name of a bundled scenario, to a checked scenario with a run id."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -26,13 +26,13 @@ class Loaded:
     scenario: Scenario
     path: Path
     folder: Path
-    """Files named in the scenario are relative to it."""
+    """Folder to which the files named in the scenario are relative."""
     run_id: str
-    """Name and hash of what differs from the defaults."""
+    """Name of the scenario, and hash of what differs from the defaults."""
 
     @property
     def run_folder(self) -> Path:
-        """Where a run goes if nobody says otherwise: a folder of this name, or with -2, -3, ... if that is taken."""
+        """The default folder of a run, runs/ID-POLICY-sSEED, with -2, -3, ... at the end if that is taken."""
         name = f"{self.run_id}-{safe_name(self.scenario.policy.name)}-s{self.scenario.seed}"
         names = (name, *(f"{name}-{count}" for count in range(2, 10_000)))
         return next((path for path in map(Path("runs").joinpath, names) if not path.exists()), Path("runs") / name)
@@ -72,7 +72,7 @@ def _checked(document: Document, overrides: Sequence[str], origin: str) -> Scena
 
 
 def _halved(value: Any, place: Location) -> Iterator[Location]:
-    """Places of texts and keys with surrogates, which no file can hold: YAML lets them be written as escapes."""
+    """Yield the places of texts and keys with surrogates, which no file can hold; YAML allows them as escapes."""
     if isinstance(value, str):
         if any("\ud800" <= letter <= "\udfff" for letter in value):
             yield place
@@ -86,7 +86,7 @@ def _halved(value: Any, place: Location) -> Iterator[Location]:
 
 
 def override(path: str, value: str | int | None) -> list[str]:
-    """An override for a value that is given, as plain text or number; none for None."""
+    """Return the override for a value that is given, as plain text or number; none for None."""
     return [] if value is None else [f"{path}={json.dumps(value)}"]
 
 
@@ -97,14 +97,14 @@ def bundled_scenarios() -> dict[str, Path]:
 
 
 def json_schema() -> str:
-    """JSON Schema of a scenario file, for completion and checks in editors."""
+    """Return the JSON Schema of a scenario file, for completion and checks in editors."""
     schema = scenario_model().model_json_schema()
     schema["properties"]["policy"] = {"anyOf": [{"type": "string", "minLength": 1}, schema["properties"]["policy"]]}
     return json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}, indent=2)
 
 
 def describe_scenario(loaded: Loaded) -> dict[str, str]:
-    """The main choices of a scenario, for people."""
+    """Return the main choices of a scenario in words, by name."""
     scenario = loaded.scenario
     classes = ", ".join(task_class.name for task_class in scenario.tasks.classes)
     return {

@@ -11,13 +11,19 @@ from cosim.scenario.schema import Scenario
 def apply(data: dict[str, Any], overrides: Sequence[str]) -> dict[Location, str]:
     """Write each `key.path=value` into `data`; the value is read as YAML 1.2, a number in the path is a list index.
 
-    A section that is not there begins with the `kind` of its default, and a list with the default's items.
+    A section that is missing begins with the `kind` of its default, and a list with the default's items.
 
     Returns:
         The text of each override by its location, for error messages.
 
     Raises:
         InputError: no `=`, an empty path, an index out of range, or a value that is not YAML.
+
+    Example:
+        >>> data = {"radio": {"bandwidth_hz": 10e6}}
+        >>> _ = apply(data, ["radio.bandwidth_hz=20e6", "seed=3"])
+        >>> data
+        {'radio': {'bandwidth_hz': 20000000.0}, 'seed': 3}
     """
     origins: dict[Location, str] = {}
     defaults = Scenario().model_dump(mode="json")
@@ -64,7 +70,7 @@ def _default(defaults: Any, key: str | int) -> Any:
 
 
 def _section(location: Location, written: Any, default: Any) -> Any:
-    """What a path that leads below a missing or short-hand section starts from."""
+    """Return the section with which a path below a missing or short-hand section starts."""
     if location == ("policy",) and isinstance(written, str):
         return {"name": written}
     if location == ("policy",) and isinstance(default, dict):

@@ -1,4 +1,4 @@
-"""What is wrong with a scenario, in one line: file, line, field, value, remedy."""
+"""Errors in a scenario as one line: file, line, field, value, remedy."""
 
 import difflib
 import re
@@ -54,14 +54,21 @@ _PLAIN: Final[Mapping[str, str]] = {
 
 
 def closest(name: str, known: Iterable[str]) -> str:
-    """`did you mean x?` for a near miss, else the list of what is known."""
+    """Return `did you mean x?` for a near miss, else the list of known names."""
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     return f"did you mean {near[0]}?" if near else f"known: {', '.join(names) or 'none'}"
 
 
 def input_error(error: ValidationError, document: Document, origins: Mapping[Location, str], file: str) -> InputError:
-    """The first problem in the file's order in full, and the number of others."""
+    """Return the error of the first problem in the file's order, with the number of others.
+
+    Args:
+        error: what the check of the scenario found.
+        document: the scenario as read, with its lines.
+        origins: text of each override by its location.
+        file: name of the scenario file.
+    """
     details = [detail for detail in error.errors(include_url=False) if not _echo(detail)]
     problems = [(_place(detail, document, origins, file), _sentence(detail)) for detail in details]
     problems.sort(key=lambda problem: problem[0][0])
@@ -71,17 +78,17 @@ def input_error(error: ValidationError, document: Document, origins: Mapping[Loc
 
 
 def _echo(detail: ErrorDetails) -> bool:
-    """A list that is called too short only because its items are wrong."""
+    """Return whether a list is called too short only because its items are wrong."""
     return detail["type"] == "too_short" and bool(detail["input"])
 
 
 def _place(detail: ErrorDetails, document: Document, origins: Mapping[Location, str], file: str) -> tuple[float, str]:
-    """Line (for sorting) and the words for the place: the override that set it, else the file's line."""
+    """Return the line (for sorting) and the words for the place: the override that set it, else the file's line."""
     location, _ = _resolve(detail["loc"])
     for length in range(len(location), 0, -1):
         if location[:length] in origins:
             return 0, origins[location[:length]]
-        if location[:length] in document.lines:
+        if location[:length] in document.lines:  # a longer path in the file is closer than an override above it
             break
     line = document.line(location)
     if line is not None:
@@ -116,7 +123,7 @@ def _sentence(detail: ErrorDetails) -> str:
 
 
 def _package(location: Location) -> str:
-    """A section that nobody knows may be one of a package."""
+    """Return the hint that an unknown section may be one of a package."""
     if len(location) > 1:
         return ""
     installed = ", ".join(subject.name for subject in outside()) or "none"
@@ -124,7 +131,7 @@ def _package(location: Location) -> str:
 
 
 def _resolve(location: Iterable[str | int]) -> tuple[Location, Any]:
-    """The place without union tags, and the annotation found there (None where it is unknown)."""
+    """Return the place without union tags, and the annotation found there (None where it is unknown)."""
     path: list[str | int] = []
     annotation: Any = scenario_model()
     for part in location:
@@ -149,7 +156,7 @@ def _below(members: list[Any], part: str | int) -> Any:
 
 
 def _members(annotation: Any) -> list[Any]:
-    """The alternatives of an annotation, None left out."""
+    """Return the alternatives of an annotation, without None."""
     if get_origin(annotation) is Annotated:
         return _members(get_args(annotation)[0])
     if get_origin(annotation) in {Union, types.UnionType}:
@@ -169,5 +176,5 @@ def _tags(member: Any) -> tuple[str, ...]:
 
 
 def _kinds(annotation: Any) -> list[str]:
-    """The kinds of a union of sections."""
+    """Return the kinds of a union of sections."""
     return [tag for member in _sections(annotation) for tag in _tags(member)]

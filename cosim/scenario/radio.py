@@ -1,4 +1,4 @@
-"""The air of a scenario: path loss, medium access, handover, and the radio itself."""
+"""The radio of a scenario: path loss, medium access, handover, and the bands and powers."""
 
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -55,20 +55,20 @@ PathLoss: TypeAlias = Annotated[PowerLaw | Umi | V2vUrban | V2vHighway | PluginP
 
 
 class Ofdma(Section):
-    """One cell's transfers share its band: equal shares, or in proportion to the policy's shares."""
+    """OFDMA: the transfers of a cell share its band, equally or in proportion to the policy's shares."""
 
     kind: Literal["ofdma"] = "ofdma"
 
 
 class Fixed(Section):
-    """Each transfer has its own slice of the band, whoever else sends."""
+    """Fixed slices: each transfer has its own slice of the band, whatever other transfers do."""
 
     kind: Literal["fixed"]
     slice_share: Share = Field(0.1, description="Slice of the cell's band for each transfer.")
 
 
 class Noma(Section):
-    """All uplink transfers of a cell use the whole band at once (paper S3 eq 13)."""
+    """NOMA: all uplink transfers of a cell use the whole band at once (paper S3 eq 13)."""
 
     kind: Literal["noma"]
     sic: bool = Field(

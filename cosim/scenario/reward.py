@@ -1,4 +1,4 @@
-"""What a learner is told of its decisions: the negative cost of paper S1 (eq 22), at once or when tasks have ended."""
+"""The reward of decisions: the negative cost of paper S1 (eq 22), given at once or when the tasks have ended."""
 
 from typing import Literal
 

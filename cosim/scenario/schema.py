@@ -1,8 +1,8 @@
-"""A scenario: everything that decides a run, as frozen checked values.
+"""A scenario: everything that determines a run, as frozen checked values.
 
 Each section is a model; alternatives are unions told apart by `kind`. A field's name ends in its unit, its description
-says what it is and, where a default is not obvious, where the default comes from. The hash of what differs
-from the defaults is the run id (see `identity`).
+says what it is and, where a default is not obvious, where the default comes from. The hash of what differs from the
+defaults is in the run id (see `identity`).
 """
 
 from collections.abc import Mapping
@@ -144,7 +144,7 @@ __all__ = [
 
 
 class Statistics(Section):
-    """How a run becomes numbers."""
+    """Warm-up, batches and confidence of the key figures."""
 
     warmup_s: NonNegative = Field(0.0, description="Tasks released before it are left out of the KPIs.")
     batches: Whole = Field(20, ge=2, le=1000, description="Batches of the batch-means intervals.")
@@ -152,7 +152,7 @@ class Statistics(Section):
 
 
 class TraceOptions(Section):
-    """How facts are stored."""
+    """Sampling and storage of facts."""
 
     sample_s: Positive = Field(1.0, ge=1e-3, description="Interval of the samples of hosts and cells.")
     part_s: Positive = Field(
@@ -162,7 +162,7 @@ class TraceOptions(Section):
 
 
 class Scenario(Section):
-    """The whole description of a run."""
+    """The complete description of a run."""
 
     name: Name = "unnamed"
     description: str = ""

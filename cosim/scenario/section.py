@@ -1,4 +1,4 @@
-"""What every part of a scenario is built from: frozen sections, bounded numbers and distributions."""
+"""The building blocks of a scenario: frozen sections, bounded numbers and distributions."""
 
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -6,20 +6,27 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Dis
 
 
 class Section(BaseModel):
-    """A part of a scenario: frozen, with no unknown keys and no infinite numbers."""
+    """A part of a scenario: frozen, with no unknown keys and no infinite numbers.
+
+    Example:
+        >>> class Beacons(Section):
+        ...     period_s: Positive = 1.0
+        >>> Beacons(period_s=0.5)
+        Beacons(period_s=0.5)
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 def _plain_number(value: Any) -> Any:
-    """Text and truth values are not numbers, though Python would read them as such."""
+    """Refuse text and truth values, which Python would read as numbers."""
     if isinstance(value, str | bool):
         raise ValueError("must be a number, not text or a truth value; write it plainly")
     return value
 
 
 def _computable(value: float) -> float:
-    """Beyond these bounds products and quotients of a few such numbers leave what a float can hold."""
+    """Refuse sizes beyond which products and quotients of a few such numbers leave the range of a float."""
     if abs(value) > 1e18 or 0 < abs(value) < 1e-30:
         raise ValueError("must be 0 or between 1e-30 and 1e18 in size; choose such a value or check the unit")
     return value
@@ -78,7 +85,7 @@ class Choice(Section):
 
 
 def _distribution_kind(value: Any) -> Any:
-    """The tag of a distribution; anything that is not a mapping has to be a number."""
+    """Return the tag of a distribution; anything that is not a mapping has to be a number."""
     return value.get("kind") if isinstance(value, dict) else getattr(value, "kind", "number")
 
 
@@ -94,7 +101,7 @@ Distribution: TypeAlias = Annotated[
 
 
 def refuse_zero(value: float | Section, field: str) -> None:
-    """A quantity that something is divided by must not be drawn as 0.
+    """Refuse a number or distribution that can be 0, for a quantity by which something is divided.
 
     Raises:
         ValueError: the number or distribution can be 0.
@@ -113,7 +120,12 @@ def refuse_zero(value: float | Section, field: str) -> None:
 
 
 def refuse_huge(value: float | Section, field: str, most: float) -> None:
-    """A quantity whose large values are a wrong unit, and would drown others in rounding.
+    """Refuse large values of a quantity, which come from a wrong unit and would drown others in rounding.
+
+    Args:
+        value: the number or distribution.
+        field: name of the field, for the message.
+        most: largest number, bound or mean allowed.
 
     Raises:
         ValueError: the number, a bound or the mean of the distribution is above `most`.

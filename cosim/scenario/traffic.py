@@ -1,4 +1,4 @@
-"""The traffic of a scenario: where the vehicles come from and where the roadside units stand."""
+"""The traffic of a scenario: the source of the vehicles, and the sites of the roadside units."""
 
 from typing import Annotated, Literal, TypeAlias
 
@@ -46,7 +46,7 @@ class TraciMobility(_Traffic):
 
 
 class ReplayMobility(Section):
-    """A recording instead of SUMO: our own Parquet, or SUMO's FCD output as XML, CSV or Parquet."""
+    """A recording in place of SUMO: cosim's own Parquet, or SUMO's FCD output as XML, CSV or Parquet."""
 
     kind: Literal["replay"]
     file: Name | None = Field(
@@ -78,7 +78,7 @@ Mobility: TypeAlias = Annotated[
 
 
 class Site(Section):
-    """One roadside unit by hand."""
+    """One roadside unit, placed by hand."""
 
     name: Name
     x_m: Real
@@ -90,7 +90,7 @@ class Site(Section):
 
 
 class ListedSites(Section):
-    """Sites by hand."""
+    """Sites placed by hand."""
 
     kind: Literal["listed"]
     sites: Annotated[tuple[Site, ...], Field(min_length=1)]

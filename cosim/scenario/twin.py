@@ -1,4 +1,4 @@
-"""The digital twin of a scenario: how vehicles' states reach it, what it forecasts, and where it lives."""
+"""The digital twin of a scenario: how it is synchronised, what it forecasts, and where it lives."""
 
 from typing import Annotated, Literal, TypeAlias
 
@@ -10,7 +10,7 @@ from cosim.scenario.twin_placement import TwinPlacement
 
 
 class PeriodicSync(Section):
-    """Every vehicle tells its state at fixed times."""
+    """Every vehicle sends its state at fixed times."""
 
     kind: Literal["periodic"] = "periodic"
     period_s: Positive = Field(1.0, description="A multiple of mobility.step_s; S1 uses 10 s (SYSTEMS: slots of 1 s).")
@@ -18,7 +18,7 @@ class PeriodicSync(Section):
 
 
 class OnChangeSync(Section):
-    """A vehicle knows what its twin would forecast, and tells its state when that is too wrong."""
+    """A vehicle computes what its twin would forecast, and sends its state when that is too wrong."""
 
     kind: Literal["on_change"]
     error_m: Positive = Field(5.0, description="Distance between forecast and truth that makes it speak.")

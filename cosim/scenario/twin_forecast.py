@@ -1,4 +1,4 @@
-"""How the twin forecasts the motion of vehicles: the model by kind, and the disc that it states around a forecast."""
+"""Forecasts of the motion of vehicles by the twin: the model by kind, and the disc that is stated around a forecast."""
 
 from typing import Annotated, Literal, TypeAlias
 
@@ -31,7 +31,7 @@ class _Forecast(Section):
 
 
 class LastForecast(_Forecast):
-    """A vehicle stays where it was last seen: no forecast at all."""
+    """A vehicle stays where it was last seen: no forecast."""
 
     kind: Literal["last"]
 

@@ -1,4 +1,4 @@
-"""Where twins live (papers S5 and S2 figure 10): the rule that places them, when they move, and drawn instances."""
+"""Placement of twins on hosts (papers S5 and S2 figure 10): the policy, creation, migration, and drawn instances."""
 
 from typing import Annotated, Literal, TypeAlias
 
@@ -21,7 +21,7 @@ PlacingPolicy: TypeAlias = Literal["nearest", "least_loaded", "greedy", "local_s
 
 
 class Creation(Section):
-    """How a twin comes to be as its vehicle enters: its data go up, and the host works on them (S5 eq 17-20)."""
+    """The creation of a twin as its vehicle enters: data are uploaded, and the host processes them (S5 eq 17-20)."""
 
     data_bit: Distribution = Field(8e6, description="D_i, drawn for each vehicle; S5 Table 2 has 300 to 500 Mb.")
     cycles_per_bit: NonNegative = Field(1.0, description="Eq 19 divides bits by hertz: one cycle per bit.")
@@ -38,7 +38,7 @@ class Creation(Section):
 
 
 class Migration(Section):
-    """A twin moves only if that pays within the horizon, by a margin."""
+    """The migration of twins: a twin moves only if that pays within the horizon, by a margin."""
 
     horizon_s: Positive = Field(
         60.0, description="How long a move has to pay for itself; about a vehicle's stay at a site."
@@ -67,7 +67,7 @@ class Migration(Section):
 
 
 class TierCapacity(Section):
-    """What one host of a tier has for twins, beside its cores for tasks."""
+    """The capacity of one host of a tier for twins, beside its cores for tasks."""
 
     places: Whole = Field(ge=1, le=1_000_000, description="M_j of S5 eq 23.")
     compute_hz: Distribution = Field(description="C_j of S5 eq 24, reserved for twins; drawn for each host.")
@@ -96,7 +96,7 @@ class PlacementTiers(Section):
 
 
 class TwinPlacement(Section):
-    """Which host carries which vehicle's twin, decided as vehicles enter and at a fixed interval."""
+    """The placement of vehicles' twins on hosts, decided as vehicles enter and at a fixed interval."""
 
     policy: PlacingPolicy = "greedy"
     period_s: Positive = Field(

@@ -1,4 +1,4 @@
-"""The work of a scenario: which tasks are released, and how it is decided where they run."""
+"""The work of a scenario: which tasks are released, and how decisions on them are made."""
 
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
@@ -19,12 +19,15 @@ from cosim.scenario.section import (
 )
 
 MOST_CYCLES: Final = 1e13
-"""About an hour of one core; far above it, what a stopped task has cost is lost in the rounding of what it had left."""
+"""Most cycles of a task, about an hour of one core.
+
+Far above it, what a stopped task has cost is lost in the rounding of what it had left.
+"""
 MOST_ACCURACY: Final = 100.0
 
 
 class Semantic(Section):
-    """Paper S1 eq 1, 2, 7 and the accuracy factors of eq 12-16."""
+    """Semantic compression and accuracy of a task class: paper S1 eq 1, 2, 7 and the accuracy factors of eq 12-16."""
 
     efficiency: Distribution = Field(
         default_factory=lambda: Uniform(kind="uniform", low=0.5, high=1.0),
@@ -58,7 +61,7 @@ class Semantic(Section):
 
 
 class TaskClass(Section):
-    """One kind of task."""
+    """One class of tasks."""
 
     name: Name
     weight: Positive = Field(1.0, description="Share of the arrivals.")
@@ -80,7 +83,7 @@ class TaskClass(Section):
 
 
 class ProfilePoint(Section):
-    """One corner of a rate profile."""
+    """A corner of a rate profile."""
 
     time_s: NonNegative
     factor: NonNegative
@@ -125,7 +128,7 @@ Arrivals: TypeAlias = Annotated[PoissonArrivals | FileArrivals | PluginArrivals,
 
 
 class Tasks(Section):
-    """What the vehicles want computed."""
+    """The tasks that vehicles release."""
 
     arrivals: Arrivals = Field(default_factory=PoissonArrivals)
     classes: Annotated[tuple[TaskClass, ...], Field(min_length=1)] = (TaskClass(name="default"),)
@@ -149,7 +152,7 @@ Source: TypeAlias = Literal["truth", "mirror", "forecast"]
 
 
 class PeriodicDecisions(Section):
-    """All tasks that wait are decided together, every period."""
+    """All waiting tasks are decided together, once in every period."""
 
     kind: Literal["periodic"] = "periodic"
     period_s: Positive = Field(0.1, ge=1e-4, description="S1 uses slots of 1 s; 0.1 s adds 50 ms to a task on average.")

@@ -1,1 +1,1 @@
-"""Facts of a run: recorded, stored as Parquet, read back."""
+"""The facts of a run: what is recorded, how it is stored as Parquet, and how it is read back."""

@@ -1,4 +1,4 @@
-"""The simulator's parts against closed forms, quick enough for a user to run: expected, measured, interval, verdict.
+"""Checks of the simulator's parts against closed forms, quick enough for a user to run.
 
 Parts are those of a run, on its clock. Intervals are batch means at 99 %; streams are fixed, so the numbers are the
 same each time. A check fails if its interval misses the law or is wider than 10 % of it to either side.
@@ -39,7 +39,7 @@ _FIX: Final = "the model differs from its law: report it with `cosim doctor --va
 
 
 def validate() -> Iterator[Check]:
-    """All comparisons, one after the other."""
+    """Yield all checks, one after the other, each with expected and measured value, interval and verdict."""
     yield from _queues()
     yield _priority()
     yield _loss()
@@ -51,7 +51,7 @@ def validate() -> Iterator[Check]:
 
 
 def _estimated(name: str, expected: float, measured: Estimate, *, scale: float | None = None) -> Check:
-    """Verdict on an estimate; `scale` is what its width is compared with, the expected value by default."""
+    """Return the verdict on an estimate; its width is compared with `scale`, the expected value by default."""
     hit = measured.low <= expected <= measured.high
     tight = measured.half_width <= _WIDEST * (abs(expected) if scale is None else scale)
     found = (
@@ -62,18 +62,18 @@ def _estimated(name: str, expected: float, measured: Estimate, *, scale: float |
 
 
 def _equal(name: str, expected: float, measured: float, unit: str, tolerance: float) -> Check:
-    """Verdict on a number that has no spread; `tolerance` is absolute."""
+    """Return the verdict on a number that has no spread; `tolerance` is absolute."""
     found = f"expected {expected:.9g}{unit}, measured {measured:.9g}{unit}, exact to {tolerance:.1g}"
     return Check(name, abs(measured - expected) <= tolerance, found, _FIX)
 
 
 def _settled(values: FloatArray, unit: str) -> Estimate:
-    """Mean after the first twentieth, in which an empty queue fills."""
+    """Return the mean after the first twentieth, in which an empty queue fills."""
     return batch_means(values[len(values) // 20 :], _BATCHES, CONFIDENCE, unit)
 
 
 def _queues() -> Iterator[Check]:
-    """Waits of the three textbook queues."""
+    """Check the waits of the three textbook queues."""
     yield _queue("M/M/1 wait, rho 0.7", 1, 0.7, mmc_wait_s(0.7 / _SERVICE_S, _SERVICE_S, 1))
     yield _queue("M/M/4 wait, rho 0.7", 4, 0.7, mmc_wait_s(2.8 / _SERVICE_S, _SERVICE_S, 4))
     yield _queue("M/D/1 wait, rho 0.7", 1, 0.7, mg1_wait_s(0.7 / _SERVICE_S, _SERVICE_S, 0.0), constant=True)
@@ -90,7 +90,7 @@ def _queue(name: str, cores: int, load: float, expected_s: float, *, constant: b
 
 
 def _priority() -> Check:
-    """The higher of two classes of one queue."""
+    """Check the wait of the higher of two classes of one queue."""
     rng, clock = stream(1, "validate priority"), Clock()
     first = rng.random(_JOBS) < 0.5
     cycles = rng.exponential(_SERVICE_S * _HZ, _JOBS).tolist()
@@ -103,7 +103,7 @@ def _priority() -> Check:
 
 
 def _loss() -> Check:
-    """A bounded queue turns arrivals away."""
+    """Check the share of arrivals that a bounded queue turns away."""
     rng, clock = stream(1, "validate loss"), Clock()
     cycles = rng.exponential(_SERVICE_S * _HZ, _JOBS).tolist()
     host = QueueHost(clock, _HZ, 1, _KAPPA, queue_limit=4)
@@ -112,7 +112,7 @@ def _loss() -> Check:
 
 
 def _sharing() -> Check:
-    """Processor sharing."""
+    """Check the time in processor sharing."""
     rng, clock = stream(1, "validate sharing"), Clock()
     cycles = rng.exponential(_SERVICE_S * _HZ, _JOBS).tolist()
     host = SharingHost(clock, _HZ, 1, _KAPPA)
@@ -124,7 +124,7 @@ def _sharing() -> Check:
 
 
 def _rates() -> Iterator[Check]:
-    """Shannon's rate of one transfer at 20 dB, and two users at 10 and 20 dB in a NOMA cell."""
+    """Check Shannon's rate of one transfer at 20 dB, and two users at 10 and 20 dB in a NOMA cell."""
     clock, size_bit, band_hz = Clock(), 1e7, 1e7
     cell = OrthogonalCell(clock, band_hz, math.inf)
     alone_s = float(sojourns_s(clock, np.zeros(1), lambda _: cell.start(Flow(size_bit, cell.gain(100.0))))[0])
@@ -141,14 +141,14 @@ def _rates() -> Iterator[Check]:
 
 
 def _together_s(size_bit: float, band_hz: float, sic: bool) -> FloatArray:
-    """Times of two equally long transfers that start together."""
+    """Return the times of two equally long transfers that start together."""
     clock = Clock()
     cell = NomaCell(clock, band_hz, math.inf, sic=sic)
     return sojourns_s(clock, np.zeros(2), lambda k: cell.start(Flow(size_bit, (100.0, 10.0)[k])))
 
 
 def _path_losses() -> Iterator[Check]:
-    """TR 37.885 at 5 GHz and 100 m, as published with ns-3's tests."""
+    """Check TR 37.885 at 5 GHz and 100 m, as published with ns-3's tests."""
     for name, law, published_db in (
         ("path loss, urban", v2v_urban_los_db, 84.8913),
         ("path loss, highway", v2v_highway_los_db, 86.3794),
@@ -158,7 +158,7 @@ def _path_losses() -> Iterator[Check]:
 
 
 def _shadowing() -> Iterator[Check]:
-    """Mean, deviation and autocorrelation of the shadowing of 20,000 vehicles after moves of 5 m."""
+    """Check mean, deviation and autocorrelation of the shadowing of 20,000 vehicles after moves of 5 m."""
     vehicles, moves = 20_000, 10
     model = path_loss_model(Umi())
     field = ShadowField(stream_key(1, "validate shadowing"), model)
@@ -178,11 +178,11 @@ def _shadowing() -> Iterator[Check]:
 
 
 class _TakenAway(Failure):
-    """The check took a job away."""
+    """The failure of a job that the check cancelled."""
 
 
 def _totals() -> Iterator[Check]:
-    """Energy is the integral of power, and Little's law holds exactly, though every fifth job is taken away."""
+    """Check that energy is the integral of power, and Little's law, exactly, while every fifth job is cancelled."""
     clock = Clock()
     yield from _totals_of("queue", clock, QueueHost(clock, _HZ, 2, _KAPPA))
     clock = Clock()
@@ -206,7 +206,7 @@ def _totals_of(name: str, clock: Clock, host: Host) -> Iterator[Check]:
         spent_s.append(clock.now - entered_s)
 
     drive(clock, poisson_s(rng, 1.6 / _SERVICE_S, jobs), story)
-    host.settle()
+    host.settle()  # brings the integrals up to now
     drawn_j, total_s = energy_j(host), math.fsum(spent_s)
     yield _equal(f"energy, {name}", drawn_j, math.fsum(paid_j), " J", _EXACT * drawn_j)
     yield _equal(f"Little's law, {name}", total_s, host.number_s, " s", _EXACT * total_s)

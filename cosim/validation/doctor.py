@@ -1,4 +1,4 @@
-"""Can this machine run cosim? Each check is one line, with the fix where it fails."""
+"""Checks of the machine and the installation: each is one line, with the remedy where it fails."""
 
 import os
 import shutil
@@ -23,7 +23,7 @@ ENOUGH_BYTE: Final = 2**30
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that has to hold."""
+    """The outcome of a check: what was found, and the remedy if it failed."""
 
     name: str
     ok: bool
@@ -32,7 +32,7 @@ class Check:
 
 
 def checks() -> Iterator[Check]:
-    """All checks of the installation, one after the other; none raises."""
+    """Yield all checks of the installation, one after the other; none raises."""
     for check in (_python, _versions, _arrow, _sumo, _libsumo, _bundled, _cache, _disk, _memory):
         yield _guarded(check)
 
@@ -77,7 +77,7 @@ def _sumo() -> Check:
 
 
 def _libsumo() -> Check:
-    """In a process of its own: a broken library would end this one."""
+    """Check libsumo in a process of its own: a broken library would end this one."""
     code = "import libsumo; print(libsumo.getVersion()[1])"
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     lines = (ended.stdout if ended.returncode == 0 else ended.stderr).strip().splitlines()

@@ -1,4 +1,4 @@
-"""A workload for one part of the simulator: stories that begin at given times and wait for that part, as tasks do."""
+"""A workload for one part of the simulator: processes that begin at given times and wait for that part, as tasks do."""
 
 from collections.abc import Callable
 from itertools import count
@@ -11,7 +11,13 @@ from cosim.types import Failure, FloatArray
 
 
 def poisson_s(rng: np.random.Generator, rate_hz: float, number: int) -> FloatArray:
-    """The first `number` arrivals of a Poisson process."""
+    """Return the times of the first arrivals of a Poisson process, (number,).
+
+    Args:
+        rng: generator of the arrivals.
+        rate_hz: arrival rate.
+        number: number of arrivals.
+    """
     arrivals_s: FloatArray = np.cumsum(rng.exponential(1.0 / rate_hz, number))
     return arrivals_s
 
@@ -20,9 +26,9 @@ def drive(clock: Clock, arrivals_s: FloatArray, story: Callable[[int], Story]) -
     """Begin `story(k)` at `arrivals_s[k]`, and run until nothing is left to happen.
 
     Args:
-        clock: of the parts.
-        arrivals_s: ascending, at least one.
-        story: life of the k-th arrival.
+        clock: clock of the parts.
+        arrivals_s: times of the arrivals, ascending, at least one.
+        story: process of the k-th arrival.
     """
     times_s, numbers = arrivals_s.tolist(), count()
 
@@ -37,11 +43,11 @@ def drive(clock: Clock, arrivals_s: FloatArray, story: Callable[[int], Story]) -
 
 
 def sojourns_s(clock: Clock, arrivals_s: FloatArray, start: Callable[[int], Wait]) -> FloatArray:
-    """Time that each arrival spends in a part; NaN for one that was turned away or failed.
+    """Return the time that each arrival spends in a part; NaN for one that was turned away or failed.
 
     Args:
-        clock: of the part.
-        arrivals_s: ascending, at least one.
+        clock: clock of the part.
+        arrivals_s: times of the arrivals, ascending, at least one.
         start: puts the k-th arrival into the part.
     """
     spent_s = [nan] * len(arrivals_s)

@@ -174,7 +174,7 @@ def test_two_at_once(capsys: pytest.CaptureFixture[str], home: Path) -> None:
     """Where another command trains, a second one is refused and leaves nothing."""
     busy = home / "study" / "ddpg" / "seed2"
     busy.mkdir(parents=True)
-    with folders.hold(busy, "training", "--out"):
+    with folders.lock_folder(busy, "training", "--out"):
         told = refused(capsys, *command("--seeds", "2", "--episodes", "1"))
     assert told == "cosim: study/ddpg/seed2: another training writes here; wait for it or give another --out\n"
     assert [path.name for path in busy.parent.iterdir()] == ["seed2"]

@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 
 from cosim.errors import InputError
-from cosim.experiments.folders import changed, hold, hold_too
+from cosim.experiments.folders import changed, lock_folder, share_lock
 from cosim.experiments.papers.s1.paper import PAPER
 from cosim.experiments.papers.study import run_study
 
 HOLDER = """
 import sys, time
 from pathlib import Path
-from cosim.experiments.folders import hold
-with hold(Path(sys.argv[1]), "training", "--out"):
+from cosim.experiments.folders import lock_folder
+with lock_folder(Path(sys.argv[1]), "training", "--out"):
     print("held", flush=True)
     time.sleep(60)
 """
@@ -28,29 +28,32 @@ def test_a_killed_command_holds_nothing(tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", HOLDER, str(tmp_path)], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"held\n"
-        with pytest.raises(InputError) as error, hold(tmp_path, "training", "--out"):
+        with pytest.raises(InputError) as error, lock_folder(tmp_path, "training", "--out"):
             pass
         assert str(error.value) == f"{tmp_path}: another training writes here; wait for it or give another --out"
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
     for _ in range(2):
-        with hold(tmp_path, "training", "--out"):
+        with lock_folder(tmp_path, "training", "--out"):
             pass
 
 
 def test_a_worker_outlives_its_command(tmp_path: Path) -> None:
     """A worker takes part in the lock of its command, and keeps it when that has gone."""
     refused = pytest.raises(InputError, match="another training")
-    with hold_too(tmp_path), refused, hold(tmp_path, "training", "--out"):
+    with share_lock(tmp_path), refused, lock_folder(tmp_path, "training", "--out"):
         pass
-    with hold(tmp_path, "training", "--out"), hold_too(tmp_path):
+    with lock_folder(tmp_path, "training", "--out"), share_lock(tmp_path):
         pass
 
 
 def test_no_place_for_a_lock(tmp_path: Path) -> None:
     """A folder that cannot be written is one line."""
     (tmp_path / ".lock").mkdir()
-    with pytest.raises(InputError, match="cannot be written: is a directory"), hold(tmp_path, "training", "--out"):
+    with (
+        pytest.raises(InputError, match="cannot be written: is a directory"),
+        lock_folder(tmp_path, "training", "--out"),
+    ):
         pass
 
 
@@ -58,7 +61,7 @@ def test_two_experiments_of_a_paper(tmp_path: Path) -> None:
     """A second `cosim paper` on the same pieces is refused before anything is trained."""
     store = tmp_path / "work"
     store.mkdir()
-    with hold(store, "experiment", "--work"), pytest.raises(InputError, match="another experiment writes here"):
+    with lock_folder(store, "experiment", "--work"), pytest.raises(InputError, match="another experiment writes here"):
         run_study(PAPER, 4, PAPER.quick, tmp_path / "out", store, 1, lambda _: pytest.fail("began"))
 
 

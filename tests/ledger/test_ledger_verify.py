@@ -14,7 +14,7 @@ from chained_run import chained_run
 
 from cosim.audit.ledger_blocks import rebuild
 from cosim.audit.ledger_check import chain_findings, check_rows
-from cosim.audit.ledger_rows import Rows, read_rows
+from cosim.audit.ledger_rows import LedgerRows, read_rows
 from cosim.trace.facts.keys import KeyBlockDistilled, TaskKeyed, VehicleKeysFilled
 from cosim.trace.facts.ledger import BatchCommitted, BatchSealed, BlockCommitted, EvidenceCommitted, StakeChanged
 from cosim.trace.facts.run import TaskEnded, TrafficSampled
@@ -76,12 +76,12 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def rows(run: Path) -> Rows:
+def rows(run: Path) -> LedgerRows:
     with Trace.open(run) as trace:
         return read_rows(trace)
 
 
-def with_frame(rows: Rows, fact: type[Any], frame: pd.DataFrame) -> Rows:
+def with_frame(rows: LedgerRows, fact: type[Any], frame: pd.DataFrame) -> LedgerRows:
     """The rows with other ones of one kind, in the order in which they would be read."""
     return replace(rows, of={**rows.of, fact: frame.sort_values("seq", kind="stable", ignore_index=True)})
 
@@ -93,7 +93,7 @@ def named_site(frame: pd.DataFrame) -> pd.Series:
     return pd.Series(names, index=frame.index)
 
 
-def bound_rows(rows: Rows, fact: type[Any]) -> list[int]:
+def bound_rows(rows: LedgerRows, fact: type[Any]) -> list[int]:
     """Places of the rows that stand in the ledger."""
     frame, ended = rows.of[fact], rows.of[TaskEnded]
     if fact is TaskEnded:
@@ -114,7 +114,7 @@ def other(value: Any, draw: random.Random) -> Any:
     return int(value) + draw.choice([-1, 1, 2, 100])
 
 
-def change_value(rows: Rows, fact: type[Any], draw: random.Random) -> tuple[str, Rows]:
+def change_value(rows: LedgerRows, fact: type[Any], draw: random.Random) -> tuple[str, LedgerRows]:
     """Another value in one bound column of one row."""
     frame, name, place = rows.of[fact].copy(), draw.choice(BOUND[fact]), draw.choice(bound_rows(rows, fact))
     column = named_site(frame).iloc[place] if name == "site" and fact is TaskEnded else name
@@ -124,21 +124,21 @@ def change_value(rows: Rows, fact: type[Any], draw: random.Random) -> tuple[str,
     return f"{fact.__name__}.{column} of row {place}: {old} -> {new}", with_frame(rows, fact, frame)
 
 
-def drop(rows: Rows, fact: type[Any], draw: random.Random) -> tuple[str, Rows]:
+def drop(rows: LedgerRows, fact: type[Any], draw: random.Random) -> tuple[str, LedgerRows]:
     """One row less."""
     place = draw.choice(bound_rows(rows, fact))
     frame = rows.of[fact]
     return f"{fact.__name__} without row {place}", with_frame(rows, fact, frame.drop(index=place))
 
 
-def double(rows: Rows, fact: type[Any], draw: random.Random) -> tuple[str, Rows]:
+def double(rows: LedgerRows, fact: type[Any], draw: random.Random) -> tuple[str, LedgerRows]:
     """One row twice."""
     place = draw.choice(bound_rows(rows, fact))
     frame = rows.of[fact]
     return f"{fact.__name__} with row {place} twice", with_frame(rows, fact, pd.concat([frame, frame.iloc[[place]]]))
 
 
-def swap(rows: Rows, fact: type[Any], draw: random.Random) -> tuple[str, Rows]:
+def swap(rows: LedgerRows, fact: type[Any], draw: random.Random) -> tuple[str, LedgerRows]:
     """Two rows whose order is bound change places."""
     frame, places = rows.of[fact].copy(), bound_rows(rows, fact)
     first = draw.choice(places)
@@ -157,12 +157,12 @@ def swap(rows: Rows, fact: type[Any], draw: random.Random) -> tuple[str, Rows]:
     return f"{fact.__name__}: rows {first} and {second} swapped", with_frame(rows, fact, frame)
 
 
-CHANGES: tuple[Callable[[Rows, type[Any], random.Random], tuple[str, Rows]], ...] = (
+CHANGES: tuple[Callable[[LedgerRows, type[Any], random.Random], tuple[str, LedgerRows]], ...] = (
     change_value, change_value, change_value, drop, double, swap,
 )  # fmt: skip
 
 
-def test_a_finished_run_is_sound(run: Path, rows: Rows) -> None:
+def test_a_finished_run_is_sound(run: Path, rows: LedgerRows) -> None:
     """A run as it was written has no finding; it has rows of every kind that the ledger binds, and pending batches."""
     with Trace.open(run) as trace:
         assert [str(finding) for finding in chain_findings(trace)] == []
@@ -172,7 +172,7 @@ def test_a_finished_run_is_sound(run: Path, rows: Rows) -> None:
     assert sizes[BatchSealed] > sizes[BatchCommitted]
 
 
-def test_each_of_200_changes_is_found(rows: Rows) -> None:
+def test_each_of_200_changes_is_found(rows: LedgerRows) -> None:
     """200 random changes of records or blocks, drawn with a fixed seed, are each found."""
     draw = random.Random(11)
     missed, kinds = [], Counter[str]()
@@ -196,7 +196,7 @@ def test_runs_with_faults_are_sound(tmp_path: Path, ledger: dict[str, Any]) -> N
     assert len(read.of[EvidenceCommitted]) > 0 or "membership" in ledger
 
 
-def test_a_run_that_was_killed_is_checked_up_to_there(run: Path, rows: Rows) -> None:
+def test_a_run_that_was_killed_is_checked_up_to_there(run: Path, rows: LedgerRows) -> None:
     """What a kill leaves is sound as a partial run; said to be complete, it has records that are in no batch."""
     with Trace.open(run) as trace:
         sampled = trace.table(TrafficSampled)
@@ -210,7 +210,7 @@ def test_a_run_that_was_killed_is_checked_up_to_there(run: Path, rows: Rows) -> 
         assert any("are in no batch" in str(finding) for finding in check_rows(replace(rows, complete=True, of=cut)))
 
 
-def test_a_new_hash_does_not_hide_missing_voters(rows: Rows) -> None:
+def test_a_new_hash_does_not_hide_missing_voters(rows: LedgerRows) -> None:
     """A last block that names too few voters is found although its hash was made again."""
     frame = rows.of[BlockCommitted].copy()
     last = frame.index[-1]
@@ -221,7 +221,7 @@ def test_a_new_hash_does_not_hide_missing_voters(rows: Rows) -> None:
     assert any(f"height {block.height}: its voters are no quorum" in line for line in found), found
 
 
-def test_a_finding_names_the_place(rows: Rows) -> None:
+def test_a_finding_names_the_place(rows: LedgerRows) -> None:
     """A changed record is told by the site, batch and height that hold it, and by no other batch."""
     frame = rows.of[TaskEnded].copy()
     place = bound_rows(rows, TaskEnded)[0]

@@ -10,7 +10,7 @@ import pandas as pd
 from cosim.scenario.schema import Scenario
 from cosim.subjects import fact_kinds
 from cosim.trace.facts.column import columns
-from cosim.trace.store.provenance import Provenance, begun, write_provenance
+from cosim.trace.store.provenance import Provenance, new_provenance, write_provenance
 from cosim.trace.store.reader import Trace
 from cosim.trace.store.writer import TraceWriter
 
@@ -67,7 +67,7 @@ def provenance(writer: TraceWriter, scenario: Mapping[str, Any] | Scenario, **sa
     """What a crafted run says of itself."""
     plan = scenario if isinstance(scenario, Scenario) else Scenario.model_validate(scenario)
     ended = {"status": "complete", "digest": writer.digest, "digests": writer.digests, "facts": writer.facts}
-    return replace(begun(plan, "2026-01-01T00:00:00Z"), **{**ended, **said})
+    return replace(new_provenance(plan, "2026-01-01T00:00:00Z"), **{**ended, **said})
 
 
 def write_run(folder: Path, rows: Sequence[Any], scenario: Mapping[str, Any] | Scenario, end_s: float) -> Path:

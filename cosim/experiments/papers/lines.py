@@ -1,4 +1,4 @@
-"""Lines of a paper's figures: who is measured where, the scores of all repetitions, and their intervals."""
+"""Lines of a paper's figures: which policy is measured where, the scores of all repetitions, and their intervals."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,9 +21,9 @@ QUANTITIES: Final = (
     ("energy_j", "energy_mj", 1e3),
     ("offloaded", "offloaded", 1.0),
 )
-"""What is measured: its name in a piece, that of its column, and the column's number for 1."""
+"""What is measured: its name in a piece, that of its column, and the factor between their units."""
 ENDS: Final = ("", "_low", "_high")
-"""Of the names of the columns of an estimate."""
+"""Endings of the names of the columns of an estimate: value, low and high."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,19 +31,19 @@ class Line:
     """A policy along a sweep."""
 
     name: str
-    """Of the policy, for legends."""
+    """Name of the policy, for legends."""
     panel: str
-    """Of the picture, as "tuned"; "" stands in all of them."""
+    """Panel of the picture, as "tuned"; "" for a line that is in all of them."""
     group: str = ""
-    """Where it was trained; "" for a rule."""
+    """Group of scenarios on which it was trained; "" for a rule."""
     against: str = ""
-    """Key of the line that differences are to; "" for none."""
+    """Key of the line to which differences are taken; "" for none."""
     variant: str = ""
     """What else tells it apart from lines of the same name, as "10 GHz"."""
 
     @property
     def key(self) -> str:
-        """Unique in a sweep."""
+        """Key of the line, unique in a sweep."""
         return "/".join(part for part in (self.name, self.panel, self.variant) if part)
 
 
@@ -57,25 +57,25 @@ class LineScores:
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """A figure over a parameter."""
+    """A figure over a parameter: its points, and the lines with the pieces that measure them."""
 
     name: str
-    """As "fig4"."""
+    """Name of the figure, as "fig4"."""
     x_label: str
     points: tuple[float, ...]
     lines: tuple[tuple[Line, tuple[RollOuts, ...]], ...]
-    """Each with a piece for every repetition."""
+    """Lines, each with a piece for every repetition."""
 
     def pieces(self) -> list[RollOuts]:
-        """Repetition by repetition, so that a stopped experiment has whole ones."""
+        """Return the pieces repetition by repetition, so that a stopped experiment has whole repetitions."""
         return [piece for repetition in zip(*(pieces for _, pieces in self.lines), strict=True) for piece in repetition]
 
     def trainings(self) -> list[StudyTraining]:
-        """That the lines need."""
+        """Return the trainings that the lines need."""
         return [piece.policy for piece in self.pieces() if isinstance(piece.policy, StudyTraining)]
 
     def measured(self, store: Path) -> dict[str, LineScores]:
-        """By key of the line, from finished pieces."""
+        """Return the scores by key of the line, from finished pieces."""
         found = {}
         for line, pieces in self.lines:
             results = [finished(store, piece) for piece in pieces]
@@ -85,7 +85,7 @@ class Sweep:
 
 
 def finished(store: Path, piece: Any) -> dict[str, Any]:
-    """Result of a piece that is done."""
+    """Return the result of a finished piece."""
     done = find_done(store, piece)
     if done is None:
         raise RuntimeError(f"{piece.label} is not done")
@@ -95,26 +95,33 @@ def finished(store: Path, piece: Any) -> dict[str, Any]:
 def repeated(
     line: Line, policies: Sequence[FixedPolicy | StudyTraining], scenarios: tuple[Loaded, ...], seeds: Sequence[int]
 ) -> tuple[Line, tuple[RollOuts, ...]]:
-    """A line with a piece for each seed; policy r plays seed r."""
+    """Return a line with a piece for each seed; policy r decides in the run of seed r.
+
+    Args:
+        line: the line.
+        policies: a policy for each seed.
+        scenarios: the scenarios along the sweep.
+        seeds: seeds of arrivals and traffic.
+    """
     made = zip(policies, seeds, strict=True)
     return line, tuple(RollOuts(policy, scenarios, seed) for policy, seed in made)
 
 
 @dataclass(frozen=True, slots=True)
 class CsvTable:
-    """Rows of a CSV file."""
+    """The head and rows of a CSV file."""
 
     head: tuple[str, ...]
     rows: list[tuple[Any, ...]] = field(default_factory=list)
 
 
 def estimate(scores: FloatArray, unit: str = "") -> Estimate:
-    """Interquartile mean with its 95 % interval over repetitions, (R,) or (R, strata)."""
+    """Return the interquartile mean with its 95 % interval over repetitions, (R,) or (R, strata)."""
     return interval(scores, stream(0, "bootstrap"), unit=unit)
 
 
 def relative_difference(scores: FloatArray, reference: FloatArray) -> Estimate:
-    """Of pairs, relative to the size of the reference's mean in %: 100 (a - b) / |mean(b)|, stratum by stratum.
+    """Return the paired difference in % of the size of the reference's mean: 100 (a - b) / |mean(b)|, by stratum.
 
     The interval takes the mean as known: it is that of a - b.
     """
@@ -123,7 +130,7 @@ def relative_difference(scores: FloatArray, reference: FloatArray) -> Estimate:
 
 
 def cells(told: Estimate) -> list[float]:
-    """Under a name with each of ENDS."""
+    """Return the cells of an estimate, under a name with each of ENDS."""
     return [told.value, told.low, told.high]
 
 
@@ -131,7 +138,7 @@ _HEAD: Final = ("line", "panel", "variant", "trained_on", "x", "seeds")
 
 
 def sweep_table(sweep: Sweep, measured: Mapping[str, LineScores]) -> CsvTable:
-    """A row for each line and point: interquartile means with intervals, and the paired difference of cost in %."""
+    """Return a row for each line and point: interquartile means with intervals, and the paired cost difference in %."""
     ends = [f"{name}{end}" for _, name, _ in QUANTITIES for end in ENDS]
     compared = ("against", "difference_percent", "difference_low", "difference_high")
     table = CsvTable((*_HEAD, *ends, *compared))

@@ -1,4 +1,4 @@
-"""The pieces of papers' experiments: trainings, a policy's roll-outs along a sweep, a rule in a training's episodes."""
+"""The pieces of papers' experiments: trainings, roll-outs of a policy along a sweep, and rules in training episodes."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ CHECKPOINT_EVERY: Final = 25
 
 @dataclass(frozen=True, slots=True)
 class StudyTraining:
-    """An agent that is trained with one seed on one scenario, or on several in turn."""
+    """An agent trained with one seed on one scenario, or on several in turn."""
 
     group: str
     """Name of the set of scenarios."""
@@ -36,16 +36,16 @@ class StudyTraining:
 
     @property
     def label(self) -> str:
-        """With group, agent, setting and seed."""
+        """Folder of the piece: group, agent, setting and seed."""
         return f"train/{self.group}/{self.agent}-{self.setting}/seed{self.seed}"
 
     @property
     def total(self) -> float:
-        """Episodes."""
+        """Number of episodes."""
         return float(self.episodes)
 
     def settings(self) -> dict[str, Any]:
-        """Scenarios by their hashes, the agent with its defaults written out."""
+        """Return scenarios by their hashes, and the agent with its defaults written out."""
         from cosim_agents.learners.catalog import agent_spec  # noqa: PLC0415 - imports torch
 
         return {
@@ -58,7 +58,7 @@ class StudyTraining:
         }
 
     def carry_out(self, store: Path, tell: Tell) -> dict[str, Any]:
-        """Train; stops only where it has just written a checkpoint."""
+        """Train the agent; it stops only where it has just written a checkpoint."""
         from cosim_agents.learners.catalog import agent_spec  # noqa: PLC0415 - imports torch
         from cosim_agents.train import train  # noqa: PLC0415 - imports torch
 
@@ -69,13 +69,13 @@ class StudyTraining:
         return {"episodes": left.episodes, "here": left.episodes - left.resumed_at}
 
     def checkpoint(self, store: Path) -> Path:
-        """Its weights."""
+        """Return the file of its weights."""
         from cosim_agents.train import CHECKPOINT  # noqa: PLC0415 - imports torch
 
         return piece_folder(store, self) / CHECKPOINT
 
     def curve(self, store: Path) -> Path:
-        """A row for each episode."""
+        """Return the file of its learning curve, a row for each episode."""
         from cosim_agents.train import CURVE  # noqa: PLC0415 - imports torch
 
         return piece_folder(store, self) / CURVE
@@ -89,14 +89,14 @@ class FixedPolicy:
     """Name in the registry of policies; with `own` only the name under which settings and labels have the rule."""
     options: Mapping[str, Any] = field(default_factory=dict)
     own: Callable[[int], Policy] | None = None
-    """Makes it from a seed instead of the registry; a function of a module, which crosses a pipe."""
+    """Makes it from a seed instead of the registry; a function of a module, since it crosses a pipe."""
 
     def settings(self) -> dict[str, Any]:
-        """Name and options."""
+        """Return name and options, on which results depend."""
         return {"policy": self.name, "options": dict(self.options)}
 
     def make(self, seed: int) -> Policy:
-        """A fresh one."""
+        """Return a new policy."""
         if self.own is not None:
             return self.own(seed)
         return make_policy(self.name, self.options, stream(seed, "policy"))
@@ -119,18 +119,18 @@ class RollOuts:
 
     @property
     def total(self) -> float:
-        """Roll-outs."""
+        """Number of roll-outs."""
         return float(len(self.scenarios))
 
     def settings(self) -> dict[str, Any]:
-        """A trained agent stands with the key of its training."""
+        """Return policy, scenarios and seed; a trained agent is given by the key of its training."""
         decides = (
             self.policy.settings() if isinstance(self.policy, FixedPolicy) else {"training": piece_key(self.policy)}
         )
         return {**decides, "scenarios": [one.run_id for one in self.scenarios], "seed": self.seed}
 
     def carry_out(self, store: Path, tell: Tell) -> dict[str, Any]:
-        """Lists over the sweep: realised cost of a slot, latency and energy of a task, share offloaded, tasks."""
+        """Return lists over the sweep: realised cost of a slot, latency and energy of a task, share offloaded."""
         found: dict[str, Any] = {"cost": [], "latency_s": [], "energy_j": [], "offloaded": [], "tasks": []}
         for place, loaded in enumerate(self.scenarios):
             tell(place)
@@ -152,13 +152,13 @@ class RollOuts:
 
 @dataclass(frozen=True, slots=True)
 class Episodes:
-    """A rule in episodes that a training of the same seed has met, some of them: the line beside a learning curve."""
+    """A rule in some of the episodes of a training with the same seed: the level beside a learning curve."""
 
     rule: FixedPolicy
     loaded: Loaded
     seed: int
     numbers: tuple[int, ...]
-    """Of the training's episodes."""
+    """Numbers of episodes of the training."""
     epochs: int
 
     @property
@@ -173,11 +173,11 @@ class Episodes:
 
     @property
     def total(self) -> float:
-        """Episodes."""
+        """Number of episodes."""
         return float(len(self.numbers))
 
     def settings(self) -> dict[str, Any]:
-        """All of it."""
+        """Return rule, scenario, seed and episodes."""
         return {
             **self.rule.settings(),
             "scenario": self.loaded.run_id,
@@ -187,7 +187,7 @@ class Episodes:
         }
 
     def carry_out(self, store: Path, tell: Tell) -> dict[str, Any]:  # noqa: ARG002 - of the protocol
-        """Sums over all its episodes, of what `curve.csv` has for each."""
+        """Return sums over all its episodes of what `curve.csv` has for each."""
         from cosim_agents.train import episode_seed  # noqa: PLC0415 - imports torch
 
         sums = {"reward": 0.0, "cost": 0.0, "latency_s": 0.0, "energy_j": 0.0, "tasks": 0}

@@ -1,4 +1,4 @@
-"""What a paper is to the study runner: figures and tables, each with its pieces and a way to write them."""
+"""The interface of a paper to the study runner: figures and tables, each with its pieces and a way to write them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,30 +12,30 @@ from cosim.scenario.load import Loaded
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How much of a paper's experiment is done; a paper adds fields of its own."""
+    """The size of a paper's experiment; a paper adds fields of its own."""
 
     run: str
-    """Stands in every file: full or QUICK."""
+    """`full` or `QUICK`; it is stated in every file."""
     seeds: int
     """Repetitions of each result: seeds of training, or of measurement where nothing is trained."""
 
 
 class Measurement(Piece, Protocol):
-    """A piece with what provenance says of it."""
+    """A piece with what its provenance needs."""
 
     @property
     def seed(self) -> int:
-        """Of its arrivals and traffic, or of its learner."""
+        """Seed of its arrivals and traffic, or of its learner."""
         ...
 
     @property
     def scenarios(self) -> tuple[Loaded, ...]:
-        """That it runs."""
+        """Scenarios that it runs."""
         ...
 
 
 class TrainingPiece(Measurement, Protocol):
-    """A piece that measurements need: it is done before them."""
+    """A piece that measurements need, so that it is done before them."""
 
     @property
     def group(self) -> str:
@@ -45,7 +45,7 @@ class TrainingPiece(Measurement, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What a figure or table has come to."""
+    """The files and claims of a figure or table."""
 
     files: tuple[Path, ...]
     claims: tuple[Claim, ...] = ()
@@ -56,26 +56,26 @@ class Result:
     """A figure or table of a paper."""
 
     name: str
-    """As "fig4"; unique in the paper."""
+    """Name, as "fig4"; unique in the paper."""
     trainings: Sequence[TrainingPiece]
     measurements: Sequence[Measurement]
     write: Callable[[Path, Path], Written]
-    """From finished pieces into a results folder: (out, store)."""
+    """Writes it from finished pieces into a results folder: (out, store)."""
 
 
 class Study(Protocol):
-    """A paper's experiment in one size."""
+    """The experiment of a paper in one size."""
 
     def figure(self, number: int) -> Result:
-        """One of the paper's figures."""
+        """Return one of the paper's figures."""
         ...
 
     def tables(self) -> Sequence[Result]:
-        """What stands beside the figures, and is made when all of them are."""
+        """Return the tables, which are made when all figures are."""
         ...
 
     def provenance(self) -> Mapping[str, Any]:
-        """What the results' provenance says besides name, size and pieces, as JSON."""
+        """Return what the provenance of the results has besides name, size and pieces, as JSON."""
         ...
 
 
@@ -87,9 +87,9 @@ class Paper(Generic[S]):
     """A paper whose figures can be made."""
 
     name: str
-    """As "S1"."""
+    """Name, as "S1"."""
     full: S
     quick: S
     figures: tuple[int, ...]
-    """Numbers of those that have results."""
+    """Numbers of the figures that have results."""
     study: Callable[[S], Study]

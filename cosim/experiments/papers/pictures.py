@@ -32,35 +32,35 @@ _FLAT: Final = 4.0
 
 @dataclass(frozen=True, slots=True)
 class SweepPicture:
-    """What a picture of a sweep says and how its lines look."""
+    """The texts of a picture of a sweep, and the style of its lines."""
 
     paper: str
     title: str
     quantity: str
     """One of `lines.QUANTITIES`."""
     factor: float
-    """From its unit to that of the axis."""
+    """Factor from the unit of the quantity to that of the axis."""
     y_label: str
     told: str
     """How the results were made, without a full stop."""
     styles: Mapping[str, Mapping[str, Any]]
-    """Matplotlib's properties of each line by its name."""
+    """Matplotlib's properties of each line, by its name."""
     panels: Mapping[str, str]
-    """Titles of panels by name; others are titled by their names."""
+    """Titles of panels by name; a panel without one is titled by its name."""
     variants: tuple[str, str] = ("solid", "dashed")
     """Line styles of the first and the second variant; dashed ones have hollow markers."""
     markers: Mapping[str, str] = field(default_factory=dict)
-    """Of lines with variants whose style has none, by name; the others get a triangle."""
+    """Markers of lines with variants whose style has none, by name; the others get a triangle."""
 
 
 def draw_sweep(path: Path, picture: SweepPicture, sweep: Sweep, measured: Mapping[str, LineScores], size: Size) -> None:
     """Draw a quantity over a sweep's parameter, a panel for each setting.
 
     Args:
-        path: of the file to write.
-        picture: what it says.
-        sweep: whose points are along the axis.
-        measured: what was measured, by line.
+        path: the picture to write.
+        picture: its texts and styles.
+        sweep: the sweep, whose points are along the axis.
+        measured: scores by key of the line.
         size: full or quick; a quick picture says so across.
 
     Raises:
@@ -88,7 +88,7 @@ def draw_sweep(path: Path, picture: SweepPicture, sweep: Sweep, measured: Mappin
 
 
 def _draw_line(axes: Axes, picture: SweepPicture, sweep: Sweep, one: LineScores, turn: int) -> None:
-    """A line with its band."""
+    """Draw a line with its band."""
     scores = picture.factor * one.scores[picture.quantity]
     told = [estimate(scores[:, place]) for place in range(len(sweep.points))]
     style = dict(picture.styles.get(one.line.name, {"color": "black"}))
@@ -103,7 +103,7 @@ def _draw_line(axes: Axes, picture: SweepPicture, sweep: Sweep, one: LineScores,
 
 
 def _scale(axes: Axes) -> None:
-    """Logarithmic where one line would press the others together."""
+    """Make the axis logarithmic where one line would press the others together."""
     heights = np.concatenate([np.asarray(line.get_ydata(), np.float64) for line in axes.get_lines()])
     if heights.max() > _FLAT * heights.min() > 0.0:
         axes.set_yscale("log")
@@ -127,13 +127,13 @@ def finish(figure: Figure, panels: Iterable[Axes], paper: str, title: str, told:
     """Write a picture with its legend at the right, its title above and how it was made below.
 
     Args:
-        figure: from `make_canvas`.
-        panels: whose lines the legend names.
-        paper: its name.
-        title: of the picture.
+        figure: figure from `make_canvas`.
+        panels: panels whose lines the legend names.
+        paper: name of the paper.
+        title: title of the picture.
         told: how the results were made, without a full stop.
-        size: a run that is not full says so across the picture.
-        path: of the file.
+        size: size of the run; one that is not full says so across the picture.
+        path: the picture to write.
 
     Raises:
         InputError: it cannot be written.

@@ -1,4 +1,4 @@
-"""The papers that `cosim paper` knows: a line for each, its package imported only when it is asked for."""
+"""The papers that `cosim paper` knows: a line for each, its package imported only when it is used."""
 
 from collections.abc import Mapping
 from importlib import import_module
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
 
 class PaperEntry(NamedTuple):
-    """A paper that is known."""
+    """A known paper."""
 
     subject: str
-    """In a line."""
+    """Its subject, in a line."""
     module: str
-    """Whose PAPER it is."""
+    """Module that defines its PAPER."""
 
 
 PAPERS: Final[Mapping[str, PaperEntry]] = {
@@ -25,10 +25,14 @@ PAPERS: Final[Mapping[str, PaperEntry]] = {
 
 
 def find_entry(name: str) -> PaperEntry:
-    """The paper of that name, in capitals or not.
+    """Return the paper of that name, in capitals or not.
 
     Raises:
         InputError: no such paper.
+
+    Example:
+        >>> find_entry("s1").module
+        'cosim.experiments.papers.s1.paper'
     """
     entry = PAPERS.get(name.upper())
     if entry is None:
@@ -37,6 +41,6 @@ def find_entry(name: str) -> PaperEntry:
 
 
 def import_paper(entry: PaperEntry) -> "Paper[Any]":
-    """Its figures; the import may take seconds."""
+    """Return the figures of a paper; the import may take seconds."""
     paper: Paper[Any] = import_module(entry.module).PAPER
     return paper

@@ -1,4 +1,4 @@
-"""A paper's results folder: tables, pictures, claims and where they come from; full and quick results never mix."""
+"""The results folder of a paper: tables, pictures, claims and their provenance; full and quick results never mix."""
 
 import csv
 import io
@@ -17,11 +17,11 @@ PROVENANCE: Final = "provenance.json"
 
 
 def read_results(out: Path, paper: str, run: str) -> dict[str, Any]:
-    """What provenance.json says so far; {} in a new folder.
+    """Return what provenance.json of the results folder says; {} for a new folder.
 
     Args:
         out: the results folder.
-        paper: whose results belong there.
+        paper: name of the paper whose results belong there.
         run: "full" or "QUICK".
 
     Raises:
@@ -53,7 +53,12 @@ def write_results(out: Path, stated: Mapping[str, Any]) -> None:
 
 
 def write_csv(path: Path, table: CsvTable, run: str) -> None:
-    """A CSV file, numbers with 6 digits, whose last column says the run.
+    """Write a CSV file, numbers with 6 digits, whose last column is the run.
+
+    Args:
+        path: the file to write.
+        table: head and rows.
+        run: "full" or "QUICK".
 
     Raises:
         OSError: the disk refuses.
@@ -63,7 +68,13 @@ def write_csv(path: Path, table: CsvTable, run: str) -> None:
 
 
 def merge_rows(path: Path, table: CsvTable, run: str, replaced: Sequence[int]) -> None:
-    """Like `write_table`, and rows of other figures stay; the first column is the figure.
+    """Write a CSV file as `write_csv` does, but keep the rows of other figures; the first column is the figure.
+
+    Args:
+        path: the file to write, which may exist.
+        table: head and new rows.
+        run: "full" or "QUICK".
+        replaced: figures whose old rows are dropped.
 
     Raises:
         OSError: the disk refuses.

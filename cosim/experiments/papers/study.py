@@ -1,4 +1,4 @@
-"""A paper from nothing to its results folder: trainings, then measurements, then tables, pictures and claims."""
+"""The study runner: from a paper to its results folder, by trainings, measurements, tables, pictures and claims."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from cosim.errors import InputError
-from cosim.experiments.folders import hold, make_folder
+from cosim.experiments.folders import lock_folder, make_folder
 from cosim.experiments.jobs import Watching
 from cosim.experiments.papers import claims, report
 from cosim.experiments.papers.claims import Claim
@@ -16,11 +16,12 @@ from cosim.experiments.pieces import Piece, carry_out, find_done, piece_folder
 
 @dataclass(frozen=True, slots=True)
 class StudyResult:
-    """What was done and what came of it."""
+    """What a study has done, and its results."""
 
     trained: int
-    """Pieces that were not there before."""
+    """Number of trainings that were not done before."""
     measured: int
+    """Number of measurements that were not done before."""
     claims: tuple[Claim, ...]
     files: tuple[Path, ...]
 
@@ -31,12 +32,12 @@ def run_study(
     """Train and measure what is missing, and write the results.
 
     Args:
-        paper: whose.
-        figure: one of the paper's, or None for all of them and its tables.
+        paper: the paper.
+        figure: number of a figure, or None for all of them and the tables.
         size: full or quick.
-        out: for tables, pictures, claims and provenance.
-        store: for pieces; finished ones are never done again.
-        processes: at once.
+        out: folder of tables, pictures, claims and provenance.
+        store: folder of the pieces; finished ones are never done again.
+        processes: number of processes.
         watching: shows the pieces.
 
     Raises:
@@ -51,7 +52,7 @@ def run_study(
     _check_seeds(before, size, out)
     make_folder(store, "--work")
     make_folder(out, "--out")  # now, not after hours of training
-    with hold(store, "experiment", "--work"):
+    with lock_folder(store, "experiment", "--work"):
         study = paper.study(size)
         figures = {number: study.figure(number) for number in (paper.figures if figure is None else (figure,))}
         tables = study.tables() if figure is None else ()
@@ -67,7 +68,7 @@ def run_study(
 
 
 def _check_seeds(before: Mapping[str, Any], size: Size, out: Path) -> None:
-    """See that no results are replaced by those of fewer seeds."""
+    """Check that no results are replaced by those of fewer seeds."""
     stored = before.get("figures", {}).values()
     most = max((len(one["seeds_of_training"] or one["seeds_of_measurement"]) for one in stored), default=0)
     if most > size.seeds:
@@ -75,7 +76,7 @@ def _check_seeds(before: Mapping[str, Any], size: Size, out: Path) -> None:
 
 
 def _by_seed(groups: Sequence[Sequence[Measurement]]) -> list[Measurement]:
-    """All seeds of a kind come one after the other, so that a stopped experiment has some of them complete."""
+    """Return pieces in order of seed, so that a stopped experiment has some of the seeds complete."""
     return sorted((piece for group in groups for piece in group), key=lambda piece: piece.seed)
 
 
@@ -85,7 +86,7 @@ def _by_seed(groups: Sequence[Sequence[Measurement]]) -> list[Measurement]:
 def _write(
     figures: Mapping[int, Result], tables: Sequence[Result], size: Size, out: Path, store: Path
 ) -> tuple[list[Claim], list[Path]]:
-    """The figures, the claims on them, and the tables."""
+    """Write the figures, the claims on them, and the tables."""
     found, files = list[Claim](), list[Path]()
     for result in figures.values():
         written = result.write(out, store)
@@ -101,7 +102,7 @@ def _write(
 def _provenance(
     before: Mapping[str, Any], name: str, size: Size, study: Study, results: Sequence[Result], store: Path
 ) -> dict[str, Any]:
-    """What stood there, with the figures of this call anew."""
+    """Return the provenance as it was, with the figures of this call replaced."""
     figures = dict(before.get("figures", {}))
     for one in results:
         figures[one.name] = {
@@ -116,7 +117,7 @@ def _provenance(
 
 
 def _time_spent(pieces: Sequence[Piece], store: Path) -> dict[str, float]:
-    """How many pieces, and how long their last processes took, each with one thread."""
+    """Return the number of pieces, and how long their last processes took, each with one thread."""
     done = {piece_folder(store, piece): find_done(store, piece) for piece in pieces}
     kept = [one for one in done.values() if one is not None]
     cpu_s, wall_s = sum(one.cpu_s for one in kept), sum(one.wall_s for one in kept)

@@ -1,4 +1,4 @@
-"""One HTML file for one run or several: key figures, figures and a playback, with all data inside and no network."""
+"""The HTML report of one run or several: key figures, figures and a playback, with all data inside and no network."""
 
 import base64
 import hashlib
@@ -22,13 +22,13 @@ Tell = Callable[[float], None]
 
 
 def write_report(runs: Sequence[Path], out: Path, folder: Path = Path(), tell: Tell | None = None) -> int:
-    """Writes the page, whole or not at all.
+    """Write the HTML report of runs, whole or not at all.
 
     Args:
         runs: run folders, complete or partial, in the order of the page.
         out: the file to write.
-        folder: that the scenarios' relative paths start from.
-        tell: is told how many steps are done, of `STEPS` for each run.
+        folder: folder to which the relative paths in scenarios are relative.
+        tell: called with the number of steps done, of `STEPS` for each run.
 
     Returns:
         Size of the file in bytes.
@@ -47,12 +47,12 @@ def write_report(runs: Sequence[Path], out: Path, folder: Path = Path(), tell: T
 
 
 def page(runs: Sequence[Path], folder: Path = Path(), tell: Tell | None = None) -> str:
-    """The text of the page.
+    """Return the text of the HTML report of runs.
 
     Args:
         runs: run folders, complete or partial, in the order of the page.
-        folder: that the scenarios' relative paths start from.
-        tell: is told how many steps are done, of `STEPS` for each run.
+        folder: folder to which the relative paths in scenarios are relative.
+        tell: called with the number of steps done, of `STEPS` for each run.
 
     Raises:
         InputError: not a run folder.
@@ -116,7 +116,7 @@ def _run(trace: Trace, folder: Path, blobs: dict[str, int], tell: Tell) -> dict[
 
 
 def _packed_apart(value: Any, stored: Callable[[Packed], dict[str, Any]]) -> Any:
-    """The same data, packed columns in it replaced by where they lie."""
+    """Return the same data with packed columns replaced by references to where they are stored."""
     if isinstance(value, Packed):
         return stored(value)
     if isinstance(value, Mapping):
@@ -127,7 +127,7 @@ def _packed_apart(value: Any, stored: Callable[[Packed], dict[str, Any]]) -> Any
 
 
 def _panels(data: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """The code of the subjects that the runs have, by name, each in a scope of its own."""
+    """Return the JavaScript of the subjects that the runs have, by name, each in a scope of its own."""
     found = {}
     for subject, source in pieces("panels"):
         if any(one["series"].get(subject.name) is not None for one in data):
@@ -144,7 +144,7 @@ def _hash(text: str) -> str:
 
 
 def _json(value: Any) -> str:
-    """JSON that cannot end the element that it stands in."""
+    """Return JSON that cannot end the HTML element that it is in."""
     text = json.dumps(payload.json_value(value), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return text.replace("<", "\\u003c")
 

@@ -1,4 +1,4 @@
-"""The key network of a run on the map: its nodes and links, and what the pools held at any time of the playback."""
+"""The key network of a run on the map: its nodes and links, and the levels of the pools during the playback."""
 
 from dataclasses import dataclass
 from typing import Any, Final
@@ -17,7 +17,7 @@ _LARGEST: Final = 2**30  # a level, and a difference of two, fits into 32 bits
 
 @dataclass(frozen=True, slots=True)
 class Levels:
-    """Pools over time.
+    """Levels of the pools over time.
 
     Columns of `packed`: `sample_ms`; `stored` by link and time, in units of `unit_bit`, as differences within a link;
     `changed_ms`, `changed_link` and `changed_state` (cosim.types.LinkState) in order of time.
@@ -28,19 +28,19 @@ class Levels:
 
 
 def key_net(trace: Trace) -> dict[str, Any]:
-    """Where the key network is, and what its pools held for the playback."""
+    """Return the nodes and links of the key network, and the levels of its pools for the playback."""
     held = levels(trace)
     return {"nodes": nodes(trace), "links": links(trace), "unit_bit": held.unit_bit, "levels": held.packed}
 
 
 def nodes(trace: Trace) -> list[dict[str, Any]]:
-    """Nodes in order of their number; a site's node has the number of its site."""
+    """Return the nodes in order of their number; the node of a site has the number of the site."""
     rows = trace.sql("SELECT node, name, x_m, y_m FROM key_node_deployed ORDER BY node")
     return [{str(name): value for name, value in row.items()} for row in rows.to_dict(orient="records")]
 
 
 def links(trace: Trace) -> list[dict[str, Any]]:
-    """Links in order of their number."""
+    """Return the links in order of their number."""
     rows = trace.sql(
         "SELECT link, from_node, to_node, length_km, capacity_bit, initial_bit FROM key_link_deployed ORDER BY link"
     )
@@ -48,7 +48,7 @@ def links(trace: Trace) -> list[dict[str, Any]]:
 
 
 def levels(trace: Trace) -> Levels:
-    """Levels of the pools at so many samples that the page stays small, and all changes of links."""
+    """Return the levels of the pools, thinned so that the page stays small, and all changes of links."""
     count = int(trace.sql("SELECT count(*) AS n FROM key_link_deployed").n.iloc[0])
     wide = stored_bit(trace, min(_MOST_SAMPLES, max(1, _MOST_LEVELS // max(1, count))))
     stored = wide.to_numpy(np.float64).T
@@ -71,7 +71,7 @@ def levels(trace: Trace) -> Levels:
 
 
 def stored_bit(trace: Trace, most: int) -> pd.DataFrame:
-    """Level of each pool, a column for each link, at so many times of samples at most, evenly chosen."""
+    """Return the level of each pool [bit], a column per link, at no more than `most` sampling times, evenly chosen."""
     times = int(trace.sql("SELECT count(DISTINCT time_s) AS n FROM key_pool_sampled").n.iloc[0])
     rows = trace.sql(
         "SELECT time_s, link, stored_bit FROM (SELECT *, dense_rank() OVER (ORDER BY time_s) AS place "

@@ -20,18 +20,18 @@ _CLOSEST: Final = 1e-3  # spans closer than this part of the run are one for the
 
 
 def key_series(trace: Trace, over_time: Outcomes) -> dict[str, Any]:
-    """What the figures about keys show.
+    """Return the series about keys.
 
     `named` are links that were down, then those with the lowest mean level, lowest first. A sample that is taken at the
     end of a slice belongs to that slice, since its rate is that of the time before; what a task did belongs to the
     slice in which it was done.
 
     Args:
-        trace: of a run with keys.
-        over_time: whose slices are used.
+        trace: a run with keys.
+        over_time: the slices of time.
 
     Returns:
-        `net` is what the playback needs, the rest are series.
+        `net`, which the playback needs, and the series by name.
     """
     options = trace.scenario.keys
     named = _chosen_links(trace)
@@ -58,13 +58,13 @@ def _chosen_links(trace: Trace) -> list[int]:
 
 
 def _stored(trace: Trace, named: list[int]) -> dict[str, Any]:
-    """Level of each pool, in bit, at every n-th time of a sample."""
+    """Return the level of each pool [bit], at every n-th sampling time."""
     wide = stored_bit(trace, _MOST_SAMPLES)
     return {"time_s": wide.index.to_numpy(np.float64), **_lines(wide, named)}
 
 
 def _rates(trace: Trace, over_time: Outcomes, named: list[int]) -> dict[str, Any]:
-    """Means of the key rate, in bit/s, and of the error rate over each slice; NaN without a sample or a signal."""
+    """Return the mean key rate [bit/s] and error rate in each slice; NaN without a sample or a signal."""
     rows = trace.sql(
         f"SELECT link, {slice_until(over_time)} AS slice, avg(key_bps) AS key_bps, "
         "avg(qber) FILTER (NOT isnan(qber)) AS qber FROM key_pool_sampled GROUP BY ALL"
@@ -81,7 +81,7 @@ def _rates(trace: Trace, over_time: Outcomes, named: list[int]) -> dict[str, Any
 
 
 def _lines(wide: pd.DataFrame, named: list[int]) -> dict[str, Any]:
-    """A line for each named link, and lowest and highest of the others at each time."""
+    """Return a line for each named link, and the lowest and highest of the others at each time."""
     others = wide.drop(columns=named)
     return {
         "lines": [wide[link].to_numpy(np.float64) for link in named],
@@ -91,7 +91,7 @@ def _lines(wide: pd.DataFrame, named: list[int]) -> dict[str, Any]:
 
 
 def _down(trace: Trace, named: list[int]) -> list[dict[str, Any]]:
-    """When links were aborted or cut; link -1 stands for any of those without a line."""
+    """Return when links were aborted or cut; link -1 stands for any of those without a line."""
     end_s = trace.complete_to_s
     rows = trace.sql("SELECT link, time_s, state FROM key_link_changed ORDER BY link, time_s, seq")
     until_s = rows.groupby("link").time_s.shift(-1).fillna(end_s).clip(upper=end_s)
@@ -107,7 +107,7 @@ def _down(trace: Trace, named: list[int]) -> list[dict[str, Any]]:
 
 
 def _merged(spans: FloatArray, apart_s: float) -> list[tuple[float, float]]:
-    """Spans in order of begin, those that overlap or are closer than `apart_s` as one."""
+    """Return spans in order of begin, with those that overlap or are closer than `apart_s` merged."""
     found: list[tuple[float, float]] = []
     for begin_s, end_s in spans.tolist():
         if found and begin_s <= found[-1][1] + apart_s:
@@ -118,7 +118,7 @@ def _merged(spans: FloatArray, apart_s: float) -> list[tuple[float, float]]:
 
 
 def _vehicles(trace: Trace, over_time: Outcomes) -> dict[str, FloatArray]:
-    """Level of all vehicles' pools at the end of each slice; means of those that fill, and of transfers that wait."""
+    """Return the level of all vehicles' pools at the end of each slice, and means of filling and waiting in it."""
     rows = trace.sql(
         f"SELECT {slice_until(over_time)} AS slice, arg_max(stored_bit, time_s) AS stored_bit, "
         "avg(filling) AS filling, avg(waiting) AS waiting FROM vehicle_keys_sampled GROUP BY slice"
@@ -127,7 +127,7 @@ def _vehicles(trace: Trace, over_time: Outcomes) -> dict[str, FloatArray]:
 
 
 def _waits(trace: Trace, over_time: Outcomes) -> dict[str, FloatArray]:
-    """How long the ended tasks that asked for keys waited for them, both directions together, by time of release."""
+    """Return the waits for keys of the ended tasks that asked for one, both directions together, by time of release."""
     rows = trace.sql(
         f"SELECT {slice_from('released_s', over_time)} AS slice, quantile_cont(up_s + down_s, 0.5) AS p50, "
         f"quantile_cont(up_s + down_s, 0.95) AS p95 FROM ({WAITS}) "
@@ -137,7 +137,7 @@ def _waits(trace: Trace, over_time: Outcomes) -> dict[str, FloatArray]:
 
 
 def _tasks(trace: Trace, over_time: Outcomes) -> dict[str, FloatArray]:
-    """Tasks that ended without a key, and those that went on under another, by the time of their end."""
+    """Return the numbers of tasks that ended without a key or went on without a quantum key, by their time of end."""
     slices = f"SELECT {slice_from('time_s', over_time)} AS slice, count(*) AS n FROM"
     ended = {
         "no_key": f"task_ended WHERE status = {Status.NO_KEY:d}",

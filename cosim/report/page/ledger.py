@@ -1,4 +1,4 @@
-"""The ledger of a run as series: blocks and their time to finality, stakes, offences, partitions."""
+"""The ledger of a run as series over time: blocks and their time to finality, stakes, offences, partitions."""
 
 from typing import Any, Final
 
@@ -17,7 +17,7 @@ PANELS: Final = packaged("ledger.js")
 
 
 def ledger_series(trace: Trace, _over_time: Outcomes) -> dict[str, Any]:
-    """What the figures about the ledger show."""
+    """Return the series about the ledger."""
     blocks = _blocks(trace)
     return {
         "validators": _records(
@@ -38,7 +38,7 @@ def _records(trace: Trace, query: str) -> list[dict[str, Any]]:
 
 
 def _blocks(trace: Trace) -> dict[str, Any]:
-    """Final blocks in order of height, times to 1 us; of a long chain every n-th, as `every` says."""
+    """Return the final blocks in order of height, times to 1 us; of a long chain every n-th, as `every` says."""
     count = int(trace.sql("SELECT count(*) AS n FROM block_committed").n.iloc[0])
     every = max(1, -(-count // _MOST_BLOCKS))
     rows = trace.sql(
@@ -53,7 +53,7 @@ def _blocks(trace: Trace) -> dict[str, Any]:
 
 
 def _finality(trace: Trace) -> dict[str, float]:
-    """Median and 95th percentile of commit less proposal, over the blocks proposed after the warm-up."""
+    """Return median and 95th percentile of commit less proposal, over the blocks proposed after the warm-up."""
     rows = trace.sql(
         "SELECT quantile_cont(time_s - proposed_s, 0.5) AS p50, quantile_cont(time_s - proposed_s, 0.95) AS p95 "
         f"FROM block_committed WHERE proposed_s >= {trace.scenario.statistics.warmup_s!r}"
@@ -62,7 +62,7 @@ def _finality(trace: Trace) -> dict[str, float]:
 
 
 def _stakes(trace: Trace) -> dict[str, Any]:
-    """Credits of each validator at each height, or at every n-th; NaN while it does not vote."""
+    """Return the credits of each validator at each height, or at every n-th; NaN while it does not vote."""
     validators = trace.sql("SELECT validator FROM validator_deployed ORDER BY validator").validator
     rows = trace.sql(
         "SELECT height, validator, CASE WHEN member = 1 THEN credits ELSE -1 END AS credits FROM stake_changed"
@@ -75,7 +75,7 @@ def _stakes(trace: Trace) -> dict[str, Any]:
 
 
 def _offences(trace: Trace) -> list[dict[str, Any]]:
-    """Each offence once, when it was first found, and by how many validators."""
+    """Return each offence once: when it was first found, and by how many validators."""
     return _records(
         trace,
         "SELECT min(time_s) AS time_s, height, round, accused, offence, count(*) AS seen FROM offence_found "
@@ -84,7 +84,7 @@ def _offences(trace: Trace) -> list[dict[str, Any]]:
 
 
 def _partitions(trace: Trace) -> list[dict[str, Any]]:
-    """Begin and end of each partition; one that did not heal ends with the run."""
+    """Return begin and end of each partition; one that did not heal ends with the run."""
     rows = trace.sql("SELECT time_s, begins, groups FROM validators_parted ORDER BY time_s, seq")
     found: list[dict[str, Any]] = []
     for time_s, begins, groups in rows.itertuples(index=False, name=None):

@@ -1,8 +1,8 @@
-"""The files that lie beside this one and go into a page as they are."""
+"""The files of this folder that go into a page unchanged."""
 
 from importlib.resources import files
 
 
 def packaged(name: str) -> str:
-    """The text of one of them."""
+    """Return the text of such a file."""
     return (files("cosim.report.page") / name).read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""A run as the numbers that its page shows: who it was, key figures, series over time, latency by place."""
+"""The data of a run that its page shows: identity, key figures, series over time, latency by place."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,7 +21,7 @@ _SERIES: Final = 120
 
 
 def header(trace: Trace) -> dict[str, Any]:
-    """What identifies a run, and how far it went."""
+    """Return what identifies a run, and how far it went."""
     said, scenario = trace.provenance, trace.scenario
     return {
         "folder": trace.run.resolve().name,
@@ -44,7 +44,7 @@ def header(trace: Trace) -> dict[str, Any]:
 
 
 def figures_of_merit(trace: Trace) -> dict[str, Any]:
-    """All key figures as `cosim trace summary --json` has them, and the first ones as text."""
+    """Return all key figures as `cosim trace summary --json` gives them, and the headline figures as text."""
     measured = kpis(trace)
     every = {
         name: {"value": one.value, "half_width": one.half_width, "unit": one.unit} for name, one in measured.items()
@@ -80,7 +80,7 @@ def _blank(half: str) -> str:
 
 
 def series(trace: Trace, area: Ground) -> dict[str, Any]:
-    """What the figures show; each subject's own under its name, None in a run without it."""
+    """Return the series of the page; those of a subject under its name, None in a run without it."""
     over_time = outcomes(trace)
     found: dict[str, Any] = {
         "levels": LEVELS,
@@ -99,7 +99,7 @@ def series(trace: Trace, area: Ground) -> dict[str, Any]:
 
 
 def code_dictionary() -> dict[str, dict[int, list[str]]]:
-    """Name and word of every code that the trace stores, by table and code."""
+    """Return name and word of every code that the trace stores, by table and code."""
     tables = code_tables()
     return {
         table: {code: [name, code_words(tables[table])[code]] for code, name in code_names(tables[table]).items()}
@@ -108,7 +108,7 @@ def code_dictionary() -> dict[str, dict[int, list[str]]]:
 
 
 def _energy(trace: Trace, over_time: Outcomes) -> dict[str, AnyArray]:
-    """Mean power of the tasks released in each slice, in W: radio, vehicle processors, edge and cloud hosts."""
+    """Return the mean power of the tasks released in each slice [W]: radio, vehicle processors, edge and cloud."""
     rows = trace.sql(
         f"SELECT floor(released_s / {over_time.slice_s!r})::INTEGER AS slice, sum(transmit_j) AS radio, "
         "sum(vehicle_cpu_j) AS vehicle, sum(edge_cpu_j) AS host FROM task_ended GROUP BY slice"
@@ -118,7 +118,7 @@ def _energy(trace: Trace, over_time: Outcomes) -> dict[str, AnyArray]:
 
 
 def _traffic(trace: Trace, over_time: Outcomes) -> dict[str, AnyArray]:
-    """In each slice: handovers per s, mean number of vehicles, and the share of them with a serving site."""
+    """Return for each slice handovers per second, the mean number of vehicles, and the share with a serving site."""
     slices = np.arange(len(over_time.begin_s))
     where = f"SELECT floor(time_s / {over_time.slice_s!r})::INTEGER AS slice"
     handovers = trace.sql(
@@ -136,7 +136,7 @@ def _traffic(trace: Trace, over_time: Outcomes) -> dict[str, AnyArray]:
 
 
 def _hosts(trace: Trace) -> dict[str, Any]:
-    """Mean number of tasks at each host, waiting and executing, between samples: growth of its integral over time.
+    """Return the mean number of tasks at each host between samples: the growth of its integral over the time.
 
     A sample at the start ends no span of time and is left out.
     """
@@ -161,13 +161,13 @@ def _latency_map(trace: Trace, area: Ground) -> dict[str, Any]:
 
 
 def site_columns(trace: Trace) -> list[dict[str, Any]]:
-    """Sites in order of their number; x_m and y_m are null for the cloud."""
+    """Return the sites in order of their number; x_m and y_m are null for the cloud."""
     rows = trace.sql("SELECT site, name, x_m, y_m, cores FROM site_deployed ORDER BY site")
     return [{str(name): value for name, value in row.items()} for row in rows.to_dict(orient="records")]
 
 
 def frame(trace: Trace, folder: Path) -> Ground:
-    """The ground under a run."""
+    """Return the map under a run, with the nodes of its key network inside."""
     places = trace.sql(
         "SELECT x_m, y_m FROM site_deployed WHERE NOT isnan(x_m) "
         "UNION ALL SELECT x_m, y_m FROM key_node_deployed WHERE NOT isnan(x_m)"
@@ -176,7 +176,7 @@ def frame(trace: Trace, folder: Path) -> Ground:
 
 
 def json_value(value: Any) -> Any:
-    """Only what JSON knows: arrays become lists, what is not finite becomes null."""
+    """Return a value in types that JSON has: arrays become lists, numbers that are not finite become null."""
     if isinstance(value, Mapping):
         return {str(key): json_value(item) for key, item in value.items()}
     if isinstance(value, np.ndarray):

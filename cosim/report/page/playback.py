@@ -1,6 +1,6 @@
-"""What the playback of a run needs: where vehicles were, what became of their tasks, what hosts did, as packed columns.
+"""The playback of a run as packed columns: positions of vehicles, the life of their tasks, and the load of hosts.
 
-Positions are rounded to 0.1 m, times to 1 ms. What is left out of a long run is told by `Kept`.
+Positions are rounded to 0.1 m, times to 1 ms. `Kept` says what is left out of a long run.
 """
 
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ _STAGES: Final = ("decided_s", "uplink_s", "uplinked_s", "queued_s", "started_s"
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """Every n-th of them is in the page; 0 where there are none at all."""
+    """The thinning of a long run: the page holds every n-th tick or task; 0 where there are none."""
 
     ticks: int
     completed: int
@@ -36,7 +36,7 @@ class Kept:
 
 
 def kept(trace: Trace) -> Kept:
-    """How much of a run is kept, so that the page stays small."""
+    """Return the thinning with which the page stays small."""
     places = _count(trace, "vehicle_moved WHERE NOT isnan(x_m)")
     done = _count(trace, f"task_ended WHERE status = {Status.COMPLETED:d}")
     others = _count(trace, f"task_ended WHERE status <> {Status.COMPLETED:d}")
@@ -44,13 +44,13 @@ def kept(trace: Trace) -> Kept:
 
 
 def places(trace: Trace, every: int) -> Packed:
-    """Where vehicles were, as stretches of ticks without a gap.
+    """Return the positions of vehicles as stretches of ticks without a gap.
 
     Columns: `vehicle`, `tick`, `length`, `x`, `y` of each stretch (its first place, in units of 0.1 m), and `dx`, `dy`
     of each place: second differences within the stretch, first place 0, second place the first difference.
 
     Args:
-        trace: of the run, with positions.
+        trace: a run with positions.
         every: take the ticks that are multiples of it.
     """
     step_s = trace.scenario.mobility.step_s
@@ -62,7 +62,7 @@ def places(trace: Trace, every: int) -> Packed:
     units = [np.rint(rows[name].to_numpy(np.float64) / UNIT_M).astype(np.int64) for name in ("x_m", "y_m")]
     starts = np.ones(len(rows), dtype=np.bool_)
     starts[1:] = (np.diff(vehicle) != 0) | (np.diff(tick) != 1)
-    for axis in units:
+    for axis in units:  # a jump, as of a teleport, begins a new stretch
         starts[1:] |= np.abs(np.diff(axis)) > _LARGEST_STEP
     first = np.flatnonzero(starts)
     return pack_columns(
@@ -84,7 +84,7 @@ def _second_differences(units: IntArray, starts: BoolArray) -> IntArray:
 
 
 def stories(trace: Trace, keep: Kept) -> Packed:
-    """Vehicles, their tasks and cells, and the hosts' samples.
+    """Return the vehicles, their tasks and cells, and the samples of hosts.
 
     Columns, all by vehicle in order: `ids` (UTF-8, a line each), `type`, totals of tasks, `tasks` (how many are kept),
     `cells` (changes of cell); then kept tasks by vehicle and release (`up_key` and `down_key` only in a run with keys),
@@ -141,7 +141,7 @@ def _tasks(trace: Trace, keep: Kept, count: int) -> dict[str, IntArray]:
 
 
 def _keyed(trace: Trace, task: IntArray) -> dict[str, IntArray]:
-    """Waits for the keys of uplinks and downlinks in ms; each is the end of the stage before its transfer."""
+    """Return the waits for the keys of uplinks and downlinks [ms]; each is the end of the stage before its transfer."""
     order = np.argsort(task)
     found = {}
     for name, wait_s in zip(("up_key", "down_key"), key_waits(trace, task[order]), strict=True):
@@ -177,7 +177,7 @@ def _hosts(trace: Trace) -> dict[str, IntArray]:
 
 
 def roads(area: Ground) -> Packed:
-    """Roads as lines of whole metres, without corners that nobody sees: `length` of each, and `dx`, `dy` of corners."""
+    """Return the roads as lines of whole metres, simplified: the `length` of each, and `dx`, `dy` of corners."""
     apart_m = float((area.high_m - area.low_m).max()) / _ROAD_DETAIL
     lines = [_simplified(road_m, apart_m) for road_m in area.roads_m if len(road_m) > 1]
     corners = np.rint(np.concatenate([*lines, np.zeros((0, 2))])).astype(np.int64)

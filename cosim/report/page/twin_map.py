@@ -1,4 +1,4 @@
-"""The twins of a run on the map: when each vehicle's was told news, how old they were, and where it lived."""
+"""The twins of a run on the map: when they received updates, how old the states were, and where the twins lived."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -15,7 +15,7 @@ _MOST_NEWS: Final = 300_000
 
 @dataclass(frozen=True, slots=True)
 class Lives:
-    """Lives of twins, times to 1 ms.
+    """The lives of twins, times to 1 ms.
 
     Columns of `packed`, all by vehicle in order: `entered_ms` and `left_ms` (-1: it did not), `news` and `homes` (how
     many follow); then news by time, `synced_ms` as differences within a vehicle and `old_ms`, the age of the state as
@@ -29,7 +29,7 @@ class Lives:
 
 
 def lives(trace: Trace) -> Lives:
-    """The lives of so many vehicles' twins that the page stays small."""
+    """Return the lives of twins, of only so many vehicles that the page stays small."""
     many = "SELECT greatest((SELECT count(*) FROM twin_synced), (SELECT count(*) FROM twin_moved)) AS n"
     every = max(1, -(-int(trace.sql(many).n.iloc[0]) // _MOST_NEWS))
     vehicles = trace.sql(
@@ -61,10 +61,10 @@ def lives(trace: Trace) -> Lives:
 
 
 def homes(trace: Trace) -> str:
-    """Where each vehicle's twin lives from when on, as SQL.
+    """Return SQL for the host of each vehicle's twin over time.
 
     Columns: `vehicle`, `time_s`, `seq`, and `from_node`, `to_node`, `began_s` and `still_s` as in `TwinMoved`. Without
-    a placement a twin lives at the site that last told it news, and moving takes no time.
+    a placement a twin lives at the site that last received its state, and moving takes no time.
     """
     if trace.scenario.twin and trace.scenario.twin.placement:
         return "SELECT vehicle, time_s, seq, from_node, to_node, began_s, still_s FROM twin_moved"
@@ -76,7 +76,7 @@ def homes(trace: Trace) -> str:
 
 
 def _ms(times_s: "pd.Series[float]") -> IntArray:
-    """Whole milliseconds; -1 for what did not happen."""
+    """Return whole milliseconds; -1 for what did not happen."""
     whole: IntArray = np.rint(times_s.astype(np.float64).fillna(-1e-3).to_numpy() * 1e3).astype(np.int64)
     return whole
 

@@ -1,4 +1,4 @@
-"""The digital twin of a run as series: age and error of what it believes, its messages, where twins live and move."""
+"""The digital twin of a run as series over time: age and error of its state, its messages, and the hosts of twins."""
 
 from typing import Any, Final
 
@@ -30,14 +30,14 @@ _DIGITS: Final = 6
 
 
 def twin_series(trace: Trace, over_time: Outcomes) -> dict[str, Any]:
-    """What the figures about twins show.
+    """Return the series about twins.
 
     Args:
-        trace: of a run with twins.
-        over_time: whose slices are used.
+        trace: a run with twins.
+        over_time: the slices of time.
 
     Returns:
-        `lives` is what the playback needs, the rest are series.
+        `lives`, which the playback needs, and the series by name.
     """
     twin = trace.scenario.twin
     told = lives(trace)
@@ -52,7 +52,7 @@ def twin_series(trace: Trace, over_time: Outcomes) -> dict[str, Any]:
 
 
 def _samples(trace: Trace) -> dict[str, Any]:
-    """Ages and errors at every n-th sample, as `every` says; the share inside the disc stands as it was sampled."""
+    """Return ages and errors at every n-th sample, as `every` says."""
     count = int(trace.sql("SELECT count(*) AS n FROM twin_sampled").n.iloc[0])
     every = max(1, -(-count // _MOST_SAMPLES))
     rows = trace.sql(
@@ -64,7 +64,7 @@ def _samples(trace: Trace) -> dict[str, Any]:
 
 
 def _slices(trace: Trace, over_time: Outcomes) -> dict[str, FloatArray]:
-    """Growth of the running totals from the last sample of one slice to that of the next that has one.
+    """Return the growth of the running totals from the last sample of one slice to that of the next that has one.
 
     `mean_age_s` is the integral of all ages over that of the number of twins, exact between these samples; messages
     and bits are per second.
@@ -82,7 +82,7 @@ def _slices(trace: Trace, over_time: Outcomes) -> dict[str, FloatArray]:
 
 
 def _hosts(trace: Trace) -> dict[str, Any]:
-    """Twins of each node at so many samples that the page stays small; `capacity` is None without a placement."""
+    """Return the number of twins of each node, thinned so that the page stays small; `capacity` only if placed."""
     placed = bool(trace.scenario.twin and trace.scenario.twin.placement)
     wide = _held(trace) if placed else _heard(trace)
     most = max(1, min(_MOST_TIMES, _MOST_COUNTS // max(1, wide.shape[1])))
@@ -103,7 +103,7 @@ def _held(trace: Trace) -> pd.DataFrame:
 
 
 def _heard(trace: Trace) -> pd.DataFrame:
-    """Vehicles on the map by the node of their last news; those without any yet are nowhere."""
+    """Return the number of vehicles on the map by the node of their last update; those without one are left out."""
     changes = trace.sql(
         f"WITH homes AS ({homes(trace)}) SELECT time_s, to_node AS node, 1 AS step FROM homes UNION ALL "
         f"SELECT time_s, from_node, -1 FROM homes WHERE from_node <> {NOWHERE:d} UNION ALL "
@@ -118,7 +118,7 @@ def _heard(trace: Trace) -> pd.DataFrame:
 
 
 def _moves(trace: Trace, over_time: Outcomes) -> dict[str, FloatArray]:
-    """In each slice, by the time of the end: twins made, moved and left without a host, and how long it took.
+    """Return for each slice the twins that were made, moved and left without a host in it, and how long that took.
 
     `made_p50_s` and `moved_p50_s` count from when a twin's data or state set out, `still_p50_s` is how long those that
     moved stood still; p95 likewise. NaN where nothing came.

@@ -1,1 +1,1 @@
-"""The pictures of a run."""
+"""The picture of a run."""

@@ -1,4 +1,4 @@
-"""One picture of a run: the map with latency by place, and beside it when, how fast and with what load."""
+"""One picture of a run: the map with latency by place, and beside it its distribution, outcomes and utilisation."""
 
 from pathlib import Path
 from typing import Any, Final
@@ -29,7 +29,7 @@ _CAPTION: Final = {
     "vehicle_energy_per_task": ("vehicle energy", 1.0, " J/task"),
     "handovers": ("handovers", 0.0, ""),
 }
-"""Name, factor and unit in the caption; a factor of 0 marks a count, told without an interval."""
+"""Name, factor and unit in the caption; a factor of 0 marks a count, which is shown without an interval."""
 _STYLE: Final[dict[Any, Any]] = {
     **STYLE,
     "figure.constrained_layout.h_pad": 0.07,
@@ -42,14 +42,14 @@ _STYLE: Final[dict[Any, Any]] = {
 
 
 def draw_run(run: Path, folder: Path = Path()) -> Path:
-    """Draws `run.png` in the run folder, 1650 pixels wide.
+    """Draw `run.png` in the run folder, 1650 pixels wide.
 
     Latency by place is a lattice of hexagons where the trace has positions (`trace.positions`), else a disc at each
     site for the tasks of the vehicles that it served. Tasks of the warm-up are left out, except over time.
 
     Args:
-        run: a run folder, of a complete or a partial run.
-        folder: that the scenario's relative paths start from.
+        run: folder of a complete or a partial run.
+        folder: folder to which the relative paths in the scenario are relative.
 
     Returns:
         The path of the picture.
@@ -84,7 +84,7 @@ def _figure(trace: Trace, folder: Path) -> Figure:
 
 
 def _place(axes: Axes, trace: Trace, area: Ground, places: pd.DataFrame) -> None:
-    """The map and its colours, with their scale right below it, however high the map is."""
+    """Draw the map and its colours, with their scale right below it, whatever the height of the map."""
     xy_m, latency_s = by_position(trace)
     cell_m = area.cell_m(len(xy_m))
     if len(xy_m):
@@ -109,7 +109,7 @@ def _setting(trace: Trace, places: int) -> str:
 
 
 def caption(measured: Kpis) -> str:
-    """The figures that a reader asks for first, with half widths, in two lines."""
+    """Return the headline figures with half widths, in two lines."""
     lines = (
         ("released", "completed_ratio", "late_ratio", "coverage_ratio"),
         ("latency_mean", "latency_p95", "vehicle_energy_per_task", "handovers"),

@@ -1,4 +1,4 @@
-"""The panels of a run's picture, one function each; colours are told apart with any colour vision."""
+"""The panels of a run's picture, one function each; their colours can be told apart with any colour vision."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -16,7 +16,7 @@ from cosim.trace.metrics.statistics import Estimate
 from cosim.types import FloatArray
 
 _OUTCOME_COLOURS: Final = {"completed": "#56B4E9", "late": "#E69F00", "lost": "#000000", "in flight": "#BBBBBB"}
-"""Of Okabe and Ito's palette, as are those of the tiers."""
+"""Colours of Okabe and Ito's palette, as are those of the tiers."""
 _TIER_STYLES: Final[Mapping[str, tuple[str, Any]]] = {
     "all": ("#000000", "-"),
     "local": ("#D55E00", "--"),
@@ -33,14 +33,17 @@ _HALO: Final = (withStroke(linewidth=2.5, foreground="white"),)
 def draw_map(
     axes: Axes, ground: Ground, sites: pd.DataFrame, places: Places, cell_m: tuple[float, float] | None
 ) -> Collection | None:
-    """Roads, sites, and mean latency by place; what the colours belong to, None without any.
+    """Draw roads, sites, and mean latency by place.
 
     Args:
-        axes: to draw into.
+        axes: where to draw.
         ground: roads and frame.
-        sites: name, x_m and y_m.
-        places: where latency is known.
-        cell_m: of the hexagons; None: discs at the sites, with an area that grows with the tasks.
+        sites: name, x_m and y_m of the sites.
+        places: mean latency by place.
+        cell_m: width and height of the hexagons; None: discs at the sites, with an area that grows with the tasks.
+
+    Returns:
+        The artist that has the colours of the latencies; None without any.
     """
     for width, colour, order in ((1.0, "0.75", 1), (0.4, "0.45", 3)):  # below the hexagons, and thinner above them
         roads = LineCollection(list(ground.roads_m), linewidths=width, colors=colour, capstyle="round", zorder=order)
@@ -105,7 +108,7 @@ def _sites(axes: Axes, sites: pd.DataFrame) -> None:
 
 
 def draw_latency(axes: Axes, curves: Mapping[str, tuple[int, FloatArray]]) -> None:
-    """Distribution functions of the latency, for all finished tasks and by where they were executed."""
+    """Draw distribution functions of the latency, for all finished tasks and by tier."""
     axes.set(title="Latency of finished tasks", xlabel="latency (ms)", ylabel="share of tasks", ylim=(0, 1.22))
     if "all" not in curves:
         _empty(axes, "no task finished")
@@ -128,7 +131,7 @@ def draw_latency(axes: Axes, curves: Mapping[str, tuple[int, FloatArray]]) -> No
 
 
 def _quantile(axes: Axes, level: float, place_ms: float, limit_ms: float) -> None:
-    """A dot and its number: p50 beside the curve, p95 above it to the left, p99 to the right where there is room."""
+    """Draw a dot and its number: p50 beside the curve, p95 above it to the left, p99 to the right if there is room."""
     axes.plot(place_ms, level, marker="o", markersize=4, color="black", zorder=5)
     told = f"{place_ms:,.3g}" if place_ms < 1e3 else f"{place_ms:,.0f}"
     if level < 0.9:
@@ -145,7 +148,14 @@ def _quantile(axes: Axes, level: float, place_ms: float, limit_ms: float) -> Non
 
 
 def draw_outcomes(axes: Axes, outcomes: Outcomes, warmup_s: float, end_s: float) -> None:
-    """What became of the tasks, by time of release, as stacked bars."""
+    """Draw the outcomes of tasks by time of release, as stacked bars.
+
+    Args:
+        axes: where to draw.
+        outcomes: tasks per second by outcome.
+        warmup_s: end of the warm-up, which is shaded.
+        end_s: end of the run.
+    """
     axes.set(
         title=f"Outcomes of tasks by time of release, slices of {outcomes.slice_s:g} s",
         xlabel="time (s)",
@@ -185,7 +195,7 @@ def draw_outcomes(axes: Axes, outcomes: Outcomes, warmup_s: float, end_s: float)
 
 
 def draw_utilisation(axes: Axes, use: Mapping[str, Estimate]) -> None:
-    """Share of busy cores of each host, with its interval; hosts beyond what fits are sorted and lose their names."""
+    """Draw the utilisation of each host with its interval; more hosts than fit are sorted and lose their names."""
     axes.set(title="Utilisation of hosts", ylabel="share of busy cores", ylim=(0, 1.05))
     if not use:
         _empty(axes, "no host")

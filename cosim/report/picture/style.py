@@ -1,4 +1,4 @@
-"""How pictures look, and how they are written."""
+"""The style of all pictures, and how they are written."""
 
 from pathlib import Path
 from typing import Any, Final
@@ -17,11 +17,16 @@ STYLE: Final[dict[Any, Any]] = {
     "axes.axisbelow": True,
     "axes.linewidth": 0.7,
 }
-"""Matplotlib's settings that all pictures share."""
+"""Settings of Matplotlib that all pictures share."""
 
 
 def save(figure: Figure, path: Path, dpi: int = 150) -> None:
-    """Write a PNG file whose bytes do not tell Matplotlib's version.
+    """Write a PNG file whose bytes do not depend on Matplotlib's version.
+
+    Args:
+        figure: the figure.
+        path: the file to write.
+        dpi: resolution in dots per inch.
 
     Raises:
         InputError: it cannot be written.

@@ -1,1 +1,1 @@
-"""The kinds of facts by subject, and what a column of them holds."""
+"""The kinds of facts, a module for each subject, and the types, units and codes of their columns."""

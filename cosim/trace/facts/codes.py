@@ -1,4 +1,4 @@
-"""The tables of codes: what the numbers of a column stand for, by the name of the table."""
+"""Tables of codes: the names behind the numbers of a column, such as Status, found by the name of the table."""
 
 import re
 from enum import IntEnum
@@ -10,15 +10,23 @@ from cosim.types import word
 
 
 def table_name(codes: type[IntEnum]) -> str:
-    """The name of a table, as `key_state` of KeyState; `key_state_name(state)` gives its names in SQL."""
+    """Return the name of a table of codes: KeyState -> key_state.
+
+    In SQL the macro `key_state_name(state)` gives the names of the codes of that table.
+
+    Example:
+        >>> from cosim.types import KeyState
+        >>> table_name(KeyState)
+        'key_state'
+    """
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", codes.__name__).lower()
 
 
 def code_tables() -> dict[str, type[IntEnum]]:
-    """All tables that columns of facts use, by name.
+    """Return all tables of codes that columns of facts use, by name.
 
     Raises:
-        InputError: two tables of one name.
+        InputError: two tables have the same name.
     """
     tables: dict[str, type[IntEnum]] = {}
     for fact in fact_kinds():
@@ -31,10 +39,10 @@ def code_tables() -> dict[str, type[IntEnum]]:
 
 
 def code_names(codes: type[IntEnum]) -> dict[int, str]:
-    """The names of a table by code."""
+    """Return the names of a table by code, as they are stored and as SQL gives them."""
     return {int(code): code.name for code in codes}
 
 
 def code_words(codes: type[IntEnum]) -> dict[int, str]:
-    """The words of a table by code, as people read them."""
+    """Return the words of a table by code, as people read them."""
     return {int(code): word(code) for code in codes}

@@ -1,4 +1,4 @@
-"""What a column of the trace holds: NumPy type, unit, meaning, codes; and the columns that many facts share."""
+"""Columns of facts: the NumPy type, unit, meaning and codes of a field, and the columns that many facts share."""
 
 from dataclasses import fields
 from enum import IntEnum
@@ -8,9 +8,10 @@ from cosim.errors import InputError
 
 
 class Column(NamedTuple):
-    """How a field is stored and read: NumPy type, unit, meaning. Text columns have the code "O".
+    """How a field of a fact is stored and read.
 
-    Numbers that stand for names have their table: store, SQL, export, audit and page read the names from there.
+    `code` is the NumPy type, "O" for text. `codes` is the table of names of a column of codes: store, SQL, export,
+    audit and page take the names from there.
     """
 
     code: str
@@ -32,10 +33,15 @@ Text: TypeAlias = Annotated[str, Column("O", "", "name")]
 
 
 def columns(fact: type[Any]) -> dict[str, Column]:
-    """The columns of a fact in order, without `seq`.
+    """Return the columns of a fact in order, without `seq`.
 
     Raises:
-        InputError: a field has no `Column`, or a name that stores need for themselves; or `time_s` is not the first.
+        InputError: a field is not annotated with a `Column` or has a reserved name, or the first field is not `time_s`.
+
+    Example:
+        >>> from cosim.trace.facts.run import VehicleLeft
+        >>> {name: column.unit for name, column in columns(VehicleLeft).items()}
+        {'time_s': 's', 'vehicle': ''}
     """
     hints = get_type_hints(fact, include_extras=True)
     found: dict[str, Column] = {}

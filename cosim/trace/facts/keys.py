@@ -1,4 +1,4 @@
-"""The facts of the key network: links, blocks of key, pools, vehicles' keys, and the keys of tasks."""
+"""The facts of the key network: nodes, links, blocks of key, pools, the keys of vehicles, and the keys of tasks."""
 
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -53,7 +53,7 @@ class KeyLinkChanged:
 
 @dataclass(frozen=True, slots=True)
 class KeyPoolSampled:
-    """The pool of a link: level now and running totals; generated = used + lost + stored."""
+    """The pool of a link at a sampling time: its level and running totals; generated = used + lost + stored."""
 
     time_s: Time
     link: Link
@@ -80,7 +80,7 @@ class VehicleKeysFilled:
 
 @dataclass(frozen=True, slots=True)
 class VehicleKeysSampled:
-    """The pools of all vehicles, of those that have left too; filled = used + lost + stored."""
+    """The pools of all vehicles together, including those that have left; filled = used + lost + stored."""
 
     time_s: Time
     stored_bit: Annotated[int, Column("<i8", "bit")]
@@ -93,7 +93,7 @@ class VehicleKeysSampled:
 
 @dataclass(frozen=True, slots=True)
 class TaskKeyed:
-    """The keys of a task, in one row at its end; none for a task whose transfers needed no new key."""
+    """The keys of a task, in one row at its end; no row for a task whose transfers needed no new key."""
 
     time_s: Time
     task: TaskId
@@ -119,4 +119,4 @@ FACTS: tuple[type[Any], ...] = (
     VehicleKeysSampled,
     TaskKeyed,
 )
-"""In the order of storage."""
+"""The kinds of facts of the key network, in the order of storage."""

@@ -18,7 +18,7 @@ class ValidatorDeployed:
 
 @dataclass(frozen=True, slots=True)
 class StakeChanged:
-    """A validator's credits with which a height votes, and what made them of those of the height before."""
+    """The credits with which a validator votes at a height, and how they follow from those of the height before."""
 
     time_s: Time
     height: Height
@@ -58,7 +58,7 @@ class BlockProposed:
 
 @dataclass(frozen=True, slots=True)
 class VoteCast:
-    """A validator's vote left it."""
+    """A validator sent a vote."""
 
     time_s: Time
     height: Height
@@ -105,7 +105,7 @@ class BlockCommitted:
 
 @dataclass(frozen=True, slots=True)
 class BatchCommitted:
-    """A batch is in a final block, in this order."""
+    """A batch is in a final block; the rows of a block are in its order."""
 
     time_s: Time
     height: Height
@@ -118,7 +118,7 @@ class BatchCommitted:
 
 @dataclass(frozen=True, slots=True)
 class EvidenceCommitted:
-    """Evidence of an offence is in a final block, in this order."""
+    """Evidence of an offence is in a final block; the rows of a block are in its order."""
 
     time_s: Time
     height: Height
@@ -132,7 +132,7 @@ class EvidenceCommitted:
 
 @dataclass(frozen=True, slots=True)
 class ConsensusWorked:
-    """The ledger used a site's processor, beside the tasks."""
+    """The ledger used the processor of a site, beside the tasks."""
 
     time_s: Time
     site: SiteNumber
@@ -146,7 +146,7 @@ class ConsensusWorked:
 
 @dataclass(frozen=True, slots=True)
 class ValidatorsParted:
-    """A partition of the validators began or ended; what they send across waits for its end."""
+    """A partition of the validators began or ended; messages across it are delivered after its end."""
 
     time_s: Time
     begins: Annotated[int, Column("<i1", "", "1 begins, 0 heals")]
@@ -166,4 +166,4 @@ FACTS: tuple[type[Any], ...] = (
     ConsensusWorked,
     ValidatorsParted,
 )
-"""In the order of storage."""
+"""The kinds of facts of the ledger, in the order of storage."""

@@ -1,10 +1,11 @@
-"""The facts that every run can state: a frozen dataclass for each kind, a column with unit and meaning for each field.
+"""The facts of every run: a frozen dataclass for each kind, with a column (type, unit, meaning) for each field.
 
-The facts of keys, ledger and twin stand in modules beside this one, those of other sections in the packages that bring
-them; what is said here holds for all. The dataclasses are schema, not storage: `TraceWriter.recorder(TaskEnded)` returns a function with the dataclass's own
-signature that packs a row. Every row also gets `seq`, its place in the order of recording, gapless over all kinds.
-Batched facts carry times inside the past tick, so order by time first, then `seq`. Numbers -1 and NaN mean that the
-thing did not happen.
+The facts of keys, ledger and twin are in modules beside this one, those of other sections in the packages that bring
+them; what is said here holds for all. The dataclasses are the schema, not the storage:
+`TraceWriter.recorder(TaskEnded)` returns a function with the signature of the dataclass that packs a row. Every row
+also gets `seq`, its place in the order of recording, gapless over all kinds. Facts that are recorded in batches carry
+times within the past tick: order by time first, then by `seq`. The numbers -1 and NaN mean that something did not
+happen.
 """
 
 from dataclasses import dataclass
@@ -31,7 +32,7 @@ class SiteDeployed:
 
 @dataclass(frozen=True, slots=True)
 class VehicleEntered:
-    """A vehicle's first frame."""
+    """A vehicle entered the map: its first frame."""
 
     time_s: Time
     vehicle: Vehicle
@@ -41,7 +42,7 @@ class VehicleEntered:
 
 @dataclass(frozen=True, slots=True)
 class VehicleLeft:
-    """A vehicle is not in the frame any more."""
+    """A vehicle left the map: the first frame without it."""
 
     time_s: Time
     vehicle: Vehicle
@@ -49,7 +50,7 @@ class VehicleLeft:
 
 @dataclass(frozen=True, slots=True)
 class VehicleMoved:
-    """A vehicle's place at a tick; only with `trace.positions`. NaN while it is being teleported."""
+    """A vehicle's position at a tick, NaN while it is being teleported; recorded only with `trace.positions`."""
 
     time_s: Time
     vehicle: Vehicle
@@ -61,7 +62,7 @@ class VehicleMoved:
 
 @dataclass(frozen=True, slots=True)
 class TeleportStarted:
-    """A vehicle was taken off the road by SUMO; it has no radio until it is back."""
+    """SUMO took a vehicle off the road (a teleport); it has no radio until it is back."""
 
     time_s: Time
     vehicle: Vehicle
@@ -87,7 +88,7 @@ class CellChanged:
 
 @dataclass(frozen=True, slots=True)
 class TransferMoved:
-    """A running transfer followed its vehicle to another cell, or waits without one."""
+    """A running transfer followed its vehicle to another cell, or waits because there is none."""
 
     time_s: Time
     task: TaskId
@@ -99,7 +100,7 @@ class TransferMoved:
 
 @dataclass(frozen=True, slots=True)
 class TaskReleased:
-    """A vehicle wants something computed; the same rows under every policy."""
+    """A vehicle released a task; these rows are the same under every policy."""
 
     time_s: Time
     task: TaskId
@@ -189,7 +190,7 @@ class CellSampled:
 
 @dataclass(frozen=True, slots=True)
 class TrafficSampled:
-    """Vehicles on the map."""
+    """Vehicles on the map and tasks under way."""
 
     time_s: Time
     vehicles: Annotated[int, Column("<i4", "")]
@@ -217,4 +218,4 @@ FACTS: tuple[type[Any], ...] = (
     CellSampled,
     TrafficSampled,
 )
-"""Kinds of every run, in the order of storage; those of the other subjects stand beside this file."""
+"""The kinds of facts of every run, in the order of storage; those of other subjects are in modules beside this one."""

@@ -1,4 +1,4 @@
-"""The facts of the digital twin: synchronisation, age and error of what it believes, and where twins live."""
+"""The facts of the digital twin: synchronisation, age and error of its state, and the hosts of the twins."""
 
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -8,7 +8,7 @@ from cosim.trace.facts.column import Column, SiteNumber, Time, Vehicle
 
 @dataclass(frozen=True, slots=True)
 class TwinUplinked:
-    """The synchronisation messages of one cell and tick have come to its site, as one transfer."""
+    """The synchronisation messages of one cell and tick have arrived at its site, as one transfer."""
 
     time_s: Time
     site: SiteNumber
@@ -20,7 +20,7 @@ class TwinUplinked:
 
 @dataclass(frozen=True, slots=True)
 class TwinSynced:
-    """A vehicle's twin has got a newer state."""
+    """The twin of a vehicle received a newer state."""
 
     time_s: Time
     vehicle: Vehicle
@@ -30,7 +30,7 @@ class TwinSynced:
 
 @dataclass(frozen=True, slots=True)
 class TwinSampled:
-    """All twins of vehicles on the map: how old and how wrong; counts and integrals are running totals."""
+    """Age and error of all twins of vehicles on the map; counts and integrals are running totals."""
 
     time_s: Time
     twins: Annotated[int, Column("<i4", "")]
@@ -54,7 +54,7 @@ class TwinSampled:
 
 @dataclass(frozen=True, slots=True)
 class TwinMoved:
-    """A vehicle's twin lives on another host from now on."""
+    """The twin of a vehicle is on another host from now on."""
 
     time_s: Time
     vehicle: Vehicle
@@ -67,7 +67,7 @@ class TwinMoved:
 
 @dataclass(frozen=True, slots=True)
 class TwinHostSampled:
-    """The twins of a host; those that are on their way count at both ends."""
+    """The twins of a host; those that are being moved count at both ends."""
 
     time_s: Time
     node: Annotated[int, Column("<i4", "", "site or cloud")]
@@ -82,4 +82,4 @@ FACTS: tuple[type[Any], ...] = (
     TwinMoved,
     TwinHostSampled,
 )
-"""In the order of storage."""
+"""The kinds of facts of the digital twin, in the order of storage."""

@@ -1,21 +1,21 @@
-"""How long each transfer was on the air, waited for coverage, stood still in a handover, and shared its cell.
+"""The time of each transfer on the air, without coverage and in handovers, and how much of it other transfers cost.
 
-A transfer's way is a chain of legs, cut at its `transfer_moved` rows; the first leg starts with the transfer and the
-last one ends with it. A leg without a site waits for coverage. A leg after a change from cell to cell begins with
-`radio.handover.interruption_s` of silence; with `radio.handover.transfer: restart` what was sent before is sent again,
-and that time counts as handover too.
+A transfer is a chain of legs, cut at its `transfer_moved` rows: the first leg begins with the transfer and the last one
+ends with it. A leg without a site waits for coverage. A leg after a change from cell to cell begins with
+`radio.handover.interruption_s` in which nothing is sent; with `radio.handover.transfer: restart` the data of the legs
+before is sent again, and their time counts as handover too.
 
-The lone time of a leg is what it would have lasted without company: in a cell shared by weight a flow of weight w
-among flows of total weight W gets w / max(1, W) of its lone rate (`cosim.kernel.fluid`), so that
+The lone time of a leg is what it would have lasted without other transfers: in a cell shared by weight a flow of weight
+w among flows of total weight W gets w / max(1, W) of its lone rate (`cosim.kernel.fluid`), so that
 
     lone_s = integral of w / max(1, W(t)) dt.
 
-W counts the twins' synchronisation messages too: those of one cell and tick are one flow of weight 1 in its uplink,
+W includes the synchronisation messages of the twins: those of one cell and tick are one flow of weight 1 in its uplink,
 from `began_s` to `time_s` of its `twin_uplinked` row.
 
-Fixed slices do not share: lone_s is the leg itself. Under NOMA the rates beside others are no such fraction; for an
-uplink lone_s is then the time in which it was alone. Left out: sidelinks, whose zones no fact tells, and transfers of
-tasks that have no `task_ended` row yet, because their run was killed.
+With fixed slices nothing is shared: lone_s is the duration of the leg. Under NOMA the rate beside others is no such
+fraction; for an uplink lone_s is then the time during which it was alone. Left out: sidelinks, whose zones no fact
+records, and transfers of tasks that have no `task_ended` row because their run was killed.
 """
 
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ from cosim.trace.store.reader import Trace
 from cosim.types import BoolArray, FloatArray, IntArray
 
 ROUNDING_S = 1e-9
-"""Shorter differences of times are rounding."""
+"""Differences of times below this are rounding."""
 _LEGS = """
 WITH transfers AS (
   SELECT e.task, 2 * e.task AS way, 0 AS direction, uplink_s AS begin_s,
@@ -58,7 +58,7 @@ ANTI JOIN moved USING (way)
 
 @dataclass(frozen=True, slots=True)
 class Bundles:
-    """All bundles of synchronisation messages, (B,) each: they share uplinks and are nobody's transfers."""
+    """All bundles of synchronisation messages, (B,) each: they share uplinks but belong to no task's transfer."""
 
     site: IntArray
     begin_s: FloatArray
@@ -81,14 +81,14 @@ class Legs:
 
     @property
     def air_begin_s(self) -> FloatArray:
-        """Since when it sends, if it has a site."""
+        """When the leg begins to send, (L,): its begin, after the interruption of a handover."""
         began: FloatArray = self.begin_s + self.silent_s
         return began
 
 
 @dataclass(frozen=True, slots=True)
 class Airtime:
-    """Times of one direction by task number, (T,) each; coverage + handover + air is the whole transfer."""
+    """Times of one direction by task number, (T,) each; coverage_s + handover_s + air_s is the whole transfer."""
 
     coverage_s: FloatArray
     handover_s: FloatArray
@@ -97,7 +97,7 @@ class Airtime:
 
 
 def legs(trace: Trace) -> Legs:
-    """The legs of a run's transfers, in no order.
+    """Return the legs of all transfers of a run, in no particular order.
 
     Raises:
         InputError: the run has no readable provenance.
@@ -125,13 +125,13 @@ def _bundles(trace: Trace) -> Bundles:
 
 
 def airtime(ways: Legs, radio: Radio, tasks: int, *, up: bool) -> Airtime:
-    """Sums over the legs of one direction.
+    """Return the times of the transfers in one direction, summed over their legs.
 
     Args:
-        ways: all legs.
-        radio: of the scenario.
+        ways: all legs of the run.
+        radio: radio section of the scenario.
         tasks: number of tasks, T.
-        up: uplinks or downlinks.
+        up: True for uplinks, False for downlinks.
     """
     mine = ways.up == up
     task, covered = ways.task[mine], ways.site[mine] >= 0
@@ -155,7 +155,11 @@ def airtime(ways: Legs, radio: Radio, tasks: int, *, up: bool) -> Airtime:
 
 
 def _lone_s(ways: Legs, on_air: BoolArray, radio: Radio) -> FloatArray:
-    """Lone time of the legs `on_air`, all of one direction: differences of their cells' virtual times."""
+    """Return the lone time of the legs `on_air`, all of one direction, as differences of virtual times of their cells.
+
+    The virtual time of a cell runs at the rate 1 / max(1, W) (as in fair queueing), so that one pass over the sorted
+    begins and ends of all flows gives the integral of every leg.
+    """
     begin_s, end_s, site, share = ways.air_begin_s[on_air], ways.end_s[on_air], ways.site[on_air], ways.share[on_air]
     if isinstance(radio.access, Fixed):
         alone: FloatArray = (end_s - begin_s) * np.minimum(share, 1.0)
@@ -167,6 +171,7 @@ def _lone_s(ways: Legs, on_air: BoolArray, radio: Radio) -> FloatArray:
         beside = ways.bundles
         begin_s, end_s = np.concatenate([begin_s, beside.begin_s]), np.concatenate([end_s, beside.end_s])
         site, weight = np.concatenate([site, beside.site]), np.concatenate([weight, np.ones(len(beside.site))])
+    # By cell, then by time: two stable sorts. W(t) is then one cumulative sum, since every cell's weights cancel.
     time_s, cell = np.concatenate([begin_s, end_s]), np.concatenate([site, site])
     order = np.argsort(time_s, kind="stable")
     order = order[np.argsort(cell[order].astype(np.min_scalar_type(int(site.max()))), kind="stable")]  # small: radix

@@ -1,4 +1,4 @@
-"""What a cause of lateness is: its words, the losses whose status says it, and the time that it claims."""
+"""A cause of lateness: its words, the status of the losses that it explains, and the time that it claims."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -8,21 +8,24 @@ from cosim.trace.store.reader import Trace
 from cosim.types import FloatArray, IntArray, Status
 
 Claim: TypeAlias = Callable[[Trace, IntArray, Mapping[str, FloatArray]], Mapping[str, FloatArray]]
-"""(trace, tasks, their facts as `cosim.trace.lateness.causes` reads them) -> seconds of steps, by step, (T,) each."""
+"""A claim on the time of steps: (trace, tasks, facts) -> seconds by step, (T,) each.
+
+The facts are those that `cosim.trace.lateness.causes` reads of the tasks, by column.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Why tasks were late or lost."""
+    """A reason for which tasks are late or lost."""
 
     name: str
     sentence: str
-    """After the task's name and "because"."""
+    """What the task did, as the continuation of "because"; shown as the reason."""
     has_part: bool = True
-    """A part of a task's time belongs to it."""
+    """Whether a part of a task's time is attributed to it."""
     status: Status | None = None
-    """A loss that ends with it has this cause, whatever else took time."""
+    """Status of the losses that have this cause, whatever else took time; None: no status implies it."""
     claim: Claim | None = None
-    """What it takes of the time between two steps; None: it has what is left of steps of its own."""
+    """What it takes of the time between two steps; None: it gets what is left of its own step."""
     after: str = ""
-    """Cause behind which a claiming one stands: the one before wins where two are equal."""
+    """Name of the cause that precedes it in the order; of two equal parts the first one's cause wins."""

@@ -1,6 +1,6 @@
-"""Why a task was late or lost: its elapsed time in parts, each with the cause that it belongs to.
+"""Attribution of delay: the time of a task in parts, each with its cause, and the main cause of a late or lost task.
 
-From release to end a task's time is cut, without a gap, into
+The time from release to end is cut, without a gap, into
 
     decision_wait   release to the first step: the epoch and `decisions.inference_s`
     key             from asking for a key to drawing it or going without, before the uplink and before the downlink
@@ -12,30 +12,32 @@ From release to end a task's time is cut, without a gap, into
     weaker_link     the rest of it: the link became slower than it was at the decision
     backhaul        wires to the host and back
     queue           waiting at the host
-    block           of queue and shared_cpu, what the ledger's work took
+    block           the share of queue and shared_cpu that the ledger's work took
     shared_cpu      execution beyond cycles / core_hz (processor sharing)
     execution       up to cycles on the fastest core of the run's sites and cloud
     slow_cpu        the rest of the execution: the chosen core is slower than that one
     receiving       lone downlink time
 
-The rates are those that the decision knew, at the default power; a change of the interference after it counts as
+The rates are those known at the decision, at the default power; a later change of the interference counts as
 weaker_link. Without coverage at the decision the whole lone uplink is sending. For a sidelink, whose neighbours on the
-air no fact tells, what exceeds bits / alone_bps is shared_cell. Under NOMA shared_cell is the excess over
-bits / alone_bps, as far as it was not alone.
+air no fact records, what exceeds bits / alone_bps is shared_cell. Under NOMA shared_cell is the excess over
+bits / alone_bps, as far as the uplink was not alone.
 
-block: while the task waits in its host's queue, the ledger's core-seconds at that host
-(`cosim.trace.lateness.ledger_load`) over the host's cores, at most the wait: with one core that is the time in which
-the ledger held it. While the task is executed, likewise, at most what the execution lasts beyond cycles / core_hz. A
-key that is asked for and not drawn is waited for up to the transfer that goes without it, or up to the task's end.
+block: while the task waits in the queue of its host, the core-seconds of the ledger at that host
+(`cosim.trace.lateness.ledger_load`) over the host's cores, at most the wait: with one core that is the time during
+which the ledger occupied it. While the task is executed, likewise, at most what the execution lasts beyond
+cycles / core_hz. A key that is asked for and not drawn is waited for until the transfer goes without it, or until the
+task's end.
 
-The cause of a loss is its status where that says it (no coverage, no key, rejected, left, no energy, helper lost). A
-task that was late or expired had too short a deadline if sending + execution + receiving, as they are or for phases
-that it did not reach as the decision knew them, exceed the time from release to deadline; otherwise its cause is the
-largest of the other parts, the first in the list above where two are equal.
+The cause of a loss follows from its status where that names one (no coverage, no key, rejected, left, no energy, helper
+lost). A task that was late or expired had too short a deadline if sending + execution + receiving, as they are or, for
+phases that it did not reach, as known at the decision, exceed the time from release to deadline; otherwise its cause
+is the largest of the other parts, the first in the list above if two are equal.
 
-One row tells all of a cause: those of every run stand here, `key` and `block` with the sections that bring them. Such a
-section claims time between two steps (decision, there, queue, shared_cpu, back), of which the step's own cause keeps
-the rest; a package from outside adds a cause, its part and its sentence in the same way.
+A row of type Cause describes a cause completely: those of every run are defined here, `key` and `block` with the
+sections that bring them. Such a section claims time between two steps (decision, there, queue, shared_cpu, back), of
+which the step's own cause keeps the rest; a package from outside adds a cause, its part and its sentence in the same
+way.
 """
 
 from collections.abc import Mapping
@@ -70,13 +72,13 @@ _EVERY_RUN: Final = (
     Cause("no_energy", "its vehicle had spent its energy budget", False, Status.NO_ENERGY),
     Cause("helper_lost", "the neighbour that helped left the map or the range", False, Status.HELPER_LOST),
 )
-"""What every run can have; the order settles ties."""
+"""The causes that every run can have; of two equal parts the first one's cause wins."""
 OWN: Final = ("sending", "execution", "receiving")
-"""Parts that the task needs by itself."""
+"""Parts of the time that the task needs by itself."""
 CLAIMABLE: Final = ("decision", "there", "queue", "shared_cpu", "back")
-"""Steps of which a cause can claim time."""
+"""Steps of whose time a cause can claim a part."""
 WRONG: Final = f"status NOT IN ({Status.COMPLETED:d}, {Status.IN_FLIGHT:d})"
-"""SQL: late or lost."""
+"""SQL condition on task_ended: the task was late or lost."""
 _FACTS = """
 SELECT task, status, e.tier, e.target, e.time_s, e.released_s, e.deadline_s, decided_s, uplink_s, uplinked_s, queued_s,
   started_s, executed_s, downlink_s, input_bit * efficiency AS bit, alone_bps, clean_bps, core_hz, cores,
@@ -87,11 +89,11 @@ FROM task_ended e JOIN task_released r USING (task) LEFT JOIN task_decided d USI
 
 
 def causes() -> tuple[Cause, ...]:
-    """All causes, those of keys, ledger and subjects from outside behind the causes of whose steps they claim time.
+    """Return all causes of lateness; one that claims time of a step follows the cause of that step.
 
     Raises:
-        InputError: a package gives a cause a name or a place that does not do, a status that another cause has, or a
-            claim without a part.
+        InputError: a package gives a cause a taken name, an unknown place, a status that another cause has, or a claim
+            without a part.
     """
     found = list(_EVERY_RUN)
     for subject, rows in pieces("causes"):
@@ -118,22 +120,22 @@ def causes() -> tuple[Cause, ...]:
 
 
 def part_names() -> tuple[str, ...]:
-    """The parts of a task's time: of the causes that have one, and those that it needs by itself."""
+    """Return the names of the parts of a task's time: those of the causes that have one, then those of its own need."""
     return (*(cause.name for cause in causes() if cause.has_part), *OWN)
 
 
 def attribute_delay(trace: Trace, which: str = WRONG, ways: Legs | None = None) -> pd.DataFrame:
-    """The parts and the cause of tasks, by task number.
+    """Return the parts of time and the main cause of tasks, by task number.
 
     Args:
         trace: a run.
-        which: SQL condition on task_ended.
-        ways: `legs(trace)`, if they are known.
+        which: SQL condition on task_ended; the late and lost tasks by default.
+        ways: `legs(trace)`, if already computed.
 
     Returns:
-        A row for each task: `status`, `elapsed_s`, a column `{part}_s` for each of `part_names()`, their sum being
-        `elapsed_s`; `needed_s`, what it would have taken at best; `allowed_s`, from release to deadline; and `cause`,
-        "" for a task that is neither late nor lost.
+        A row for each task: `status`, `elapsed_s`, a column `{part}_s` for each of `part_names()`, whose sum is
+        `elapsed_s`; `needed_s`, what the task would have taken at best; `allowed_s`, from release to deadline; and
+        `cause`, "" for a task that is neither late nor lost.
 
     Raises:
         InputError: the run has no readable provenance.
@@ -148,7 +150,7 @@ def attribute_delay(trace: Trace, which: str = WRONG, ways: Legs | None = None) 
     up, down = (_of(airtime(ways, radio, count, up=direction), task) for direction in (True, False))
     steps = _steps(facts)
     steps.update(_execution(facts, steps.pop("execution")))
-    claimed = _claimed(trace, task, facts, steps)
+    claimed = _claimed(trace, task, facts, steps)  # before the parts, since it shortens the steps
     parts = {
         "decision_wait": steps["decision"],
         "coverage": up.coverage_s + down.coverage_s,
@@ -178,7 +180,7 @@ def _of(times: Airtime, task: IntArray) -> Airtime:
 
 
 def _steps(facts: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
-    """Times between the steps; a step that did not happen lies at the end, or with the next one that did."""
+    """Return the times between the steps; the next step that happened, or the end, stands for one that did not."""
 
     def known(time_s: FloatArray, otherwise: FloatArray) -> FloatArray:
         return np.where(np.isnan(time_s), otherwise, time_s)
@@ -202,14 +204,14 @@ def _steps(facts: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
 
 
 def _ratio(amount: FloatArray, rate: FloatArray) -> FloatArray:
-    """Amount over rate; inf where the rate is 0 or unknown, so that it bounds nothing."""
+    """Return amount over rate; inf where the rate is 0 or unknown, so that it bounds nothing."""
     with np.errstate(divide="ignore", invalid="ignore"):
         quotient = amount / rate
     return np.where(np.isnan(quotient), np.inf, quotient)
 
 
 def _sent(facts: Mapping[str, FloatArray], uplink_s: FloatArray, up: Airtime, noma: bool) -> Airtime:
-    """The uplinks' time on the air, with the lone time of sidelinks and of NOMA by the rate of the decision."""
+    """Return the time of uplinks on the air; of sidelinks and NOMA the lone time is that at the decision's rate."""
     side = facts["tier"] == Tier.NEIGHBOUR
     air_s = np.where(side, uplink_s, up.air_s)
     best_s = np.minimum(air_s, _ratio(facts["bit"], facts["alone_bps"]))
@@ -242,7 +244,7 @@ def _execution(facts: Mapping[str, FloatArray], took_s: FloatArray) -> dict[str,
 def _claimed(
     trace: Trace, task: IntArray, facts: Mapping[str, FloatArray], steps: dict[str, FloatArray]
 ) -> dict[str, FloatArray]:
-    """The parts of the causes that claim time of the steps, each at most what is left there; `steps` keep the rest."""
+    """Return the parts of the causes that claim time, each at most what is left of the step; `steps` keep the rest."""
     parts = {}
     for subject, rows in pieces("causes"):
         for cause in rows:
@@ -265,7 +267,7 @@ def _see_claim(whose: str, step: str, claim_s: FloatArray, count: int) -> None:
 
 
 def _needed_s(facts: Mapping[str, FloatArray], parts: Mapping[str, FloatArray]) -> FloatArray:
-    """What the task needs by itself; phases that it did not end count as the decision and the run's hosts allow."""
+    """Return what each task needs by itself; an unfinished phase counts at the decision's rate or the fastest core."""
 
     def whole(ended: BoolArray, was_s: FloatArray, best_s: FloatArray) -> FloatArray:
         return np.where(ended | ~np.isfinite(best_s), was_s, best_s)
@@ -287,7 +289,7 @@ def _causes(answer: pd.DataFrame) -> list[str]:
     hopeless = (answer.needed_s > answer.allowed_s + ROUNDING_S).to_numpy(np.bool_)
     nothing = avoidable.max(axis=1, initial=0.0) <= ROUNDING_S
     found = np.where(hopeless | nothing, DEADLINE, largest)
-    for cause in known:
+    for cause in known:  # a status that names the cause overrules the largest part
         if cause.status is not None:
             found[status == cause.status] = cause.name
     found[(status == Status.COMPLETED) | (status == Status.IN_FLIGHT)] = ""

@@ -1,4 +1,4 @@
-"""One task: the parts of its time, the reason why it was late or lost, its rates, and whom it waited for."""
+"""The explanation of one task: the parts of its time, its cause, its rates, and the tasks and blocks it waited for."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -13,40 +13,40 @@ from cosim.trace.store.reader import Trace
 from cosim.types import IntArray, Status, Tier
 
 SHOWN = 10
-"""Tasks or blocks that are named in a sentence; the rest is a number."""
+"""Most tasks or blocks that a sentence names; the rest is counted."""
 _HOST = "CASE WHEN tier IN (1, 2) THEN target WHEN tier = 3 THEN -2 - target ELSE -2 - vehicle END"
 
 
 @dataclass(frozen=True, slots=True)
 class TaskExplanation:
-    """The explanation of one task."""
+    """The time, the cause and the surroundings of one task."""
 
     task: int
     cause: str
-    """Of `cosim.trace.lateness.causes.causes()`; "" for a task that is neither late nor lost."""
+    """Name of its cause (`cosim.trace.lateness.causes.causes()`); "" for a task that is neither late nor lost."""
     reason: str
     """The cause in words."""
     parts_s: Mapping[str, float]
     """Its elapsed time in parts, in the order of `part_names()`."""
     needed_s: float
-    """At best, by itself."""
+    """What it would have taken at best, by itself."""
     allowed_s: float
-    """From release to deadline."""
+    """Time from release to deadline."""
     uplink_bps: float
-    """Bits over the time of the whole uplink; NaN without one that ended."""
+    """Bits over the time of the whole uplink; NaN if none ended."""
     downlink_bps: float
     beside_up: tuple[int, ...]
     """Tasks that sent in the same cells at the same time."""
     beside_down: tuple[int, ...]
     """Tasks that received from the same cells at the same time."""
     ahead: tuple[int, ...]
-    """Tasks that its host executed while it queued."""
+    """Tasks that its host executed while it waited in the queue."""
     blocks: tuple[int, ...]
-    """Heights of the ledger whose work its host did while it queued, or beside it."""
+    """Heights of the ledger at which its host worked while it waited in the queue or was executed."""
 
     @property
     def lines(self) -> list[str]:
-        """For a person, after the steps of the task."""
+        """The explanation as lines of text, to follow the steps of the task."""
         spent = ", ".join(f"{name.replace('_', ' ')} {part:.4g} s" for name, part in self.parts_s.items() if part > 0.0)
         return [
             f"reason: {self.cause.replace('_', ' ')}: {self.reason}" if self.cause else f"reason: {self.reason}",
@@ -69,7 +69,7 @@ class TaskExplanation:
 
 
 def explain_task(trace: Trace, task: int) -> TaskExplanation | None:
-    """Explain one task, also one that was in time; None if it has no end in the trace, as after a kill.
+    """Explain one task, whether late, lost or in time; None if the trace has no end of it, as after a kill.
 
     Raises:
         InputError: the run has no readable provenance.
@@ -120,7 +120,7 @@ def _numbered(what: str, numbers: tuple[int, ...]) -> str:
 
 
 def _received_s(ended: "pd.Series[float]") -> float:
-    """Length of a downlink that ended."""
+    """Return the duration of a downlink that ended; NaN without one."""
     done = ended["status"] in (Status.COMPLETED, Status.LATE) and ended["tier"] != Tier.LOCAL
     return float(ended["time_s"] - ended["downlink_s"]) if done else math.nan
 
@@ -130,7 +130,7 @@ def _rate(size_bit: float, took_s: float) -> float:
 
 
 def _beside(ways: Legs, task: int, *, up: bool) -> tuple[int, ...]:
-    """Other tasks whose time on the air overlaps with this one's in the same cell and direction."""
+    """Return the other tasks that were on the air in the same cell and direction at the same time."""
     began_s, same = ways.air_begin_s, (ways.up == up) & (ways.site >= 0)
     found: IntArray = np.zeros(0, np.int64)
     for leg in np.flatnonzero(same & (ways.task == task)):
@@ -154,7 +154,7 @@ def _ahead(trace: Trace, ended: "pd.Series[float]") -> tuple[int, ...]:
 
 
 def _blocks(trace: Trace, ended: "pd.Series[float]") -> tuple[int, ...]:
-    """Heights whose work was on the task's host while it queued or, if it started at once, while it was executed."""
+    """Return the heights of the ledger's work on the host while the task queued or, if it never did, was executed."""
     started_s, executed_s = (
         ended["time_s"] if math.isnan(ended[name]) else ended[name] for name in ("started_s", "executed_s")
     )

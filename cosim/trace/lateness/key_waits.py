@@ -1,4 +1,4 @@
-"""How long tasks waited for keys: from asking for one to drawing it, to going without it, or to their end."""
+"""The time that tasks waited for keys: from asking for a key to drawing it, going without it, or the task's end."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -23,11 +23,11 @@ FROM task_keyed JOIN task_ended e USING (task)
 
 
 def key_waits(trace: Trace, task: IntArray) -> tuple[FloatArray, FloatArray]:  # (T,), (T,)
-    """Waits for the uplinks' and the downlinks' keys of tasks in s; 0 for a task without a `task_keyed` row.
+    """Return the waits of tasks for the keys of their uplinks and downlinks [s]; 0 without a `task_keyed` row.
 
     Args:
         trace: a run.
-        task: task numbers, each once, growing.
+        task: task numbers, (T,), unique and ascending.
     """
     rows = trace.sql(f"SELECT task, up_s, down_s FROM ({WAITS}) ORDER BY task")
     up_s, down_s = np.zeros(len(task)), np.zeros(len(task))
@@ -40,10 +40,10 @@ def key_waits(trace: Trace, task: IntArray) -> tuple[FloatArray, FloatArray]:  #
 
 
 def _claim(trace: Trace, task: IntArray, _facts: Mapping[str, FloatArray]) -> Mapping[str, FloatArray]:
-    """Uplinks' keys are waited for after the decision, downlinks' on the way back."""
+    """Claim the wait for the uplink's key after the decision, and that for the downlink's key on the way back."""
     up_s, down_s = key_waits(trace, task)
     return {"decision": up_s, "back": down_s}
 
 
 CAUSES: Final = (Cause("key", "it waited for quantum keys", status=Status.NO_KEY, claim=_claim, after="decision_wait"),)
-"""What keys add to the causes of lateness."""
+"""The causes of lateness that keys add."""

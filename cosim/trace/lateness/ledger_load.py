@@ -1,7 +1,7 @@
-"""What the ledger's work took of the sites' processors, as core-seconds up to any moment.
+"""The load of the ledger on the processors of sites, as core-seconds used up to any time.
 
 An execution counts over its time on the host with its mean use of cores, cycles / core_hz / (end - start), at most 1:
-that is one core where cores are held alone, and its mean share of one under processor sharing.
+that is one core where cores are held exclusively, and its mean share of one under processor sharing.
 """
 
 from collections.abc import Mapping
@@ -23,19 +23,19 @@ WHERE NOT isnan(started_s) AND w.time_s > started_s ORDER BY site, w.seq
 
 @dataclass(frozen=True, slots=True)
 class LedgerLoad:
-    """The ledger's core-seconds at one host: linear between the times, constant outside of them."""
+    """The core-seconds that the ledger has used at one host: linear between the times, constant outside of them."""
 
     time_s: FloatArray  # (2 E,), growing; starts and ends of E executions
     used_core_s: FloatArray  # (2 E,)
 
     def between(self, begin_s: FloatArray, end_s: FloatArray) -> FloatArray:
-        """Core-seconds from one time to another; 0 where one of them is NaN."""
+        """Return the core-seconds between two times; 0 where one of them is NaN."""
         used = np.interp(end_s, self.time_s, self.used_core_s) - np.interp(begin_s, self.time_s, self.used_core_s)
         return np.where(np.isnan(used), 0.0, np.maximum(used, 0.0))
 
 
 def ledger_loads(trace: Trace) -> Mapping[int, LedgerLoad]:
-    """The loads by site, of those at which the ledger worked."""
+    """Return the load of each site at which the ledger worked, by site number."""
     rows = trace.sql(_EXECUTIONS)
     columns = [rows[name].to_numpy(np.float64) for name in ("started_s", "ended_s", "cores")]
     site = rows.site.to_numpy(np.int64)
@@ -52,14 +52,14 @@ def _load(started_s: FloatArray, ended_s: FloatArray, cores: FloatArray) -> Ledg
 def taken_s(
     loads: Mapping[int, LedgerLoad], site: IntArray, cores: FloatArray, begin_s: FloatArray, end_s: FloatArray
 ) -> FloatArray:  # (T,)
-    """The ledger's core-seconds between two times at a host, over the host's cores; 0 where it did not work.
+    """Return the core-seconds of the ledger between two times at a host over the host's cores; 0 where it did not work.
 
     Args:
-        loads: by site.
+        loads: load by site number.
         site: host of each task, (T,).
-        cores: of that host, (T,).
-        begin_s: (T,), NaN for never.
-        end_s: (T,), likewise.
+        cores: number of cores of that host, (T,).
+        begin_s: begin of the interval, (T,); NaN for none.
+        end_s: end of the interval, (T,); NaN for none.
     """
     taken = np.zeros(len(site))
     for number, load in loads.items():
@@ -69,7 +69,7 @@ def taken_s(
 
 
 def _claim(trace: Trace, _task: IntArray, facts: Mapping[str, FloatArray]) -> Mapping[str, FloatArray]:
-    """What the ledger's work took of the time in the queue and of the execution's excess."""
+    """Claim what the ledger's work took of the time in the queue and of the excess of the execution."""
     loads = ledger_loads(trace)
     site = np.where(np.isin(facts["tier"], (Tier.EDGE, Tier.CLOUD)), facts["target"], NOWHERE).astype(np.int64)
     started_s, executed_s = (
@@ -82,4 +82,4 @@ def _claim(trace: Trace, _task: IntArray, facts: Mapping[str, FloatArray]) -> Ma
 
 
 CAUSES: Final = (Cause("block", "its host was busy with the ledger's blocks", claim=_claim, after="queue"),)
-"""What the ledger adds to the causes of lateness."""
+"""The causes of lateness that the ledger adds."""

@@ -1,4 +1,4 @@
-"""The causes of a run's late and lost tasks, ranked."""
+"""The causes of a run's late and lost tasks, ranked by number of tasks."""
 
 from dataclasses import dataclass
 
@@ -15,35 +15,47 @@ EXAMPLES = 3
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """One cause."""
+    """A cause with the tasks and the delay that are attributed to it."""
 
     cause: str
     tasks: int
-    """Late or lost mainly by it."""
+    """Late or lost tasks of which it is the main cause."""
     delay_s: float
     """Its part of the time of all late and lost tasks; for `deadline` the time that they need by themselves."""
     delay_share: float
+    """`delay_s` over the time of all late and lost tasks."""
     examples: tuple[int, ...]
     """Tasks of which it is the main cause, those with its largest parts first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lateness:
-    """What kept a run's late and lost tasks."""
+    """The numbers of late and lost tasks of a run, and the causes in order."""
 
     late: int
     lost: int
     elapsed_s: float
     """Sum of their times from release to end."""
     causes: tuple[Ranked, ...]
-    """By number of tasks, then by delay; those that did not occur are left out."""
+    """Causes that occurred, by number of tasks, then by delay."""
 
 
 def lateness(trace: Trace) -> Lateness:
-    """Rank the causes of a run; `cosim.trace.lateness.causes` has the rule.
+    """Rank the causes of the late and lost tasks of a run (attribution: `cosim.trace.lateness.causes`).
 
     Raises:
         InputError: the run has no readable provenance.
+
+    Example:
+        >>> import cosim, tempfile
+        >>> from pathlib import Path
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> loaded = cosim.load("per_task", ["duration_s=2", "statistics.warmup_s=0"])
+        >>> with Trace.open(cosim.simulate(loaded, Path(folder.name, "run")).folder) as trace:
+        ...     found = lateness(trace)
+        >>> found.late, found.lost, found.causes[0].cause, found.causes[0].tasks
+        (0, 8, 'deadline', 6)
+        >>> folder.cleanup()
     """
     explained = attribute_delay(trace)
     elapsed_s = float(explained.elapsed_s.sum())

@@ -1,1 +1,1 @@
-"""Figures of merit by subject, with intervals."""
+"""Key figures of a run by subject, each with a confidence interval."""

@@ -1,4 +1,4 @@
-"""The measured time of a run, cut into equal batches, and what every figure of merit does with them."""
+"""The measured time of a run cut into equal batches, and the estimates that all key figures share."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,12 @@ from cosim.types import FloatArray
 
 @dataclass(frozen=True, slots=True)
 class Batches:
-    """The measured time, cut into batches."""
+    """The measured time of a run, cut into `count` batches of equal length.
+
+    Example:
+        >>> Batches(begin_s=10.0, end_s=110.0, count=20, confidence=0.95).length_s
+        5.0
+    """
 
     begin_s: float
     end_s: float
@@ -21,37 +26,47 @@ class Batches:
 
     @property
     def length_s(self) -> float:
-        """Of a batch."""
+        """Duration of a batch."""
         return (self.end_s - self.begin_s) / self.count
 
     def by_start(self, time_s: str) -> str:
-        """SQL: batch of a time; one at a boundary belongs to the batch that starts there."""
+        """Return SQL for the batch that a time is in; a time on a boundary belongs to the batch that starts there."""
         return f"least({self.count - 1}, floor(({time_s} - {self.begin_s!r}) / {self.length_s!r}))::INTEGER"
 
     def by_end(self, time_s: str) -> str:
-        """SQL: batch of a sample of running totals; -1 up to the begin, a boundary belongs to the batch before it."""
+        """Return SQL for the batch that a sample of running totals closes.
+
+        It is -1 up to the begin of the measured time; a sample on a boundary belongs to the batch before it.
+        """
         return f"greatest(0, ceil(({time_s} - {self.begin_s!r}) / {self.length_s!r}))::INTEGER - 1"
 
     def column(self, table: pd.DataFrame, name: str) -> FloatArray:  # (count,)
-        """Values by batch of a table indexed by batch; 0 where it has no row."""
+        """Return a column of a table indexed by batch as an array over all batches, 0 where the table has no row."""
         values: FloatArray = table[name].reindex(range(self.count)).fillna(0.0).to_numpy(dtype=np.float64)
         return values
 
 
 def rate(amounts: FloatArray, slices: Batches, unit: str) -> Estimate:
-    """Amounts of the batches over their time."""
+    """Return the amounts of the batches per unit of time.
+
+    Args:
+        amounts: amount in each batch, (count,).
+        slices: the batches.
+        unit: unit of the rate.
+    """
     return batch_ratio(amounts, np.full(slices.count, slices.length_s), slices.confidence, unit)
 
 
 def quantiles(table: pd.DataFrame, slices: Batches, levels: tuple[float, ...], unit: str) -> list[Estimate]:
-    """Quantiles with their intervals.
+    """Return quantiles with their intervals, one for each level.
 
     Args:
-        table: `batch`, `n` values in it and the list `levels` of its quantiles; the row without a batch has those of
-            all values.
+        table: columns `batch`, `n` (values in it) and `levels` (list of its quantiles); the row without a batch has
+            those
+            of all values.
         slices: the batches.
-        levels: of the quantiles.
-        unit: of the values.
+        levels: probabilities of the quantiles, such as 0.95.
+        unit: unit of the values.
     """
     whole = table[table.batch.isna()]
     overall = whole.levels.iloc[0] if len(whole) and whole.n.iloc[0] else [np.nan] * len(levels)
@@ -68,7 +83,7 @@ def quantiles(table: pd.DataFrame, slices: Batches, levels: tuple[float, ...], u
 def increments(
     trace: Trace, slices: Batches, source: str, total: str, keys: tuple[str, ...]
 ) -> dict[tuple[int, ...], tuple[FloatArray, FloatArray]]:
-    """Growth of a running total in each batch and the time between the samples it is taken from, by key.
+    """Return the growth of running totals in each batch and the time between the samples used, by key.
 
     Args:
         trace: a run.
@@ -84,6 +99,7 @@ def increments(
     )
     grown = {}
     for _, rows in table.groupby(list(keys)):
+        # A batch without a sample grows by 0 in 0 s; the next one has its growth and its time.
         filled = rows.set_index("batch")[["time_s", "total"]].reindex(range(-1, slices.count)).ffill().fillna(0.0)
         steps = np.diff(filled.to_numpy(dtype=np.float64), axis=0)
         grown[tuple(rows[list(keys)].iloc[0].tolist())] = (steps[:, 1], steps[:, 0])

@@ -1,8 +1,8 @@
-"""The key network's figures of merit: what the links made and lost, what was used, and how long tasks waited for keys.
+"""The key figures of the key network: key generated, used and lost, and the time that tasks waited for keys.
 
 `kgr_delivered` is the key generation rate of S3, figures 7 and 9, read as bits delivered to use for each
-vehicle-second, because the raw rate of the links depends neither on the data size nor on the number of vehicles. Left
-out of `key_generated` are the bits that the pools had at the start.
+vehicle-second, because the raw rate of the links depends neither on the data size nor on the number of vehicles.
+`key_generated` leaves out the bits that the pools had at the start.
 """
 
 from collections.abc import Iterator
@@ -32,12 +32,12 @@ HEADLINE: Final = (
 
 
 def key_figures(trace: Trace, slices: Batches) -> Iterator[tuple[str, Estimate]]:
-    """Figures of a run with keys.
+    """Yield the figures of a run with keys, by name.
 
     Link pools, in bits over the measured time: `key_generated`, `key_used` (relayed for transfers or given to
-    vehicles), `key_lost`; `key_rate_mean`: generated for each link and second; `qber_mean`: over the blocks that had a
+    vehicles), `key_lost`; `key_rate_mean`: generated per link and second; `qber_mean`: over the blocks that had a
     signal. Tasks, by release: `key_wait_mean`: both directions together, over the ended tasks that asked for a key;
-    `downgraded_ratio`: of the ended tasks, those of which a transfer went without a quantum key.
+    `downgraded_ratio`: the share of ended tasks of which a transfer went without a quantum key.
     """
     yield from _links(trace, slices)
     yield "kgr_delivered", _delivered(trace, slices)
@@ -56,7 +56,7 @@ def _links(trace: Trace, slices: Batches) -> Iterator[tuple[str, Estimate]]:
 
 
 def _delivered(trace: Trace, slices: Batches) -> Estimate:
-    """Bits that vehicles used for each second of each vehicle; the number of vehicles is the mean of its samples."""
+    """Return the bits used per vehicle and second; the number of vehicles is the mean of its samples."""
     used = increments(
         trace, slices, "(SELECT 0 AS all_of_them, * FROM vehicle_keys_sampled)", "used_bit", ("all_of_them",)
     )

@@ -1,4 +1,4 @@
-"""The ledger's figures of merit: blocks, time to finality (S3 eq 21), records, and its part of the processors' work."""
+"""The key figures of the ledger: blocks, time to finality (S3 eq 21), records, and its share of the CPU work."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -31,12 +31,12 @@ HEADLINE: Final = (
 
 
 def ledger_figures(trace: Trace, slices: Batches) -> Iterator[tuple[str, Estimate]]:
-    """Figures of a run with a ledger; blocks count by the time of their commit.
+    """Yield the figures of a run with a ledger, by name; blocks count by the time of their commit.
 
     `finality_mean`, `finality_p95`: delay to finality of eq 21, which begins with the making of the block: from the
     proposer's last demand to make a block of that height, or from the header's time where none is recorded before it,
     to the commit. `block_interval_mean`: between the commits of two heights. `ledger_cpu_share`, of all sites on the
-    map and of each: the ledger's part of the busy core-seconds.
+    map and of each: the ledger's share of the busy core-seconds.
     """
     measured = f"time_s >= {slices.begin_s!r} AND time_s <= {slices.end_s!r}"
     blocks = f"(SELECT *, {slices.by_start('time_s')} AS batch FROM ({_BLOCKS}) WHERE {measured})"

@@ -1,7 +1,7 @@
-"""The figures of merit of a run, each with a batch-means interval.
+"""The key figures of a run, each with a batch-means interval.
 
-Tasks count by their time of release: those released before the warm-up's end are left out, those still in flight at
-the run's end are counted apart and enter no ratio. The measured time is cut into equal slices, which are the batches.
+Tasks count by their time of release: those released before the end of the warm-up are left out, those still in flight
+at the end of the run are counted apart and enter no ratio. The measured time is cut into equal batches.
 """
 
 from collections.abc import Iterator, Mapping
@@ -77,7 +77,7 @@ def kpis(trace: Trace, statistics: Statistics | None = None) -> Kpis:
 
 
 def task_figures(trace: Trace, slices: Batches) -> Iterator[tuple[str, Estimate]]:
-    """Figures that every run has: of its tasks, its traffic and its hosts."""
+    """Yield the figures that every run has, by name: of its tasks, its traffic and its hosts."""
     yield from _tasks(trace, slices)
     yield from _latencies(trace, slices)
     yield from _meaning(trace, slices)
@@ -138,7 +138,7 @@ def _latencies(trace: Trace, slices: Batches) -> Iterator[tuple[str, Estimate]]:
 
 
 def _meaning(trace: Trace, slices: Batches) -> Iterator[tuple[str, Estimate]]:
-    """Mean semantic performance (S1 eq 1) of the tasks done in time, over the classes that have semantics."""
+    """Yield the mean semantic performance (S1 eq 1) of the tasks done in time, over the classes that have semantics."""
     semantics = [task_class.semantic for task_class in trace.scenario.tasks.classes]
     cases = [
         f"WHEN {number} THEN {_performance(semantic)}"
@@ -158,7 +158,7 @@ def _meaning(trace: Trace, slices: Batches) -> Iterator[tuple[str, Estimate]]:
 
 
 def _performance(semantic: Semantic) -> str:
-    """S1 eq 1 (`cosim.tasks.semantic.performance`) as SQL: phi_1 s_c + phi_2 sigma_ij."""
+    """Return S1 eq 1 (`cosim.tasks.semantic.performance`) as SQL: phi_1 s_c + phi_2 sigma_ij."""
     return f"{semantic.complexity_weight!r} * cycles + {semantic.efficiency_weight!r} * efficiency"
 
 

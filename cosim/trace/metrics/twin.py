@@ -1,4 +1,4 @@
-"""The digital twin's figures of merit: how old and how wrong it is, and what its messages cost the radio."""
+"""The key figures of the digital twin: its age and error, and what its messages cost the radio."""
 
 from collections.abc import Iterator
 
@@ -13,11 +13,12 @@ _ALL = "(SELECT 0 AS all_of_them, * FROM twin_sampled)"
 
 
 def twin_figures(trace: Trace, slices: Batches) -> Iterator[tuple[str, Estimate]]:
-    """Figures of a run with a twin.
+    """Yield the figures of a run with a twin, by name.
 
-    `age_mean`: of all twins over the measured time, exact; `age_max`: at the samples. `sync_rate`: bits that vehicles
-    sent for it; `sync_lost_ratio`: of the messages that were sent. Means of the samples, by number of twins:
-    `mirror_error_mean`, and `forecast_error_mean` and `forecast_inside_ratio` where the twin forecasts.
+    `age_mean`: mean age of information of all twins over the measured time, exact; `age_max`: the largest at the
+    samples. `sync_rate`: bits per second that vehicles sent for it; `sync_lost_ratio`: share of the messages sent.
+    Means over the samples, weighted by the number of twins: `mirror_error_mean`, and `forecast_error_mean` and
+    `forecast_inside_ratio` where the twin forecasts.
     """
     sure = slices.confidence
     yield "age_mean", batch_ratio(_grown(trace, slices, "age_s2"), _grown(trace, slices, "twin_s"), sure, "s")
@@ -46,7 +47,7 @@ def twin_figures(trace: Trace, slices: Batches) -> Iterator[tuple[str, Estimate]
 
 
 def _homes(trace: Trace, slices: Batches) -> Iterator[tuple[str, Estimate]]:
-    """Where twins live, by the time at which they came to a host.
+    """Yield the figures of the placement of twins, by the time at which they came to a host.
 
     `twin_creation_mean`: T_ij of S5 eq 17, over the twins that were made (`twins_created`). `twin_downtime_mean`: time
     that a moved twin (`twins_moved`) stood still. `twins_refused`: vehicles that found no host with room at once.

@@ -1,1 +1,1 @@
-"""Facts as Parquet: written, listed, checked, read back."""
+"""The store of facts: Parquet files with a manifest, written, checked and read back."""

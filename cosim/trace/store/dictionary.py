@@ -1,4 +1,4 @@
-"""The data dictionary of a trace: every kind of fact and every column, with type, unit and meaning."""
+"""The data dictionary of a trace: every kind of fact and its columns, with type, unit, meaning and codes."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -20,18 +20,18 @@ _TYPES = {
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A column of a kind."""
+    """A column of a kind of fact, as the data dictionary describes it."""
 
     name: str
     type: str
     unit: str
     meaning: str
     codes: Mapping[int, str]
-    """What its numbers stand for, where they are codes."""
+    """The names of its numbers, where they are codes."""
 
     @property
     def said(self) -> str:
-        """Its meaning, and what its numbers stand for."""
+        """Its meaning, followed by its codes and their names."""
         codes = ", ".join(f"{code} {name}" for code, name in self.codes.items())
         return ": ".join(filter(None, (self.meaning, codes)))
 
@@ -46,7 +46,14 @@ class Kind:
 
 
 def dictionary(layouts: Iterable[Layout]) -> tuple[Kind, ...]:
-    """The kinds with these layouts; every kind begins with `seq`."""
+    """Return the data dictionary of the kinds with these layouts; every kind begins with `seq`.
+
+    Example:
+        >>> from cosim.trace.store.layout import known_layouts
+        >>> task_ended = next(kind for kind in dictionary(known_layouts().values()) if kind.kind == "task_ended")
+        >>> [field.name for field in task_ended.columns[:4]]
+        ['seq', 'time_s', 'task', 'vehicle']
+    """
     order = Field("seq", "int64", "", "place in the order of recording, gapless over all kinds", {})
     return tuple(
         Kind(

@@ -7,7 +7,9 @@ from typing import BinaryIO
 
 
 def write_durably(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Let `write` fill a temporary file, sync it and rename it to `path`; a kill leaves the old file or the new one.
+    """Write a file whole or not at all: fill a temporary file by `write`, sync it, and rename it to `path`.
+
+    A kill leaves the old file or the new one.
 
     Raises:
         OSError: the disk is full or refuses; `path` is as it was before.
@@ -25,7 +27,7 @@ def write_durably(path: Path, write: Callable[[BinaryIO], object]) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable: without it a power cut may forget a rename."""
+    """Sync a folder, so that the names in it are durable: without it a power cut may undo a rename."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

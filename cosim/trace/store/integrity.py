@@ -1,4 +1,7 @@
-"""Are the rows of a run the rows that were written? Parts, checks, order numbers and digests, without any meaning."""
+"""The check that the rows of a run are those that were written: parts, row checks, order numbers and digests.
+
+What the rows mean is not looked at here; the rules of `cosim.audit` do that.
+"""
 
 import hashlib
 from collections.abc import Iterator
@@ -21,7 +24,7 @@ SHOWN = 20
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something wrong, at a row where it can be named."""
+    """A defect of a run, at a row where one can be named."""
 
     kind: str
     seq: int | None
@@ -33,7 +36,13 @@ class Finding:
 
 
 def shortened(kind: str, seqs: IntArray, why: str) -> Iterator[Finding]:
-    """A finding for each of the first rows, and one for how many more there are."""
+    """Yield a finding for each of the first rows, and one that counts the rest.
+
+    Args:
+        kind: kind of fact of the rows.
+        seqs: their `seq`, (N,).
+        why: what is wrong with them.
+    """
     for seq in seqs[:SHOWN]:
         yield Finding(kind, int(seq), why)
     if len(seqs) > SHOWN:
@@ -42,15 +51,15 @@ def shortened(kind: str, seqs: IntArray, why: str) -> Iterator[Finding]:
 
 @dataclass(slots=True)
 class Integrity:
-    """What a reading of all parts found."""
+    """The outcome of reading all parts of a run."""
 
     findings: list[Finding]
     readable: bool
-    """Every part could be read, so that its contents can be looked at."""
+    """Whether every part could be read, so that its contents can be checked."""
     digests: dict[str, str]
-    """Recomputed from the rows, of the kinds that the run's schema counts."""
+    """Digests recomputed from the rows, by kind, for the kinds that the schema of the run counts."""
     unknown: tuple[str, ...]
-    """Kinds that no installed package brings; the schema in their own files says what their rows are."""
+    """Kinds that no installed package declares; their rows are read by the schema in their own files."""
 
 
 def check_parts(run: Path, manifest: Manifest) -> Integrity:
@@ -72,6 +81,7 @@ def check_parts(run: Path, manifest: Manifest) -> Integrity:
             short.append(part)
             readable = False
             continue
+        # Packed again as the writer packed it, so that checks and digests are over the same bytes.
         rows = _image(table, layouts[part.kind])
         hashes[part.kind].update(digest_bytes(rows))
         changed = row_checks(rows) != table.column(CHECK).to_numpy()
@@ -90,7 +100,7 @@ def check_parts(run: Path, manifest: Manifest) -> Integrity:
 
 
 def _read(path: Path, kind: str, layouts: dict[str, Layout]) -> tuple[Any, str]:
-    """The rows of a file, or what is wrong with it; a kind without a layout gets that of its first file."""
+    """Return the rows of a file, or what is wrong with it; a kind without a layout gets that of its first file."""
     try:
         table = pq.read_table(path)
     except FileNotFoundError:
@@ -119,7 +129,7 @@ def _image(table: Any, stored: Layout) -> AnyArray:
 
 
 def _count(seen: AnyArray, seqs: AnyArray) -> int:
-    """Count order numbers in `seen`; gives how many new ones there were."""
+    """Mark order numbers as seen; return how many were new."""
     inside = np.unique(seqs[(seqs >= 0) & (seqs < len(seen))])
     fresh = int(np.count_nonzero(seen[inside] == 0))
     seen[inside] = 1

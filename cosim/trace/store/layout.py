@@ -1,7 +1,8 @@
-"""How a fact of each kind lies in memory and in Parquet, and the sums that make a changed row visible.
+"""The layout of each kind of fact in memory and in Parquet, and the checksums that make a changed row visible.
 
-A row in memory is packed little-endian: `seq`, the columns in order, zeros up to a multiple of 8 bytes. A text stands
-in it as the first 8 bytes of its SHA-256. NaN has one pattern and zero no sign, so that equal facts have equal bytes.
+A row in memory is packed little-endian: `seq`, the columns in order, zeros up to a multiple of 8 bytes. A text is
+represented in it by the first 8 bytes of its SHA-256. NaN has one bit pattern and zero has no sign, so that equal facts
+have equal bytes.
 """
 
 import hashlib
@@ -33,13 +34,19 @@ _WORD = 8
 
 
 def kind_name(fact: type[Any]) -> str:
-    """Name of a kind in folders and SQL: TaskEnded -> task_ended."""
+    """Return the name of a kind of fact in folders and SQL: TaskEnded -> task_ended.
+
+    Example:
+        >>> from cosim.trace.facts.run import TaskEnded
+        >>> kind_name(TaskEnded)
+        'task_ended'
+    """
     return re.sub(r"(?<!^)(?=[A-Z])", "_", fact.__name__).lower()
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Where the columns of one kind lie."""
+    """The layout of the rows of one kind of fact, in memory and in Parquet."""
 
     kind: str
     meaning: str
@@ -56,13 +63,13 @@ class Layout:
     """Parquet encoding by column."""
 
     def rows(self, buffer: bytearray) -> AnyArray:
-        """View of packed rows as a structured array; floats are made canonical in place."""
+        """Return packed rows as a structured array that views them; floats are made canonical in place."""
         rows: AnyArray = np.frombuffer(buffer, dtype=self.dtype)
         _canonical(rows, self.columns)
         return rows
 
     def image(self, values: Mapping[str, Any], size: int) -> AnyArray:
-        """Structured array of `size` rows from one sequence for each column and seq; texts become words."""
+        """Return a structured array of `size` rows from one sequence per column and for seq; texts become words."""
         rows = np.zeros(size, dtype=self.dtype)
         rows["seq"] = values["seq"]
         for name in self.columns:
@@ -71,7 +78,7 @@ class Layout:
         return rows
 
     def table(self, rows: AnyArray, texts: Mapping[str, Sequence[str]]) -> Any:
-        """Arrow table of rows with their checks; `texts` holds what the words in the rows stand for."""
+        """Return rows with their checks as an Arrow table; `texts` holds the texts of which the rows have words."""
         arrays = [
             pa.array(texts[name] if name in self.texts else rows[name].copy())  # a view would pin the buffer
             for name in ("seq", *self.columns)
@@ -88,12 +95,12 @@ def _canonical(rows: AnyArray, stored: Mapping[str, Column]) -> None:
 
 
 def text_word(text: str) -> int:
-    """The first 8 bytes of a text's SHA-256, as a number."""
+    """Return the first 8 bytes of a text's SHA-256, as a number."""
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:_WORD], "little")
 
 
 def row_checks(rows: AnyArray) -> AnyArray:  # (N,) uint32
-    """Check of each row: an odd-weighted sum of its 8-byte words modulo 2^64, mixed, the upper 32 bits.
+    """Return the check of each row: an odd-weighted sum of its 8-byte words modulo 2^64, mixed, the upper 32 bits.
 
     A change within one word always changes the sum, so it stays unseen with probability 2^-32. This guards against
     accident, not against an author who computes the check anew.
@@ -106,26 +113,26 @@ def row_checks(rows: AnyArray) -> AnyArray:  # (N,) uint32
 
 
 def digest_bytes(rows: AnyArray) -> memoryview:
-    """The bytes of rows that enter a kind's digest: all but seq, which depends on what the other kinds recorded."""
+    """Return the bytes of rows that enter a kind's digest: all but seq, which depends on what other kinds recorded."""
     return np.ascontiguousarray(rows.view(np.uint8).reshape(len(rows), rows.dtype.itemsize)[:, _WORD:]).data
 
 
 @cache
 def layout(fact: type[Any]) -> Layout:
-    """The layout of a kind."""
+    """Return the layout of a kind of fact."""
     return _laid_out(kind_name(fact), " ".join(str(fact.__doc__).split()), columns(fact))
 
 
 def known_layouts() -> dict[str, Layout]:
-    """The layouts of the kinds of facts that this installation knows, by name, in the order of storage."""
+    """Return the layouts of the kinds of facts that this installation knows, by name, in the order of storage."""
     return {stored.kind: stored for stored in map(layout, fact_kinds())}
 
 
 def stored_layout(kind: str, schema: Any) -> Layout:
-    """The layout of a kind that is known only by the Arrow schema of one of its files.
+    """Return the layout of a kind that is known only by the Arrow schema of one of its files.
 
     Raises:
-        ValueError: no kind of fact is stored so.
+        ValueError: the schema is not that of a kind of fact.
     """
     odd = [column for column in schema if column.type not in _CODES]
     if schema.names[:1] != ["seq"] or [column.name for column in odd] != [CHECK] or schema.names[-1] != CHECK:
@@ -146,7 +153,7 @@ def stored_layout(kind: str, schema: Any) -> Layout:
 
 
 def _metadata_text(described: Any, name: str) -> str:
-    """What the metadata of a schema or a column say under a name."""
+    """Return an entry in the metadata of a schema or a column, "" if there is none."""
     told: bytes = (described.metadata or {}).get(name.encode(), b"")
     return told.decode(errors="replace")
 
@@ -198,16 +205,16 @@ def _arrow_schema(kind: str, meaning: str, stored: Mapping[str, Column]) -> Any:
 
 
 def _described(column: Column) -> dict[str, str]:
-    """Unit and meaning, and of codes the names as JSON."""
+    """Return the metadata of a column: unit, meaning, and the names of its codes as JSON."""
     said = {"unit": column.unit, "meaning": column.meaning}
     return said if column.codes is None else {**said, "codes": json.dumps(code_names(column.codes))}
 
 
 def _stored_codes(column: Any) -> type[IntEnum] | None:
-    """The table of codes that a file keeps of a column.
+    """Return the table of codes in the metadata of a stored column.
 
     Raises:
-        ValueError: it keeps something else.
+        ValueError: the entry is not a table of codes.
     """
     kept = json.loads(_metadata_text(column, "codes") or "{}")
     if not kept:

@@ -1,4 +1,4 @@
-"""The list of a run's committed parts: what it does not name was never committed."""
+"""The manifest of a run: the list of its committed parts. A file that it does not name was never committed."""
 
 import json
 from collections.abc import Mapping
@@ -28,15 +28,15 @@ class StoredFile:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a run has committed so far."""
+    """The state of a run and the parts that it has committed so far."""
 
     schema_version: int
     state: Literal["running", "partial", "complete"]
-    """A run that is over and still `running` was killed."""
+    """`running` while the run goes on, and for ever if it was killed."""
     complete_to_s: float
-    """All facts before this simulated time are in the parts."""
+    """Simulated time before which all facts are in the parts."""
     digests: Mapping[str, str]
-    """SHA-256 of the rows of each kind that has some; in schema 2 also of kinds without."""
+    """SHA-256 of the rows of each kind that has some; in schema 2 also of kinds without rows."""
     parts: tuple[StoredFile, ...]
 
     @property
@@ -45,14 +45,14 @@ class Manifest:
         return tuple(dict.fromkeys(part.kind for part in self.parts))
 
     def digest_of(self, kind: str) -> str:
-        """SHA-256 of a kind's rows, also where there are none."""
+        """Return the SHA-256 of the rows of a kind, which may have none."""
         return self.digests.get(kind, NO_ROWS)
 
     def write(self, folder: Path) -> None:
         """Replace the manifest of a run folder, durably and at once.
 
         Raises:
-            OSError: the disk refuses; the old manifest stands.
+            OSError: the disk refuses; the old manifest is kept.
         """
         text = json.dumps(asdict(self), indent=1)
         write_durably(folder / MANIFEST, lambda sink: sink.write(text.encode()))
@@ -60,7 +60,7 @@ class Manifest:
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """The manifest of a run folder.
+    """Return the manifest of a run folder.
 
     Raises:
         InputError: no run folder, a broken manifest, or one of another schema.

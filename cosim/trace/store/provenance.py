@@ -1,4 +1,4 @@
-"""Where a run came from: what was run, with which versions, on what kind of machine, and what came out."""
+"""The provenance of a run: what was run, with which versions, on what kind of machine, and what came out."""
 
 import json
 import os
@@ -33,7 +33,7 @@ _PACKAGES = (
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that can change a result; "" where one is not installed."""
+    """Return the versions of Python and of the packages that can change a result; "" where one is not installed."""
     return {"python": platform.python_version(), **{package: _version(package) for package in _PACKAGES}}
 
 
@@ -46,7 +46,7 @@ def _version(package: str) -> str:
 
 
 def machine() -> dict[str, Any]:
-    """The kind of machine, without its name: system, architecture, processor model, processors, memory."""
+    """Return the kind of machine, without its name: system, architecture, processor model, processors, memory."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text(encoding="utf-8").splitlines() if info.is_file() else []
     model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
@@ -61,7 +61,7 @@ def machine() -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """The content of provenance.json; written once at the start as `running`, and again at the end."""
+    """The content of provenance.json, written once at the start as `running` and again at the end."""
 
     run_id: str
     """Name of the scenario and hash of its identity."""
@@ -73,7 +73,7 @@ class Provenance:
     """Wall clock at the start, ISO 8601."""
     status: Literal["running", "partial", "complete"] = "running"
     digest: str = ""
-    """`TraceWriter.digest`; empty while the run goes on and without a trace."""
+    """Digest of the trace (`TraceWriter.digest`); empty while the run goes on and without a trace."""
     digests: Mapping[str, str] = field(default_factory=dict)
     facts: int = 0
     wall_s: float = 0.0
@@ -81,11 +81,16 @@ class Provenance:
     versions: Mapping[str, str] = field(default_factory=versions)
     machine: Mapping[str, Any] = field(default_factory=machine)
     identity: str = ""
-    """The text whose hash the run id is: what of the scenario differs from the defaults; empty in older runs."""
+    """The text whose hash is in the run id: what of the scenario differs from the defaults; empty in older runs."""
 
 
-def begun(scenario: Scenario, started: str) -> Provenance:
-    """The provenance of a run of a scenario at its start, with the wall clock's time."""
+def new_provenance(scenario: Scenario, started: str) -> Provenance:
+    """Return the provenance of a run of a scenario at its start.
+
+    Args:
+        scenario: the scenario.
+        started: wall clock at the start, ISO 8601.
+    """
     text = identity(scenario)
     return Provenance(
         run_id=run_id(scenario.name, text),
@@ -101,7 +106,7 @@ def write_provenance(folder: Path, provenance: Provenance) -> None:
     """Write provenance.json into a run folder, whole or not at all.
 
     Raises:
-        OSError: the disk refuses; an older provenance.json stands.
+        OSError: the disk refuses; an older provenance.json is kept.
     """
     text = json.dumps(asdict(provenance), indent=1, ensure_ascii=False)
     write_durably(folder / PROVENANCE, lambda sink: sink.write(text.encode()))
@@ -109,7 +114,7 @@ def write_provenance(folder: Path, provenance: Provenance) -> None:
 
 
 def read_provenance(folder: Path) -> Provenance:
-    """The provenance of a run folder.
+    """Return the provenance of a run folder.
 
     Raises:
         InputError: there is none, or it is broken.

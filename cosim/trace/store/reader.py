@@ -1,4 +1,4 @@
-"""A stored run, open for questions: SQL over its committed parts, tables by fact, the life of one task."""
+"""A stored run, open for queries: SQL over its committed parts, and tables by kind of fact."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -65,6 +65,7 @@ class Trace:
         for name, codes in code_tables().items():
             cases = " ".join(f"WHEN {code} THEN {_quoted(said)}" for code, said in code_names(codes).items())
             made.append(f"CREATE MACRO {name}_name(code) AS CASE code {cases} END")
+        # Locked last: no query may read another file or undo these settings.
         folder = _quoted(f"{self.run.resolve()}/")
         made += [
             f"SET allowed_directories = [{folder}]",
@@ -165,7 +166,7 @@ class Trace:
 
 
 def _layouts(run: Path, manifest: Manifest) -> dict[str, Layout]:
-    """Layouts of all kinds that this installation knows, then of those that only their own files know."""
+    """Return the layouts of all kinds that this installation knows, then of those described only by their own files."""
     found = known_layouts()
     for part in manifest.parts:
         if part.kind not in found:
@@ -174,7 +175,7 @@ def _layouts(run: Path, manifest: Manifest) -> dict[str, Layout]:
 
 
 def quoted(text: str) -> str:
-    """A kind or column as a name in SQL, of which it may be a reserved word."""
+    """Return the name of a kind or column, quoted for SQL, of which it may be a reserved word."""
     return '"' + text.replace('"', '""') + '"'
 
 

@@ -1,7 +1,7 @@
-"""The schemas of run folders that this program reads, and what the digest of each is over.
+"""The schemas of run folders that this program reads, and the kinds that the digest of each covers.
 
-A digest of today's schema is over the kinds of facts that have rows, so that a new kind changes no other run's. In
-schema 2 it was over all kinds that there were, in their order.
+The digest of the current schema covers the kinds of facts that have rows, so that a new kind does not change the digest
+of other runs. In schema 2 it covered all kinds that existed, in their order.
 """
 
 import hashlib
@@ -21,13 +21,13 @@ _OF_SCHEMA_2: Final = (
     *("twin_uplinked", "twin_synced", "twin_sampled", "twin_moved", "twin_host_sampled"),
 )
 DIGESTED: Final[Mapping[int, tuple[str, ...]]] = {2: _OF_SCHEMA_2, SCHEMA_VERSION: ()}
-"""By schema version: the kinds that the digest is over also where they have no row, in its order."""
+"""Kinds that the digest covers even without rows, in its order, by schema version."""
 NO_ROWS: Final = hashlib.sha256().hexdigest()
 """Digest of a kind without rows."""
 
 
 def combined_digest(digests: Mapping[str, str], schema_version: int = SCHEMA_VERSION) -> str:
-    """The digest of a run: SHA-256 over names and digests of its kinds, by name where the schema orders none."""
+    """Return the digest of a run: SHA-256 over names and digests of its kinds, by name if the schema has no order."""
     ordered = DIGESTED[schema_version]
     names = (*ordered, *sorted(digests.keys() - set(ordered)))
     lines = (f"{name} {digests[name]}\n" for name in names)

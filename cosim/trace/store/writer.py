@@ -1,4 +1,4 @@
-"""Facts become rows in memory and, from time to time, Parquet parts that are committed together.
+"""The writer of facts: rows in memory and, from time to time, Parquet parts that are committed together.
 
 A recorder packs a row of numbers in about 0.2 us; at the first mobility tick past each multiple of `part_s` every kind
 writes a part and one manifest commits the set, so that a kill loses at most the rows since then and never half a row.
@@ -28,40 +28,40 @@ from cosim.types import AnyArray
 P = ParamSpec("P")
 
 BUFFER_BYTE = 64 * 2**20
-"""More than this in memory at a tick is written before its time."""
+"""Size of uncommitted rows at a tick above which they are written before their time."""
 _TEXT_ROW_BYTE = 200  # a guess at a tuple in a list, for the bound above
 
 
 class FactWriter(Protocol):
-    """Where facts go: `TraceWriter` stores them, `NullWriter` does not."""
+    """Where facts go: `TraceWriter` stores them, `NullWriter` drops them."""
 
     records: bool
-    """False: nobody reads samples, and what is worked out for them alone can be left out."""
+    """Whether facts are kept; if not, samples need not be computed."""
 
     def recorder(self, fact: Callable[P, Any]) -> Callable[P, None]:
-        """A function with the fact's signature that records one."""
+        """Return a function with the signature of a kind of fact that records one fact."""
         ...
 
     def batch(self, fact: type[Any]) -> Callable[..., None]:
-        """A function that records many: one array for each column, by keyword; scalars are repeated."""
+        """Return a function that records many facts: one array per column, by keyword; scalars are repeated."""
         ...
 
     def tick(self, now_s: float) -> None:
-        """All facts before `now_s` have been recorded."""
+        """Note that all facts before `now_s` have been recorded."""
         ...
 
     def close(self, complete: bool, end_s: float | None = None) -> None:
-        """The run is over."""
+        """End the recording: the run is over, at its end or before."""
         ...
 
 
 class NullWriter:
-    """Records nothing."""
+    """A writer that drops all facts."""
 
     records = False
 
     def recorder(self, fact: Callable[P, Any]) -> Callable[P, None]:  # noqa: ARG002 - the protocol's signature
-        """A function that does nothing."""
+        """Return a function that does nothing."""
 
         def record(*_values: P.args, **_named: P.kwargs) -> None:
             return None
@@ -69,7 +69,7 @@ class NullWriter:
         return record
 
     def batch(self, fact: type[Any]) -> Callable[..., None]:  # noqa: ARG002 - the protocol's signature
-        """A function that does nothing."""
+        """Return a function that does nothing."""
 
         def record(**_columns: Any) -> None:
             return None
@@ -77,10 +77,10 @@ class NullWriter:
         return record
 
     def tick(self, now_s: float) -> None:
-        """Nothing to write."""
+        """Do nothing."""
 
     def close(self, complete: bool, end_s: float | None = None) -> None:
-        """Nothing to close."""
+        """Do nothing."""
 
 
 class _Kind:
@@ -98,7 +98,7 @@ class _Kind:
         return len(self.buffer) + _TEXT_ROW_BYTE * len(self.texts)
 
     def rows(self) -> tuple[AnyArray, dict[str, list[str]]]:
-        """The waiting rows, and the texts that belong to them."""
+        """Return the waiting rows, and the texts that belong to them."""
         if not self.layout.texts:
             return self.layout.rows(self.buffer), {}
         values = dict(zip(["seq", *self.layout.columns], zip(*self.texts, strict=True), strict=True))
@@ -110,7 +110,7 @@ class _Kind:
 
 
 class TraceWriter:
-    """Stores the facts of one run in a folder of its own.
+    """A writer that stores the facts of one run in a folder of its own.
 
     Args:
         folder: the run folder; made if missing, refused if something is in it.
@@ -118,6 +118,18 @@ class TraceWriter:
 
     Raises:
         InputError: the folder is not empty or cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> from cosim.trace.facts.run import VehicleLeft
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> writer = TraceWriter(Path(folder.name, "run"), part_s=60.0)
+        >>> record = writer.recorder(VehicleLeft)
+        >>> record(time_s=1.5, vehicle=0)
+        >>> writer.close(complete=True, end_s=2.0)
+        >>> writer.facts
+        1
+        >>> folder.cleanup()
     """
 
     records = True
@@ -142,13 +154,13 @@ class TraceWriter:
             raise
 
     def recorder(self, fact: Callable[P, Any]) -> Callable[P, None]:
-        """A function with the fact's signature that records one row.
+        """Return a function with the signature of a kind of fact that records one row.
 
         A number that does not fit its column is a struct.error.
         """
         kind = self._kind(fact)
         names = ", ".join(kind.layout.columns)
-        if kind.layout.texts:
+        if kind.layout.texts:  # text has no fixed width: such rows wait as tuples, not packed
             source = f"lambda {names}: _append((_next_seq(), {names}))"
             namespace: dict[str, Any] = {"_append": kind.texts.append, "_next_seq": self._seq.__next__}
             return eval(source, namespace)  # type: ignore[no-any-return]  # noqa: S307 - names of dataclass fields
@@ -164,7 +176,7 @@ class TraceWriter:
         return namespace["_bind"](kind.buffer, kind.layout.row.pack, self._seq.__next__)  # type: ignore[no-any-return]
 
     def batch(self, fact: type[Any]) -> Callable[..., None]:
-        """A function that records many rows: one array (N,) for each column, by keyword; scalars are repeated.
+        """Return a function that records many rows: one array (N,) per column, by keyword; scalars are repeated.
 
         Raises:
             TypeError: the kind has texts; record those one by one.
@@ -189,7 +201,7 @@ class TraceWriter:
         return record
 
     def tick(self, now_s: float) -> None:
-        """Facts before `now_s` have all been recorded: commit them if a part's time is over or memory is short.
+        """Note that all facts before `now_s` are recorded; commit them if a part's time is over or memory is short.
 
         Raises:
             RunError: the disk is full or refuses; what was committed before stays readable.
@@ -200,7 +212,7 @@ class TraceWriter:
             self._guarded(lambda: self._rotate("running"))
 
     def close(self, complete: bool, end_s: float | None = None) -> None:
-        """Commit what is left and say how the run ended; a second call does nothing, or drops what the first could not.
+        """Commit the rest and the final state; a second call does nothing, or drops what the first could not write.
 
         Args:
             complete: the run reached its end; otherwise the trace is a partial one.
@@ -225,7 +237,7 @@ class TraceWriter:
 
     @property
     def digest(self) -> str:
-        """SHA-256 over the kinds that have rows; the same for the same facts on every run of the scenario."""
+        """SHA-256 over the kinds that have rows; the same for the same facts in every run of the scenario."""
         return combined_digest(self.digests)
 
     @property
@@ -234,7 +246,7 @@ class TraceWriter:
         return sum(part.rows for part in self._committed.parts)
 
     def _kind(self, fact: Callable[P, Any]) -> _Kind:
-        """The rows of a kind that the table of subjects knows."""
+        """Return the uncommitted rows of a kind of fact that a subject declares."""
         if not isinstance(fact, type) or fact not in self._kinds:
             name = getattr(fact, "__name__", repr(fact))
             raise InputError(f"fact {name} belongs to no subject; declare it by the entry point cosim.parts")
@@ -252,6 +264,7 @@ class TraceWriter:
             ) from error
 
     def _rotate(self, state: Literal["running", "partial", "complete"]) -> None:
+        # Parts first, the manifest last: a kill in between leaves files that no manifest names, and no half set.
         self._usable = False
         parts = list(self._committed.parts)
         for kind in self._kinds.values():
@@ -268,7 +281,7 @@ class TraceWriter:
         self._usable = True
 
     def _give_up(self) -> None:
-        """Leave what the manifest on the disk names and drop the parts of the set that was being written."""
+        """Keep what the manifest on the disk names and delete the parts of the set that was being written."""
         self._committed = replace(read_manifest(self._folder), state="partial")
         named = {part.file for part in self._committed.parts}
         with suppress(OSError):  # the reader leaves unnamed parts out, and reads `running` as partial
@@ -299,9 +312,14 @@ def _write_part(folder: Path, kind: _Kind, number: int) -> StoredFile:
 
 
 def write_parquet(path: Path, table: Any, encoding: Mapping[str, str]) -> None:
-    """Write one Parquet part durably: zstd, no dictionaries, delta-coded whole numbers, byte-split floats.
+    """Write one Parquet part durably: zstd, no dictionaries, delta-coded integers, byte-split floats.
 
     Columns that can hold NaN get no statistics: those of Parquet leave NaN out, and DuckDB 2.0 folds isnan() to false.
+
+    Args:
+        path: file to write; its folder is made if missing.
+        table: Arrow table of the rows.
+        encoding: Parquet encoding by column.
 
     Raises:
         OSError: the disk is full or refuses; nothing is left at `path`.

@@ -1,1 +1,1 @@
-"""Ways to look at a trace: timelines, slices, exports, comparisons."""
+"""Views of a trace: timelines, slices, exports and comparisons."""

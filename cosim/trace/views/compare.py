@@ -1,8 +1,8 @@
-"""Two runs with the same arrivals, task by task: what another policy, or another city, did to each of them.
+"""The comparison of two runs with the same arrivals, task by task: the effect of another policy, or another city.
 
-Differences are B minus A of the same task, so that what arrivals have in common cancels. Intervals are batch means of
-the paired differences in order of release (`cosim.trace.metrics.statistics`), with warm-up, batches and confidence of
-run A.
+Differences are B minus A of the same task, so that what the arrivals have in common cancels. Intervals are batch means
+of the paired differences in order of release (`cosim.trace.metrics.statistics`), with warm-up, batches and confidence
+of run A.
 """
 
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ _ARRIVALS = "SELECT * EXCLUDE (seq) FROM task_released ORDER BY task"
 
 @dataclass(frozen=True, slots=True)
 class Flip:
-    """Tasks that ended one way in A and another way in B."""
+    """The number of tasks that ended with one status in A and with another in B."""
 
     before: str
     after: str
@@ -35,41 +35,41 @@ class Flip:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Tasks whose uplink in A ended in one cell."""
+    """The tasks whose uplink in A ended in one cell."""
 
     site: str
-    """"-": no uplink, or no cell."""
+    """Name of the cell's site; "-" for no uplink or no cell."""
     tasks: int
-    """Done in both runs."""
+    """Number of tasks that have a result in both runs."""
     latency_s: float
-    """Mean difference."""
+    """Mean difference of latency, B minus A."""
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """B minus A."""
+    """The differences between two runs, B minus A."""
 
     tasks: int
-    """That have an end in both runs."""
+    """Number of tasks that have an end in both runs."""
     done: int
-    """Of these, with a result in both, in time or late."""
+    """Number of these that have a result in both, in time or late."""
     latency: Estimate
-    """Per task done in both."""
+    """Mean over the tasks with a result in both."""
     completed: Estimate
-    """Share of tasks in time."""
+    """Difference of the shares of tasks completed in time."""
     vehicle_energy: Estimate
-    """Per task."""
+    """Mean per task."""
     edge_energy: Estimate
     flips: tuple[Flip, ...]
     places: tuple[Place, ...]
-    """Largest total difference first."""
+    """The cells, largest total difference first."""
 
 
 def compare_runs(a: Trace, b: Trace) -> Comparison:
-    """Pair the tasks of two runs.
+    """Compare two runs by pairing their tasks.
 
     Raises:
-        InputError: their arrivals differ; the line says in what.
+        InputError: their arrivals differ; the message names the first difference.
     """
     _same_arrivals(a, b)
     options = a.scenario.statistics
@@ -129,6 +129,7 @@ def _places(a: Trace, pairs: pd.DataFrame, later_s: FloatArray, done: BoolArray)
 def _same_arrivals(a: Trace, b: Trace) -> None:
     if a.manifest.digest_of("task_released") == b.manifest.digest_of("task_released"):
         return
+    # Digests are enough to accept; rows are read only to name the first difference.
     raise InputError(
         f"{a.run} and {b.run}: their tasks differ ({_difference(a, b)}); compare runs of one map, demand and seed"
     )

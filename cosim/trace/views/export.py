@@ -1,4 +1,4 @@
-"""A run in the formats of other tools: Perfetto, Chrome's trace events, and CSV.
+"""Export of a run to the formats of other tools: Perfetto, Chrome's trace events, and CSV.
 
 Perfetto: https://perfetto.dev/docs/reference/synthetic-track-event, opened at ui.perfetto.dev. Chrome: the JSON Object
 Format of the "Trace Event Format" document, complete events (X) in microseconds with three decimals, one process for
@@ -22,7 +22,7 @@ from cosim.trace.store.reader import Trace
 from cosim.trace.views.slices import Counter, Track, counters, status_word, tracks
 
 CODES: Final = "codes.csv"
-"""Beside the kinds' files, whose codes stay numbers: kind, column, code, name."""
+"""File with the names of the codes in the other files, where they stay numbers: kind, column, code, name."""
 FORMATS: Final = ("perfetto", "chrome", "csv")
 _SEQUENCE: Final = 1
 _US: Final = 1e-3
@@ -30,6 +30,11 @@ _US: Final = 1e-3
 
 def export_trace(trace: Trace, form: str, out: Path) -> None:
     """Write a run into a new file, or for `csv` into a new folder with a file for each kind and one for the codes.
+
+    Args:
+        trace: a run.
+        form: one of FORMATS.
+        out: the file or folder to make.
 
     Raises:
         InputError: unknown format, `out` exists, a kind has the name of the file of codes, or the package perfetto is
@@ -52,7 +57,7 @@ def export_trace(trace: Trace, form: str, out: Path) -> None:
 
 
 def _write_csv(trace: Trace, folder: Path) -> None:
-    """Part by part, in the order of recording."""
+    """Write the kinds part by part, in the order of recording, so that one part is in memory at a time."""
     if Path(CODES).stem in trace.layouts:
         raise InputError(
             f"--format csv: the run has a kind {Path(CODES).stem}, whose file would be {CODES}, the table of codes; "
@@ -125,7 +130,7 @@ def _lane(track: Track, lane: int) -> str:
 
 
 def _slices(track: Track) -> Iterator[tuple[int, int, int, str, dict[str, Any]]]:
-    """(begin, end, lane, name, arguments) of each slice."""
+    """Yield (begin, end, lane, name, arguments) of each slice."""
     columns = (track.begin_ns, track.end_ns, track.lane, track.task, track.vehicle, track.status)
     for begin, end, lane, task, vehicle, status in zip(*(column.tolist() for column in columns), strict=True):
         yield begin, end, lane, f"task {task}", {"task": task, "vehicle": vehicle, "status": status_word(status)}
@@ -135,7 +140,7 @@ def _slices(track: Track) -> Iterator[tuple[int, int, int, str, dict[str, Any]]]
 
 
 def _perfetto() -> Any:
-    """The module with Perfetto's protobuf classes."""
+    """Return the module with Perfetto's protobuf classes."""
     try:
         from perfetto.protos.perfetto.trace import perfetto_trace_pb2  # noqa: PLC0415 - an optional package
     except ImportError as error:
@@ -144,7 +149,7 @@ def _perfetto() -> Any:
 
 
 def _write_perfetto(trace: Trace, sink: BinaryIO, schema: Any) -> None:
-    """Packets in pieces: a trace is a repeated field, so pieces that follow each other are one trace."""
+    """Write the packets in pieces: a trace is a repeated field, so that pieces in sequence are one trace."""
     owners: dict[str, int] = {}
     numbers = iter(range(1, 1 << 62))
     for track in tracks(trace):

@@ -1,9 +1,9 @@
-"""What the sites of a run did over time: slices of tasks on tracks, and counters, for viewers of timelines.
+"""The activity of the sites of a run over time: slices of tasks on tracks, and counters, for viewers of timelines.
 
-A track is one thing that a site can do (uplink, downlink, wires, queue, host); what vehicles do themselves stands
-under `vehicles`. Slices of a track that overlap lie on lanes: each goes to the lowest lane that is free, so that no
-two of one lane overlap. A transfer lies whole in the cell in which it ended; wires on the way back are left out. Times
-are whole nanoseconds; a slice shorter than one is left out.
+A track is one activity of a site (uplink, downlink, wires, queue, host); those of vehicles are under `vehicles`. Slices
+of a track that overlap are put on lanes: each goes to the lowest lane that is free, so that no two of one lane overlap.
+A transfer is shown whole in the cell in which it ended; wires on the way back are left out. Times are whole
+nanoseconds; a slice shorter than one is left out.
 """
 
 from collections.abc import Iterator
@@ -23,10 +23,10 @@ _NS: Final = 1e9
 
 @dataclass(frozen=True, slots=True)
 class Track:
-    """One thing that one owner does, with its slices in order of begin, (n,) each."""
+    """One activity of one owner, with its slices in order of begin, (n,) each."""
 
     owner: str
-    """Site's name, or `vehicles`."""
+    """Name of the site, or `vehicles`."""
     name: str
     begin_ns: IntArray
     end_ns: IntArray
@@ -37,7 +37,7 @@ class Track:
 
     @property
     def lanes(self) -> int:
-        """How many lie beside each other at most."""
+        """The number of lanes: the most slices at one time."""
         return int(self.lane.max(initial=-1)) + 1
 
 
@@ -52,12 +52,12 @@ class Counter:
 
 
 def status_word(status: int) -> str:
-    """The status of a task as its argument says it."""
+    """Return the status of a task as a word in the arguments of a slice."""
     return Status(status).name.lower()
 
 
 def tracks(trace: Trace) -> Iterator[Track]:
-    """All tracks that have slices; one is in memory at a time."""
+    """Yield all tracks that have slices; one is in memory at a time."""
     edge = f"tier IN ({Tier.EDGE:d}, {Tier.CLOUD:d})"
     for site, owner in site_names(trace).items():
         here = f"{edge} AND target = {site}"
@@ -77,7 +77,7 @@ def tracks(trace: Trace) -> Iterator[Track]:
 
 
 def counters(trace: Trace) -> Iterator[Counter]:
-    """Tasks waiting and executing at each host, transfers in each cell, at the times of sampling."""
+    """Yield the tasks waiting and executing at each host and the transfers in each cell, at the sampling times."""
     for site, owner in site_names(trace).items():
         host = trace.sql(f"SELECT time_s, queued, running FROM host_sampled WHERE site = {site} ORDER BY time_s, seq")
         for column, name in (("queued", "queue length"), ("running", "executing")):
@@ -91,7 +91,7 @@ def counters(trace: Trace) -> Iterator[Counter]:
 
 
 def site_names(trace: Trace) -> dict[int, str]:
-    """Names by number, in order; a name that is there twice, or is taken, gets its number."""
+    """Return the names of sites by number, in order; a name that is ambiguous gets the number of its site."""
     rows = trace.sql("SELECT site, name FROM site_deployed ORDER BY site")
     names = rows.name.tolist()
     return {
@@ -123,13 +123,13 @@ def _ns(time_s: FloatArray) -> IntArray:
 
 
 def _lanes(begin_ns: IntArray, end_ns: IntArray) -> IntArray:
-    """Greedy colouring of intervals in order of begin: as few lanes as lie beside each other at most."""
+    """Return the lane of each interval by greedy colouring in order of begin, which needs as few lanes as possible."""
     lanes: list[int] = []
     free: list[int] = []
     busy: list[tuple[int, int]] = []
     opened = 0
     for begin, end in zip(begin_ns.tolist(), end_ns.tolist(), strict=True):
-        while busy and busy[0][0] <= begin:
+        while busy and busy[0][0] <= begin:  # slices that have ended give their lanes back
             heappush(free, heappop(busy)[1])
         if free:
             lane = heappop(free)

@@ -1,4 +1,4 @@
-"""The life of one task in words: why was this one late?"""
+"""The life of one task in words, step by step."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -27,11 +27,11 @@ _STEPS = (
 
 
 def timeline(sql: Callable[[str], pd.DataFrame], task: int) -> list[tuple[float, str]]:
-    """What happened to a task and to its vehicle's radio meanwhile, in order of time.
+    """Return what happened to a task, and meanwhile to its vehicle's radio, as (time, text) in order of time.
 
     Args:
         sql: answers a query over the trace.
-        task: the task's number.
+        task: number of the task.
 
     Raises:
         InputError: no such task.
@@ -108,7 +108,7 @@ def _cells(
 
 
 def _keyed(keys: dict[Any, Any], life: dict[Any, Any]) -> dict[str, Any]:
-    """The steps of a task's keys, as columns beside those of its life."""
+    """Return the steps of a task's keys as columns, to stand beside those of its life."""
     steps = {name: keys[name] for name in ("up_asked_s", "up_keyed_s", "down_asked_s", "down_keyed_s")}
     for way, transfer in (("up", "uplink_s"), ("down", "downlink_s")):
         bit, hops = keys[f"{way}_bit"], keys[f"{way}_hops"]

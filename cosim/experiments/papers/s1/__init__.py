@@ -1,1 +1,1 @@
-"""Paper S1's experiments."""
+"""The experiments of paper S1."""

@@ -1,4 +1,4 @@
-"""What learners' actors ask of a quantum computer, and of a classical one beside it; all of it is simulated here."""
+"""The cost of learners' actors on a quantum computer, and on a classical one beside it; here all is simulated."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -24,7 +24,7 @@ _SMALL: Final = "-small"
 
 
 def cost_table(trained: Mapping[tuple[str, str], Sequence[StudyTraining]], knobs: Knobs, store: Path) -> CsvTable:
-    """A row for each learner and setting.
+    """Return a row for each learner and setting.
 
     Circuits of an update are those of one batch in the actor's loss: by backprop through the simulator's state, which
     no device gives away, and by the parameter-shift rule, which a device needs. Target networks and the actor's part in
@@ -33,8 +33,8 @@ def cost_table(trained: Mapping[tuple[str, str], Sequence[StudyTraining]], knobs
 
     Args:
         trained: finished trainings of each seed, by setting and agent.
-        knobs: of the scenario, for the actors' outputs.
-        store: of the pieces.
+        knobs: knobs of the scenario, which set the number of the actors' outputs.
+        store: folder of the pieces.
     """
     gates = [f"{what}_{gate_set}" for gate_set in GATE_SETS for what in ("one_qubit_gates", "two_qubit_gates", "depth")]
     table = CsvTable(
@@ -81,7 +81,7 @@ def _actor(spec: AgentSpec, knobs: Knobs) -> tuple[Any, ...]:
 
 
 def _seconds(trainings: Sequence[StudyTraining], name: str, store: Path) -> FloatArray:
-    """Of a whole training, from the part that its last process did."""
+    """Return the time of each whole training, scaled from the part that its last process did."""
     found = []
     for training in trainings:
         done = find_done(store, training)

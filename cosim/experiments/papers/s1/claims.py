@@ -1,4 +1,4 @@
-"""Paper S1's numbers: learning curves, the table of learners, and which of the paper's claims hold."""
+"""The results of paper S1: learning curves, the table of learners, and which of the paper's claims hold."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -53,20 +53,27 @@ _THINNED: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class Curves:
-    """Figures 3, 5 and 6: reward of an episode, latency of a task (ms) and cost of a slot, (R, E) each."""
+    """Learning curves of figures 3, 5 and 6: reward of an episode, latency of a task (ms) and cost of a slot."""
 
     agents: Mapping[tuple[str, str], Mapping[str, FloatArray]]
-    """By setting and agent."""
+    """Curves by setting and agent, then by quantity, (R, E) each."""
     levels: Mapping[str, Mapping[str, FloatArray]]
-    """By rule, (R,) each."""
+    """Levels of the rules by name, then by quantity, (R,) each."""
 
     def smooth(self, setting: str, agent: str, quantity: str, window: int) -> Curve:
-        """With its band."""
+        """Return a smoothed learning curve with its band.
+
+        Args:
+            setting: setting of the agent.
+            agent: name of the agent.
+            quantity: reward, latency or cost.
+            window: episodes that a point is the mean of.
+        """
         return curve(smoothed(self.agents[setting, agent][quantity], window), stream(0, "bootstrap"))
 
 
 def finished_curves(plan: S1Plan, store: Path) -> Curves:
-    """From finished pieces."""
+    """Return the learning curves from finished pieces."""
     agents = {
         key: _stacked([_quantities(read_curve(one.curve(store)), one.epochs) for one in trainings])
         for key, trainings in plan.curves().items()
@@ -98,7 +105,13 @@ def _stacked(rows: list[dict[str, Any]]) -> dict[str, FloatArray]:
 
 
 def curve_table(curves: Curves, figure: int, size: S1Size) -> CsvTable:
-    """A row for each agent and shown episode, and one for each rule."""
+    """Return a row for each agent and shown episode, and one for each rule.
+
+    Args:
+        curves: the learning curves.
+        figure: 3, 5 or 6.
+        size: size of the experiment.
+    """
     quantity = CURVES[figure]
     unit = {"reward": "reward", "latency": "latency_ms", "cost": "cost_per_slot"}[quantity]
     table = CsvTable(("line", "panel", "episode", "seeds", unit, f"{unit}_low", f"{unit}_high"))
@@ -119,7 +132,13 @@ def curve_table(curves: Curves, figure: int, size: S1Size) -> CsvTable:
 
 
 def curve_claims(curves: Curves, figure: int, size: S1Size) -> list[Claim]:
-    """Of figures 3, 5 and 6, for each setting: Q-DDPG against DDPG, and against the small DDPG."""
+    """Return the claims of figures 3, 5 and 6, for each setting: Q-DDPG against DDPG, and against the small DDPG.
+
+    Args:
+        curves: the learning curves.
+        figure: 3, 5 or 6.
+        size: size of the experiment.
+    """
     found = []
     quantity, last = CURVES[figure], min(LAST, size.episodes)
     for setting in SETTINGS:
@@ -157,7 +176,7 @@ def _converged(costs: FloatArray, size: S1Size) -> FloatArray:  # (R, E) -> (R,)
 
 
 def sweep_claims(figure: int, measured: Mapping[str, LineScores]) -> list[Claim]:
-    """Of figures 4, 7, 8 and 9."""
+    """Return the claims of figure 4, 7, 8 or 9."""
     make = {4: _bandwidth_claims, 7: _server_claims, 8: _complexity_claims, 9: _twin_claims}
     return make[figure](measured)
 
@@ -226,7 +245,14 @@ def _claim(figure: int, said: str, setting: str, measure: str, one: ClaimFinding
 
 
 def learner_table(sweep: Sweep, measured: Mapping[str, LineScores], plan: S1Plan, store: Path) -> CsvTable:
-    """Every learner and rule at 10 MHz: what it costs, by how much it beats the rules, when it had learnt."""
+    """Return a row for each learner and rule at 10 MHz: cost, by how much it beats the rules, when it had converged.
+
+    Args:
+        sweep: the sweep of learners and rules.
+        measured: scores by key of the line.
+        plan: plan of the experiment.
+        store: folder of the pieces.
+    """
     yardsticks = ("random", "local", GREEDY, OPTIMUM)
     names = [name for _, name, _ in QUANTITIES] + [f"against_{name}_percent" for name in yardsticks]
     ends = [f"{name}{end}" for name in (*names, "episodes_to_plateau") for end in ENDS]

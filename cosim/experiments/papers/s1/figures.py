@@ -1,4 +1,4 @@
-"""Pictures of paper S1's figures: the agents in colour with their bands, rules and the optimum in black and grey."""
+"""The pictures of paper S1: agents in colour with their bands, rules and the optimum in black and grey."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -55,7 +55,13 @@ _Y: Final[Mapping[str, str]] = {
 
 
 def draw_settings(path: Path, figure: int, curves: Curves, size: S1Size) -> None:
-    """Figure 3, 5 or 6: a panel for each setting.
+    """Draw figure 3, 5 or 6: a panel for each setting.
+
+    Args:
+        path: the picture to write.
+        figure: 3, 5 or 6.
+        curves: the learning curves.
+        size: size of the experiment.
 
     Raises:
         InputError: it cannot be written.
@@ -85,7 +91,13 @@ def draw_settings(path: Path, figure: int, curves: Curves, size: S1Size) -> None
 
 
 def sweep_picture(figure: int, measured: Mapping[str, LineScores], size: S1Size) -> SweepPicture:
-    """Return what figure 4, 7, 8 or 9 says: cost over the parameter."""
+    """Return the texts and styles of figure 4, 7, 8 or 9: cost over the parameter.
+
+    Args:
+        figure: 4, 7, 8 or 9.
+        measured: scores by key of the line.
+        size: size of the experiment.
+    """
     groups = list(dict.fromkeys(one.line.group for one in measured.values() if one.line.group))
     trained = "; ".join(TRAINED_ON[group] for group in groups)
     told = f"Realised in roll-outs of {size.duration_s:g} s without exploration; agents trained {trained}"

@@ -1,4 +1,4 @@
-"""The least cost that an epoch's decisions can have, targets, transmit powers and bandwidth together: paper S1 eq 18.
+"""The least cost of an epoch's decisions: targets, transmit powers and bandwidth together (paper S1 eq 18).
 
 For a given assignment of targets the rest of P1 (eq 19) has a closed form. A cell is shared as rate_i = alone_i(p_i)
 s_i / max(1, sum s), so its tasks cost sum_i c_i / s_i with c_i = (w1 + (1 - w1) p_i) D_i / alone_i(p_i). Each c_i has
@@ -26,7 +26,7 @@ MOST_ASSIGNMENTS: Final = 20_000_000
 
 @dataclass(frozen=True, slots=True)
 class _Prices:
-    """What an option costs by itself; (T, M)."""
+    """The cost of each option by itself, (T, M) each."""
 
     power_w: FloatArray  # the best one
     root: FloatArray  # sqrt(c), 0 without radio
@@ -37,14 +37,14 @@ class _Prices:
 
 
 class JointOptimum:
-    """Tries all combinations of options, each with its best powers and shares.
+    """A policy that tries all combinations of options, each with its best powers and shares.
 
     It minimises the estimate of `cosim.cost.cost_terms`. What is realised differs where transfers end and leave their
     band to others, and where later epochs queue behind this one's tasks: a transfer whose share is below 1 cannot use
     all the band that others leave, so that with unequal shares more may be realised than with equal ones.
 
     Args:
-        max_assignments: combinations that it will try in one epoch.
+        max_assignments: most combinations that it tries in one epoch.
         shares: choose bandwidth shares too; otherwise tasks share a cell equally, which costs n_cell sum_i c_i.
     """
 
@@ -53,7 +53,7 @@ class JointOptimum:
         self._shares = shares
 
     def decide(self, observation: Observation) -> Action:
-        """Target and power of each task, and its share.
+        """Return target and power of each task, and its share.
 
         Raises:
             RunError: there are more combinations than `max_assignments`.
@@ -72,7 +72,11 @@ class JointOptimum:
         return Action(option, share=share, power_w=power_w)
 
     def _assignment(self, observation: Observation, prices: _Prices) -> IntArray:
-        """Options of the cheapest assignment: partial ones of the first tasks, each extended by every option."""
+        """Return the options of the cheapest assignment, found by extending every partial one by every option.
+
+        A partial assignment decides the first tasks; all of them are kept side by side, one in each column of the
+        arrays.
+        """
         tasks, options = observation.tier.shape
         possible = observation.feasible.any(axis=1)
         if options ** int(possible.sum()) > self._max_assignments:
@@ -123,15 +127,15 @@ def _prices(observation: Observation) -> _Prices:
 
 
 def optimum_of_targets(seed: int) -> Policy:
-    """`optimal` of the registry, which tries as many assignments as S1 needs."""
+    """Return the policy `optimal` of the registry, which tries as many assignments as S1 needs."""
     return make_policy("optimal", {"max_assignments": MOST_ASSIGNMENTS}, stream(seed, "policy"))
 
 
 def optimum_with_power(_seed: int) -> Policy:
-    """The best targets and powers; tasks share a cell equally."""
+    """Return the policy with the best targets and powers; tasks share a cell equally."""
     return JointOptimum(MOST_ASSIGNMENTS, shares=False)
 
 
 def joint_optimum(_seed: int) -> Policy:
-    """The best targets, powers and shares."""
+    """Return the policy with the best targets, powers and shares."""
     return JointOptimum(MOST_ASSIGNMENTS)

@@ -1,4 +1,4 @@
-"""Paper S1 as the study runner sees it: figures 3 to 9 with their claims, and the tables of learners and circuits."""
+"""Paper S1 for the study runner: figures 3 to 9 with their claims, and the tables of learners and circuits."""
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property, partial
@@ -36,14 +36,14 @@ from cosim.experiments.papers.s1.plan import (
 
 
 class S1Study:
-    """The paper's figures and tables in one size."""
+    """The figures and tables of paper S1 in one size."""
 
     def __init__(self, size: S1Size) -> None:
         self._plan = S1Plan(size)
         self._curves: Curves | None = None
 
     def figure(self, number: int) -> Result:
-        """Figure 3, 5 or 6: learning curves; 4, 7, 8 or 9: a sweep."""
+        """Return figure 3, 5 or 6, learning curves, or 4, 7, 8 or 9, a sweep."""
         name = f"fig{number}"
         if number in CURVES:
             trainings, measurements = self._curve_pieces
@@ -52,7 +52,7 @@ class S1Study:
         return Result(name, sweep.trainings(), sweep.pieces(), partial(self._write_sweep, number, sweep))
 
     def tables(self) -> Sequence[Result]:
-        """What every learner costs, and what its circuits ask for."""
+        """Return the tables of all learners' results and of their circuits' costs."""
         from cosim_agents.learners.catalog import agent_names  # noqa: PLC0415 - imports torch
 
         size = self._plan.size
@@ -61,7 +61,7 @@ class S1Study:
         return [Result("learners", sweep.trainings(), sweep.pieces(), partial(self._write_learners, sweep))]
 
     def provenance(self) -> Mapping[str, Any]:
-        """Scenario, lengths and agents' settings."""
+        """Return scenario, lengths and agents' settings."""
         size = self._plan.size
         return {
             "scenario": {"name": SCENARIO, "hash": scenario().run_id},

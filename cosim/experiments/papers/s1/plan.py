@@ -24,7 +24,7 @@ SCENARIO: Final = "s1_semantic_iov"
 PAPER: Final = "paper"
 TUNED: Final = "tuned"
 DEFAULTS: Final = "defaults"
-"""Of the catalogue, for the other learners of the table."""
+"""Name of the catalogue's settings, which the other learners of the table have."""
 SETTINGS: Final[Mapping[str, Mapping[str, Any]]] = {
     PAPER: {"components": 6, "batch": 4, "lr": 1e-4, "critic_lr": 2e-4, "buffer": 1_000_000, "updates": 1},
     TUNED: {"components": 6, "batch": 64, "lr": 1e-3, "critic_lr": 1e-3, "buffer": 1_000_000, "updates": 1},
@@ -56,7 +56,7 @@ RULES: Final[Mapping[str, FixedPolicy]] = {
     WITH_POWER: FixedPolicy("optimum-with-power", own=optimum_with_power),
     JOINTLY: FixedPolicy("joint-optimum", own=joint_optimum),
 }
-"""`optimum` chooses targets at 0.4 W and equal bandwidth, the last one all that the agents choose too."""
+"""The rules: `optimum` chooses targets at 0.4 W and equal bandwidth, the last one all that the agents choose too."""
 UNSEEN: Final = {"curves": ("nearest", WITH_POWER), "sweeps": (JOINTLY,)}
 """Left out of pictures: too high, too near to another, or (JOINTLY) best by eq 18 but not where transfers end and
 leave their band to others."""
@@ -68,25 +68,25 @@ CORES_HZ: Final = (10e9, 5e9)
 SPEEDS_MPS: Final = (15.0, 30.0)
 SOURCES: Final[Mapping[str, str]] = {"mirror": "without twin", "forecast": "with twin"}
 MEASURED_SEED: Final = 1000
-"""Agent r is trained with seed r and measured on the arrivals and traffic of seed 1000 + r."""
+"""Offset of measured seeds: agent r is trained with seed r, measured on arrivals and traffic of seed 1000 + r."""
 
 
 @dataclass(frozen=True, slots=True)
 class S1Size(paper.Size):
-    """How much of it."""
+    """The size of the experiments of paper S1."""
 
     episodes: int
-    """With the paper's settings."""
+    """Episodes of trainings with the paper's settings."""
     others: int
     """Episodes with tuned settings and of the other learners, whose learning rates are higher."""
     epochs: int
     """Slots of an episode."""
     duration_s: float
-    """Of a roll-out."""
+    """Duration of a roll-out."""
     bandwidth_mhz: tuple[float, ...]
     complexity_mcycle: tuple[float, ...]
     learners: tuple[str, ...] | None
-    """Of the table of learners; None: all of the catalogue."""
+    """Names in the table of learners; None: all of the catalogue."""
     window: int
     """Episodes that a learning curve is smoothed over."""
     plateau: int
@@ -123,27 +123,27 @@ QUICK: Final = S1Size(
 
 @cache
 def scenario(*changes: str) -> Loaded:
-    """S1's with some changes; loaded once."""
+    """Return S1's scenario with some changes; each is loaded once."""
     return load(SCENARIO, changes)
 
 
 def bandwidth(mhz: float) -> str:
-    """B."""
+    """Return the override that sets the bandwidth of a cell, B of S1."""
     return f"radio.bandwidth_hz={mhz * 1e6:g}"
 
 
 def complexity(mcycle: float) -> str:
-    """s_c of all tasks."""
+    """Return the override that sets the complexity of all tasks, s_c of S1."""
     return f"tasks.classes.0.cycles={mcycle * 1e6:g}"
 
 
 def core_speed(core_hz: float) -> str:
-    """C_j."""
+    """Return the override that sets the speed of the servers' cores, C_j of S1."""
     return f"compute.edge.core_hz={core_hz:g}"
 
 
 def training_scenarios(group: str) -> tuple[Loaded, ...]:
-    """What the trainings of a group go through in turn.
+    """Return the scenarios that the trainings of a group go through in turn.
 
     nominal: Table III. sweep: 3 to 10 MHz, servers of 10 and 5 GHz, and Table III's range of complexity, its lower end
     and its upper end. mirror, forecast: 3 to 10 MHz, decided on what the twin layer knows.
@@ -167,7 +167,7 @@ TRAINED_ON: Final[Mapping[str, str]] = {
 
 
 class S1Plan:
-    """The paper's experiment in one size: pieces for each figure and table.
+    """The experiment of paper S1 in one size: pieces for each figure and table.
 
     Figures 4, 7, 8 and 9 have agents with the paper's settings; learning curves and the table of learners have both.
     """
@@ -177,16 +177,22 @@ class S1Plan:
 
     @property
     def measured_seeds(self) -> list[int]:
-        """Of arrivals and traffic in roll-outs."""
+        """Seeds of arrivals and traffic in roll-outs."""
         return [MEASURED_SEED + seed for seed in self.seeds]
 
     @property
     def seeds(self) -> range:
-        """Of trainings."""
+        """Seeds of trainings."""
         return range(1, self.size.seeds + 1)
 
     def trainings(self, group: str, agent: str, setting: str) -> list[StudyTraining]:
-        """One for each seed."""
+        """Return a training for each seed.
+
+        Args:
+            group: group of scenarios (`training_scenarios`).
+            agent: name of the agent.
+            setting: name of its options.
+        """
         size, options, given = self.size, SETTINGS.get(setting, {}), training_scenarios(group)
         episodes = size.episodes if setting == PAPER else size.others
         return [
@@ -196,11 +202,11 @@ class S1Plan:
     # --- learning curves: figures 3, 5, 6 --------------------------------------------------------------------------
 
     def curves(self) -> dict[tuple[str, str], list[StudyTraining]]:
-        """By setting and agent."""
+        """Return the trainings of figures 3, 5 and 6, by setting and agent."""
         return {(setting, agent): self.trainings("nominal", agent, setting) for setting in SETTINGS for agent in AGENTS}
 
     def levels(self) -> dict[str, list[Episodes]]:
-        """Rules, in every fifth episode of the trainings with the same seed."""
+        """Return the rules in every fifth episode of the trainings with the same seed, by name."""
         numbers = tuple(range(0, self.size.episodes, 5))
         return {
             name: [Episodes(rule, scenario(), seed, numbers, self.size.epochs) for seed in self.seeds]
@@ -211,7 +217,7 @@ class S1Plan:
     # --- sweeps: figures 4, 7, 8, 9, and the table of learners -----------------------------------------------------
 
     def sweep(self, figure: int) -> Sweep:
-        """Figure 4, 7, 8 or 9."""
+        """Return the sweep of figure 4, 7, 8 or 9."""
         size = self.size
         if figure == 4:
             return self._compared(
@@ -223,7 +229,7 @@ class S1Plan:
         return self._servers() if figure == 7 else self._twin()
 
     def learners(self, names: Sequence[str]) -> Sweep:
-        """All learners at 10 MHz, each trained there."""
+        """Return the sweep of all learners at 10 MHz, each trained there."""
         lines = []
         nominal = self._along([[]])
         wanted = [(setting, agent) for setting in SETTINGS for agent in AGENTS]
@@ -234,7 +240,7 @@ class S1Plan:
         return Sweep("learners", "", (0.0,), tuple(lines))
 
     def _compared(self, name: str, x_label: str, points: tuple[float, ...], changes: Sequence[Sequence[str]]) -> Sweep:
-        """Agents, rules and optimum along one parameter."""
+        """Return agents, rules and optimum along one parameter."""
         along = self._along(changes)
         lines = []
         for agent in AGENTS:
@@ -245,7 +251,7 @@ class S1Plan:
         return Sweep(name, x_label, points, tuple(lines))
 
     def _servers(self) -> Sweep:
-        """Figure 7: two speeds of the servers; differences are to 10 GHz."""
+        """Return figure 7: two speeds of the servers; differences are to 10 GHz."""
         points, lines = self.size.complexity_mcycle, []
         for core_hz in CORES_HZ:
             variant = f"{core_hz / 1e9:g} GHz"
@@ -259,7 +265,7 @@ class S1Plan:
         return Sweep("fig7", "task complexity (Mcycles)", points, tuple(lines))
 
     def _twin(self) -> Sweep:
-        """Figure 9: decided on the last synchronised state, or on the forecast; differences are to the former."""
+        """Return figure 9: decisions on the last synchronised state or on the forecast; differences to the former."""
         points, lines = self.size.bandwidth_mhz, []
         for source, variant in SOURCES.items():
             first = "" if source == "mirror" else SOURCES["mirror"]
