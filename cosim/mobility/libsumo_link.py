@@ -16,7 +16,15 @@ from cosim.mobility.link import Motion, SumoError, told
 
 
 class LibsumoLink:
-    """SUMO inside this process; there can be only one at a time."""
+    """SUMO inside this process; there can be only one at a time.
+
+    Args:
+        options: SUMO's command-line options.
+
+    Raises:
+        RunError: libsumo already runs a simulation in this process.
+        SumoError: SUMO refuses its input.
+    """
 
     def __init__(self, options: list[str]) -> None:
         self._printed = tempfile.TemporaryFile()  # noqa: SIM115  closed with the link
@@ -76,7 +84,7 @@ class LibsumoLink:
 
 @contextmanager
 def _quiet(into: IO[bytes]) -> Iterator[None]:
-    """Sends what C++ code prints to stdout and stderr into a file: SUMO would print each error beside raising it."""
+    """Redirect what C++ code prints to stdout and stderr into a file: SUMO prints each error that it also raises."""
     sys.stdout.flush()
     sys.stderr.flush()
     kept = [(number, os.dup(number)) for number in (1, 2)]

@@ -17,7 +17,18 @@ from cosim.mobility.programs import sumo_environment, sumo_home
 
 
 class TraciLink:
-    """SUMO in a process of its own, over a socket, with a limit on how long an answer may take."""
+    """SUMO in a process of its own, over a socket, with a limit on how long an answer may take.
+
+    Args:
+        options: SUMO's command-line options.
+        port: TCP port; None: any free one.
+        timeout_s: longest time to wait for an answer.
+        gui: start sumo-gui instead of sumo.
+
+    Raises:
+        InputError: the port is in use.
+        SumoError: SUMO refuses its input.
+    """
 
     def __init__(self, options: list[str], port: int | None, timeout_s: float, *, gui: bool = False) -> None:
         self._timeout_s = timeout_s
@@ -108,7 +119,7 @@ class TraciLink:
         self._guarded(lambda: self._connection.vehicle.subscribe(vehicle_id, self._codes))
 
     def _connect(self) -> Any:
-        """Try until SUMO listens: it opens its port only after it has read the map."""
+        """Connect as soon as SUMO listens: it opens its port only after it has read the map."""
         started = time.monotonic()
         while True:
             try:
