@@ -17,17 +17,19 @@ class Optimum:
     """The best placement; where not all twins can have a host, the best of those that place the most."""
 
     assignment: IntArray
+    """(U,) hosts, NOWHERE for a twin without one."""
     total_s: float
+    """Objective of eq 21."""
     feasible: bool
-    """Every twin has a host, eq 22."""
+    """Whether every twin has a host, eq 22."""
 
 
 def exact(problem: PlacementProblem) -> Optimum:
-    """The assignment of least total time among those in which every twin has a host.
+    """Return the assignment of least total time among those in which every twin has a host.
 
-    Where there is none (eq 22-26 contradict each other), `feasible` is False and as many twins as can be have a host,
+    Where there is none (eq 22-26 contradict each other), `feasible` is False and as many twins as possible have a host,
     in the least time among those. Variables x_ij exist for allowed pairs only, so that eq 26 needs no row. Solved to a
-    gap of zero; equal optima are told apart by the solver's fixed order.
+    gap of zero; ties between equal optima are broken by the solver's fixed order.
 
     Raises:
         RunError: the solver gave up.
@@ -60,7 +62,7 @@ def exact(problem: PlacementProblem) -> Optimum:
 def _solve(
     problem: PlacementProblem, users: IntArray, hosts: IntArray, objective: FloatArray, least: float, total: float
 ) -> AnyArray | None:
-    """Which allowed pairs are chosen, as truth values; None if nothing keeps the rows.
+    """Return which allowed pairs are chosen, as truth values; None if no choice keeps the rows.
 
     Rows: between `least` and 1 of each user's pairs (eq 22), at most M_j of each host's (eq 23), at most all of its
     processor (eq 24, as a share of it), and at least `total` pairs in all.
