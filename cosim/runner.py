@@ -56,7 +56,7 @@ def simulate(loaded: Loaded, out: Path, progress: Callable[[float], None] | None
         >>> from pathlib import Path
         >>> from tempfile import TemporaryDirectory
         >>> import cosim
-        >>> loaded = cosim.load("per_task", ["duration_s=1", "statistics.warmup_s=0"])
+        >>> loaded = cosim.load("per_task", ["duration_s=1", "statistics.warmup_s=0", "mobility.vehicles=10"])
         >>> with TemporaryDirectory() as folder:
         ...     result = cosim.simulate(loaded, Path(folder) / "run")
         >>> 0.0 <= result.kpis["completed_ratio"].value <= 1.0
