@@ -182,7 +182,12 @@ def assemble(
 
 
 class SidelinkLinks(Part):
-    """The links between vehicles, updated at each tick after the radio conditions of the sites."""
+    """The links between vehicles, updated at each tick after the radio conditions of the sites.
+
+    Args:
+        sidelink: all sidelinks.
+        channel: radio of the sites, which knows the row of each vehicle.
+    """
 
     def __init__(self, sidelink: SidelinkChannel, channel: Channel) -> None:
         self._sidelink = sidelink

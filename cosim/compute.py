@@ -98,7 +98,12 @@ class Host(Protocol):
 
 
 class Execution(Flow):
-    """Work at a host: `size` cycles, of which `left` are not done."""
+    """Work at a host: `size` cycles, of which `left` are not done.
+
+    Args:
+        host: the host.
+        cycles: amount of work.
+    """
 
     gain = 1.0
     weight = 1.0

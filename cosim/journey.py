@@ -49,6 +49,11 @@ class Journey(Life):
     """The life of one task. NaN and NOWHERE stand for what has not happened.
 
     Defaults are class attributes, so that a task sets only the steps that it reaches.
+
+    Args:
+        task: the task.
+        choice: its decision.
+        end: called with this object and the failure, None for a regular end.
     """
 
     phase = Phase.DECISION

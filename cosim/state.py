@@ -48,7 +48,13 @@ class StateSource(Protocol):
 
 
 class Truth:
-    """The true state: positions and radio conditions of the last tick, queues and cells of this instant."""
+    """The true state: positions and radio conditions of the last tick, queues and cells of this instant.
+
+    Args:
+        channel: radio cells.
+        hosts: processors by node.
+        nodes: number of nodes, sites and cloud.
+    """
 
     def __init__(self, channel: Channel, hosts: Mapping[int, Host], nodes: int) -> None:
         self._channel = channel

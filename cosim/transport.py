@@ -10,7 +10,12 @@ from cosim.topology import Topology
 
 
 class Wires:
-    """The wired network: each wire and direction is a fluid medium, hops store and forward."""
+    """The wired network: each wire and direction is a fluid medium, hops store and forward.
+
+    Args:
+        clock: simulated time.
+        topology: nodes and wires.
+    """
 
     def __init__(self, clock: Clock, topology: Topology) -> None:
         self._clock = clock
@@ -50,7 +55,13 @@ class Wires:
 
 
 class Transport:
-    """All media that carry bits, for the stories that use them."""
+    """All media that carry bits, for the stories that use them.
+
+    Args:
+        channel: radio cells.
+        wires: the wired network.
+        sidelink: links between vehicles; None without them.
+    """
 
     def __init__(self, channel: Channel, wires: Wires, sidelink: SidelinkChannel | None) -> None:
         self.channel = channel

@@ -35,11 +35,13 @@ class Medium(Protocol):
 class Flow(Wait):
     """An amount on its way through a medium, in units of the medium (bit or cycle).
 
-    Attributes:
+    Args:
         size: whole amount.
+        gain: g, rate for each unit of the medium's rate, for example bit/s per Hz.
+        weight: w, share of the medium against the other flows.
+
+    Attributes:
         left: amount that is not done, up to date while the flow is in no medium.
-        gain: rate for each unit of the medium's rate, for example bit/s per Hz.
-        weight: share of the medium against the other flows.
     """
 
     medium: Medium | None = None

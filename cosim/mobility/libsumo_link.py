@@ -12,7 +12,7 @@ from typing import IO, Any
 import numpy as np
 
 from cosim.errors import RunError
-from cosim.mobility.link import Motion, SumoError, told
+from cosim.mobility.link import Motion, SumoError, printed_error
 
 
 class LibsumoLink:
@@ -79,7 +79,7 @@ class LibsumoLink:
             with _quiet(self._printed):
                 call()
         except self._errors as error:
-            raise SumoError(told(self._printed) or " ".join(str(error).split())) from error
+            raise SumoError(printed_error(self._printed) or " ".join(str(error).split())) from error
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from typing import IO, Protocol, TypeAlias
 
-from cosim.mobility.programs import complaint
+from cosim.mobility.programs import first_error
 from cosim.types import FloatArray
 
 Motion: TypeAlias = tuple[FloatArray, FloatArray, FloatArray]
@@ -37,7 +37,7 @@ class SumoError(Exception):
     """A failure of SUMO; the message is SUMO's own."""
 
 
-def told(printed: IO[bytes]) -> str:
+def printed_error(printed: IO[bytes]) -> str:
     """Return SUMO's error message in what it has printed so far; empty if there is none."""
     printed.seek(0)
-    return complaint(printed.read().decode(errors="replace"))
+    return first_error(printed.read().decode(errors="replace"))

@@ -69,12 +69,12 @@ def _run(command: list[str], name: str, purpose: str) -> str:
     )
     printed = ended.stdout + ended.stderr
     if ended.returncode != 0:
-        reason = complaint(printed) or f"exit status {ended.returncode}"
+        reason = first_error(printed) or f"exit status {ended.returncode}"
         raise InputError(f"{purpose}: {name} failed: {reason}")
     return printed
 
 
-def complaint(printed: str) -> str:
+def first_error(printed: str) -> str:
     """Return SUMO's first error in what it printed, with its continuation lines, as one line; empty if none."""
     lines = [line.strip() for line in printed.splitlines()]
     errors = [k for k, line in enumerate(lines) if line.startswith("Error:")]

@@ -23,7 +23,16 @@ class LinkLost(Failure):
 
 
 class Transfer(Flow):
-    """Bits between a vehicle and a site."""
+    """Bits between a vehicle and a site.
+
+    Args:
+        vehicle: vehicle number.
+        task: number of its task; NOWHERE for none.
+        size_bit: bits to send.
+        power_w: transmit power of the vehicle.
+        share: weight in the cell, in (0, 1].
+        pinned: site to use instead of the serving one; NOWHERE for the serving one.
+    """
 
     uplink: ClassVar[bool]
     gain = 1.0

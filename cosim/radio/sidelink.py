@@ -30,7 +30,15 @@ class HelperLost(Failure):
 
 
 class SideTransfer(Flow):
-    """Bits between the vehicle that owns the task and its helper, in either direction."""
+    """Bits between the vehicle that owns the task and its helper, in either direction.
+
+    Args:
+        vehicle: vehicle that owns the task.
+        helper: its neighbour.
+        size_bit: bits to send.
+        power_w: transmit power.
+        share: weight in the band, in (0, 1].
+    """
 
     zone = NOWHERE
     """Site whose sidelink band carries it."""

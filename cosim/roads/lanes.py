@@ -244,7 +244,7 @@ def _keyed(xy_m: FloatArray, heading_rad: FloatArray) -> FloatArray:
     return np.column_stack((xy_m, _HEADING_M * np.cos(heading_rad), _HEADING_M * np.sin(heading_rad)))
 
 
-def likeliest(lanes: Lanes, crossings: FloatArray) -> IntArray:
+def likeliest_next(lanes: Lanes, crossings: FloatArray) -> IntArray:
     """Return the lane that follows each, (L,); -1 at a dead end.
 
     The connection with the most crossings seen (C,) wins; going straight on counts as _STRAIGHT more and turning back

@@ -20,7 +20,7 @@ _Batch: TypeAlias = tuple[FloatArray, IntArray, IntArray]
 _NO_RELEASES: Final[_Batch] = (np.empty(0), np.empty(0, np.int64), np.empty(0, np.int64))
 
 
-class Learnt(NamedTuple):
+class LearntRates(NamedTuple):
     """The rates learnt by some time; the arrays are never written again."""
 
     level: FloatArray
@@ -64,7 +64,7 @@ class DemandForecaster:
         self._trend_weight = section.trend_weight if isinstance(section, HoltDemand) else 0.0
         self._quantile = section.quantile
         self._bounds = deque([0.0], section.window)
-        self.learnt = Learnt(np.empty(0), np.empty(0), 0.0)
+        self.learnt = LearntRates(np.empty(0), np.empty(0), 0.0)
         """The rates learnt by now."""
 
     def observe(self, numbers: IntArray, counts: FloatArray, interval_s: float) -> float:
@@ -96,7 +96,7 @@ class DemandForecaster:
             change = np.where(known, smooth - level, 0.0)
             trends[numbers] = self._trend_weight * change + (1.0 - self._trend_weight) * trends[numbers]
         levels[numbers] = smooth
-        self.learnt = Learnt(levels, trends, max(self._bounds))
+        self.learnt = LearntRates(levels, trends, max(self._bounds))
         return most
 
     def expected(self, numbers: IntArray, intervals_ahead: float = 1.0) -> ExpectedArrivals:
@@ -108,7 +108,7 @@ class DemandForecaster:
         levels, trends = self._tables(0)
         known = numbers[numbers < len(levels)]
         levels[known], trends[known] = np.nan, 0.0
-        self.learnt = Learnt(levels, trends, self.deviation_per_s)
+        self.learnt = LearntRates(levels, trends, self.deviation_per_s)
 
     @property
     def deviation_per_s(self) -> float:
@@ -128,9 +128,15 @@ class LearntDemandView:
     """Expected arrivals of the next interval, with the bound of eq 9 on their deviation.
 
     A policy gets it at a decision epoch; each part is computed when it is first used, from what was known at the epoch.
+
+    Args:
+        of_sites: rates of sites.
+        sites: (S,) site numbers.
+        of_vehicles: rates of vehicles.
+        vehicles: (T,) vehicles of the tasks.
     """
 
-    def __init__(self, of_sites: Learnt, sites: IntArray, of_vehicles: Learnt, vehicles: IntArray) -> None:
+    def __init__(self, of_sites: LearntRates, sites: IntArray, of_vehicles: LearntRates, vehicles: IntArray) -> None:
         self._of_sites, self._sites = of_sites, sites
         self._of_vehicles, self._vehicles = of_vehicles, vehicles
 

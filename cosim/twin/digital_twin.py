@@ -138,6 +138,15 @@ class TwinSampler:
     """Records ages, messages and errors of all twins at the run's samples.
 
     Errors are those of the last tick, over the vehicles that were on the road then.
+
+    Args:
+        clock: simulated time.
+        mirror: states and ages of the twins.
+        sync: counts of messages.
+        message_bit: bits of a message.
+        forecaster: the twin's forecaster; None: no forecasts.
+        demand: expected arrivals and their errors.
+        facts: where samples are recorded.
     """
 
     def __init__(

@@ -6,7 +6,7 @@ could have sent to its twin is not known here: sources of traffic give none.
 
 import numpy as np
 
-from cosim.roads.lanes import NO_LANE, Lanes, Snapping, likeliest, travel
+from cosim.roads.lanes import NO_LANE, Lanes, Snapping, likeliest_next, travel
 from cosim.twin.tracks import ColumnStore, Tracks
 from cosim.types import FloatArray, IntArray
 
@@ -52,7 +52,7 @@ class TurnStatistics:
         self._codes, self._code = np.unique(np.where(apart, -1, code), return_inverse=True)
         self._crossings: FloatArray = np.zeros(len(self._codes))
         self._fresh = 0  # crossings since `after` was made
-        self.after = likeliest(lanes, self._crossings[self._code])
+        self.after = likeliest_next(lanes, self._crossings[self._code])
 
     def cell(self, lane: IntArray, at_m: FloatArray, speed_mps: FloatArray) -> IntArray:
         """Return piece of lane and class of speed as one number, (V,); NO_LANE below 1 m/s.
@@ -95,7 +95,7 @@ class TurnStatistics:
         self._fresh += len(at)
         if self._fresh > _NEWS * self._crossings.sum():
             self._fresh = 0
-            self.after = likeliest(self._lanes, self._crossings[self._code])
+            self.after = likeliest_next(self._lanes, self._crossings[self._code])
 
 
 def leaders(lanes: Lanes, after: IntArray, lane: IntArray, at_m: FloatArray) -> tuple[IntArray, FloatArray]:

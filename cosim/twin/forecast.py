@@ -207,6 +207,10 @@ class Forecaster:
     The kept forecasts of a synchronisation have one horizon, of several in turn; it is rounded to a multiple of the
     usual time between two states, so that a state is received when it is due. Which vehicles are checked is drawn from
     their numbers, and does not depend on the order in which states are received.
+
+    Args:
+        model: model of motion.
+        section: section `twin.forecast` of the scenario.
     """
 
     def __init__(self, model: _Model, section: MotionForecast) -> None:

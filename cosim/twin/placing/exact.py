@@ -8,7 +8,7 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import csr_array, vstack
 
 from cosim.errors import RunError
-from cosim.twin.placing.model import SLACK, PlacementProblem, broken, total_s
+from cosim.twin.placing.model import SLACK, PlacementProblem, count_violations, total_s
 from cosim.types import NOWHERE, AnyArray, FloatArray, IntArray
 
 
@@ -53,7 +53,7 @@ def exact(problem: PlacementProblem) -> Optimum:
             raise RunError(f"exact placement: the solver lost a placement of {most.sum():g} twins that it had found")
     assignment = nobody.copy()
     assignment[users[chosen]] = hosts[chosen]
-    faults = broken(problem, assignment)
+    faults = count_violations(problem, assignment)
     if faults.places or faults.compute or faults.late or (feasible and faults.unplaced):
         raise RunError(f"exact placement: the solver's answer breaks a limit: {faults}")
     return Optimum(assignment, total_s(problem, assignment), feasible)

@@ -17,10 +17,10 @@ from cosim.scenario.twin_placement import PlacementInstances, PlacementStudy, Pl
 from cosim.trace.metrics.statistics import Estimate, batch_means
 from cosim.twin.placing.exact import exact
 from cosim.twin.placing.model import (
-    Broken,
     PlacementProblem,
-    broken,
+    Violations,
     computing_s,
+    count_violations,
     creation_s,
     times_s,
     total_s,
@@ -121,7 +121,7 @@ class GapTable:
     """Greatest time of a twin in the optima."""
 
 
-def study_of(kind: str, settings: Sequence[str], count: int) -> PlacementStudy:
+def placement_study(kind: str, settings: Sequence[str], count: int) -> PlacementStudy:
     """Return a study of instances of one kind, with changes like `exponent=3.5`.
 
     Args:
@@ -184,7 +184,7 @@ def _choices(seed: int) -> dict[str, Callable[[PlacementProblem], IntArray]]:
 def _row(
     name: str, problems: Sequence[PlacementProblem], assigned: Sequence[IntArray], best_s: FloatArray, confidence: float
 ) -> GapRow:
-    faults = [broken(problem, assignment) for problem, assignment in zip(problems, assigned, strict=True)]
+    faults = [count_violations(problem, assignment) for problem, assignment in zip(problems, assigned, strict=True)]
     total = np.array([total_s(problem, assignment) for problem, assignment in zip(problems, assigned, strict=True)])
     users = np.array([len(assignment) for assignment in assigned])
     full = np.array([fault.unplaced == 0 for fault in faults], dtype=bool)
@@ -201,7 +201,7 @@ def _mean(values: FloatArray, confidence: float, unit: str) -> Estimate:
     return batch_means(values, max(len(values), 1), confidence, unit)
 
 
-def _share(faults: Sequence[Broken], field: str) -> float:
+def _share(faults: Sequence[Violations], field: str) -> float:
     return float(np.mean([getattr(fault, field) > 0 for fault in faults])) if faults else float("nan")
 
 

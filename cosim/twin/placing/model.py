@@ -27,7 +27,7 @@ class PlacementProblem:
         ...     places=np.array([1, 1]),
         ...     compute_hz=np.array([1e9, 1e9]),
         ... )
-        >>> total_s(problem, np.array([0, 1])), broken(problem, np.array([0, 0])).places
+        >>> total_s(problem, np.array([0, 1])), count_violations(problem, np.array([0, 0])).places
         (3.0, 1)
 
     Attributes:
@@ -66,7 +66,7 @@ class PlacementProblem:
 
 
 @dataclass(frozen=True, slots=True)
-class Broken:
+class Violations:
     """How many times an assignment breaks each limit."""
 
     unplaced: int
@@ -151,14 +151,14 @@ def total_s(problem: PlacementProblem, assignment: IntArray) -> float:
     return float(np.nansum(times_s(problem, assignment)))
 
 
-def broken(problem: PlacementProblem, assignment: IntArray) -> Broken:
+def count_violations(problem: PlacementProblem, assignment: IntArray) -> Violations:
     """Return how often an assignment breaks each limit.
 
     Eq 26 is printed for every pair (T_ij <= tau_i); read for the chosen pairs only, T_ij x_ij <= tau_i, because a host
     that was not chosen makes no twin late.
     """
     taken_s = times_s(problem, assignment)
-    return Broken(
+    return Violations(
         unplaced=int((assignment == NOWHERE).sum()),
         places=int((twins(problem, assignment) > problem.places).sum()),
         compute=int((load_hz(problem, assignment) > problem.compute_hz * (1.0 + SLACK)).sum()),
