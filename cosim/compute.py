@@ -218,7 +218,7 @@ class QueueHost:
     def withdraw(self, execution: Execution) -> None:
         """Take an execution out; if it ran, its core goes to the next."""
         self.settle()
-        execution.entry = -1
+        execution.entry = -1  # its place in the heap or its timer stays, and is skipped when it comes up
         self._backlog_cycles -= execution.size
         if not isnan(execution.started_s):
             execution.left = max(0.0, execution.size - (self._clock.now - execution.started_s) * self.core_hz)

@@ -320,6 +320,7 @@ class Simulation:
                 clean_bps=observation.clean_bps.take(place),
             )
         columns = (tier.tolist(), target.tolist(), share, power_w, cpu_share)
+        # tuple.__new__ skips the Python call of a NamedTuple's own constructor.
         choices = map(partial(tuple.__new__, Decision), zip(repeat(now), *columns, strict=False))
         self._run.offloading.begin(tasks, choices)
 

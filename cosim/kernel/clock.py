@@ -150,6 +150,7 @@ class Clock(simpy.Environment):  # type: ignore[misc]  # SimPy is read as untype
         """
 
         def turn(n: int) -> None:
+            # The next call comes first: `action` may halt the clock, which leaves this function by an exception.
             self.at((n + 1) * step_s, partial(turn, n + 1), priority)
             action(n)
 

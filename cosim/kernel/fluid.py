@@ -158,7 +158,7 @@ class Fluid:
         self.settle()
         flow.left = max(0.0, (flow.finish_v - self._v) * flow.weight * flow.gain)
         flow.medium = None
-        flow.entry = -1
+        flow.entry = -1  # its place in the heap stays, and is skipped when it comes up: removal would cost O(n)
         flow.active_s += self._since_s - flow.since_s
         self.active -= 1
         self._weigh(self.weight - flow.weight)
@@ -239,5 +239,6 @@ class Fluid:
             self._weigh(weight)
         if heap:
             self._arm()
+        # Last, because a story that goes on may start or withdraw flows here.
         for flow in ended:
             flow.resume(flow)

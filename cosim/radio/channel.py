@@ -167,6 +167,7 @@ class Channel:
             tick: number of the tick.
         """
         now = self._clock.now
+        # Before the survey: its rows are those of the vehicles that are still there.
         if len(left):
             gone = set(left.tolist())
             for transfer in self._transfers():
@@ -268,7 +269,7 @@ class Channel:
             self._moved(self._clock.now, transfer.task, direction, transfer.site, site, transfer.left)
         came_back = transfer.site == NOWHERE
         transfer.site = site
-        transfer.waits += 1
+        transfer.waits += 1  # timers set before now are out of date
         if site == NOWHERE:
             self._suspend(transfer)
             return

@@ -80,7 +80,7 @@ class DemandForecaster:
         """
         if not len(numbers):
             return nan
-        levels, trends = self._tables(int(numbers[-1]) + 1)
+        levels, trends = self._tables(int(numbers[-1]) + 1)  # copies, because views of earlier epochs keep the old ones
         rate = counts / interval_s
         level = levels[numbers]
         ahead = level + trends[numbers] if self._trend_weight else level

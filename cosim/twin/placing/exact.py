@@ -38,7 +38,7 @@ def exact(problem: PlacementProblem) -> Optimum:
     nobody = np.full(len(problem.limit_s), NOWHERE, dtype=np.int64)
     if not len(users):
         return Optimum(nobody, 0.0, len(nobody) == 0)
-    cost_s = problem.cost_s[users, hosts]
+    cost_s = problem.cost_s[users, hosts]  # scaled to at most 1 below, as the solver's tolerances are absolute
     chosen = None
     if len(np.unique(users)) == len(nobody):
         chosen = _solve(problem, users, hosts, cost_s / max(float(cost_s.max()), 1e-300), least=1.0, total=0.0)
