@@ -69,7 +69,7 @@ def runs(name: str, seeds: int) -> None:
 
 def main() -> None:
     """Print the tables."""
-    from cosim.twin.placing.gap import format_gaps, measure_gaps, study_of
+    from cosim.twin.placing.gap import format_gaps, measure_gaps, placement_study
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=100)
@@ -78,7 +78,7 @@ def main() -> None:
     for kind, name in SCENARIOS.items():
         runs(name, options.seeds)
         print(f"\ndrawn instances, {kind}")
-        print(format_gaps(measure_gaps(study_of(kind, (), options.instances), 1)))
+        print(format_gaps(measure_gaps(placement_study(kind, (), options.instances), 1)))
 
 
 if __name__ == "__main__":

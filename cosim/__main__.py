@@ -1,4 +1,4 @@
-"""`python -m cosim` is the command `cosim`."""
+"""The command `cosim` as `python -m cosim`."""
 
 from cosim.cli.main import main
 

@@ -1,7 +1,7 @@
-"""The assembly of a run: its core, and the parts that a scenario may have or not, in one order that stands here.
+"""The assembly of a run: its core and its optional parts, in one fixed order.
 
-A section of behaviour whose part nobody holds a handle of names its maker in the table of subjects
-(`cosim.subjects`), as packages from outside do; one that stories or observations use is built in `assemble`.
+The maker of a part to which nothing else holds a reference stands in the table of subjects (`cosim.subjects`), as for
+parts of other packages; a part that stories or observations use is built in `assemble`.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -47,34 +47,47 @@ from cosim.twin.forecast import BatchedForecaster, make_forecaster
 
 @dataclass(frozen=True, slots=True)
 class PartContext:
-    """What a part may use. It states facts through recorders and never sees the simulation."""
+    """What a part may use. It records facts through recorders and never sees the simulation.
+
+    >>> import cosim
+    >>> loaded = cosim.load("per_task", ["duration_s=2", "statistics.warmup_s=0"])
+    >>> run = cosim.Simulation(loaded.scenario, folder=loaded.folder)
+    >>> [site.name for site in run.context.sites]
+    ['rsu0', 'rsu1', 'rsu2']
+    >>> run.close()
+    """
 
     clock: Clock
-    """Simulated time; SimPy processes run on it."""
+    """Simulated time in s; SimPy processes run on it."""
     scenario: Scenario
+    """The scenario of the run."""
     folder: Path
-    """Relative paths of the scenario start here."""
+    """Folder that relative paths of the scenario start from."""
     sites: tuple[Placed, ...]
+    """Sites by number, with positions in m."""
     topology: Topology
+    """Sites, cloud and the wires between them."""
     transport: Transport
     """Radio cells, wires, and the sidelink if there is one."""
     hosts: Mapping[int, Host]
-    """Processors of sites and cloud by node."""
+    """Processors of sites and cloud by node number."""
     vehicle_hosts: VehicleHosts
+    """The vehicles' own processors."""
     facts: FactWriter
+    """Where facts are recorded; a part asks it for a recorder of each of its kinds."""
     keys: KeyService | None
     """The key service; None where transfers need no keys."""
     log: RecordLog | None
-    """What sites write into the ledger; None without one."""
+    """Records that sites write into the ledger; None without one."""
 
 
 Maker: TypeAlias = Callable[[PartContext], Part]
-"""Makes a part of a run."""
+"""A function that makes a part of a run."""
 
 
 @dataclass(frozen=True, slots=True)
 class Assembly:
-    """A run's core and its parts."""
+    """The core of a run and its parts."""
 
     sites: tuple[Placed, ...]
     vehicle_hosts: VehicleHosts
@@ -82,13 +95,13 @@ class Assembly:
     offloading: Offloading
     waiting: Waiting
     observer: Observer
-    """Sees what policies are shown."""
+    """Makes the observations that policies are shown."""
     true_observer: Observer
-    """Sees the world as it is; the same as `observer` where policies are shown the truth."""
+    """Makes observations of the true state; the same object as `observer` where policies are shown the truth."""
     parts: tuple[Part, ...]
-    """In the order of their hooks."""
+    """Parts in the order in which their hooks are called."""
     context: PartContext
-    """What parts of packages, and processes of users, are made with."""
+    """What the parts of packages and the processes of users are made with."""
 
 
 def assemble(
@@ -98,17 +111,17 @@ def assemble(
     source: MobilitySource,
     facts: FactWriter,
 ) -> Assembly:
-    """Build a run without the parts of the table of subjects and of users, which `make_parts` adds.
+    """Build a run, except for the parts of the table of subjects and of users, which `make_parts` adds.
 
     Args:
         clock: simulated time.
-        scenario: what is run.
-        folder: relative paths of the scenario start here.
-        source: of traffic.
-        facts: where all is recorded.
+        scenario: scenario of the run.
+        folder: folder that relative paths of the scenario start from.
+        source: source of traffic.
+        facts: where all facts are recorded.
 
     Raises:
-        InputError: the scenario names something that is not there.
+        InputError: the scenario names something that does not exist.
     """
     sites = placed_sites(scenario, folder, source.bounds_m)
     xy_m = np.array([(site.x_m, site.y_m) for site in sites])
@@ -169,14 +182,19 @@ def assemble(
 
 
 class SidelinkLinks(Part):
-    """The links between vehicles: renewed at each tick, after the radio of the sites."""
+    """The links between vehicles, updated at each tick after the radio conditions of the sites.
+
+    Args:
+        sidelink: all sidelinks.
+        channel: radio of the sites, which knows the row of each vehicle.
+    """
 
     def __init__(self, sidelink: SidelinkChannel, channel: Channel) -> None:
         self._sidelink = sidelink
         self._channel = channel
 
     def tick(self, frame: MobilityFrame, tick: int) -> None:  # noqa: ARG002 - the hook's signature
-        """Find new neighbours and rates; links out of range end."""
+        """Find neighbours and rates anew; transfers out of range end."""
         self._sidelink.tick(frame.numbers, frame.xy_m, self._channel.air.row)
 
 
@@ -185,16 +203,16 @@ def _there(*parts: Part | None) -> list[Part]:
 
 
 def make_parts(context: PartContext, makers: Iterable[Maker] = ()) -> list[Part]:
-    """Make the parts that the table of subjects names and the scenario has sections of, then those of more makers.
+    """Make the parts that the table of subjects names for the sections of the scenario, then those of further makers.
 
-    The clock of the run must know its ticks already, so that what a part starts at 0 s comes after the first.
+    The clock of the run must already know its ticks, so that what a part starts at 0 s comes after the first tick.
 
     Args:
         context: what they may use.
-        makers: of more parts.
+        makers: makers of further parts.
 
     Raises:
-        InputError: a maker fails, or makes something else than a part.
+        InputError: a maker fails, or returns something other than a part.
     """
     made: list[Part] = []
     for subject in subjects():
@@ -219,7 +237,7 @@ def _made(what: str, make: Maker, context: PartContext) -> Part:
 
 
 def _deploy(facts: FactWriter, topology: Topology, sites: Sequence[Placed], hosts: Mapping[int, Host]) -> None:
-    """State the sites, and the cloud as the site after the last."""
+    """Record the sites, and the cloud as the site after the last one."""
     deployed = facts.recorder(SiteDeployed)
     for node in range(topology.sites + (topology.cloud is not None)):
         host = hosts.get(node)
@@ -228,7 +246,14 @@ def _deploy(facts: FactWriter, topology: Topology, sites: Sequence[Placed], host
 
 
 def make_hosts(clock: Clock, scenario: Scenario, sites: Sequence[Placed], cloud_node: int | None) -> dict[int, Host]:
-    """The processors of sites and cloud by node; a site without cores has none."""
+    """Return the processors of sites and cloud by node; a site without cores has none.
+
+    Args:
+        clock: simulated time.
+        scenario: scenario of the run.
+        sites: sites by number; their own cores and speeds come before those of `compute.edge`.
+        cloud_node: node number of the cloud; None without one.
+    """
     edge, cloud = scenario.compute.edge, scenario.cloud
     hosts: dict[int, Host] = {}
     for node, site in enumerate(sites):
@@ -252,10 +277,18 @@ def make_ledger(
     wires: Wires,
     facts: FactWriter,
 ) -> Chain | None:
-    """The chain of blocks; None without one.
+    """Return the chain of blocks; None without a ledger.
+
+    Args:
+        clock: simulated time.
+        scenario: scenario of the run.
+        sites: sites by number.
+        hosts: processors by node, which do the ledger's computations.
+        wires: carry its messages.
+        facts: where its facts are recorded.
 
     Raises:
-        InputError: a validator is no site with a host.
+        InputError: a validator is not a site with a host.
     """
     plan = scenario.ledger
     return None if plan is None else Chain(clock, plan, sites, hosts, wires, scenario.seed, facts)
@@ -269,10 +302,18 @@ def make_keys(
     log: RecordLog | None,
     facts: FactWriter,
 ) -> KeyService | None:
-    """The key network with its service; None without one.
+    """Return the key network with its service; None without one.
+
+    Args:
+        clock: simulated time.
+        scenario: scenario of the run.
+        sites: sites by number.
+        channel: knows serving sites and positions of vehicles.
+        log: records for the ledger; None without one.
+        facts: where its facts are recorded.
 
     Raises:
-        InputError: a link, node or dock is not there.
+        InputError: a link, node or dock does not exist.
     """
     plan = scenario.keys
     if plan is None:
@@ -291,10 +332,19 @@ def make_twin(
     hosts: Mapping[int, Host],
     facts: FactWriter,
 ) -> DigitalTwin | None:
-    """The digital twin; None without one.
+    """Return the digital twin; None without one.
+
+    Args:
+        clock: simulated time.
+        scenario: scenario of the run.
+        folder: folder that relative paths of the scenario start from.
+        topology: sites and wires.
+        transport: carries the twin's messages.
+        hosts: processors by node.
+        facts: where its facts are recorded.
 
     Raises:
-        InputError: the map has no net to forecast on, or a period does not fit the tick.
+        InputError: the map has no net to forecast on, or a period is no multiple of the tick.
     """
     plan = scenario.twin
     if plan is None:
@@ -308,7 +358,14 @@ def make_twin(
 
 
 def state_source(scenario: Scenario, twin: DigitalTwin | None, channel: Channel, truth: Truth) -> StateSource:
-    """What observations are made of: the truth, or what the twin believes."""
+    """Return what observations are made of: the true state, or what the twin believes.
+
+    Args:
+        scenario: its `decisions.observation` names the source.
+        twin: the digital twin; None without one.
+        channel: knows the positions of the sites.
+        truth: the true state.
+    """
     observation = scenario.decisions.observation
     if twin is None or observation == "truth":
         return truth

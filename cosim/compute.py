@@ -1,4 +1,4 @@
-"""Processors: c cores of one speed that execute in order, by priority, or all at once in shares.
+"""Processors: c cores of one speed that execute in order of arrival, by priority, or all work at once in shares.
 
 Energy is the integral of power over time, kappa f^3 for each busy core; so C cycles cost kappa f^2 C. Idle power is
 left out, as in the papers.
@@ -23,56 +23,65 @@ from cosim.types import NOWHERE, Failure, Status, VehicleGone
 
 
 class QueueFull(Failure):
-    """The host's queue holds as much as it may."""
+    """The host's queue is full."""
 
     status = Status.REJECTED
 
 
 class Host(Protocol):
-    """What a task needs of a processor, and what a sample says of it."""
+    """A processor, as tasks use it and as samples report it."""
 
     core_hz: float
+    """Cycles per second of one core."""
     cores: int
+    """Number of cores."""
     kappa: float
+    """Energy coefficient kappa, in J per cycle and Hz^2."""
     rejected: int
+    """Number of executions refused because the queue was full."""
 
     @property
     def queued(self) -> int:
-        """Executions that wait now."""
+        """Number of executions that wait now."""
         ...
 
     @property
     def running(self) -> int:
-        """Executions that run now."""
+        """Number of executions that run now."""
         ...
 
     @property
     def served(self) -> int:
-        """Executions that ended."""
+        """Number of executions that have ended."""
         ...
 
     @property
     def number_s(self) -> float:
-        """Integral of executions waiting or running over time."""
+        """Integral over time of the number of executions, waiting or running."""
         ...
 
     @property
     def busy_core_s(self) -> float:
-        """Integral of busy cores over time."""
+        """Integral over time of the number of busy cores."""
         ...
 
     @property
     def wait_s(self) -> float:
-        """Estimate of the wait of an execution that came now."""
+        """Estimated wait in s of an execution that arrived now."""
         ...
 
     @property
     def speed_hz(self) -> float:
-        """Estimate of the cycles per second of an execution that came now, once it runs."""
+        """Estimated cycles per second of an execution that arrived now, once it runs."""
         ...
 
     def execute(self, cycles: float, priority: float = 0.0, share: float = 1.0) -> "Execution":
-        """Queue work.
+        """Queue work and return its execution, a wait.
+
+        Args:
+            cycles: amount of work.
+            priority: larger goes first, where the queue is by priority.
+            share: weight among executions that run at once, where cores are shared.
 
         Raises:
             QueueFull: `queue_limit` executions wait already.
@@ -89,16 +98,21 @@ class Host(Protocol):
 
 
 class Execution(Flow):
-    """Work at a host: `size` cycles, of which `left` are not done."""
+    """Work at a host: `size` cycles, of which `left` are not done.
+
+    Args:
+        host: the host.
+        cycles: amount of work.
+    """
 
     gain = 1.0
     weight = 1.0
     started_s = nan
-    """NaN while it waits."""
+    """Simulated time at which it began to run; NaN while it waits."""
     vehicle = NOWHERE
-    """Whose processor it is in; NOWHERE at a site."""
+    """Vehicle whose processor executes it; NOWHERE at a site."""
     owner = NOWHERE
-    """Whose task it is, if it is in a vehicle."""
+    """Vehicle whose task it is, where a vehicle executes it."""
 
     def __init__(self, host: Host, cycles: float) -> None:
         self.size = cycles
@@ -107,22 +121,39 @@ class Execution(Flow):
 
     @property
     def energy_j(self) -> float:
-        """Paid for the cycles done, once it has ended or was withdrawn."""
+        """Energy in J of the cycles done, once it has ended or was withdrawn."""
         return cpu_energy_j(self.host.kappa, self.host.core_hz, self.size - self.left)
 
     def cancel(self, error: Exception) -> None:
-        """Leave the host; cycles that were executed stay paid."""
+        """Leave the host; the energy of cycles already executed stays spent."""
         self.host.withdraw(self)
         self.fail(error)
 
 
 def energy_j(host: Host) -> float:
-    """Integral of the power that a host has drawn so far."""
+    """Return the energy that a host has drawn so far in J, the integral of its power."""
     return cpu_power_w(host.kappa, host.core_hz) * host.busy_core_s
 
 
 class QueueHost:
-    """Executions wait for a free core, first come first served or highest priority first, and run to their end."""
+    """A host at which executions wait for a free core and run to their end, by order of arrival or by priority.
+
+        >>> from cosim.kernel.clock import Clock
+        >>> clock = Clock()
+        >>> host = QueueHost(clock, core_hz=1e9, cores=1, kappa=1e-27)
+        >>> first, second = host.execute(2e9), host.execute(1e9)
+        >>> clock.run()
+        >>> clock.now, host.served, second.energy_j
+        (3.0, 2, 1.0)
+
+    Args:
+        clock: simulated time.
+        core_hz: cycles per second of one core.
+        cores: number of cores.
+        kappa: energy coefficient, in J per cycle and Hz^2.
+        queue_limit: most executions that may wait; None: any number.
+        by_priority: the highest priority goes first, of equals the first to arrive; else the first to arrive.
+    """
 
     def __init__(
         self,
@@ -153,11 +184,20 @@ class QueueHost:
 
     @property
     def wait_s(self) -> float:
-        """All work at the host over all its cores; 0 while a core is free."""
+        """Estimated wait in s: all work at the host over all its cores; 0 while a core is free."""
         return self._backlog_cycles / (self.cores * self.core_hz) if self.running >= self.cores else 0.0
 
     def execute(self, cycles: float, priority: float = 0.0, share: float = 1.0) -> Execution:  # noqa: ARG002
-        """Queue work; `share` means nothing where a core is held alone."""
+        """Queue work and return its execution.
+
+        Args:
+            cycles: amount of work.
+            priority: larger goes first, where the queue is by priority.
+            share: without effect, as each execution has a core to itself.
+
+        Raises:
+            QueueFull: `queue_limit` executions wait already.
+        """
         free = self.running < self.cores
         if not free and self._queue_limit is not None and self.queued >= self._queue_limit:
             self.rejected += 1
@@ -176,9 +216,9 @@ class QueueHost:
         return execution
 
     def withdraw(self, execution: Execution) -> None:
-        """Take an execution out; a core that it held goes to the next."""
+        """Take an execution out; if it ran, its core goes to the next."""
         self.settle()
-        execution.entry = -1
+        execution.entry = -1  # its place in the heap or its timer stays, and is skipped when it comes up
         self._backlog_cycles -= execution.size
         if not isnan(execution.started_s):
             execution.left = max(0.0, execution.size - (self._clock.now - execution.started_s) * self.core_hz)
@@ -223,7 +263,15 @@ class QueueHost:
 
 
 class SharingHost:
-    """Processor sharing: all executions run at once by their shares, each on at most one core."""
+    """A host with processor sharing: all executions run at once by their shares, each on at most one core.
+
+    Args:
+        clock: simulated time.
+        core_hz: cycles per second of one core.
+        cores: number of cores.
+        kappa: energy coefficient, in J per cycle and Hz^2.
+        queue_limit: most executions beyond one for each core; None: any number.
+    """
 
     def __init__(self, clock: Clock, core_hz: float, cores: int, kappa: float, queue_limit: int | None = None) -> None:
         self._clock = clock
@@ -238,31 +286,40 @@ class SharingHost:
 
     @property
     def running(self) -> int:
-        """Executions that run now."""
+        """Number of executions that run now."""
         return self._fluid.active
 
     @property
     def served(self) -> int:
-        """Executions that ended."""
+        """Number of executions that have ended."""
         return self._fluid.ended
 
     @property
     def number_s(self) -> float:
-        """Integral of executions over time."""
+        """Integral over time of the number of executions."""
         return self._fluid.number_s
 
     @property
     def busy_core_s(self) -> float:
-        """Integral of busy cores over time."""
+        """Integral over time of the number of busy cores."""
         return self._fluid.used_s
 
     @property
     def speed_hz(self) -> float:
-        """A core's speed, or an equal part of all cores."""
+        """Estimated cycles per second of one more execution: a whole core, or an equal part of all cores."""
         return self.core_hz * min(1.0, self.cores / (self._fluid.active + 1))
 
     def execute(self, cycles: float, priority: float = 0.0, share: float = 1.0) -> Execution:  # noqa: ARG002
-        """Run work beside the rest; `queue_limit` bounds the executions beyond one for each core."""
+        """Run work beside the rest and return its execution.
+
+        Args:
+            cycles: amount of work.
+            priority: without effect, as nothing waits.
+            share: weight among the executions.
+
+        Raises:
+            QueueFull: one execution for each core and `queue_limit` more run already.
+        """
         if self._queue_limit is not None and self._fluid.active >= self.cores + self._queue_limit:
             self.rejected += 1
             raise QueueFull
@@ -282,9 +339,14 @@ class SharingHost:
 
 
 class VehicleHosts:
-    """The vehicles' own processors, each with a speed that is drawn for the vehicle's whole life.
+    """The vehicles' own processors, each with a speed drawn once for the vehicle's whole life.
 
-    A host is made when its first task comes: most vehicles of a city never compute.
+    A host is made when its first task arrives, because most vehicles of a city never compute.
+
+    Args:
+        clock: simulated time.
+        options: section `compute.vehicle` of the scenario.
+        seed: seed of the run.
     """
 
     def __init__(self, clock: Clock, options: VehicleCompute, seed: int) -> None:
@@ -295,10 +357,10 @@ class VehicleHosts:
         self._bound: dict[int, list[Execution]] = {}
         self._here: dict[int, None] = {}
         self.core_hz = np.zeros(1024)
-        """Speed of each vehicle's processor, by vehicle number."""
+        """Cycles per second of each vehicle's processor, by vehicle number."""
 
     def enter(self, numbers: Sequence[int]) -> None:
-        """Draw the speeds of vehicles that have come; numbers ascend."""
+        """Draw the speeds of vehicles that have entered; numbers ascend."""
         if len(numbers):
             while numbers[-1] >= len(self.core_hz):
                 self.core_hz = np.concatenate([self.core_hz, np.zeros(len(self.core_hz))])
@@ -307,7 +369,7 @@ class VehicleHosts:
             self.core_hz[entered] = keyed_draw(self._options.core_hz, self._key, entered)
 
     def leave(self, gone: Iterable[int]) -> None:
-        """Forget the processors of vehicles that are gone; what was queued by `execute` ends with VehicleGone."""
+        """Drop the processors of vehicles that have left; work queued by `execute` ends with VehicleGone."""
         for number in gone:
             for execution in self._bound.pop(number, ()):
                 if execution.left > 0.0 and execution.error is None:
@@ -316,16 +378,18 @@ class VehicleHosts:
             self._here.pop(number, None)
 
     def execute(self, number: int, cycles: float, priority: float = 0.0) -> Execution:
-        """Queue work in a vehicle on the map, for processes; the stories of tasks see to their own when it leaves.
+        """Queue work in a vehicle on the map and return its execution; it ends with VehicleGone if the vehicle leaves.
+
+        For SimPy processes and parts; the stories of tasks handle the departure of their vehicles themselves.
 
         Args:
-            number: of the vehicle.
-            cycles: of the work.
+            number: vehicle number.
+            cycles: amount of work.
             priority: larger goes first, where the queue is by priority.
 
         Raises:
-            VehicleGone: it is not on the map.
-            QueueFull: its queue holds as much as it may.
+            VehicleGone: the vehicle is not on the map.
+            QueueFull: its queue is full.
         """
         if number not in self._here:
             raise VehicleGone
@@ -335,11 +399,11 @@ class VehicleHosts:
         return execution
 
     def get(self, number: int) -> Host | None:
-        """The processor of a vehicle; None while nothing was executed there."""
+        """Return the processor of a vehicle; None while nothing was executed there."""
         return self._hosts.get(number)
 
     def host(self, number: int) -> Host:
-        """The processor of a vehicle, made if it is the first to ask."""
+        """Return the processor of a vehicle; it is made at the first call."""
         host = self._hosts.get(number)
         if host is None:
             options = self._options

@@ -1,4 +1,4 @@
-"""The cost that paper S1 gives to the decisions of one epoch, as a pure function of what the policy saw (eq 12-18)."""
+"""The cost that paper S1 gives to the decisions of one epoch, as a pure function of an observation (eq 12-18)."""
 
 import itertools
 from collections.abc import Iterable
@@ -19,23 +19,27 @@ _TABLES: Final = (
     "downlink_bps", "wire_s", "wait_s",
 )  # fmt: skip
 _LEAST_BPS: Final = 1e-200
-"""What counts instead of a rate of 0."""
+"""Stands for a rate of 0, so that a division by it stays finite."""
 
 
 @dataclass(frozen=True, slots=True)
 class OptionTerms:
-    """What each option takes and costs if none of the epoch's other tasks were there; (T, M), or (..., T, M)."""
+    """Latency, energy and cost of each option if none of the epoch's other tasks existed; (T, M), or (..., T, M)."""
 
     airtime_s: FloatArray
+    """Time on the uplink in s."""
     service_s: FloatArray
+    """Time of the execution in s."""
     result_s: FloatArray
+    """Time on the downlink in s."""
     radio_j: FloatArray
+    """Energy of the uplink in J."""
     processor_j: FloatArray
-    """What a vehicle's processor spends; 0 at sites."""
+    """Energy of a vehicle's processor in J; 0 at sites."""
     latency_s: FloatArray
-    """L of eq 12-14, with the queue that is at the host."""
+    """L of eq 12-14 in s, with the queue that is at the host."""
     energy_j: FloatArray
-    """E of eq 15-17: radio and processor."""
+    """E of eq 15-17 in J: radio and processor."""
     cost: FloatArray
     """w1 L + (1 - w1) E of eq 18."""
 
@@ -45,13 +49,21 @@ def option_terms(
 ) -> OptionTerms:
     """Return latency, energy and cost of every option, also of infeasible ones (S1 eq 12-18).
 
-    All are numbers: over a link that carries nothing sending takes next to for ever, but not infinitely long, which
-    would weigh nothing times infinity where w1 is 0 or 1.
+    All values are finite: over a link that carries nothing, sending takes next to for ever, but not infinitely long,
+    because infinity times a weight w1 of 0 or 1 would give NaN.
+
+        >>> import cosim
+        >>> loaded = cosim.load("per_task", ["duration_s=2", "statistics.warmup_s=0"])
+        >>> run = cosim.Simulation(loaded.scenario, folder=loaded.folder)
+        >>> option_terms(run.advance().observation).cost.shape
+        (1, 4)
+        >>> run.close()
 
     Args:
         observation: T tasks with M options.
-        power_w: transmit powers, which broadcast with (T, M); the default power if not given.
-        uplink_bps: rates at the default power, (T, M); those with a cell's whole band (`alone_bps`) if not given.
+        power_w: transmit powers in W, which broadcast with (T, M); the default power if not given.
+        uplink_bps: rates at the default power in bit/s, (T, M); those with a cell's whole band (`alone_bps`) if not
+            given.
     """
     rate_bps = observation.alone_bps if uplink_bps is None else uplink_bps
     sent_w = observation.power_w[:, None]
@@ -70,7 +82,10 @@ def option_terms(
 
 
 def host_numbers(observation: Observation) -> IntArray:
-    """Return a number for the host behind each option, (T, M): one for a vehicle's own tasks and its neighbours'."""
+    """Return a number for the host behind each option, (T, M).
+
+    A vehicle is one host for its own tasks and those of its neighbours.
+    """
     tier = observation.tier
     number = np.where(tier == _LOCAL, observation.vehicle[:, None], observation.target)
     hosts: IntArray = 2 * number + _in_vehicle(tier)  # a vehicle and a site of the same number are not the same host
@@ -78,21 +93,21 @@ def host_numbers(observation: Observation) -> IntArray:
 
 
 def analytic_cost(observation: Observation, options: IntArray, power_w: FloatArray | None = None) -> FloatArray:
-    """sum_i w1 L_i + (1 - w1) E_i of each assignment, without simulating it.
+    """Return sum_i w1 L_i + (1 - w1) E_i of each assignment, without simulating it.
 
-    L_i = bits / rate + wire + wait + cycles / f + result / downlink (S1 eq 12-14), from now on, in seconds.
-    E_i = p bits / rate for the radio, and kappa f^2 cycles where a vehicle computes (eq 15-17), in joules.
+    L_i = bits / rate + wire + wait + cycles / f + result / downlink (S1 eq 12-14), from now on, in seconds. E_i = p
+    bits / rate for the radio, and kappa f^2 cycles where a vehicle computes (eq 15-17), in joules.
 
     The n tasks that use the uplink of the same cell share its band equally: rate = alone_bps / n. Tasks at the same
     host queue in row order: each waits for the work in front (`wait_s`) and for the work of the earlier rows, spread
-    over the host's cores. A vehicle's processor is one host for its own tasks and for those of its neighbours.
-    A task without any feasible option adds nothing. Left out: transfers that were running already, the downlink's
-    sharing, and handover.
+    over the host's cores. A vehicle's processor is one host for its own tasks and for those of its neighbours. A task
+    without any feasible option adds nothing. Left out: transfers that were already running, the downlink's sharing, and
+    handover.
 
     Args:
         observation: T tasks with M options.
         options: (A, T) column for each task, A assignments.
-        power_w: (A, T) transmit powers; the default power if not given.
+        power_w: (A, T) transmit powers in W; the default power if not given.
 
     Returns:
         (A,) cost, inf where an assignment has an infeasible choice.
@@ -125,37 +140,41 @@ def analytic_cost(observation: Observation, options: IntArray, power_w: FloatArr
 
 @dataclass(frozen=True, slots=True)
 class CostTerms:
-    """What each of T tasks costs, and what it makes the others cost."""
+    """The cost of each of T tasks, and the cost that it imposes on the others."""
 
-    latency_s: FloatArray  # (T,) L_i, from the decision on
-    energy_j: FloatArray  # (T,) E_i
-    own: FloatArray  # (T,) w1 L_i + (1 - w1) E_i
-    imposed: FloatArray  # (T,) by how much the others' cost would fall if the task were not there
+    latency_s: FloatArray
+    """(T,) L_i in s, from the decision on."""
+    energy_j: FloatArray
+    """(T,) E_i in J."""
+    own: FloatArray
+    """(T,) w1 L_i + (1 - w1) E_i."""
+    imposed: FloatArray
+    """(T,) by how much the cost of the others would fall if the task did not exist."""
 
 
 def cost_terms(
     observation: Observation, option: IntArray, power_w: FloatArray | None = None, share: FloatArray | None = None
 ) -> CostTerms:
-    """The parts of one assignment's `analytic_cost`: `own.sum()` is that cost.
+    """Return the terms of one assignment's `analytic_cost`: `own.sum()` is that cost.
 
     With bandwidth shares the rate is alone_bps share_i / max(1, sum of the shares in the cell), as the cells of the
     simulation divide their band; all shares 1 is the equal division of `analytic_cost`. A neighbour's link, which
-    nobody of this epoch is counted on, gives uplink_bps share_i.
+    carries no other task of this epoch, gives uplink_bps share_i.
 
     With Phi the sum of `own`, imposed_i = Phi(all) - own_i - Phi(without i): the band that i takes from the others of
     its cell, and the work that it puts in front of later rows at its host. O(T).
 
-    A task whose option is negative takes no part (it is not decided yet, or goes where this observation has no
-    column): all its terms are 0, as for a task without any feasible option. An infeasible choice has infinite
-    latency, energy and `own`; it counts as a user of its cell, and `imposed` leaves it out among the others.
+    A task whose option is negative takes no part (it is not decided yet, or goes where this observation has no column):
+    all its terms are 0, as for a task without any feasible option. An infeasible choice has infinite latency, energy
+    and `own`; it counts as a user of its cell, and `imposed` leaves it out among the others.
 
     Args:
         observation: T tasks with M options.
         option: (T,) columns.
-        power_w: (T,) transmit powers; the default power if not given.
+        power_w: (T,) transmit powers in W; the default power if not given.
         share: (T,) bandwidth shares in (0, 1]; 1 if not given.
     """
-    # In plain numbers, task by task: the few tasks of a small scenario would pay for array operations many times over.
+    # In plain numbers, task by task: for the few tasks of a small scenario array operations would cost many times more.
     rows = ((option >= 0) & observation.feasible.any(axis=1)).nonzero()[0]
     chosen = _chosen(observation, option, power_w, share, rows)
     used: dict[int, float] = {}  # shares in each cell
@@ -163,7 +182,7 @@ def cost_terms(
         used[one.cell] = used.get(one.cell, 0.0) + one.share
     weight = observation.latency_weight
     queued_s: dict[tuple[bool, int], float] = {}  # work at each host so far
-    slowed: dict[int, float] = {}  # what a cell's tasks would pay for one more unit of crowding
+    slowed: dict[int, float] = {}  # what one more unit of load in a cell would cost its tasks
     own = [_own(one, used[one.cell], weight, queued_s, slowed) for one in chosen]
     held: dict[tuple[bool, int], float] = {}  # what a second of work in front would cost a host's later rows
     imposed = [0.0] * len(rows)
@@ -182,20 +201,20 @@ def cost_terms(
 
 
 class _Chosen(NamedTuple):
-    """What one task's choice means before the others are looked at."""
+    """The chosen option of one task, before the other tasks are considered."""
 
     feasible: bool
     cell: int
     share: float
     host: tuple[bool, int]
-    """Whether it is a vehicle's, and its number."""
+    """Whether the host is a vehicle, and its number."""
     cores: float
     power_w: float
     lone_s: float
-    """Airtime in a cell that is not crowded."""
+    """Airtime in s with the task's share of an otherwise empty cell."""
     wire_s: float
     wait_s: float
-    """The queue that is there already."""
+    """Queue at the host before this epoch, in s."""
     service_s: float
     result_s: float
     processor_j: float
@@ -206,15 +225,15 @@ class _Own(NamedTuple):
     energy_j: float
     cost: float
     per_crowd: float
-    """What it pays for one more unit of crowding in its cell."""
+    """Cost of one more unit of load in its cell."""
     per_queued_s: float
-    """What it pays for a second of work in front of it."""
+    """Cost of a second of work in front of it."""
 
 
 def _chosen(
     observation: Observation, option: IntArray, power_w: FloatArray | None, share: FloatArray | None, rows: IntArray
 ) -> list[_Chosen]:
-    """The tasks that take part."""
+    """Return the chosen options of the tasks that take part."""
     at = rows * observation.tier.shape[1] + option[rows]  # in the flattened tables
     sent_w = (observation.power_w if power_w is None else power_w)[rows]
     gain: Iterable[float] = itertools.repeat(1.0)
@@ -253,7 +272,7 @@ def _chosen(
 def _own(
     one: _Chosen, used: float, weight: float, queued_s: dict[tuple[bool, int], float], slowed: dict[int, float]
 ) -> _Own:
-    """Eq 12-18 of one task; it joins its host's queue and its cell."""
+    """Return eq 12-18 of one task, and add it to its host's queue and its cell."""
     ahead_s = queued_s.get(one.host, 0.0)
     queued_s[one.host] = ahead_s + one.service_s
     shared = one.cell >= 0
@@ -271,6 +290,6 @@ def _own(
 
 
 def _in_vehicle(tier: IntArray) -> BoolArray:
-    """Whether a vehicle's processor would execute the task, and the vehicle pay for it."""
+    """Return whether a vehicle's processor would execute the task, so that the vehicle pays for it."""
     vehicle: BoolArray = (tier == _LOCAL) | (tier == _NEIGHBOUR)
     return vehicle

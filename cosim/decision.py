@@ -1,4 +1,4 @@
-"""What a policy sees and what it answers: arrays with one row for each waiting task, one column for each option.
+"""What a policy sees and what it answers: arrays with one row for each waiting task and one column for each option.
 
 Column 0 is the vehicle itself; then come the edge hosts at the sites with the strongest signal, the cloud if there is
 one, and the neighbours in range if there is a sidelink.
@@ -16,114 +16,154 @@ from cosim.types import AnyArray, BoolArray, FloatArray, IntArray
 
 
 class KeyView(Protocol):
-    """The key network as a policy sees it at a decision epoch: L links, the vehicles of T tasks."""
+    """The key network as a policy sees it at a decision epoch: L QKD links, and the vehicles of T tasks."""
 
     @property
     def key_bps(self) -> FloatArray:
-        """(L,) rate of the last slot; 0 for a link that is down."""
+        """(L,) secret key rate of the last slot in bit/s; 0 for a link that is down."""
         ...
 
     @property
     def qber(self) -> FloatArray:
-        """(L,) error rate of the last slot; NaN without a signal."""
+        """(L,) quantum bit error rate of the last slot, 0 to 1; NaN without a signal."""
         ...
 
     @property
     def stored_bit(self) -> IntArray:
-        """(L,) bits in the pools of the links."""
+        """(L,) bits stored in the pools of the links."""
         ...
 
     @property
     def detector(self) -> FloatArray:
-        """(L,) detector efficiency that is set."""
+        """(L,) detector efficiency that is set, 0 to 1."""
         ...
 
     @property
     def vehicle_bit(self) -> IntArray:
-        """(T,) bits that the vehicle of each task has."""
+        """(T,) bits stored in the vehicle of each task."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class ExpectedArrivals:
-    """Expected arrivals, and how far off they may be (S1 eq 9)."""
+    """Expected arrival rates, and a bound on their deviation (S1 eq 9)."""
 
-    rate_per_s: FloatArray  # (N,) lambda-hat
+    rate_per_s: FloatArray
+    """(N,) lambda-hat, tasks per second."""
     deviation_per_s: float
-    """Epsilon: |lambda - lambda-hat| is at most this, as far as was seen."""
+    """Epsilon, tasks per second: |lambda - lambda-hat| was at most this in what was observed."""
 
     @property
     def most_per_s(self) -> FloatArray:
-        """The rate (N,) that a careful plan counts on: lambda-hat + epsilon."""
+        """(N,) rate that a cautious plan allows for: lambda-hat + epsilon."""
         most: FloatArray = self.rate_per_s + self.deviation_per_s
         return most
 
 
 class DemandView(Protocol):
-    """Tasks that a digital twin expects, as a policy sees it at a decision epoch."""
+    """Task arrivals that a digital twin expects, as a policy sees them at a decision epoch."""
 
     @property
     def site(self) -> ExpectedArrivals:
-        """(S,) of each site."""
+        """Rates (S,), one for each site."""
         ...
 
     @property
     def vehicle(self) -> ExpectedArrivals:
-        """(T,) of each task's vehicle."""
+        """Rates (T,), one for the vehicle of each task."""
         ...
 
 
 @dataclass(frozen=True)
 class Observation:
-    """The state at a decision epoch: T waiting tasks, M options each. Not slotted: `expected_s` is computed once.
+    """The state at a decision epoch: T waiting tasks (rows) with M options each (columns).
 
-    Rates are those of a transfer that started now beside the transfers that are active, at the default power. Waits
-    are the work in the queue over the host's speed. All are estimates: they do not know what the others will choose.
+    Rates are those of a transfer that started now beside the transfers that are active, at the default power. Waits are
+    the work in the queue over the host's speed. All are estimates: they do not know what the other tasks will choose.
+
+        >>> import cosim
+        >>> loaded = cosim.load("per_task", ["duration_s=2", "statistics.warmup_s=0"])
+        >>> run = cosim.Simulation(loaded.scenario, folder=loaded.folder)
+        >>> observation = run.advance().observation
+        >>> len(observation), observation.tier.shape  # one task; its vehicle and three edge hosts
+        (1, (1, 4))
+        >>> bool(observation.feasible[0, observation.expected_s[0].argmin()])
+        True
+        >>> run.close()
+
+    Not slotted, because `expected_s` is computed once, when it is first used.
     """
 
     time_s: float
-    # (T,)
+    """Simulated time of the epoch in s."""
     task: IntArray
+    """(T,) task numbers."""
     vehicle: IntArray
+    """(T,) vehicle numbers."""
     task_class: IntArray
+    """(T,) index in `tasks.classes`."""
     released_s: FloatArray
-    deadline_s: FloatArray  # absolute
-    input_bit: FloatArray  # to be sent: D sigma_ij
+    """(T,) time of release in s."""
+    deadline_s: FloatArray
+    """(T,) absolute deadline in s."""
+    input_bit: FloatArray
+    """(T,) bits to be sent, D sigma_ij."""
     output_bit: FloatArray
-    cycles: FloatArray  # s_c, before the accuracy factor
+    """(T,) bits of the result."""
+    cycles: FloatArray
+    """(T,) s_c, CPU cycles before the accuracy factor."""
     priority: FloatArray
-    power_w: FloatArray  # default transmit power
-    # (T, M)
-    tier: IntArray  # cosim.types.Tier
-    target: IntArray  # site number, neighbour's vehicle number; -1 for local
+    """(T,) place in a priority queue, larger first."""
+    power_w: FloatArray
+    """(T,) default transmit power in W."""
+    tier: IntArray
+    """(T, M) `cosim.types.Tier` of the option."""
+    target: IntArray
+    """(T, M) site number, or the neighbour's vehicle number; -1 for local."""
     feasible: BoolArray
-    work_cycles: FloatArray  # cycles times the accuracy factor of that processor
+    """(T, M) whether the option can be carried out now."""
+    work_cycles: FloatArray
+    """(T, M) `cycles` times the accuracy factor of that processor."""
     core_hz: FloatArray
+    """(T, M) cycles per second for the task once it runs."""
     cores: FloatArray
-    wait_s: FloatArray  # queue in front
-    uplink_bps: FloatArray  # inf for local
-    alone_bps: FloatArray  # uplink rate with the whole band of the cell; inf for local
-    clean_bps: FloatArray  # likewise without interference
-    downlink_bps: FloatArray  # inf for local
-    snr_per_w: FloatArray  # of the uplink, for each watt; NaN for local and neighbours
-    wire_s: FloatArray  # backhaul and WAN, both ways
-    cell: IntArray  # cell whose uplink would carry it; -1 for local and neighbours
-    kappa: FloatArray  # of the processor, counted only where the vehicle pays
+    """(T, M) cores of the processor."""
+    wait_s: FloatArray
+    """(T, M) estimated wait in the host's queue in s."""
+    uplink_bps: FloatArray
+    """(T, M) uplink rate beside the active transfers in bit/s; inf for local."""
+    alone_bps: FloatArray
+    """(T, M) uplink rate with the whole band of the cell in bit/s; inf for local."""
+    clean_bps: FloatArray
+    """(T, M) likewise without interference."""
+    downlink_bps: FloatArray
+    """(T, M) downlink rate in bit/s; inf for local."""
+    snr_per_w: FloatArray
+    """(T, M) uplink signal-to-noise ratio for each watt; NaN for local and neighbours."""
+    wire_s: FloatArray
+    """(T, M) time on backhaul and WAN, both ways, in s."""
+    cell: IntArray
+    """(T, M) site whose uplink would carry the task; -1 for local and neighbours."""
+    kappa: FloatArray
+    """(T, M) kappa of the processor, as in kappa f^2 C; counted only where the vehicle pays."""
     max_power_w: float
+    """Largest transmit power that may be chosen, in W."""
     max_efficiency_bps_hz: float
+    """Spectral efficiency of the best modulation and coding in bit/s/Hz; inf without a cap."""
     latency_weight: float
+    """w1, the weight of latency against energy in the cost (S1 eq 18), 0 to 1."""
     keys: KeyView | None = None
     """The key network; None without one."""
-    stake: IntArray | None = None  # (S,) credits of each site as a validator, 0 for one that does not vote
-    """None without a ledger."""
+    stake: IntArray | None = None
+    """(S,) credits of each site as a validator, 0 for one that does not vote; None without a ledger."""
     demand: DemandView | None = None
-    """Tasks that are expected; None without a digital twin."""
+    """Expected arrivals; None without a digital twin."""
 
     def power_gain(self, power_w: FloatArray) -> FloatArray:
-        """How much faster each option's uplink is at other powers than the default: Shannon's ratio, capped.
+        """Return how many times faster each option's uplink is at other powers: Shannon's ratio, capped.
 
         Args:
-            power_w: powers that broadcast with (T, M).
+            power_w: powers in W that broadcast with (T, M).
 
         Returns:
             (..., T, M) factor on `uplink_bps` and `alone_bps`; 1 for local and neighbours.
@@ -136,7 +176,7 @@ class Observation:
 
     @cached_property
     def expected_s(self) -> FloatArray:  # (T, M)
-        """Estimated latency from now on: send, wait, execute, return; inf where infeasible. Read only."""
+        """Estimated latency from now on in s: send, wait, execute, return; inf where infeasible. Read only."""
         with np.errstate(divide="ignore", invalid="ignore"):
             airtime_s, result_s = (
                 self.input_bit[:, None] / self.uplink_bps,
@@ -151,36 +191,77 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """A choice for each waiting task; knobs that the scenario does not hand over are ignored."""
+    """A decision for each waiting task. Knobs that the scenario does not hand over (`decisions.knobs`) are ignored.
 
-    option: IntArray  # (T,) column of the observation
-    share: FloatArray | None = None  # (T,) bandwidth share in (0, 1]
-    power_w: FloatArray | None = None  # (T,)
-    cpu_share: FloatArray | None = None  # (T,) in (0, 1]
-    detector: FloatArray | None = None  # (L,) detector efficiency of each QKD link in (0, 1]; stays until changed
-    proposer: int | None = None  # site that is asked to propose the next height's block
+    >>> import numpy as np
+    >>> from cosim import Action
+    >>> local = Action(option=np.zeros(3, np.int64))  # three tasks, each in its own vehicle
+    >>> quiet = Action(option=np.array([1, 2, 1]), power_w=np.full(3, 0.05))
+    """
+
+    option: IntArray
+    """(T,) column of the observation, from 0."""
+    share: FloatArray | None = None
+    """(T,) bandwidth share in (0, 1]; None: 1, an equal part of the cell's band."""
+    power_w: FloatArray | None = None
+    """(T,) transmit power in W, in (0, `max_power_w`]; None: the default power."""
+    cpu_share: FloatArray | None = None
+    """(T,) share of a core in (0, 1] at hosts with processor sharing; None: 1."""
+    detector: FloatArray | None = None
+    """(L,) detector efficiency of each QKD link in (0, 1], kept until it is changed; None: unchanged."""
+    proposer: int | None = None
+    """Number of the site that is asked to propose the block of the next height; None: no wish."""
 
 
 class Policy(Protocol):
-    """Anything that decides."""
+    """Anything with a method `decide`.
+
+    >>> import cosim
+    >>> class Quickest:
+    ...     def decide(self, observation):
+    ...         return cosim.Action(option=observation.expected_s.argmin(axis=1))
+    >>> loaded = cosim.load("per_task", ["duration_s=2", "statistics.warmup_s=0"])
+    >>> run = cosim.Simulation(loaded.scenario, folder=loaded.folder)
+    >>> run.run(Quickest())
+    >>> run.close()
+    """
 
     def decide(self, observation: Observation) -> Action:
-        """One call for all waiting tasks."""
+        """Return the decision for all waiting tasks of an epoch at once."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class DecisionEpoch:
-    """The simulation stands still at `time_s` until its action is given."""
+    """An instant at which tasks wait; the simulation stands still until `Simulation.decide` gets their action.
+
+    >>> import cosim
+    >>> loaded = cosim.load("per_task", ["duration_s=2", "statistics.warmup_s=0"])
+    >>> run = cosim.Simulation(loaded.scenario, folder=loaded.folder)
+    >>> epoch = run.advance()
+    >>> epoch.time_s == epoch.observation.time_s
+    True
+    >>> run.close()
+    """
 
     time_s: float
+    """Simulated time in s."""
     observation: Observation
+    """What the policy is shown: a row for each waiting task."""
 
 
 def action_problem(action: Action, observation: Observation) -> str | None:
-    """What is wrong with an answer, in words; None if it can be carried out.
+    """Return what is wrong with an action, in words; None if it can be carried out.
 
     An infeasible option is no fault: it is carried out and fails as it would on the road.
+
+        >>> import cosim
+        >>> loaded = cosim.load("per_task", ["duration_s=2", "statistics.warmup_s=0"])
+        >>> run = cosim.Simulation(loaded.scenario, folder=loaded.folder)
+        >>> observation = run.advance().observation
+        >>> action_problem(cosim.Action(option=[4]), observation)
+        'option must be whole numbers from 0 to 3'
+        >>> run.close()
     """
     if not isinstance(action, Action):
         return f"decide() gave {type(action).__name__}, needs an Action"
@@ -223,7 +304,7 @@ def _finite(values: AnyArray | None, count: int) -> bool:
 
 
 def _array(value: Any) -> AnyArray | None:
-    """What a policy gave, as an array; None where rows differ in length."""
+    """Return what a policy gave as an array; None where rows differ in length."""
     try:
         return np.asarray(value)
     except ValueError:

@@ -1,4 +1,4 @@
-"""How a random quantity of a scenario is spread: its mean, its inverse distribution function, and draws from it."""
+"""Distributions of a scenario's random quantities: mean, inverse distribution function, and draws."""
 
 from collections.abc import Mapping
 from typing import assert_never
@@ -15,7 +15,12 @@ _HIGHEST = 1.0 - 2.0**-53
 
 
 def mean(distribution: Distribution) -> float:
-    """Expected value; a plain number is its own mean."""
+    """Return the expected value; a plain number is its own mean.
+
+    >>> from cosim.scenario.section import Uniform
+    >>> mean(Uniform(kind="uniform", low=1.0, high=3.0)), mean(5.0)
+    (2.0, 5.0)
+    """
     match distribution:
         case Uniform(low=low, high=high):
             return (low + high) / 2.0
@@ -30,7 +35,7 @@ def mean(distribution: Distribution) -> float:
 
 
 def quantile(distribution: Distribution, probability: FloatArray) -> FloatArray:
-    """Inverse distribution function, element by element.
+    """Return the inverse distribution function, element by element.
 
     Uniform: low + (high - low) u. Exponential: -m ln(1 - u). Lognormal with mean m and coefficient of variation c:
     exp(mu + s z(u)) with s^2 = ln(1 + c^2), mu = ln m - s^2 / 2 and z the standard normal quantile. Choice: the first
@@ -60,17 +65,23 @@ def quantile(distribution: Distribution, probability: FloatArray) -> FloatArray:
 
 
 def draw(distribution: Distribution, rng: np.random.Generator, n: int) -> FloatArray:
-    """`n` independent values, (n,); a plain number draws nothing from the stream."""
+    """Return `n` independent values, (n,); a plain number takes nothing from the stream.
+
+    Args:
+        distribution: distribution of each value.
+        rng: the stream.
+        n: number of values.
+    """
     if isinstance(distribution, float | int):
         return np.full(n, float(distribution))
     return quantile(distribution, rng.random(n))
 
 
 class Columns:
-    """Several quantities of the same rows: `draw` for one distribution after the other, in one go.
+    """Several quantities of the same rows, drawn at once: the values of `draw` for one distribution after the other.
 
     Args:
-        distributions: of each column, by name.
+        distributions: distribution of each column, by name.
     """
 
     def __init__(self, distributions: Mapping[str, Distribution]) -> None:
@@ -83,7 +94,7 @@ class Columns:
         self._other = [(row, one) for row, one in enumerate(drawn.values()) if not isinstance(one, Uniform)]
 
     def draw(self, rng: np.random.Generator, n: int) -> dict[str, FloatArray]:
-        """`n` values of each column."""
+        """Return `n` values of each column, by name."""
         values = np.empty((len(self._low), n))
         values[:] = self._low
         drawn = len(self._spread)
@@ -95,11 +106,11 @@ class Columns:
 
 
 def keyed_draw(distribution: Distribution, key: int, *counters: AnyArray | int) -> FloatArray:
-    """Values that depend on the key and the counters alone, for example one for each vehicle number.
+    """Return values that depend on the key and the counters alone, for example one for each vehicle number.
 
     Args:
-        distribution: of each value.
-        key: of the phenomenon's stream, see `cosim.kernel.rng.stream_key`.
+        distribution: distribution of each value.
+        key: key of the phenomenon's stream, see `cosim.kernel.rng.stream_key`.
         counters: integers or integer arrays that broadcast together to the shape of the result.
     """
     return quantile(distribution, np.asarray(keyed_uniform(key, *counters)))

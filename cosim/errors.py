@@ -1,9 +1,25 @@
-"""Errors whose message is for the person who runs the tool: one line, no traceback."""
+"""The two errors of cosim. Each message is one line for the person at the command line, who sees no traceback."""
 
 
 class InputError(Exception):
-    """Bad input; the message names file, field, value and remedy. The command line ends with 2."""
+    """An error in what the user gave; the message names file, field, value and remedy. The command line exits with 2.
+
+    >>> import cosim
+    >>> try:
+    ...     cosim.load("per_task", ["duration_s=-1"])
+    ... except cosim.InputError as error:
+    ...     print("duration_s" in str(error))
+    True
+    """
 
 
 class RunError(Exception):
-    """A run that started and could not go on; what was flushed is kept. The command line ends with 1."""
+    """A failure of a run that had started; the facts that were flushed are kept. The command line exits with 1.
+
+    >>> import cosim
+    >>> try:
+    ...     raise cosim.RunError("SUMO ended at t=12 s: killed by signal 9; correct that and run again")
+    ... except cosim.RunError as error:
+    ...     print(error)
+    SUMO ended at t=12 s: killed by signal 9; correct that and run again
+    """

@@ -17,32 +17,43 @@ class DeadlinePassed(Failure):
 
 
 class BudgetSpent(Failure):
-    """The vehicle has no energy left."""
+    """The vehicle's energy budget is spent."""
 
     status = Status.NO_ENERGY
 
 
 class RunOver(Failure):
-    """The run ended first."""
+    """The run ended before the task."""
 
     status = Status.IN_FLIGHT
 
 
 class Decision(NamedTuple):
-    """What was decided for a task."""
+    """The decision for one task."""
 
     decided_s: float
+    """Simulated time of the decision in s."""
     tier: int
+    """`cosim.types.Tier` where the task is executed."""
     target: int
+    """Site number, or the neighbour's vehicle number; NOWHERE for local."""
     share: float
+    """Bandwidth share in (0, 1]."""
     power_w: float
+    """Transmit power in W."""
     cpu_share: float
+    """Share of a core in (0, 1]."""
 
 
 class Journey(Life):
     """The life of one task. NaN and NOWHERE stand for what has not happened.
 
-    The defaults stand in the class: a task sets only what it comes to.
+    Defaults are class attributes, so that a task sets only the steps that it reaches.
+
+    Args:
+        task: the task.
+        choice: its decision.
+        end: called with this object and the failure, None for a regular end.
     """
 
     phase = Phase.DECISION
@@ -59,8 +70,9 @@ class Journey(Life):
     vehicle_cpu_j = 0.0
     edge_cpu_j = 0.0
     up_key: GrantedKey | QueuedKeyRequest | None = None
-    """Asked for before its uplink; None if no new key was needed."""
+    """Key request before the uplink; None if no new key was needed."""
     down_key: GrantedKey | QueuedKeyRequest | None = None
+    """Key request before the downlink; None if no new key was needed."""
 
     def __init__(self, task: Task, choice: Decision, end: Callable[["Journey", Failure | None], None]) -> None:
         self.task = task
@@ -68,5 +80,5 @@ class Journey(Life):
         self._end = end
 
     def ended(self, failure: Failure | None) -> None:
-        """Its result is back, or a failure has ended it."""
+        """Report the task's end to its owner: its result is back, or a failure has ended it."""
         self._end(self, failure)

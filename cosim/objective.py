@@ -1,7 +1,7 @@
-"""What the cost of paper S1 is made of (eq 12-18), each part once, for plain numbers and for arrays alike.
+"""The terms of the cost of paper S1 (eq 12-18), each defined once, for numbers and for arrays alike.
 
 The costs of a decision's options (`cosim.cost`), the latency that an observation promises and the cost of tasks that
-have ended (`cosim.trace.realised`) stand on it.
+have ended (`cosim.trace.realised`) are computed from them.
 """
 
 from typing import TypeVar
@@ -14,16 +14,19 @@ N = TypeVar("N", float, FloatArray)
 def weighted_cost(latency_weight: float, latency_s: N, energy_j: N) -> N:
     """Return w1 L + (1 - w1) E (eq 18).
 
+        >>> weighted_cost(0.25, latency_s=2.0, energy_j=4.0)
+        3.5
+
     Args:
         latency_weight: w1, the latency's share of the cost, 0 to 1.
-        latency_s: L of one task.
-        energy_j: E of the same task.
+        latency_s: L of one task in s.
+        energy_j: E of the same task in J.
     """
     return latency_weight * latency_s + (1.0 - latency_weight) * energy_j
 
 
 def total_latency_s(airtime_s: N, wire_s: N, wait_s: N, service_s: N, result_s: N) -> N:
-    """Return the latency of one task (eq 12-14).
+    """Return the latency of one task in s (eq 12-14).
 
     Args:
         airtime_s: its input on the uplink.
@@ -36,10 +39,10 @@ def total_latency_s(airtime_s: N, wire_s: N, wait_s: N, service_s: N, result_s: 
 
 
 def computing_j(kappa: N, core_hz: N, work_cycles: N) -> N:
-    """Return the energy of a vehicle's processor, kappa f^2 C (eq 16).
+    """Return the energy of a vehicle's processor in J, kappa f^2 C (eq 16).
 
     Args:
-        kappa: of the processor, in J per cycle and Hz^2.
+        kappa: coefficient of the processor, in J per cycle and Hz^2.
         core_hz: f, cycles per second of the core.
         work_cycles: C, cycles of the work.
     """

@@ -1,4 +1,4 @@
-"""From the state of the network, or from what its twin believes of it, to what a policy sees."""
+"""From the state of the network, true or as its twin believes it, to the observation of a policy."""
 
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple, TypeAlias
@@ -38,26 +38,27 @@ _OWN: Final = tuple(
 
 
 class Views(NamedTuple):
-    """What optional parts tell of themselves at a decision epoch; None for a part that is not there."""
+    """What optional parts report of themselves at a decision epoch; None for a part that the run does not have."""
 
     keys: Callable[[IntArray], KeyView] | None = None
-    """For the vehicles of the tasks, (T,)."""
+    """Given the vehicles of the tasks, (T,)."""
     stake: Callable[[], IntArray] | None = None
     """Credits of each site as a validator, (S,)."""
     demand: Callable[[IntArray], DemandView] | None = None
-    """For the vehicles of the tasks, (T,)."""
+    """Given the vehicles of the tasks, (T,)."""
 
 
 class _State(NamedTuple):
-    """What the source told for one observation."""
+    """The state that the source gave for one observation."""
 
     air: Air
-    rows: IntArray  # (T,) of the tasks' vehicles
+    rows: IntArray
+    """(T,) rows of the tasks' vehicles in `air`."""
     load: HostLoad
 
 
 class _Signal(NamedTuple):
-    """What the tasks' vehicles hear of the cells that would carry them, (T, 1) or (T, options)."""
+    """Signal quality of the tasks' vehicles in the cells that would carry them, (T, 1) or (T, options)."""
 
     cell: IntArray
     snr_per_w: FloatArray
@@ -70,8 +71,8 @@ class Observer:
 
     The state of radio, hosts and cells comes from one source, which the observation does not name: the truth (at the
     last tick for positions and radio, at this instant for queues and cells) or the twin's belief; fields and shapes are
-    the same. What a vehicle knows or hears without the network is always true: the queue of its own processor, and
-    its neighbours with their rates and queues, whom it asks over the sidelink. Keys and stake tell of themselves.
+    the same. What a vehicle knows or hears without the network is always true: the queue of its own processor, and its
+    neighbours with their rates and queues, which it asks over the sidelink. Keys and stake are always true as well.
     """
 
     def __init__(
@@ -84,16 +85,16 @@ class Observer:
         views: Views,
         source: StateSource,
     ) -> None:
-        """Look at a run.
+        """Observe a run.
 
         Args:
-            scenario: of the run.
+            scenario: scenario of the run.
             topology: sites and wires.
             transport: channel and sidelink.
             hosts: processors by node.
-            vehicle_hosts: the vehicles' own.
-            views: what optional parts tell of themselves.
-            source: what states of radio, hosts and cells are taken from.
+            vehicle_hosts: the vehicles' own processors.
+            views: what optional parts report of themselves.
+            source: source of the state of radio, hosts and cells.
         """
         self._scenario = scenario
         self._transport = transport
@@ -109,7 +110,12 @@ class Observer:
         self._cores = np.array([hosts[node].cores if node in hosts else 0 for node in nodes], float)
 
     def observe(self, now_s: float, tasks: Mapping[str, AnyArray]) -> Observation:
-        """The observation for these tasks; all their vehicles are on the map."""
+        """Return the observation for these tasks.
+
+        Args:
+            now_s: simulated time in s.
+            tasks: columns of `cosim.tasks.source.Task`, (T,) each; all their vehicles are on the map.
+        """
         air = self._source.air(now_s, tasks["vehicle"])
         rows = air.numbers.searchsorted(tasks["vehicle"])
         state = _State(air, rows, self._source.hosts(now_s))
@@ -234,7 +240,7 @@ class Observer:
         }
 
     def _wired_s(self, tasks: Mapping[str, AnyArray], start: IntArray, end: IntArray) -> FloatArray:
-        """Both ways over the wires: latency and, hop by hop, the bits."""
+        """Return the time on the wires in s, both ways: latency and, hop by hop, the bits."""
         size_bit = (tasks["input_bit"] + tasks["output_bit"])[:, None]
         both_s: FloatArray = 2.0 * self._latency_s[start, end] + size_bit * self._per_bit_s[start, end]
         return both_s
@@ -245,7 +251,7 @@ class Observer:
 
 
 def _served(state: _State) -> _Signal:
-    """The serving cell's, (T, 1): the same for every host behind that cell."""
+    """Return the signal in the serving cell, (T, 1): the same for every host behind that cell."""
     air, rows = state.air, state.rows
     slot, serving = air.slot[rows], air.serving[rows]
     covered = serving >= 0
@@ -258,7 +264,7 @@ def _served(state: _State) -> _Signal:
 
 
 def _blank(rows: int, columns: int) -> dict[str, AnyArray]:
-    """All option columns, (rows, columns), filled with what holds for the vehicle itself."""
+    """Return all option columns, (rows, columns), filled with the values of the vehicle's own processor."""
     options: dict[str, AnyArray] = {"feasible": np.ones((rows, columns), np.bool_)}
     for names, values in _OWN:
         block = np.empty((len(names), rows, columns), values.dtype)

@@ -1,7 +1,7 @@
 """The story of one task, from its decision to its outcome.
 
-A task runs in its vehicle, at a site's host or in the cloud, or in a neighbour. Whatever ends it early is a `Failure`
-thrown into the story by the part that it waits for; it becomes the status of the one row that tells the task's life.
+A task runs in its vehicle, at a site's host or in the cloud, or in a neighbour. Whatever ends it early is a `Failure`,
+thrown into the story by the part that it waits for; it becomes the status in the one row that records the task's life.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -34,7 +34,7 @@ _UNASKED = GrantedKey(nan, nan, 0, 0)
 
 
 class Offloading(Part):
-    """All tasks that are decided and not ended."""
+    """All tasks that are decided and have not ended."""
 
     def __init__(
         self,
@@ -52,21 +52,21 @@ class Offloading(Part):
         drop_late: bool,
         receive_power_w: float,
     ) -> None:
-        """Tell the stories what they may use.
+        """Keep what the stories use.
 
         Args:
             clock: simulated time.
-            transport: all that carries bits.
+            transport: all media that carry bits.
             hosts: processors by node, sites and cloud.
-            vehicle_host: a vehicle's own processor.
-            meter: what vehicles have spent of their budgets; None without budgets.
+            vehicle_host: returns the processor of a vehicle.
+            meter: energy that vehicles have spent of their budgets; None without budgets.
             keys: gives transfers their keys; None where they need none.
-            log: what the sites write into the ledger; None without one.
+            log: records that sites write into the ledger; None without one.
             facts: where outcomes are recorded.
-            pinned: a vehicle sends straight to its target's site instead of through its serving cell.
+            pinned: whether a vehicle sends straight to its target's site instead of through its serving cell.
             inference_s: time between a decision and its tasks' first step.
-            drop_late: tasks end at their deadline.
-            receive_power_w: drawn by a vehicle while it receives.
+            drop_late: whether tasks end at their deadline.
+            receive_power_w: power that a vehicle draws while it receives.
         """
         self._clock = clock
         self._transport = transport
@@ -85,7 +85,7 @@ class Offloading(Part):
         self._since_s = 0.0
         self.alive: dict[int, Journey] = {}
         self.alive_number_s = 0.0
-        """Integral of the number of living tasks."""
+        """Integral over time of the number of tasks in `alive`."""
 
     def begin(self, tasks: Iterable[Task], choices: Iterable[Decision]) -> None:
         """Start the stories of the tasks that were decided at this instant."""
@@ -100,13 +100,13 @@ class Offloading(Part):
     # --- the story -------------------------------------------------------------------------------------------------
 
     def story(self, journey: Journey) -> Story:
-        """The life of one task, by where it is executed."""
+        """Return the story of one task, by where it is executed."""
         if self._inference_s > 0.0 or self._meter is not None:
             return self._held_up(journey)
         return self._travel(journey)
 
     def _held_up(self, journey: Journey) -> Story:
-        """First the decision takes its time, and a vehicle without energy goes no further."""
+        """Wait for the decision's own duration, end the task of a vehicle without energy, then go on."""
         if self._inference_s > 0.0:
             yield self._clock.pause(self._inference_s)
         if self._meter is not None and self._meter.exhausted(journey.task.vehicle):
@@ -216,7 +216,7 @@ class Offloading(Part):
             self._pay_radio(journey, sender, transmit_energy_j(transfer.power_w, transfer.active_s))
 
     def _execute_in_vehicle(self, journey: Journey, vehicle: int) -> Story:
-        """A vehicle's own processor, which goes when the vehicle goes."""
+        """Execute in a vehicle's own processor, which leaves with the vehicle."""
         task = journey.task
         if vehicle not in self._channel.air.row:
             raise VehicleGone if vehicle == task.vehicle else HelperLost
@@ -234,7 +234,7 @@ class Offloading(Part):
     # --- its steps -------------------------------------------------------------------------------------------------
 
     def _key_site(self, journey: Journey) -> int:
-        """Whose node shares the key: the site that computes; before the cloud the site that serves the vehicle."""
+        """Return the site whose node shares the key: the one that computes or, for the cloud, the serving one."""
         choice = journey.choice
         return choice.target if choice.tier == EDGE else self._channel.serving(journey.task.vehicle)
 
@@ -254,13 +254,13 @@ class Offloading(Part):
             journey.executed_s = self._clock.now
 
     def _pay_radio(self, journey: Journey, sender: int, energy_j: float) -> None:
-        """Energy of a vehicle's radio."""
+        """Count the energy of a vehicle's radio."""
         journey.transmit_j += energy_j
         if self._meter is not None:
             self._meter.spend(sender, energy_j)
 
     def _end(self, journey: Journey, failure: Failure | None) -> None:
-        """The result is back, or a failure has ended the task: its row."""
+        """Record the task: its result is back, or a failure has ended it."""
         now = self._clock.now
         task, choice = journey.task, journey.choice
         if failure is not None:
@@ -303,14 +303,20 @@ class Offloading(Part):
     # --- what ends it from outside ---------------------------------------------------------------------------------
 
     def leave(self, gone: Collection[int]) -> None:
-        """End what the processors of vehicles that are gone were doing."""
+        """Cancel the executions in the processors of vehicles that have left."""
         lives = [(life, life.wait) for life in self.alive.values() if isinstance(life.wait, Execution)]
         inside = [(life, execution.owner) for life, execution in lives if execution.vehicle in gone]
         for life, owner in sorted(inside, key=lambda pair: _runs(pair[0])):
             life.cancel(VehicleGone() if owner in gone else HelperLost())
 
     def refuse(self, task: Task, status: Status, time_s: float) -> None:
-        """End a task that was never decided."""
+        """Record a task that ends undecided.
+
+        Args:
+            task: the task.
+            status: how it ended.
+            time_s: when it ended.
+        """
         nothing = nan
         self._record(
             time_s, task.task, task.vehicle, status, Phase.DECISION, NOWHERE, NOWHERE, NOWHERE, NOWHERE, 0,
@@ -319,7 +325,7 @@ class Offloading(Part):
         )  # fmt: skip
 
     def end_all(self) -> None:
-        """The run is over: what is still alive is in flight. Parts finish later: they state what it leaves."""
+        """End what is still alive as in flight, at the end of the run; parts finish later and record what is left."""
         for life in sorted(self.alive.values(), key=_runs):
             life.cancel(RunOver())
 
@@ -336,5 +342,5 @@ class Offloading(Part):
 
 
 def _runs(life: Journey) -> bool:
-    """Whether a processor works on it; those that do are cancelled last, so that nobody moves up."""
+    """Return whether a processor works on it. Such tasks are cancelled last, so that no other gets their core."""
     return isinstance(life.wait, Execution) and not isnan(life.wait.started_s)

@@ -1,8 +1,8 @@
-"""The seam between a run and its parts: what is called when vehicles move, tasks come, samples are due, the run ends.
+"""The interface between a run and its parts: hooks for movement, task releases, decisions, samples and the end.
 
 A part is a section of behaviour that a scenario may have or not: sidelink, keys, ledger, twin, or one that a package
-brings. It gets recorders for the facts that it states and the things that it uses (`cosim.assembly.PartContext`), never
-the simulation. Between its hooks it lives by waits, timers and SimPy processes on the run's clock.
+brings. It is given recorders for its facts and the things that it uses (`cosim.assembly.PartContext`), never the
+simulation. Between its hooks it lives by waits, timers and SimPy processes on the run's clock.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -14,34 +14,48 @@ from cosim.tasks.source import Releases
 
 
 class Part:
-    """Base of the parts of a run; a subclass overrides the hooks that it wants, the others are never called.
+    """Base class of the parts of a run. A subclass overrides the hooks that it needs; the others are never called.
 
-    At each tick, an urgent event at `n * step_s`, the frame's vehicles have moved and their radio is known. Then part
-    by part, in the order of `cosim.assembly`: `tick`, and `leave` if vehicles are gone. After all parts, tasks are
-    released: `released`. At a decision epoch `turned`, before the stories of its tasks begin. `sample` comes at each
-    multiple of `trace.sample_s` after 0 and at the end, after everything else at that instant, and `finish` once, when
-    every task has ended. What the hooks are given is shared: nobody may change it.
+    At each tick, an urgent event at `n * step_s`, the frame's vehicles have moved and their radio conditions are known.
+    Then `tick` is called part by part, in the order of `cosim.assembly`, followed by the part's `leave` if vehicles
+    have left. After all parts, tasks are released: `released`. At a decision epoch `turned` is called before the
+    stories of its tasks begin. `sample` is called at each multiple of `trace.sample_s` after 0 and at the end, after
+    everything else at that instant, and `finish` once, when every task has ended. Arguments are shared between parts
+    and must not be changed.
+
+        >>> import cosim
+        >>> class ReleaseCounter(cosim.Part):
+        ...     def __init__(self, context):
+        ...         self.tasks = 0
+        ...     def released(self, releases):
+        ...         self.tasks += len(releases)
+        >>> loaded = cosim.load("per_task", ["duration_s=2", "statistics.warmup_s=0"])
+        >>> run = cosim.Simulation(loaded.scenario, folder=loaded.folder, parts=[ReleaseCounter])
+        >>> epoch = run.advance()
+        >>> run.part(ReleaseCounter).tasks >= len(epoch.observation)
+        True
+        >>> run.close()
     """
 
     def tick(self, frame: MobilityFrame, tick: int) -> None:
-        """Vehicles have moved; `frame.entered` are new."""
+        """Take in the positions of a tick; `frame.entered` lists the vehicles that are new."""
 
     def leave(self, gone: Collection[int]) -> None:
-        """These vehicles are not on the map any more, in order of number."""
+        """Take in the numbers of vehicles that have left the map, ascending."""
 
     def released(self, releases: Releases) -> None:
-        """Tasks will be released before the next tick, at their own times."""
+        """Take in the tasks that will be released before the next tick, each at its own time."""
 
     def turned(self, action: Action) -> None:
-        """A policy has decided: its options, and as it gave them the knobs that the scenario hands over, else None."""
+        """Take in the decisions of an epoch: options, and the knobs that the scenario hands over (else None)."""
 
     def sample(self, frame: MobilityFrame) -> None:
-        """State running totals as they are now; `frame` is the last tick's."""
+        """Record running totals as they are now; `frame` is that of the last tick."""
 
     def finish(self) -> None:
-        """The run is over: state what is still open."""
+        """Record what is still open at the end of the run."""
 
 
 def hooks(parts: Sequence[Part], name: str) -> list[Callable[..., Any]]:
-    """The methods of that name, in order of the parts, of those that override it."""
+    """Return the hooks of that name, in the order of the parts, of those parts that override it."""
     return [getattr(part, name) for part in parts if getattr(type(part), name) is not getattr(Part, name)]

@@ -1,4 +1,4 @@
-"""Parts that other packages bring: found by entry-point group and name, built from a scenario's options."""
+"""Objects that other packages bring: found by entry-point group and name, and built with a scenario's options."""
 
 from collections.abc import Mapping
 from importlib.metadata import entry_points
@@ -8,7 +8,7 @@ from cosim.errors import InputError
 
 
 def load_plugin(group: str, name: str) -> Any:
-    """The object that an installed package declares under `name` in an entry-point group.
+    """Return the object that an installed package declares under `name` in an entry-point group.
 
     Raises:
         InputError: no such name, two packages claim it, or the object cannot be imported.
@@ -33,7 +33,13 @@ def load_plugin(group: str, name: str) -> Any:
 
 
 def make_plugin(group: str, name: str, options: Mapping[str, Any], *arguments: Any) -> Any:
-    """Call the plug-in `name` with `arguments` and its options as keywords: what it returns is the part.
+    """Call the plug-in `name` with `arguments` and its options as keywords, and return the result.
+
+    Args:
+        group: entry-point group.
+        name: entry point.
+        options: keyword arguments, from the scenario.
+        arguments: positional arguments.
 
     Raises:
         InputError: as `load_plugin`; or the plug-in does not take these options, or fails for another reason.

@@ -1,4 +1,4 @@
-"""One run from a scenario to a run folder: trace, provenance, figures of merit."""
+"""One run, from a scenario to a run folder with trace, provenance and figures of merit."""
 
 import shutil
 import time
@@ -26,27 +26,50 @@ from cosim.trace.store.writer import TraceWriter
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """What a run left behind."""
+    """The outcome of a run that has reached its end; see `simulate` for an example."""
 
     folder: Path
+    """Run folder with trace and provenance."""
     run_id: str
+    """Name and hash of the scenario."""
     digest: str
+    """Hash over all facts; equal digests mean equal runs."""
     digests: Mapping[str, str]
+    """Hash of each kind of fact that has rows."""
     facts: int
+    """Number of facts recorded."""
     wall_s: float
+    """Elapsed time in s."""
     cpu_s: float
+    """CPU time of this process in s."""
     kpis: Mapping[str, Estimate]
+    """Figures of merit by name (`cosim.kpis`), with units and confidence intervals."""
     notes: tuple[str, ...]
+    """Remarks for the user, such as knobs that were ignored."""
 
 
 def simulate(loaded: Loaded, out: Path, progress: Callable[[float], None] | None = None) -> RunResult:
-    """Run a scenario into the folder `out`.
+    """Run a scenario into the folder `out` and return its figures of merit.
 
     A run that is stopped by an error or by Ctrl-C keeps its facts; its provenance then says `partial`.
 
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> import cosim
+        >>> loaded = cosim.load("per_task", ["duration_s=1", "statistics.warmup_s=0", "mobility.vehicles=10"])
+        >>> with TemporaryDirectory() as folder:
+        ...     result = cosim.simulate(loaded, Path(folder) / "run")
+        >>> 0.0 <= result.kpis["completed_ratio"].value <= 1.0
+        True
+
+    Args:
+        loaded: scenario, as `cosim.load` returns it.
+        out: folder of the run, which must not exist or be empty.
+        progress: called with the simulated time in s at each decision epoch.
+
     Raises:
-        InputError: the scenario names something that is not there, or `out` is taken; nothing is left behind.
-        RunError: the run broke.
+        InputError: the scenario names something that does not exist, or `out` is taken; nothing is left behind.
+        RunError: the run failed.
     """
     scenario = loaded.scenario
     policy = make_policy(scenario.policy.name, scenario.policy.options, stream(scenario.seed, "policy"), loaded.folder)
@@ -103,7 +126,7 @@ def simulate(loaded: Loaded, out: Path, progress: Callable[[float], None] | None
 
 
 class _Guarded:
-    """A policy whose faults end the run in one line."""
+    """A policy whose exceptions and impossible actions end the run with a RunError of one line."""
 
     def __init__(self, policy: Policy, name: str) -> None:
         self._policy = policy
@@ -126,7 +149,7 @@ class _Guarded:
 
 
 def _missing(folder: Path) -> list[Path]:
-    """Of the folder and those around it the ones that are still to be made, innermost first."""
+    """Return the folder and its parents as far as they are still to be made, innermost first."""
 
     def missing(path: Path) -> bool:
         try:
@@ -138,7 +161,7 @@ def _missing(folder: Path) -> list[Path]:
 
 
 def _clear(folder: Path) -> None:
-    """Leave nothing of a run that never began."""
+    """Remove everything that a run which never began has written."""
     for child in folder.iterdir():
         if child.is_dir():
             shutil.rmtree(child)
@@ -147,7 +170,7 @@ def _clear(folder: Path) -> None:
 
 
 def _unmake(folders: list[Path]) -> None:
-    """Take empty folders away again, as far as nobody else uses them."""
+    """Remove empty folders, as far as nothing else is in them."""
     for folder in folders:
         with suppress(OSError):
             folder.rmdir()

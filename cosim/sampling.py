@@ -1,4 +1,4 @@
-"""Samples: what hosts, cells and traffic have added up to, stated at regular times."""
+"""Samples: running totals of hosts, cells and traffic, recorded at regular times."""
 
 from collections.abc import Mapping
 
@@ -17,7 +17,7 @@ from cosim.types import Direction
 
 
 class Samples(Part):
-    """States running totals; the differences between two samples are what happened between them."""
+    """Records running totals; the difference between two samples is what happened between them."""
 
     def __init__(
         self,
@@ -28,14 +28,14 @@ class Samples(Part):
         offloading: Offloading,
         waiting: Waiting,
     ) -> None:
-        """Record from now on.
+        """Prepare the recorders.
 
         Args:
             clock: simulated time.
             facts: where samples are recorded.
             hosts: processors by node.
             transport: cells, sidelink and wires.
-            offloading: decided tasks.
+            offloading: tasks that are decided.
             waiting: tasks that wait for a decision.
         """
         self._clock = clock
@@ -52,7 +52,8 @@ class Samples(Part):
     def sample(self, frame: MobilityFrame) -> None:
         """Record one sample of hosts, cells and traffic.
 
-        Media are brought up to now even if nobody reads it: a run that is watched rounds like one that is not.
+        Media are settled even if nobody records: rounding then is the same in a run that is watched and in one that is
+        not.
         """
         self._transport.settle()
         for host in self._hosts:

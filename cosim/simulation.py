@@ -1,4 +1,4 @@
-"""A run from one decision epoch to the next: traffic moves, parts are told, tasks come, a policy decides."""
+"""A run from one decision epoch to the next: traffic moves, parts follow, tasks are released, a policy decides."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields, replace
@@ -43,7 +43,30 @@ _RELEASED = tuple(field.name for field in fields(Releases))
 
 
 class Simulation:
-    """One run. `advance` gives the next decision epoch, `decide` answers it; `run` does both until the end."""
+    """One run: `advance` returns the next decision epoch, `decide` answers it, and `run` does both until the end.
+
+        >>> import cosim
+        >>> loaded = cosim.load("per_task", ["duration_s=2", "statistics.warmup_s=0"])
+        >>> run = cosim.Simulation(loaded.scenario, folder=loaded.folder)
+        >>> epochs = 0
+        >>> while (epoch := run.advance()) is not None:
+        ...     run.decide(cosim.Action(option=epoch.observation.expected_s.argmin(axis=1)))
+        ...     epochs += 1
+        >>> epochs > 0, run.clock.now
+        (True, 2.0)
+        >>> run.close()
+
+    Attributes:
+        scenario: scenario of the run.
+        clock: simulated time; SimPy processes can be started on it.
+        facts: where facts are recorded.
+        source: source of traffic.
+        tasks: source of tasks.
+        parts: all parts, in the order of their hooks.
+        sites: sites by number, with positions in m.
+        channel: radio cells and transfers.
+        context: what a process on the clock may use.
+    """
 
     def __init__(
         self,
@@ -56,16 +79,16 @@ class Simulation:
         """Build a run.
 
         Args:
-            scenario: what to run.
-            facts: where facts go; nowhere by default.
-            folder: relative paths of the scenario start here.
-            source: traffic to use instead of the scenario's own.
+            scenario: scenario of the run.
+            facts: where facts are recorded; nowhere by default.
+            folder: folder that relative paths of the scenario start from.
+            source: source of traffic instead of the scenario's own.
             parts: makers of more parts, called with a `cosim.assembly.PartContext`; their hooks come last. A kind of
                 fact that they record must belong to a package (`cosim.subjects`).
 
         Raises:
-            InputError: the scenario names something that is not there.
-            RunError: the traffic source broke.
+            InputError: the scenario names something that does not exist.
+            RunError: the source of traffic failed.
         """
         self.scenario = scenario
         self.clock = clock = Clock()
@@ -82,7 +105,7 @@ class Simulation:
         self.sites = self._run.sites
         self.channel = self._run.channel
         self.context = self._run.context
-        """What a process that is hung on the clock may use."""
+        """What a process on the clock may use."""
         self._waiting = self._run.waiting
         self._on_tick = [(hooks([part], "tick"), hooks([part], "leave")) for part in self.parts]
         self._on_release = hooks(self.parts, "released")
@@ -103,7 +126,7 @@ class Simulation:
         self._record_decisions = facts.batch(TaskDecided)
 
     def _register(self) -> None:
-        """Ask the clock for ticks, samples, decisions and the end."""
+        """Register ticks, samples, decisions and the end with the clock."""
         scenario, clock = self.scenario, self.clock
         clock.every(scenario.mobility.step_s, self._tick)
         clock.every(scenario.trace.sample_s, self._sample, first=1, priority=LAST)
@@ -114,7 +137,11 @@ class Simulation:
     # --- the loop --------------------------------------------------------------------------------------------------
 
     def advance(self) -> DecisionEpoch | None:
-        """Run to the next epoch at which tasks wait; None when the scenario's duration is over."""
+        """Run to the next epoch at which tasks wait and return it; None when the scenario's duration is over.
+
+        Raises:
+            RuntimeError: the epoch before has not been answered.
+        """
         if self._epoch is not None:
             raise RuntimeError("this epoch waits for decide()")
         if not self._over:
@@ -122,7 +149,11 @@ class Simulation:
         return self._epoch
 
     def true_observation(self) -> Observation:
-        """What the epoch that waits would show if decisions.observation were truth: what choices are charged on."""
+        """Return the epoch's observation of the true state, as with `decisions.observation: truth`.
+
+        Raises:
+            RuntimeError: no epoch waits for a decision.
+        """
         if self._decided is None or self._epoch is None:
             raise RuntimeError("no epoch waits for a decision")
         if self._run.true_observer is self._run.observer:
@@ -130,7 +161,11 @@ class Simulation:
         return self._run.true_observer.observe(self.clock.now, self._decided)
 
     def decide(self, action: Action) -> None:
-        """Answer the epoch; its tasks go their ways when the clock goes on."""
+        """Answer the epoch that waits; its tasks set out when the clock goes on.
+
+        Raises:
+            RuntimeError: no epoch waits for a decision.
+        """
         if self._decided is None or self._epoch is None:
             raise RuntimeError("no epoch waits for a decision")
         columns, observation = self._decided, self._epoch.observation
@@ -142,7 +177,7 @@ class Simulation:
 
         Args:
             policy: answers each epoch.
-            progress: told the simulated time now and then.
+            progress: called with the simulated time in s at each epoch.
         """
         with quiet_collector():
             while (epoch := self.advance()) is not None:
@@ -162,14 +197,14 @@ class Simulation:
         raise LookupError(f"this run has no {kind.__name__}; give its section in the scenario")
 
     def notes(self) -> Iterator[str]:
-        """What a person should know about the run that no fact tells."""
+        """Yield remarks for the user about the run that no fact records."""
         for name, knob in sorted(self._ignored.items()):
             yield f"the policy turned {name}, which decisions.knobs does not hand over; add {knob} to it"
         if self.tasks.dropped:
             yield f"{self.tasks.dropped} arrivals were left out: their vehicles were not on the map at the time"
 
     def close(self) -> None:
-        """End the traffic source; may be called twice."""
+        """Close the source of traffic; may be called twice."""
         self.source.close()
 
     # --- what happens at a tick ------------------------------------------------------------------------------------
@@ -183,6 +218,7 @@ class Simulation:
         self._run.vehicle_hosts.enter([entry.number for entry in frame.entered])
         if len(frame.left):
             self._record_left(time_s=now, vehicle=frame.left)
+        # Radio before the parts: their hooks read the serving sites of this tick.
         self.channel.tick(frame.numbers, frame.xy_m, frame.left, tick)
         gone = MappingProxyType(dict.fromkeys(frame.left.tolist()))  # in order, quick to look up, not to be changed
         for ticks, leaves in self._on_tick:
@@ -241,7 +277,7 @@ class Simulation:
     # --- what happens at an epoch ----------------------------------------------------------------------------------
 
     def _decide_due(self, _: int) -> None:
-        """Halt the clock if tasks wait."""
+        """Halt the clock for a decision if tasks wait."""
         count = self._waiting.due(self.clock.now)
         if not count:
             return
@@ -284,11 +320,15 @@ class Simulation:
                 clean_bps=observation.clean_bps.take(place),
             )
         columns = (tier.tolist(), target.tolist(), share, power_w, cpu_share)
+        # tuple.__new__ skips the Python call of a NamedTuple's own constructor.
         choices = map(partial(tuple.__new__, Decision), zip(repeat(now), *columns, strict=False))
         self._run.offloading.begin(tasks, choices)
 
     def _handed_over(self, action: Action, option: IntArray) -> Action:
-        """What the scenario lets the policy turn, with the options that are taken; `notes` tells what is left out."""
+        """Return the action with the options taken, and without the knobs that the scenario does not hand over.
+
+        `notes` reports the knobs that are left out.
+        """
         knobs = self.scenario.decisions.knobs
         ignored = [name for name, knob in _KNOBS.items() if knob not in knobs and getattr(action, name) is not None]
         if not ignored and option is action.option:
@@ -304,7 +344,7 @@ class Simulation:
             hook(self._frame)
 
     def _finish(self) -> None:
-        """The duration is over: whatever still lives is in flight."""
+        """End the run: tasks that are still alive are in flight."""
         now = self.clock.now
         if (now / self.scenario.trace.sample_s) % 1.0:
             self._sample(0)
@@ -318,11 +358,11 @@ class Simulation:
 
 
 def _knob(given: FloatArray | None, count: int, default: float, most: float) -> list[float]:
-    """What a policy turned, kept in (0, most]; the default where it has no say."""
+    """Return the values of a knob, kept in (0, most]; the default where the policy does not turn it."""
     return [default] * count if given is None else clip_knob(given, most).tolist()
 
 
 def clip_knob(given: FloatArray, most: float) -> FloatArray:
-    """What a policy turned, kept in (0, most]."""
+    """Return the values of a knob, kept in (0, most]."""
     kept: FloatArray = np.clip(np.asarray(given, float), 1e-6 * most, most)
     return kept

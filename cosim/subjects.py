@@ -1,8 +1,8 @@
-"""The subjects of a run: what each section of behaviour records, is held to, measures and shows.
+"""The subjects of a run: what each section of behaviour records, is checked against, measures and shows.
 
-One row for each subject names its pieces as "module:attribute"; a piece is imported when it is first asked for, so that
-a simulation imports no pages and a scenario no simulation. Packages from outside bring subjects of their own through
-the entry-point group `cosim.parts`: the entry's name is the scenario section, its object a `Subject`.
+A row of the table names the pieces of one subject as "module:attribute"; a piece is imported when it is first used, so
+that a simulation imports no pages and a scenario no simulation. Other packages bring subjects of their own through the
+entry-point group `cosim.parts`: the entry's name is the scenario section, its object a `Subject`.
 """
 
 from collections.abc import Iterator
@@ -16,26 +16,33 @@ from cosim.errors import InputError
 from cosim.plugins import load_plugin
 
 GROUP: Final = "cosim.parts"
+"""Entry-point group of the subjects of other packages."""
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """One section of behaviour. Each piece is "module:attribute", or "" where the subject has none."""
+    """One section of behaviour. Each piece is "module:attribute", or "" where the subject has none.
+
+    >>> import cosim
+    >>> zones = cosim.Subject("zones", section="my_package.section:Zones", part="my_package.part:ZoneCounter")
+    >>> zones.applies(cosim.load("per_task").scenario)  # it has no section of that name
+    False
+    """
 
     name: str
-    """Of the scenario's section; `core` is what every run has."""
+    """Name of the scenario's section; `core` is what every run has."""
     facts: str = ""
     """Tuple of the dataclasses of its kinds of facts, in the order of storage."""
     section: str = ""
-    """Model of the scenario's section; of built-in subjects a field of `Scenario`."""
+    """Model of the scenario's section; for built-in subjects it is a field of `Scenario`."""
     part: str = ""
-    """Maker of its part: `(section, PartContext) -> Part`; "" where `cosim.assembly` builds it by hand."""
+    """Maker of its part: `(section, PartContext) -> Part`; "" where `cosim.assembly` builds it."""
     rules: str = ""
     """`() -> list[Rule]`: what holds of its rows at every moment of a run."""
     end_rules: str = ""
     """`() -> list[Rule]`: what holds once the run has reached its end."""
     checks: str = ""
-    """`(Trace) -> Iterator[Finding]`: laws that no query says, such as hashes and integrals."""
+    """`(Trace) -> Iterator[Finding]`: laws that no query can state, such as hashes and integrals."""
     figures: str = ""
     """`(Trace, Batches) -> Iterator[tuple[str, Estimate]]`: its figures of merit."""
     causes: str = ""
@@ -43,16 +50,16 @@ class Subject:
     headline: str = ""
     """Rows (key, label, factor, unit) of the figures that summary and report show first."""
     series: str = ""
-    """`(Trace, Outcomes) -> dict`: the numbers that its part of the page shows; `Packed` columns may be among them."""
+    """`(Trace, Outcomes) -> dict`: data of its part of the page; `Packed` columns may be among them."""
     panels: str = ""
-    """JavaScript that draws them on the page: it adds itself to `SUBJECTS`, see `cosim/report/page/page.js`."""
+    """JavaScript that draws the data on the page and adds itself to `SUBJECTS`, see `cosim/report/page/page.js`."""
 
     def applies(self, scenario: Any) -> bool:
-        """A run of this scenario has the subject."""
+        """Return whether a run of this scenario has the subject."""
         return self.name == "core" or getattr(scenario, self.name, None) is not None
 
     def piece(self, name: str) -> Any:
-        """The object that a piece names; None where the subject has none.
+        """Return the object that a piece names; None where the subject has none.
 
         Raises:
             InputError: it cannot be imported.
@@ -118,7 +125,10 @@ BUILT_IN: Final = (
 
 @cache
 def subjects() -> tuple[Subject, ...]:
-    """All subjects: the built-in ones, then those of installed packages in order of name.
+    """Return all subjects: the built-in ones, then those of installed packages in order of name.
+
+        >>> [subject.name for subject in subjects()][:4]
+        ['core', 'keys', 'ledger', 'twin']
 
     Raises:
         InputError: a package cannot be imported, declares something else, or two claim one section or one kind.
@@ -129,12 +139,12 @@ def subjects() -> tuple[Subject, ...]:
 
 
 def outside() -> tuple[Subject, ...]:
-    """The subjects of installed packages."""
+    """Return the subjects of installed packages."""
     return tuple(subject for subject in subjects() if subject not in BUILT_IN)
 
 
 def pieces(name: str) -> Iterator[tuple[Subject, Any]]:
-    """Each subject that has a piece of that name, with it."""
+    """Yield each subject that has a piece of that name, with the piece."""
     for subject in subjects():
         piece = subject.piece(name)
         if piece is not None:
@@ -142,7 +152,7 @@ def pieces(name: str) -> Iterator[tuple[Subject, Any]]:
 
 
 def fact_kinds() -> tuple[type[Any], ...]:
-    """The dataclasses of all kinds of facts, in the order of storage."""
+    """Return the dataclasses of all kinds of facts, in the order of storage."""
     return tuple(fact for _, facts in pieces("facts") for fact in facts)
 
 
@@ -161,7 +171,7 @@ def _installed() -> Iterator[Subject]:
 
 
 def _see_single(found: list[Subject]) -> None:
-    """Facts are dataclasses in a tuple, and one kind of fact belongs to one subject."""
+    """Check that facts are dataclasses in a tuple, and that each kind of fact belongs to one subject."""
     owners: dict[str, str] = {}
     for subject in found:
         facts = subject.piece("facts") or ()

@@ -1,4 +1,4 @@
-"""Sites, core and cloud as a graph of wires.
+"""Sites, core switch and cloud as a graph of wires.
 
 Nodes are site numbers 0..S-1, then the cloud if there is one, then the core switch of a star. Each edge carries
 `latency_s` and `bandwidth_bps`, the same in both directions.
@@ -19,24 +19,27 @@ from cosim.types import FloatArray, IntArray
 
 @dataclass(frozen=True)
 class Topology:
-    """The wired network. Not slotted: the table of latencies is computed once, when it is first asked for."""
+    """The wired network. Not slotted, because tables are computed once, when they are first used."""
 
     graph: nx.Graph
+    """Undirected graph; each edge has `latency_s` in s and `bandwidth_bps` in bit/s."""
     sites: int
+    """Number of sites."""
     cloud: int | None
+    """Node number of the cloud; None without one."""
 
     def route(self, start: int, end: int) -> list[tuple[int, int]]:
-        """Hops of the path of least latency."""
+        """Return the hops (node, node) of the path of least latency."""
         return list(pairwise(self._paths[start][end]))
 
     @cached_property
     def latency_s(self) -> FloatArray:  # (nodes, nodes)
-        """One-way latency between all nodes."""
+        """One-way latency between all nodes in s."""
         return self._along_routes(lambda wire: wire["latency_s"])
 
     @cached_property
     def per_bit_s(self) -> FloatArray:  # (nodes, nodes)
-        """Time that each bit adds on the way between two nodes: hops store and forward."""
+        """Time in s that each bit adds on the way between two nodes: hops store and forward."""
         return self._along_routes(lambda wire: 1.0 / wire["bandwidth_bps"])
 
     @cached_property
@@ -52,13 +55,19 @@ class Topology:
 
 
 def build_topology(xy_m: FloatArray, backhaul: Backhaul, cloud: Cloud | None) -> Topology:
-    """Wire the sites.
+    """Return the wired network of the sites.
+
+        >>> import numpy as np
+        >>> from cosim.scenario.hosts import Backhaul
+        >>> star = build_topology(np.array([[0.0, 0.0], [500.0, 0.0]]), Backhaul(kind="star"), None)
+        >>> star.route(0, 1)  # over the core switch, node 2
+        [(0, 2), (2, 1)]
 
     Args:
-        xy_m: (S, 2) positions of the sites.
-        backhaul: star (each site has a wire to a core switch) or mesh (wires to near neighbours; clusters that are
-            left apart are joined by the shortest wire between them).
-        cloud: hangs on the core of a star, or on the mesh's most central site.
+        xy_m: (S, 2) positions of the sites in m.
+        backhaul: star (each site has a wire to a core switch) or mesh (wires to near neighbours; clusters that are left
+            apart are joined by the shortest wire between them).
+        cloud: attached to the core of a star, or to the mesh's most central site; None: no cloud.
     """
     count = len(xy_m)
     graph = nx.Graph()
@@ -78,7 +87,10 @@ def build_topology(xy_m: FloatArray, backhaul: Backhaul, cloud: Cloud | None) ->
 
 
 def mesh_wires(xy_m: FloatArray, neighbours: int) -> Sequence[tuple[int, int]]:
-    """Wires to this many nearest nodes; clusters that are left apart are joined by the shortest gap between them."""
+    """Return wires (site, site) to the nearest neighbours of each site, ascending.
+
+    Clusters that are left apart are joined by the shortest gap between them.
+    """
     count = len(xy_m)
     if count == 1:
         return []

@@ -1,4 +1,4 @@
-"""One way to send: over the air to and from vehicles, between vehicles, and over wires between sites and the cloud."""
+"""All ways to send: over the air to and from vehicles, between vehicles, and over wires between sites and the cloud."""
 
 from collections.abc import Generator, Iterable
 
@@ -10,7 +10,12 @@ from cosim.topology import Topology
 
 
 class Wires:
-    """The wired network: each wire and direction is a fluid medium, hops are store-and-forward."""
+    """The wired network: each wire and direction is a fluid medium, hops store and forward.
+
+    Args:
+        clock: simulated time.
+        topology: nodes and wires.
+    """
 
     def __init__(self, clock: Clock, topology: Topology) -> None:
         self._clock = clock
@@ -24,7 +29,13 @@ class Wires:
         self._routes: dict[tuple[int, int], tuple[list[Fluid], float]] = {}
 
     def carry(self, size_bit: float, start: int, end: int) -> Generator[Wait, None, None]:
-        """Send between two nodes and wait until the last bit has arrived."""
+        """Send between two nodes and wait until the last bit has arrived; nothing to do from a node to itself.
+
+        Args:
+            size_bit: bits to send.
+            start: node number.
+            end: node number.
+        """
         if start == end:
             return
         route = self._routes.get((start, end))
@@ -39,12 +50,18 @@ class Wires:
             yield self._clock.pause(latency_s)
 
     def media(self) -> Iterable[Fluid]:
-        """All wires, for their totals."""
+        """Return the media of all wires, for their totals."""
         return self._wires.values()
 
 
 class Transport:
-    """Everything that can carry bits, for the stories that use it."""
+    """All media that carry bits, for the stories that use them.
+
+    Args:
+        channel: radio cells.
+        wires: the wired network.
+        sidelink: links between vehicles; None without them.
+    """
 
     def __init__(self, channel: Channel, wires: Wires, sidelink: SidelinkChannel | None) -> None:
         self.channel = channel
@@ -52,7 +69,7 @@ class Transport:
         self.sidelink = sidelink
 
     def settle(self) -> None:
-        """Bring all totals up to now."""
+        """Bring the totals of all media up to now."""
         for cell in (*self.channel.up, *self.channel.down, *(self.sidelink.zones if self.sidelink else ())):
             cell.settle()
         for wire in self.wires.media():

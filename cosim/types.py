@@ -1,4 +1,4 @@
-"""Words of the whole house: array types, codes stored in the trace, and the two coupling types of a wait.
+"""Types that all of cosim uses: arrays, the codes stored in the trace, and the failures that end a task.
 
 A code that people know by another word than its name has a `word`; see `word()`.
 """
@@ -19,16 +19,20 @@ NOWHERE = -1
 
 
 class Tier(IntEnum):
-    """Where a task may be executed."""
+    """Place where a task is executed."""
 
     LOCAL = 0
+    """The vehicle itself."""
     EDGE = 1
+    """The host of a site."""
     CLOUD = 2
+    """The data centre."""
     NEIGHBOUR = 3
+    """Another vehicle, over the sidelink."""
 
 
 class Status(IntEnum):
-    """How a task ended; each released task has exactly one."""
+    """Outcome of a task; each released task has exactly one."""
 
     COMPLETED = 0
     """The result was back at the vehicle by the deadline."""
@@ -53,12 +57,12 @@ class Status(IntEnum):
 
     @property
     def word(self) -> str:
-        """LEFT by itself does not say who left."""
+        """The word for the status in text; `left` alone would not say that it is the vehicle."""
         return "vehicle left" if self is Status.LEFT else _spelled(self)
 
 
 class Phase(IntEnum):
-    """The part of a task's life in which it ended."""
+    """Part of a task's life in which it ended."""
 
     DECISION = 0
     UPLINK = 1
@@ -81,7 +85,7 @@ class Direction(IntEnum):
 
 
 class KeyState(IntEnum):
-    """What became of the keys of a task."""
+    """Outcome of the key requests of a task."""
 
     DRAWN = 0
     """Every transfer that began had its key."""
@@ -92,7 +96,7 @@ class KeyState(IntEnum):
 
 
 class LinkState(IntEnum):
-    """A QKD link."""
+    """State of a QKD link."""
 
     UP = 0
     ABORTED = 1
@@ -102,7 +106,7 @@ class LinkState(IntEnum):
 
 
 class Work(IntEnum):
-    """What the ledger asks of a processor (S3 eq 18-20)."""
+    """Computation that the ledger needs from a processor (S3 eq 18-20)."""
 
     MAKE = 0
     """Eq 18: the proposer makes a block."""
@@ -120,7 +124,7 @@ class VotePhase(IntEnum):
 
 
 class Offence(IntEnum):
-    """What a validator can be accused of."""
+    """Misbehaviour that a validator can be accused of."""
 
     TWO_PROPOSALS = 0
     TWO_VOTES = 1
@@ -128,12 +132,16 @@ class Offence(IntEnum):
 
     @property
     def word(self) -> str:
-        """As a noun of its own, like the others."""
+        """The word for the offence in text, a noun like the others."""
         return "an invalid proposal" if self is Offence.INVALID_PROPOSAL else _spelled(self)
 
 
 def word(code: IntEnum) -> str:
-    """A code as people read it."""
+    """Return the word for a code in text.
+
+    >>> word(Status.NO_KEY), word(Status.LEFT)
+    ('no key', 'vehicle left')
+    """
     return str(getattr(code, "word", _spelled(code)))
 
 
@@ -142,7 +150,7 @@ def _spelled(code: IntEnum) -> str:
 
 
 class Failure(Exception):  # noqa: N818 - an event in the life of a task, not a fault of the program
-    """What ends a task before its result is back; thrown into its story by the part that it waits for."""
+    """Ends a task before its result is back; thrown into its story by the part that it waits for."""
 
     status: Status
 

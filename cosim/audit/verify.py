@@ -16,26 +16,31 @@ from cosim.trace.store.schemas import combined_digest
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The outcome of an audit."""
+    """The outcome of an audit; see `verify`."""
 
     run: Path
+    """Run folder."""
     facts: int
+    """Number of rows."""
     digest: str
-    """Digest recomputed from the rows."""
+    """Hash over all facts, computed again from the rows."""
     complete: bool
+    """Whether the run reached its end."""
     complete_to_s: float
+    """Simulated time in s before which every fact is there."""
     findings: tuple[Finding, ...]
+    """Faults that were found."""
     notes: tuple[str, ...] = ()
-    """What could not be checked here, though nothing is known to be wrong."""
+    """What could not be checked here, though no fault is known."""
 
     @property
     def ok(self) -> bool:
-        """Whether nothing is wrong; a partial run can be ok."""
+        """Whether no fault was found; a partial run can be ok."""
         return not self.findings
 
     @property
     def lines(self) -> list[str]:
-        """The report as lines of text."""
+        """The report as text, line by line."""
         state = "complete run" if self.complete else f"partial run, complete to t = {self.complete_to_s:g} s"
         verdict = "ok" if self.ok else f"{len(self.findings)} findings"
         onward = [] if self.complete else ["it can be read up to there; for the rest run the scenario again"]
@@ -48,9 +53,19 @@ class Report:
 
 
 def verify(run: Path) -> Report:
-    """Audit a run folder: first the rows, then, if they can be read, what they say.
+    """Audit a run folder: first the rows, then, if they can be read, the laws that they must obey.
 
-    A run that was killed is held only to what holds at any moment.
+    A run that was interrupted is held only to what holds at any moment.
+
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> import cosim
+        >>> loaded = cosim.load("per_task", ["duration_s=1", "statistics.warmup_s=0", "mobility.vehicles=10"])
+        >>> with TemporaryDirectory() as folder:
+        ...     result = cosim.simulate(loaded, Path(folder))
+        ...     report = cosim.verify(result.folder)
+        >>> report.ok, report.digest == result.digest
+        (True, True)
 
     Raises:
         InputError: not a run folder.

@@ -71,10 +71,10 @@ def gap(
     """
     from dataclasses import asdict
 
-    from cosim.twin.placing.gap import format_gaps, measure_gaps, study_of
+    from cosim.twin.placing.gap import format_gaps, measure_gaps, placement_study
 
     with console.working("placing"):
-        table = measure_gaps(study_of(kind, settings or (), count), seed)
+        table = measure_gaps(placement_study(kind, settings or (), count), seed)
     if json:
         console.say_json(asdict(table))
     else:

@@ -22,18 +22,18 @@ Rows = NDArray[np.float32]
 
 
 class OffloadingParallelEnv(ParallelEnv):  # type: ignore[misc]  # pettingzoo is only partly typed
-    """Agents that share a scenario's decisions, and each earn the rewards of the tasks they decided.
+    """Agents that share a scenario's decisions, each of which earns the rewards of the tasks that it decided.
 
-    `agents="site"`: agent `site_j` decides the tasks whose strongest feasible edge host is at site j; those that no
-    edge host can take are site 0's. It sees up to `rows` of them at once.
+    `agents="site"`: agent `site_j` decides the tasks whose strongest feasible edge host is at site j; those without a
+    feasible edge host are site 0's. It sees up to `rows` of them at once.
 
     `agents="vehicle"`: agent `vehicle_k` decides for the vehicle in seat k, one task at once. A vehicle takes the
-    lowest free seat when it comes and gives it back when it goes; with more vehicles than agents, seats n, n + K,
-    n + 2K, ... are all agent n's.
+    lowest free seat when it enters and gives it back when it leaves; with more vehicles than agents, seats n, n + K, n
+    + 2K, ... are all agent n's.
 
     Tasks that do not fit are decided in further rounds at the same instant, and the simulation goes on when all of the
-    epoch are decided. An agent without a task sees absent rows, and what it answers is ignored. All agents are there
-    from the first round to the last.
+    epoch are decided. An agent without a task sees absent rows, and its action is ignored. All agents are present from
+    the first round to the last.
 
     An observation is `rows` times the columns of `cosim.envs.columns` and one more that is 1 for a present row; absent
     rows are 0. An action is `rows` times the values of `cosim.envs.knobs`, in [-1, 1]; the first agent's ends with the
@@ -41,13 +41,23 @@ class OffloadingParallelEnv(ParallelEnv):  # type: ignore[misc]  # pettingzoo is
     of the possible targets, and `tasks`, the numbers of the present rows' tasks.
 
     Rewards (`decisions.reward`) follow the decision: a task's goes to the agent that decided it, also when its vehicle
-    has left and the seat is another's, for leaving early is an outcome of the decision too. What settles in one step
-    is summed; a round that is not the epoch's last gives 0. A task that ended undecided counts for nobody, as does
-    one that is still on its way when the episode ends. An analytic reward is the task's own cost and what it imposes on
-    others, so that an agent is not blind to the harm it does; summed over agents it is therefore more than the team's
-    reward of the single-agent environment.
+    has left and the seat is another's, because leaving early is an outcome of the decision too. What settles in one
+    step is summed; a round that is not the epoch's last gives 0. A task that ended undecided counts for no agent, nor
+    does one that is still on its way when the episode ends. An analytic reward is the task's own cost and what it
+    imposes on others, so that an agent is charged for the harm it does; summed over agents it is therefore more than
+    the team's reward of the single-agent environment.
 
-    The end of the scenario, or of `episode_epochs`, truncates all agents; nobody terminates.
+    The end of the scenario, or of `episode_epochs`, truncates all agents; none terminates.
+
+        >>> import numpy as np
+        >>> import cosim
+        >>> env = cosim.OffloadingParallelEnv("per_task", ["duration_s=2", "statistics.warmup_s=0"], rows=2)
+        >>> observations, infos = env.reset(seed=1)
+        >>> sorted(observations)
+        ['site_0', 'site_1', 'site_2']
+        >>> actions = {agent: np.zeros(env.action_space(agent).shape) for agent in env.agents}
+        >>> observations, rewards, terminations, truncations, infos = env.step(actions)
+        >>> env.close()
     """
 
     metadata = {"name": "cosim_offloading_v0", "render_modes": [], "is_parallelizable": True}  # noqa: RUF012 - PettingZoo's
@@ -68,14 +78,14 @@ class OffloadingParallelEnv(ParallelEnv):  # type: ignore[misc]  # pettingzoo is
         """Load the scenario.
 
         Args:
-            scenario: name or file.
-            overrides: as for `cosim run --set`.
-            agents: what an agent is.
+            scenario: file or bundled name.
+            overrides: changes `key.path=value`.
+            agents: whether an agent is a site or a vehicle.
             rows: tasks that a site's agent sees at once; a vehicle's sees one.
-            slots: agents for vehicles.
+            slots: number of agents for vehicles.
             episode_epochs: decision epochs of an episode; None: the scenario's duration.
-            facts: where the facts of the run go; nowhere by default.
-            traffic: replay SUMO's recorded traffic, or run SUMO.
+            facts: where the facts of the run are recorded; nowhere by default.
+            traffic: `replay` SUMO's recorded traffic, or run SUMO `live`.
 
         Raises:
             InputError: the scenario cannot be loaded, or an argument is out of range.
@@ -99,20 +109,20 @@ class OffloadingParallelEnv(ParallelEnv):  # type: ignore[misc]  # pettingzoo is
         }
 
     def observation_space(self, agent: str) -> Box:
-        """Of that agent, always the same object."""
+        """Return the observation space of that agent, always the same object."""
         return self.observation_spaces[agent]
 
     def action_space(self, agent: str) -> Box:
-        """Of that agent, always the same object."""
+        """Return the action space of that agent, always the same object."""
         return self.action_spaces[agent]
 
     def reset(
         self, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, Rows], dict[str, dict[str, Any]]]:
-        """A fresh run with this seed, up to its first decisions.
+        """Begin a run with this seed and return observations and infos of its first decisions.
 
         Args:
-            seed: of arrivals and all else; the scenario's if not given.
+            seed: seed of arrivals and all other random quantities; the scenario's if not given.
             options: none are known.
 
         Raises:
@@ -128,7 +138,13 @@ class OffloadingParallelEnv(ParallelEnv):  # type: ignore[misc]  # pettingzoo is
     def step(
         self, actions: dict[str, Rows]
     ) -> tuple[dict[str, Rows], dict[str, float], dict[str, bool], dict[str, bool], dict[str, dict[str, Any]]]:
-        """Take the agents' answers for this round; after an epoch's last round, go on to the next epoch.
+        """Take the agents' actions for this round; after an epoch's last round, go on to the next epoch.
+
+        Args:
+            actions: action of each agent by name.
+
+        Returns:
+            Observations, rewards, terminations, truncations and infos of each agent by name.
 
         Raises:
             RuntimeError: the episode is over, or has not begun.

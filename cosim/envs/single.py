@@ -25,7 +25,7 @@ class OffloadingEnv(gymnasium.Env[Flat, Flat]):
 
     Observation (rows (F + 1),): for each row the columns of `cosim.envs.columns` and then `present`, 1 or 0; an absent
     row is 0. Action (rows A + network_size,) in [-1, 1]: the values of `cosim.envs.knobs` for each row, then those of
-    the network; what is said for absent rows does not matter. Reward: `Step.total`, of all together.
+    the network; values for absent rows are ignored. Reward: `Step.total`, the sum over all tasks that settled.
 
     `terminated`: the scenario's duration is over, nothing follows and the last observation is 0. `truncated`: the
     episode has had `episode_epochs` epochs, and the last observation is that of the next one.
@@ -33,19 +33,32 @@ class OffloadingEnv(gymnasium.Env[Flat, Flat]):
     reset(seed) gives the episode of that seed. reset() draws a seed from a generator that starts from the last seed
     given, or from the scenario's, so that episodes differ and a program that runs again sees the same ones.
 
-    info: `tasks` the numbers of the present rows' tasks, `action_mask` (rows, M) what may be chosen, and after a step
-    `settled_task`, `settled_vehicle`, `settled_reward` (see `Step`) and `costs`, the fields of EpochCost. What has no
-    fixed length is a list: Gymnasium's vector environments take arrays of one shape only.
+    info: `tasks` the numbers of the present rows' tasks, `action_mask` (rows, M) the options that may be chosen, and
+    after a step `settled_task`, `settled_vehicle`, `settled_reward` (see `Step`) and `costs`, the fields of EpochCost.
+    What has no fixed length is a list: Gymnasium's vector environments take arrays of one shape only.
+
+        >>> import cosim
+        >>> env = cosim.OffloadingEnv("per_task", ["duration_s=2", "statistics.warmup_s=0"], rows=2)
+        >>> observation, info = env.reset(seed=1)
+        >>> observation.shape, env.action_space.shape
+        ((80,), (8,))
+        >>> observation, reward, terminated, truncated, info = env.step(env.action_space.sample())
+        >>> env.close()
 
     Args:
         scenario: file or bundled name.
-        overrides: `key.path=value`.
+        overrides: changes `key.path=value`.
         rows: tasks in a round; an epoch with more takes several steps.
-        episode_epochs: of an episode; None: the scenario's duration.
-        traffic: as in `cosim.envs.loop.Loop`.
+        episode_epochs: decision epochs of an episode; None: the scenario's duration.
+        traffic: `replay` SUMO's recorded traffic, or run SUMO `live`, as in `cosim.envs.loop.Loop`.
 
     Raises:
-        InputError: the scenario is not usable, or hands over no knob.
+        InputError: the scenario cannot be used, or hands over no knob.
+
+    Attributes:
+        observation_space: Box of dimensionless columns, float32.
+        action_space: Box of [-1, 1], float32.
+        loop: the run behind the environment.
     """
 
     metadata = {"render_modes": []}  # noqa: RUF012 - Gymnasium's own shape of it
@@ -73,13 +86,18 @@ class OffloadingEnv(gymnasium.Env[Flat, Flat]):
         self._np_random, self._np_random_seed = seeding.np_random(loaded.scenario.seed)
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Flat, dict[str, Any]]:
-        """Begin an episode."""
+        """Begin an episode and return its first observation and info.
+
+        Args:
+            seed: seed of the episode; None: drawn.
+            options: none are known.
+        """
         super().reset(seed=seed, options=options)
         self._round = self.loop.reset(int(self.np_random.integers(2**31)) if seed is None else seed)
         return self._seen(), self._info()
 
     def step(self, action: Flat) -> tuple[Flat, float, bool, bool, dict[str, Any]]:
-        """Decide for the tasks that wait."""
+        """Decide for the waiting tasks; return observation, reward, terminated, truncated and info."""
         if self._round is None:
             raise RuntimeError("the episode is over; call reset()")
         done = self.loop.step(self._decoded(np.asarray(action), self._round))

@@ -1,1 +1,1 @@
-"""Time and sharing: the clock, its random streams, and fluid media in virtual time."""
+"""Time and sharing: the clock, named random streams, and fluid media in virtual time."""

@@ -25,13 +25,14 @@ for a process, or for any event, by `EventWait`:
 On a simulation's `clock`, a process that was made before the first `advance` begins right after the tick at 0 s; the
 end of the run leaves processes where they are.
 
-Order at one instant: what is URGENT (vehicles move, processes begin, interrupts), then NORMAL, then LAST (decisions,
-samples); within each, what was asked for first. A wait that is over resumes its story there and then; its event is
-asked for at that moment, so processes go on after what was asked for before, in the order in which they began to wait.
+Order at one instant: URGENT actions (vehicles move, processes begin, interrupts), then NORMAL, then LAST (decisions,
+samples); within each, in the order in which they were scheduled. A wait that is over resumes its story at once; its
+event is scheduled at that moment, so processes go on after what was scheduled before, in the order in which they began
+to wait.
 
 A wait that fails throws its error into the processes that wait for its event. If none does any more (it was
-interrupted, or another event of an `AnyOf` came first), the failure is nobody's and the run goes on. A process that
-catches no error ends the run with it, as in SimPy, unless somebody waits for the process.
+interrupted, or another event of an `AnyOf` came first), the failure is dropped and the run goes on. A process that
+does not catch an error ends the run with it, as in SimPy, unless another process or story waits for it.
 """
 
 import gc
@@ -49,28 +50,29 @@ from simpy.events import Condition
 from cosim.types import Failure
 
 URGENT = 0
-"""Before anything else at that instant: vehicles have moved before anyone looks."""
+"""Before anything else at that instant: vehicles have moved before anything reads their positions."""
 NORMAL = 1
 LAST = 2
 """After everything else at that instant: decisions see all that has happened."""
 
 
 def _unheard(wait: "Wait") -> None:
-    """Nobody waited for it."""
+    """Mark a wait as over although nothing waits for it."""
     wait.ready = True
 
 
 class Wait:
-    """What a story can wait for. The part that owns it calls `resume(self)` once, later than `start`.
+    """Something that a story can wait for. The part that owns it calls `resume(self)` once, later than `start`.
 
-    Defaults stand in the class, here and in the subclasses: thousands of waits begin each second, and each then sets
+    Defaults are class attributes, here and in the subclasses: thousands of waits begin each second, and each then sets
     only what differs.
     """
 
     resume: Callable[["Wait"], None] = staticmethod(_unheard)
     error: Exception | None = None
+    """Why the wait ended early; None if it did not."""
     ready = False
-    """Nobody must wait for it: it was over before anybody did, or `Clock.wait_for` has told its end."""
+    """Whether nothing needs to wait for it: it was over before, or `Clock.wait_for` has reported its end."""
 
     def cancel(self, error: Exception) -> None:
         """Take this wait out of its part and throw `error` into the story that waits."""
@@ -86,23 +88,27 @@ Story: TypeAlias = Generator[Wait, None, None]
 
 
 class Settled(Protocol):
-    """What may be there without a wait, as a key is."""
+    """A result that may be there without a wait, as a key may be."""
 
     @property
     def ready(self) -> bool:
-        """Whether it is."""
+        """Whether it is there."""
         ...
 
 
 class Clock(simpy.Environment):  # type: ignore[misc]  # SimPy is read as untyped
-    """SimPy's environment; entries of its queue are plain callables, a SimPy event among them by `schedule`."""
+    """SimPy's environment with a cheaper queue: its entries are plain callables, and SimPy's events are among them.
+
+    Attributes:
+        now: simulated time in s.
+    """
 
     now: float = 0.0
 
     def __init__(self) -> None:
         super().__init__()
         self.numbers: count[int] = self._eid
-        """Never given twice on one clock: what is numbered can move from part to part."""
+        """Counter whose numbers are unique on this clock, so that what is numbered can move between parts."""
 
     # `now` is a plain attribute here, because SimPy's property costs more than many of the actions.
     @property
@@ -114,28 +120,48 @@ class Clock(simpy.Environment):  # type: ignore[misc]  # SimPy is read as untype
         self.now = value
 
     def at(self, time_s: float, action: Callable[[], None], priority: int = NORMAL) -> None:
-        """Call `action` at `time_s`."""
+        """Call `action` at a time.
+
+        Args:
+            time_s: simulated time, not before now.
+            action: called without arguments.
+            priority: order among the actions of that time: URGENT, NORMAL or LAST.
+        """
         heappush(self._queue, (time_s, priority, next(self.numbers), action))
 
     def schedule(self, event: simpy.Event, priority: int = NORMAL, delay: float = 0.0) -> None:
-        """SimPy's own way in: succeeded events, timeouts and processes."""
+        """Schedule a SimPy event; SimPy itself calls this for succeeded events, timeouts and processes.
+
+        Args:
+            event: the event.
+            priority: order among the actions of that time.
+            delay: from now, in s.
+        """
         self.at(self.now + delay, partial(self._fire, event), priority)
 
     def every(self, step_s: float, action: Callable[[int], None], first: int = 0, priority: int = URGENT) -> None:
-        """Call `action(n)` at `n * step_s` for n = first, first + 1, ...; times are products, never sums."""
+        """Call `action(n)` at `n * step_s` for n = first, first + 1, ...; times are products, never sums.
+
+        Args:
+            step_s: time between two calls.
+            action: called with n.
+            first: n of the first call.
+            priority: order among the actions of that time.
+        """
 
         def turn(n: int) -> None:
+            # The next call comes first: `action` may halt the clock, which leaves this function by an exception.
             self.at((n + 1) * step_s, partial(turn, n + 1), priority)
             action(n)
 
         self.at(first * step_s, partial(turn, first), priority)
 
     def halt(self) -> None:
-        """End the current `advance` after this action; to be called last in it."""
+        """End the current `advance` after this action; must be the last call in it."""
         raise StopSimulation(None)
 
     def advance(self) -> None:
-        """Run until an action halts."""
+        """Run until an action halts the clock."""
         queue = self._queue
         try:
             while queue:
@@ -145,14 +171,14 @@ class Clock(simpy.Environment):  # type: ignore[misc]  # SimPy is read as untype
             return
 
     def step(self) -> None:
-        """One action; what SimPy's own `run` is made of."""
+        """Run one action; SimPy's own `run` is made of steps."""
         if not self._queue:
             raise EmptySchedule
         self.now, _, _, action = heappop(self._queue)
         action()
 
     def _fire(self, event: Any) -> None:
-        """What SimPy does with an event that is due; a failed one that nobody caught ends the run."""
+        """Run the callbacks of a SimPy event that is due; a failed event that nothing caught ends the run."""
         if hasattr(event, "resume"):
             raise TypeError(f"a story has yielded {event}; yield EventWait(event)")
         callbacks, event.callbacks = event.callbacks, None
@@ -162,10 +188,10 @@ class Clock(simpy.Environment):  # type: ignore[misc]  # SimPy is read as untype
             raise event._value
 
     def pause(self, delay_s: float) -> "Pause":
-        """A wait of `delay_s`.
+        """Return a wait of `delay_s`.
 
         Raises:
-            ValueError: it is negative or no number.
+            ValueError: the delay is negative or not a number.
         """
         if not delay_s >= 0.0:
             raise ValueError(f"pause({delay_s!r}): time does not go back; give a delay of at least 0 s")
@@ -174,9 +200,9 @@ class Clock(simpy.Environment):  # type: ignore[misc]  # SimPy is read as untype
         return pause
 
     def until(self, time_s: float) -> simpy.Event:
-        """An event for SimPy's processes at `time_s` exactly, where `timeout` would add a delay to the time of now.
+        """Return an event for SimPy's processes at `time_s` exactly; `timeout` would add a delay to the present time.
 
-        At this very instant, it comes after what was asked for before.
+        For the present instant, it comes after what was scheduled before.
 
         Raises:
             ValueError: `time_s` is past.
@@ -189,11 +215,14 @@ class Clock(simpy.Environment):  # type: ignore[misc]  # SimPy is read as untype
         return event
 
     def wait_for(self, wait: Wait | Story | Settled | None) -> "WaitEvent":
-        """An event for SimPy's processes that succeeds when a wait or a story is over, or fails with its error.
+        """Return an event for SimPy's processes that succeeds when a wait or a story is over, or fails with its error.
 
-        Its value is the wait, or None for a story, which begins here. What is `ready` is done at once, and so is None:
-        no key was needed. A wait has one event, however often it is asked for; a story that waits for it too must have
-        yielded it before, and goes on first.
+        Its value is the wait, or None for a story, which begins here. The event of something `ready` succeeds at once,
+        and so does that of None: no key was needed. A wait has one event, however often this is called; a story that
+        waits for it too must have yielded it before, and goes on first.
+
+        Raises:
+            TypeError: the argument is neither a wait nor a story.
         """
         if isinstance(wait, Generator):
             return WaitEvent(self).follow(wait)
@@ -215,7 +244,7 @@ class Pause(Wait):
     _cancelled = False
 
     def over(self) -> None:
-        """The time has passed."""
+        """End the wait, unless it was cancelled."""
         if not self._cancelled:
             self.resume(self)
 
@@ -229,7 +258,7 @@ class EventWait(Wait):
     """A wait of a story for a SimPy event: a process, a request for a resource, a timeout."""
 
     def __init__(self, event: simpy.Event) -> None:
-        """Wait for an event; one that is over counts at this instant."""
+        """Wait for an event; an event that is already over ends the wait at this instant."""
         self.event = event
         if event.callbacks is None:
             event.env.at(event.env.now, partial(self._over, event))
@@ -246,17 +275,17 @@ class EventWait(Wait):
             self.fail(event._value)
 
     def cancel(self, error: Exception) -> None:
-        """Wait no longer; the event is left as it is."""
+        """Stop waiting; the event is left as it is."""
         if self.event.callbacks is not None:
             self.event.callbacks.remove(self._over)
         self.fail(error)
 
 
 class Life:
-    """A story on its way: it runs from wait to wait."""
+    """A story in progress: it runs from wait to wait."""
 
     wait: Wait | None = None
-    """What it waits for now; None before it begins and once it has ended, so that neither keeps the other in memory."""
+    """The present wait; None before the story begins and once it has ended, so that neither keeps the other alive."""
     story: Story
 
     def __init__(self, story: Story) -> None:
@@ -287,37 +316,37 @@ class Life:
             wait.resume = self.resume
 
     def ended(self, failure: Failure | None) -> None:
-        """The story came to its end, or a failure that it did not catch has ended it."""
+        """Handle the end of the story, regular or by a failure that it did not catch, which is raised here."""
         if failure is not None:
             raise failure
 
     def cancel(self, error: Exception) -> None:
-        """Throw `error` into the story, through the wait that it is in."""
+        """Throw `error` into the story, through its present wait."""
         if self.wait is not None:
             self.wait.cancel(error)
 
 
 class WaitEvent(simpy.Event):  # type: ignore[misc]  # SimPy is read as untyped
-    """A wait or a story as SimPy's processes see it; see `Clock.wait_for`."""
+    """A wait or a story as an event of SimPy; see `Clock.wait_for`."""
 
     awaited: Wait | Life | None = None
     """None once it is over, so that neither keeps the other in memory."""
 
     def listen(self, wait: Wait) -> "WaitEvent":
-        """Tell the end of a wait."""
+        """Succeed or fail when the wait is over."""
         self.awaited = wait
         self._first = wait.resume
         wait.resume = self._over
         return self
 
     def follow(self, story: Story) -> "WaitEvent":
-        """Run a story to its first wait, and tell its end."""
+        """Run a story to its first wait, and succeed or fail when it is over."""
         self.awaited = life = _SubStory(story, self)
         life.begin()
         return self
 
     def cancel(self, error: Failure) -> None:
-        """Give up what this waits for: it is taken out of its part, and this fails unless a story catches `error`."""
+        """Cancel the wait or story behind this event, which fails with `error` unless a story catches it."""
         if self.awaited is not None:
             self.awaited.cancel(error)
 
@@ -327,7 +356,7 @@ class WaitEvent(simpy.Event):  # type: ignore[misc]  # SimPy is read as untyped
         if error is None:
             self.succeed(value)
         else:
-            self.defused = True  # by nobody: who has turned away is not there to catch it
+            self.defused = True  # else SimPy would end the run if the process that waited has been interrupted
             self.fail(error)
         return self
 
@@ -339,19 +368,19 @@ class WaitEvent(simpy.Event):  # type: ignore[misc]  # SimPy is read as untyped
 
 
 class _SubStory(Life):
-    """A story behind an event."""
+    """A story that runs behind an event."""
 
     def __init__(self, story: Story, event: WaitEvent) -> None:
         super().__init__(story)
         self._event = event
 
     def ended(self, failure: Failure | None) -> None:
-        """Tell those that wait."""
+        """End the event."""
         self._event.end(None, failure)
 
 
 def _repeats_a_wait(event: Any) -> bool:
-    """Whether a failed condition (`AnyOf`, `AllOf`) has its error from a wait, which ends nobody's run."""
+    """Return whether a failed condition (`AnyOf`, `AllOf`) has its error from a wait, which ends no run."""
     return isinstance(event, Condition) and any(
         part._value is event._value and (isinstance(part, WaitEvent) or _repeats_a_wait(part)) for part in event._events
     )
@@ -359,10 +388,10 @@ def _repeats_a_wait(event: Any) -> bool:
 
 @contextmanager
 def quiet_collector() -> Iterator[None]:
-    """Let Python's garbage collector seldom walk what lives as long as a clock, and nothing that exists already.
+    """Let Python's garbage collector run seldom, and skip all objects that exist already.
 
-    It would walk the whole network of a simulation again and again; what comes and goes is freed by its count of
-    references. May be nested.
+    It would walk the whole network of a simulation again and again, although what comes and goes is freed by reference
+    counting. Calls may be nested.
     """
     threshold, frozen = gc.get_threshold(), gc.get_freeze_count()
     if not frozen:

@@ -21,27 +21,39 @@ from typing import Protocol
 from cosim.kernel.clock import Clock, Wait
 
 _EARLY_S = 1e-9
-"""A flow that would end within this time has ended: below it rounding would only make empty events."""
+"""A flow that would end within this time is taken as ended: shorter steps come from rounding alone."""
 
 
 class Medium(Protocol):
-    """Where a flow runs."""
+    """Something that a flow runs in."""
 
     def withdraw(self, flow: "Flow") -> None:
-        """Take an active flow out, with what is left of it."""
+        """Take an active flow out; its `left` is then up to date."""
         ...
 
 
 class Flow(Wait):
-    """Something on its way through a medium, in units of the medium (bit or cycle)."""
+    """An amount on its way through a medium, in units of the medium (bit or cycle).
+
+    Args:
+        size: whole amount.
+        gain: g, rate for each unit of the medium's rate, for example bit/s per Hz.
+        weight: w, share of the medium against the other flows.
+
+    Attributes:
+        left: amount that is not done, up to date while the flow is in no medium.
+    """
 
     medium: Medium | None = None
+    """The medium it is in; None before, after and between media."""
     active_s = 0.0
-    """Time in media so far."""
+    """Time spent in media so far, in s."""
     entry = -1
-    """Its place among the medium's entries, so that an old one is known as old."""
+    """Number of its present entry in the medium's heap, so that older entries are recognised."""
     finish_v = 0.0
+    """Virtual time at which it ends."""
     since_s = 0.0
+    """Simulated time at which it entered the medium."""
 
     def __init__(self, size: float, gain: float = 1.0, weight: float = 1.0) -> None:
         self.size = size
@@ -50,7 +62,7 @@ class Flow(Wait):
         self.weight = weight
 
     def cancel(self, error: Exception) -> None:
-        """Leave the medium; `left` then tells what was not done."""
+        """Leave the medium; `left` is then what was not done."""
         if self.medium is not None:
             self.medium.withdraw(self)
         self.fail(error)
@@ -60,7 +72,20 @@ _by_entry = itemgetter(1)
 
 
 class Fluid:
-    """A medium with its active flows and its running totals."""
+    """A medium with its active flows and its running totals.
+
+        >>> clock = Clock()
+        >>> band = Fluid(clock, unit_rate=10.0)
+        >>> first, second = band.start(Flow(20.0)), band.start(Flow(40.0))
+        >>> clock.run()  # both at 5 a second for 4 s, then the second alone at 10
+        >>> clock.now, first.active_s, band.done
+        (6.0, 4.0, 60.0)
+
+    Args:
+        clock: simulated time.
+        unit_rate: u.
+        room: F.
+    """
 
     __slots__ = (
         "_armed_s",
@@ -94,18 +119,18 @@ class Fluid:
         self.weight = 0.0
         self.active = 0
         self.number_s = 0.0
-        """Integral of the number of active flows."""
+        """Integral over time of the number of active flows."""
         self.busy_s = 0.0
-        """Time with at least one active flow."""
+        """Time with at least one active flow, in s."""
         self.used_s = 0.0
-        """Integral of min(W, F): busy cores, for a processor."""
+        """Integral over time of min(W, F): busy cores, for a processor."""
         self.done = 0.0
         """Total size of the flows that ended."""
         self.ended = 0
         """Number of the flows that ended."""
 
     def start(self, flow: Flow) -> Flow:
-        """Let a flow run; it resumes its story when nothing is left."""
+        """Let a flow run; its story is resumed when nothing is left."""
         if self._clock.now > self._since_s:
             self.settle()
         flow.medium = self
@@ -125,22 +150,22 @@ class Fluid:
         return flow
 
     def flows(self) -> list[Flow]:
-        """The active flows in order of their start."""
+        """Return the active flows in order of their start."""
         return [flow for _, entry, flow in sorted(self._heap, key=_by_entry) if flow.entry == entry]
 
     def withdraw(self, flow: Flow) -> None:
-        """Take an active flow out, with what is left of it."""
+        """Take an active flow out; its `left` is then up to date."""
         self.settle()
         flow.left = max(0.0, (flow.finish_v - self._v) * flow.weight * flow.gain)
         flow.medium = None
-        flow.entry = -1
+        flow.entry = -1  # its place in the heap stays, and is skipped when it comes up: removal would cost O(n)
         flow.active_s += self._since_s - flow.since_s
         self.active -= 1
         self._weigh(self.weight - flow.weight)
         self._arm()
 
     def retune(self, gain: Callable[[Flow], float]) -> None:
-        """Give each active flow the gain it has now."""
+        """Set the gain of each active flow to what `gain` returns for it."""
         self.settle()
         v = self._v
         heap = []
@@ -179,7 +204,7 @@ class Fluid:
             self._rate = self.unit_rate
 
     def _arm(self) -> None:
-        """One timer is enough: an earlier one stays and looks again when it fires."""
+        """Set the timer for the first flow to end; an earlier timer stays, and arms again when it fires."""
         heap = self._heap
         while heap and heap[0][2].entry != heap[0][1]:
             heappop(heap)
@@ -214,5 +239,6 @@ class Fluid:
             self._weigh(weight)
         if heap:
             self._arm()
+        # Last, because a story that goes on may start or withdraw flows here.
         for flow in ended:
             flow.resume(flow)

@@ -1,4 +1,4 @@
-"""The user's cache folder: what was computed once and can be computed again."""
+"""The user's cache folder, for files that can be computed again."""
 
 import hashlib
 import os
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def cache_folder() -> Path:
-    """$COSIM_CACHE, else $XDG_CACHE_HOME/cosim, else ~/.cache/cosim."""
+    """Return $COSIM_CACHE, else $XDG_CACHE_HOME/cosim, else ~/.cache/cosim."""
     if own := os.environ.get("COSIM_CACHE"):
         return Path(own)
     if shared := os.environ.get("XDG_CACHE_HOME"):
@@ -17,7 +17,7 @@ def cache_folder() -> Path:
 
 
 def content_key(files: Iterable[Path], words: Iterable[str]) -> str:
-    """Hash of the content of files, in order, and of words; paths do not count."""
+    """Return a hash of the content of files, in order, and of words; paths do not count."""
     digest = hashlib.sha256()
     for path in files:
         digest.update(hashlib.sha256(path.read_bytes()).digest())
@@ -27,10 +27,10 @@ def content_key(files: Iterable[Path], words: Iterable[str]) -> str:
 
 
 def cached(target: Path, build: Callable[[Path], None]) -> Path:
-    """`target`, built first if it does not exist.
+    """Return `target`, built first if it does not exist.
 
-    `build` is given a path in a temporary folder, which is then renamed: two processes may build at once, and an end in
-    the middle leaves nothing behind under the target's name.
+    `build` is given a path in a temporary folder, which is then renamed: two processes may build at once, and an
+    interruption leaves nothing behind under the target's name.
     """
     if not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)

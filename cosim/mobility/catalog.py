@@ -1,4 +1,4 @@
-"""The maps by name: real ones inside the eclipse-sumo package, bundled ones, and folders of the user."""
+"""Maps by name: real ones inside the package eclipse-sumo, bundled ones, and folders of the user."""
 
 import tomllib
 from dataclasses import dataclass
@@ -30,22 +30,26 @@ _BERLIN_TRIPS += ["--fringe-factor", "5", "--min-distance", "500", "--vehicle-cl
 
 @dataclass(frozen=True, slots=True)
 class MapFiles:
-    """A map: what SUMO reads, where roadside units stand, and where it comes from."""
+    """The files of a map: what SUMO reads, where roadside units stand, and where the map comes from."""
 
     name: str
+    """Name in the catalog, or path of the folder."""
     net: Path | None
-    """None: the map is a recording without roads."""
+    """SUMO's net; None: the map is a recording without roads."""
     routes: tuple[Path, ...]
+    """SUMO's route files."""
     additional: tuple[Path, ...] = ()
+    """SUMO's additional files."""
     sites: Path | None = None
+    """The map's sites.yaml; None without one."""
     begin_s: float = 0.0
-    """Traffic time from which on the map is filled, a good mobility.begin_s; 0: not known."""
+    """Traffic time in s from which on the map is filled, a good mobility.begin_s; 0: not known."""
     end_s: float | None = None
-    """Traffic time of the last departure; None: not known."""
+    """Traffic time in s of the last departure; None: not known."""
     origin: str = ""
     licence: str = ""
     recording: Path | None = None
-    """What `cosim map record` or an import of recorded vehicles left in the folder."""
+    """Recording in the folder, of `cosim map record` or of an import; None without one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +70,10 @@ _SUMO_MAPS = (
 
 
 def net_of(files: MapFiles) -> Path:
-    """The map's net.
+    """Return the map's net.
 
     Raises:
-        InputError: it is a recording without roads.
+        InputError: the map is a recording without roads.
     """
     if files.net is None:
         raise InputError(f"map={files.name}: it is a recording without roads; use mobility.kind=replay")
@@ -77,7 +81,11 @@ def net_of(files: MapFiles) -> Path:
 
 
 def list_maps() -> tuple[MapEntry, ...]:
-    """The maps that need no path: SUMO's own, then the bundled ones by name."""
+    """Return the maps that need no path: SUMO's own, then the bundled ones by name.
+
+    >>> [entry.name for entry in list_maps()][:2]
+    ['sumo:a10kw', 'sumo:berlin']
+    """
     home = bundled("sumo_maps")
     folders = sorted(home.iterdir()) if home.is_dir() else []
     own = [MapEntry(path.name, str(_source(path).get("title", ""))) for path in folders if _net(path) is not None]
@@ -85,11 +93,11 @@ def list_maps() -> tuple[MapEntry, ...]:
 
 
 def resolve_map(name: str, folder: Path) -> MapFiles:
-    """The files of a map.
+    """Return the files of a map.
 
     Args:
-        name: a name of the catalog, or the path of a map folder.
-        folder: that a relative path starts from.
+        name: name in the catalog, or path of a map folder.
+        folder: folder that a relative path starts from.
 
     Raises:
         InputError: there is no such map, or it lacks its net or routes, or its net is not readable.
@@ -171,7 +179,7 @@ def _map_folder(name: str, folder: Path) -> MapFiles:
 
 
 def own_folder(name: str, folder: Path) -> Path | None:
-    """The folder of a map of the user's own; None for a map of the catalog."""
+    """Return the folder of a map of the user's own; None for a map of the catalog, or if there is no such folder."""
     if name in [entry.name for entry in list_maps()]:
         return None
     return folder / name if _is_folder(folder / name) else None
@@ -189,13 +197,13 @@ def _net(home: Path) -> Path | None:
 
 
 def _routes(home: Path) -> tuple[Path, ...]:
-    """The route file, or several in the order of their names."""
+    """Return the route file, or several in the order of their names."""
     one = _either(home, "rou.xml")
     return (one,) if one else tuple(sorted(home.glob("*.rou.xml.gz")))
 
 
 def _either(home: Path, name: str) -> Path | None:
-    """The file, gzipped or plain; None if there is neither."""
+    """Return the file, gzipped or plain; None if there is neither."""
     return next((path for path in (home / f"{name}.gz", home / name) if path.is_file()), None)
 
 

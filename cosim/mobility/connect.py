@@ -1,4 +1,4 @@
-"""From a scenario to the source of traffic that it describes, and to the places of its sites."""
+"""From a scenario to its source of traffic and to the positions of its sites."""
 
 from contextlib import closing
 from pathlib import Path
@@ -16,21 +16,29 @@ from cosim.scenario.schema import Scenario
 from cosim.scenario.traffic import LibsumoMobility, Mobility, ReplayMobility, SyntheticMobility, TraciMobility
 
 NO_MAP = "synthetic"
-"""Value of the scenario's `map` that names none."""
+"""Value of the scenario's `map` that stands for no map."""
 
 
 def connect(mobility: Mobility, map_name: str, folder: Path, seed: int, duration_s: float) -> MobilitySource:
-    """Open the source of traffic.
+    """Open the source of traffic of a scenario.
+
+        >>> import cosim
+        >>> loaded = cosim.load("per_task")
+        >>> scenario = loaded.scenario
+        >>> source = connect(scenario.mobility, scenario.map, loaded.folder, scenario.seed, scenario.duration_s)
+        >>> len(source.advance(0).numbers)
+        60
+        >>> source.close()
 
     Args:
-        mobility: the scenario's section.
+        mobility: section of the scenario.
         map_name: the scenario's `map`; a replay takes its bounds from it, if it names a map.
-        folder: that relative paths start from, the scenario file's.
-        seed: of the scenario.
-        duration_s: of the run.
+        folder: folder that relative paths start from, the scenario file's.
+        seed: seed of the scenario.
+        duration_s: duration of the run.
 
     Raises:
-        InputError: map, recording or options are not usable.
+        InputError: map, recording or options cannot be used.
         RunError: libsumo already runs a simulation in this process.
     """
     match mobility:
@@ -53,13 +61,19 @@ def connect(mobility: Mobility, map_name: str, folder: Path, seed: int, duration
 def placed_sites(scenario: Scenario, folder: Path, bounds_m: Bounds | None = None) -> tuple[Placed, ...]:
     """Return the sites of a scenario in order of their numbers, without starting SUMO.
 
+        >>> import cosim
+        >>> loaded = cosim.load("per_task")
+        >>> [(site.name, site.x_m, site.y_m) for site in cosim.placed_sites(loaded.scenario, loaded.folder)]
+        [('rsu0', 200.0, 150.0), ('rsu1', 600.0, 150.0), ('rsu2', 1000.0, 150.0)]
+
     Args:
-        scenario: whose sites are placed.
-        folder: that relative paths start from.
-        bounds_m: of the traffic where that is open already; None: read from the map or the recording.
+        scenario: scenario whose sites are placed.
+        folder: folder that relative paths start from.
+        bounds_m: smallest x, smallest y, largest x, largest y of the traffic, where it is open already; None: read from
+            the map or the recording.
 
     Raises:
-        InputError: the map is not there, or the scenario places no site on it, or one off it.
+        InputError: the map does not exist, or the scenario places no site on it, or one off it.
     """
     mobility = scenario.mobility
     by_sumo = isinstance(mobility, LibsumoMobility | TraciMobility)

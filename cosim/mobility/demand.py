@@ -10,12 +10,12 @@ _HEADER = re.compile(rb"<!--.*?-->\s*", re.DOTALL)
 
 
 def random_routes(net: Path, routes: Path, options: list[str]) -> None:
-    """Writes routed vehicles of random trips, gzipped, with the same bytes each time.
+    """Write routed vehicles of random trips, gzipped, with the same bytes each time.
 
     Args:
         net: road network.
         routes: file to write, named *.rou.xml.gz.
-        options: of randomTrips, such as --period, --end and --seed.
+        options: options of randomTrips, such as --period, --end and --seed.
 
     Raises:
         InputError: the tool failed.
@@ -30,11 +30,11 @@ def random_routes(net: Path, routes: Path, options: list[str]) -> None:
 
 
 def gzip_without_comments(plain: Path, packed: Path) -> None:
-    """Gzips a file of SUMO's without its comments, which hold dates and paths."""
+    """Gzip a file of SUMO without its comments, which hold dates and paths."""
     with packed.open("wb") as raw, gzip.GzipFile(filename="", fileobj=raw, mode="wb", mtime=0) as stream:
         stream.write(without_comments(plain.read_bytes()))
 
 
 def without_comments(content: bytes) -> bytes:
-    """XML without its comments."""
+    """Return XML without its comments."""
     return _HEADER.sub(b"", content)

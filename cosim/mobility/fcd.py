@@ -1,4 +1,4 @@
-"""Replays a recording instead of running SUMO: our own Parquet, or SUMO's floating car data (FCD)."""
+"""Replays a recording instead of running SUMO: cosim's own Parquet, or SUMO's floating car data (FCD)."""
 
 from pathlib import Path
 
@@ -20,17 +20,17 @@ _ON_TICK = 1e-6
 
 
 class RecordedMobility:
-    """A recording, one frame for each tick.
+    """A recording as a source of traffic, one frame for each tick.
 
-    SUMO's files carry no mark of who is being teleported: a vehicle enters at its first row, leaves after its last, and
-    is being teleported where a row lacks between. SUMO writes under time t what its step from t on ended with; libsumo
-    shows the same under t + step. Rows between two ticks are skipped.
+    SUMO's files do not mark vehicles that are being teleported: a vehicle enters at its first row, leaves after its
+    last, and is taken as teleported where a row is missing between. SUMO writes under time t the state at the end of
+    the step that begins at t; libsumo shows the same under t + step. Rows between two ticks are skipped.
 
     Args:
         path: *.parquet, *.xml, *.csv, the last two also gzipped.
-        mobility: the scenario's choice.
-        duration_s: of the run.
-        bounds_m: of the map; None: those of the recording.
+        mobility: section of the scenario.
+        duration_s: duration of the run.
+        bounds_m: bounds of the map; None: those of the recording.
 
     Raises:
         InputError: the file is missing, malformed, of another step, or ends before the run does.
@@ -54,13 +54,17 @@ class RecordedMobility:
             )
 
     def advance(self, tick: int) -> MobilityFrame:
-        """Return the frame of a tick."""
+        """Return the frame of a tick.
+
+        Raises:
+            RunError: the recording has ended.
+        """
         if tick >= self._recording.ticks:
             raise RunError(f"{self._path}: the recording ends before t={tick * self.step_s:g} s; record longer")
         return self._recording.frame(tick, self.step_s)
 
     def close(self) -> None:
-        """End the source; may be called twice."""
+        """Close the source; may be called twice."""
 
 
 def _read(path: Path, mobility: ReplayMobility) -> Recording:
@@ -92,7 +96,7 @@ def _own(table: pa.Table, about: bytes, mobility: ReplayMobility) -> Recording:
 
 
 def _foreign(table: FcdTable, mobility: ReplayMobility) -> Recording:
-    """Rows of SUMO's FCD on the run's ticks; empty frames are known from rows without a vehicle."""
+    """Return the rows of SUMO's FCD at the run's ticks; empty frames are known from rows without a vehicle."""
     place = (table.time_s - mobility.begin_s) / mobility.step_s
     tick = np.rint(place).astype(np.int64)
     kept = (np.abs(place - tick) < _ON_TICK) & (tick >= 0)

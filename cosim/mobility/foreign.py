@@ -19,19 +19,23 @@ _UNKNOWN_TYPE = "DEFAULT_VEHTYPE"
 
 @dataclass(frozen=True, slots=True)
 class FcdTable:
-    """SUMO's rows as columns; `vehicle` is an index of `names`, -1 in the row of an empty time step."""
+    """SUMO's rows as columns, (rows,) each."""
 
     time_s: FloatArray
+    """Traffic time."""
     vehicle: IntArray
+    """Index in `names`; -1 in the row of an empty time step."""
     x_m: FloatArray
     y_m: FloatArray
     speed_mps: FloatArray
     heading_deg: FloatArray
-    names: tuple[tuple[str, str], ...]  # id and type, sorted by id
+    """Clockwise from north."""
+    names: tuple[tuple[str, str], ...]
+    """Id and vType of each vehicle, sorted by id."""
 
 
 def read_csv(path: Path) -> FcdTable:
-    """`--fcd-output x.csv`: columns timestep_time, vehicle_id, vehicle_x and so on, separated by semicolons.
+    """Read `--fcd-output x.csv`: columns timestep_time, vehicle_id, vehicle_x and so on, separated by semicolons.
 
     Raises:
         ValueError: a column is missing or a value is impossible; pyarrow's own errors name row and column.
@@ -50,7 +54,7 @@ def read_csv(path: Path) -> FcdTable:
 
 
 def read_parquet(table: pa.Table) -> FcdTable:
-    """`--fcd-output x.parquet`: the columns of the CSV; the attribute type may be left out.
+    """Read `--fcd-output x.parquet`: the columns of the CSV; the attribute type may be left out.
 
     Raises:
         ValueError: a column is missing or a value is impossible.
@@ -68,7 +72,7 @@ def read_parquet(table: pa.Table) -> FcdTable:
 
 
 def read_xml(path: Path) -> FcdTable:
-    """`--fcd-output x.xml`; persons are left out.
+    """Read `--fcd-output x.xml`; persons are left out.
 
     Raises:
         InputError: the file is not XML or an attribute is missing; the line is named.
@@ -106,7 +110,7 @@ def read_xml(path: Path) -> FcdTable:
 
 
 def _types(table: pa.Table, code: IntArray, vehicles: int) -> list[str]:
-    """Type of each vehicle at its first row."""
+    """Return the vType of each vehicle at its first row."""
     name = _PREFIXED["type"]
     if name not in table.column_names:
         return [_UNKNOWN_TYPE] * vehicles
@@ -118,7 +122,7 @@ def _types(table: pa.Table, code: IntArray, vehicles: int) -> list[str]:
 def _checked(
     time_s: FloatArray, code: IntArray, columns: list[FloatArray], known: list[str], kinds: list[str], row: str
 ) -> FcdTable:
-    """The table with vehicles in order of their ids, if every number is one."""
+    """Return the table with vehicles in order of their ids, after a check that every value is a finite number."""
     for name, column in zip(("x", "y", "speed", "angle"), columns, strict=True):
         bad = np.flatnonzero((code >= 0) & ~(np.abs(column) < _FARTHEST))
         if len(bad):

@@ -1,4 +1,4 @@
-"""Turns what a source of traffic says about its vehicles into frames: numbering, order, precision."""
+"""Frames from the raw data of a source of traffic: numbering, order, precision."""
 
 from collections.abc import Collection, Iterable
 
@@ -8,27 +8,31 @@ from cosim.mobility.source import Entry, MobilityFrame
 from cosim.types import AnyArray, FloatArray, IntArray
 
 CENTI = 100.0
-"""Hundredths in one: positions, speeds and headings are kept to 0.01, the precision of SUMO's FCD output."""
+"""Hundredths in one: positions, speeds and headings are rounded to 0.01, the precision of SUMO's FCD output."""
 
 
 def quantise(values: FloatArray) -> FloatArray:
-    """Nearest multiples of 0.01, without a negative zero; NaN stays NaN."""
+    """Return the nearest multiples of 0.01, without a negative zero; NaN stays NaN.
+
+    >>> quantise(np.array([1.234, -0.001])).tolist()
+    [1.23, 0.0]
+    """
     return from_centi(np.rint(values * CENTI))
 
 
 def quantise_heading(heading_deg: FloatArray) -> FloatArray:
-    """Nearest multiples of 0.01 degree in [0, 360)."""
+    """Return the nearest multiples of 0.01 degree in [0, 360)."""
     return from_centi(np.rint(heading_deg * CENTI) % 36000.0)
 
 
 def from_centi(hundredths: AnyArray) -> FloatArray:
-    """Hundredths as numbers, the same bits from integers and from whole floats; + 0.0 makes -0.0 a plain zero."""
+    """Return hundredths as numbers, with equal bits from integers and from whole floats; + 0.0 turns -0.0 to 0.0."""
     values: FloatArray = hundredths / CENTI + 0.0
     return values
 
 
 class Roster:
-    """The vehicles on the map in order of entry; gives each its number."""
+    """The vehicles on the map in order of entry; assigns each its number."""
 
     def __init__(self) -> None:
         self.ids: list[str] = []
@@ -40,7 +44,7 @@ class Roster:
         return vehicle_id in self._number
 
     def leave(self, vehicle_ids: Collection[str]) -> IntArray:
-        """Takes vehicles off and gives their numbers, ascending; unknown ids are ignored."""
+        """Remove vehicles and return their numbers, ascending; unknown ids are ignored."""
         gone = sorted(self._number.pop(vehicle_id) for vehicle_id in vehicle_ids if vehicle_id in self._number)
         left = np.array(gone, dtype=np.int64)
         if gone:
@@ -50,7 +54,7 @@ class Roster:
         return left
 
     def enter(self, vehicles: Iterable[tuple[str, str]]) -> tuple[Entry, ...]:
-        """Puts vehicles (id, type) on, in order of their ids."""
+        """Add vehicles (id, vType), in order of their ids, and return their entries."""
         entries = tuple(
             Entry(self._next + k, vehicle_id, vehicle_type)
             for k, (vehicle_id, vehicle_type) in enumerate(sorted(vehicles))
@@ -70,7 +74,15 @@ def build_frame(
     entered: tuple[Entry, ...],
     left: IntArray,
 ) -> MobilityFrame:
-    """A frame from raw position (N, 2) in m, speed (N,) in m/s and heading (N,) in degrees; NaN while teleporting."""
+    """Return a frame from raw motion.
+
+    Args:
+        time_s: simulated time.
+        numbers: vehicle numbers, (N,), ascending.
+        motion: position (N, 2) in m, NaN while teleporting, speed (N,) in m/s and heading (N,) in degrees.
+        entered: vehicles that are new in this frame.
+        left: numbers of vehicles that have left since the frame before.
+    """
     xy_m, speed_mps, heading_deg = motion
     gone = np.isnan(xy_m[:, 0])
     speed_mps, heading_deg = quantise(speed_mps), quantise_heading(heading_deg)

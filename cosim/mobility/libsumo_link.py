@@ -12,11 +12,19 @@ from typing import IO, Any
 import numpy as np
 
 from cosim.errors import RunError
-from cosim.mobility.link import Motion, SumoError, told
+from cosim.mobility.link import Motion, SumoError, printed_error
 
 
 class LibsumoLink:
-    """SUMO inside this process; there can be only one at a time."""
+    """SUMO inside this process; there can be only one at a time.
+
+    Args:
+        options: SUMO's command-line options.
+
+    Raises:
+        RunError: libsumo already runs a simulation in this process.
+        SumoError: SUMO refuses its input.
+    """
 
     def __init__(self, options: list[str]) -> None:
         self._printed = tempfile.TemporaryFile()  # noqa: SIM115  closed with the link
@@ -71,12 +79,12 @@ class LibsumoLink:
             with _quiet(self._printed):
                 call()
         except self._errors as error:
-            raise SumoError(told(self._printed) or " ".join(str(error).split())) from error
+            raise SumoError(printed_error(self._printed) or " ".join(str(error).split())) from error
 
 
 @contextmanager
 def _quiet(into: IO[bytes]) -> Iterator[None]:
-    """Sends what C++ code prints to stdout and stderr into a file: SUMO would print each error beside raising it."""
+    """Redirect what C++ code prints to stdout and stderr into a file: SUMO prints each error that it also raises."""
     sys.stdout.flush()
     sys.stderr.flush()
     kept = [(number, os.dup(number)) for number in (1, 2)]

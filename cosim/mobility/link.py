@@ -1,8 +1,8 @@
-"""What the two ways to a running SUMO have in common."""
+"""The interface to a running SUMO, common to libsumo and traci."""
 
 from typing import IO, Protocol, TypeAlias
 
-from cosim.mobility.programs import complaint
+from cosim.mobility.programs import first_error
 from cosim.types import FloatArray
 
 Motion: TypeAlias = tuple[FloatArray, FloatArray, FloatArray]
@@ -13,19 +13,19 @@ class Link(Protocol):
     """A running SUMO."""
 
     def present(self) -> tuple[str, ...]:
-        """Ids of the vehicles on the map now."""
+        """Return the ids of the vehicles on the map now."""
         ...
 
     def step(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """One step on; gives the ids that departed or ended a teleport, and the ids that arrived."""
+        """Advance one step; return the ids that departed or ended a teleport, and the ids that arrived."""
         ...
 
     def type_of(self, vehicle_id: str) -> str:
-        """SUMO's vType id."""
+        """Return the vehicle's vType id."""
         ...
 
     def motion(self, vehicle_ids: list[str]) -> Motion:
-        """Raw motion of the vehicles; SUMO's huge negative number for one that is being teleported."""
+        """Return the raw motion of vehicles; for one that is being teleported SUMO gives a huge negative number."""
         ...
 
     def close(self) -> None:
@@ -34,10 +34,10 @@ class Link(Protocol):
 
 
 class SumoError(Exception):
-    """SUMO is gone or broken; the message is its own complaint."""
+    """A failure of SUMO; the message is SUMO's own."""
 
 
-def told(printed: IO[bytes]) -> str:
-    """SUMO's complaint in what it printed so far; empty if there is none."""
+def printed_error(printed: IO[bytes]) -> str:
+    """Return SUMO's error message in what it has printed so far; empty if there is none."""
     printed.seek(0)
-    return complaint(printed.read().decode(errors="replace"))
+    return first_error(printed.read().decode(errors="replace"))

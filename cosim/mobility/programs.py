@@ -1,4 +1,4 @@
-"""SUMO's own programs and maps, as the installed eclipse-sumo package brings them."""
+"""SUMO's own programs and maps, as the installed package eclipse-sumo brings them."""
 
 import os
 import subprocess
@@ -13,7 +13,7 @@ _LONGEST = 300
 
 
 def sumo_home() -> Path:
-    """SUMO's folder with `bin`, `data` and `tools`; the package's own, whatever SUMO_HOME says.
+    """Return SUMO's folder with `bin`, `data` and `tools`; the package's own, whatever SUMO_HOME says.
 
     Raises:
         InputError: the package eclipse-sumo is not installed.
@@ -25,30 +25,40 @@ def sumo_home() -> Path:
 
 
 def sumo_version() -> str:
-    """Version of SUMO's programs."""
+    """Return the version of SUMO's programs."""
     return version("eclipse-sumo")
 
 
 def sumo_environment() -> dict[str, str]:
-    """The environment SUMO's programs need: without PROJ_LIB they complain that proj.db is missing."""
+    """Return the environment that SUMO's programs need: without PROJ_LIB they complain that proj.db is missing."""
     home = sumo_home()
     return {**os.environ, "SUMO_HOME": str(home), "PROJ_LIB": str(home / "data" / "proj")}
 
 
 def run_program(name: str, options: list[str], purpose: str) -> str:
-    """Run a program of SUMO's `bin` to its end and give what it printed.
+    """Run a program of SUMO's `bin` to its end and return what it printed.
+
+    Args:
+        name: name of the program, such as `netconvert`.
+        options: command-line options.
+        purpose: beginning of the error's line.
 
     Raises:
-        InputError: it failed; the line carries its own complaint.
+        InputError: it failed; the line carries SUMO's own message.
     """
     return _run([str(sumo_home() / "bin" / name), *options], name, purpose)
 
 
 def run_tool(name: str, options: list[str], purpose: str) -> str:
-    """Run a Python script of SUMO's `tools` to its end and give what it printed.
+    """Run a Python script of SUMO's `tools` to its end and return what it printed.
+
+    Args:
+        name: path of the script below `tools`, such as `randomTrips.py`.
+        options: command-line options.
+        purpose: beginning of the error's line.
 
     Raises:
-        InputError: it failed; the line carries its own complaint.
+        InputError: it failed; the line carries SUMO's own message.
     """
     return _run([sys.executable, str(sumo_home() / "tools" / name), *options], name, purpose)
 
@@ -59,13 +69,13 @@ def _run(command: list[str], name: str, purpose: str) -> str:
     )
     printed = ended.stdout + ended.stderr
     if ended.returncode != 0:
-        reason = complaint(printed) or f"exit status {ended.returncode}"
+        reason = first_error(printed) or f"exit status {ended.returncode}"
         raise InputError(f"{purpose}: {name} failed: {reason}")
     return printed
 
 
-def complaint(printed: str) -> str:
-    """SUMO's first error in what it printed, with the lines that continue it, as one line; empty if there is none."""
+def first_error(printed: str) -> str:
+    """Return SUMO's first error in what it printed, with its continuation lines, as one line; empty if none."""
     lines = [line.strip() for line in printed.splitlines()]
     errors = [k for k, line in enumerate(lines) if line.startswith("Error:")]
     if not errors:

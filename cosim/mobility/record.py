@@ -1,4 +1,4 @@
-"""Writes what a source of traffic shows as a Parquet recording that replays bit for bit."""
+"""Writes the frames of a source of traffic as a Parquet recording that replays bit for bit."""
 
 import json
 import tempfile
@@ -16,7 +16,7 @@ from cosim.roads.net import Bounds
 from cosim.types import AnyArray
 
 MARK = b"cosim.recording"
-"""Key of the file metadata that makes a Parquet file one of our recordings."""
+"""Key of the file metadata that identifies a Parquet file as a recording of cosim."""
 VERSION = 1
 _MEASURES = ("x_centi", "y_centi", "speed_centi", "heading_centi")
 _SCHEMA = pa.schema([("tick", pa.int32()), ("vehicle", pa.int32()), *((name, pa.int32()) for name in _MEASURES)])
@@ -24,19 +24,24 @@ _FLUSH_ROWS = 1 << 20
 
 
 def last_tick(duration_s: float, step_s: float) -> int:
-    """Number of the last tick at or before the end of a run."""
+    """Return the number of the last tick at or before the end of a run."""
     return int(np.floor(duration_s / step_s + 1e-9))
 
 
 def record_frames(source: MobilitySource, duration_s: float, path: Path) -> int:
-    """Writes the frames of ticks 0 to duration_s / step_s, both included, and gives the number of vehicle rows.
+    """Write the frames of ticks 0 to duration_s / step_s, both included, and return the number of vehicle rows.
 
     Values are hundredths as int32, -2^31 stands for NaN. Vehicles, step, bounds and the number of ticks are in the
     file's metadata, so that empty frames count too. The source is left open.
 
+    Args:
+        source: source of traffic, before its first tick.
+        duration_s: simulated time to record.
+        path: file to write.
+
     Raises:
         InputError: the file cannot be written.
-        RunError: the source broke; no file is left behind.
+        RunError: the source failed; no file is left behind.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -50,20 +55,20 @@ def record_frames(source: MobilitySource, duration_s: float, path: Path) -> int:
 
 
 def recorded_s(path: Path) -> tuple[float, float]:
-    """Step and length of one of our recordings.
+    """Return step and length in s of a recording of cosim.
 
     Raises:
-        InputError: it is none.
+        InputError: the file is no such recording.
     """
     about = _described(path)
     return float(about["step_s"]), (about["ticks"] - 1) * float(about["step_s"])
 
 
 def recorded_bounds(path: Path) -> Bounds:
-    """Bounds of one of our recordings.
+    """Return the bounds in m of a recording of cosim.
 
     Raises:
-        InputError: it is none.
+        InputError: the file is no such recording.
     """
     left, bottom, right, top = _described(path)["bounds_m"]
     return left, bottom, right, top
@@ -78,7 +83,12 @@ def _described(path: Path) -> dict[str, Any]:
 
 
 def read_recording(table: pa.Table, described: bytes, step_s: float) -> tuple[RecordedRows, int, Bounds]:
-    """Rows, number of ticks and bounds of one of our recordings, from its rows and what MARK describes.
+    """Return rows, number of ticks and bounds of a recording of cosim.
+
+    Args:
+        table: rows of the file.
+        described: the file's metadata under MARK.
+        step_s: step of the run; the recording's own, or a multiple of it.
 
     Raises:
         ValueError: the recording is of another version or step.

@@ -1,4 +1,4 @@
-"""A recording of traffic in memory: who was where at each tick, in hundredths, and the frames it gives again."""
+"""A recording of traffic in memory: positions and motion at each tick in hundredths, and the frames made from them."""
 
 from dataclasses import dataclass
 
@@ -12,20 +12,24 @@ from cosim.types import AnyArray, FloatArray, IntArray
 
 Centi = NDArray[np.int32]
 ABSENT = np.iinfo(np.int32).min
-"""Stands for NaN, in the place of a vehicle that is being teleported."""
+"""Stands for NaN, as the position of a vehicle that is being teleported."""
 
 
 @dataclass(frozen=True, slots=True)
 class RecordedRows:
-    """One row for each vehicle and tick; `vehicle` is a code, `names` gives id and type of each code."""
+    """One row for each vehicle and tick."""
 
-    tick: IntArray  # (rows,)
-    vehicle: IntArray  # (rows,)
-    centi: Centi  # (rows, 4) x and y in cm, speed in cm/s, heading in hundredths of a degree
+    tick: IntArray
+    """(rows,) numbers of ticks."""
+    vehicle: IntArray
+    """(rows,) index in `names`."""
+    centi: Centi
+    """(rows, 4) x and y in cm, speed in cm/s, heading in hundredths of a degree."""
     names: tuple[tuple[str, str], ...]
+    """Id and vType of each vehicle."""
 
     def chosen(self, which: AnyArray) -> "RecordedRows":
-        """The rows of a mask or an order."""
+        """Return the rows of a mask, or in another order."""
         return RecordedRows(self.tick[which], self.vehicle[which], self.centi[which], self.names)
 
 
@@ -33,16 +37,21 @@ class RecordedRows:
 class Recording:
     """Rows sorted by tick, then vehicle; vehicles are numbered in order of entry."""
 
-    ticks: int  # frames, with the empty ones
+    ticks: int
+    """Number of frames, with the empty ones."""
     rows: RecordedRows
-    first_row: IntArray  # (ticks + 1,)
-    entry_tick: IntArray  # (vehicles,) ascending
-    leaving: IntArray  # (vehicles,) vehicles by last tick, then number
-    leaving_tick: IntArray  # (vehicles,) their last ticks, ascending
+    first_row: IntArray
+    """(ticks + 1,) first row of each tick."""
+    entry_tick: IntArray
+    """(vehicles,) first tick of each vehicle, ascending."""
+    leaving: IntArray
+    """(vehicles,) vehicles by last tick, then number."""
+    leaving_tick: IntArray
+    """(vehicles,) their last ticks, ascending."""
     bounds_m: Bounds
 
     def frame(self, tick: int, step_s: float) -> MobilityFrame:
-        """The frame that was recorded at `tick`."""
+        """Return the frame that was recorded at `tick`."""
         rows = slice(self.first_row[tick], self.first_row[tick + 1])
         centi = self.rows.centi[rows]
         values = from_centi(centi)
@@ -62,10 +71,15 @@ class Recording:
 
 
 def sorted_recording(rows: RecordedRows, ticks: int, bounds_m: Bounds) -> Recording:
-    """Sorts rows into a recording.
+    """Return rows as a recording.
 
-    Vehicles are numbered by their first tick, then by their id, as a live source does. A vehicle that has no row
-    at a tick between its first and its last is being teleported.
+    Vehicles are numbered by their first tick, then by their id, as a live source does. A vehicle that has no row at a
+    tick between its first and its last is being teleported.
+
+    Args:
+        rows: rows in any order.
+        ticks: number of frames, with the empty ones.
+        bounds_m: of the map.
     """
     codes, vehicle = np.unique(rows.vehicle, return_inverse=True)
     first = np.full(len(codes), np.iinfo(np.int64).max)
@@ -86,7 +100,7 @@ def sorted_recording(rows: RecordedRows, ticks: int, bounds_m: Bounds) -> Record
 
 
 def _with_gaps(rows: RecordedRows, first: IntArray, last: IntArray) -> RecordedRows:
-    """The rows and an absent row at each tick that a vehicle lacks between its first and last, (vehicles,) both."""
+    """Return the rows, with an absent row at each tick that a vehicle lacks between its first and last."""
     lengths = last - first + 1
     total = int(lengths.sum())
     if total == len(rows.tick):
@@ -107,6 +121,6 @@ def _with_gaps(rows: RecordedRows, first: IntArray, last: IntArray) -> RecordedR
 
 
 def to_centi(values: FloatArray) -> Centi:
-    """Hundredths as integers; NaN becomes ABSENT."""
+    """Return hundredths as integers; NaN becomes ABSENT."""
     whole = np.rint(values * CENTI)
     return np.where(np.isnan(whole), ABSENT, whole).astype(np.int32)

@@ -1,4 +1,4 @@
-"""What every source of traffic gives: a frame of arrays at each tick."""
+"""The interface of a source of traffic: a frame of arrays at each tick."""
 
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
@@ -10,8 +10,11 @@ class Entry(NamedTuple):
     """A vehicle that is in a frame for the first time."""
 
     number: int
+    """Vehicle number, never used again in the run."""
     vehicle_id: str
+    """Id in the source, SUMO's for example."""
     vehicle_type: str
+    """Id of SUMO's vType."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,16 +27,23 @@ class MobilityFrame:
     """
 
     time_s: float
-    numbers: IntArray  # (N,) ascending, never used again for another vehicle
-    xy_m: FloatArray  # (N, 2)
-    speed_mps: FloatArray  # (N,)
-    heading_deg: FloatArray  # (N,) clockwise from north, as in SUMO
+    """Simulated time."""
+    numbers: IntArray
+    """(N,) vehicle numbers, ascending."""
+    xy_m: FloatArray
+    """(N, 2) positions."""
+    speed_mps: FloatArray
+    """(N,) speeds."""
+    heading_deg: FloatArray
+    """(N,) headings, clockwise from north as in SUMO."""
     entered: tuple[Entry, ...]
-    left: IntArray  # numbers that were in the frame before and are not any more, ascending
+    """Vehicles that were not in the frame before."""
+    left: IntArray
+    """Numbers of vehicles that were in the frame before and are not any more, ascending."""
 
     @property
     def on_road(self) -> BoolArray:  # (N,)
-        """False for a vehicle that is being teleported."""
+        """(N,) whether each vehicle is on the road; False while it is being teleported."""
         on_road: BoolArray = self.xy_m[:, 0] == self.xy_m[:, 0]
         return on_road
 
@@ -42,16 +52,18 @@ class MobilitySource(Protocol):
     """A stream of frames, one for each tick."""
 
     step_s: float
-    bounds_m: tuple[float, float, float, float]  # min x, min y, max x, max y of the map
+    """Time between two ticks."""
+    bounds_m: tuple[float, float, float, float]
+    """Smallest x, smallest y, largest x, largest y of the map."""
 
     def advance(self, tick: int) -> MobilityFrame:
-        """The frame at `tick * step_s` of the run's clock; ticks 0, 1, 2, ... in order.
+        """Return the frame at `tick * step_s` of the run's clock; called for ticks 0, 1, 2, ... in order.
 
         Raises:
-            RunError: the source broke, for example because SUMO was killed.
+            RunError: the source failed, for example because SUMO was killed.
         """
         ...
 
     def close(self) -> None:
-        """End the source; may be called twice."""
+        """Close the source; may be called twice."""
         ...

@@ -19,12 +19,17 @@ logger = logging.getLogger(__name__)
 
 @contextmanager
 def traffic_at(options: list[str], files: MapFiles, mobility: LibsumoMobility | TraciMobility) -> Iterator[Path | None]:
-    """A state file to start SUMO with; None if the map is empty at begin_s, or has to be filled step by step.
+    """Yield a state file to start SUMO with; None if the map is empty at begin_s, or has to be filled step by step.
 
     The latter where the demand is scaled up: SUMO 1.28 cannot load a state with a vehicle that --scale has doubled,
     once the first of the two has left and taken the route of both along. SUMO always starts from the file, also the
-    first time, because a state holds 16 digits and not the exact numbers.
-    Without mobility.cache it lies in a temporary folder.
+    first time, because a state holds 16 digits and not the exact numbers. Without mobility.cache it is in a temporary
+    folder.
+
+    Args:
+        options: SUMO's command-line options.
+        files: files of the map.
+        mobility: section of the scenario.
 
     Raises:
         InputError: SUMO refuses the map.

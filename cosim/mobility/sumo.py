@@ -1,4 +1,4 @@
-"""Traffic that SUMO moves while the run goes on, through libsumo or traci."""
+"""Traffic that SUMO moves during the run, through libsumo or traci."""
 
 from pathlib import Path
 
@@ -21,15 +21,15 @@ _NOWHERE_M = -1e9
 
 
 class SumoMobility:
-    """SUMO, one step for each tick; frames are the same through libsumo and traci.
+    """SUMO as a source of traffic, one step for each tick; frames are the same through libsumo and traci.
 
     Tick n is traffic time `begin_s + n step_s`, as SUMO's clock shows it after the step. The traffic before begin_s is
     computed once and loaded, so that the frames do not depend on whether it was cached. Persons are left out.
 
     Args:
-        files: the map.
-        mobility: the scenario's choice.
-        seed: of the scenario.
+        files: files of the map.
+        mobility: section of the scenario.
+        seed: seed of the scenario.
 
     Raises:
         InputError: SUMO refuses the map, the port is busy, or a time does not fit SUMO's clock.
@@ -63,7 +63,12 @@ class SumoMobility:
             raise InputError(f"map={files.name}: SUMO ended before mobility.begin_s: {lost}") from lost
 
     def advance(self, tick: int) -> MobilityFrame:
-        """Return the frame of a tick."""
+        """Return the frame of a tick.
+
+        Raises:
+            ValueError: the tick is not the next one.
+            RunError: SUMO ended.
+        """
         if tick != self._next_tick:
             raise ValueError(f"tick {tick} asked, {self._next_tick} is next; ticks come in order")
         self._next_tick += 1
@@ -74,7 +79,7 @@ class SumoMobility:
             raise RunError(f"SUMO ended at t={tick * self.step_s:g} s: {lost}; correct that and run again") from lost
 
     def close(self) -> None:
-        """End the source; may be called twice."""
+        """Close the source; may be called twice."""
         self._link.close()
 
     def _frame(self, tick: int) -> MobilityFrame:
@@ -85,7 +90,7 @@ class SumoMobility:
             appeared, arrived = self._link.step()
         roster = self._roster
         left = roster.leave(arrived)
-        # Who departs and arrives within one step is never seen; who was teleporting at begin_s enters when that ends.
+        # A vehicle that departs and arrives within one step is never seen; one that teleports at begin_s enters later.
         new = [name for name in sorted(set(appeared) - set(arrived)) if name not in roster]
         entered = roster.enter([(name, self._link.type_of(name)) for name in new])
         xy_m, speed_mps, heading_deg = self._link.motion(roster.ids)
@@ -94,7 +99,13 @@ class SumoMobility:
 
 
 def sumo_options(files: MapFiles, mobility: LibsumoMobility | TraciMobility, seed: int) -> list[str]:
-    """SUMO's options without begin_s; its seed is derived from the scenario's and fits its 31 bit."""
+    """Return SUMO's options without begin_s; its seed is derived from the scenario's and fits SUMO's 31 bits.
+
+    Args:
+        files: files of the map.
+        mobility: section of the scenario.
+        seed: seed of the scenario.
+    """
     options = ["--net-file", str(files.net)]
     if files.routes:
         options += ["--route-files", ",".join(map(str, files.routes))]

@@ -1,4 +1,4 @@
-"""Straight parallel roads without SUMO: vehicles at constant speed from west to east."""
+"""Straight parallel roads without SUMO: vehicles drive at constant speed from west to east."""
 
 import numpy as np
 
@@ -14,15 +14,23 @@ _TYPE = "car"
 
 
 class SyntheticRoads:
-    """Road i is the line y = i spacing_m from x = 0 to length_m; vehicle k drives on road k mod roads.
+    """A source of traffic on straight roads.
 
-    A vehicle at the end leaves; with `reenter` a new one, with a new number and a new speed, goes on at the start of
-    the same road, where the old one would be on a ring. Positions are computed from the start of each drive, never
-    summed. There is no traffic: vehicles pass through each other.
+    Road i is the line y = i spacing_m from x = 0 to length_m; vehicle k drives on road k mod roads. A vehicle at the
+    end leaves; with `reenter` a new one, with a new number and a new speed, starts on the same road, where the old one
+    would be if the road were a ring. Positions are computed from the start of each drive, never summed. Vehicles do not
+    interact: they pass through each other.
+
+        >>> from cosim.kernel.rng import stream
+        >>> roads = SyntheticMobility(kind="synthetic", vehicles=2, roads=1, length_m=100.0, speed_mps=10.0)
+        >>> source = SyntheticRoads(roads, stream(1, "mobility"))
+        >>> frame = source.advance(0)
+        >>> frame.numbers.tolist(), frame.speed_mps.tolist()
+        ([0, 1], [10.0, 10.0])
 
     Args:
-        roads: the scenario's choice.
-        rng: gives places and speeds.
+        roads: section `mobility` of the scenario.
+        rng: stream of positions and speeds.
     """
 
     step_s: float
@@ -70,13 +78,13 @@ class SyntheticRoads:
         )
 
     def close(self) -> None:
-        """End the source; may be called twice."""
+        """Close the source; may be called twice."""
 
     def _along(self, time_s: float) -> FloatArray:
         return self._from_m + (time_s - self._since_s) * self._speed_mps
 
     def _replace(self, arrived: IntArray, along_m: FloatArray, time_s: float) -> None:
-        """Takes the drives that ended out and puts the new ones at the end: arrays are in order of entry."""
+        """Remove the drives that ended and append new ones, because arrays are in order of entry."""
         new = arrived if self._roads.reenter else arrived[:0]
         fresh = (
             along_m[new] % self._roads.length_m,
@@ -91,6 +99,6 @@ class SyntheticRoads:
         self._show()
 
     def _show(self) -> None:
-        """What a frame says of the drives' motion, which is the same at every tick."""
+        """Compute speeds and headings of the frames, which are the same at every tick."""
         self._shown_mps = quantise(self._speed_mps)
         self._east_deg = np.full(len(self._speed_mps), _EAST_DEG)

@@ -12,12 +12,23 @@ from typing import Any
 import numpy as np
 
 from cosim.errors import InputError
-from cosim.mobility.link import Motion, SumoError, told
+from cosim.mobility.link import Motion, SumoError, printed_error
 from cosim.mobility.programs import sumo_environment, sumo_home
 
 
 class TraciLink:
-    """SUMO in a process of its own, over a socket, with a limit on how long an answer may take."""
+    """SUMO in a process of its own, over a socket, with a limit on how long an answer may take.
+
+    Args:
+        options: SUMO's command-line options.
+        port: TCP port; None: any free one.
+        timeout_s: longest time to wait for an answer.
+        gui: start sumo-gui instead of sumo.
+
+    Raises:
+        InputError: the port is in use.
+        SumoError: SUMO refuses its input.
+    """
 
     def __init__(self, options: list[str], port: int | None, timeout_s: float, *, gui: bool = False) -> None:
         self._timeout_s = timeout_s
@@ -108,7 +119,7 @@ class TraciLink:
         self._guarded(lambda: self._connection.vehicle.subscribe(vehicle_id, self._codes))
 
     def _connect(self) -> Any:
-        """Try until SUMO listens: it opens its port only after it has read the map."""
+        """Connect as soon as SUMO listens: it opens its port only after it has read the map."""
         started = time.monotonic()
         while True:
             try:
@@ -141,7 +152,7 @@ class TraciLink:
 
     def _last_words(self) -> str:
         code = self.process.returncode
-        return told(self._printed) or (f"killed by signal {-code}" if code < 0 else f"exit status {code}")
+        return printed_error(self._printed) or (f"killed by signal {-code}" if code < 0 else f"exit status {code}")
 
 
 def _free_port() -> int:

@@ -1,7 +1,7 @@
 """The shared medium of one cell and direction: shares of the band, fixed slices, or all users at once (NOMA).
 
-A transfer's signal-to-noise ratio decides its gain: bit/s per Hz where users are orthogonal, received power over noise
-where they are not. Power counts as spread over the whole band, so that the ratio does not depend on the share.
+The signal-to-noise ratio of a transfer decides its gain: bit/s per Hz where users are orthogonal, received power over
+noise where they are not. Power is taken as spread over the whole band, so that the ratio does not depend on the share.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,32 +24,35 @@ class Cell(Protocol):
 
     @property
     def active(self) -> int:
-        """Flows now."""
+        """Number of active flows."""
         ...
 
     number_s: float
+    """Integral over time of the number of active flows."""
     busy_s: float
+    """Time with at least one active flow, in s."""
     done: float
+    """Bits of the flows that ended."""
 
     @property
     def next_share(self) -> float:
-        """Part of its lone rate that one more flow would get."""
+        """Fraction of its rate with the whole cell that one more flow would get."""
         ...
 
     def gain(self, snr: float) -> float:
-        """Gain of a flow whose signal-to-noise(-and-interference) ratio is `snr`."""
+        """Return the gain of a flow with this signal-to-noise(-and-interference) ratio, linear."""
         ...
 
     def joint_gain(self, snr: FloatArray) -> float:
-        """Gain of one flow that carries equally long messages of senders with these ratios, (V,)."""
+        """Return the gain of one flow that carries equally long messages of senders with these ratios, (V,)."""
         ...
 
     def expected_bps(self, snr: FloatArray) -> FloatArray:
-        """Rate of one more flow, estimated with the flows that are active now."""
+        """Return the rate in bit/s of one more flow beside the flows that are active now."""
         ...
 
     def alone_bps(self, snr: FloatArray) -> FloatArray:
-        """Rate of a flow that has the cell for itself."""
+        """Return the rate in bit/s of a flow that has the whole cell."""
         ...
 
     def start(self, flow: Flow) -> Flow:
@@ -57,15 +60,15 @@ class Cell(Protocol):
         ...
 
     def flows(self) -> list[Flow]:
-        """The active flows in order of their start."""
+        """Return the active flows in order of their start."""
         ...
 
     def withdraw(self, flow: Flow) -> None:
-        """Take a flow out."""
+        """Take a flow out; its `left` is then up to date."""
         ...
 
     def retune(self, gain: Callable[[Flow], float]) -> None:
-        """Give each flow the gain it has now."""
+        """Set the gain of each flow to what `gain` returns for it."""
         ...
 
     def settle(self) -> None:
@@ -74,7 +77,14 @@ class Cell(Protocol):
 
 
 class OrthogonalCell(Fluid):
-    """OFDMA (shares of the band, by weight) or fixed slices."""
+    """A cell with OFDMA (shares of the band, by weight) or with fixed slices.
+
+    Args:
+        clock: simulated time.
+        band_hz: the whole band, or one slice.
+        cap_bps_hz: highest spectral efficiency in bit/s/Hz; inf for none.
+        shared: whether flows share the band; else each has a slice of its own.
+    """
 
     __slots__ = ("_cap_bps_hz",)
 
@@ -83,30 +93,37 @@ class OrthogonalCell(Fluid):
         self._cap_bps_hz = cap_bps_hz
 
     def gain(self, snr: float) -> float:
-        """Spectral efficiency, never quite 0: interference may drown a link that has coverage."""
+        """Return the spectral efficiency in bit/s/Hz, never 0: interference may drown a link that has coverage."""
         return efficiency(snr, self._cap_bps_hz) or _LEAST_BPS_HZ
 
     def joint_gain(self, snr: FloatArray) -> float:
-        """Harmonic mean of their spectral efficiencies: one after the other they take as long as the flow."""
+        """Return the harmonic mean of the spectral efficiencies: sent in turn, messages take as long as the flow."""
         lone = np.maximum(spectral_efficiency_bps_hz(snr, self._cap_bps_hz), _LEAST_BPS_HZ)
         return len(snr) / float((1.0 / lone).sum())
 
     @property
     def next_share(self) -> float:
-        """Part of its lone rate that one more flow would get."""
+        """Fraction of its rate with the whole cell that one more flow would get."""
         return 1.0 / max(1.0, (self.weight + 1.0) / self.room)
 
     def expected_bps(self, snr: FloatArray) -> FloatArray:
-        """An equal share of the band beside the active flows."""
+        """Return the rate of an equal share of the band beside the active flows, in bit/s."""
         return self.alone_bps(snr) * self.next_share
 
     def alone_bps(self, snr: FloatArray) -> FloatArray:
-        """The whole band, or one slice."""
+        """Return the rate with the whole band, or with one slice, in bit/s."""
         return rate_bps(self.unit_rate, snr, self._cap_bps_hz)
 
 
 class NomaCell:
-    """All flows use the whole band at once and disturb each other (S3 eq 13), so each change re-rates all of them."""
+    """A cell in which all flows use the whole band at once and interfere (S3 eq 13), so each change alters all rates.
+
+    Args:
+        clock: simulated time.
+        band_hz: the whole band.
+        cap_bps_hz: highest spectral efficiency in bit/s/Hz; inf for none.
+        sic: successive interference cancellation.
+    """
 
     def __init__(self, clock: Clock, band_hz: float, cap_bps_hz: float, *, sic: bool) -> None:
         self._clock = clock
@@ -123,28 +140,28 @@ class NomaCell:
 
     @property
     def active(self) -> int:
-        """Flows now."""
+        """Number of active flows."""
         return len(self._flows)
 
     def gain(self, snr: float) -> float:
-        """Received power over noise."""
+        """Return the received power over noise, which is the ratio itself."""
         return snr
 
     def joint_gain(self, snr: FloatArray) -> float:
-        """One after the other they disturb like their mean received power."""
+        """Return the mean ratio: sent one after the other, messages interfere like their mean received power."""
         return float(snr.mean())
 
     @property
     def next_share(self) -> float:
-        """Part of its lone rate that one more flow would get; NOMA has no shares, it is told as if flows took turns."""
+        """Fraction of its rate with the whole cell that one more flow would get if flows took turns (no shares)."""
         return 1.0 / (1.0 + len(self._flows))
 
     def alone_bps(self, snr: FloatArray) -> FloatArray:
-        """The whole band without the others."""
+        """Return the rate with the whole band and without the others, in bit/s."""
         return rate_bps(self._band_hz, snr, self._cap_bps_hz)
 
     def expected_bps(self, snr: FloatArray) -> FloatArray:
-        """Rate beside the flows of now: with SIC it hears the weaker ones only."""
+        """Return the rate beside the present flows in bit/s: with SIC only the weaker ones interfere."""
         heard = np.array([flow.gain for flow in self._flows])
         others = (
             np.where(heard <= snr[..., None], heard, 0.0)
@@ -154,7 +171,7 @@ class NomaCell:
         return self.alone_bps(snr / (1.0 + others.sum(axis=-1)))
 
     def flows(self) -> list[Flow]:
-        """The active flows in order of their start."""
+        """Return the active flows in order of their start."""
         return list(self._flows)
 
     def start(self, flow: Flow) -> Flow:
@@ -167,20 +184,20 @@ class NomaCell:
         return flow
 
     def withdraw(self, flow: Flow) -> None:
-        """Take a flow out, with what is left of it."""
+        """Take a flow out; its `left` is then up to date."""
         self.settle()
         self._drop(flow)
         self._rate()
 
     def retune(self, gain: Callable[[Flow], float]) -> None:
-        """Give each flow the received power that it has now."""
+        """Set the received power over noise of each flow to what `gain` returns for it."""
         self.settle()
         for flow in self._flows:
             flow.gain = gain(flow)
         self._rate()
 
     def settle(self) -> None:
-        """Bring what is left and the totals up to now."""
+        """Bring the totals, and what is left of each flow, up to now."""
         passed_s = self._clock.now - self._since_s
         self._since_s = self._clock.now
         if passed_s > 0.0 and self._flows:
@@ -222,7 +239,15 @@ class NomaCell:
 
 
 def make_cell(clock: Clock, access: Access, band_hz: float, cap_bps_hz: float, *, uplink: bool) -> Cell:
-    """The medium of one cell and direction. NOMA is for the uplink; its downlink is shared as in OFDMA."""
+    """Return the medium of one cell and direction. NOMA is for the uplink; its downlink is shared as in OFDMA.
+
+    Args:
+        clock: simulated time.
+        access: the scenario's section `radio.access`.
+        band_hz: band of the cell.
+        cap_bps_hz: highest spectral efficiency in bit/s/Hz; inf for none.
+        uplink: direction.
+    """
     if isinstance(access, Noma) and uplink:
         return NomaCell(clock, band_hz, cap_bps_hz, sic=access.sic)
     if isinstance(access, Fixed):
@@ -231,9 +256,15 @@ def make_cell(clock: Clock, access: Access, band_hz: float, cap_bps_hz: float, *
 
 
 def expected_bps(cells: Sequence[Cell], sites: IntArray, snr: FloatArray, alone_bps: FloatArray) -> FloatArray:
-    """Rate of one more transfer in each of the cells `sites`, of any shape; 0 where the ratio is 0.
+    """Return the rate in bit/s of one more transfer in each of the cells `sites`, of any shape; 0 where the ratio is 0.
 
     All cells of one direction have the same band and the same cap, so that `alone_bps` of any is that of all.
+
+    Args:
+        cells: cells of one direction, by site number.
+        sites: site numbers, of any shape.
+        snr: signal-to-noise ratios of the transfers, linear, of the same shape.
+        alone_bps: their rates with the whole cell, of the same shape.
     """
     if isinstance(cells[0], OrthogonalCell):
         share = np.array([cell.next_share for cell in cells])

@@ -17,20 +17,31 @@ from cosim.types import NOWHERE, Direction, Failure, FloatArray, IntArray, Statu
 
 
 class LinkLost(Failure):
-    """A transfer had no coverage for too long."""
+    """A transfer had no coverage for longer than `radio.outage_s`."""
 
     status = Status.NO_COVERAGE
 
 
 class Transfer(Flow):
-    """Bits between a vehicle and a site; `site` is the cell it is in, or was in last."""
+    """Bits between a vehicle and a site.
+
+    Args:
+        vehicle: vehicle number.
+        task: number of its task; NOWHERE for none.
+        size_bit: bits to send.
+        power_w: transmit power of the vehicle.
+        share: weight in the cell, in (0, 1].
+        pinned: site to use instead of the serving one; NOWHERE for the serving one.
+    """
 
     uplink: ClassVar[bool]
     gain = 1.0
     site = NOWHERE
+    """Number of the cell it is in, or was in last."""
     handovers = 0
+    """Number of changes from one cell to another."""
     waits = 0
-    """Counts the times without a medium, so that an old timer knows it is old."""
+    """Number of changes of cell or coverage so far; a timer set before the last one is out of date."""
 
     def __init__(self, vehicle: int, task: int, size_bit: float, power_w: float, share: float, pinned: int) -> None:
         self.size = size_bit
@@ -59,7 +70,15 @@ class Bundle(Flow):
 
 
 class Channel:
-    """All cells and the transfers in them."""
+    """All cells and the transfers in them.
+
+    Args:
+        clock: simulated time.
+        radio: section `radio` of the scenario.
+        site_xy_m: (S, 2) positions of the sites.
+        seed: seed of the run.
+        facts: where changes of cells are recorded.
+    """
 
     def __init__(self, clock: Clock, radio: Radio, site_xy_m: FloatArray, seed: int, facts: FactWriter) -> None:
         self._clock = clock
@@ -88,22 +107,38 @@ class Channel:
     def uplink(
         self, vehicle: int, task: int, size_bit: float, power_w: float, share: float, pinned: int = NOWHERE
     ) -> Transfer:
-        """Send from a vehicle to its serving site, or to the site `pinned`; `task` is NOWHERE if no task sends it."""
+        """Send from a vehicle to its serving site and return the transfer, a wait.
+
+        Args:
+            vehicle: vehicle number.
+            task: number of the task that sends; NOWHERE if none does.
+            size_bit: bits to send.
+            power_w: transmit power.
+            share: weight in the cell, in (0, 1].
+            pinned: site to send to instead of the serving one; NOWHERE for the serving one.
+        """
         return self._send(Uplink(vehicle, task, size_bit, power_w, share, pinned), self.up)
 
     def downlink(self, vehicle: int, task: int, size_bit: float, pinned: int = NOWHERE) -> Transfer:
-        """Send to a vehicle from its serving site, or from the site `pinned`."""
+        """Send to a vehicle from its serving site and return the transfer, a wait.
+
+        Args:
+            vehicle: vehicle number.
+            task: number of the task that receives; NOWHERE if none does.
+            size_bit: bits to send.
+            pinned: site to send from instead of the serving one; NOWHERE for the serving one.
+        """
         return self._send(Downlink(vehicle, task, size_bit, 0.0, 1.0, pinned), self.down)
 
     def carry_up(self, site: int, size_bit: float, snr: FloatArray) -> Bundle:
         """Send the messages of vehicles to their serving site, as one flow of weight 1 beside the transfers.
 
-        It keeps its gain and its cell whatever its vehicles do: messages are short.
+        It keeps its gain and its cell whatever its vehicles do, because messages are short.
 
         Args:
-            site: the cell.
-            size_bit: of all messages.
-            snr: signal over noise and interference of each vehicle that sends, (V,).
+            site: site number of the cell.
+            size_bit: bits of all messages.
+            snr: signal over noise and interference of each vehicle that sends, linear, (V,).
         """
         cell = self.up[site]
         bundle = Bundle(size_bit, cell.joint_gain(snr))
@@ -111,20 +146,28 @@ class Channel:
         return bundle
 
     def serving(self, vehicle: int) -> int:
-        """The site that serves a vehicle now, or NOWHERE."""
+        """Return the site that serves a vehicle now, or NOWHERE."""
         row = self._row.get(vehicle)
         return NOWHERE if row is None else self._serving[row]
 
     def place(self, vehicle: int) -> tuple[float, float]:
-        """Where a vehicle on the map was at the last tick: x and y in m."""
+        """Return x and y in m of a vehicle on the map at the last tick."""
         x_m, y_m = self.air.xy_m[self._row[vehicle]].tolist()
         return x_m, y_m
 
     # --- what the tick does ----------------------------------------------------------------------------------------
 
     def tick(self, numbers: IntArray, xy_m: FloatArray, left: IntArray, tick: int) -> None:
-        """Vehicles have moved: new serving sites, new rates; transfers follow, and those of the gone are lost."""
+        """Update serving sites and rates to new positions; transfers follow, and those of vehicles that left are lost.
+
+        Args:
+            numbers: vehicles on the map, (N,), ascending.
+            xy_m: their positions, (N, 2).
+            left: vehicles that have left since the last tick.
+            tick: number of the tick.
+        """
         now = self._clock.now
+        # Before the survey: its rows are those of the vehicles that are still there.
         if len(left):
             gone = set(left.tolist())
             for transfer in self._transfers():
@@ -146,7 +189,7 @@ class Channel:
         self._follow()
 
     def _activity(self, tick: int) -> tuple[FloatArray, FloatArray]:
-        """Busy share of each cell and direction since the last tick; all zero unless interference is asked for."""
+        """Return the busy share of each cell and direction since the last tick; 0 unless interference is modelled."""
         if not self._radio.interference or tick == 0:
             return self._busy_s[0], self._busy_s[1]
         for cell in (*self.up, *self.down):
@@ -174,7 +217,7 @@ class Channel:
             cell.retune(partial(self._retuned, cell))
 
     def _transfers(self) -> list[Transfer]:
-        """All transfers on their way, bundles apart: those in cells, then those outside."""
+        """Return all transfers on their way, without bundles: those in cells, then those outside."""
         self._outside = {transfer: None for transfer in self._outside if transfer.error is None}
         cells = (*self.up, *self.down)
         flows = (flow for cell in cells if cell.active for flow in cell.flows())
@@ -186,7 +229,7 @@ class Channel:
         return cell.gain(self._link(flow, self.air.row[flow.vehicle])[1])
 
     def _link(self, transfer: Transfer, row: int) -> tuple[int, float]:
-        """Site and signal-to-noise ratio that a transfer has now; NOWHERE without coverage."""
+        """Return site and signal-to-noise ratio of a transfer now; NOWHERE and 0 without coverage."""
         uplink = transfer.uplink
         if transfer.pinned < 0:
             return self._serving[row], self._snr_per_w[row] * transfer.power_w if uplink else self._down_snr[row]
@@ -216,7 +259,7 @@ class Channel:
         return transfer
 
     def _change(self, transfer: Transfer, site: int) -> None:
-        """Handover, loss or return of coverage of an active transfer."""
+        """Hand an active transfer over to another cell, or out of or back into coverage."""
         if transfer.medium is not None:
             transfer.medium.withdraw(transfer)
             if self._radio.handover.transfer == "restart":
@@ -226,7 +269,7 @@ class Channel:
             self._moved(self._clock.now, transfer.task, direction, transfer.site, site, transfer.left)
         came_back = transfer.site == NOWHERE
         transfer.site = site
-        transfer.waits += 1
+        transfer.waits += 1  # timers set before now are out of date
         if site == NOWHERE:
             self._suspend(transfer)
             return

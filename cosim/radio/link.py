@@ -1,4 +1,4 @@
-"""What a link carries: thermal noise, signal to noise, Shannon's rate, and several users on one band (NOMA)."""
+"""What a link carries: thermal noise, signal-to-noise ratio, Shannon's rate, and several users on one band (NOMA)."""
 
 import math
 
@@ -11,14 +11,18 @@ _LN_2 = math.log(2.0)
 
 
 def noise_w(bandwidth_hz: float, noise_figure_db: float) -> float:
-    """Noise power of a receiver: -174 dBm/Hz + 10 log10 B + NF, in W."""
+    """Return the noise power of a receiver in W: -174 dBm/Hz + 10 log10 B + NF.
+
+    >>> round(10.0 * math.log10(noise_w(bandwidth_hz=20e6, noise_figure_db=5.0)) + 30.0, 2)  # in dBm
+    -95.99
+    """
     return dbm_to_w(THERMAL_NOISE_DBM_HZ + 10.0 * math.log10(bandwidth_hz) + noise_figure_db)
 
 
 def spectral_efficiency_bps_hz(sinr: FloatArray, cap: float = math.inf) -> FloatArray:
-    """Shannon's min(cap, log2(1 + SINR)), element by element; `efficiency` is the same for one number.
+    """Return Shannon's min(cap, log2(1 + SINR)), element by element; `efficiency` is the same for one number.
 
-    Computed as ln(1 + SINR) / ln 2 by log1p: a user far below the noise is slow, and never at rest.
+    Computed as ln(1 + SINR) / ln 2 by log1p, so that the rate of a user far below the noise is small but not 0.
 
     Args:
         sinr: linear, any shape.
@@ -29,23 +33,29 @@ def spectral_efficiency_bps_hz(sinr: FloatArray, cap: float = math.inf) -> Float
 
 
 def efficiency(sinr: float, cap: float = math.inf) -> float:
-    """min(cap, log2(1 + SINR)) of one link: twenty times faster than the array form where events are counted."""
+    """Return min(cap, log2(1 + SINR)) of one link: twenty times faster than the array form where events are counted."""
     value = math.log1p(sinr) / _LN_2
     return value if value < cap else cap
 
 
 def rate_bps(bandwidth_hz: float | FloatArray, sinr: FloatArray, cap: float = math.inf) -> FloatArray:
-    """B min(cap, log2(1 + SINR)) (S1 eq 10); block errors and control overhead are left out."""
+    """Return B min(cap, log2(1 + SINR)) in bit/s (S1 eq 10); block errors and control overhead are left out.
+
+    Args:
+        bandwidth_hz: B.
+        sinr: linear, any shape.
+        cap: highest spectral efficiency in bit/s/Hz; inf for none.
+    """
     rate: FloatArray = bandwidth_hz * spectral_efficiency_bps_hz(sinr, cap)
     return rate
 
 
 def power_gain(power_w: FloatArray, from_w: FloatArray, snr_per_w: FloatArray, cap: float = math.inf) -> FloatArray:
-    """How many times Shannon's rate a link has at another power; 1 where its signal is not known (NaN) or nothing.
+    """Return how many times Shannon's rate a link has at another power; 1 where its signal is unknown (NaN) or 0.
 
     Args:
-        power_w: of the rate that is asked for.
-        from_w: of the rate that is known.
+        power_w: the other power.
+        from_w: power of the known rate.
         snr_per_w: signal to noise at 1 W. All three broadcast together.
         cap: as in `spectral_efficiency_bps_hz`.
     """
@@ -57,13 +67,13 @@ def power_gain(power_w: FloatArray, from_w: FloatArray, snr_per_w: FloatArray, c
 
 
 def noma_sinr(received_w: FloatArray, noise_w: float, sic: bool) -> FloatArray:
-    """SINR of users that send at once over the whole band of one receiver (S3 eq 13), in the users' order.
+    """Return the SINR of users that send at once over the whole band of one receiver (S3 eq 13), in the users' order.
 
     Without SIC every other user interferes: P_i / (N + sum of the others). Two equal users then never exceed 0 dB,
     whatever their power. With SIC the receiver decodes in descending received power and removes what it has decoded, so
-    that each user sees the weaker ones only; of two equal users the earlier in the array is decoded first. The rates
-    log2(1 + SINR_i) then add up to the joint capacity log2(1 + sum P / N). Removal is perfect; error propagation and
-    a bound on the number of users are left out.
+    that only weaker users interfere; of two equal users the earlier in the array is decoded first. The rates log2(1 +
+    SINR_i) then add up to the joint capacity log2(1 + sum P / N). Removal is perfect; error propagation and a bound on
+    the number of users are left out.
 
     Args:
         received_w: power of each user at the receiver, (n,).
@@ -83,7 +93,7 @@ def noma_sinr(received_w: FloatArray, noise_w: float, sic: bool) -> FloatArray:
 
 
 def _others(power_w: FloatArray) -> FloatArray:
-    """Sum of all other elements, from both sides: total minus own would cancel when one user dominates."""
+    """Return the sum of all other elements, from both sides: total minus own would cancel when one user dominates."""
     before = np.zeros(len(power_w))
     before[1:] = np.cumsum(power_w[:-1])
     after = np.zeros(len(power_w))

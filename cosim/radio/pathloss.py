@@ -1,4 +1,4 @@
-"""How much weaker a signal arrives: path loss by distance and line of sight, after 3GPP TR 38.901 and TR 37.885.
+"""Path loss by distance and line of sight, after 3GPP TR 38.901 and TR 37.885.
 
 Losses in dB, distances in m, frequencies in GHz. Each function takes one distance or an array of any shape. Vehicles
 and sites stand on a plane: terrain, buildings of the map and antenna patterns are left out.
@@ -24,32 +24,32 @@ Distance: TypeAlias = float | FloatArray
 
 
 class PathLossModel(Protocol):
-    """The path loss of a scenario: what a channel asks for all its (vehicle, site) pairs at once, in any shape."""
+    """The path loss of a scenario, evaluated for all (vehicle, site) pairs at once, in arrays of any shape."""
 
     @property
     def shadowed(self) -> bool:
-        """False: `sigma_db` is 0 everywhere, so that no shadowing need be drawn."""
+        """Whether `sigma_db` can be above 0; else no shadowing is drawn."""
         ...
 
     @property
     def los_drawn(self) -> bool:
-        """False: `los_probability` is 0 or 1 everywhere, so that no line of sight need be drawn."""
+        """Whether `los_probability` can be other than 0 or 1; else no line of sight is drawn."""
         ...
 
     def loss_db(self, distance_m: FloatArray, los: BoolArray) -> FloatArray:
-        """Median loss at a distance over ground, with or without line of sight."""
+        """Return the median loss at a distance over ground, with or without line of sight."""
         ...
 
     def los_probability(self, distance_m: FloatArray) -> FloatArray:
-        """Probability of line of sight."""
+        """Return the probability of line of sight at a distance over ground."""
         ...
 
     def sigma_db(self, los: BoolArray) -> FloatArray:
-        """Standard deviation of the shadowing."""
+        """Return the standard deviation of the shadowing in dB."""
         ...
 
     def correlation_m(self, los: BoolArray) -> FloatArray:
-        """Distance over which shadowing decorrelates to 1/e."""
+        """Return the distance in m over which shadowing decorrelates to 1/e."""
         ...
 
 
@@ -63,19 +63,19 @@ class PowerLawLoss:
     los_drawn: bool = False
 
     def loss_db(self, distance_m: FloatArray, los: BoolArray) -> FloatArray:  # noqa: ARG002 - one law for both states
-        """Loss at a distance."""
+        """Return the loss at a distance."""
         return power_law_db(distance_m, self.exponent, self.gain_at_1m_db)
 
     def los_probability(self, distance_m: FloatArray) -> FloatArray:
-        """One."""
+        """Return 1."""
         return np.ones(np.shape(distance_m))
 
     def sigma_db(self, los: BoolArray) -> FloatArray:
-        """Zero."""
+        """Return 0."""
         return np.zeros(np.shape(los))
 
     def correlation_m(self, los: BoolArray) -> FloatArray:
-        """Infinite: nothing varies."""
+        """Return infinity: nothing varies."""
         return np.full(np.shape(los), math.inf)
 
 
@@ -92,19 +92,24 @@ class TwoStateLoss:
     """
 
     with_los_db: Callable[[FloatArray], FloatArray]
+    """Loss in dB at distances in m, with line of sight."""
     without_los_db: Callable[[FloatArray], FloatArray]
+    """Loss in dB at distances in m, without line of sight."""
     probability: Callable[[FloatArray], FloatArray]
-    sigmas_db: tuple[float, float]  # with and without line of sight
+    """Probability of line of sight at distances in m."""
+    sigmas_db: tuple[float, float]
+    """Standard deviations of the shadowing with and without line of sight."""
     los: Literal["drawn", "always", "never"]
+    """Whether the state is drawn, or fixed by the scenario."""
     shadowed: bool
 
     @property
     def los_drawn(self) -> bool:
-        """False where the scenario fixes the state."""
+        """Whether the state is drawn, not fixed by the scenario."""
         return self.los == "drawn"
 
     def loss_db(self, distance_m: FloatArray, los: BoolArray) -> FloatArray:
-        """Loss by the law of each link's state."""
+        """Return the loss by the law of each link's state."""
         distance_m = np.asarray(distance_m, float)
         loss_db = np.asarray(self.with_los_db(distance_m))
         blocked = ~np.asarray(los)
@@ -113,26 +118,30 @@ class TwoStateLoss:
         return loss_db
 
     def los_probability(self, distance_m: FloatArray) -> FloatArray:
-        """By distance, or 0 or 1 where the scenario fixes the state."""
+        """Return the probability by distance, or 0 or 1 where the scenario fixes the state."""
         if self.los == "drawn":
             return self.probability(distance_m)
         return np.full(np.shape(distance_m), 1.0 if self.los == "always" else 0.0)
 
     def sigma_db(self, los: BoolArray) -> FloatArray:
-        """By state; 0 without shadowing."""
+        """Return the deviation by state; 0 without shadowing."""
         with_los_db, without_los_db = self.sigmas_db if self.shadowed else (0.0, 0.0)
         return np.where(los, with_los_db, without_los_db)
 
     def correlation_m(self, los: BoolArray) -> FloatArray:
-        """10 m with line of sight, 13 m without."""
+        """Return 10 m with line of sight, 13 m without."""
         return np.where(los, 10.0, 13.0)
 
 
 def path_loss_model(config: PathLoss) -> PathLossModel:
-    """The model that a scenario names.
+    """Return the model that a scenario names.
 
-    Shadowing deviations with and without line of sight: UMi 4 and 7.82 dB (TR 38.901 Table 7.4.1-1), V2V 3 and 4 dB
-    (TR 37.885 Table 6.2.1-1). A plug-in is called with its options as keywords and returns a `PathLossModel`.
+    Shadowing deviations with and without line of sight: UMi 4 and 7.82 dB (TR 38.901 Table 7.4.1-1), V2V 3 and 4 dB (TR
+    37.885 Table 6.2.1-1). A plug-in is called with its options as keywords and returns a `PathLossModel`.
+
+        >>> model = path_loss_model(V2vUrban(kind="v2v_urban", frequency_ghz=5.9))
+        >>> model.loss_db(np.array([10.0, 100.0]), np.array([True, True])).round(1).tolist()
+        [69.5, 86.2]
 
     Raises:
         InputError: an unknown plug-in, options it does not take, or something that is no model.
@@ -172,15 +181,21 @@ def _checked(model: PathLossModel, name: str) -> PathLossModel:
 
 
 def power_law_db(distance_m: Distance, exponent: float, gain_at_1m_db: float) -> FloatArray:
-    """-g0 + 10 alpha log10 d: the loss of h = g0 / d^alpha (paper S1 eq 3); below 1 m as at 1 m."""
+    """Return -g0 + 10 alpha log10 d: the loss of h = g0 / d^alpha (paper S1 eq 3); below 1 m as at 1 m.
+
+    Args:
+        distance_m: d.
+        exponent: alpha.
+        gain_at_1m_db: g0, the path gain at 1 m.
+    """
     return _line(np.maximum(distance_m, _FLOOR_M), -gain_at_1m_db, 10.0 * exponent)
 
 
 def umi_los_db(distance_m: Distance, frequency_ghz: float, site_height_m: float, vehicle_height_m: float) -> FloatArray:
-    """TR 38.901 Table 7.4.1-1, UMi street canyon with line of sight.
+    """Return the loss of TR 38.901 Table 7.4.1-1, UMi street canyon with line of sight.
 
-    32.4 + 21 log10 d3D + 20 log10 f up to the break point, beyond it
-    32.4 + 40 log10 d3D + 20 log10 f - 9.5 log10(dBP^2 + (hBS - hUT)^2), dBP = 4 (hBS - 1)(hUT - 1) f / c.
+    32.4 + 21 log10 d3D + 20 log10 f up to the break point, beyond it 32.4 + 40 log10 d3D + 20 log10 f - 9.5 log10(dBP^2
+    + (hBS - hUT)^2), dBP = 4 (hBS - 1)(hUT - 1) f / c.
 
     Args:
         distance_m: over ground (2-D); d3D follows from the heights and is at least 1 m. The clause starts at 10 m.
@@ -201,9 +216,15 @@ def umi_los_db(distance_m: Distance, frequency_ghz: float, site_height_m: float,
 def umi_nlos_db(
     distance_m: Distance, frequency_ghz: float, site_height_m: float, vehicle_height_m: float
 ) -> FloatArray:
-    """TR 38.901 Table 7.4.1-1, UMi street canyon without line of sight; arguments as `umi_los_db`.
+    """Return the loss of TR 38.901 Table 7.4.1-1, UMi street canyon without line of sight.
 
     max(LOS loss, 22.4 + 35.3 log10 d3D + 21.3 log10 f - 0.3 (hUT - 1.5)).
+
+    Args:
+        distance_m: over ground (2-D).
+        frequency_ghz: carrier.
+        site_height_m: hBS.
+        vehicle_height_m: hUT.
     """
     slant_log = _slant_log10(np.asarray(distance_m, float), site_height_m - vehicle_height_m)
     fixed = 22.4 + 21.3 * math.log10(frequency_ghz) - 0.3 * (vehicle_height_m - 1.5)
@@ -212,37 +233,50 @@ def umi_nlos_db(
 
 
 def v2v_urban_los_db(distance_m: Distance, frequency_ghz: float) -> FloatArray:
-    """TR 37.885 Table 6.2.1-1, urban with line of sight: 38.77 + 16.7 log10 d + 18.2 log10 f; below 1 m as at 1 m.
+    """Return the loss of TR 37.885 Table 6.2.1-1, urban with line of sight: 38.77 + 16.7 log10 d + 18.2 log10 f.
 
-    Both antennas are near the ground, so the distance over ground stands for the 3-D distance of the clause.
+    Below 1 m as at 1 m. Both antennas are near the ground, so the distance over ground stands for the 3-D distance of
+    the clause.
     """
     return _line(np.maximum(distance_m, _FLOOR_M), 38.77 + 18.2 * math.log10(frequency_ghz), 16.7)
 
 
 def v2v_highway_los_db(distance_m: Distance, frequency_ghz: float) -> FloatArray:
-    """TR 37.885 Table 6.2.1-1, highway with line of sight: 32.4 + 20 log10 d + 20 log10 f; below 1 m as at 1 m."""
+    """Return the loss of TR 37.885 Table 6.2.1-1, highway with line of sight: 32.4 + 20 log10 d + 20 log10 f.
+
+    Below 1 m as at 1 m.
+    """
     return _line(np.maximum(distance_m, _FLOOR_M), 32.4 + 20.0 * math.log10(frequency_ghz), 20.0)
 
 
 def v2v_nlos_db(distance_m: Distance, frequency_ghz: float) -> FloatArray:
-    """TR 37.885 Table 6.2.1-1, behind a building: 36.85 + 30 log10 d + 18.9 log10 f; below 1 m as at 1 m."""
+    """Return the loss of TR 37.885 Table 6.2.1-1, behind a building: 36.85 + 30 log10 d + 18.9 log10 f.
+
+    Below 1 m as at 1 m.
+    """
     return _line(np.maximum(distance_m, _FLOOR_M), 36.85 + 18.9 * math.log10(frequency_ghz), 30.0)
 
 
 def p_los_umi(distance_m: Distance) -> FloatArray:
-    """TR 38.901 Table 7.4.2-1, UMi, distance over ground: 1 up to 18 m, then 18/d + exp(-d/36)(1 - 18/d)."""
+    """Return the line-of-sight probability of TR 38.901 Table 7.4.2-1, UMi, by distance over ground.
+
+    1 up to 18 m, then 18/d + exp(-d/36)(1 - 18/d).
+    """
     share = 18.0 / np.maximum(distance_m, 18.0)
     probability: FloatArray = share + np.exp(-np.asarray(distance_m, float) / 36.0) * (1.0 - share)
     return probability
 
 
 def p_los_urban(distance_m: Distance) -> FloatArray:
-    """TR 37.885 Table 6.2.1-1, urban, when no building blocks: min(1, 1.05 exp(-0.0114 d))."""
+    """Return the line-of-sight probability of TR 37.885 Table 6.2.1-1, urban, when no building blocks.
+
+    min(1, 1.05 exp(-0.0114 d)).
+    """
     return np.minimum(1.0, 1.05 * np.exp(-0.0114 * np.asarray(distance_m, float)))
 
 
 def p_los_highway(distance_m: Distance) -> FloatArray:
-    """TR 37.885 Table 6.2.1-1, highway.
+    """Return the line-of-sight probability of TR 37.885 Table 6.2.1-1, highway.
 
     min(1, 2.1013e-6 d^2 - 0.002 d + 1.0193) up to 475 m, then max(0, 0.54 - 0.001 (d - 475)).
     """
@@ -254,13 +288,13 @@ def p_los_highway(distance_m: Distance) -> FloatArray:
 
 
 def _line(distance_m: FloatArray, at_1m_db: float, slope_db: float) -> FloatArray:
-    """Loss that grows by `slope_db` with each decade of distance."""
+    """Return a loss that grows by `slope_db` with each decade of distance."""
     loss_db: FloatArray = at_1m_db + slope_db * np.log10(distance_m)
     return loss_db
 
 
 def _slant_log10(distance_m: FloatArray, rise_m: float) -> FloatArray:
-    """log10 of the 3-D distance, at least of 1 m."""
+    """Return log10 of the 3-D distance, at least of 1 m."""
     squared = np.maximum(distance_m * distance_m + rise_m * rise_m, _FLOOR_M * _FLOOR_M)
     slant_log: FloatArray = 0.5 * np.log10(squared)
     return slant_log

@@ -16,15 +16,15 @@ def ar1_db(
     sigma_db: float | FloatArray,
     innovation: FloatArray,
 ) -> FloatArray:
-    """Shadowing after a move: S' = r S + sqrt(1 - r^2) sigma n with r = exp(-moved / D), all in dB.
+    """Return the shadowing after a move: S' = r S + sqrt(1 - r^2) sigma n with r = exp(-moved / D), all in dB.
 
     Gudmundson's model, as TR 37.885 and TR 38.901 use it. The stationary law is normal with mean 0 dB and deviation
-    sigma, and the autocorrelation over a distance d is e^(-d/D). Mixing linear powers instead would raise the mean
-    by more than 10 dB. No move changes nothing; an infinite one forgets everything.
+    sigma, and the autocorrelation over a distance d is e^(-d/D). Mixing linear powers instead would raise the mean by
+    more than 10 dB. No move changes nothing; an infinite one forgets everything.
 
     Args:
         previous_db: S, any shape; the other arrays broadcast to it.
-        moved_m: way since S.
+        moved_m: distance travelled since S.
         correlation_m: D.
         sigma_db: stationary deviation.
         innovation: n, standard normal draws.
@@ -37,18 +37,18 @@ def ar1_db(
 def los_state(
     key: int, numbers: IntArray, sites: IntArray, travelled_m: FloatArray, p_los: FloatArray, correlation_m: float
 ) -> BoolArray:
-    """Which links have line of sight, (N, k): a uniform draw for each stretch of the vehicle's way, below `p_los`.
+    """Return which links have line of sight, (N, k): where the draw of a stretch of the vehicle's way is below `p_los`.
 
-    The draw belongs to (vehicle, site, floor(travelled / correlation)): it stays while the vehicle is on one stretch,
-    and changes neither with the other candidates nor while the vehicle waits at a light. Simplified against the
-    spatially consistent field of TR 38.901 clause 7.6.3.3: stretches are independent with hard borders, and
-    two vehicles at one place see different obstacles.
+    The uniform draw belongs to (vehicle, site, floor(travelled / correlation)): it stays while the vehicle is on one
+    stretch, and changes neither with the other candidates nor while the vehicle waits at a light. Simplified against
+    the spatially consistent field of TR 38.901 clause 7.6.3.3: stretches are independent with hard borders, and two
+    vehicles at one place see different obstacles.
 
     Args:
-        key: of the stream, see `cosim.kernel.rng.stream_key`.
+        key: key of the stream, see `cosim.kernel.rng.stream_key`.
         numbers: vehicles, (N,).
         sites: candidates of each vehicle, (N, k).
-        travelled_m: way of each vehicle since its entry, (N,), finite.
+        travelled_m: distance that each vehicle has travelled since its entry, (N,), finite.
         p_los: probability for each link, (N, k).
         correlation_m: length of a stretch.
     """
@@ -65,8 +65,8 @@ class ShadowField:
     of the candidate sets changes them. Correlation between vehicles, and between sites, is left out.
 
     Args:
-        key: of the stream, see `cosim.kernel.rng.stream_key`.
-        model: gives deviation and correlation distance by state. With `shadowed` false, do not ask this field.
+        key: key of the stream, see `cosim.kernel.rng.stream_key`.
+        model: gives deviation and correlation distance by state; a model with `shadowed` False needs no field.
     """
 
     def __init__(self, key: int, model: PathLossModel) -> None:
@@ -77,12 +77,12 @@ class ShadowField:
         self._unit: FloatArray = np.zeros((0, 1))  # (N, k) with variance 1
 
     def update(self, numbers: IntArray, sites: IntArray, moved_m: FloatArray, los: BoolArray, tick: int) -> FloatArray:
-        """Shadowing in dB at this tick, (N, k); to be added to the path loss.
+        """Return the shadowing in dB at this tick, (N, k), which is added to the path loss.
 
         Args:
             numbers: vehicles, (N,), ascending.
             sites: candidates of each vehicle, (N, k); k may change from tick to tick.
-            moved_m: way of each vehicle since the tick before, (N,); NaN (it was teleported) forgets its shadowing.
+            moved_m: distance travelled since the tick before, (N,); NaN (it was teleported) forgets the shadowing.
             los: line of sight, (N, k).
             tick: number of the tick, never the same twice.
         """
@@ -96,7 +96,7 @@ class ShadowField:
         return shadow_db
 
     def _carried(self, numbers: IntArray, sites: IntArray) -> tuple[FloatArray, BoolArray]:
-        """Each pair's unit value at the tick before, and whether there was one; both (N, k)."""
+        """Return each pair's unit value at the tick before, and whether there was one; both (N, k)."""
         before = np.zeros(sites.shape)
         known = np.zeros(sites.shape, bool)
         if len(self._numbers) == 0 or len(numbers) == 0:

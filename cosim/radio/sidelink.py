@@ -1,7 +1,7 @@
-"""Vehicle to vehicle: who is in range, and transfers between two vehicles.
+"""Vehicle-to-vehicle links: neighbours in range, and transfers between two vehicles.
 
-Resources are those of the site nearest to the sender (NR-V2X mode 1): transfers of one site's surroundings share one
-sidelink band. A link ends when the two are out of range at a tick.
+Resources are those of the site nearest to the sender (NR-V2X mode 1): transfers around one site share one sidelink
+band. A link ends when the two vehicles are out of range at a tick.
 """
 
 from dataclasses import dataclass
@@ -30,9 +30,18 @@ class HelperLost(Failure):
 
 
 class SideTransfer(Flow):
-    """Bits between the vehicle that owns the task and its helper, either way."""
+    """Bits between the vehicle that owns the task and its helper, in either direction.
+
+    Args:
+        vehicle: vehicle that owns the task.
+        helper: its neighbour.
+        size_bit: bits to send.
+        power_w: transmit power.
+        share: weight in the band, in (0, 1].
+    """
 
     zone = NOWHERE
+    """Site whose sidelink band carries it."""
 
     def __init__(self, vehicle: int, helper: int, size_bit: float, power_w: float, share: float) -> None:
         super().__init__(size_bit, 1.0, share)
@@ -45,12 +54,22 @@ class SideTransfer(Flow):
 class Neighbours:
     """The nearest vehicles in range of each vehicle."""
 
-    numbers: IntArray  # (N, m) vehicle numbers, NOWHERE where there is none
-    distance_m: FloatArray  # (N, m)
+    numbers: IntArray
+    """(N, m) vehicle numbers, nearest first; NOWHERE where there is none."""
+    distance_m: FloatArray
+    """(N, m) distances; inf where there is none."""
 
 
 class SidelinkChannel:
-    """All sidelinks. Shadowing is left out: pairs of vehicles are too short-lived to carry a state."""
+    """All sidelinks. Shadowing is left out: pairs of vehicles are too short-lived to carry a state.
+
+    Args:
+        clock: simulated time.
+        radio: section `radio` of the scenario.
+        sidelink: section `radio.sidelink`.
+        site_xy_m: (S, 2) positions of the sites.
+        seed: seed of the run.
+    """
 
     def __init__(self, clock: Clock, radio: Radio, sidelink: Sidelink, site_xy_m: FloatArray, seed: int) -> None:
         self._clock = clock
@@ -72,7 +91,13 @@ class SidelinkChannel:
         self.neighbours = Neighbours(np.empty((0, sidelink.max_neighbours), np.int64), np.empty((0, 1)))
 
     def tick(self, numbers: IntArray, xy_m: FloatArray, row: dict[int, int]) -> None:
-        """Vehicles have moved: new neighbours, new rates; links out of range end."""
+        """Update neighbours and rates to the new positions; transfers out of range end.
+
+        Args:
+            numbers: vehicles on the map, (N,), ascending.
+            xy_m: their positions, (N, 2); NaN for a vehicle that is being teleported.
+            row: row of each vehicle number.
+        """
         self._row = row
         self._xy_m = xy_m
         here = np.where(np.isnan(xy_m), 1e12, xy_m)
@@ -93,7 +118,15 @@ class SidelinkChannel:
             cell.retune(partial(self._gain, cell))
 
     def send(self, vehicle: int, helper: int, size_bit: float, power_w: float, share: float = 1.0) -> SideTransfer:
-        """Send between two vehicles."""
+        """Send between two vehicles and return the transfer, a wait that ends with HelperLost if they are out of range.
+
+        Args:
+            vehicle: vehicle that owns the task; its nearest site's band is used.
+            helper: its neighbour.
+            size_bit: bits to send.
+            power_w: transmit power.
+            share: weight in the band, in (0, 1].
+        """
         transfer = SideTransfer(vehicle, helper, size_bit, power_w, share)
         error = self._broken(transfer)
         if error is not None:
@@ -107,7 +140,7 @@ class SidelinkChannel:
         return transfer
 
     def rates_bps(self, rows: IntArray) -> FloatArray:  # (T, m)
-        """Rate to each neighbour of the vehicles in `rows`, beside the transfers that are active now."""
+        """Return the rate (T, m) in bit/s to each neighbour of the vehicles in `rows`, beside the active transfers."""
         near = self.neighbours
         snr = self._power_w * self._snr_per_w(near.distance_m[rows], self._los(near.numbers[rows], rows))
         load = np.array([self.zones[zone].active + 1.0 for zone in self._zone])[rows][:, None]
@@ -143,7 +176,7 @@ class SidelinkChannel:
         return np.where(np.isfinite(distance_m), db_to_linear(-loss_db) * self._gain_per_noise, 0.0)
 
     def _pair(self, transfer: SideTransfer) -> tuple[float, float]:
-        """Distance and signal-to-noise ratio of a transfer's two vehicles."""
+        """Return distance in m and signal-to-noise ratio of a transfer's two vehicles."""
         rows = [self._row[transfer.vehicle], self._row[transfer.helper]]
         gap = self._xy_m[rows[0]] - self._xy_m[rows[1]]
         distance_m = float(np.hypot(gap[0], gap[1]))

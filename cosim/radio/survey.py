@@ -1,7 +1,7 @@
-"""Who hears whom at a tick: each vehicle's nearest sites, their path gains, its serving site, and the interference.
+"""Radio conditions at a tick: each vehicle's nearest sites, path gains, serving site, and interference.
 
-Everything is NumPy over all vehicles. Each vehicle looks at its k nearest sites; what comes from farther away counts
-neither as signal nor as interference.
+All computations are NumPy over all vehicles. Each vehicle considers its k nearest sites; what comes from farther away
+counts neither as signal nor as interference.
 """
 
 from dataclasses import dataclass
@@ -25,33 +25,49 @@ LOS_STRETCH_M = 50.0
 class Air:
     """The radio conditions of one tick. N vehicles in the order of the frame, k candidates each, S sites."""
 
-    numbers: IntArray  # (N,)
-    row: dict[int, int]  # vehicle number -> row
-    xy_m: FloatArray  # (N, 2)
-    sites: IntArray  # (N, k) strongest first
-    snr_per_w: FloatArray  # (N, k) uplink signal over noise and interference for each watt; 0 where out of coverage
-    clean_snr_per_w: FloatArray  # (N, k) uplink signal over noise alone for each watt; 0 where out of coverage
-    down_snr: FloatArray  # (N, k) downlink signal over noise and interference; 0 where out of coverage
-    serving: IntArray  # (N,) site number or NOWHERE
-    slot: IntArray  # (N,) column of the serving site, 0 without one
-    changed: IntArray  # rows whose serving site differs from the tick before
-    before: IntArray  # (N,) serving site of the tick before; NOWHERE for a new vehicle
+    numbers: IntArray
+    """(N,) vehicle numbers, ascending."""
+    row: dict[int, int]
+    """Row of each vehicle number."""
+    xy_m: FloatArray
+    """(N, 2) positions; NaN for a vehicle that is being teleported."""
+    sites: IntArray
+    """(N, k) site numbers, strongest first."""
+    snr_per_w: FloatArray
+    """(N, k) uplink signal over noise and interference for each watt; 0 where out of coverage."""
+    clean_snr_per_w: FloatArray
+    """(N, k) uplink signal over noise alone for each watt; 0 where out of coverage."""
+    down_snr: FloatArray
+    """(N, k) downlink signal over noise and interference; 0 where out of coverage."""
+    serving: IntArray
+    """(N,) site number or NOWHERE."""
+    slot: IntArray
+    """(N,) column of the serving site, 0 without one."""
+    changed: IntArray
+    """Rows whose serving site differs from that of the tick before."""
+    before: IntArray
+    """(N,) serving site at the tick before; NOWHERE for a new vehicle."""
 
 
 @dataclass(frozen=True, slots=True)
 class LinkBudget:
-    """What turns path loss into signal over noise, and decides who serves whom: the scenario's radio in numbers."""
+    """The scenario's radio in numbers, which turn path loss into signal over noise and decide on serving sites."""
 
     antenna_db: float
+    """Antenna gains of both ends."""
     up_noise_w: float
+    """Noise at a site over the uplink band."""
     down_noise_w: float
+    """Noise at a vehicle over the downlink band."""
     site_power_w: float
-    least_gain: float  # path gain below which a link is out of coverage
-    hysteresis: float  # another site must be stronger by this factor
+    least_gain: float
+    """Path gain, linear, below which a link is out of coverage."""
+    hysteresis: float
+    """Factor, linear, by which another site must be stronger than the serving one."""
 
     @classmethod
     def of(cls, radio: Radio) -> "LinkBudget":
-        """The budget of a scenario."""
+        """Return the budget of a scenario."""
         down_hz = radio.downlink_bandwidth_hz or radio.bandwidth_hz
         total_w = None if radio.noise_dbm is None else dbm_to_w(radio.noise_dbm)
         up_noise_w = noise_w(radio.bandwidth_hz, radio.noise_figure_db) if total_w is None else total_w
@@ -65,12 +81,12 @@ class LinkBudget:
         )
 
     def associate(self, gain: FloatArray, sites: IntArray, before: IntArray) -> tuple[IntArray, IntArray]:
-        """Strongest site, except that the one of before stays while it is heard and within the hysteresis.
+        """Choose serving sites: the strongest, but the present one while it is in coverage and within the hysteresis.
 
         Args:
             gain: path gains, (N, k), strongest first.
             sites: their sites, (N, k).
-            before: (N,) serving site of before, or NOWHERE.
+            before: (N,) present serving site, or NOWHERE.
 
         Returns:
             (N,) the serving site, or NOWHERE, and (N,) its column, 0 without one.
@@ -88,7 +104,13 @@ class LinkBudget:
 
 
 class Survey:
-    """Turns frames into `Air`, tick by tick."""
+    """Computes `Air` from the positions of vehicles, tick by tick.
+
+    Args:
+        radio: section `radio` of the scenario.
+        site_xy_m: (S, 2) positions of the sites.
+        seed: seed of the run.
+    """
 
     def __init__(self, radio: Radio, site_xy_m: FloatArray, seed: int) -> None:
         self._radio = radio
@@ -105,19 +127,19 @@ class Survey:
         self._travelled_m: FloatArray = np.zeros(1)
         self._serving: IntArray = np.array([NOWHERE])
         self._row: dict[int, int] = {}
-        """Row of each vehicle, for as long as nobody comes or goes."""
+        """Row of each vehicle, while the set of vehicles is unchanged."""
         self._here: IntArray = np.zeros(1, np.int64)
         self._stay: BoolArray = np.ones(1, np.bool_)
-        """What `_followed` says for as long as nobody comes or goes."""
+        """Result of `_followed`, with `_here`, while the set of vehicles is unchanged."""
 
     def update(self, numbers: IntArray, xy_m: FloatArray, tick: int, up_busy: FloatArray, down_busy: FloatArray) -> Air:
-        """The conditions at a tick.
+        """Return the radio conditions at a tick.
 
         Args:
             numbers: vehicles, (N,), ascending.
-            xy_m: their positions, (N, 2); NaN for one that is off the road: it hears nothing.
+            xy_m: their positions, (N, 2); NaN for one that is off the road and has no coverage.
             tick: number of the tick, a counter of the random draws.
-            up_busy: (S,) share of the past tick in which the uplink of a cell carried something.
+            up_busy: (S,) share of the past tick in which the uplink of a cell was in use.
             down_busy: (S,) likewise for the downlink.
         """
         row, stayed, before = self._followed(numbers)
@@ -157,7 +179,7 @@ class Survey:
         )
 
     def _followed(self, numbers: IntArray) -> tuple[IntArray, BoolArray, IntArray]:
-        """(N,) row at the tick before, whether there was one, and the serving site then."""
+        """Return the row at the tick before, whether there was one, and the serving site then, each (N,)."""
         if numbers is self._numbers:
             return self._here, self._stay, self._serving
         self._row = dict(zip(numbers.tolist(), range(len(numbers)), strict=True))
@@ -167,7 +189,7 @@ class Survey:
         return row, stayed, np.where(stayed, self._serving[row], NOWHERE)
 
     def _ways_m(self, xy_m: FloatArray, row: IntArray, stayed: BoolArray) -> tuple[FloatArray, FloatArray]:
-        """(N,) way since the tick before, and since entry; zero if no fading asks for it."""
+        """Return the distances travelled since the last tick and since entry, (N,) each; 0 if no fading needs them."""
         if self._shadow is None and not self._model.los_drawn:
             return np.zeros(len(row)), np.zeros(len(row))
         gap_m = xy_m - self._xy_m[row]
@@ -199,10 +221,10 @@ class Survey:
     def _noise(
         self, gain: FloatArray, sites: IntArray, serving: IntArray, up_busy: FloatArray, down_busy: FloatArray
     ) -> tuple[FloatArray | float, FloatArray | float]:
-        """Noise and, as an option, interference: that of the past tick's activity, at the positions of this one.
+        """Return noise and, as an option, interference: by the past tick's activity, at the positions of this one.
 
-        A busy cell's sender is taken as any of its vehicles with equal chance, so a site hears from another cell its
-        busy share times the mean of p g over that cell's vehicles.
+        The sender of a busy cell is taken as any of its vehicles with equal probability, so a site receives from
+        another cell its busy share times the mean of p g over that cell's vehicles.
         """
         up_w, down_w = self._budget.up_noise_w, self._budget.down_noise_w
         if not self._radio.interference:

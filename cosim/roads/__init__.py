@@ -1,1 +1,1 @@
-"""Road networks of SUMO, read: net, lanes, siting, projection."""
+"""Readers of SUMO's road networks: net, lanes, sites, projection."""

@@ -1,6 +1,7 @@
-"""The lanes of a SUMO net as arrays: where along which lane a vehicle drives, and where a drive onward leads.
+"""The lanes of a SUMO net as arrays: lane and arc length of a vehicle, and where it gets by driving on.
 
-Lanes for buses alone count, as buses are vehicles too; those for pedestrians, bicycles, rails and ships are left out.
+Lanes for buses alone are included, as buses are vehicles too; those for pedestrians, bicycles, rails and ships are left
+out.
 """
 
 from dataclasses import dataclass
@@ -16,14 +17,14 @@ from cosim.types import FloatArray, IntArray
 NO_LANE = -1
 _REMEDY = "rebuild the net with netconvert or netgenerate"
 _POINT_M = 2.0
-"""Distance of the points that snapping looks among: less than the 3.2 m between two lanes."""
+"""Spacing of the points for snapping: less than the 3.2 m between two lanes."""
 _HEADING_M = 4.0
-"""A heading that is wrong by one radian counts as much as so many metres of distance."""
+"""Distance that counts as much as a heading that is wrong by one radian, in snapping."""
 _CANDIDATES = 4
 _HOPS = 64
-"""Lanes that one drive goes over at most, which bounds the work: ways end after so many, whatever is left of them."""
+"""Most lanes in one drive, which bounds the work: a drive ends after so many, whatever distance is left."""
 _STRAIGHT = 3.0
-"""Crossings seen that make up for going straight on instead of turning back."""
+"""Advantage of going straight on over turning back, in crossings seen."""
 _NOT_DRIVEN = ("pedestrian", "rail", "rail_urban", "rail_fast", "rail_electric", "tram", "ship", "bicycle")
 
 
@@ -35,31 +36,49 @@ class Lanes:
     lengths here are stretched accordingly, as SUMO does.
     """
 
-    length_m: FloatArray  # (L,)
-    limit_mps: FloatArray  # (L,) speed limit
-    edge: IntArray  # (L,) number of the road that the lane belongs to; -1: within a junction
-    from_m: FloatArray  # (L,) where the lane begins when all lanes are laid end to end, ascending
-    segment_m: FloatArray  # (G,) the same of each segment, ascending
-    start_m: FloatArray  # (G, 2) place
-    along: FloatArray  # (G, 2) change of place for each metre of the lane
-    heading_rad: FloatArray  # (G,) direction, counter-clockwise from east
-    segment_lane: IntArray  # (G,)
-    last: IntArray  # (L,) last segment
-    links: IntArray  # (C, 2) lane and the lane that follows it, in order of the first
-    links_edge: IntArray  # (C,) road that the connection leads to in the end, -1: none
-    bend_rad: FloatArray  # (C,) how much the connection turns in all, in [0, pi]
+    length_m: FloatArray
+    """(L,) lengths."""
+    limit_mps: FloatArray
+    """(L,) speed limits."""
+    edge: IntArray
+    """(L,) number of the edge that the lane belongs to; -1: within a junction."""
+    from_m: FloatArray
+    """(L,) where the lane begins when all lanes are laid end to end, ascending."""
+    segment_m: FloatArray
+    """(G,) likewise of each segment, ascending."""
+    start_m: FloatArray
+    """(G, 2) position of its start."""
+    along: FloatArray
+    """(G, 2) change of position for each metre of the lane."""
+    heading_rad: FloatArray
+    """(G,) direction, counter-clockwise from east."""
+    segment_lane: IntArray
+    """(G,) lane of each segment."""
+    last: IntArray
+    """(L,) last segment of each lane."""
+    links: IntArray
+    """(C, 2) lane and the lane that follows it, in order of the first."""
+    links_edge: IntArray
+    """(C,) edge that the connection finally leads to, -1: none."""
+    bend_rad: FloatArray
+    """(C,) how much the connection turns in all, in [0, pi]."""
 
     def place(self, lane: IntArray, at_m: FloatArray) -> FloatArray:
-        """(V, 2) places of arc lengths (V,) on lanes (V,)."""
+        """Return the positions (V, 2) of arc lengths (V,) on lanes (V,)."""
         segment = self._segment(lane, at_m)
         onward_m = self.from_m[lane] + at_m - self.segment_m[segment]
         place: FloatArray = self.start_m[segment] + self.along[segment] * onward_m[:, None]
         return place
 
     def nearest(self, lane: IntArray, at_m: FloatArray, xy_m: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Arc length (V,) of the point that is nearest to a place, of the segment at `at_m`; and how far it was (V,).
+        """Return the arc lengths (V,) nearest to given positions, on the segments at `at_m`, and distances (V,) in m.
 
-        The second is the distance of the place from the point at `at_m` itself.
+        The distance is that of each given position from the point at `at_m` itself.
+
+        Args:
+            lane: (V,) lanes.
+            at_m: (V,) arc lengths.
+            xy_m: (V, 2) positions.
         """
         segment = self._segment(lane, at_m)
         along = self.along[segment]
@@ -115,13 +134,13 @@ class _Reading:
 
 
 def _closed(lane: dict[str, str]) -> bool:
-    """No car, bus or truck may use it."""
+    """Return whether no car, bus or truck may use the lane."""
     allowed = lane.get("allow", "").split()
     return bool(allowed) and all(word in _NOT_DRIVEN for word in allowed)
 
 
 def read_lanes(net: Path) -> Lanes:
-    """The lanes of a net.
+    """Return the lanes of a net.
 
     Raises:
         InputError: the net cannot be read, is broken or has no lane.
@@ -177,14 +196,14 @@ def _links(reading: _Reading) -> tuple[IntArray, IntArray]:
 
 
 def _turns(links: IntArray, heading_rad: FloatArray, last: IntArray) -> FloatArray:
-    """Angle between the end of a lane and the end of the lane after it, which for a junction is its far side."""
+    """Return the angle between the end of a lane and the end of the next, which for a junction is its far side."""
     away = heading_rad[last[links[:, 1]]] - heading_rad[last[links[:, 0]]]
     turn: FloatArray = np.abs((away + np.pi) % (2.0 * np.pi) - np.pi)
     return turn
 
 
 class Snapping:
-    """Finds the lane and the arc length of a vehicle from where it is and where it heads."""
+    """Finds the lane and the arc length of a vehicle from its position and heading."""
 
     def __init__(self, lanes: Lanes) -> None:
         self._lanes = lanes
@@ -198,9 +217,9 @@ class Snapping:
         self._tree = KDTree(_keyed(points_m, lanes.heading_rad[self._segment]))
 
     def snap(self, xy_m: FloatArray, heading_deg: FloatArray) -> tuple[IntArray, FloatArray, FloatArray]:
-        """Lane (V,), arc length (V,) and distance from the lane (V,) in m.
+        """Return lane (V,), arc length (V,) and distance from the lane (V,) in m.
 
-        The nearest of the lanes, a heading that differs by an angle counts as _HEADING_M metres a radian.
+        The nearest lane is taken, where a difference in heading counts as _HEADING_M metres for each radian.
         """
         heading_rad = np.radians(90.0 - heading_deg)
         _, point = self._tree.query(_keyed(xy_m, heading_rad), k=_CANDIDATES)
@@ -221,15 +240,15 @@ class Snapping:
 
 
 def _keyed(xy_m: FloatArray, heading_rad: FloatArray) -> FloatArray:
-    """Points of four dimensions: place and direction."""
+    """Return points of four dimensions: position and direction."""
     return np.column_stack((xy_m, _HEADING_M * np.cos(heading_rad), _HEADING_M * np.sin(heading_rad)))
 
 
-def likeliest(lanes: Lanes, crossings: FloatArray) -> IntArray:
-    """(L,) the lane that follows each; -1 at a dead end.
+def likeliest_next(lanes: Lanes, crossings: FloatArray) -> IntArray:
+    """Return the lane that follows each, (L,); -1 at a dead end.
 
-    The most crossings seen (C,) win; going straight on counts as _STRAIGHT more and turning back as none, so that
-    without any crossing seen the straightest goes first. A tie goes to the first of the net.
+    The connection with the most crossings seen (C,) wins; going straight on counts as _STRAIGHT more and turning back
+    as none, so that without any crossing seen the straightest wins. A tie goes to the first of the net.
     """
     after = np.full(len(lanes.length_m), NO_LANE, dtype=np.int64)
     if not len(lanes.links):
@@ -246,14 +265,14 @@ def likeliest(lanes: Lanes, crossings: FloatArray) -> IntArray:
 def travel(
     lanes: Lanes, after: IntArray, lane: IntArray, at_m: FloatArray, way_m: FloatArray
 ) -> tuple[IntArray, FloatArray]:
-    """Lane and arc length after a way (V,) along the lanes and what follows them; a dead end is where it ends.
+    """Return lane and arc length after a distance along the lanes and their successors; a dead end stops the drive.
 
     Args:
-        lanes: of the net.
+        lanes: lanes of the net.
         after: (L,) the lane that follows each.
-        lane: (V,) where it starts.
+        lane: (V,) lane at the start.
         at_m: (V,) arc length there.
-        way_m: (V,) at least 0.
+        way_m: (V,) distance to travel, at least 0.
     """
     lane, at_m = lane.copy(), at_m + way_m
     going = np.flatnonzero(at_m > lanes.length_m[lane])

@@ -1,4 +1,4 @@
-"""A SUMO road network as numbers: its boundary, its edges and its junctions."""
+"""A SUMO road network: its boundary, its edges and the number of its junctions."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -22,18 +22,24 @@ class Edge:
     """One direction of a road that passenger cars may use."""
 
     edge_id: str
+    """SUMO's id."""
     lanes: int
+    """Number of lanes for passenger cars."""
     speed_mps: float
+    """Highest speed limit of these lanes."""
     length_m: float
-    shape_m: FloatArray  # (K, 2) of its first lane for cars
+    """Length of its first lane for cars."""
+    shape_m: FloatArray
+    """(K, 2) shape of its first lane for cars."""
 
 
 @dataclass(frozen=True, slots=True)
 class RoadNet:
-    """What cosim needs to know of a net."""
+    """Boundary, edges and counts of a net."""
 
     bounds_m: Bounds
-    edges: tuple[Edge, ...]  # in the file's order
+    edges: tuple[Edge, ...]
+    """Edges in the file's order."""
     junctions: int
     traffic_lights: int
 
@@ -44,7 +50,7 @@ class RoadNet:
 
 
 def read_bounds(net: Path) -> Bounds:
-    """The boundary that the head of a net states.
+    """Return the boundary that the head of a net states.
 
     Raises:
         InputError: the net cannot be read, is broken, or states no version or boundary. Without a version libsumo 1.28
@@ -56,7 +62,7 @@ def read_bounds(net: Path) -> Bounds:
 
 
 def read_net(net: Path) -> RoadNet:
-    """The whole net; internal edges of junctions and edges without a lane for passenger cars are left out.
+    """Return the net; internal edges of junctions and edges without a lane for passenger cars are left out.
 
     Raises:
         InputError: the net cannot be read or is broken.

@@ -1,4 +1,4 @@
-"""Where a latitude and longitude lie on a SUMO net: the transverse Mercator projection that netconvert uses."""
+"""Latitude and longitude on a SUMO net: the transverse Mercator projection (UTM) that netconvert uses."""
 
 import re
 from dataclasses import dataclass
@@ -21,20 +21,32 @@ _UTM = re.compile(r"\+proj=utm\s.*?\+zone=(\d+)")
 
 @dataclass(frozen=True, slots=True)
 class Projection:
-    """UTM of a zone, moved to the net's origin."""
+    """UTM of a zone, shifted to the net's origin."""
 
     zone: int
+    """UTM zone, 1 to 60."""
     south: bool
+    """Whether the net lies in the southern hemisphere, with false northing."""
     offset_m: tuple[float, float]
+    """The net's netOffset."""
 
     def xy_m(self, lat: float, lon: float) -> tuple[float, float]:
-        """Place on the net, within 1 mm inside the zone (Krueger's series to the third order)."""
+        """Return the position on the net in m, within 1 mm inside the zone (Krueger's series to the third order)."""
         east_m, north_m = utm_m(lat, lon, self.zone)
         return east_m + self.offset_m[0], north_m + (1e7 if self.south else 0.0) + self.offset_m[1]
 
 
 def utm_m(lat: float, lon: float, zone: int) -> tuple[float, float]:
-    """Easting and northing without the false northing of the south."""
+    """Return easting and northing in m without the false northing of the south.
+
+        >>> [round(value) for value in utm_m(lat=52.52, lon=13.405, zone=33)]
+        [391779, 5820072]
+
+    Args:
+        lat: latitude in degrees.
+        lon: longitude in degrees.
+        zone: UTM zone, 1 to 60.
+    """
     phi, away = radians(lat), radians(lon - (6 * zone - 183))
     e = 2.0 * sqrt(_N) / (1.0 + _N)
     t = sinh(atanh(sin(phi)) - e * atanh(e * sin(phi)))
@@ -46,7 +58,7 @@ def utm_m(lat: float, lon: float, zone: int) -> tuple[float, float]:
 
 
 def read_projection(net: Path) -> Projection:
-    """The projection that the head of a net states.
+    """Return the projection that the head of a net states.
 
     Raises:
         InputError: it states none, or another than UTM.

@@ -1,4 +1,4 @@
-"""Where the roadside units stand: by hand, on a grid, along the widest roads, or as the map says."""
+"""Positions of the roadside units: listed, on a grid, along the widest roads, or as the map says."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,32 +19,34 @@ from cosim.scenario.traffic import GridSites, ListedSites, MapSites, RoadSites, 
 from cosim.types import FloatArray
 
 _MARGIN_M = 50.0
-"""A unit may stand this far beside the outermost road."""
+"""Distance beside the outermost road at which a unit may still stand."""
 _SAMPLE_M = 25.0
-"""Distance between the places along a road at which a unit is tried."""
+"""Spacing of the candidate positions along a road."""
 
 _MOST = 100_000
-"""Sites of a grid; more is a wrong unit."""
+"""Most sites of a grid; more comes from a wrong unit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A site with its place; None: the scenario's own value of compute.edge."""
+    """A site with its position."""
 
     name: str
     x_m: float
     y_m: float
     cores: int | None = None
+    """Cores of its host; None: the scenario's own value of compute.edge."""
     core_hz: float | None = None
+    """Cycles per second of each; None likewise."""
 
 
 def place_sites(sites: Sites, net: Path | None, bounds_m: Bounds, sites_file: Path | None) -> tuple[Placed, ...]:
-    """The sites of a run in order of their numbers.
+    """Return the sites of a run in order of their numbers.
 
     Args:
-        sites: the scenario's choice.
-        net: of the map; None without roads.
-        bounds_m: of the map.
+        sites: section of the scenario.
+        net: net of the map; None without roads.
+        bounds_m: bounds of the map.
         sites_file: the map folder's sites.yaml; None if it has none.
 
     Raises:
@@ -93,16 +95,16 @@ def _grid(bounds_m: Bounds, spacing_m: float) -> list[tuple[float, float]]:
 
 
 def _ticks(low: float, high: float, spacing: float) -> list[float]:
-    """Points `spacing` apart and centred between low and high; at least one."""
+    """Return points `spacing` apart and centred between low and high; at least one."""
     count = max(1, int((high - low) // spacing))
     first = (low + high - (count - 1) * spacing) / 2.0
     return [first + k * spacing for k in range(count)]
 
 
 def places_along_roads(edges: tuple[Edge, ...], wanted: RoadSites) -> list[tuple[float, float]]:
-    """Greedy thinning: widest and fastest roads first, a place is taken if none nearer than the spacing is taken.
+    """Return positions by greedy thinning: along the widest and fastest roads first, none nearer than the spacing.
 
-    Taken places lie in a hash of square cells as wide as the spacing, so that a try looks at nine cells.
+    Positions lie in a hash of square cells as wide as the spacing, so that a test looks at nine cells.
     """
     limit = wanted.max_count or 2**62
     spacing_m = wanted.spacing_m
@@ -126,14 +128,14 @@ def _places(edges: tuple[Edge, ...]) -> Iterator[tuple[float, float]]:
 
 
 def _samples(shape_m: FloatArray) -> FloatArray:
-    """Points about every 25 m along a line of corners, both ends included: (K, 2) -> (S, 2)."""
+    """Return points about every 25 m along a polyline, both ends included: (K, 2) -> (S, 2)."""
     along = np.concatenate(([0.0], np.cumsum(np.hypot(*np.diff(shape_m, axis=0).T))))
     wanted = np.linspace(0.0, along[-1], max(2, round(along[-1] / _SAMPLE_M) + 1))
     return np.column_stack([np.interp(wanted, along, shape_m[:, axis]) for axis in (0, 1)])
 
 
 def read_junctions(net: Path) -> dict[str, tuple[float, float, int]]:
-    """Place and number of incoming lanes of each junction by its id.
+    """Return position in m and number of incoming lanes of each junction by its id.
 
     Raises:
         InputError: the net is broken.
@@ -150,7 +152,7 @@ def read_junctions(net: Path) -> dict[str, tuple[float, float, int]]:
 
 
 def _on_net(site: dict[str, Any], net: Path | None) -> dict[str, Any]:
-    """A site with x_m and y_m in place of a junction or of lat and lon."""
+    """Return a site with x_m and y_m in place of a junction or of lat and lon."""
     site = dict(site)
     if net is not None and "junction" in site:
         name = str(site.pop("junction"))

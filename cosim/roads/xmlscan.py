@@ -14,7 +14,7 @@ _CHUNK = 1 << 18
 
 
 def open_packed(path: Path) -> BinaryIO:
-    """The bytes of a file, unpacked if its name ends in .gz.
+    """Open a file for reading its bytes, unpacked if its name ends in .gz.
 
     Raises:
         OSError: the file cannot be opened.
@@ -28,11 +28,11 @@ def open_packed(path: Path) -> BinaryIO:
 
 
 def scan_xml(path: Path, on_element: Callable[[str, dict[str, str]], bool | None], remedy: str) -> None:
-    """Calls `on_element(name, attributes)` at each start tag until it answers True or the file ends.
+    """Call `on_element(name, attributes)` at each start tag until it returns True or the file ends.
 
     Args:
         path: an XML file, gzipped if its name ends in .gz.
-        on_element: sees the elements in the file's order.
+        on_element: called for the elements in the file's order.
         remedy: what to do about a broken file, the end of the error's line.
 
     Raises:

@@ -21,25 +21,41 @@ MAX_FILE_BYTE: Final = 4_000_000
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A checked scenario and where it came from."""
+    """A checked scenario and where it came from; `load` returns it.
+
+    >>> import cosim
+    >>> loaded = cosim.load("per_task", ["duration_s=30"])
+    >>> loaded.path.name, loaded.scenario.duration_s, loaded.run_id.startswith("per_task-")
+    ('per_task.yaml', 30.0, True)
+    """
 
     scenario: Scenario
+    """The scenario with the overrides applied."""
     path: Path
+    """File that it was read from."""
     folder: Path
-    """Folder to which the files named in the scenario are relative."""
+    """Folder that relative paths in the scenario start from."""
     run_id: str
-    """Name of the scenario, and hash of what differs from the defaults."""
+    """Name of the scenario and hash of what differs from the defaults."""
 
     @property
     def run_folder(self) -> Path:
-        """The default folder of a run, runs/ID-POLICY-sSEED, with -2, -3, ... at the end if that is taken."""
+        """Default folder of a run, below `runs`: run id, policy and seed, with -2, -3, ... if that name is taken."""
         name = f"{self.run_id}-{safe_name(self.scenario.policy.name)}-s{self.scenario.seed}"
         names = (name, *(f"{name}-{count}" for count in range(2, 10_000)))
         return next((path for path in map(Path("runs").joinpath, names) if not path.exists()), Path("runs") / name)
 
 
 def load(path_or_name: str | Path, overrides: Sequence[str] = ()) -> Loaded:
-    """Read a YAML file, or a bundled scenario by its name, and apply `key.path=value` overrides.
+    """Read a YAML file, or a bundled scenario by its name, and apply overrides.
+
+        >>> import cosim
+        >>> cosim.load("per_task", ["compute.edge.cores=4"]).scenario.compute.edge.cores
+        4
+
+    Args:
+        path_or_name: scenario file, or name of a bundled scenario (`bundled_scenarios`).
+        overrides: changes `key.path=value`, the values in YAML; later ones win.
 
     Raises:
         InputError: it is missing, unreadable, not YAML, or not a possible scenario; one line with file, line, field,
@@ -91,7 +107,12 @@ def override(path: str, value: str | int | None) -> list[str]:
 
 
 def bundled_scenarios() -> dict[str, Path]:
-    """Name and file of each scenario that comes with cosim, in order of name."""
+    """Return name and file of each scenario that comes with cosim, in order of name.
+
+    >>> import cosim
+    >>> "per_task" in cosim.bundled_scenarios()
+    True
+    """
     folder = bundled("scenarios")
     return {path.relative_to(folder).with_suffix("").as_posix(): path for path in sorted(folder.rglob("*.yaml"))}
 

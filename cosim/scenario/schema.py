@@ -162,7 +162,15 @@ class TraceOptions(Section):
 
 
 class Scenario(Section):
-    """The complete description of a run."""
+    """The whole description of a run: one section for each part of the model, each quantity with its unit in its name.
+
+    `cosim.load` makes one from a YAML file; in Python it can be made directly:
+
+        >>> from cosim import Scenario
+        >>> scenario = Scenario(duration_s=120, mobility={"kind": "synthetic", "vehicles": 20})
+        >>> scenario.seed, scenario.radio.bandwidth_hz
+        (1, 20000000.0)
+    """
 
     name: Name = "unnamed"
     description: str = ""

@@ -1,1 +1,1 @@
-"""What vehicles want computed: arrivals, classes, semantic extraction."""
+"""The tasks of vehicles: arrivals, classes, semantic extraction."""

@@ -1,4 +1,4 @@
-"""Tasks that were recorded elsewhere: arrivals from a CSV file."""
+"""Arrivals from a CSV file, for tasks that were recorded elsewhere."""
 
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,7 +24,7 @@ class FileProcess:
     vehicle is not on the map at its tick is dropped and counted.
 
     Args:
-        time_s: on the run's clock, (n,), ascending.
+        time_s: times on the run's clock, (n,), ascending.
         vehicle_ids: SUMO's ids, (n,).
         task_class: index in tasks.classes, -1 where the file names none, (n,).
         given: columns of `SIZES` that the file has, (n,) each, NaN where a cell is empty.
@@ -42,14 +42,20 @@ class FileProcess:
         self._given = dict(given)
 
     def enter(self, entries: Iterable[Entry]) -> None:
-        """Note the numbers of vehicles that the file names."""
+        """Keep the numbers of vehicles that the file names."""
         for entry in entries:
             code = self._code_of_id.get(entry.vehicle_id)
             if code is not None:
                 self._number[code] = entry.number
 
     def draw(self, fleet: Fleet, start_s: float, end_s: float) -> Arrived:
-        """The arrivals in [start_s, end_s) of vehicles on the map."""
+        """Return the arrivals in [start_s, end_s) of vehicles on the map.
+
+        Args:
+            fleet: vehicles on the map.
+            start_s: begin of the interval.
+            end_s: its end.
+        """
         first, last = np.searchsorted(self._time_s, [start_s, end_s])
         span = slice(first, last)
         vehicle = self._number[self._code[span]]
@@ -64,15 +70,15 @@ class FileProcess:
 
 
 def read_arrivals(file: Path, class_names: Sequence[str]) -> FileProcess:
-    """The arrivals of a CSV file with a header line.
+    """Return the arrivals of a CSV file with a header line.
 
-    Columns: time_s (run's clock) and vehicle_id; if wanted class, input_bit, output_bit, cycles and deadline_s (counted
-    from the release). An empty cell of these is drawn as for any task. A class that the file names is taken whatever
-    its `vehicle_types`. Rows may stand in any order.
+    Columns: time_s (run's clock) and vehicle_id; optionally class, input_bit, output_bit, cycles and deadline_s
+    (counted from the release). An empty cell of these is drawn as for any task. A class that the file names is taken
+    whatever its `vehicle_types`. Rows may be in any order.
 
     Args:
         file: path of the CSV.
-        class_names: of tasks.classes, in order.
+        class_names: names of tasks.classes, in order.
 
     Raises:
         InputError: the file cannot be read, or a column, a class or a number in it is impossible.
@@ -87,7 +93,7 @@ def read_arrivals(file: Path, class_names: Sequence[str]) -> FileProcess:
 
 
 def _table(file: Path) -> pd.DataFrame:
-    """All cells as stripped text; the index is the line before."""
+    """Return all cells as stripped text; the index is the line before."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)
@@ -133,7 +139,7 @@ def _classes(file: Path, column: pd.Series, class_names: Sequence[str]) -> IntAr
 
 
 def _refuse(file: Path, column: pd.Series, wrong: pd.Series | np.ndarray, remedy: str) -> None:
-    """Name the first wrong cell."""
+    """Raise an InputError about the first wrong cell, if there is one."""
     rows = np.flatnonzero(wrong)
     if len(rows):
         line = int(column.index[rows[0]]) + 2

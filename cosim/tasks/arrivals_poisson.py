@@ -1,4 +1,4 @@
-"""Tasks at random: a Poisson process at each vehicle (paper S1 eq 6), faster or slower by type and time of day."""
+"""Random arrivals: a Poisson process at each vehicle (paper S1 eq 6), with rates by vehicle type and time of day."""
 
 from collections.abc import Iterable
 from math import nextafter
@@ -21,6 +21,13 @@ class PoissonProcess:
     belongs to a vehicle with probability proportional to its rate, and times are uniform. A profile is drawn with its
     highest factor in the interval and thinned. Vehicles have no memory, so one that waits or is teleported goes on.
 
+        >>> from cosim.kernel.rng import stream
+        >>> config = PoissonArrivals(kind="poisson", rate_per_s=100.0)
+        >>> fleet = Fleet(numbers=np.array([4, 7]), types=np.array([0, 0]), type_names=["car"])
+        >>> arrived = PoissonProcess(config, stream(1, "arrivals")).draw(fleet, 0.0, 1.0)
+        >>> bool((np.diff(arrived.time_s) >= 0.0).all()), sorted(set(arrived.vehicle.tolist()))
+        (True, [4, 7])
+
     Args:
         config: rate, factors and profile.
         rng: the stream of arrivals, used for nothing else.
@@ -33,10 +40,15 @@ class PoissonProcess:
         self._factors = np.array([point.factor for point in config.profile])
 
     def enter(self, entries: Iterable[Entry]) -> None:
-        """Nothing to note: vehicles differ by type only."""
+        """Do nothing: vehicles differ by type only."""
 
     def draw(self, fleet: Fleet, start_s: float, end_s: float) -> Arrived:
-        """The arrivals in [start_s, end_s).
+        """Return the arrivals in [start_s, end_s).
+
+        Args:
+            fleet: vehicles on the map.
+            start_s: begin of the interval.
+            end_s: its end.
 
         Raises:
             InputError: more than ten million are expected.
@@ -52,6 +64,7 @@ class PoissonProcess:
         n = int(self._rng.poisson(expected))
         part = self._rng.random(n)
         part.sort()
+        # Rounding may give end_s itself, which belongs to the next interval.
         time_s = np.minimum(start_s + (end_s - start_s) * part, nextafter(end_s, start_s))
         vehicle = fleet.numbers[self._pick(weights, len(fleet.numbers), n)]
         if len(self._factors):
@@ -65,7 +78,7 @@ class PoissonProcess:
         return weights
 
     def _pick(self, weights: FloatArray | None, rows: int, n: int) -> IntArray:
-        """`n` of the rows, each with probability proportional to its weight; None: all alike."""
+        """Return `n` rows, each drawn with probability proportional to its weight; None: all alike."""
         if n == 0:
             return np.zeros(0, np.int64)
         if weights is None:
@@ -81,7 +94,7 @@ class PoissonProcess:
         return factor
 
     def _highest(self, start_s: float, end_s: float) -> float:
-        """Highest factor of the profile in [start_s, end_s]; it lies at an end or at a corner."""
+        """Return the highest factor of the profile in [start_s, end_s]; it lies at an end or at a corner."""
         if not len(self._factors):
             return 1.0
         inside = self._factors[(self._corners_s > start_s) & (self._corners_s < end_s)]

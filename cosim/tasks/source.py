@@ -1,6 +1,6 @@
 """The tasks of a run: drawn at each tick, the same under every policy, and kept until they are decided.
 
-Arrivals, classes, sizes and meaning have a stream each, and nothing that a policy does moves any of them: one map,
+Arrivals, classes, sizes and semantics have a stream each, and no decision of a policy moves any of them: one map,
 demand and seed give one set of tasks.
 """
 
@@ -42,45 +42,68 @@ class Task(NamedTuple):
     """One task, as its story knows it."""
 
     task: int
+    """Task number."""
     vehicle: int
+    """Number of its vehicle."""
     task_class: int
+    """Index in tasks.classes."""
     released_s: float
-    deadline_s: float  # absolute
-    input_bit: float  # to be sent: D sigma_ij
+    """Simulated time of release."""
+    deadline_s: float
+    """Absolute deadline."""
+    input_bit: float
+    """Bits to be sent, D sigma_ij."""
     output_bit: float
-    cycles: float  # s_c
-    vehicle_cycles: float  # s_c sigma_i
-    edge_cycles: float  # s_c sigma_j
+    """Bits of the result."""
+    cycles: float
+    """s_c."""
+    vehicle_cycles: float
+    """Cycles in a vehicle, s_c sigma_i."""
+    edge_cycles: float
+    """Cycles at a site or in the cloud, s_c sigma_j."""
     priority: float
+    """Priority in a queue, larger first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Releases:
-    """The tasks of an interval in order of release: the columns of the fact TaskReleased."""
+    """The tasks of an interval in order of release, (n,) each: the columns of the fact TaskReleased."""
 
-    time_s: FloatArray  # (n,) each
+    time_s: FloatArray
+    """Times of release."""
     task: IntArray
+    """Task numbers, ascending."""
     vehicle: IntArray
+    """Numbers of their vehicles."""
     task_class: IntArray
-    deadline_s: FloatArray  # absolute
+    """Index in tasks.classes."""
+    deadline_s: FloatArray
+    """Absolute deadlines."""
     input_bit: FloatArray
+    """Bits of the data, D, before semantic extraction."""
     output_bit: FloatArray
+    """Bits of the results."""
     cycles: FloatArray
+    """s_c."""
     priority: FloatArray
+    """Priority in a queue, larger first."""
     efficiency: FloatArray
+    """sigma_ij, share of the data that is sent."""
     vehicle_accuracy: FloatArray
+    """sigma_i, factor on the cycles in a vehicle."""
     edge_accuracy: FloatArray
+    """sigma_j, factor on the cycles at a site or in the cloud."""
 
     def __len__(self) -> int:
         """Number of tasks."""
         return len(self.time_s)
 
     def columns(self) -> tuple[AnyArray, ...]:
-        """The columns in the order of the fact, for a batch of facts."""
+        """Return the columns in the order of the fact, for a batch of facts."""
         return tuple(getattr(self, name) for name in self.__slots__)
 
     def stored(self) -> dict[str, AnyArray]:
-        """The columns of `Task`."""
+        """Return the columns of `Task`, by name."""
         return {
             "task": self.task,
             "vehicle": self.vehicle,
@@ -97,22 +120,22 @@ class Releases:
 
 
 def as_tasks(columns: Mapping[str, AnyArray]) -> list[Task]:
-    """One tuple for each task of `Releases.stored`; built without a Python call for each."""
+    """Return a tuple for each task of `Releases.stored`; built without a Python call for each."""
     rows = (columns[name].tolist() for name in Task._fields)
     return list(map(partial(tuple.__new__, Task), zip(*rows, strict=True)))
 
 
 class TaskSource:
-    """Gives arrivals their class, sizes and number.
+    """Draws class and sizes of each arrival, and numbers the tasks.
 
     Args:
-        classes: of the scenario.
+        classes: section `tasks.classes` of the scenario.
         process: when and where tasks arrive.
-        seed: of the run.
+        seed: seed of the run.
     """
 
     dropped: int
-    """Arrivals so far whose vehicle was not on the map."""
+    """Number of arrivals so far whose vehicle was not on the map."""
 
     def __init__(self, classes: Sequence[TaskClass], process: ArrivalProcess, seed: int) -> None:
         self.dropped = 0
@@ -134,7 +157,7 @@ class TaskSource:
         self._type_of: IntArray = np.full(1024, -1)  # by vehicle number
 
     def enter(self, entries: Iterable[Entry]) -> None:
-        """Register vehicles that have entered; call it before `draw` with their first frame."""
+        """Register vehicles that have entered; must be called before `draw` with their first frame."""
         entries = tuple(entries)
         for entry in entries:
             while entry.number >= len(self._type_of):
@@ -146,6 +169,11 @@ class TaskSource:
         """Return the tasks that the vehicles of `frame` release in [start_s, end_s).
 
         A vehicle whose type may release no class releases nothing.
+
+        Args:
+            frame: vehicles on the map.
+            start_s: begin of the interval.
+            end_s: its end.
 
         Raises:
             RunError: the arrival process broke its contract (times out of order or interval, unknown vehicles).
@@ -174,7 +202,7 @@ class TaskSource:
         return self._type_index[name]
 
     def _choose(self, arrived: Arrived) -> IntArray:
-        """Class of each arrival: as given, or by weight among those its vehicle's type may release; -1: none."""
+        """Return the class of each arrival: as given, or drawn by weight among those of its vehicle type; -1: none."""
         reach = self._reach.take(self._type_of[arrived.vehicle], axis=0)  # (n, classes)
         drawn: IntArray = (reach[:, -1] > 0.0) - 1
         if len(self._classes) > 1:
@@ -221,7 +249,7 @@ class TaskSource:
 
 
 class _ByClass:
-    """Columns of which each class of tasks has its own distributions."""
+    """Columns for which each class of tasks has its own distributions."""
 
     def __init__(self, distributions: Mapping[str, Sequence[Distribution]]) -> None:
         self._distributions = distributions
@@ -241,16 +269,16 @@ class _ByClass:
 
 
 def arrival_process(config: Arrivals, classes: Sequence[TaskClass], seed: int, folder: Path) -> ArrivalProcess:
-    """The arrival process that a scenario names.
+    """Return the arrival process that a scenario names.
 
     A plug-in is called with the generator of the stream `arrivals` and its options as keywords, and returns an
     `ArrivalProcess`.
 
     Args:
-        config: of the scenario.
-        classes: of the scenario; a file may name them.
-        seed: of the run.
-        folder: of the scenario file, from which a relative path is taken.
+        config: section `tasks.arrivals` of the scenario.
+        classes: section `tasks.classes`; a file may name them.
+        seed: seed of the run.
+        folder: folder of the scenario file, from which a relative path is taken.
 
     Raises:
         InputError: a file or plug-in that cannot be used.
@@ -267,17 +295,25 @@ def arrival_process(config: Arrivals, classes: Sequence[TaskClass], seed: int, f
 
 
 def task_source(config: Tasks, seed: int, folder: Path) -> TaskSource:
-    """The source of a scenario's tasks; arguments and errors as `arrival_process`."""
+    """Return the source of a scenario's tasks.
+
+    Args:
+        config: section `tasks` of the scenario.
+        seed: seed of the run.
+        folder: folder of the scenario file, from which a relative path is taken.
+
+    Raises:
+        InputError: a file or plug-in that cannot be used.
+    """
     process = arrival_process(config.arrivals, config.classes, seed, folder)
     return TaskSource(config.classes, process, seed)
 
 
 class Waiting:
-    """Tasks that are released and not yet decided, in order of release.
+    """A queue of tasks that are released and not yet decided, in order of release.
 
-    They are kept as columns: the tuples of the stories are made when they begin.
-
-    There is a part for each interval of releases, so that an epoch which takes a whole one copies nothing.
+    They are kept as columns: the tuples of the stories are made when they begin. There is a part for each interval of
+    releases, so that an epoch which takes a whole one copies nothing.
     """
 
     def __init__(self) -> None:
@@ -311,7 +347,7 @@ class Waiting:
         return {name: np.concatenate([part[name] for part in taken] or [np.empty(0)]) for name in Task._fields}
 
     def drop(self, gone: IntArray) -> list[Task]:
-        """Remove the tasks of vehicles that are gone and return them."""
+        """Remove the tasks of vehicles that have left and return them."""
         dropped: list[Task] = []
         for place, part in enumerate(self._parts if len(gone) else ()):
             lost: BoolArray = np.isin(part["vehicle"], gone)

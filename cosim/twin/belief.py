@@ -1,7 +1,7 @@
-"""What the digital twin believes of the world when a policy is asked: its last synchronised state, or that state aged.
+"""The state of the world as the digital twin believes it: its last synchronised state, or that state extrapolated.
 
-S1 section III-E and figure 9: without a forecast decisions rest on the last synchronised state, with one on what is
-expected of it now. Whatever the twin does not have, a policy does not see.
+S1 section III-E and figure 9: without a forecast decisions rest on the last synchronised state, with one on the state
+expected now. What the twin does not know, a policy does not see.
 """
 
 import numpy as np
@@ -17,11 +17,11 @@ from cosim.types import Direction, FloatArray, IntArray
 
 
 class Outlook:
-    """The world as it is expected to be now, from what was last heard.
+    """The state of the world that is expected now, from the last synchronised states.
 
     Args:
         forecaster: has observed every state that the mirror has.
-        links: of the scenario's radio.
+        links: forecast of links by the scenario's radio.
     """
 
     def __init__(self, forecaster: MotionForecaster, links: LinkForecast) -> None:
@@ -29,7 +29,7 @@ class Outlook:
         self._links = links
 
     def links(self, now_s: float, known: Snapshot) -> tuple[FloatArray, Links]:
-        """Return forecast places (V, 2) and the links there (`LinkForecast`); as measured for one without a place."""
+        """Return forecast positions (V, 2) and the links there; without a position, the links as measured."""
         then = _as_measured(known)
         xy_m = self._forecaster.at(now_s, known.numbers).xy_m
         placed = np.flatnonzero(~np.isnan(known.xy_m[:, 0] + xy_m[:, 0]))
@@ -39,9 +39,9 @@ class Outlook:
         return xy_m, then.replaced(placed, ahead)
 
     def waits_s(self, now_s: float, sites: SiteState) -> FloatArray:
-        """Return the waits (nodes,) as far as they have been worked off: a second less each second, at least 0.
+        """Return the waits (nodes,) in s as far as they have been worked off: a second less each second, at least 0.
 
-        Work that has come since is not known here, so that a busy host looks better than it is.
+        Work that has arrived since is not known here, so that a busy host looks better than it is.
         """
         return queue_ahead(sites.wait_s, np.zeros(1), np.ones(1), now_s - sites.generated_s)
 
@@ -50,10 +50,10 @@ class Belief:
     """The twin as a source of observations.
 
     Without an outlook: every vehicle's links as it measured them at its last synchronisation, with the candidate sites,
-    their order and the serving site of then, and every queue as its site told it last. With one: what is expected
-    of both by now. Speeds and cell loads stay as they were told: the twin knows of no trend in them. A vehicle that was
-    off the road when it was last heard of hears nothing. A cell with NOMA is described by one share, as the other
-    accesses are, although a rate there depends on who else sends.
+    their order and the serving site of then, and every queue as its site reported it last. With one: what is expected
+    of both by now. Speeds and cell loads stay as reported: the twin knows of no trend in them. A vehicle that was off
+    the road at its last synchronisation has no coverage. A cell with NOMA is described by one share, like the other
+    accesses, although a rate there depends on the other senders.
 
     Args:
         mirror: the twin's state.
@@ -86,7 +86,7 @@ class Belief:
         )
 
     def hosts(self, now_s: float) -> HostLoad:
-        """Return the believed queues and speeds."""
+        """Return the believed waits and speeds."""
         sites = self._mirror.sites
         wait_s = sites.wait_s if self._outlook is None else self._outlook.waits_s(now_s, sites)
         return HostLoad(wait_s, sites.speed_hz)
@@ -98,7 +98,14 @@ class Belief:
         alone_bps: FloatArray,
         direction: Direction,
     ) -> FloatArray:
-        """Return the lone rates times the shares last told, which are not aged."""
+        """Return the rates with the whole cell times the shares last reported, which are not extrapolated.
+
+        Args:
+            cells: site numbers, of any shape.
+            snr: without effect: it is contained in `alone_bps`.
+            alone_bps: rates with the whole cell, in bit/s.
+            direction: uplink or downlink.
+        """
         sites = self._mirror.sites
         share = sites.up_share if direction == Direction.UPLINK else sites.down_share
         rate_bps: FloatArray = alone_bps * share[cells]
@@ -106,7 +113,14 @@ class Belief:
 
 
 def believed(mirror: Mirror, radio: Radio, site_xy_m: FloatArray, forecaster: MotionForecaster | None) -> Belief:
-    """Return the source for `decisions.observation`: mirror without a forecaster, forecast with one."""
+    """Return the source for `decisions.observation`: mirror without a forecaster, forecast with one.
+
+    Args:
+        mirror: the twin's state.
+        radio: section `radio` of the scenario.
+        site_xy_m: (S, 2) positions of the sites.
+        forecaster: has observed every state that the mirror has; None: the plain mirror.
+    """
     outlook = None if forecaster is None else Outlook(forecaster, LinkForecast(radio, site_xy_m))
     return Belief(mirror, outlook)
 

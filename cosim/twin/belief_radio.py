@@ -1,7 +1,7 @@
-"""The radio conditions that a twin expects where it believes a vehicle to be now, from those measured where it was.
+"""The radio conditions that a twin expects at a vehicle's believed position, from those measured at an earlier one.
 
-The distance law moves on with the vehicle; what the measured link had more or less than the law's mean fades with the
-way since then, as line of sight and shadowing decorrelate (Gudmundson's model, TR 38.901 clause 7.6.3.3).
+The distance law moves on with the vehicle; the deviation of the measured link from the law's mean fades with the
+distance travelled since, as line of sight and shadowing decorrelate (Gudmundson's model, TR 38.901 clause 7.6.3.3).
 """
 
 from dataclasses import dataclass, fields
@@ -19,21 +19,27 @@ from cosim.units import db_to_linear
 
 @dataclass(frozen=True, slots=True)
 class Links:
-    """The links of N vehicles to k sites each, as `cosim.radio.survey.Air` has them."""
+    """The links of N vehicles to k sites each, as in `cosim.radio.survey.Air`."""
 
-    sites: IntArray  # (N, k)
-    snr_per_w: FloatArray  # (N, k) 0 where not heard, as below
-    clean_snr_per_w: FloatArray  # (N, k)
-    down_snr: FloatArray  # (N, k)
-    serving: IntArray  # (N,) site or NOWHERE
-    slot: IntArray  # (N,) column of the serving site, 0 without one
+    sites: IntArray
+    """(N, k) site numbers, strongest first."""
+    snr_per_w: FloatArray
+    """(N, k) 0 where out of coverage, as below."""
+    clean_snr_per_w: FloatArray
+    """(N, k) without interference."""
+    down_snr: FloatArray
+    """(N, k) downlink."""
+    serving: IntArray
+    """(N,) site or NOWHERE."""
+    slot: IntArray
+    """(N,) column of the serving site, 0 without one."""
 
     def pick(self, rows: IntArray) -> "Links":
-        """Some of the rows."""
+        """Return some of the rows."""
         return Links(*(getattr(self, name)[rows] for name in _COLUMNS))
 
     def replaced(self, rows: IntArray, others: "Links") -> "Links":
-        """With other values in some of the rows."""
+        """Return a copy with the values of `others` in some of the rows."""
         columns = [getattr(self, name).copy() for name in _COLUMNS]
         for name, column in zip(_COLUMNS, columns, strict=True):
             column[rows] = getattr(others, name)
@@ -41,16 +47,16 @@ class Links:
 
 
 _UNHEARD: Final = 1.0 - 1e-9
-"""What was not heard lies this much below what would have been."""
+"""Factor on the weakest gain in coverage for a site that was out of coverage."""
 _COLUMNS: Final = tuple(field.name for field in fields(Links))
 
 
 class LinkForecast:
-    """Carries links from a place to another.
+    """Extrapolates links from one position to another.
 
     Args:
-        radio: of the scenario.
-        site_xy_m: (S, 2).
+        radio: section `radio` of the scenario.
+        site_xy_m: (S, 2) positions of the sites.
     """
 
     def __init__(self, radio: Radio, site_xy_m: FloatArray) -> None:
@@ -61,20 +67,20 @@ class LinkForecast:
         self._ranks = list(range(1, min(radio.candidates, len(site_xy_m)) + 1))
 
     def ahead(self, then: Links, then_xy_m: FloatArray, now_xy_m: FloatArray) -> Links:
-        """The links at other places.
+        """Return the links at other positions.
 
-        The sites are the k nearest at the new place, strongest first; the serving one follows the radio's own rule,
+        The sites are the k nearest at the new position, strongest first; the serving one follows the radio's own rule,
         with its hysteresis, from the one that served then. For a site that was measured, the deviation x of the path
-        gain from its mean in dB becomes r x, where r is the correlation of deviations over the way between the two
-        places, so that nothing changes for a vehicle that stands. Of a site that was not heard x is known only to lie
-        below what would have been heard, and is taken there if the mean is higher. A site that was not among the k
-        counts with its mean. Noise and interference stay in the ratio they had, 1 for a site not measured.
-        Left out: how uncertain the place is.
+        gain from its mean in dB becomes r x, where r is the correlation of deviations over the distance between the two
+        positions, so that nothing changes for a vehicle that stands. Of a site that was out of coverage x is known only
+        to lie below what would have been received, and is taken there if the mean is higher. A site that was not among
+        the k counts with its mean. Noise and interference stay in the ratio they had, 1 for a site not measured. Left
+        out: the uncertainty of the position.
 
         Args:
             then: measured links, (N, k).
-            then_xy_m: where they were measured, (N, 2), finite.
-            now_xy_m: where they are asked for, (N, 2), finite.
+            then_xy_m: positions where they were measured, (N, 2), finite.
+            now_xy_m: positions for which they are forecast, (N, 2), finite.
         """
         budget = self._budget
         found = self._tree.query(now_xy_m, k=self._ranks)
@@ -109,7 +115,7 @@ class LinkForecast:
 
 
 def _columns(old: IntArray, new: IntArray) -> tuple[BoolArray, IntArray]:
-    """For each entry of `new` (N, k) whether it stands in the same row of `old` (N, k), and where (0 if not)."""
+    """Return for each entry of `new` (N, k) whether it is in the same row of `old` (N, k), and its column, else 0."""
     same = new[:, :, None] == old[:, None, :]
     known: BoolArray = same.any(axis=2)
     return known, same.argmax(axis=2)
@@ -130,18 +136,18 @@ class _Law(NamedTuple):
 
     @property
     def mean_db(self) -> FloatArray:
-        """Over line of sight; shadowing has mean 0 dB."""
+        """Mean over line of sight; shadowing has mean 0 dB."""
         mean: FloatArray = self.blocked_db + self.p_los * (self.open_db - self.blocked_db)
         return mean
 
 
 def _correlation(model: PathLossModel, law: _Law, way_m: FloatArray) -> FloatArray:
-    """Correlation of a link's deviation from its mean loss over a way of the vehicle; 1 where nothing deviates.
+    """Return the correlation of a link's deviation from its mean loss over a distance; 1 where nothing deviates.
 
     The deviation is that of line of sight, of variance p (1 - p) (difference of the laws)^2, which a stretch of
-    `LOS_STRETCH_M` keeps (in the mean over where in it the way begins: max(0, 1 - way / stretch)), and that of
+    `LOS_STRETCH_M` keeps (in the mean over where in it the drive begins: max(0, 1 - way / stretch)), and that of
     shadowing, of variance sigma^2, which decays as exp(-way / D). The parts add with their variances as weights, which
-    is the best linear prediction; p is that of the place where the link was measured.
+    is the best linear prediction; p is that of the position where the link was measured.
     """
     p_los = law.p_los
     variance = p_los * (1.0 - p_los) * (law.blocked_db - law.open_db) ** 2

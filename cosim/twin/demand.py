@@ -1,4 +1,4 @@
-"""What the twin expects of tasks and queues: arrival rates with a bounded deviation, S1 eq 8-9.
+"""The twin's expectation of tasks and queues: arrival rates with a bounded deviation, S1 eq 8-9.
 
 Rates are learnt of each vehicle, and of each site from the tasks of the vehicles that it serves.
 """
@@ -20,12 +20,15 @@ _Batch: TypeAlias = tuple[FloatArray, IntArray, IntArray]
 _NO_RELEASES: Final[_Batch] = (np.empty(0), np.empty(0, np.int64), np.empty(0, np.int64))
 
 
-class Learnt(NamedTuple):
-    """What intervals have taught by some time; nothing is ever written in it, so that it stays what it was."""
+class LearntRates(NamedTuple):
+    """The rates learnt by some time; the arrays are never written again."""
 
-    level: FloatArray  # by number, NaN: never seen
-    trend: FloatArray  # by number; 0 where no trend is learnt
+    level: FloatArray
+    """Tasks per second by number, NaN: never seen."""
+    trend: FloatArray
+    """Change of level for each interval, by number; 0 where no trend is learnt."""
     deviation_per_s: float
+    """Epsilon of S1 eq 9."""
 
     def expected(self, numbers: IntArray, intervals_ahead: float = 1.0) -> ExpectedArrivals:
         """Return the rates (N,) of an interval to come; the next one by default."""
@@ -44,13 +47,16 @@ class Learnt(NamedTuple):
 class DemandForecaster:
     """Arrival rates of vehicles or of sites, learnt from counts of arrivals in intervals of equal length.
 
-    Level l and trend b follow the rate y of each interval (Holt 1957; b = 0 for the plain weighted mean):
-    l' = a y + (1 - a)(l + b), b' = c (l' - l) + (1 - c) b; the forecast h intervals ahead is max(l + h b, 0). The first
-    interval of an entity is its first level; an entity never seen is expected at the mean level of the others.
+    Level l and trend b follow the rate y of each interval (Holt 1957; b = 0 for the plain weighted mean): l' = a y + (1
+    - a)(l + b), b' = c (l' - l) + (1 - c) b; the forecast h intervals ahead is max(l + h b, 0). The first interval of
+    an entity is its first level; an entity never seen is expected at the mean level of the others.
 
-    S1 leaves open where epsilon of eq 9 comes from. Read as: the largest |y - forecast| (or a quantile of it) among
-    all entities and the intervals of a window, where y is the rate that really came in the interval. As an actual rate
-    it has the noise of counting in it: epsilon of few expected arrivals is large.
+    S1 leaves open where epsilon of eq 9 comes from. Read as: the largest |y - forecast| (or a quantile of it) among all
+    entities and the intervals of a window, where y is the true rate of the interval. As a measured rate it contains the
+    noise of counting: epsilon of few expected arrivals is large.
+
+    Args:
+        section: section `twin.demand` of the scenario.
     """
 
     def __init__(self, section: DemandForecast) -> None:
@@ -58,18 +64,23 @@ class DemandForecaster:
         self._trend_weight = section.trend_weight if isinstance(section, HoltDemand) else 0.0
         self._quantile = section.quantile
         self._bounds = deque([0.0], section.window)
-        self.learnt = Learnt(np.empty(0), np.empty(0), 0.0)
-        """What is known by now."""
+        self.learnt = LearntRates(np.empty(0), np.empty(0), 0.0)
+        """The rates learnt by now."""
 
     def observe(self, numbers: IntArray, counts: FloatArray, interval_s: float) -> float:
-        """Take the arrivals (N,) of an interval that ended now, zeros included; numbers ascend.
+        """Learn from the arrivals of an interval that ended now, zeros included.
+
+        Args:
+            numbers: (N,) vehicles or sites, ascending.
+            counts: (N,) arrivals of each.
+            interval_s: length of the interval.
 
         Returns:
-            The largest |y - forecast| of the interval; NaN if nothing had been forecast for it.
+            The largest |y - forecast| of the interval in tasks per second; NaN if nothing had been forecast for it.
         """
         if not len(numbers):
             return nan
-        levels, trends = self._tables(int(numbers[-1]) + 1)
+        levels, trends = self._tables(int(numbers[-1]) + 1)  # copies, because views of earlier epochs keep the old ones
         rate = counts / interval_s
         level = levels[numbers]
         ahead = level + trends[numbers] if self._trend_weight else level
@@ -85,7 +96,7 @@ class DemandForecaster:
             change = np.where(known, smooth - level, 0.0)
             trends[numbers] = self._trend_weight * change + (1.0 - self._trend_weight) * trends[numbers]
         levels[numbers] = smooth
-        self.learnt = Learnt(levels, trends, max(self._bounds))
+        self.learnt = LearntRates(levels, trends, max(self._bounds))
         return most
 
     def expected(self, numbers: IntArray, intervals_ahead: float = 1.0) -> ExpectedArrivals:
@@ -93,11 +104,11 @@ class DemandForecaster:
         return self.learnt.expected(numbers, intervals_ahead)
 
     def forget(self, numbers: IntArray) -> None:
-        """Drop vehicles that left; unknown ones are ignored."""
+        """Drop vehicles that have left; unknown ones are ignored."""
         levels, trends = self._tables(0)
         known = numbers[numbers < len(levels)]
         levels[known], trends[known] = np.nan, 0.0
-        self.learnt = Learnt(levels, trends, self.deviation_per_s)
+        self.learnt = LearntRates(levels, trends, self.deviation_per_s)
 
     @property
     def deviation_per_s(self) -> float:
@@ -105,7 +116,7 @@ class DemandForecaster:
         return self.learnt.deviation_per_s
 
     def _tables(self, size: int) -> tuple[FloatArray, FloatArray]:
-        """Return copies of level and trend to write in, with room for `size` numbers."""
+        """Return writable copies of level and trend, with room for `size` numbers."""
         levels, trends = self.learnt.level, self.learnt.trend
         if size > len(levels):
             size = max(size, 2 * len(levels))
@@ -114,28 +125,41 @@ class DemandForecaster:
 
 
 class LearntDemandView:
-    """What is expected of the next interval, with the bound of eq 9 on how far off it may be.
+    """Expected arrivals of the next interval, with the bound of eq 9 on their deviation.
 
-    A policy gets it at a decision epoch; each part is made when it is first asked for, from what was known then.
+    A policy gets it at a decision epoch; each part is computed when it is first used, from what was known at the epoch.
+
+    Args:
+        of_sites: rates of sites.
+        sites: (S,) site numbers.
+        of_vehicles: rates of vehicles.
+        vehicles: (T,) vehicles of the tasks.
     """
 
-    def __init__(self, of_sites: Learnt, sites: IntArray, of_vehicles: Learnt, vehicles: IntArray) -> None:
+    def __init__(self, of_sites: LearntRates, sites: IntArray, of_vehicles: LearntRates, vehicles: IntArray) -> None:
         self._of_sites, self._sites = of_sites, sites
         self._of_vehicles, self._vehicles = of_vehicles, vehicles
 
     @cached_property
     def site(self) -> ExpectedArrivals:  # (S,)
-        """Of each site."""
+        """Rates of all sites, (S,)."""
         return self._of_sites.expected(self._sites)
 
     @cached_property
     def vehicle(self) -> ExpectedArrivals:  # (T,)
-        """Of each task's vehicle."""
+        """Rates of each task's vehicle, (T,)."""
         return self._of_vehicles.expected(self._vehicles)
 
 
 class TaskDemand:
-    """Counts released tasks interval by interval, and forecasts the next interval."""
+    """Counts released tasks interval by interval, and forecasts the next interval.
+
+    Args:
+        clock: simulated time.
+        plan: section `twin.demand` of the scenario.
+        sites: number of sites.
+        interval_s: length of an interval.
+    """
 
     def __init__(self, clock: Clock, plan: DemandForecast, sites: int, interval_s: float) -> None:
         self._clock = clock
@@ -148,25 +172,31 @@ class TaskDemand:
         self.error_per_s = np.nan
         """Largest |delta_lambda| over the sites in the last interval."""
         self.bound_per_s = np.nan
-        """epsilon_lambda as it was held before it."""
+        """epsilon_lambda before that interval."""
         clock.every(interval_s, self._close, first=1, priority=URGENT)
 
     def tick(self, numbers: IntArray, left: IntArray) -> None:
-        """Take in who is on the map now, and drop who has left."""
+        """Take in the vehicles on the map, and drop those that have left."""
         self._here = numbers
         if len(left):
             self._of_vehicles.forget(left)
 
     def released(self, time_s: FloatArray, vehicle: IntArray, site: IntArray) -> None:
-        """Take in the tasks (T,) released until the next tick, with the sites that serve their vehicles, or NOWHERE."""
+        """Take in the tasks released until the next tick.
+
+        Args:
+            time_s: (T,) times of release, ascending.
+            vehicle: (T,) their vehicles.
+            site: (T,) sites that serve these vehicles, or NOWHERE.
+        """
         self._released.append((time_s, vehicle, site))
 
     def view(self, vehicles: IntArray) -> LearntDemandView:
-        """Return what is expected of the next interval, for all sites and for the vehicles of some tasks."""
+        """Return the expected arrivals of the next interval, for all sites and for the vehicles of some tasks."""
         return LearntDemandView(self._of_sites.learnt, self._sites, self._of_vehicles.learnt, vehicles)
 
     def _close(self, interval: int) -> None:
-        """Compare the interval that ends now with what was expected of it, then learn."""
+        """Compare the interval that ends now with its forecast, then learn."""
         vehicle, site = self._past()
         counts = np.bincount(site + 1, minlength=len(self._sites) + 1)[1:].astype(np.float64)  # NOWHERE is -1
         if interval > 1:
@@ -191,8 +221,17 @@ def queue_ahead(
 ) -> FloatArray:
     """Return the work in a queue some time later, (N,): max(q + (a - s) t, 0), the fluid limit.
 
-    Left out: chance. A queue that is empty in the mean still holds work now and then; with the arrivals of
-    `ExpectedArrivals.most_per_s` the result is the bound of a careful plan.
+    Chance is left out: a queue that is empty in the mean still holds work now and then; with the arrivals of
+    `ExpectedArrivals.most_per_s` the result is the bound of a cautious plan.
+
+        >>> queue_ahead(np.array([3e9]), np.array([1e9]), np.array([2e9]), np.array([2.0])).tolist()
+        [1000000000.0]
+
+    Args:
+        queued_cycles: q, (N,).
+        arriving_cycles_per_s: a, (N,).
+        served_cycles_per_s: s, (N,).
+        ahead_s: t, (N,).
     """
     later: FloatArray = np.maximum(queued_cycles + (arriving_cycles_per_s - served_cycles_per_s) * ahead_s, 0.0)
     return later

@@ -1,4 +1,4 @@
-"""The digital twin of a run, put together: a mirror, what keeps it in step, and what is stated of it (S1 figure 1)."""
+"""The digital twin of a run, composed of a mirror, its synchronisation, forecasts and placement (S1 figure 1)."""
 
 from collections.abc import Mapping
 
@@ -44,19 +44,20 @@ class DigitalTwin(Part):
         copy: MotionForecaster | None = None,
         home: Home | None = None,
     ) -> None:
-        """Begin with nobody on the map.
+        """Begin with no vehicle on the map.
 
         Args:
             clock: simulated time.
-            plan: `scenario.twin`.
-            scenario: the rest of it.
+            plan: section `twin` of the scenario.
+            scenario: the whole scenario.
             topology: sites and wires.
-            transport: shared with the tasks.
+            transport: media, shared with the tasks.
             hosts: processors by node.
-            facts: where all is recorded.
-            forecaster: of the twin; it is told every state that comes. None: nobody forecasts.
-            copy: another one of the same kind, which the vehicles keep for `sync: on_change`; by default straight on.
-            home: where twins live, if the scenario has no placement; None: at the site that took the message.
+            facts: where all facts are recorded.
+            forecaster: the twin's forecaster, which observes every state that is received; None: no forecasts.
+            copy: another one of the same kind, which the vehicles keep for `sync: on_change`; by default constant
+                velocity.
+            home: where twins live, if the scenario has no placement; None: at the site that received the message.
 
         Raises:
             InputError: `twin.sync.period_s` is no multiple of the step.
@@ -98,20 +99,20 @@ class DigitalTwin(Part):
         self._sampler = TwinSampler(clock, self.mirror, self.messages, plan.message_bit, forecaster, self.demand, facts)
 
     def tick(self, frame: MobilityFrame, tick: int) -> None:
-        """Take a frame in, once the radio conditions of its vehicles are known."""
+        """Take in a frame, once the radio conditions of its vehicles are known."""
         self.messages.tick(frame, tick)
         self.demand.tick(frame.numbers, frame.left)
         if self._hosting is not None:
             self._hosting.tick(frame)
 
     def released(self, releases: Releases) -> None:
-        """Count the tasks that come, by vehicle and by the site that serves it now."""
+        """Count the released tasks, by vehicle and by the site that serves it now."""
         air = self._channel.air
         serving = air.serving[air.numbers.searchsorted(releases.vehicle)]
         self.demand.released(releases.time_s, releases.vehicle, serving)
 
     def sample(self, frame: MobilityFrame) -> None:
-        """Record what the twins are now; `frame` is the last tick's."""
+        """Record the state of the twins; `frame` is the last tick's."""
         if not self._records:
             return
         self._sampler.sample(frame)
@@ -119,7 +120,7 @@ class DigitalTwin(Part):
             self._hosting.sample()
 
     def finish(self) -> None:
-        """Close what is open at the end of the run."""
+        """Record what is open at the end of the run."""
         self.messages.finish()
 
 
@@ -134,9 +135,18 @@ def _scheduler(sync: Sync, step_s: float, sites: int, copy: MotionForecaster | N
 
 
 class TwinSampler:
-    """States ages, messages and errors of all twins at the run's samples.
+    """Records ages, messages and errors of all twins at the run's samples.
 
     Errors are those of the last tick, over the vehicles that were on the road then.
+
+    Args:
+        clock: simulated time.
+        mirror: states and ages of the twins.
+        sync: counts of messages.
+        message_bit: bits of a message.
+        forecaster: the twin's forecaster; None: no forecasts.
+        demand: expected arrivals and their errors.
+        facts: where samples are recorded.
     """
 
     def __init__(
@@ -183,7 +193,7 @@ class TwinSampler:
         )
 
     def _forecast_errors(self, time_s: float, numbers: IntArray, true_m: FloatArray) -> tuple[float, float, float]:
-        """Return mean, 95 % quantile, and share inside the disc; NaN while nobody forecasts."""
+        """Return mean, 95 % quantile, and share inside the disc; NaN without forecasts."""
         if self._forecaster is None or not len(numbers):
             return np.nan, np.nan, np.nan
         forecast = self._forecaster.at(time_s, numbers)
@@ -201,6 +211,6 @@ def _distance_m(first_m: FloatArray, second_m: FloatArray) -> FloatArray:
 
 
 def _mean(values: FloatArray) -> float:
-    """Return the mean of what is known; a twin that attached off the road has no place."""
+    """Return the mean of the known values; a twin that attached off the road has no position."""
     known = values[~np.isnan(values)]
     return float(known.mean()) if len(known) else np.nan

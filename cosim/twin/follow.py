@@ -1,12 +1,12 @@
-"""How vehicles drive on along the lanes of the map: usual turns, usual changes of speed, and the vehicle in front.
+"""Motion of vehicles along the lanes of the map: usual turns, usual accelerations, and the vehicle in front.
 
-What is usual is learnt from the states that the twin has seen so far, and from nothing else. A route that a vehicle
-could have told its twin is not known here: sources of traffic give none.
+What is usual is learnt from the states that the twin has received so far, and from nothing else. A route that a vehicle
+could have sent to its twin is not known here: sources of traffic give none.
 """
 
 import numpy as np
 
-from cosim.roads.lanes import NO_LANE, Lanes, Snapping, likeliest, travel
+from cosim.roads.lanes import NO_LANE, Lanes, Snapping, likeliest_next, travel
 from cosim.twin.tracks import ColumnStore, Tracks
 from cosim.types import FloatArray, IntArray
 
@@ -14,27 +14,30 @@ _PIECE_M = 20.0
 _CLASSES = 6
 _CLASS_MPS = 4.0
 _DOUBT = 3.0
-"""Observations without a change of speed that stand before the first one of each piece and class."""
+"""Observations of acceleration 0 that count before the first real one, for each piece and class."""
 _SOON_S = 2.0
-"""States further apart tell nothing of the change of speed at a place."""
+"""Longest time between two states that show the acceleration at a place."""
 _LOOK_M = 150.0
 _LOOK_LANES = 6
 _CHAIN = 4
-"""Number of vehicles one behind the other that act on each other within one forecast."""
+"""Number of vehicles, one behind the other, that act on each other within one forecast."""
 _STEPS = 20
 _NEWS = 0.01
-"""The usual turns are looked at again when so large a share of the crossings is new."""
+"""Share of new crossings at which the usual turns are computed again."""
 _STANDING_MPS = 1.0
 _AS_RECKONED_M = 0.3
-"""A vehicle this close to where its lane would have led it is on that lane; lanes side by side are 3.2 m apart."""
+"""Largest distance from its expected position on a lane for a vehicle on it; lanes are 3.2 m apart."""
 
 
 class TurnStatistics:
-    """Statistics of turns and changes of speed: by connection of two roads, and by piece of lane and class of speed.
+    """Statistics of turns and accelerations: by connection of two edges, and by piece of lane and class of speed.
 
-    A change of speed is the mean of (v' - v) / t over pairs of states at most _SOON_S apart, counted where and as fast
-    as the first was, with _DOUBT zeros before. Classes are 4 m/s wide; vehicles below 1 m/s are left out, as what
-    ends their wait is a light or a gap, not the place.
+    An acceleration is the mean of (v' - v) / t over pairs of states at most _SOON_S apart, counted at position and
+    speed of the first one, with _DOUBT zeros before. Classes are 4 m/s wide; vehicles below 1 m/s are left out, as
+    their wait ends by a traffic light or a gap, not by the place.
+
+    Args:
+        lanes: lanes of the net.
     """
 
     def __init__(self, lanes: Lanes) -> None:
@@ -49,29 +52,41 @@ class TurnStatistics:
         self._codes, self._code = np.unique(np.where(apart, -1, code), return_inverse=True)
         self._crossings: FloatArray = np.zeros(len(self._codes))
         self._fresh = 0  # crossings since `after` was made
-        self.after = likeliest(lanes, self._crossings[self._code])
+        self.after = likeliest_next(lanes, self._crossings[self._code])
 
     def cell(self, lane: IntArray, at_m: FloatArray, speed_mps: FloatArray) -> IntArray:
-        """Return piece of lane and class of speed as one number, (V,); NO_LANE below 1 m/s."""
+        """Return piece of lane and class of speed as one number, (V,); NO_LANE below 1 m/s.
+
+        Args:
+            lane: (V,) lanes.
+            at_m: (V,) arc lengths.
+            speed_mps: (V,) speeds.
+        """
         piece = self._first[lane] + (np.minimum(at_m, self._lanes.length_m[lane] - 1e-6) / _PIECE_M).astype(np.int64)
         grade = np.minimum(speed_mps / _CLASS_MPS, _CLASSES - 1).astype(np.int64)
         cell: IntArray = np.where(speed_mps < _STANDING_MPS, NO_LANE, piece * _CLASSES + grade)
         return cell
 
     def change_mps2(self, lane: IntArray, at_m: FloatArray, speed_mps: FloatArray) -> FloatArray:
-        """Return the usual change of speed, (V,); 0 below 1 m/s."""
+        """Return the usual acceleration, (V,); 0 below 1 m/s.
+
+        Args:
+            lane: (V,) lanes.
+            at_m: (V,) arc lengths.
+            speed_mps: (V,) speeds.
+        """
         cell = self.cell(lane, at_m, speed_mps)
         change: FloatArray = np.where(cell < 0, 0.0, self._gain[cell] / self._seen[cell])
         return change
 
     def learn_speed(self, cell: IntArray, change_mps2: FloatArray) -> None:
-        """Count changes of speed (V,) in cells (V,)."""
+        """Count accelerations (V,) in cells (V,)."""
         known = cell >= 0
         np.add.at(self._gain, cell[known], change_mps2[known])
         np.add.at(self._seen, cell[known], 1.0)
 
     def learn_turns(self, road: IntArray, next_road: IntArray) -> None:
-        """Count vehicles that were on one road (V,) and then on another (V,)."""
+        """Count vehicles that were on one edge (V,) and then on another (V,)."""
         moved = (road >= 0) & (next_road >= 0) & (road != next_road)
         code = road[moved] * self._roads + next_road[moved]
         at = np.minimum(np.searchsorted(self._codes, code), len(self._codes) - 1)
@@ -80,13 +95,22 @@ class TurnStatistics:
         self._fresh += len(at)
         if self._fresh > _NEWS * self._crossings.sum():
             self._fresh = 0
-            self.after = likeliest(self._lanes, self._crossings[self._code])
+            self.after = likeliest_next(self._lanes, self._crossings[self._code])
 
 
 def leaders(lanes: Lanes, after: IntArray, lane: IntArray, at_m: FloatArray) -> tuple[IntArray, FloatArray]:
-    """Who drives in front of each vehicle (V,), -1: nobody within 150 m or six lanes, and the way to its front.
+    """Return the vehicle in front of each, and the distance to its front.
 
-    The next on the same lane, else the hindmost on the lanes that follow it.
+    The next one on the same lane, else the last one on the lanes that follow, within 150 m and six lanes.
+
+    Args:
+        lanes: lanes of the net.
+        after: (L,) the lane that follows each.
+        lane: (V,) lanes of the vehicles.
+        at_m: (V,) their arc lengths.
+
+    Returns:
+        (V,) index of the vehicle in front, -1 for none, and (V,) distance in m, inf for none.
     """
     count = len(lane)
     lead, gap_m = np.full(count, -1, dtype=np.int64), np.full(count, np.inf)
@@ -112,7 +136,7 @@ def leaders(lanes: Lanes, after: IntArray, lane: IntArray, at_m: FloatArray) -> 
 
 
 class _Vehicles(ColumnStore):
-    """Where vehicles are on the lanes, by row of the tracks."""
+    """Positions of vehicles on the lanes, by row of the tracks."""
 
     lane: IntArray
     """NO_LANE off the road."""
@@ -120,12 +144,12 @@ class _Vehicles(ColumnStore):
     cell: IntArray
     """See `TurnStatistics.cell`."""
     road: IntArray
-    """The last one, kept on connections."""
+    """The last edge, kept on connections."""
     lead: IntArray
     """Row of the vehicle in front, -1 without one."""
     gap_m: FloatArray
     made_m: FloatArray
-    """Way since its state, to the time of the newest."""
+    """Distance travelled since its state, up to the time of the newest state."""
 
     def __init__(self) -> None:
         super().__init__(0, lane=NO_LANE, at_m=0.0, cell=NO_LANE, road=NO_LANE, lead=-1, gap_m=np.inf, made_m=0.0)
@@ -134,14 +158,14 @@ class _Vehicles(ColumnStore):
 class MapMotion:
     """Forecasts along lanes.
 
-    A vehicle drives its way with its speed and the usual changes of it, in steps of a second (or more, 20 at most),
-    into the lane that follows most often. It does not come closer than `room_m`, front to front, to where the vehicle
-    in front of it will be.
+    A vehicle travels with its speed and the usual accelerations, in steps of a second (or more, 20 at most), into the
+    lane that follows most often. It does not come closer than `room_m`, front to front, to the forecast position of the
+    vehicle in front.
 
     Args:
-        lanes: of the net.
+        lanes: lanes of the net.
         room_m: 0 or more; infinite gaps are never closed.
-        off_road_m: a vehicle further from each lane moves straight on.
+        off_road_m: a vehicle farther from each lane moves straight on.
     """
 
     def __init__(self, lanes: Lanes, room_m: float, off_road_m: float) -> None:
@@ -151,7 +175,13 @@ class MapMotion:
         self._stale = True
 
     def observe(self, tracks: Tracks, rows: IntArray, before_mps: FloatArray) -> None:
-        """Take in the states that the rows now hold; `before_mps` are the speeds before, NaN for new vehicles."""
+        """Take in new states.
+
+        Args:
+            tracks: the states.
+            rows: (V,) rows that are new.
+            before_mps: (V,) speeds before, NaN for new vehicles.
+        """
         self._vehicles.reach(len(tracks))
         new = np.isnan(before_mps)
         speed_mps = tracks.speed_mps[rows]
@@ -173,8 +203,8 @@ class MapMotion:
     def _found(self, tracks: Tracks, rows: IntArray, way_m: FloatArray) -> tuple[IntArray, FloatArray, FloatArray]:
         """Return lane, arc length and distance from the lane (V,) of new states.
 
-        A vehicle is looked for where it was to be after its way (V,) with its new speed, which is how SUMO moves it,
-        and on the whole map if it is not there, if its way is NaN or if it was off the road.
+        A vehicle is searched where it should be after travelling `way_m` (V,), with its new speed, which is how SUMO
+        moves it; and on the whole map if it is not there, if the distance is NaN or if it was off the road.
         """
         xy_m = tracks.xy_m[rows]
         lane, at_m = np.maximum(self._vehicles.lane[rows], 0), self._vehicles.at_m[rows]
@@ -186,7 +216,14 @@ class MapMotion:
         return lane, at_m, miss_m
 
     def place(self, tracks: Tracks, rows: IntArray, due_s: float, straight_m: FloatArray) -> FloatArray:
-        """Return places (V, 2) at `due_s`; off the road, `straight_m`."""
+        """Return positions (V, 2) at a time.
+
+        Args:
+            tracks: the states.
+            rows: (V,) rows of the vehicles.
+            due_s: the time.
+            straight_m: (V, 2) positions for vehicles off the road.
+        """
         if self._stale:
             self._look(tracks)
         every = self._with_leaders(rows)
@@ -198,7 +235,7 @@ class MapMotion:
         return xy_m
 
     def _look(self, tracks: Tracks) -> None:
-        """Find who follows whom, all states moved to the time of the newest."""
+        """Find the vehicle in front of each, with all states moved to the time of the newest."""
         rows = tracks.used
         rows = rows[self._vehicles.lane[rows] >= 0]
         self._vehicles.lead[:], self._vehicles.gap_m[:], self._vehicles.made_m[:] = -1, np.inf, 0.0
@@ -225,7 +262,7 @@ class MapMotion:
         return np.flatnonzero(wanted)
 
     def _way_m(self, tracks: Tracks, rows: IntArray, due_s: float) -> FloatArray:
-        """Return the ways (R,) from the last states of ascending rows to `due_s`."""
+        """Return the distances travelled (R,) from the last states of ascending rows to `due_s`."""
         alone_m = self._alone_m(tracks, rows, due_s)
         made_m = self._vehicles.made_m[rows]
         lead = np.searchsorted(rows, self._vehicles.lead[rows])
@@ -239,7 +276,7 @@ class MapMotion:
         return made_m + onward_m
 
     def _alone_m(self, tracks: Tracks, rows: IntArray, due_s: float) -> FloatArray:
-        """Return the ways (R,) as if nobody drove in front."""
+        """Return the distances travelled (R,) as if no vehicle drove in front."""
         ahead_s = np.maximum(due_s - tracks.time_s[rows], 0.0)
         steps = np.clip(np.ceil(ahead_s), 1, _STEPS)  # each vehicle's own, whoever else is asked for
         full_s = ahead_s / steps

@@ -1,4 +1,4 @@
-"""The twin's forecast of where vehicles are: one protocol, a model of motion by kind, and the disc around it."""
+"""Forecasts of vehicles' positions by the twin: one protocol, a model of motion by kind, and a disc around each."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,21 +36,23 @@ from cosim.types import BoolArray, FloatArray, IntArray
 
 KINDS: Final = ("last", "constant_velocity", "constant_turn", "kalman", "map")
 _GROWTH: Final = 1.3
-"""Errors grow with horizon^1.3 where nothing is known: between an error of speed (1) and one of acceleration (2)."""
+"""Errors grow with horizon^1.3 as long as nothing is known: between an error of speed (1) and of acceleration (2)."""
 _PRIOR_RATIO: Final = 2.0
-"""Radius in scales before anything was checked: 2 m after 1 s, 16 m after 5 s."""
+"""Radius in scales before any forecast was checked: 2 m after 1 s, 16 m after 5 s."""
 
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """Where vehicles are expected, and how far from there at most."""
+    """Expected positions of vehicles, and discs that hold a stated share of errors."""
 
-    xy_m: FloatArray  # (V, 2); NaN for a vehicle that was never seen
-    radius_m: FloatArray  # (V,) of the disc that holds the stated share of errors; infinite for such a vehicle
+    xy_m: FloatArray
+    """(V, 2) positions; NaN for a vehicle that was never seen."""
+    radius_m: FloatArray
+    """(V,) radii of the discs; inf for a vehicle that was never seen."""
 
 
 class MotionForecaster(Protocol):
-    """Keeps the last states of vehicles and tells where they are later."""
+    """Keeps the last states of vehicles and forecasts their positions."""
 
     def observe(
         self,
@@ -60,37 +62,44 @@ class MotionForecaster(Protocol):
         speed_mps: FloatArray,
         heading_deg: FloatArray,
     ) -> None:
-        """Take states (V,) that came, `time_s` is when they were true; each vehicle once, in any order.
+        """Take in states that were received, each vehicle once, in any order.
 
-        States without a place (NaN, a vehicle that is being teleported) and states not newer than the known one are
+        States without a position (NaN, a vehicle that is being teleported) and states not newer than the known one are
         ignored.
+
+        Args:
+            numbers: (V,) vehicles.
+            time_s: times at which the states were true, one or (V,).
+            xy_m: (V, 2) positions.
+            speed_mps: (V,) speeds.
+            heading_deg: (V,) headings, clockwise from north.
         """
         ...
 
     def at(self, time_s: float, numbers: IntArray) -> Forecast:
-        """Return where vehicles (V,) are at `time_s`, from their last states; never earlier than those."""
+        """Return the forecast for vehicles (V,) at `time_s`, from their last states; never earlier than those."""
         ...
 
     def forget(self, numbers: IntArray) -> None:
-        """Drop vehicles that left; unknown ones are ignored."""
+        """Drop vehicles that have left; unknown ones are ignored."""
         ...
 
 
 class _Model(Protocol):
-    """What a kind of forecaster adds; its errors grow about as horizon^growth."""
+    """The part of a forecaster that depends on its kind; its errors grow about as horizon^growth."""
 
     growth: float
 
     def observe(self, tracks: Tracks, rows: IntArray, before: "_Before") -> None: ...
 
     def place(self, tracks: Tracks, rows: IntArray, due_s: float) -> tuple[FloatArray, FloatArray]:
-        """Return places (V, 2) and the scale (V,) of their errors."""
+        """Return positions (V, 2) and the scale (V,) of their errors."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class _Before:
-    """The states that new ones replace, (V,); of no meaning where a vehicle is new."""
+    """The states that new ones replace, (V,); without meaning where a vehicle is new."""
 
     new: BoolArray
     speed_mps: FloatArray
@@ -110,10 +119,10 @@ def _straight(tracks: Tracks, rows: IntArray, due_s: float) -> tuple[FloatArray,
 
 
 class _Last:
-    growth = 1.0  # who moves moves on
+    growth = 1.0  # the error is the distance travelled
 
     def observe(self, tracks: Tracks, rows: IntArray, before: _Before) -> None:
-        """The tracks hold all it needs."""
+        """Do nothing: the tracks hold all it needs."""
 
     def place(self, tracks: Tracks, rows: IntArray, due_s: float) -> tuple[FloatArray, FloatArray]:
         return constant_position(tracks.xy_m[rows]), _ahead_s(tracks, rows, due_s)
@@ -123,7 +132,7 @@ class _Velocity:
     growth = _GROWTH
 
     def observe(self, tracks: Tracks, rows: IntArray, before: _Before) -> None:
-        """The tracks hold all it needs."""
+        """Do nothing: the tracks hold all it needs."""
 
     def place(self, tracks: Tracks, rows: IntArray, due_s: float) -> tuple[FloatArray, FloatArray]:
         return _straight(tracks, rows, due_s)
@@ -188,16 +197,20 @@ class _Map:
     def place(self, tracks: Tracks, rows: IntArray, due_s: float) -> tuple[FloatArray, FloatArray]:
         straight_m, scale_m = _straight(tracks, rows, due_s)
         along_m = self._motion.place(tracks, rows, due_s, straight_m)
-        fresh = (scale_m == 0.0)[:, None]  # where it was seen, not the point of the lane nearest to it
+        fresh = (scale_m == 0.0)[:, None]  # at the time of the state its own position, not the nearest point of a lane
         return np.where(fresh, straight_m, along_m), scale_m
 
 
 class Forecaster:
-    """A model of motion with its disc: at each synchronisation some forecasts are kept, and scored when states come.
+    """A model of motion with its disc: at each synchronisation some forecasts are kept, and scored by later states.
 
-    What is kept is for a horizon of its own each time, in turn; it is rounded to a multiple of the usual time between
-    two states, so that a state comes when it is due. Which vehicles is drawn from their numbers, never from the order
-    in which they come.
+    The kept forecasts of a synchronisation have one horizon, of several in turn; it is rounded to a multiple of the
+    usual time between two states, so that a state is received when it is due. Which vehicles are checked is drawn from
+    their numbers, and does not depend on the order in which states are received.
+
+    Args:
+        model: model of motion.
+        section: section `twin.forecast` of the scenario.
     """
 
     def __init__(self, model: _Model, section: MotionForecast) -> None:
@@ -216,7 +229,15 @@ class Forecaster:
         speed_mps: FloatArray,
         heading_deg: FloatArray,
     ) -> None:
-        """Learn from states that came, and score the forecasts that they can check."""
+        """Learn from received states, and score the forecasts that they can check.
+
+        Args:
+            numbers: (V,) vehicles.
+            time_s: times at which the states were true, one or (V,).
+            xy_m: (V, 2) positions.
+            speed_mps: (V,) speeds.
+            heading_deg: (V,) headings, clockwise from north.
+        """
         times_s = np.broadcast_to(np.asarray(time_s, dtype=np.float64), numbers.shape)
         known = self._tracks.find(numbers)
         stale = (known >= 0) & (self._tracks.time_s[known] >= times_s)
@@ -234,7 +255,7 @@ class Forecaster:
         self._check(rows)
 
     def at(self, time_s: float, numbers: IntArray) -> Forecast:
-        """Return the model's places, each with its disc."""
+        """Return the model's positions at `time_s`, each with its disc."""
         rows = self._tracks.find(numbers)
         seen = rows >= 0
         if seen.all():
@@ -245,7 +266,7 @@ class Forecaster:
         return Forecast(xy_m, radius_m)
 
     def forget(self, numbers: IntArray) -> None:
-        """Drop vehicles that left; unknown ones are ignored."""
+        """Drop vehicles that have left; unknown ones are ignored."""
         self._region.forget(numbers)
         self._tracks.release(numbers)
 
@@ -254,7 +275,7 @@ class Forecaster:
         return Forecast(xy_m, self._region.radius_m(_ahead_s(self._tracks, rows, time_s), scale_m))
 
     def _check(self, rows: IntArray) -> None:
-        """Keep forecasts of some of the vehicles whose states just came."""
+        """Keep forecasts of some of the vehicles whose states have just been received."""
         gap_s = self._tracks.gap_s[rows]
         rows = rows[gap_s > 0.0]
         if not len(rows):
@@ -272,9 +293,12 @@ class Forecaster:
 
 
 class BatchedForecaster:
-    """A forecaster that collects states and passes them on together, before it is asked or a vehicle leaves.
+    """A forecaster that collects states and passes them on together, before a forecast or when a vehicle leaves.
 
-    States come in many small bundles; to learn from all at once costs far less.
+    States arrive in many small bundles; learning from all at once costs far less.
+
+    Args:
+        forecaster: does the work.
     """
 
     def __init__(self, forecaster: MotionForecaster) -> None:
@@ -289,22 +313,30 @@ class BatchedForecaster:
         speed_mps: FloatArray,
         heading_deg: FloatArray,
     ) -> None:
-        """Keep the states until they are needed."""
+        """Keep the states until they are needed.
+
+        Args:
+            numbers: (V,) vehicles.
+            time_s: times at which the states were true, one or (V,).
+            xy_m: (V, 2) positions.
+            speed_mps: (V,) speeds.
+            heading_deg: (V,) headings, clockwise from north.
+        """
         times_s = np.broadcast_to(np.asarray(time_s, dtype=np.float64), numbers.shape)
         self._kept.append((numbers, times_s, xy_m, speed_mps, heading_deg))
 
     def at(self, time_s: float, numbers: IntArray) -> Forecast:
-        """Pass on what is kept, then forecast."""
+        """Pass on the kept states, then forecast."""
         self._settle()
         return self._forecaster.at(time_s, numbers)
 
     def forget(self, numbers: IntArray) -> None:
-        """Pass on what is kept, then drop vehicles that left."""
+        """Pass on the kept states, then drop vehicles that have left."""
         self._settle()
         self._forecaster.forget(numbers)
 
     def _settle(self) -> None:
-        """Pass on what is kept; of a vehicle with two states the earlier one goes first."""
+        """Pass on the kept states; of a vehicle with two states the earlier one goes first."""
         if not self._kept:
             return
         states = [np.concatenate(columns) for columns in zip(*self._kept, strict=True)]
@@ -316,7 +348,13 @@ class BatchedForecaster:
 
 
 def make_forecaster(section: MotionForecast, net: Path | None) -> MotionForecaster:
-    """Return the forecaster of a scenario's section.
+    """Return the forecaster of a scenario's section; `net` is the map's net, None without roads.
+
+        >>> forecaster = make_forecaster(VelocityForecast(kind="constant_velocity"), None)
+        >>> east = np.array([0]), 0.0, np.array([[0.0, 0.0]]), np.array([10.0]), np.array([90.0])
+        >>> forecaster.observe(*east)
+        >>> forecaster.at(2.0, np.array([0])).xy_m.round(6).tolist()
+        [[20.0, 0.0]]
 
     Raises:
         InputError: kind=map without a net, or the net is broken.

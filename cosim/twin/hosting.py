@@ -1,9 +1,9 @@
-"""Where twins live in a run: they are made as vehicles enter, move between hosts, and end as vehicles leave (S5, S2).
+"""The hosts of twins in a run: twins are made as vehicles enter, move between hosts, and end with them (S5, S2).
 
-Making a twin and moving one are work for the run's own radio and wires, beside everything else there. S5 eq 17 is then
-an outcome: upload and computation one after the other. A twin on its way holds its place at both ends, so that no host
-ever has more than it can carry, and while it stands still what is sent to it is lost. Left out: the energy of uploads,
-which belong to no task.
+Making a twin and moving one load the run's own radio and wires, beside everything else. S5 eq 17 is then an outcome:
+upload and computation one after the other. A twin on its way holds its place at both ends, so that no host ever has
+more than it can carry, and messages sent to it during its downtime are lost. Left out: the energy of uploads, which
+belong to no task.
 """
 
 from collections.abc import Generator
@@ -27,7 +27,7 @@ from cosim.types import NOWHERE, Failure, FloatArray, IntArray, VehicleGone
 
 
 class _OnItsWay(Life):
-    """The creation or the migration of a twin; nobody waits for its end."""
+    """The creation or the migration of a twin; nothing waits for its end."""
 
     def ended(self, failure: Failure | None) -> None:
         """Do nothing: the story itself has freed what it held."""
@@ -49,11 +49,11 @@ class Hosting:
 
         Args:
             clock: simulated time.
-            plan: `twin.placement` of the scenario.
-            transport: shared with the tasks.
+            plan: section `twin.placement` of the scenario.
+            transport: media, shared with the tasks.
             problems: makes the placement problems from what the mirror knows; holds the hosts.
-            seed: of state sizes and of the policy `random`.
-            facts: where all is recorded.
+            seed: seed of state sizes and of the policy `random`.
+            facts: where all facts are recorded.
         """
         self._clock = clock
         self._plan = plan
@@ -70,7 +70,7 @@ class Hosting:
         self._standing: dict[int, int] = {}
         """Hosts of twins that stand, by vehicle."""
         self._waiting: dict[int, bool] = {}
-        """Vehicles whose twins have no host; whether that was told."""
+        """Vehicles whose twins have no host; whether that was recorded."""
         self._lives: dict[int, _OnItsWay] = {}
         self._frame: MobilityFrame
         self._record_moved = facts.recorder(TwinMoved)
@@ -78,7 +78,7 @@ class Hosting:
         clock.every(plan.period_s, self._review, first=1)
 
     def home(self, numbers: IntArray) -> IntArray:
-        """Return the nodes at which the twins of vehicles answer; NOWHERE for one that is not made, or stands still."""
+        """Return the nodes at which the twins of vehicles answer; NOWHERE for one not made yet or in its downtime."""
         return self._home.node[numbers]
 
     def tick(self, frame: MobilityFrame) -> None:
@@ -106,7 +106,7 @@ class Hosting:
             self._rearrange(self._planner)
 
     def _make(self, vehicles: list[int]) -> None:
-        """Find hosts for twins that have none, together."""
+        """Find hosts for twins that have none, in one placement problem."""
         numbers, now = np.array(vehicles, dtype=np.int64), self._clock.now
         data_bit = self._drawn(self._plan.creation.data_bit, "data", numbers)
         told = capture(self._frame, self._channel.air, np.searchsorted(self._frame.numbers, numbers))
@@ -159,7 +159,7 @@ class Hosting:
         self._stand(vehicle, host)
 
     def _move(self, vehicle: int, start: int, end: int, state_bit: float, planner: MigrationPlanner) -> Story:
-        """Copy the state while the twin goes on, copy the rest while it stands still, then restart it."""
+        """Copy the state while the twin goes on, stop it and copy the rest, then restart it."""
         began_s, here, there = self._clock.now, int(self._hosts.nodes[start]), int(self._hosts.nodes[end])
         sent_bit, rest_bit = 0.0, state_bit
         try:

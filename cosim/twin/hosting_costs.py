@@ -1,8 +1,9 @@
-"""What a twin would take at each host, by what the mirror believes (S5 eq 17-20), and which twins are to move (S2).
+"""The cost of a twin at each host, by what the mirror believes (S5 eq 17-20), and the choice of twins to move (S2).
 
-The placement sees no truth: places, radio conditions and serving sites are those of the last state that came, and the
-share of a cell is what its site told last. A vehicle without a twin tells its state as it asks for one, at once and
-without a message, as it does when it enters. Left out of the estimates is other traffic on the wires.
+The placement does not see the true state: positions, radio conditions and serving sites are those of the last state
+received, and the share of a cell is what its site reported last. A vehicle without a twin reports its state as it asks
+for one, at once and without a message, as it does when it enters. Left out of the estimates is other traffic on the
+wires.
 """
 
 from dataclasses import dataclass
@@ -27,12 +28,12 @@ class PlacementProblems:
 
     Attributes:
         mirror: what is believed.
-        channel: where sites are, and how a signal-to-noise ratio becomes a rate.
+        channel: positions of sites, and rates from signal-to-noise ratios.
         topology: the wires.
-        hosts: of twins.
-        creation: of the scenario.
+        hosts: hosts of twins.
+        creation: section `twin.placement.creation` of the scenario.
         power_w: p_i of eq 20.
-        message_bit: what one use of a twin sends to it.
+        message_bit: bits that one use of a twin sends to it.
     """
 
     mirror: Mirror
@@ -44,7 +45,7 @@ class PlacementProblems:
     message_bit: float
 
     def to_create(self, told: Snapshot, data_bit: FloatArray) -> PlacementProblem:
-        """Eq 21-26 for twins that are not yet made, in the room that nobody holds.
+        """Return eq 21-26 for twins that are not yet made, in the capacity that is free.
 
         T_ij = U_ij + C_ij. U_ij goes straight to the host's site (eq 18), or over the serving site and the wires.
 
@@ -66,11 +67,13 @@ class PlacementProblems:
         )
 
     def to_use(self, numbers: IntArray, places: IntArray, compute_hz: FloatArray) -> PlacementProblem:
-        """Eq 21-24 for twins that stand: T_ij is a message from the vehicle's site over the wires; tau_i is for eq 17.
+        """Return eq 21-24 for twins that stand; the limit tau_i is left out, as it belongs to eq 17.
+
+        T_ij is the time of a message from the vehicle's site over the wires.
 
         Args:
-            numbers: of the vehicles.
-            places: (H,) for these twins, those that they hold included.
+            numbers: (V,) vehicles.
+            places: (H,) for these twins, including those that they hold.
             compute_hz: (H,) likewise.
         """
         known, hosts = self.mirror.known(numbers), self.hosts
@@ -85,7 +88,7 @@ class PlacementProblems:
         )
 
     def direct(self, node: int) -> bool:
-        """Whether data for a host go up in the cell of its own site."""
+        """Return whether data for a host are sent in the cell of its own site."""
         return self.creation.upload == "direct" and node != self.topology.cloud
 
     def _upload_s(self, known: Snapshot, data_bit: FloatArray) -> FloatArray:  # (V, H)
@@ -118,15 +121,20 @@ class PlacementProblems:
 
 
 def _access(known: Snapshot) -> IntArray:
-    """Return the serving site, or the one that a vehicle without coverage hears best, (V,)."""
+    """Return the serving site, or the strongest one of a vehicle without coverage, (V,)."""
     access: IntArray = np.where(known.serving == NOWHERE, known.sites[:, 0], known.serving)
     return access
 
 
 class MigrationPlanner:
-    """Chooses which twins that stand shall move: what the policy wants, and what full hosts hand on (S2 figure 10).
+    """Chooses which twins move: those for which the policy wants another host, and those that full hosts hand on.
 
-    Twins on their way hold their places and are not asked.
+    S2 figure 10. Twins on their way hold their places and are not considered.
+
+    Args:
+        rule: section `twin.placement.migration` of the scenario.
+        policy: placement policy.
+        problems: makes the placement problems; holds the hosts.
     """
 
     def __init__(self, rule: Migration, policy: Placing, problems: PlacementProblems) -> None:
@@ -142,13 +150,13 @@ class MigrationPlanner:
     def where(self, numbers: IntArray, current: IntArray, state_bit: FloatArray) -> IntArray:
         """Return the hosts at which twins shall stand, (U,); most stay.
 
-        Twins move to a host up to `target` of its capacity only: what is above that is left to new twins, so that what
-        a full host has handed on does not come back at once.
+        Twins move to a host up to `target` of its capacity only: the rest is left to new twins, so that what a full
+        host has handed on does not come back at once.
 
         Args:
-            numbers: of the vehicles.
+            numbers: (U,) vehicles.
             current: (U,) hosts now.
-            state_bit: (U,) of each twin.
+            state_bit: (U,) size of each twin's state.
         """
         hosts, rule = self._hosts, self.rule
         standing = np.bincount(current, minlength=len(hosts.nodes))
@@ -163,7 +171,7 @@ class MigrationPlanner:
         return migrate(problem, current, wanted, must, state_bit, uses_hz, *wires, rule).assignment
 
     def rounds(self, start: int, end: int) -> int:
-        """Return how often a state is copied while its twin goes on: 0 where it changes faster than the wires carry."""
+        """Return how often a state is copied while its twin goes on: 0 where it changes faster than wires carry it."""
         slower = self.rule.dirty_bps * self._per_bit_s[start, end] < 1.0
         return self.rule.precopy_rounds if slower else 0
 

@@ -1,7 +1,7 @@
-"""The hosts that can carry twins in a run: where they are, what they have, and what is taken of it (S5 eq 23-24).
+"""The hosts that can carry twins in a run: their tier, their capacity, and what is taken of it (S5 eq 23-24).
 
-A site with cores for tasks is an edge host, one without is an RSU, the data centre is the cloud (S2 figure 10). What a
-tier has for twins is reserved for them beside the tasks' cores: eq 24 counts twins alone, and a reserved share c_ij
+A site with cores for tasks is an edge host, one without is an RSU, the data centre is the cloud (S2 figure 10). The
+capacity of a tier is reserved for twins beside the tasks' cores: eq 24 counts twins alone, and a reserved share c_ij
 makes the computing time of eq 19 hold however many others compute.
 """
 
@@ -20,25 +20,25 @@ from cosim.types import NOWHERE, FloatArray, IntArray
 
 
 class TwinHosts:
-    """All hosts of twins, numbered from 0 in order of their nodes; `held` counts the places that are taken.
+    """All hosts of twins, numbered from 0 in order of their nodes.
 
     Attributes:
-        nodes: (H,) site or cloud.
+        nodes: (H,) node numbers, sites or cloud.
         tier: (H,) `HostTier`.
         capacity: (H,) most twins: M_j, or fewer where their shares fill the processor before.
         compute_hz: (H,) C_j.
         share_hz: (H,) c_ij, the same for all twins of a host.
-        held: (H,) twins that stand here, come here or go away.
+        held: (H,) places taken, by twins that stand here, come here or go away.
     """
 
     def __init__(self, tiers: PlacementTiers, topology: Topology, computing: Container[int], seed: int) -> None:
         """Find the hosts and draw their processors.
 
         Args:
-            tiers: of the scenario.
+            tiers: section `twin.placement.tiers` of the scenario.
             topology: sites and cloud.
             computing: nodes with cores for tasks.
-            seed: of the run.
+            seed: seed of the run.
 
         Raises:
             InputError: no site, or no cloud, for a tier that shall carry twins.
@@ -66,11 +66,11 @@ class TwinHosts:
         self._host[self.nodes] = np.arange(len(found))
 
     def at(self, nodes: IntArray) -> IntArray:
-        """Hosts at nodes; NOWHERE for NOWHERE."""
+        """Return the hosts at nodes; NOWHERE for NOWHERE."""
         return self._host[nodes]
 
     def left_hz(self, taken: IntArray) -> FloatArray:
-        """Processor that is left of each host once so many twins have their shares, (H,)."""
+        """Return the processor speed that is left of each host once `taken` twins have their shares, (H,)."""
         left: FloatArray = np.maximum(self.compute_hz - taken * self.share_hz, 0.0)
         return left
 

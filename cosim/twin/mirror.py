@@ -1,10 +1,10 @@
 """The mirror: the last synchronised state of every vehicle and of every site, each with its time (S1 eq 8).
 
 A vehicle attaches as it enters: its twin starts with the state of that tick, at age 0 and without a message. From then
-on only what has come over the network changes it. A twin ends when its vehicle leaves.
+on only states received over the network change it. A twin ends when its vehicle leaves.
 
-The age of information of one twin is Delta(t) = t - u(t), u(t) the time of the newest state that has come by t (Kaul,
-Yates, Gruteser 2012). It grows by one second a second and falls when a newer state comes, so its integral is a sum of
+The age of information of one twin is Delta(t) = t - u(t), u(t) the time of the newest state received by t (Kaul, Yates,
+Gruteser 2012). It grows by one second a second and falls when a newer state arrives, so its integral is a sum of
 trapezoids and needs no samples.
 """
 
@@ -24,16 +24,26 @@ from cosim.types import AnyArray, BoolArray, FloatArray, IntArray
 class Snapshot:
     """States of vehicles, one in each row, and the radio conditions that each measured then; k sites as in `Air`."""
 
-    numbers: IntArray  # (V,)
-    generated_s: FloatArray  # (V,) time of each state
-    xy_m: FloatArray  # (V, 2)
-    speed_mps: FloatArray  # (V,)
-    heading_deg: FloatArray  # (V,)
-    sites: IntArray  # (V, k)
-    snr_per_w: FloatArray  # (V, k)
-    clean_snr_per_w: FloatArray  # (V, k)
-    down_snr: FloatArray  # (V, k)
-    serving: IntArray  # (V,) or NOWHERE
+    numbers: IntArray
+    """(V,) vehicle numbers."""
+    generated_s: FloatArray
+    """(V,) time of each state."""
+    xy_m: FloatArray
+    """(V, 2) positions; NaN for a vehicle that was being teleported."""
+    speed_mps: FloatArray
+    """(V,) speeds."""
+    heading_deg: FloatArray
+    """(V,) headings, clockwise from north."""
+    sites: IntArray
+    """(V, k) site numbers."""
+    snr_per_w: FloatArray
+    """(V, k) as in `Air`."""
+    clean_snr_per_w: FloatArray
+    """(V, k) as in `Air`."""
+    down_snr: FloatArray
+    """(V, k) as in `Air`."""
+    serving: IntArray
+    """(V,) serving site, or NOWHERE."""
 
     def pick(self, rows: slice | AnyArray) -> "Snapshot":
         """Return some of the rows."""
@@ -52,9 +62,9 @@ def capture(frame: MobilityFrame, air: Air, rows: AnyArray) -> Snapshot:
     """Return the states of some vehicles at a tick.
 
     Args:
-        frame: of the tick.
-        air: of the tick, same rows.
-        rows: of the vehicles, (V,).
+        frame: frame of the tick.
+        air: radio conditions of the tick, same rows.
+        rows: rows of the vehicles, (V,).
     """
     return Snapshot(
         numbers=frame.numbers[rows],
@@ -72,20 +82,25 @@ def capture(frame: MobilityFrame, air: Air, rows: AnyArray) -> Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class SiteState:
-    """What is known of hosts by node (sites, then the cloud) and of cells by site; the arrays are written in place."""
+    """Known states of hosts by node (sites, then the cloud) and of cells by site; the arrays are written in place."""
 
-    generated_s: FloatArray  # (nodes,) time of each state
-    wait_s: FloatArray  # (nodes,) as `Host.wait_s`; 0 without a host
-    speed_hz: FloatArray  # (nodes,) as `Host.speed_hz`; 1 without a host
-    up_share: FloatArray  # (S,) part of its lone rate that one more uplink would get
-    down_share: FloatArray  # (S,) likewise downlink
+    generated_s: FloatArray
+    """(nodes,) time of each state."""
+    wait_s: FloatArray
+    """(nodes,) as `Host.wait_s`; 0 without a host."""
+    speed_hz: FloatArray
+    """(nodes,) as `Host.speed_hz`; 1 without a host."""
+    up_share: FloatArray
+    """(S,) fraction of its rate with the whole cell that one more uplink would get."""
+    down_share: FloatArray
+    """(S,) likewise downlink."""
 
 
 class Mirror:
-    """All twins. Pure: it is told the time.
+    """All twins. It has no clock: methods are given the time.
 
     Args:
-        candidates: sites in a state, k.
+        candidates: number of sites in a state, k.
         idle_hz: speed of the host at each node, sites and cloud, when nothing runs there: the sites' first state.
         cells: number of sites.
     """
@@ -117,14 +132,14 @@ class Mirror:
         self.ages.change(now_s, len(numbers), float((now_s - entered.generated_s).sum()))
 
     def apply(self, states: Snapshot, received_s: float) -> BoolArray:
-        """Replace what the twins know by states that have come, where these are newer.
+        """Replace the twins' states by received ones, where these are newer.
 
         Args:
             states: at most one of each vehicle.
             received_s: now.
 
         Returns:
-            (V,) true where the state was taken; false for an older one and for a vehicle that has left.
+            (V,) True where the state was taken; False for an older one and for a vehicle that has left.
         """
         numbers = states.numbers
         before_s: FloatArray = self._twins.generated_s[numbers]
@@ -138,7 +153,7 @@ class Mirror:
         return newer
 
     def forget(self, left: IntArray, now_s: float) -> None:
-        """Drop the twins of vehicles that have left; each had registered."""
+        """Drop the twins of vehicles that have left; each must have been registered."""
         self.ages.change(now_s, -len(left), -float((now_s - self._twins.generated_s[left]).sum()))
         self._twins.here[left] = False
         self._twins.generated_s[left] = -np.inf
@@ -152,7 +167,7 @@ class Mirror:
         return self._twins.generated_s[numbers]
 
     def known(self, numbers: IntArray) -> Snapshot:
-        """Return what the twins of vehicles on the map know, in the order asked."""
+        """Return the states of the twins of vehicles on the map, in the order given."""
         return Snapshot(numbers, *(getattr(self._twins, name)[numbers] for name in _KNOWN))
 
     def _write(self, states: Snapshot) -> None:
@@ -168,13 +183,13 @@ class AgeTotals:
         self._age_s = 0.0
         self.twins = 0
         self.twin_s = 0.0
-        """Integral of the number of twins."""
+        """Integral over time of the number of twins, in s."""
         self.age_s2 = 0.0
-        """Integral of the sum of their ages; over `twin_s` it is the mean age."""
+        """Integral over time of the sum of their ages, in s^2; over `twin_s` it is the mean age."""
 
     @property
     def mean_s(self) -> float:
-        """Mean age at the last settling; NaN without twins."""
+        """Mean age in s at the last settling; NaN without twins."""
         return self._age_s / self.twins if self.twins else float("nan")
 
     def settle(self, now_s: float) -> None:
@@ -189,7 +204,13 @@ class AgeTotals:
             self._since_s = now_s
 
     def change(self, now_s: float, twins: int, age_s: float) -> None:
-        """Add `twins` to the number of twins and `age_s` to the sum of their ages; both may be negative."""
+        """Add to the number of twins and to the sum of their ages; both amounts may be negative.
+
+        Args:
+            now_s: simulated time.
+            twins: change of the number of twins.
+            age_s: change of the sum of their ages.
+        """
         self.settle(now_s)
         self.twins += twins
         self._age_s = self._age_s + age_s if self.twins else 0.0  # exactly: rounding must not pile up

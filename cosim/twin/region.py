@@ -1,8 +1,8 @@
-"""The disc around a forecast that holds a stated share of the errors, learnt from what the twin had forecast before.
+"""The disc around a forecast that holds a stated share of the errors, learnt from the errors of earlier forecasts.
 
-Split conformal prediction with scores error / scale (Lei et al. 2018), the quantile followed over time and its level
-corrected by what it really held (adaptive conformal inference, Gibbs and Candes 2021). Every disc is about a vehicle
-drawn from all: the share holds over vehicles and time, not for each vehicle alone.
+Split conformal prediction with scores error / scale (Lei et al. 2018); the quantile is tracked over time and its level
+corrected by the share that it really held (adaptive conformal inference, Gibbs and Candes 2021). Every disc is about a
+vehicle drawn from all: the share holds over vehicles and time, not for each vehicle alone.
 """
 
 import numpy as np
@@ -10,26 +10,26 @@ import numpy as np
 from cosim.types import FloatArray, IntArray
 
 KNOTS_S = (0.5, 1.0, 2.0, 3.0, 5.0, 7.0, 10.0, 14.0, 20.0, 30.0)
-"""Horizons that have a quantile of their own; those between are interpolated in the logarithm."""
+"""Horizons that have a quantile of their own; between them it is interpolated in the logarithm."""
 _KNOTS: FloatArray = np.array(KNOTS_S)
 _NEAR = 0.15
-"""A state that came up to this share of the horizon early or late still tells a forecast's error."""
+"""Share of the horizon by which a state may be early or late and still score the forecast."""
 _LOW, _PER_DECADE, _DECADES = 1e-4, 40, 8
 _BINS = _PER_DECADE * _DECADES
 _ENOUGH = 50.0
-"""Scores at a horizon from which on its quantile is used."""
+"""Number of scores at a horizon from which on its quantile is used."""
 
 
 class Region:
-    """Radius of the disc by horizon; forecasts wait until the state that they were about has come.
+    """Radius of the disc by horizon; forecasts are kept until a state shows their error.
 
-    Scores lie in a histogram of logarithmic bins (6 % wide, interpolated), which forgets exponentially in the number
-    of scores. A forecast with a radius of scale x quantile covers an error if the score is at most the quantile.
+    Scores are in a histogram of logarithmic bins (6 % wide, interpolated), which forgets exponentially in the number of
+    scores. A forecast with a radius of scale x quantile covers an error if the score is at most the quantile.
 
     Args:
-        share: of the errors that the disc holds.
-        memory: so many scores of a horizon weigh in, in the mean.
-        pace: how fast the level follows: the change of level for each score is pace (share - held).
+        share: share of the errors that the disc holds.
+        memory: mean number of scores of a horizon that weigh in.
+        pace: how fast the level adapts: its change for each score is pace (share - held).
         prior: quantile of error / scale as long as nothing is known.
         growth: scales grow about as horizon^growth; radii never fall with the horizon.
     """
@@ -45,7 +45,7 @@ class Region:
 
     @property
     def ratios(self) -> FloatArray:
-        """(knots,) quantile of error / scale by horizon, radii not falling with it; unknown ones as their neighbour."""
+        """Quantile of error / scale by horizon, (knots,), such that radii never fall; unknown ones are interpolated."""
         known = ~np.isnan(self._ratio)
         if not known.any():
             return np.full(len(_KNOTS), self._prior)
@@ -55,7 +55,7 @@ class Region:
         return grown
 
     def radius_m(self, ahead_s: FloatArray, scale_m: FloatArray) -> FloatArray:
-        """(V,) radius at horizons (V,) with scales (V,)."""
+        """Return the radius (V,) in m at horizons (V,) with scales (V,)."""
         ratios = np.log(np.maximum(self.ratios, _LOW))
         radius: FloatArray = scale_m * np.exp(np.interp(np.log(np.maximum(ahead_s, 1e-9)), np.log(_KNOTS), ratios))
         return radius
@@ -63,15 +63,29 @@ class Region:
     def expect(
         self, numbers: IntArray, time_s: FloatArray, ahead_s: FloatArray, scale_m: FloatArray, xy_m: FloatArray
     ) -> None:
-        """Keeps forecasts (V,) made of states at `time_s` for `ahead_s` later, until they can be scored."""
+        """Keep forecasts until they can be scored.
+
+        Args:
+            numbers: (V,) vehicles.
+            time_s: (V,) times of the states that the forecasts were made from.
+            ahead_s: (V,) horizons, from these times.
+            scale_m: (V,) scales of the errors.
+            xy_m: (V, 2) forecast positions.
+        """
         sure = (ahead_s > 0.0) & (scale_m > 0.0) & np.isfinite(xy_m[:, 0])
         rows = np.column_stack((numbers, time_s + ahead_s, ahead_s, scale_m, xy_m))[sure]
         self._waiting = np.concatenate((self._waiting, rows))
 
     def learn(self, numbers: IntArray, time_s: FloatArray, xy_m: FloatArray, velocity_mps: FloatArray) -> None:
-        """Scores what was forecast for about now by the states (V,) that came; numbers are ascending.
+        """Score forecasts for about now by the states that have been received.
 
-        A state some time beside the due one is moved by its velocity to it.
+        A state some time before or after the due one is moved to it by its velocity.
+
+        Args:
+            numbers: (V,) vehicles, ascending.
+            time_s: (V,) times of the states.
+            xy_m: (V, 2) positions.
+            velocity_mps: (V, 2) velocities.
         """
         waiting = self._waiting
         if not len(waiting) or not len(numbers):
@@ -88,14 +102,15 @@ class Region:
         self._waiting = waiting[~over]
 
     def forget(self, numbers: IntArray) -> None:
-        """Drops what was forecast for vehicles that are gone."""
+        """Drop the forecasts for vehicles that have left."""
         if len(numbers):
             self._waiting = self._waiting[~np.isin(self._waiting[:, 0].astype(np.int64), numbers)]
 
     def _count(self, knot: IntArray, score: FloatArray) -> None:
-        """Corrects the levels by what the quantiles held, then takes the scores in."""
+        """Correct the levels by what the quantiles held, then take in the scores."""
         knots = len(_KNOTS)
         fresh = np.bincount(knot, minlength=knots)
+        # Judged by the quantiles of before, which these scores have not shaped yet.
         held = np.bincount(knot[score <= self.ratios[knot]], minlength=knots)
         known = ~np.isnan(self._ratio)
         self._level[known] += self._pace * (self._share * fresh - held)[known]
@@ -110,7 +125,7 @@ class Region:
 
 
 def _quantile(counts: FloatArray, level: float) -> float:
-    """Quantile of a histogram, logarithmic within a bin; scores below the first bin lie in it."""
+    """Return a quantile of a histogram, logarithmic within a bin; scores below the first bin lie in it."""
     running = np.cumsum(counts)
     target = level * running[-1]
     slot = int(np.searchsorted(running, target))

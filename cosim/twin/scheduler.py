@@ -1,6 +1,6 @@
-"""Which vehicles send their state at a tick: in turns, those whose twin is too wrong, or the oldest within a budget.
+"""Rules for which vehicles send their state at a tick: in turns, by error of the twin, or the oldest in a budget.
 
-A scheduler answers with a boolean for every vehicle; nothing runs over vehicles one by one.
+A scheduler returns a boolean for every vehicle; nothing loops over single vehicles.
 """
 
 from dataclasses import dataclass
@@ -21,19 +21,26 @@ class Scene:
     """The vehicles at a tick, (N,) each."""
 
     tick: int
+    """Number of the tick."""
     time_s: float
+    """Simulated time."""
     numbers: IntArray
-    xy_m: FloatArray  # (N, 2)
+    """Vehicle numbers, ascending."""
+    xy_m: FloatArray
+    """(N, 2) positions."""
     serving: IntArray
-    newest_s: FloatArray  # time of the newest state that the twin has, or that is on its way to it
-    able: BoolArray  # it has a cell, and a state that it has not told
+    """Serving site, or NOWHERE."""
+    newest_s: FloatArray
+    """Time of the newest state that the twin has, or that is on its way to it."""
+    able: BoolArray
+    """Whether the vehicle has coverage, and a state that it has not sent."""
 
 
 class Scheduler(Protocol):
-    """A rule for synchronisation."""
+    """A rule that selects the senders of a tick."""
 
     def rests(self, tick: int) -> bool:
-        """Return whether nobody may send at this tick, whoever is there."""
+        """Return whether no vehicle may send at this tick, whatever the scene."""
         ...
 
     def due(self, scene: Scene) -> BoolArray:
@@ -50,7 +57,11 @@ class Scheduler(Protocol):
 
 
 class Periodic:
-    """Every vehicle sends at fixed ticks, in turns by its number; one without a cell at its turn waits for the next.
+    """Every vehicle sends at fixed ticks, in turns by its number; one without coverage at its turn waits for the next.
+
+    Args:
+        plan: section `twin.sync` of the scenario.
+        step_s: time between two ticks.
 
     Raises:
         InputError: the period is no multiple of the step.
@@ -66,7 +77,7 @@ class Periodic:
             )
 
     def rests(self, tick: int) -> bool:
-        """Return whether the tick is between two periods of vehicles that all send at once."""
+        """Return whether the tick is between two periods, where all vehicles send at once."""
         return not self._staggered and tick % self._ticks != 0
 
     def due(self, scene: Scene) -> BoolArray:
@@ -76,20 +87,20 @@ class Periodic:
         return due
 
     def told(self, states: Snapshot) -> None:
-        """Keep nothing: turns do not depend on what was sent."""
+        """Do nothing: turns do not depend on what was sent."""
 
     def forget(self, left: IntArray) -> None:
-        """Do nothing: nothing is kept."""
+        """Do nothing: no state is kept."""
 
 
 class OnChange:
-    """A vehicle forecasts what its twin would, from what it sent last, and sends when that is too far from the truth.
+    """A vehicle computes its twin's forecast from what it sent last, and sends when that is too far from the truth.
 
-    It learns of no loss: its copy goes on from what was sent, as in dead reckoning (IEEE 1278.1).
+    It does not learn of losses: its copy goes on from what was sent, as in dead reckoning (IEEE 1278.1).
 
     Args:
-        plan: of the scenario.
-        copy: the vehicles' own copies of the twin's forecast, for nobody else.
+        plan: section `twin.sync` of the scenario.
+        copy: the vehicles' own copies of the twin's forecast, used by nothing else.
     """
 
     def __init__(self, plan: OnChangeSync, copy: MotionForecaster) -> None:
@@ -121,10 +132,15 @@ class OnChange:
 
 
 class Budget:
-    """Each cell grants so many messages a second, to those of its vehicles whose twins are oldest.
+    """Each cell grants a number of messages a second, to those of its vehicles whose twins are oldest.
 
-    The greedy policy of Kadota et al. 2018, which has the least mean age where all links are alike. What is granted and
-    not used is gone; what is less than a message is carried to the next tick.
+    The greedy policy of Kadota et al. 2018, which has the least mean age where all links are alike. Unused grants
+    expire; a fraction of a message is carried to the next tick.
+
+    Args:
+        plan: section `twin.sync` of the scenario.
+        step_s: time between two ticks.
+        sites: number of sites.
     """
 
     def __init__(self, plan: BudgetSync, step_s: float, sites: int) -> None:
@@ -148,7 +164,7 @@ class Budget:
         return due
 
     def told(self, states: Snapshot) -> None:
-        """Keep nothing: grants do not depend on what was sent."""
+        """Do nothing: grants do not depend on what was sent."""
 
     def forget(self, left: IntArray) -> None:
-        """Do nothing: nothing is kept."""
+        """Do nothing: no state is kept."""

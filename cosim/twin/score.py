@@ -1,4 +1,4 @@
-"""How good forecasts are: their error against the traffic that really came, and what the stated discs hold.
+"""The accuracy of forecasts: their error against the later traffic, and the share of errors inside the stated discs.
 
 A vehicle's error is the distance in the plane between forecast and truth; a vehicle that left or is being teleported
 when the forecast is due has none. The first seconds, in which a forecaster knows nothing of its errors, do not count.
@@ -30,14 +30,20 @@ SETTLE_S: Final = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """How good a forecaster is at a horizon."""
+    """The accuracy of a forecaster at a horizon."""
 
     kind: str
+    """Kind of forecaster, as `twin.forecast.kind`."""
     horizon_s: float
+    """Time from the state to the forecast."""
     forecasts: int
+    """Number of errors."""
     mean_m: float
+    """Mean error."""
     p50_m: float
+    """Median error."""
     p95_m: float
+    """95 % quantile of the errors."""
     held: float
     """Share of the errors inside the stated disc."""
     radius_m: float
@@ -62,8 +68,16 @@ def score_source(
 ) -> list[Score]:
     """Drive the source for `ticks` and score each forecaster at each horizon, in this order.
 
-    Every `sync_s` all states are given to the forecasters, at once and without delay, and from them the traffic at
-    each horizon is forecast. Horizons and `sync_s` are multiples of the source's step.
+    Every `sync_s` all states are given to the forecasters, at once and without delay, and from them the traffic at each
+    horizon is forecast.
+
+    Args:
+        forecasters: forecasters by kind.
+        source: source of traffic, before its first tick.
+        ticks: number of ticks.
+        horizons_s: multiples of the source's step.
+        sync_s: time between two states of a vehicle, a multiple of the step.
+        settle_s: time before which forecasts do not count.
     """
     errors: dict[tuple[str, float], list[tuple[FloatArray, FloatArray]]] = {
         (kind, horizon_s): [] for kind in forecasters for horizon_s in horizons_s
@@ -113,19 +127,19 @@ def score_forecasters(
 ) -> list[Score]:
     """Score all forecasters, with their default options, on the traffic of a map or a scenario.
 
-    Without roads there is no forecaster along them.
+    Without roads the forecaster along roads is left out.
 
     Args:
         what: a map's name or folder, whose traffic begins when the map is filled; or a scenario.
-        overrides: of a scenario, as `mobility.step_s=0.5`.
+        overrides: changes to a scenario, as `mobility.step_s=0.5`.
         horizons_s: multiples of the traffic's step, as is `sync_s`.
         sync_s: time between two states of a vehicle.
-        seconds: traffic watched after the first `SETTLE_S`.
-        seed: of a map's traffic.
+        seconds: duration of the traffic after the first `SETTLE_S`.
+        seed: seed of a map's traffic.
 
     Raises:
         InputError: there is no such map or scenario, or a time is no multiple of the step.
-        RunError: the source of traffic broke.
+        RunError: the source of traffic failed.
     """
     scenario, folder = _chosen(what, overrides, seed, seconds)
     mobility = scenario.mobility
@@ -147,7 +161,7 @@ def score_forecasters(
 
 
 def _chosen(what: str, overrides: Sequence[str], seed: int, seconds: float) -> tuple[Scenario, Path]:
-    """Return the scenario and the folder that its paths start from; of a map, a scenario with its traffic alone."""
+    """Return the scenario and the folder that its paths start from; for a map, a scenario with its traffic alone."""
     if what in [entry.name for entry in list_maps()] or Path(what).is_dir():
         if overrides:
             raise InputError(f"--set {overrides[0]}: goes with a scenario, {what} is a map; name a YAML file")

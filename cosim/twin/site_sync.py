@@ -1,7 +1,7 @@
-"""Synchronisation of the sites' twins: each site tells its queue and the load of its cell to the node that decides.
+"""Synchronisation of the sites' twins: each site reports its queue and the load of its cell to the node that decides.
 
 Decisions are made in the cloud if there is one, else at the site with the least latency to all others (the first of
-several). A message goes over the wires beside everything else there; what the node itself has it knows at once.
+several). A message shares the wires with everything else; the deciding node knows its own state at once.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from cosim.twin.mirror import Mirror
 
 
 def deciding_node(topology: Topology) -> int:
-    """The cloud, or the most central site."""
+    """Return the cloud, or the most central site."""
     if topology.cloud is not None:
         return topology.cloud
     sites = topology.sites
@@ -25,7 +25,16 @@ def deciding_node(topology: Topology) -> int:
 
 
 class SiteSynchronisation:
-    """Every `site_period_s` from the start of the run."""
+    """Sends the state of every site each `site_period_s` from the start of the run.
+
+    Args:
+        clock: simulated time.
+        plan: section `twin` of the scenario.
+        topology: sites and wires.
+        transport: media, shared with the tasks.
+        hosts: processors by node.
+        mirror: updated by the messages.
+    """
 
     def __init__(
         self,
@@ -59,7 +68,7 @@ class SiteSynchronisation:
         self._apply(node, *state)
 
     def _measured(self, node: int) -> tuple[float, float, float, float, float]:
-        """Time, wait, speed, and the shares of the site's cell; the cloud has none."""
+        """Return time, wait, speed, and the shares of the site's cell, NaN for the cloud."""
         host, channel = self._hosts.get(node), self._channel
         wait_s, speed_hz = (0.0, 1.0) if host is None else (host.wait_s, host.speed_hz)
         if node >= self._sites:

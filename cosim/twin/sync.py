@@ -1,7 +1,7 @@
 """Synchronisation of vehicles' twins: messages over the run's radio and wires, one flow for each cell and tick.
 
-At a tick the scheduler names the senders. What the senders of one cell send is one bundle in its uplink, beside the
-tasks' transfers, which feel it. A message that is not lost on the air goes on over the wires to the node on which the
+At a tick the scheduler selects the senders. The messages of one cell are one bundle in its uplink, beside the tasks'
+transfers, which are slowed by it. A message that is not lost on the air goes on over the wires to the node on which the
 vehicle's twin lives, and is applied there. Left out: the energy that vehicles spend on messages, which belong to no
 task, and acknowledgements.
 """
@@ -27,7 +27,7 @@ from cosim.twin.tracks import ColumnStore
 from cosim.types import NOWHERE, BoolArray, FloatArray, IntArray
 
 Home: TypeAlias = Callable[[IntArray], IntArray]
-"""Nodes on which the twins of vehicles live, NOWHERE for a twin that is on its way or has no room; (V,) to (V,)."""
+"""Nodes on which the twins of vehicles live, (V,) to (V,); NOWHERE for a twin that is on its way or has no room."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class _Sent:
 
 
 class Synchronisation:
-    """What vehicles tell their twins."""
+    """The messages from vehicles to their twins."""
 
     def __init__(
         self,
@@ -59,19 +59,19 @@ class Synchronisation:
         seed: int,
         facts: FactWriter,
     ) -> None:
-        """Begin with nobody on the map.
+        """Begin with no vehicle on the map.
 
         Args:
             clock: simulated time.
-            plan: of the scenario.
-            transport: shared with the tasks.
-            mirror: what the messages change.
-            scheduler: who sends when.
-            forecaster: is told each state that came; None: nobody forecasts.
-            home: where twins live; None: at the site that took the message, without wires.
-            power_w: of the vehicles' radios.
-            seed: of the losses.
-            facts: where all is recorded.
+            plan: section `twin` of the scenario.
+            transport: media, shared with the tasks.
+            mirror: updated by the messages.
+            scheduler: selects the senders of a tick.
+            forecaster: observes each state that is received; None: no forecasts.
+            home: where twins live; None: at the site that received the message, without wires.
+            power_w: transmit power of the vehicles.
+            seed: seed of the losses.
+            facts: where all facts are recorded.
         """
         self._clock = clock
         self._plan = plan
@@ -87,14 +87,14 @@ class Synchronisation:
         self._record_synced = facts.batch(TwinSynced)
         self._on_air: dict[Bundle, _Sent] = {}
         self._awaited = ColumnStore(since_s=-np.inf)
-        """By vehicle number: time of the newest state that is on its way, or has come; -inf once it was lost."""
+        """By vehicle number: time of the newest state on its way or received; -inf once it was lost."""
         self.sent = 0
-        """Messages, as all below. One whose vehicle has left before it came is neither received nor lost."""
+        """Messages sent. One whose vehicle leaves before it arrives is neither received nor lost."""
         self.received = 0
         self.lost = 0
 
     def tick(self, frame: MobilityFrame, tick: int) -> None:
-        """Take a frame in, once the radio conditions of its vehicles are known, and send what is due."""
+        """Take in a frame, once the radio conditions of its vehicles are known, and send the messages that are due."""
         if len(frame.left):
             self._part(frame.left)
         if not len(frame.numbers):
@@ -112,7 +112,7 @@ class Synchronisation:
             self._send(frame, rows[np.argsort(air.serving[rows], kind="stable")], tick)
 
     def finish(self) -> None:
-        """Record bundles that are still on the air at the end of the run; none of their messages has come."""
+        """Record bundles that are still on the air at the end of the run; none of their messages has arrived."""
         for sent in self._on_air.values():
             self._tell(sent, len(sent.states))
         self._on_air.clear()

@@ -1,4 +1,4 @@
-"""Columns by vehicle number that grow together, and the last state of each vehicle as it came to the twin."""
+"""Columns by vehicle number that grow together, and the last state of each vehicle as received by the twin."""
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -13,11 +13,17 @@ class ColumnStore:
     """Named arrays with a row for each vehicle number, or for each row of `Tracks`, that grow together.
 
     A column is an attribute and is written in place, as in `store.time_s[numbers] = now_s`; `reach` replaces it by a
-    longer one, so that nobody may keep it. A subclass can annotate its columns with their types.
+    longer one, so no reference to a column may be kept. A subclass can annotate its columns with their types.
+
+        >>> store = ColumnStore(2, speed_mps=np.nan)
+        >>> store.speed_mps[1] = 13.9
+        >>> store.reach(3)
+        >>> store.speed_mps.tolist()
+        [nan, 13.9, nan, nan]
 
     Args:
-        rows: at the beginning.
-        empty: what a row of each column holds before it is written: a number, or an array for a column of more axes.
+        rows: number of rows at the beginning.
+        empty: value of each column in a row that was never written: a number, or an array for a column of more axes.
     """
 
     def __init__(self, rows: int = 1024, **empty: ArrayLike) -> None:
@@ -30,11 +36,11 @@ class ColumnStore:
         return self._rows
 
     def __getattr__(self, name: str) -> AnyArray:
-        """Tell type checkers of the columns; Python asks here only for what there is not."""
+        """Declare columns for type checkers; Python calls this only for attributes that do not exist."""
         raise AttributeError(f"no column {name}")
 
     def reach(self, rows: int) -> None:
-        """Have at least `rows` rows, new ones empty; twice as many as before if there are too few."""
+        """Grow to at least `rows` rows, new ones empty; at least doubled if there are too few."""
         if rows <= self._rows:
             return
         rows = max(rows, 2 * self._rows)
@@ -47,17 +53,17 @@ class ColumnStore:
 
 
 class Tracks(ColumnStore):
-    """Last states of vehicles in rows; a row is used again when its vehicle is forgotten."""
+    """Last states of vehicles in rows; a row is used again when its vehicle is dropped."""
 
     number: IntArray
-    """NO_ROW in a row without a vehicle."""
+    """Vehicle number; NO_ROW in a row without a vehicle."""
     time_s: FloatArray
-    """When the state was true."""
+    """Time at which the state was true."""
     xy_m: FloatArray  # (rows, 2)
     speed_mps: FloatArray
     heading_deg: FloatArray
     gap_s: FloatArray
-    """Between the last two states, NaN after the first."""
+    """Time between the last two states, NaN after the first."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -78,7 +84,7 @@ class Tracks(ColumnStore):
         return rows
 
     def take(self, numbers: IntArray) -> tuple[IntArray, BoolArray]:
-        """Return the row (V,) of each vehicle, new ones get one, and whether the vehicle is new."""
+        """Return the row (V,) of each vehicle, where new ones get one, and whether the vehicle is new."""
         if len(numbers):
             self._by_number.reach(int(numbers.max()) + 1)
         rows: IntArray = self._by_number.row[numbers]
@@ -102,7 +108,16 @@ class Tracks(ColumnStore):
         speed_mps: FloatArray,
         heading_deg: FloatArray,
     ) -> None:
-        """Write new states into rows."""
+        """Write new states into rows.
+
+        Args:
+            rows: (V,) rows.
+            new: (V,) whether the vehicle is new.
+            time_s: (V,) times of the states.
+            xy_m: (V, 2) positions.
+            speed_mps: (V,) speeds.
+            heading_deg: (V,) headings, clockwise from north.
+        """
         self.gap_s[rows] = np.where(new, np.nan, time_s - self.time_s[rows])
         self.time_s[rows], self.xy_m[rows] = time_s, xy_m
         self.speed_mps[rows], self.heading_deg[rows] = speed_mps, heading_deg
@@ -122,7 +137,13 @@ class Tracks(ColumnStore):
 
 
 def grown(column: AnyArray, size: int, empty: float = 0.0) -> AnyArray:
-    """Return the column with at least `size` entries, new ones `empty`; itself if it is as long."""
+    """Return a column with at least `size` entries; the column itself if it is long enough.
+
+    Args:
+        column: any array.
+        size: least length of its first axis.
+        empty: value of new entries.
+    """
     if len(column) >= size:
         return column
     wider = np.full((size, *column.shape[1:]), empty, dtype=column.dtype)

@@ -9,7 +9,7 @@ from placing_cases import keeps, problem, problems
 
 from cosim.scenario.twin_placement import Migration
 from cosim.twin.placing.migration import copy_state, migrate
-from cosim.twin.placing.model import broken
+from cosim.twin.placing.model import count_violations
 from cosim.twin.placing.policies import greedy, random_feasible
 from cosim.types import NOWHERE
 
@@ -128,4 +128,4 @@ def test_moving_breaks_no_limit(case, seed):
         here = [user for user, at in both if at == host]
         assert len(here) <= case.places[host]
         assert sum(case.share_hz[user, host] for user in here) <= case.compute_hz[host]
-    assert broken(case, moves.assignment).unplaced <= broken(case, current).unplaced
+    assert count_violations(case, moves.assignment).unplaced <= count_violations(case, current).unplaced

@@ -7,9 +7,9 @@ import pytest
 from placing_cases import problem
 
 from cosim.twin.placing.model import (
-    Broken,
-    broken,
+    Violations,
     computing_s,
+    count_violations,
     creation_s,
     load_hz,
     times_s,
@@ -49,15 +49,15 @@ CASE = problem([[1, 5], [2, 6], [3, 7]], [1, 2], [[2, 2], [2, 2], [2, 2]], [4, 3
 @pytest.mark.parametrize(
     ("assignment", "faults"),
     [
-        ([0, 1, NOWHERE], Broken(unplaced=1, places=0, compute=0, late=1)),
-        ([0, 0, 1], Broken(unplaced=0, places=1, compute=0, late=0)),
-        ([0, 0, 0], Broken(unplaced=0, places=1, compute=1, late=0)),
-        ([0, 1, 1], Broken(unplaced=0, places=0, compute=1, late=1)),
+        ([0, 1, NOWHERE], Violations(unplaced=1, places=0, compute=0, late=1)),
+        ([0, 0, 1], Violations(unplaced=0, places=1, compute=0, late=0)),
+        ([0, 0, 0], Violations(unplaced=0, places=1, compute=1, late=0)),
+        ([0, 1, 1], Violations(unplaced=0, places=0, compute=1, late=1)),
     ],
 )
 def test_broken_by_hand(assignment, faults):
     """Each of eq 22, 23, 24 and 26 is counted where it is broken, and nowhere else."""
-    assert broken(CASE, np.array(assignment)) == faults
+    assert count_violations(CASE, np.array(assignment)) == faults
 
 
 def test_totals_by_hand():
@@ -72,7 +72,7 @@ def test_thirds_fit():
     """Three twins of a third each fit on a host, whatever rounding makes of the sum."""
     for capacity in (1.1e9, 1.3e9, 1.7e9, 1.9e9):
         case = problem([[1.0]] * 3, [3], [[capacity / 3]] * 3, [capacity])
-        assert broken(case, np.zeros(3, np.int64)).compute == 0
+        assert count_violations(case, np.zeros(3, np.int64)).compute == 0
 
 
 @pytest.mark.parametrize("spoilt", [math.nan, -1.0])

@@ -11,7 +11,7 @@ from placing_cases import brute_force, keeps, problem, problems
 
 from cosim.scenario.twin_placement import PlacingPolicy
 from cosim.twin.placing.exact import exact
-from cosim.twin.placing.model import broken, total_s
+from cosim.twin.placing.model import count_violations, total_s
 from cosim.twin.placing.policies import greedy, least_loaded, nearest, placing_policy, random_feasible
 from cosim.twin.placing.search import local_search
 from cosim.types import NOWHERE
@@ -47,7 +47,7 @@ def test_no_policy_breaks_a_limit(case, kind, seed):
     assignment = placing_policy(kind, np.random.default_rng(seed))(case)
     assert assignment.shape == case.limit_s.shape
     assert keeps(case, assignment)
-    faults = broken(case, assignment)
+    faults = count_violations(case, assignment)
     assert (faults.places, faults.compute, faults.late) == (0, 0, 0)
     for user in np.flatnonzero(assignment == NOWHERE):
         for host in range(len(case.places)):

@@ -6,7 +6,7 @@ from twins import bent_net, drive
 
 from cosim.errors import InputError
 from cosim.mobility.catalog import resolve_map
-from cosim.roads.lanes import NO_LANE, Snapping, likeliest, read_lanes, travel
+from cosim.roads.lanes import NO_LANE, Snapping, likeliest_next, read_lanes, travel
 from cosim.twin.follow import leaders
 
 
@@ -32,7 +32,7 @@ def test_snap_finds_the_lane_again(a10):
 def test_travel_stays_on_lanes(a10):
     """Whatever the way, a drive ends within a lane, and two drives are as one."""
     rng = np.random.default_rng(2)
-    after = likeliest(a10, np.zeros(len(a10.links)))
+    after = likeliest_next(a10, np.zeros(len(a10.links)))
     lane = rng.integers(0, len(a10.length_m), 3000)
     at_m, first_m, then_m = rng.uniform(0, 1, 3000) * a10.length_m[lane], *rng.uniform(0, 300, (2, 3000))
     lane_1, at_1 = travel(a10, after, lane, at_m, first_m)
@@ -59,18 +59,18 @@ def test_around_a_bend(tmp_path):
     names = {name: np.flatnonzero(lanes.edge == k)[0] for k, name in enumerate("abc")}
     start = np.full(50, names["a"])
     ways = np.linspace(0, 590, 50)
-    straight = likeliest(lanes, np.zeros(len(lanes.links)))
+    straight = likeliest_next(lanes, np.zeros(len(lanes.links)))
     xy_m = lanes.place(*travel(lanes, straight, start, np.zeros(50), np.minimum(ways, 500)))
     assert np.allclose(xy_m, np.column_stack((np.minimum(ways, 500), np.zeros(50))))
     to_b = 10.0 * (lanes.links_edge == 1)
-    xy_m = lanes.place(*travel(lanes, likeliest(lanes, to_b), start, np.zeros(50), ways))
+    xy_m = lanes.place(*travel(lanes, likeliest_next(lanes, to_b), start, np.zeros(50), ways))
     assert np.allclose(xy_m, [drive(way)[:2] for way in ways], atol=1e-6)
 
 
 def test_leader_is_the_next_in_front(tmp_path):
     """The leader is the nearest on the lane or the lanes after it, and the gap is the way to it."""
     lanes = read_lanes(bent_net(tmp_path))
-    after = likeliest(lanes, np.zeros(len(lanes.links)))
+    after = likeliest_next(lanes, np.zeros(len(lanes.links)))
     a, b, c = (np.flatnonzero(lanes.edge == k)[0] for k in range(3))
     lane, at_m = np.array([a, c, a, c, b, a]), np.array([50.0, 20.0, 180.0, 60.0, 3.0, 10.0])
     lead, gap_m = leaders(lanes, after, lane, at_m)
@@ -81,7 +81,7 @@ def test_leader_is_the_next_in_front(tmp_path):
 def test_dead_end_has_no_next(tmp_path):
     """The last lane of a way is followed by none, and a drive ends there."""
     lanes = read_lanes(bent_net(tmp_path))
-    after = likeliest(lanes, np.zeros(len(lanes.links)))
+    after = likeliest_next(lanes, np.zeros(len(lanes.links)))
     c = np.flatnonzero(lanes.edge == 2)
     assert after[c[0]] == NO_LANE
     lane, at_m = travel(lanes, after, c, np.array([290.0]), np.array([1000.0]))

@@ -172,7 +172,7 @@ def test_refused_lines(change, told):
 @pytest.mark.parametrize("settings", [["exponent"], ["exponent=-1"], ["exponents=3"]])
 def test_refused_studies(settings):
     """A study of drawn instances refuses settings that it does not know."""
-    from cosim.twin.placing.gap import study_of
+    from cosim.twin.placing.gap import placement_study
 
     with pytest.raises(InputError, match="expo"):
-        study_of("paper", settings, 10)
+        placement_study("paper", settings, 10)

@@ -54,7 +54,18 @@ HEADLINE: Final = (
 
 
 def kpis(trace: Trace, statistics: Statistics | None = None) -> Kpis:
-    """All key figures of a run.
+    """Return all figures of merit of a run by name, with units and confidence intervals.
+
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> import cosim
+        >>> loaded = cosim.load("per_task", ["duration_s=1", "statistics.warmup_s=0", "mobility.vehicles=10"])
+        >>> with TemporaryDirectory() as folder:
+        ...     result = cosim.simulate(loaded, Path(folder))
+        ...     with cosim.Trace.open(result.folder) as trace:
+        ...         latency = cosim.kpis(trace)["latency_mean"]
+        >>> latency.low < latency.value < latency.high, latency.unit
+        (True, 's')
 
     Args:
         trace: a run, complete or not; of a partial one the time up to `complete_to_s` counts.

@@ -29,12 +29,28 @@ _SQL_TYPES = {
 
 
 class Trace:
-    """A run folder behind an in-memory database with one view for each kind, for example `task_ended`.
+    """A run folder behind an in-memory database with one view for each kind of fact, for example `task_ended`.
 
     A kind that no installed package brings has a view too, by the schema in its files. The views have `seq` and the
     fact's columns; order by time_s, then seq. `status_name(status)` and the like give names for codes
-    (`cosim.trace.facts.codes`). Queries can read the run folder and nothing else. They run on one thread: a sum of
-    floats would else depend, in its last digit, on which thread was first.
+    (`cosim.trace.facts.codes`). Queries can read the run folder and nothing else. They run on one thread: otherwise the
+    last digit of a sum of floats would depend on the order of threads.
+
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> import cosim
+        >>> loaded = cosim.load("per_task", ["duration_s=1", "statistics.warmup_s=0", "mobility.vehicles=10"])
+        >>> with TemporaryDirectory() as folder:
+        ...     result = cosim.simulate(loaded, Path(folder))
+        ...     with cosim.Trace.open(result.folder) as trace:
+        ...         ended = trace.sql("SELECT time_s, status_name(status) AS status FROM task_ended")
+        >>> "COMPLETED" in set(ended.status)
+        True
+
+    Attributes:
+        run: the run folder.
+        manifest: committed files of the run, with their hashes.
+        layouts: columns of each kind.
     """
 
     def __init__(self, run: Path, manifest: Manifest) -> None:
@@ -87,17 +103,17 @@ class Trace:
 
     @property
     def complete_to_s(self) -> float:
-        """Simulated time before which every fact is there."""
+        """Simulated time in s before which every fact is there."""
         return self.manifest.complete_to_s
 
     @property
     def complete(self) -> bool:
-        """True if the run reached its end."""
+        """Whether the run reached its end."""
         return self.manifest.state == "complete"
 
     @property
     def provenance(self) -> Provenance:
-        """What provenance.json says.
+        """The content of provenance.json: scenario, versions, machine, digest.
 
         Raises:
             InputError: there is none, or it is broken.
@@ -120,7 +136,7 @@ class Trace:
             ) from error
 
     def sql(self, query: str) -> pd.DataFrame:
-        """The answer to one SELECT over the views.
+        """Return the answer to one SELECT over the views.
 
         Raises:
             InputError: the query is wrong, is no SELECT, or reaches outside the run.
@@ -146,15 +162,15 @@ class Trace:
 
     @property
     def kinds(self) -> list[str]:
-        """Names of the views."""
+        """Names of the views, one for each kind of fact."""
         return list(self.layouts)
 
     def table(self, fact: type[Any]) -> pd.DataFrame:
-        """All facts of one kind in order of time, then of recording."""
+        """Return all facts of one kind in order of time, then of recording."""
         return self.sql(f"SELECT * FROM {quoted(kind_name(fact))} ORDER BY time_s, seq")
 
     def close(self) -> None:
-        """Let go of the files."""
+        """Close the database and end its thread."""
         self._asking.shutdown()
         self._database.close()
 

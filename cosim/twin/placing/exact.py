@@ -8,7 +8,7 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import csr_array, vstack
 
 from cosim.errors import RunError
-from cosim.twin.placing.model import SLACK, PlacementProblem, broken, total_s
+from cosim.twin.placing.model import SLACK, PlacementProblem, count_violations, total_s
 from cosim.types import NOWHERE, AnyArray, FloatArray, IntArray
 
 
@@ -17,17 +17,19 @@ class Optimum:
     """The best placement; where not all twins can have a host, the best of those that place the most."""
 
     assignment: IntArray
+    """(U,) hosts, NOWHERE for a twin without one."""
     total_s: float
+    """Objective of eq 21."""
     feasible: bool
-    """Every twin has a host, eq 22."""
+    """Whether every twin has a host, eq 22."""
 
 
 def exact(problem: PlacementProblem) -> Optimum:
-    """The assignment of least total time among those in which every twin has a host.
+    """Return the assignment of least total time among those in which every twin has a host.
 
-    Where there is none (eq 22-26 contradict each other), `feasible` is False and as many twins as can be have a host,
+    Where there is none (eq 22-26 contradict each other), `feasible` is False and as many twins as possible have a host,
     in the least time among those. Variables x_ij exist for allowed pairs only, so that eq 26 needs no row. Solved to a
-    gap of zero; equal optima are told apart by the solver's fixed order.
+    gap of zero; ties between equal optima are broken by the solver's fixed order.
 
     Raises:
         RunError: the solver gave up.
@@ -36,7 +38,7 @@ def exact(problem: PlacementProblem) -> Optimum:
     nobody = np.full(len(problem.limit_s), NOWHERE, dtype=np.int64)
     if not len(users):
         return Optimum(nobody, 0.0, len(nobody) == 0)
-    cost_s = problem.cost_s[users, hosts]
+    cost_s = problem.cost_s[users, hosts]  # scaled to at most 1 below, as the solver's tolerances are absolute
     chosen = None
     if len(np.unique(users)) == len(nobody):
         chosen = _solve(problem, users, hosts, cost_s / max(float(cost_s.max()), 1e-300), least=1.0, total=0.0)
@@ -51,7 +53,7 @@ def exact(problem: PlacementProblem) -> Optimum:
             raise RunError(f"exact placement: the solver lost a placement of {most.sum():g} twins that it had found")
     assignment = nobody.copy()
     assignment[users[chosen]] = hosts[chosen]
-    faults = broken(problem, assignment)
+    faults = count_violations(problem, assignment)
     if faults.places or faults.compute or faults.late or (feasible and faults.unplaced):
         raise RunError(f"exact placement: the solver's answer breaks a limit: {faults}")
     return Optimum(assignment, total_s(problem, assignment), feasible)
@@ -60,7 +62,7 @@ def exact(problem: PlacementProblem) -> Optimum:
 def _solve(
     problem: PlacementProblem, users: IntArray, hosts: IntArray, objective: FloatArray, least: float, total: float
 ) -> AnyArray | None:
-    """Which allowed pairs are chosen, as truth values; None if nothing keeps the rows.
+    """Return which allowed pairs are chosen, as truth values; None if no choice keeps the rows.
 
     Rows: between `least` and 1 of each user's pairs (eq 22), at most M_j of each host's (eq 23), at most all of its
     processor (eq 24, as a share of it), and at least `total` pairs in all.

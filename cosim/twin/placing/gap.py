@@ -1,4 +1,4 @@
-"""How far each placement policy is from the optimum, over instances drawn as in paper S5 (section 5.2, Table 2)."""
+"""The gap of each placement policy to the optimum, over instances drawn as in paper S5 (section 5.2, Table 2)."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,10 +17,10 @@ from cosim.scenario.twin_placement import PlacementInstances, PlacementStudy, Pl
 from cosim.trace.metrics.statistics import Estimate, batch_means
 from cosim.twin.placing.exact import exact
 from cosim.twin.placing.model import (
-    Broken,
     PlacementProblem,
-    broken,
+    Violations,
     computing_s,
+    count_violations,
     creation_s,
     times_s,
     total_s,
@@ -36,27 +36,31 @@ from cosim.units import THERMAL_NOISE_DBM_HZ, db_to_linear, dbm_to_w
 class Instance:
     """One drawn case: what was drawn, the two parts of eq 17, and the problem."""
 
-    data_bit: FloatArray  # (U,)
-    rate_bps: FloatArray  # (U, H)
-    upload_s: FloatArray  # (U, H)
-    computing_s: FloatArray  # (U, H)
+    data_bit: FloatArray
+    """(U,) D_i."""
+    rate_bps: FloatArray
+    """(U, H) r_ij."""
+    upload_s: FloatArray
+    """(U, H) U_ij."""
+    computing_s: FloatArray
+    """(U, H) C_ij."""
     problem: PlacementProblem
 
 
 def instance_stream(seed: int, number: int) -> np.random.Generator:
-    """The stream of one instance: it does not depend on how many are drawn."""
+    """Return the stream of one instance, which does not depend on how many are drawn."""
     return stream(seed, f"twin/placement/{number}")
 
 
 def instance_noise_w(config: PlacementInstances) -> float:
-    """sigma^2 of eq 20: `noise_dbm` as it stands ("total"), or per hertz times the bandwidth ("density")."""
+    """Return sigma^2 of eq 20 in W: `noise_dbm` itself ("total"), or per hertz times the bandwidth ("density")."""
     if config.noise == "total":
         return dbm_to_w(config.noise_dbm)
     return noise_w(config.bandwidth_hz, config.noise_dbm - THERMAL_NOISE_DBM_HZ)
 
 
 def draw_instance(config: PlacementInstances, rng: np.random.Generator) -> Instance:
-    """Draw data sizes, processors and distances, and work out eq 17-20.
+    """Draw data sizes, processors and distances, and compute eq 17-20.
 
     Readings, none of them given by the paper: h_ij = g0 / d^alpha without fading, each pair's distance drawn by itself
     (users and hosts have no common map); c_ij = `share` x C_j, by default C_j / M_j; M_j and tau_i the same for all.
@@ -98,9 +102,9 @@ class GapRow:
     places: float
     """Share of instances in which eq 23 is broken."""
     compute: float
-    """Eq 24."""
+    """Share of instances in which eq 24 is broken."""
     late: float
-    """Eq 26."""
+    """Share of instances in which eq 26 is broken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,14 +114,20 @@ class GapTable:
     rows: tuple[GapRow, ...]
     instances: int
     infeasible: int
-    """Instances in which no assignment keeps eq 22-26; they are in no row."""
+    """Number of instances in which no assignment keeps eq 22-26; they are in no row."""
     shortest_s: float
-    """Least and greatest time of a twin in the optima."""
+    """Least time of a twin in the optima."""
     longest_s: float
+    """Greatest time of a twin in the optima."""
 
 
-def study_of(kind: str, settings: Sequence[str], count: int) -> PlacementStudy:
-    """A study of instances of one kind, `paper` or `physical`, with changes like `exponent=3.5`.
+def placement_study(kind: str, settings: Sequence[str], count: int) -> PlacementStudy:
+    """Return a study of instances of one kind, with changes like `exponent=3.5`.
+
+    Args:
+        kind: `paper` or `physical`.
+        settings: changes, `key=value` each.
+        count: number of instances.
 
     Raises:
         InputError: no such kind or field, or an impossible value.
@@ -139,7 +149,7 @@ def study_of(kind: str, settings: Sequence[str], count: int) -> PlacementStudy:
 def measure_gaps(study: PlacementStudy, seed: int) -> GapTable:
     """Solve `study.count` instances by every policy.
 
-    Two rows are no policies: they choose without looking at the limits, and show how often those would break.
+    Two rows are no policies: they choose without the limits, and show how often those would break.
     """
     choices = _choices(seed)
     assigned: dict[str, list[IntArray]] = {name: [] for name in choices}
@@ -162,7 +172,7 @@ def measure_gaps(study: PlacementStudy, seed: int) -> GapTable:
 
 
 def _choices(seed: int) -> dict[str, Callable[[PlacementProblem], IntArray]]:
-    """Every policy, the optimum first, then the two that look at no limit."""
+    """Return every policy, the optimum first, then the two that ignore the limits."""
     rng, blind = stream(seed, "twin/placement/random"), stream(seed, "twin/placement/blind")
     names: tuple[PlacingPolicy, ...] = ("exact", *(name for name in get_args(PlacingPolicy) if name != "exact"))
     choices: dict[str, Callable[[PlacementProblem], IntArray]] = {name: placing_policy(name, rng) for name in names}
@@ -174,7 +184,7 @@ def _choices(seed: int) -> dict[str, Callable[[PlacementProblem], IntArray]]:
 def _row(
     name: str, problems: Sequence[PlacementProblem], assigned: Sequence[IntArray], best_s: FloatArray, confidence: float
 ) -> GapRow:
-    faults = [broken(problem, assignment) for problem, assignment in zip(problems, assigned, strict=True)]
+    faults = [count_violations(problem, assignment) for problem, assignment in zip(problems, assigned, strict=True)]
     total = np.array([total_s(problem, assignment) for problem, assignment in zip(problems, assigned, strict=True)])
     users = np.array([len(assignment) for assignment in assigned])
     full = np.array([fault.unplaced == 0 for fault in faults], dtype=bool)
@@ -187,16 +197,16 @@ def _row(
 
 
 def _mean(values: FloatArray, confidence: float, unit: str) -> Estimate:
-    """Instances are independent: each is a batch of its own."""
+    """Return the mean and its interval; instances are independent, so each is a batch of its own."""
     return batch_means(values, max(len(values), 1), confidence, unit)
 
 
-def _share(faults: Sequence[Broken], field: str) -> float:
+def _share(faults: Sequence[Violations], field: str) -> float:
     return float(np.mean([getattr(fault, field) > 0 for fault in faults])) if faults else float("nan")
 
 
 def format_gaps(table: GapTable) -> str:
-    """The table as text, one policy a line; shares and gaps in percent."""
+    """Return the table as text, one policy a line; shares and gaps in percent."""
     head = f"{'policy':<20}{'mean [s]':>18}{'gap [%]':>18}{'eq 22':>8}{'eq 23':>8}{'eq 24':>8}{'eq 26':>8}"
     lines = [
         f"{row.policy:<20}"

@@ -1,4 +1,4 @@
-"""Which twins move to another host, and what that costs: state over the backhaul, downtime, hysteresis.
+"""The choice of twins that move to another host, and its cost: state over the backhaul, downtime, hysteresis.
 
 S5 places twins once and S2 (section V, figure 10) names migrations without equations; the live copy follows the
 pre-copy scheme of Clark et al., "Live migration of virtual machines", NSDI 2005.
@@ -15,42 +15,47 @@ from cosim.types import NOWHERE, BoolArray, FloatArray, IntArray
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """What it takes to carry twins' states over wires that nobody else uses; arrays of one shape."""
+    """The cost of copying twins' states over otherwise idle wires; arrays of one shape."""
 
     sent_bit: FloatArray
-    """All rounds together."""
+    """Bits of all rounds together."""
     transfer_s: FloatArray
-    """From the decision until the last bit is there."""
+    """Time from the decision until the last bit has arrived."""
     downtime_s: FloatArray
-    """The part of it in which the twin stands still, and its restart."""
+    """Time in which the twin stands still: the last copy, and its restart."""
 
 
 @dataclass(frozen=True, slots=True)
 class Moves:
-    """A decision about every twin, (U,) each; the copy's numbers are 0 for twins that do not move."""
+    """A decision about every twin, (U,) each; the numbers of `copy` are 0 for twins that do not move."""
 
     assignment: IntArray
     """Hosts once all moves are done."""
     moved: BoolArray
-    """Twins that stood elsewhere before; one that stood nowhere is made anew, and has not moved."""
+    """Whether the twin stood elsewhere before; one that stood nowhere is made anew, and has not moved."""
     saving_s: FloatArray
-    """Waiting that the wanted host saves over the horizon; NaN where nothing else is wanted."""
+    """Waiting time that the wanted host saves over the horizon; NaN where no other host is wanted."""
     price_s: FloatArray
-    """What the move there costs, in the same seconds; NaN likewise."""
+    """Cost of the move there, in the same seconds; NaN likewise."""
     copy: Copy
 
 
 def copy_state(
     state_bit: FloatArray, latency_s: FloatArray, per_bit_s: FloatArray, dirty_bps: float, rounds: int, restart_s: float
 ) -> Copy:
-    """Time and bits of a move in `rounds` copies while the twin goes on, and a last one while it stands still.
+    """Return time and bits of a move in `rounds` copies while the twin goes on, and a last one while it stands still.
 
     With rho = dirty rate x time per bit, each copy is rho times the one before: S (1 - rho^(n+1)) / (1 - rho) bits in
     all after n rounds, S rho^n of them while the twin stands still. Where rho >= 1 the state changes faster than it is
     copied: rounds would only add traffic, so the twin stands still for one whole copy. The latency counts once.
 
+        >>> wire = np.array([0.01]), np.array([1e-8])
+    >>> copy = copy_state(np.array([8e6]), *wire, dirty_bps=1e7, rounds=1, restart_s=0.05)
+        >>> copy.sent_bit.tolist(), copy.downtime_s.round(3).tolist()  # 8 Mbit, then the 0.8 Mbit that have changed
+        ([8800000.0], [0.068])
+
     Args:
-        state_bit: S, what has to be there in the end.
+        state_bit: S, size of the state.
         latency_s: one way between the hosts.
         per_bit_s: time that each bit adds on the way (`Topology.per_bit_s`); the wires' other load is left out.
         dirty_bps: how fast the state changes.
@@ -79,20 +84,20 @@ def migrate(
     per_bit_s: FloatArray,
     rule: Migration | None,
 ) -> Moves:
-    """Which twins go to the hosts that a policy wants for them.
+    """Return which twins go to the hosts that a policy wants for them.
 
     A twin that is used `uses_hz` times a second saves uses_hz x horizon x (cost here - cost there) seconds of waiting.
     Its move costs uses_hz x downtime^2 / 2 (uses that come while it stands still wait for half of that, on average)
     plus the transfer's time by `wire_weight`. It goes if saving > (1 + margin) x price. A twin that has to leave saves
     infinitely much: one that `must`, or whose host is no longer allowed (eq 26, or no place).
 
-    The most profitable go first, and only into room that is there before anybody has left: during a move the twin
+    The most profitable go first, and only into room that is there before any twin has left: during a move the twin
     holds its place at both ends, so that eq 23 and 24 hold at every moment. Two twins on full hosts therefore never
     swap, and a chain of moves takes as many decisions as it has links. A twin that a policy wants nowhere, or on a host
     that is not allowed or not reached, stays.
 
-    Twins in transit are not to be given: leave out their rows, and take what they hold off `places` and `compute_hz`
-    of both hosts.
+    Twins in transit must not be given: leave out their rows, and take what they hold off `places` and `compute_hz` of
+    both hosts.
 
     Args:
         problem: the costs now; `cost_s` is what one use of the twin takes.
@@ -100,10 +105,10 @@ def migrate(
         wanted: (U,) hosts by a policy.
         must: (U,) twins that go at any price, for example those that a full host hands on (`tiers.pick_twins`).
         state_bit: (U,) size of each twin's state.
-        uses_hz: (U,) how often each twin is asked or synchronised.
+        uses_hz: (U,) how often each twin is queried or synchronised.
         latency_s: (H, H) one way between hosts; inf where there is no way.
         per_bit_s: (H, H) likewise.
-        rule: of the scenario; None: twins stay where they are, new ones are made.
+        rule: section of the scenario; None: twins stay where they are, new ones are made.
     """
     users = np.arange(len(current))
     new = (current == NOWHERE) & (wanted != NOWHERE)
@@ -135,7 +140,7 @@ def _admit(
     movers: BoolArray,
     profit_s: FloatArray,
 ) -> tuple[IntArray, BoolArray]:
-    """New twins in row order, then movers by profit, into room that holds for those that have not left yet."""
+    """Place new twins in row order, then movers by profit, into room that holds for those that have not left yet."""
     assignment, moved = current.copy(), np.zeros(len(current), dtype=bool)
     room = Room(problem, current)
     rows = np.flatnonzero(movers)
@@ -150,7 +155,7 @@ def _admit(
 
 
 def _spread(part: Copy, rows: IntArray, count: int) -> Copy:
-    """The same numbers at their twins' places."""
+    """Return the same numbers at the rows of their twins."""
     whole = _nothing(count)
     whole.sent_bit[rows] = part.sent_bit
     whole.transfer_s[rows] = part.transfer_s

@@ -1,4 +1,4 @@
-"""What placing a twin costs and what limits it: paper S5, eq 17-26, as arrays over users (rows) and hosts (columns)."""
+"""Cost and limits of placing twins: paper S5, eq 17-26, as arrays over users (rows) and hosts (columns)."""
 
 import math
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from cosim.radio.link import rate_bps
 from cosim.types import NOWHERE, BoolArray, FloatArray, IntArray
 
 SLACK = 1e-6
-"""Relative excess over a capacity that counts as full, so that three thirds fit."""
+"""Relative excess over a capacity that still counts as within it, so that three thirds fit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +19,21 @@ class PlacementProblem:
 
     An assignment is an array (U,) of host numbers, `cosim.types.NOWHERE` for a twin without a host.
 
+        >>> problem = PlacementProblem(
+        ...     cost_s=np.array([[1.0, 3.0], [1.5, 2.0]]),
+        ...     distance_m=np.array([[100.0, 400.0], [300.0, 200.0]]),
+        ...     share_hz=np.full((2, 2), 1e9),
+        ...     limit_s=np.full(2, np.inf),
+        ...     places=np.array([1, 1]),
+        ...     compute_hz=np.array([1e9, 1e9]),
+        ... )
+        >>> total_s(problem, np.array([0, 1])), count_violations(problem, np.array([0, 0])).places
+        (3.0, 1)
+
     Attributes:
         cost_s: (U, H) time of each twin at each host, T_ij of eq 17; inf where it cannot stand.
-        distance_m: (U, H) what `nearest` goes by; inf puts a host last.
-        share_hz: (U, H) c_ij, what a twin takes of a host's processor.
+        distance_m: (U, H) distance that the policy `nearest` uses; inf puts a host last.
+        share_hz: (U, H) c_ij, the processor speed that a twin takes of a host.
         limit_s: (U,) tau_i of eq 26; inf for none.
         places: (H,) M_j of eq 23.
         compute_hz: (H,) C_j of eq 24; may be inf.
@@ -48,14 +59,14 @@ class PlacementProblem:
 
     @property
     def allowed(self) -> BoolArray:  # (U, H)
-        """Pairs that keep eq 26 and of which the twin alone keeps eq 23 and 24."""
+        """Pairs that keep eq 26, and for which the twin alone keeps eq 23 and 24, (U, H)."""
         in_time = np.isfinite(self.cost_s) & (self.cost_s <= self.limit_s[:, None])
         allowed: BoolArray = in_time & (self.places >= 1) & (self.share_hz <= self.compute_hz * (1.0 + SLACK))
         return allowed
 
 
 @dataclass(frozen=True, slots=True)
-class Broken:
+class Violations:
     """How many times an assignment breaks each limit."""
 
     unplaced: int
@@ -71,10 +82,10 @@ class Broken:
 def upload_rate_bps(
     bandwidth_hz: float, power_w: float, gain: FloatArray, noise_w: float, logarithm: Literal["log2", "ln"]
 ) -> FloatArray:
-    """r_ij = B log(1 + p_i h_ij / sigma^2), S5 eq 20.
+    """Return r_ij = B log(1 + p_i h_ij / sigma^2), S5 eq 20.
 
     The paper prints log without a base; read as base 2, Shannon's, so that the rate is in bit/s; "ln" gives nat/s as if
-    they were bits, 31 % fewer. Each user has the band alone and nobody interferes: the equation has no such term.
+    they were bits, 31 % fewer. Each user has the band alone and without interference: the equation has no such term.
 
     Args:
         bandwidth_hz: B.
@@ -89,35 +100,40 @@ def upload_rate_bps(
 
 
 def upload_s(data_bit: FloatArray, rate_bps: FloatArray) -> FloatArray:
-    """U_ij = D_i / r_ij, S5 eq 18, (U, H); inf where the rate is 0. D "in Mb" is read as megabit."""
+    """Return U_ij = D_i / r_ij, S5 eq 18, (U, H); inf where the rate is 0. D "in Mb" is read as megabit."""
     with np.errstate(divide="ignore"):
         upload: FloatArray = data_bit[:, None] / rate_bps
     return upload
 
 
 def computing_s(data_bit: FloatArray, share_hz: FloatArray, cycles_per_bit: float) -> FloatArray:
-    """C_ij = D_i / c_ij, S5 eq 19, (U, H).
+    """Return C_ij = D_i / c_ij, S5 eq 19, (U, H).
 
-    The paper divides bits by hertz: read as one cycle per bit, with the factor open. It gives no c_ij: read as
-    C_j / M_j, an equal part for each place, because c_ij = C_j lets eq 24 through for one twin on each host only.
+    The paper divides bits by hertz: read as one cycle per bit, with the factor open. It gives no c_ij: read as C_j /
+    M_j, an equal part for each place, because c_ij = C_j lets eq 24 through for one twin on each host only.
+
+    Args:
+        data_bit: (U,) D_i.
+        share_hz: (U, H) c_ij.
+        cycles_per_bit: the factor.
     """
     computing: FloatArray = data_bit[:, None] * cycles_per_bit / share_hz
     return computing
 
 
 def creation_s(upload: FloatArray, computing: FloatArray) -> FloatArray:
-    """T_ij = U_ij + C_ij, S5 eq 17: first all data, then the computation; both in s, (U, H)."""
+    """Return T_ij = U_ij + C_ij, S5 eq 17: first all data, then the computation; both in s, (U, H)."""
     return upload + computing
 
 
 def twins(problem: PlacementProblem, assignment: IntArray) -> IntArray:
-    """Twins on each host, the left side of S5 eq 23, (H,)."""
+    """Return the number of twins on each host, the left side of S5 eq 23, (H,)."""
     placed = assignment[assignment != NOWHERE]
     return np.bincount(placed, minlength=len(problem.places)).astype(np.int64)
 
 
 def load_hz(problem: PlacementProblem, assignment: IntArray) -> FloatArray:
-    """Processor taken on each host, the left side of S5 eq 24, (H,)."""
+    """Return the processor speed taken on each host, the left side of S5 eq 24, (H,)."""
     rows = np.flatnonzero(assignment != NOWHERE)
     hosts = assignment[rows]
     taken = np.bincount(hosts, weights=problem.share_hz[rows, hosts], minlength=len(problem.places))
@@ -125,24 +141,24 @@ def load_hz(problem: PlacementProblem, assignment: IntArray) -> FloatArray:
 
 
 def times_s(problem: PlacementProblem, assignment: IntArray) -> FloatArray:
-    """Each twin's own time, (U,); NaN without a host."""
+    """Return each twin's own time, (U,); NaN without a host."""
     taken = problem.cost_s[np.arange(len(assignment)), assignment]
     return np.where(assignment == NOWHERE, np.nan, taken)
 
 
 def total_s(problem: PlacementProblem, assignment: IntArray) -> float:
-    """The objective of S5 eq 21 over the twins that have a host; eq 22 makes the inner sum one term."""
+    """Return the objective of S5 eq 21 over the twins that have a host; eq 22 makes the inner sum one term."""
     return float(np.nansum(times_s(problem, assignment)))
 
 
-def broken(problem: PlacementProblem, assignment: IntArray) -> Broken:
-    """What an assignment breaks.
+def count_violations(problem: PlacementProblem, assignment: IntArray) -> Violations:
+    """Return how often an assignment breaks each limit.
 
     Eq 26 is printed for every pair (T_ij <= tau_i); read for the chosen pairs only, T_ij x_ij <= tau_i, because a host
-    that nobody chose makes nobody late.
+    that was not chosen makes no twin late.
     """
     taken_s = times_s(problem, assignment)
-    return Broken(
+    return Violations(
         unplaced=int((assignment == NOWHERE).sum()),
         places=int((twins(problem, assignment) > problem.places).sum()),
         compute=int((load_hz(problem, assignment) > problem.compute_hz * (1.0 + SLACK)).sum()),
@@ -151,7 +167,12 @@ def broken(problem: PlacementProblem, assignment: IntArray) -> Broken:
 
 
 class Room:
-    """Places and processors that hosts have left while an assignment is made (eq 23-24); of one call of a policy."""
+    """Places and processor speed that hosts have left while a policy makes an assignment (eq 23-24).
+
+    Args:
+        problem: the limits.
+        assignment: (U,) hosts at the beginning.
+    """
 
     def __init__(self, problem: PlacementProblem, assignment: IntArray) -> None:
         self._problem = problem
@@ -161,18 +182,25 @@ class Room:
         self._load_hz = load_hz(problem, assignment)
 
     def hosts(self, user: int) -> BoolArray:  # (H,)
-        """Return where the twin may stand now: allowed, with a place and processor enough left."""
+        """Return where the twin may stand now, (H,): allowed, with a place and processor speed enough left."""
         enough = self._load_hz + self._problem.share_hz[user] <= self._most_hz
         room: BoolArray = self._allowed[user] & (self._twins < self._problem.places) & enough
         return room
 
     def allowed(self, user: int) -> BoolArray:  # (H,)
-        """Return where the twin may stand if there is room."""
+        """Return where the twin may stand if there is room, (H,)."""
         allowed: BoolArray = self._allowed[user]
         return allowed
 
     def swaps(self, user: int, host: int, others: IntArray, their_hosts: IntArray) -> BoolArray:
-        """Return which others, each on another host than this one, could change places with the twin on `host`."""
+        """Return which other twins could change places with this one, within all limits.
+
+        Args:
+            user: the twin.
+            host: its host.
+            others: (O,) other twins, each on another host than this one.
+            their_hosts: (O,) their hosts.
+        """
         share = self._problem.share_hz
         theirs = self._load_hz[their_hosts] - share[others, their_hosts] + share[user, their_hosts]
         ours = self._load_hz[host] - share[user, host] + share[others, host]
@@ -181,7 +209,7 @@ class Room:
         return fits
 
     def load(self, user: int) -> FloatArray:  # (H,)
-        """Return how full each host would be with the twin: its places or its processor, whichever is fuller."""
+        """Return how full each host would be with the twin, (H,): its places or its processor, whichever is fuller."""
         with np.errstate(divide="ignore", invalid="ignore"):
             of_places = (self._twins + 1) / self._problem.places
             of_compute = (self._load_hz + self._problem.share_hz[user]) / self._problem.compute_hz

@@ -1,7 +1,7 @@
-"""Rules that choose a host for each twin under the limits of S5 eq 22-26, one twin after the other.
+"""Policies that choose a host for each twin under the limits of S5 eq 22-26, one twin after the other.
 
-Every rule gives an assignment (U,) that keeps eq 23, 24 and 26, and leaves a twin without a host (`NOWHERE`) only where
-no host has room left for it. That may happen though another assignment would have had room for all.
+Every policy gives an assignment (U,) that keeps eq 23, 24 and 26, and leaves a twin without a host (`NOWHERE`) only
+where no host has room left for it. That may happen though another assignment would have had room for all.
 """
 
 from collections.abc import Callable, Iterable
@@ -20,7 +20,12 @@ Placing: TypeAlias = Callable[[PlacementProblem], IntArray]
 
 
 def placing_policy(kind: PlacingPolicy, rng: np.random.Generator) -> Placing:
-    """The rule that a scenario names; only `random` draws from the stream."""
+    """Return the policy that a scenario names; only `random` draws from the stream.
+
+    >>> import numpy as np
+    >>> placing_policy("greedy", np.random.default_rng(1)) is greedy
+    True
+    """
     match kind:
         case "nearest":
             return nearest
@@ -39,12 +44,12 @@ def placing_policy(kind: PlacingPolicy, rng: np.random.Generator) -> Placing:
 
 
 def nearest(problem: PlacementProblem) -> IntArray:
-    """Each twin, in row order, to the nearest host with room; of equals the first."""
+    """Place each twin, in row order, on the nearest host with room; of equals the first."""
     return _in_turn(problem, range(len(problem.limit_s)), lambda user, _: problem.distance_m[user])
 
 
 def least_loaded(problem: PlacementProblem) -> IntArray:
-    """Each twin, in row order, to the host with room that is least full with it; of equals the quicker.
+    """Place each twin, in row order, on the host with room that is least full with it; of equals the quicker.
 
     Full by the places or by the processor, whichever is nearer to its capacity.
     """
@@ -54,12 +59,12 @@ def least_loaded(problem: PlacementProblem) -> IntArray:
 
 
 def greedy(problem: PlacementProblem) -> IntArray:
-    """Each twin, in row order, to the quickest host with room: what twins do that come one by one."""
+    """Place each twin, in row order, on the quickest host with room, as twins do that arrive one by one."""
     return _in_turn(problem, range(len(problem.limit_s)), lambda user, _: problem.cost_s[user])
 
 
 def random_feasible(problem: PlacementProblem, rng: np.random.Generator) -> IntArray:
-    """Each twin, in random order, to a host with room drawn with equal chances.
+    """Place each twin, in random order, on a host with room, drawn with equal probabilities.
 
     The order makes all users alike; where all twins take the same, every full assignment of two equal hosts is equally
     likely.
@@ -70,7 +75,7 @@ def random_feasible(problem: PlacementProblem, rng: np.random.Generator) -> IntA
 
 
 def _in_turn(problem: PlacementProblem, users: Iterable[int], rank: Callable[[int, Room], FloatArray]) -> IntArray:
-    """Users one by one, each to the host with room of the lowest rank."""
+    """Place users one by one, each on the host with room of the lowest rank."""
     assignment = np.full(len(problem.limit_s), NOWHERE, dtype=np.int64)
     room = Room(problem, assignment)
     for user in users:

@@ -6,6 +6,7 @@ from cosim.twin.placing.model import PlacementProblem, Room
 from cosim.types import NOWHERE, BoolArray, IntArray
 
 _LEAST = 1e-9
+"""Least relative saving of a move."""
 
 
 class _Search:
@@ -17,20 +18,20 @@ class _Search:
         self.room = Room(problem, start)
 
     def put(self, user: int, host: int) -> None:
-        """The twin stands on the host from now on."""
+        """Place the twin on the host."""
         self.lift(user)
         self.room.take(user, host)
         self.assignment[user] = host
 
     def lift(self, user: int) -> None:
-        """The twin stands nowhere."""
+        """Take the twin off its host."""
         host = int(self.assignment[user])
         if host != NOWHERE:
             self.room.leave(user, host)
             self.assignment[user] = NOWHERE
 
     def insert_all(self) -> None:
-        """Twins without a host get one, until none of them can: each that does may have made room for another."""
+        """Give hosts to twins without one, until none can get one: each that does may have made room for another."""
         while sum(self._insert(user) for user in np.flatnonzero(self.assignment == NOWHERE).tolist()):
             pass
 
@@ -59,7 +60,7 @@ class _Search:
         return False
 
     def improve(self, user: int) -> bool:
-        """The best move of this twin, alone or against another; False if none saves time."""
+        """Make the best change for this twin, a move or a swap; return False if none saves time."""
         cost, at = self.problem.cost_s, int(self.assignment[user])
         saved = self._least_saving(user, at)
         host, other = NOWHERE, NOWHERE
@@ -85,7 +86,7 @@ class _Search:
         return True
 
     def _least_saving(self, user: int, at: int) -> float:
-        """Rounding must not look like a saving, or two twins would swap for ever."""
+        """Return the saving that rounding alone may show, or two twins would swap for ever."""
         return _LEAST * (1.0 + float(self.problem.cost_s[user, at]))
 
 
@@ -94,7 +95,7 @@ def _kept(mask: BoolArray, *arrays: IntArray) -> tuple[IntArray, ...]:
 
 
 def local_search(problem: PlacementProblem, start: IntArray, sweeps: int = 50) -> IntArray:
-    """Improve an assignment until no twin gains by a move to a host with room or by a swap with another twin.
+    """Return an assignment improved until no twin gains by a move to a host with room or by a swap with another twin.
 
     First every twin without a host is given one, if need be by moving another on; then sweeps over the twins in row
     order take each one's best change. It places at least as many twins as `start`; of as many, in no more time.
@@ -102,7 +103,7 @@ def local_search(problem: PlacementProblem, start: IntArray, sweeps: int = 50) -
     Args:
         problem: the limits, which every step keeps.
         start: an assignment that keeps them.
-        sweeps: at most.
+        sweeps: largest number of sweeps.
     """
     search = _Search(problem, start)
     search.insert_all()

@@ -1,4 +1,4 @@
-"""Hosts of several tiers (RSU, edge, cloud) hand load to each other: S2 section V and figure 10.
+"""Load balancing between hosts of several tiers (RSU, edge, cloud): S2 section V and figure 10.
 
 The paper draws T_mn and T_nm, what host m hands to host n and the reverse, and gives no rule for them. Here full hosts
 hand on what is above a target, by the least delay over all pairs. Left out: vehicles as hosts, which have no wire.
@@ -28,27 +28,37 @@ class HostTier(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """What hosts hand to each other, in the unit of the loads."""
+    """The load that hosts hand to each other, in the unit of the loads."""
 
     handed: FloatArray
     """(H, H) T_mn from row m to column n; of T_mn and T_nm at most one is above 0."""
     left: FloatArray
-    """(H,) what a full host would hand on and nobody can take."""
+    """(H,) excess of a full host that no host can take."""
 
 
 def climb_s(delay_s: FloatArray, tier: IntArray, step_s: float) -> FloatArray:
-    """Delay between hosts, (H, H), and `step_s` for each tier that load climbs; the way down costs the delay alone."""
+    """Return the delay between hosts, (H, H), plus `step_s` for each tier that load climbs; the way down costs no more.
+
+    Args:
+        delay_s: (H, H) delays.
+        tier: (H,) `HostTier`.
+        step_s: penalty for each tier upwards.
+    """
     steps = np.maximum(tier[None, :] - tier[:, None], 0)
     climbed: FloatArray = delay_s + step_s * steps
     return climbed
 
 
 def balance(load: FloatArray, capacity: FloatArray, delay_s: FloatArray, high: float, target: float) -> Exchange:
-    """Who hands how much to whom.
+    """Return how much load each host hands to which other.
 
     A host above `high` of its capacity hands on what is above `target` of it; a host below `target` takes load up to
     that. Between `target` and `high` nothing happens, so that load does not swing to and fro. As much as possible is
     handed on, by the least sum of amount times delay (a transport problem, solved as a linear program).
+
+        >>> idle = np.zeros((2, 2))
+        >>> balance(np.array([10.0, 0.0]), np.array([10.0, 10.0]), idle, high=0.9, target=0.7).handed.round(6).tolist()
+        [[0.0, 3.0], [0.0, 0.0]]
 
     Args:
         load: (H,) now, in any one unit: twins, or cycles per second.
@@ -78,7 +88,7 @@ def balance(load: FloatArray, capacity: FloatArray, delay_s: FloatArray, high: f
 
 
 def _transport(rows: IntArray, columns: IntArray, cost: FloatArray, have: FloatArray, take: FloatArray) -> FloatArray:
-    """Amounts for the pairs (row, column) that move as much as can be, at the least cost.
+    """Return the amounts for the pairs (row, column) that move as much as possible, at the least cost.
 
     Each amount earns a reward that exceeds whatever a detour of all others could cost, so that moving more always wins.
     """
@@ -101,10 +111,10 @@ def _transport(rows: IntArray, columns: IntArray, cost: FloatArray, have: FloatA
 
 
 def pick_twins(exchange: Exchange, assignment: IntArray, size: FloatArray, cost_s: FloatArray) -> IntArray:
-    """Which twins make up the amounts: the wanted hosts, (U,), for `migrate`.
+    """Return the hosts wanted for twins (U,), so that whole twins make up the amounts; for `migrate`.
 
-    Twins are whole. For each pair of hosts, largest amount first, those twins go that lose least by it, as long as they
-    fit into the amount; so at most the amount is handed on, and what is left waits for the next decision.
+    For each pair of hosts, largest amount first, those twins go that lose least by it, as long as they fit into the
+    amount; so at most the amount is handed on, and what is left waits for the next decision.
 
     Args:
         exchange: the amounts.
