@@ -169,7 +169,7 @@ def _meaning(trace: Trace, slices: Batches) -> Iterator[tuple[str, Estimate]]:
 
 
 def _performance(semantic: Semantic) -> str:
-    """Return S1 eq 1 (`cosim.tasks.semantic.performance`) as SQL: phi_1 s_c + phi_2 sigma_ij."""
+    """Return S1 eq 1 as SQL: phi_1 s_c + phi_2 sigma_ij."""
     return f"{semantic.complexity_weight!r} * cycles + {semantic.efficiency_weight!r} * efficiency"
 
 
