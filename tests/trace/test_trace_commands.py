@@ -64,3 +64,48 @@ def test_diff_speaks(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert answer(capsys, "diff", run, run)["latency"]["value"] == 0.0
     assert cli.status(["trace", "diff", str(run), str(run)]) == 0
     assert "latency             0   0  s" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("query", "told"),
+    [
+        ("SELECT statu FROM task_ended", "no column statu in task_ended; did you mean status?"),
+        ("SELECT t.stats FROM task_ended t", "no column stats in task_ended; did you mean status?"),
+        ("SELECT joy FROM task_ended", "no column joy in task_ended; `cosim trace schema` lists them"),
+        ("SELECT * FROM task_end", "no table task_end; did you mean task_ended?"),
+        ("SELECT 1 FROM nowhere", "no table nowhere; views: site_deployed, vehicle_entered, cell_changed, "),
+        ("SELEC 1", 'syntax error at or near "SELEC"'),
+        ("SELECT 'abc", "unterminated string literal"),
+        ("SELECT 1/0 +", "syntax error at "),
+        ("", "a trace is read only; give one SELECT statement"),
+        ("DROP TABLE task_ended", "a trace is read only; give one SELECT statement"),
+        ("DELETE FROM task_ended", "a trace is read only; give one SELECT statement"),
+        ("COPY task_ended TO 'x.csv'", "a trace is read only; give one SELECT statement"),
+        ("SELECT 1; SELECT 2", "a trace is read only; give one SELECT statement"),
+        ("SELECT avg(nope(1))", 'scalar Function with name nope does not exist; did you mean "now"?'),
+        ("SELECT avg(status_name(status)) FROM task_ended", "no function matches the given name and argument types"),
+        ("SELECT error('hi')", "hi"),
+        ("SELECT error(repeat('hi', 4000))", "hihi"),
+    ],
+)
+def test_sql_says_in_one_short_line_what_is_wrong(
+    run: Path, capsys: pytest.CaptureFixture[str], query: str, told: str
+) -> None:
+    """A refused query ends with 2 and one short line: what is wrong and the nearest name, without DuckDB's candidates."""
+    assert cli.status(["trace", "sql", str(run), query]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith(f"cosim: SQL: {told}")
+    assert said.err.count("\n") == 1
+    assert len(said.err) < 300
+    assert "Candidate" not in said.err
+
+
+def test_sql_of_no_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A folder that is missing, or a file, is named in one line."""
+    (tmp_path / "file").write_text("")
+    for name in ("gone", "file"):
+        assert cli.status(["trace", "sql", str(tmp_path / name), "SELECT 1"]) == 2
+        said = capsys.readouterr().err
+        assert said.startswith(f"cosim: {tmp_path / name}: not a run folder (manifest.json: ")
+        assert said.count("\n") == 1

@@ -16,6 +16,7 @@ from cosim.trace.facts.codes import code_names, code_tables
 from cosim.trace.store.layout import Layout, kind_name, known_layouts, stored_layout
 from cosim.trace.store.manifest import Manifest, read_manifest
 from cosim.trace.store.provenance import Provenance, read_provenance
+from cosim.trace.store.sql_problem import ONE_SELECT, sql_problem
 
 _SQL_TYPES = {
     "<f8": "DOUBLE",
@@ -144,11 +145,12 @@ class Trace:
         try:
             statements = self._database.extract_statements(query)
             if [statement.type for statement in statements] != [duckdb.StatementType.SELECT]:
-                raise InputError("SQL: a trace is read only; give one SELECT statement")
+                raise InputError(f"SQL: {ONE_SELECT}")
             return self._answer(statements[0])
         except duckdb.Error as error:
-            lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-            raise InputError(f"SQL: {' '.join(lines)}; views: {', '.join(self.kinds)}") from error
+            columns = {kind: ("seq", *stored.columns) for kind, stored in self.layouts.items()}
+            stored = [kind for kind in self.kinds if kind in self.manifest.kinds]
+            raise InputError(f"SQL: {sql_problem(str(error), query, columns, stored)}") from error
 
     def _answer(self, statement: Any) -> pd.DataFrame:
         """Ask in a thread, because DuckDB does not hear Ctrl-C while it waits for threads of its own."""
