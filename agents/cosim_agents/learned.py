@@ -1,5 +1,6 @@
 """A checkpoint as a policy: what `cosim run --policy x.ckpt` decides with."""
 
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,9 +29,11 @@ class Learned:
         shots: measurements of each circuit; 0 for exact expectations.
         depolarizing: probability of a depolarised qubit after each layer.
         readout: probability that a bit is read wrongly.
+        sha256: of the checkpoint's bytes, so that a scenario, and with it a run's id, names these weights.
 
     Raises:
-        InputError: no checkpoint, or the agent has no circuit that could be measured so.
+        InputError: no checkpoint, not the one that `sha256` names, or the agent has no circuit that could be measured
+            so.
     """
 
     def __init__(
@@ -40,8 +43,11 @@ class Learned:
         shots: int | None = None,
         depolarizing: float | None = None,
         readout: float | None = None,
+        sha256: str | None = None,
     ) -> None:
         path = Path(path)
+        if sha256 is not None:
+            _check_content(path, sha256)
         kept = checkpoint.read(path, training=False)
         given = {"device": device, "shots": shots, "depolarizing": depolarizing, "readout": readout}
         measured = {name: value for name, value in given.items() if value is not None}
@@ -72,6 +78,18 @@ class Learned:
             return self._policy.decide(observation)
         except InputError as error:
             raise InputError(f"{self._path}: {error}") from None
+
+
+def _check_content(path: Path, sha256: str) -> None:
+    try:
+        found = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return  # whoever reads it says so
+    if found != sha256:
+        raise InputError(
+            f"{path}: its SHA-256 is {found[:16]}..., the scenario's policy.options.sha256 is {str(sha256)[:16]}...: "
+            "other weights; train them again, or leave the option out"
+        )
 
 
 def _spec(agent: dict[str, Any]) -> AgentSpec:

@@ -68,6 +68,8 @@ def _factory(name: str, folder: Path) -> Callable[..., Any]:
         return loaded
     if "/" in name and not Path(name).exists():
         raise InputError(f"policy = {_line(name)}: no such folder or file; check the path")
+    if "/" in name and Path(name).is_dir():
+        raise InputError(f"policy = {_line(name)}: is a folder; name the x.ckpt in it, or give the folder by --policy")
     near = difflib.get_close_matches(name, policy_names(), n=1)
     hint = f"did you mean {near[0]}? " if near else ""
     raise InputError(

@@ -74,7 +74,8 @@ def train_agent(
     """Train an agent on a scenario, with several seeds side by side.
 
     Each seed has a folder DIR/AGENT/seedK with its checkpoint, curve.csv and TensorBoard events. The same command goes
-    on where it was stopped, and trains on if it asks for more episodes; the folder DIR/AGENT is a policy.
+    on where it was stopped, and trains on if it asks for more episodes. The folder DIR/AGENT is a policy for run,
+    evaluate and compare.
     """
     from cosim.cli.progress import interruptible, progress_bars
 

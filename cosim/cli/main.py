@@ -88,7 +88,10 @@ def _root(
 def run(
     scenario: ScenarioName,
     policy: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Policy, as nearest or file.py:Class; the scenario's by default.")
+        str | None,
+        typer.Option(
+            metavar="P", help="Name, file.py:Class, .ckpt, or folder of a training; the scenario's by default."
+        ),
     ] = None,
     seed: Annotated[int | None, typer.Option(metavar="N", help="Seed; the scenario's by default.")] = None,
     overrides: Overrides = None,
@@ -97,12 +100,18 @@ def run(
     picture: Annotated[bool, typer.Option(help="Draw the map with its sites and the latency by place.")] = True,
     gui: Annotated[bool, typer.Option("--gui", help="Watch the traffic in sumo-gui; slower, the same result.")] = False,
 ) -> None:
-    """Run a scenario and print its figures of merit."""
+    """Run a scenario and print its figures of merit.
+
+    A trained agent decides without exploring: of a training with several seeds the first, or the one whose folder is
+    given, as runs/s1/q-ddpg/seed2.
+    """
+    from cosim.experiments.contenders import run_policy
     from cosim.runner import simulate
     from cosim.scenario.load import load, override
 
     watched = ["mobility.kind=traci", "mobility.gui=true"] if gui else []
-    changes = [*(overrides or []), *override("policy", policy), *override("seed", seed), *watched]
+    beside = Path(scenario).parent
+    changes = [*(overrides or []), *run_policy(policy, beside), *override("seed", seed), *watched]
     loaded = load(scenario, changes)
     folder = out or loaded.run_folder
     try:

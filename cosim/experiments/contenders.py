@@ -1,6 +1,7 @@
 """The contenders of a comparison: policies named on a command line, trained agents among them."""
 
 import hashlib
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from cosim.errors import InputError
+from cosim.scenario.load import override
 
 _LEARNING: Final = ("torch", "stable_baselines3", "gymnasium", "pennylane", "tensorboard")
 
@@ -77,6 +79,28 @@ def contenders(words: Sequence[str], option: str = "--policies") -> tuple[Conten
             label, number = f"{stem}-{number}", number + 1
         found.append(Contender(label, word, policies))
     return tuple(found)
+
+
+def run_policy(word: str | None, folder: Path = Path()) -> list[str]:
+    """Return the overrides that make a word of the command line the policy of one run.
+
+    Of a training with several seeds the first agent decides. An agent is named with the SHA-256 of its checkpoint, so
+    that runs under other weights have another id.
+
+    Args:
+        word: As for `contenders`; None leaves the scenario's policy.
+        folder: Of the scenario, where checkpoints are looked for before the working directory.
+
+    Raises:
+        InputError: A folder without a trained agent, or an agent without the learning libraries.
+    """
+    if word is None or not word.strip():
+        return override("policy", word)
+    one = Contender("", word, _policies(word)[:1])
+    content = one.contents(folder).get(one.policies[0]) if one.policies[0].endswith(".ckpt") else None
+    if content is None:
+        return override("policy", one.policies[0])
+    return [f"policy={json.dumps({'name': one.policies[0], 'options': {'sha256': content}})}"]
 
 
 def need_learning(what: str) -> None:

@@ -1,5 +1,7 @@
 """`cosim train`: a folder for each seed, gone on with where it was left; the folder is a policy afterwards."""
 
+import hashlib
+import json
 import os
 import pickle
 import random
@@ -85,6 +87,48 @@ def test_a_second_call_goes_on(capsys: pytest.CaptureFixture[str], home: Path) -
     assert answer(capsys, *command("--seeds", "1", "--episodes", "4"))["trained"] == 1
     assert checkpoint.read_bytes() == longer != before
     assert "was trained for 4 episodes" in refused(capsys, *command("--seeds", "1", "--episodes", "3"))
+
+
+def running(policy: str, *arguments: str) -> list[str]:
+    """A run of the scenario under a policy."""
+    return ["run", "tiny.yaml", "--policy", policy, "--no-picture", *arguments]
+
+
+def test_the_folder_of_a_training_is_a_policy_of_a_run(
+    capsys: pytest.CaptureFixture[str], home: Path, finished: Path
+) -> None:
+    """`cosim run --policy FOLDER` runs the first agent as its checkpoint does, and evaluation too.
+
+    The run is named by the agent's weights: it cannot be repeated under others, and under others it has another id.
+    """
+    shutil.copytree(finished / "study", home / "study")
+    checkpoint = home / "study" / "ddpg" / "seed1" / "checkpoint.ckpt"
+    first = answer(capsys, *running("study/ddpg", "--out", "first"))
+    assert answer(capsys, *running("study/ddpg/seed1", "--out", "again"))["run_id"] == first["run_id"]
+    assert answer(capsys, *running(str(checkpoint.relative_to(home)), "--out", "file"))["run_id"] == first["run_id"]
+    evaluated = answer(capsys, "evaluate", "tiny.yaml", "--policy", "study/ddpg", "--seeds", "1", "--jobs", "1")
+    assert evaluated["runs"][0]["digest"] == first["digest"]
+    said = json.loads((home / "first" / "provenance.json").read_text())
+    assert said["policy"] == "study/ddpg/seed1/checkpoint.ckpt"
+    content = hashlib.sha256(checkpoint.read_bytes()).hexdigest()
+    assert said["scenario"]["policy"]["options"] == {"sha256": content}
+    shutil.copy(home / "study" / "ddpg" / "seed2" / "checkpoint.ckpt", checkpoint)
+    other = answer(capsys, *running("study/ddpg", "--out", "other"))
+    assert other["run_id"] != first["run_id"]
+    kept = ("--set", f"policy={json.dumps(said['scenario']['policy'])}", "--no-picture", "--out", "repeated")
+    assert "other weights; train them again" in refused(capsys, "run", "tiny.yaml", *kept)
+    assert not (home / "repeated").exists()
+
+
+def test_folders_that_are_no_policy(capsys: pytest.CaptureFixture[str], home: Path, finished: Path) -> None:
+    """A folder without an agent, and a scenario that names one, are refused in one line with the remedy."""
+    (home / "empty").mkdir()
+    assert "empty: holds no trained agent; give a folder that `cosim train` made" in refused(capsys, *running("empty"))
+    shutil.copytree(finished / "study", home / "study")
+    assert "study: holds no trained agent; name the agent's folder, as study/ddpg" in refused(capsys, *running("study"))
+    told = refused(capsys, "run", "tiny.yaml", "--set", "policy=study/ddpg")
+    assert "policy = study/ddpg: is a folder; name the x.ckpt in it, or give the folder by --policy" in told
+    assert sorted(path.name for path in home.iterdir()) == ["empty", "study", "tiny.yaml"]
 
 
 @pytest.fixture(scope="module")

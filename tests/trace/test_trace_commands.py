@@ -91,7 +91,7 @@ def test_diff_speaks(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_sql_says_in_one_short_line_what_is_wrong(
     run: Path, capsys: pytest.CaptureFixture[str], query: str, told: str
 ) -> None:
-    """A refused query ends with 2 and one short line: what is wrong and the nearest name, without DuckDB's candidates."""
+    """A refused query ends with 2 and one short line: what is wrong and the nearest name, without its candidates."""
     assert cli.status(["trace", "sql", str(run), query]) == 2
     said = capsys.readouterr()
     assert said.out == ""
