@@ -13,7 +13,8 @@ from typing import Any, Final, Protocol
 import typer
 
 from cosim.errors import InputError, RunError
-from cosim.report.headline import headline, rounded
+from cosim.quantity import ABSENT, digits, quantity, with_interval
+from cosim.report.headline import headline
 
 _HEADERS: Final = ("figure", "value", "+-", "unit", "")
 STOPPED: Final = "interrupted; what was written is kept"
@@ -107,18 +108,18 @@ def say_table(rows: Sequence[Sequence[str]], headers: Sequence[str] = ()) -> Non
 
 def say_estimates(estimates: Mapping[str, EstimateLike]) -> None:
     """All key figures with the half widths of their intervals and their units."""
-    rows = [(name, *rounded(one.value, one.half_width), one.unit) for name, one in estimates.items()]
+    rows = [(name, *with_interval(one.value, one.half_width, one.unit)) for name, one in estimates.items()]
     say_table(rows, ("figure", "value", "+-", "unit"))
 
 
 def say_summary(estimates: Mapping[str, EstimateLike]) -> None:
-    """The key figures that a person asks for first: shares in percent, times in ms, reasons and sites folded."""
+    """The key figures that a person asks for first: shares in percent, reasons and sites folded."""
     rows: list[tuple[str, ...]] = []
     for key, label, factor, unit in headline():
         if key not in estimates or not math.isfinite(estimates[key].value):
             continue
         told = _hosts(estimates) if key == "utilisation" else ""
-        rows.append((label, *_summed(estimates[key], factor), unit, told))
+        rows.append((label, *_summed(estimates[key], factor, unit), told))
         if key == "late_ratio":
             rows.append(_lost(estimates))
     say_table(rows, _HEADERS)
@@ -127,7 +128,7 @@ def say_summary(estimates: Mapping[str, EstimateLike]) -> None:
 def say_left(folder: Path, picture: Path | None, digest: str, wall_s: float, duration_s: float) -> None:
     """What a run left behind and how long it took."""
     drawn = [] if picture is None else [("picture", str(picture))]
-    speed = f"{wall_s:.1f} s, {duration_s / max(wall_s, 1e-3):.0f} times real time"
+    speed = f"{quantity(wall_s, 's')}, {digits(duration_s / max(wall_s, 1e-3))} times real time"
     say("")
     say_table([("run folder", str(folder)), *drawn, ("digest", digest), ("wall time", speed)])
 
@@ -136,13 +137,13 @@ def _lost(estimates: Mapping[str, EstimateLike]) -> tuple[str, ...]:
     """All losses in one row, with the reasons that occurred, in percent."""
     reasons = {key[5:-6].replace("_", " "): one.value for key, one in estimates.items() if key.startswith("lost_")}
     total = 100.0 * sum(reasons.values())
-    told = ", ".join(f"{name} {100.0 * value:.2g}" for name, value in reasons.items() if value > 0.0)
-    return "lost", f"{total:.2g}", "", "%", told
+    told = ", ".join(f"{name} {digits(100.0 * value)}" for name, value in reasons.items() if value > 0.0)
+    return "lost", digits(total), "", "%", told
 
 
-def _summed(one: EstimateLike, factor: float) -> tuple[str, str]:
-    value, half = rounded(one.value * factor, one.half_width * factor)
-    return value, "" if half in ("-", "0") else half
+def _summed(one: EstimateLike, factor: float, unit: str) -> tuple[str, str, str]:
+    told = with_interval(one.value * factor, one.half_width * factor, unit)
+    return told.value, "" if told.half_width in (ABSENT, "0") else told.half_width, told.unit
 
 
 def _hosts(estimates: Mapping[str, EstimateLike]) -> str:
@@ -152,7 +153,7 @@ def _hosts(estimates: Mapping[str, EstimateLike]) -> str:
     if len(used) < 2:
         return ""
     ends = (min(used, key=used.__getitem__), max(used, key=used.__getitem__))
-    return " to ".join(f"{name} {100.0 * used[name]:.1f}" for name in ends)
+    return " to ".join(f"{name} {digits(100.0 * used[name])}" for name in ends)
 
 
 def table_cell(value: object) -> str:

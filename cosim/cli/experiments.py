@@ -135,14 +135,14 @@ def compare_policies(
             one.metric,
             one.policy,
             *value_low_high(one.value),
-            one.value.unit,
-            *(("", "", "") if one.difference is None else value_low_high(one.difference)),
+            *(("", "", "", "") if one.difference is None else value_low_high(one.difference)),
             "" if one.difference is None else f"{one.lower}/{one.higher}",
         )
         for one in found
     ]
     against = f"minus {found[0].policy}"
-    console.say_table(rows, ("figure", "policy", "IQM", "low", "high", "unit", against, "low", "high", "lower/higher"))
+    interval = ("low", "high", "unit")
+    console.say_table(rows, ("figure", "policy", "IQM", *interval, against, *interval, "lower/higher"))
     console.say(
         f"\nlow, high: 95 % bootstrap interval; lower/higher: seeds on which it is below or above {found[0].policy}"
     )
@@ -213,17 +213,21 @@ def _say_summary(values: "dict[str, Estimate]") -> None:
         *headline(),
     ]
     rows = [
-        (label, *value_low_high(values[key], factor), unit)
+        (label, *value_low_high(values[key], factor, unit))
         for key, label, factor, unit in shown
         if key in values and math.isfinite(values[key].value)
     ]
     console.say_table(rows, ("figure", "IQM", "low", "high", "unit"))
 
 
-def value_low_high(one: "Estimate", factor: float = 1.0) -> tuple[str, str, str]:
-    """Return value and interval with the same digits."""
-    from cosim.report.headline import rounded
+def value_low_high(one: "Estimate", factor: float = 1.0, unit: str | None = None) -> tuple[str, str, str, str]:
+    """Return value, interval and unit as text.
 
-    half = one.half_width * factor
-    value, low, high = (rounded(number * factor, half)[0] for number in (one.value, one.low, one.high))
-    return value, low, high
+    Args:
+        one: Estimate to be told.
+        factor: To the unit.
+        unit: Unit that it is told in; its own by default.
+    """
+    from cosim.quantity import with_bounds
+
+    return with_bounds(*(number * factor for number in (one.value, one.low, one.high)), unit=unit or one.unit)

@@ -110,7 +110,7 @@ def train_agent(
     last = f"the last {training.last_episodes(episodes)} of {count(episodes, 'episode')}, in which agents explore"
     console.say(f"{loaded.scenario.name}, {who}; {last}\n")
     console.say_table(
-        [(name, *value_low_high(one), one.unit) for name, one in final.items()],
+        [(name, *value_low_high(one)) for name, one in final.items()],
         ("figure", "IQM", "low", "high", "unit"),
     )
     console.say("")

@@ -10,6 +10,7 @@ import typer
 
 from cosim.cli import console
 from cosim.cli.arguments import Json, RunFolder
+from cosim.quantity import quantity
 
 app = typer.Typer(help="The chain of blocks on which sites record what they did.", no_args_is_help=True)
 
@@ -34,12 +35,12 @@ def show_blocks(run_folder: RunFolder, json: Json = False) -> None:
             str(one.batches),
             str(one.records),
             str(one.evidence),
-            f"{one.finality_s:.4f}",
+            quantity(one.finality_s, "s"),
             one.hash[:16],
         )
         for one in found.blocks
     ]
-    headers = ("height", "time_s", "round", "proposer", "batches", "records", "evidence", "finality_s", "hash")
+    headers = ("height", "time_s", "round", "proposer", "batches", "records", "evidence", "finality", "hash")
     console.say_table(rows, headers)
     console.say(f"\n{len(rows)} blocks with {found.records} records; {found.pending} sealed records are in no block\n")
     stakes = [(one.site, str(one.credits), "" if one.member else "does not vote") for one in found.stakes]

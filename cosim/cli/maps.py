@@ -8,6 +8,7 @@ import typer
 
 from cosim.cli import console
 from cosim.cli.arguments import Json, Overrides
+from cosim.quantity import digits, quantity
 
 _IMPORTS = (
     "cosim map import town.osm.gz --name town --concurrent 500",
@@ -132,12 +133,13 @@ def place(
         plan = plan_sites(area, method, count)
     write_sites(target, plan.sites_m.tolist(), f"{count} sites by {method}, reach {area.reach_m:g} m.")
     if picture is not None:
-        draw_coverage(area, plan, f"{name}: {100 * plan.shares[method]:.1f} % covered by {count} sites", picture)
+        draw_coverage(area, plan, f"{name}: {digits(100.0 * plan.shares[method])} % covered by {count} sites", picture)
     if json:
         console.say_json({"file": target, "reach_m": area.reach_m, "covered": plan.shares})
         return
-    console.say_table([(key, f"{100 * share:.1f}") for key, share in plan.shares.items()], ("method", "covered, %"))
-    console.say(f"{target}: {count} sites by {method}, each reaches {area.reach_m:g} m; use sites: {{kind: map}}")
+    console.say_table([(key, digits(100.0 * share)) for key, share in plan.shares.items()], ("method", "covered, %"))
+    reach = quantity(area.reach_m, "m")
+    console.say(f"{target}: {count} sites by {method}, each reaches {reach}; use sites: {{kind: map}}")
 
 
 @app.command("make")

@@ -105,7 +105,7 @@ def paper(
         )
         for claim in done.claims
     ]
-    console.say_table(rows, ("figure", "claim", "setting", "measure", "value", "low", "high", "holds"))
+    console.say_table(rows, ("figure", "claim", "setting", "measure", "value", "low", "high", "unit", "holds"))
     console.say("\nlow, high: 95 % bootstrap interval over seeds; open: these seeds do not show it")
     console.say(f"results  {results}")
 

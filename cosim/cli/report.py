@@ -7,6 +7,7 @@ import typer
 
 from cosim.cli import console
 from cosim.cli.arguments import Json
+from cosim.quantity import quantity
 
 
 def report(
@@ -25,4 +26,4 @@ def report(
     if json:
         console.say_json({"report": path, "bytes": size, "runs": runs})
         return
-    console.say_table([("report", str(path)), ("size", f"{size / 1e6:.1f} MB")])
+    console.say_table([("report", str(path)), ("size", quantity(size, "B"))])

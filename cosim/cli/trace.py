@@ -8,6 +8,7 @@ import typer
 
 from cosim.cli import console
 from cosim.cli.arguments import Json, RunFolder
+from cosim.quantity import digits, quantity
 
 app = typer.Typer(help="Read what a run wrote.", no_args_is_help=True)
 
@@ -71,14 +72,15 @@ def late(
     if json:
         console.say_json({**asdict(found), "causes": [asdict(one) for one in causes]})
         return
-    console.say(f"{found.late} late, {found.lost} lost, {found.elapsed_s:.4g} s from their releases to their ends\n")
+    elapsed = quantity(found.elapsed_s, "s")
+    console.say(f"{found.late} late, {found.lost} lost, {elapsed} from their releases to their ends\n")
     total = max(1, found.late + found.lost)
     rows = [
         (
             one.cause.replace("_", " "),
             str(one.tasks),
-            f"{100.0 * one.tasks / total:.1f}",
-            f"{100.0 * one.delay_share:.1f}",
+            digits(100.0 * one.tasks / total),
+            digits(100.0 * one.delay_share),
             ", ".join(map(str, one.examples)),
         )
         for one in causes
@@ -114,8 +116,8 @@ def diff(
         flips = [(one.before, one.after, str(one.tasks)) for one in found.flips]
         console.say_table(flips, ("in A", "in B", "tasks"))
     console.say("")
-    places = [(one.site, str(one.tasks), f"{one.latency_s:.6g}") for one in found.places]
-    console.say_table(places, ("cell in A", "tasks", "mean latency_s"))
+    places = [(one.site, str(one.tasks), quantity(one.latency_s, "s")) for one in found.places]
+    console.say_table(places, ("cell in A", "tasks", "mean latency"))
 
 
 @app.command("export", epilog=console.examples("cosim trace export RUN --format perfetto --out run.pftrace"))

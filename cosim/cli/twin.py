@@ -6,6 +6,7 @@ import typer
 
 from cosim.cli import console
 from cosim.cli.arguments import Json, Overrides
+from cosim.quantity import digits
 
 app = typer.Typer(help="Digital twin: score its forecasts, compare placements.", no_args_is_help=True)
 _SCORES = ("cosim twin score sumo:a10kw", "cosim twin score ./bologna --horizons 1,2,5,10 --sync 10")
@@ -45,9 +46,7 @@ def score_map(
             one.kind,
             f"{one.horizon_s:g}",
             str(one.forecasts),
-            *(f"{value:.2f}" for value in (one.mean_m, one.p50_m, one.p95_m)),
-            f"{100.0 * one.held:.1f}",
-            f"{one.radius_m:.2f}",
+            *map(digits, (one.mean_m, one.p50_m, one.p95_m, 100.0 * one.held, one.radius_m)),
         )
         for one in scores
     ]

@@ -13,6 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from cosim.experiments.compare import Standing
 from cosim.experiments.statistics import Curve
+from cosim.quantity import scaled
 from cosim.report.picture.style import STYLE, save
 from cosim.trace.metrics.statistics import Estimate
 
@@ -40,7 +41,6 @@ _WORDS: Final[Mapping[str, str]] = {
 }
 _WIDE: Final = 30.0
 """Ratio of the highest to the lowest value from which a curve is drawn on a logarithmic axis."""
-_SCALES: Final = ((1.0, ""), (1e-3, "m"), (1e-6, "µ"))
 
 
 def draw_standings(path: Path, title: str, found: Sequence[Standing]) -> None:
@@ -86,8 +86,8 @@ def _dots(axes: Axes, names: Sequence[str], estimates: Sequence[Estimate], polic
     ends = np.array([(one.low, one.value, one.high) for one in estimates], dtype=np.float64).reshape(-1, 3)
     largest = float(np.nanmax(np.abs(ends))) if np.isfinite(ends).any() else 1.0
     unit = estimates[0].unit if estimates else ""
-    factor, prefix = next(((f, p) for f, p in _SCALES if largest >= f), _SCALES[0]) if unit else (1.0, "")
-    for place, (name, (low, value, high)) in enumerate(zip(names, ends / factor, strict=True)):
+    scale = scaled(largest, unit)
+    for place, (name, (low, value, high)) in enumerate(zip(names, ends * scale.factor, strict=True)):
         turn = policies.index(name) % len(COLOURS)
         axes.plot([low, high], [place, place], color=COLOURS[turn], linewidth=2.2, solid_capstyle="butt")
         axes.plot(value, place, marker=MARKERS[turn], color=COLOURS[turn], markersize=6, linestyle="none")
@@ -97,7 +97,7 @@ def _dots(axes: Axes, names: Sequence[str], estimates: Sequence[Estimate], polic
     axes.locator_params(axis="x", nbins=5)
     axes.ticklabel_format(axis="x", style="sci", scilimits=(-3, 4), useMathText=True)
     if unit:
-        axes.set_xlabel(f"{prefix}{unit}")
+        axes.set_xlabel(scale.unit)
 
 
 def draw_curves(path: Path, title: str, said: str, curves: Mapping[str, Curve]) -> None:

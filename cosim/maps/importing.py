@@ -18,6 +18,7 @@ from cosim.maps.scenario_files import copy_additional, pack_net, pack_routes, re
 from cosim.maps.sites import Method, plan_sites, survey, write_sites
 from cosim.mobility.catalog import resolve_map
 from cosim.mobility.programs import sumo_version
+from cosim.quantity import quantity
 from cosim.roads.net import read_bounds, read_net
 from cosim.roads.siting import place_sites
 from cosim.roads.xmlscan import scan_xml
@@ -159,7 +160,7 @@ def _roads(made: Imported, file: Path, home: Path, kind: str, side: Side) -> Non
         )
     made.report[:0] = [
         ("edges for cars", str(len(roads.edges))),
-        ("road", f"{roads.length_m / 1000:.1f} km"),
+        ("road", quantity(roads.length_m, "m")),
         ("traffic lights", str(roads.traffic_lights)),
     ]
 
@@ -211,7 +212,7 @@ def _place(made: Imported, home: Path, placing: Placing) -> None:
         method: Method = "coverage" if placing == "roads" else placing
         plan = plan_sites(area, method, len(along) or area.usual_count())
         write_sites(path, plan.sites_m.tolist(), f"By {method}.")
-        made.report += [("covered vehicle-seconds", f"{100 * plan.shares[method]:.1f} %")]
+        made.report += [("covered vehicle-seconds", quantity(100.0 * plan.shares[method], "%"))]
     made.has_sites = True
     made.report += [("sites", str(path.read_text(encoding="utf-8").count("name:")))]
 

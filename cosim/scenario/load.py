@@ -9,6 +9,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from cosim.errors import InputError
+from cosim.quantity import quantity
 from cosim.resources import bundled
 from cosim.scenario import overrides as changes
 from cosim.scenario.document import Document, Location, parse, shown
@@ -139,7 +140,7 @@ def describe_scenario(loaded: Loaded) -> dict[str, str]:
         "mobility": f"{scenario.mobility.kind}, tick {scenario.mobility.step_s:g} s",
         "sites": scenario.sites.kind,
         "radio": f"{scenario.radio.path_loss.kind}, {scenario.radio.access.kind}, "
-        f"{scenario.radio.bandwidth_hz / 1e6:g} MHz",
+        f"{quantity(scenario.radio.bandwidth_hz, 'Hz')}",
         "tasks": f"{scenario.tasks.arrivals.kind} arrivals of {classes}",
         "decisions": f"{scenario.decisions.kind} by {scenario.policy.name}",
         "seed": str(scenario.seed),

@@ -17,6 +17,7 @@ from cosim.compute import Execution, Host, QueueHost, SharingHost, energy_j
 from cosim.kernel.clock import Clock, Story
 from cosim.kernel.fluid import Flow
 from cosim.kernel.rng import stream, stream_key
+from cosim.quantity import quantity
 from cosim.radio.cell import NomaCell, OrthogonalCell
 from cosim.radio.pathloss import path_loss_model, v2v_highway_los_db, v2v_nlos_db, v2v_urban_los_db
 from cosim.radio.shadowing import ShadowField
@@ -55,15 +56,15 @@ def _estimated(name: str, expected: float, measured: Estimate, *, scale: float |
     hit = measured.low <= expected <= measured.high
     tight = measured.half_width <= _WIDEST * (abs(expected) if scale is None else scale)
     found = (
-        f"expected {expected:.5g}{measured.unit}, measured {measured.value:.5g}{measured.unit}, "
-        f"{CONFIDENCE:.0%} interval {measured.low:.5g} to {measured.high:.5g}"
+        f"expected {quantity(expected, measured.unit)}, measured {quantity(measured.value, measured.unit)}, "
+        f"{CONFIDENCE:.0%} interval {quantity(measured.low, measured.unit)} to {quantity(measured.high, measured.unit)}"
     )
     return Check(name, hit and tight, found, _FIX)
 
 
 def _equal(name: str, expected: float, measured: float, unit: str, tolerance: float) -> Check:
     """Return the verdict on a number that has no spread; `tolerance` is absolute."""
-    found = f"expected {expected:.9g}{unit}, measured {measured:.9g}{unit}, exact to {tolerance:.1g}"
+    found = f"expected {quantity(expected, unit)}, measured {quantity(measured, unit)}, equal to within {tolerance:.1g}"
     return Check(name, abs(measured - expected) <= tolerance, found, _FIX)
 
 
@@ -86,7 +87,7 @@ def _queue(name: str, cores: int, load: float, expected_s: float, *, constant: b
     host = QueueHost(clock, _HZ, cores, _KAPPA)
     arrivals_s = poisson_s(rng, load * cores / _SERVICE_S, _JOBS)
     spent_s = sojourns_s(clock, arrivals_s, lambda k: host.execute(cycles[k]))
-    return _estimated(name, expected_s, _settled(spent_s - service_s, " s"))
+    return _estimated(name, expected_s, _settled(spent_s - service_s, "s"))
 
 
 def _priority() -> Check:
@@ -99,7 +100,7 @@ def _priority() -> Check:
     rate_hz = 0.8 / _SERVICE_S
     spent_s = sojourns_s(clock, poisson_s(rng, rate_hz, _JOBS), lambda k: host.execute(cycles[k], priority[k]))
     expected_s = priority_waits_s([rate_hz / 2.0] * 2, [_SERVICE_S] * 2)[0]
-    return _estimated("priority wait, rho 0.8", expected_s, _settled((spent_s - np.array(cycles) / _HZ)[first], " s"))
+    return _estimated("priority wait, rho 0.8", expected_s, _settled((spent_s - np.array(cycles) / _HZ)[first], "s"))
 
 
 def _loss() -> Check:
@@ -118,9 +119,7 @@ def _sharing() -> Check:
     host = SharingHost(clock, _HZ, 1, _KAPPA)
     rate_hz = 0.7 / _SERVICE_S
     spent_s = sojourns_s(clock, poisson_s(rng, rate_hz, _JOBS), lambda k: host.execute(cycles[k]))
-    return _estimated(
-        "processor sharing time, rho 0.7", sharing_sojourn_s(rate_hz, _SERVICE_S), _settled(spent_s, " s")
-    )
+    return _estimated("processor sharing time, rho 0.7", sharing_sojourn_s(rate_hz, _SERVICE_S), _settled(spent_s, "s"))
 
 
 def _rates() -> Iterator[Check]:
@@ -129,7 +128,7 @@ def _rates() -> Iterator[Check]:
     cell = OrthogonalCell(clock, band_hz, math.inf)
     alone_s = float(sojourns_s(clock, np.zeros(1), lambda _: cell.start(Flow(size_bit, cell.gain(100.0))))[0])
     rate_bps = band_hz * math.log2(101.0)
-    yield _equal("Shannon rate at 20 dB", rate_bps, size_bit / alone_s, " bit/s", _EXACT * rate_bps)
+    yield _equal("Shannon rate at 20 dB", rate_bps, size_bit / alone_s, "bit/s", _EXACT * rate_bps)
     for sic in (True, False):
         strong = math.log2(1.0 + 100.0 / 11.0)
         weak = math.log2(1.0 + (10.0 if sic else 10.0 / 101.0))
@@ -137,7 +136,7 @@ def _rates() -> Iterator[Check]:
         expected_s = size_bit / band_hz * (1.0 / first + (1.0 - last / first) / alone)
         both_s = _together_s(size_bit, band_hz, sic)
         name = f"NOMA {'with' if sic else 'without'} SIC, last of two"
-        yield _equal(name, expected_s, float(both_s.max()), " s", _EXACT * expected_s)
+        yield _equal(name, expected_s, float(both_s.max()), "s", _EXACT * expected_s)
 
 
 def _together_s(size_bit: float, band_hz: float, sic: bool) -> FloatArray:
@@ -154,7 +153,7 @@ def _path_losses() -> Iterator[Check]:
         ("path loss, highway", v2v_highway_los_db, 86.3794),
         ("path loss, blocked", v2v_nlos_db, 110.0605),
     ):
-        yield _equal(name, published_db, float(law(100.0, 5.0)), " dB", 5e-5)
+        yield _equal(name, published_db, float(law(100.0, 5.0)), "dB", 5e-5)
 
 
 def _shadowing() -> Iterator[Check]:
@@ -166,11 +165,11 @@ def _shadowing() -> Iterator[Check]:
     moved_m, los = np.full(vehicles, 5.0), np.ones((vehicles, 1), bool)
     past = [field.update(numbers, sites, moved_m, los, tick)[:, 0] for tick in range(moves + 1)]
     last, sigma_db, reach_m = past[-1], float(model.sigma_db(los[:1])[0, 0]), float(model.correlation_m(los[:1])[0, 0])
-    yield _estimated("shadowing mean", 0.0, batch_means(last, _BATCHES, CONFIDENCE, " dB"), scale=sigma_db)
+    yield _estimated("shadowing mean", 0.0, batch_means(last, _BATCHES, CONFIDENCE, "dB"), scale=sigma_db)
     tail, free = (1.0 - CONFIDENCE) / 2.0, vehicles - 1
     deviation_db = float(last.std(ddof=1))
     low, high = (deviation_db * math.sqrt(free / float(chdtri(free, p))) for p in (tail, 1.0 - tail))
-    yield _estimated("shadowing deviation", sigma_db, Estimate(deviation_db, low, high, " dB"))
+    yield _estimated("shadowing deviation", sigma_db, Estimate(deviation_db, low, high, "dB"))
     kept = float(np.corrcoef(past[-3], last)[0, 1])
     half = float(ndtri(1.0 - tail)) / math.sqrt(vehicles - 3)
     low, high = math.tanh(math.atanh(kept) - half), math.tanh(math.atanh(kept) + half)
@@ -208,8 +207,8 @@ def _totals_of(name: str, clock: Clock, host: Host) -> Iterator[Check]:
     drive(clock, poisson_s(rng, 1.6 / _SERVICE_S, jobs), story)
     host.settle()  # brings the integrals up to now
     drawn_j, total_s = energy_j(host), math.fsum(spent_s)
-    yield _equal(f"energy, {name}", drawn_j, math.fsum(paid_j), " J", _EXACT * drawn_j)
-    yield _equal(f"Little's law, {name}", total_s, host.number_s, " s", _EXACT * total_s)
+    yield _equal(f"energy, {name}", drawn_j, math.fsum(paid_j), "J", _EXACT * drawn_j)
+    yield _equal(f"Little's law, {name}", total_s, host.number_s, "s", _EXACT * total_s)
 
 
 def _take_away(execution: Execution) -> None:

@@ -14,6 +14,7 @@ from typing import Final
 from cosim.errors import InputError
 from cosim.mobility.cache import cache_folder
 from cosim.mobility.programs import run_program
+from cosim.quantity import digits
 from cosim.resources import bundled
 
 ARROW: Final = "23.0"
@@ -103,7 +104,7 @@ def _cache() -> Check:
 def _disk() -> Check:
     free_byte = shutil.disk_usage(Path.cwd()).free
     return Check(
-        "disk", free_byte > ENOUGH_BYTE, f"{free_byte / 2**30:.1f} GiB free here", "free 1 GiB for run folders"
+        "disk", free_byte > ENOUGH_BYTE, f"{digits(free_byte / 2**30)} GiB free here", "free 1 GiB for run folders"
     )
 
 
@@ -114,5 +115,8 @@ def _memory() -> Check:
         lines = dict(line.split(":", 1) for line in info.read_text(encoding="ascii").splitlines())
         free_byte = int(lines.get("MemAvailable", "0 kB").split()[0]) * 1024
     return Check(
-        "memory", free_byte > ENOUGH_BYTE, f"{free_byte / 2**30:.1f} GiB available", "close programs: 1 GiB is needed"
+        "memory",
+        free_byte > ENOUGH_BYTE,
+        f"{digits(free_byte / 2**30)} GiB available",
+        "close programs: 1 GiB is needed",
     )

@@ -8,7 +8,6 @@ import pytest
 from effort import few
 from matplotlib.image import imread
 
-from cosim.report.headline import rounded
 from cosim.report.picture.figures import draw_run
 from cosim.report.series import by_cell, by_position, hexagons, latency_curves, outcomes
 from cosim.runner import simulate
@@ -110,20 +109,3 @@ def test_outcomes_count_every_task(home: Path) -> None:
         slices = outcomes(trace)
         released = int(trace.sql("SELECT count(*) AS n FROM task_released").n[0])
     assert sum(values.sum() for values in slices.per_s.values()) * slices.slice_s == pytest.approx(released)
-
-
-@pytest.mark.parametrize(
-    ("value", "half_width", "told"),
-    [
-        (96.918, 0.064, ("96.92", "0.06")),
-        (357.02, 1.42, ("357.0", "1.4")),
-        (25791.0, 628.0, ("25,791", "628")),
-        (0.97, 0.0, ("0.9700", "0")),
-        (12.0, math.nan, ("12", "-")),
-        (3.25e-5, math.nan, ("3.25e-05", "-")),
-        (math.nan, 1.0, ("-", "-")),
-    ],
-)
-def test_figures_have_the_digits_of_their_interval(value: float, half_width: float, told: tuple[str, str]) -> None:
-    """A value is printed to the last digit that its interval supports."""
-    assert rounded(value, half_width) == told

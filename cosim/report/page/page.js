@@ -14,7 +14,8 @@ const $ = (id) => document.getElementById(id);
 const several = DATA.runs.length > 1;
 const label = (head) => `${several && new Set(DATA.runs.map((r) => r.header.scenario)).size > 1 ? head.scenario + ", " : ""}${head.policy}, seed ${head.seed}`;
 const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
-const short = (value) => value === null || !isFinite(value) ? "-" : Math.abs(value) >= 100 ? value.toFixed(0) : String(Number(value.toPrecision(3)));
+// Four significant digits as in cosim/quantity.py, without zeros at the end; whole numbers keep all of theirs.
+const short = (value) => value === null || !isFinite(value) ? "-" : Math.abs(value) >= 1000 ? value.toFixed(0) : String(Number(value.toPrecision(4)));
 
 // What sections of behaviour show, in the order of the page. The code of each stands in a script and scope of its own and adds
 // { name, title, cards(run), open(run) } here: `name` is that of the scenario's section, its data run.series[name]; cards() gives
@@ -661,21 +662,21 @@ function tiles(run) {
     h("div", { class: "tile" }, h("span", {}, row.label), h("strong", {}, row.value, h("small", {}, ` ${row.unit}`)), h("span", { class: "half" }, row.half ? `± ${row.half}` : " "))));
 }
 
-function table(names, cells, unit) {
+function table(names, cells) { // cells: [value, half width, unit]; a unit that not all runs share stands beside the values
   return h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Key figures" }, h("table", {}, h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "figure"), ...DATA.runs.map((run) => h("th", { scope: "col" }, several ? label(run.header) : "value")), h("th", { scope: "col" }, "unit"))),
-    h("tbody", {}, ...names.map(([key, text]) => h("tr", {}, h("th", { scope: "row" }, text), ...DATA.runs.map((run) => {
-      const cell = cells(run, key);
-      return h("td", {}, cell ? cell[0] : "-", h("small", {}, cell && cell[1] ? ` ± ${cell[1]}` : ""));
-    }), h("td", { class: "unit" }, unit(key)))))));
+    h("tbody", {}, ...names.map(([key, text]) => {
+      const row = DATA.runs.map((run) => cells(run, key)), units = [...new Set(row.filter(Boolean).map((cell) => cell[2]))], one = units.length < 2;
+      return h("tr", {}, h("th", { scope: "row" }, text), ...row.map((cell) => h("td", {}, cell ? cell[0] : "-", h("small", {}, cell && cell[1] ? ` ± ${cell[1]}` : "", cell && !one ? ` ${cell[2]}` : ""))), h("td", { class: "unit" }, one ? units[0] ?? "" : ""));
+    }))));
 }
 
 function keyFigures() {
   const heads = new Map(DATA.runs.flatMap((run) => run.headline).map((row) => [row.key, row])), every = [...new Set(DATA.runs.flatMap((run) => Object.keys(run.told)))];
-  const find = (run, key) => { const row = run.headline.find((one) => one.key === key); return row && [row.value, row.half]; };
+  const find = (run, key) => { const row = run.headline.find((one) => one.key === key); return row && [row.value, row.half, row.unit]; };
   const sure = DATA.runs[0].header.confidence * 100;
   return h("section", { class: "card figures" }, h("h2", {}, "Key figures"), h("p", {}, `After the warm-up, with the half widths of ${short(sure)} % batch-means intervals.`),
-    table([...heads].map(([key, row]) => [key, row.label]), find, (key) => heads.get(key).unit),
-    h("details", {}, h("summary", {}, `All ${every.length} figures, by the names of cosim trace summary --json`), table(every.map((key) => [key, key]), (run, key) => run.told[key], (key) => DATA.runs.find((run) => run.told[key]).told[key][2])));
+    table([...heads].map(([key, row]) => [key, row.label]), find),
+    h("details", {}, h("summary", {}, `All ${every.length} figures, by the names of cosim trace summary --json`), table(every.map((key) => [key, key]), (run, key) => run.told[key])));
 }
 
 function compared() { // the latency of all runs in one figure

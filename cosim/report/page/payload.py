@@ -7,8 +7,9 @@ from typing import Any, Final
 import numpy as np
 
 from cosim.errors import InputError
+from cosim.quantity import ABSENT, with_interval
 from cosim.report.ground import Ground, ground
-from cosim.report.headline import headline, rounded
+from cosim.report.headline import headline
 from cosim.report.series import LEVELS, Outcomes, by_cell, by_position, hexagons, latency_curves, outcomes
 from cosim.subjects import pieces
 from cosim.trace.facts.codes import code_names, code_tables, code_words
@@ -57,26 +58,26 @@ def _headline(measured: Kpis) -> list[dict[str, str]]:
     for key, label, factor, unit in headline():
         if key in measured and np.isfinite(measured[key].value):
             one = measured[key]
-            value, half = rounded(one.value * factor, one.half_width * factor)
+            value, half, shown = with_interval(one.value * factor, one.half_width * factor, unit)
             rows.append(
                 {
                     "key": key,
                     "label": f"{label[0].upper()}{label[1:]}",
                     "value": value,
                     "half": _blank(half),
-                    "unit": unit,
+                    "unit": shown,
                 }
             )
     return rows
 
 
 def _figure_texts(measured: Kpis) -> dict[str, list[str]]:
-    texts = {name: (*rounded(one.value, one.half_width), one.unit) for name, one in measured.items()}
+    texts = {name: with_interval(one.value, one.half_width, one.unit) for name, one in measured.items()}
     return {name: [value, _blank(half), unit] for name, (value, half, unit) in texts.items()}
 
 
 def _blank(half: str) -> str:
-    return "" if half in ("-", "0") else half
+    return "" if half in (ABSENT, "0") else half
 
 
 def series(trace: Trace, area: Ground) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from cosim.quantity import ABSENT, quantity, with_interval
 from cosim.report.ground import Ground, ground
-from cosim.report.headline import rounded
 from cosim.report.picture.panels import draw_latency, draw_map, draw_outcomes, draw_utilisation
 from cosim.report.picture.style import STYLE, save
 from cosim.report.series import by_cell, by_position, deployed, hexagons, latency_curves, outcomes
@@ -21,12 +21,12 @@ PICTURE: Final = "run.png"
 _MAP_IN: Final = 5.4  # width of the map
 _CAPTION: Final = {
     "released": ("released", 0.0, ""),
-    "completed_ratio": ("completed", 100.0, " %"),
-    "late_ratio": ("late", 100.0, " %"),
-    "coverage_ratio": ("covered", 100.0, " %"),
-    "latency_mean": ("mean latency", 1e3, " ms"),
-    "latency_p95": ("p95", 1e3, " ms"),
-    "vehicle_energy_per_task": ("vehicle energy", 1.0, " J/task"),
+    "completed_ratio": ("completed", 100.0, "%"),
+    "late_ratio": ("late", 100.0, "%"),
+    "coverage_ratio": ("covered", 100.0, "%"),
+    "latency_mean": ("mean latency", 1e3, "ms"),
+    "latency_p95": ("p95", 1e3, "ms"),
+    "vehicle_energy_per_task": ("vehicle energy", 1.0, "J/task"),
     "handovers": ("handovers", 0.0, ""),
 }
 """Name, factor and unit in the caption; a factor of 0 marks a count, which is shown without an interval."""
@@ -103,7 +103,8 @@ def _setting(trace: Trace, places: int) -> str:
     scenario = trace.scenario
     vehicles = trace.sql("SELECT avg(vehicles) AS mean FROM traffic_sampled")["mean"].fillna(0.0).iloc[0]
     ground = "straight roads" if scenario.mobility.kind == "synthetic" else scenario.map
-    radio = f"{scenario.radio.path_loss.kind} {scenario.radio.access.kind} {scenario.radio.bandwidth_hz / 1e6:g} MHz"
+    band = quantity(scenario.radio.bandwidth_hz, "Hz")
+    radio = f"{scenario.radio.path_loss.kind} {scenario.radio.access.kind} {band}"
     sites = "1 site" if places == 1 else f"{places} sites"
     return f"{ground}   {trace.complete_to_s:g} s   {vehicles:,.0f} vehicles at once   {sites}   {radio}"
 
@@ -121,6 +122,6 @@ def _caption_of(measured: Kpis, key: str) -> str:
     name, factor, unit = _CAPTION[key]
     one = measured[key]
     if not factor:
-        return f"{name} {rounded(one.value)[0]}"
-    value, half = rounded(one.value * factor, one.half_width * factor)
-    return f"{name} {value}{unit}" if half in ("-", "0") else f"{name} {value} ± {half}{unit}"
+        return f"{name} {with_interval(one.value).value}"
+    value, half, shown = with_interval(one.value * factor, one.half_width * factor, unit)
+    return f"{name} {value} {shown}" if half in (ABSENT, "0") else f"{name} {value} ± {half} {shown}"

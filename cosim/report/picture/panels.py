@@ -10,6 +10,7 @@ from matplotlib.collections import Collection, LineCollection, PolyCollection
 from matplotlib.colors import Normalize
 from matplotlib.patheffects import withStroke
 
+from cosim.quantity import quantity
 from cosim.report.ground import Ground
 from cosim.report.series import LEVELS, Outcomes, Places
 from cosim.trace.metrics.statistics import Estimate
@@ -133,7 +134,6 @@ def draw_latency(axes: Axes, curves: Mapping[str, tuple[int, FloatArray]]) -> No
 def _quantile(axes: Axes, level: float, place_ms: float, limit_ms: float) -> None:
     """Draw a dot and its number: p50 beside the curve, p95 above it to the left, p99 to the right if there is room."""
     axes.plot(place_ms, level, marker="o", markersize=4, color="black", zorder=5)
-    told = f"{place_ms:,.3g}" if place_ms < 1e3 else f"{place_ms:,.0f}"
     if level < 0.9:
         across, rise, side = 6, -10, "left"
     elif level < 0.97:
@@ -143,7 +143,11 @@ def _quantile(axes: Axes, level: float, place_ms: float, limit_ms: float) -> Non
     else:
         across, rise, side = 8, 14, "right"
     axes.annotate(
-        f"p{level * 100:.0f} {told} ms", (place_ms, level), xytext=(across, rise), textcoords="offset points", ha=side
+        f"p{level * 100:.0f} {quantity(place_ms, 'ms')}",
+        (place_ms, level),
+        xytext=(across, rise),
+        textcoords="offset points",
+        ha=side,
     ).set_path_effects(list(_HALO))
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from cosim.quantity import quantity
 from cosim.trace.lateness.airtime import ROUNDING_S, Legs, legs
 from cosim.trace.lateness.causes import attribute_delay, causes, part_names
 from cosim.trace.store.reader import Trace
@@ -47,10 +48,12 @@ class TaskExplanation:
     @property
     def lines(self) -> list[str]:
         """The explanation as lines of text, to follow the steps of the task."""
-        spent = ", ".join(f"{name.replace('_', ' ')} {part:.4g} s" for name, part in self.parts_s.items() if part > 0.0)
+        parts = {name.replace("_", " "): quantity(part_s, "s") for name, part_s in self.parts_s.items() if part_s > 0.0}
+        spent = ", ".join(f"{name} {part}" for name, part in parts.items()) or "none"
+        needed, allowed = quantity(self.needed_s, "s"), quantity(self.allowed_s, "s")
         return [
             f"reason: {self.cause.replace('_', ' ')}: {self.reason}" if self.cause else f"reason: {self.reason}",
-            f"time: {spent or 'none'}; by itself it needs {self.needed_s:.4g} s of {self.allowed_s:.4g} s allowed",
+            f"time: {spent}; by itself it needs {needed} of {allowed} allowed",
             *self._met(),
         ]
 
@@ -59,7 +62,7 @@ class TaskExplanation:
             ("uplink", self.uplink_bps, self.beside_up),
             ("downlink", self.downlink_bps, self.beside_down),
         ):
-            rate = "" if math.isnan(rate_bps) else f" {rate_bps / 1e6:.4g} Mbit/s on the whole,"
+            rate = "" if math.isnan(rate_bps) else f" {quantity(rate_bps, 'bit/s')} on the whole,"
             if rate or others:
                 yield f"{name}:{rate} beside {_named_tasks(others)}"
         if self.parts_s["queue"] > ROUNDING_S:

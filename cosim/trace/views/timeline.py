@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from cosim.errors import InputError
+from cosim.quantity import digits, quantity
 from cosim.types import NOWHERE, Direction, KeyState, Phase, Status, Tier
 
 _STEPS = (
@@ -68,8 +69,8 @@ def _host(tier: int, target: int, sites: dict[int, str]) -> str:
 
 def _released(row: dict[Any, Any]) -> Iterator[tuple[float, str]]:
     text = (
-        f"released by vehicle {row['vehicle']}: class {row['task_class']}, {row['input_bit'] / 1e6:.4g} Mbit, "
-        f"{row['cycles'] / 1e6:.4g} Mcycles, deadline t={row['deadline_s']:.6g} s"
+        f"released by vehicle {row['vehicle']}: class {row['task_class']}, {quantity(row['input_bit'], 'bit')}, "
+        f"{digits(row['cycles'] / 1e6)} Mcycles, deadline t={row['deadline_s']:.6g} s"
     )
     yield row["time_s"], text
 
@@ -77,7 +78,7 @@ def _released(row: dict[Any, Any]) -> Iterator[tuple[float, str]]:
 def _decided(rows: pd.DataFrame, sites: dict[int, str]) -> Iterator[tuple[float, str]]:
     for row in rows.to_dict("records"):
         host = _host(row["tier"], row["target"], sites)
-        yield row["time_s"], f"decided: {Tier(row['tier']).name} at {host}, {row['expected_s']:.4g} s expected"
+        yield row["time_s"], f"decided: {Tier(row['tier']).name} at {host}, {quantity(row['expected_s'], 's')} expected"
 
 
 def _moved(rows: pd.DataFrame, sites: dict[int, str]) -> Iterator[tuple[float, str]]:
@@ -89,7 +90,7 @@ def _moved(rows: pd.DataFrame, sites: dict[int, str]) -> Iterator[tuple[float, s
             what = f"{name} goes on in cell {_site(row['to_site'], sites)}"
         else:
             what = f"{name} moves from cell {_site(row['from_site'], sites)} to {_site(row['to_site'], sites)}"
-        yield row["time_s"], f"{what}, {row['left_bit']:g} bit left"
+        yield row["time_s"], f"{what}, {quantity(row['left_bit'], 'bit')} left"
 
 
 def _cells(
@@ -128,7 +129,7 @@ def _lived(row: dict[Any, Any], sites: dict[int, str]) -> Iterator[tuple[float, 
     spare_s = row["deadline_s"] - row["time_s"]
     text = (
         f"ends {Status(row['status']).name} in phase {Phase(row['phase']).name} after "
-        f"{row['time_s'] - row['released_s']:g} s, "
-        f"{abs(spare_s):g} s {'before' if spare_s >= 0 else 'after'} its deadline"
+        f"{quantity(row['time_s'] - row['released_s'], 's')}, "
+        f"{quantity(abs(spare_s), 's')} {'before' if spare_s >= 0 else 'after'} its deadline"
     )
     yield row["time_s"], text

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from cosim.distributions import draw
 from cosim.errors import InputError
 from cosim.kernel.rng import stream
+from cosim.quantity import digits, quantity, with_interval
 from cosim.radio.link import noise_w
 from cosim.radio.pathloss import power_law_db
 from cosim.scenario.document import parse, shown
@@ -207,18 +208,24 @@ def _share(faults: Sequence[Violations], field: str) -> float:
 
 def format_gaps(table: GapTable) -> str:
     """Return the table as text, one policy a line; shares and gaps in percent."""
-    head = f"{'policy':<20}{'mean [s]':>18}{'gap [%]':>18}{'eq 22':>8}{'eq 23':>8}{'eq 24':>8}{'eq 26':>8}"
+    head = f"{'policy':<20}{'mean':>22}{'gap [%]':>18}{'eq 22':>8}{'eq 23':>8}{'eq 24':>8}{'eq 26':>8}"
     lines = [
         f"{row.policy:<20}"
-        f"{f'{row.mean_s.value:.3f} -+ {row.mean_s.half_width:.3f}':>18}"
-        f"{f'{100 * row.gap.value:.2f} -+ {100 * row.gap.half_width:.2f}':>18}"
-        + "".join(f"{100 * share:>8.1f}" for share in (row.unplaced, row.places, row.compute, row.late))
+        f"{_interval(row.mean_s.value, row.mean_s.half_width, 's'):>22}"
+        f"{_interval(100.0 * row.gap.value, 100.0 * row.gap.half_width):>18}"
+        + "".join(f"{digits(100.0 * share):>8}" for share in (row.unplaced, row.places, row.compute, row.late))
         for row in table.rows
     ]
     if table.infeasible == table.instances:
         return "no instance has a placement that keeps eq 22-26; raise places, compute_hz or limit_s, or lower share"
+    shortest, longest = quantity(table.shortest_s, "s"), quantity(table.longest_s, "s")
     foot = (
         f"{table.instances} instances, {table.infeasible} without any full placement left out; a twin of an optimum "
-        f"takes {table.shortest_s:.2f} to {table.longest_s:.2f} s. eq 22..26: % of instances that break it."
+        f"takes {shortest} to {longest}. eq 22..26: % of instances that break it."
     )
     return "\n".join([head, *lines, foot])
+
+
+def _interval(value: float, half_width: float, unit: str = "") -> str:
+    told = with_interval(value, half_width, unit)
+    return f"{told.value} -+ {told.half_width} {told.unit}".rstrip()
