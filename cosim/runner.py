@@ -1,5 +1,6 @@
 """One run, from a scenario to a run folder with trace, provenance and figures of merit."""
 
+import logging
 import shutil
 import time
 from collections.abc import Callable, Mapping
@@ -22,6 +23,8 @@ from cosim.trace.metrics.tasks import kpis
 from cosim.trace.store.provenance import Provenance, new_provenance, write_provenance
 from cosim.trace.store.reader import Trace
 from cosim.trace.store.writer import TraceWriter
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,7 @@ def simulate(loaded: Loaded, out: Path, progress: Callable[[float], None] | None
             cpu_s=round(time.process_time() - cpu_s, 3),
         )
 
+    logger.info("run %s begins: policy %s, seed %d, folder %s", loaded.run_id, scenario.policy.name, scenario.seed, out)
     with ExitStack() as undo:
         undo.callback(_unmake, _missing(out))
         writer = TraceWriter(out, scenario.trace.part_s)
@@ -110,6 +114,14 @@ def simulate(loaded: Loaded, out: Path, progress: Callable[[float], None] | None
         undo.pop_all()
     provenance = ended("complete")
     write_provenance(out, provenance)
+    logger.info(
+        "run %s ends: %d facts in %s after %.3f s, digest %s",
+        provenance.run_id,
+        provenance.facts,
+        out,
+        provenance.wall_s,
+        provenance.digest,
+    )
     with Trace.open(out) as trace:
         measured = kpis(trace)
     return RunResult(

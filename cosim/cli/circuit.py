@@ -8,13 +8,14 @@ import typer
 
 from cosim.cli import console
 from cosim.cli.arguments import Json, key_values
+from cosim.cli.loudness import Commands
 
 _SHOW = (
     "cosim circuit show zz",
     "cosim circuit show amplitude --qubits 4 --layers 3 --gate-set cz",
     "cosim circuit show reuploading --qubits 3 --set axis=y",
 )
-app = typer.Typer(help="Quantum circuits of learned policies: drawing and cost.", no_args_is_help=True)
+app = Commands(help="Quantum circuits of learned policies: drawing and cost.", no_args_is_help=True)
 
 
 @app.callback()

@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol
 
 import typer
 
+from cosim.cli.loudness import quiet
 from cosim.errors import InputError, RunError
 from cosim.quantity import ABSENT, digits, quantity, with_interval
 from cosim.report.headline import headline
@@ -44,10 +45,22 @@ def say(text: str) -> None:
     sys.stdout.write(f"{text}\n")
 
 
+def tell(text: str) -> None:
+    """A line on stdout about what was written, unless the command is to be quiet."""
+    if not quiet():
+        say(text)
+
+
 def warn(text: str) -> None:
     """A line on stderr, after the program's name, whatever a file's bytes have brought into it."""
     line = "".join(sign if sign.isprintable() else "?" for sign in " ".join(text.split()))
     sys.stderr.write(f"cosim: {line}\n")
+
+
+def note(text: str) -> None:
+    """A line on stderr that is no error: something to know, unless the command is to be quiet."""
+    if not quiet():
+        warn(text)
 
 
 def stopped(run_folder: Path) -> str:
@@ -168,7 +181,7 @@ def table_cell(value: object) -> str:
 @contextmanager
 def progress(total: float, label: str, unit: str = "s") -> Iterator[Callable[[float], None] | None]:
     """A bar on stderr that follows the simulated time, or what else is counted; nothing where stderr is no terminal."""
-    if not sys.stderr.isatty():
+    if quiet() or not sys.stderr.isatty():
         yield None
         return
     from rich.console import Console
@@ -188,7 +201,7 @@ def progress(total: float, label: str, unit: str = "s") -> Iterator[Callable[[fl
 @contextmanager
 def working(label: str) -> Iterator[None]:
     """A sign of life on stderr for work whose length is not known; nothing where stderr is no terminal."""
-    if not sys.stderr.isatty():
+    if quiet() or not sys.stderr.isatty():
         yield
         return
     from rich.console import Console

@@ -10,6 +10,7 @@ import typer
 
 from cosim.cli import console
 from cosim.cli.arguments import Json, Overrides, ScenarioName, folder
+from cosim.cli.loudness import quiet
 
 if TYPE_CHECKING:
     from cosim.experiments.contenders import Contender
@@ -80,7 +81,7 @@ def evaluate(
     console.say(f"{scenario}{on}, policy {who}, {_seeds(seeds, first_seed)}\n")
     _say_summary(values)
     if out is not None:
-        console.say(f"\nrun folders  {out / against[0].label}")
+        console.tell(f"\nrun folders  {out / against[0].label}")
 
 
 def compare_policies(
@@ -128,6 +129,8 @@ def compare_policies(
     draw_standings(picture, loaded.scenario.name, found)
     if json:
         console.say_json({"scenario": scenario, "table": table, "picture": picture, "standings": found})
+        return
+    if quiet():
         return
     console.say(f"{scenario}, {_seeds(seeds, first_seed)}; the same arrivals and traffic under every policy: checked\n")
     rows = [

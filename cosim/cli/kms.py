@@ -9,13 +9,14 @@ import typer
 
 from cosim.cli import console
 from cosim.cli.arguments import Json, Overrides
+from cosim.cli.loudness import Commands
 
 _SERVE = (
     "cosim kms serve qib_vec",
     "cosim kms serve RUN --speed 60 --tokens tokens.yaml",
     "cosim kms serve qib_vec --host 0.0.0.0 --certificate kme.pem --key kme.key --client-ca ca.pem",
 )
-app = typer.Typer(help="The key network behind the REST interface of ETSI GS QKD 014.", no_args_is_help=True)
+app = Commands(help="The key network behind the REST interface of ETSI GS QKD 014.", no_args_is_help=True)
 
 
 @app.callback()
@@ -75,4 +76,4 @@ def serve_key_managers(
             console.say("Ctrl-C ends it")
         sys.stdout.flush()
 
-    serve_keys(what, overrides or [], doors, Limits(speed, rate, burst, keep), verbose, tell, console.warn)
+    serve_keys(what, overrides or [], doors, Limits(speed, rate, burst, keep), verbose, tell, console.note)

@@ -8,6 +8,7 @@ import typer
 from cosim.cli import console
 from cosim.cli.arguments import Json, Overrides, ScenarioName, folder, key_values
 from cosim.cli.experiments import FirstSeed, Jobs, Seeds, count, value_low_high
+from cosim.cli.loudness import quiet
 
 if TYPE_CHECKING:
     from cosim.experiments.training import SeedTraining
@@ -104,6 +105,8 @@ def train_agent(
     training.draw_learning_curves(picture, planned, curves)
     if json:
         console.say_json({"folder": home / agent, "trained": trained, "picture": picture, "final": final})
+        return
+    if quiet():
         return
     skipped = seeds - trained
     who = f"agent {agent}, {count(seeds, 'seed')}" + (f", {skipped} of them trained before" if skipped else "")

@@ -10,9 +10,10 @@ import typer
 
 from cosim.cli import console
 from cosim.cli.arguments import Json, RunFolder
+from cosim.cli.loudness import Commands, quiet
 from cosim.quantity import quantity
 
-app = typer.Typer(help="The chain of blocks on which sites record what they did.", no_args_is_help=True)
+app = Commands(help="The chain of blocks on which sites record what they did.", no_args_is_help=True)
 
 
 @app.command("show", epilog=console.examples("cosim ledger show RUN", "cosim ledger show RUN --json"))
@@ -63,7 +64,7 @@ def verify_ledger(run_folder: RunFolder, json: Json = False) -> None:
     counts = {"blocks": len(read.of[BlockCommitted]), "batches": len(sealed), "records": int(sealed.records.sum())}
     if json:
         console.say_json({"ok": not findings, "complete": read.complete, **counts, "findings": findings})
-    else:
+    elif findings or not quiet():
         verdict = f"{len(findings)} findings" if findings else "ok"
         told = ", ".join(f"{count} {name}" for name, count in counts.items())
         state = "" if read.complete else ", of a run that was stopped"
@@ -100,7 +101,7 @@ def prove_inclusion(
             file.write(jsonlib.dumps(proof.content, indent=2) + "\n")
     except OSError as error:
         raise InputError(f"--out {out}: {str(error.strerror).lower()}; name a new file") from error
-    console.say(str(out))
+    console.tell(str(out))
 
 
 @app.command("check", epilog=console.examples("cosim ledger check proof.json --hash 41c7...e2"))

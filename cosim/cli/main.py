@@ -1,10 +1,12 @@
 """The command `cosim`: exit status 0 for success, 1 if a run broke or a check failed, 2 for bad input."""
 
+import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -12,9 +14,13 @@ from cosim import __version__
 from cosim.cli import circuit, console, experiments, kms, learn, ledger, maps, paper, report, scenarios, trace, twin
 from cosim.cli.arguments import Json, Overrides, ScenarioName
 from cosim.cli.interrupt import Interrupt, asked_to_stop, stop_on_signal
+from cosim.cli.loudness import LEVEL, Commands, Level, Quiet, choose, listening, quiet
 from cosim.errors import RunError
 
-app = typer.Typer(
+if TYPE_CHECKING:
+    from cosim.validation.doctor import Check
+
+app = Commands(
     name="cosim",
     help="Co-simulate a city's traffic, its computing tasks and its edge hosts.",
     no_args_is_help=True,
@@ -38,6 +44,7 @@ app.command("compare", epilog=console.examples(*experiments.COMPARE))(experiment
 app.command("paper", epilog=paper.help_below())(paper.paper)
 
 INTERRUPTED: Final = 130
+logger = logging.getLogger(__name__)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -57,6 +64,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def status(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status; every expected failure is one line on stderr."""
+    with listening():
+        return _status(arguments)
+
+
+def _status(arguments: Sequence[str] | None) -> int:
     try:
         code = int(app(args=None if arguments is None else list(arguments), standalone_mode=False) or 0)
         sys.stdout.flush()
@@ -80,8 +92,10 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def _root(
     _: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+    quiet: Quiet = False,
+    log_level: Annotated[Level | None, typer.Option("--log-level", envvar="COSIM_LOG", help=LEVEL)] = None,
 ) -> None:
-    pass
+    choose(quiet, log_level)
 
 
 @app.command(epilog=console.examples("cosim run quickstart", "cosim run my.yaml --policy nearest --seed 7"))
@@ -129,12 +143,21 @@ def run(
     if json:
         console.say_json({**asdict(result), "picture": drawn})
         return
+    if quiet():
+        return
     chosen = loaded.scenario
     console.say(f"{chosen.name}, policy {chosen.policy.name}, seed {chosen.seed}, {chosen.duration_s:g} s\n")
     console.say_summary(result.kpis)
     console.say_left(folder, drawn, result.digest, result.wall_s, chosen.duration_s)
     for note in result.notes:
-        console.warn(f"note: {note}")
+        console.note(f"note: {note}")
+
+
+def _compared() -> "Iterator[Check]":
+    """Compare models with their closed forms."""
+    from cosim import validation
+
+    yield from validation.validate()
 
 
 @app.command()
@@ -145,20 +168,21 @@ def doctor(
     """Check this machine and the installation. Ends with 1 if something is wrong."""
     from cosim.validation.doctor import checks
 
-    found = list(checks())
-    if validate:
-        from cosim import validation
-
-        found += validation.validate()
+    found = []
+    for check in chain(checks(), _compared() if validate else ()):
+        logger.info("check %s: %s", check.name, check.found)
+        found.append(check)
     ok = all(check.ok for check in found)
     if json:
         console.say_json({"ok": ok, "checks": found})
     else:
+        told = [check for check in found if not (quiet() and check.ok)]
         rows = [
-            ("ok" if check.ok else "FAIL", check.name, check.found, "" if check.ok else check.fix) for check in found
+            ("ok" if check.ok else "FAIL", check.name, check.found, "" if check.ok else check.fix) for check in told
         ]
         console.say_table(rows)
-        console.say(f"\n{len(found)} checks, {sum(not check.ok for check in found) or 'none'} failed")
+        if not quiet():
+            console.say(f"\n{len(found)} checks, {sum(not check.ok for check in found) or 'none'} failed")
     if not ok:
         raise typer.Exit(1)
 

@@ -8,6 +8,7 @@ import typer
 
 from cosim.cli import console
 from cosim.cli.arguments import Json, Overrides
+from cosim.cli.loudness import Commands, quiet
 from cosim.quantity import digits, quantity
 
 _IMPORTS = (
@@ -19,7 +20,7 @@ _SITES = (
     "cosim map sites ./town --count 12 --picture coverage.png",
     "cosim map sites sumo:a10kw --count 8 --out a10.yaml",
 )
-app = typer.Typer(help="Maps: list, look at, import, make, record.", no_args_is_help=True)
+app = Commands(help="Maps: list, look at, import, make, record.", no_args_is_help=True)
 
 
 @app.command("list")
@@ -97,6 +98,8 @@ def import_(
     if json:
         console.say_json({"map": out / name, "source": made.source, "report": made.report})
         return
+    if quiet():
+        return
     console.say_table(made.report)
     console.say(f"{out / name}: run it with `cosim run {out / name / 'scenario.yaml'}`")
 
@@ -137,6 +140,8 @@ def place(
     if json:
         console.say_json({"file": target, "reach_m": area.reach_m, "covered": plan.shares})
         return
+    if quiet():
+        return
     console.say_table([(key, digits(100.0 * share)) for key, share in plan.shares.items()], ("method", "covered, %"))
     reach = quantity(area.reach_m, "m")
     console.say(f"{target}: {count} sites by {method}, each reaches {reach}; use sites: {{kind: map}}")
@@ -156,7 +161,7 @@ def make(
     generate = generate_grid if kind == "grid" else generate_intersection
     with console.working(f"making {name}"):
         made = generate(name, out, vehicles, seed)
-    console.say(f"{made}: look at it with `cosim map show {made}`, name it in a scenario as `map: {made}`")
+    console.tell(f"{made}: look at it with `cosim map show {made}`, name it in a scenario as `map: {made}`")
 
 
 @app.command("record", epilog=console.examples("cosim map record ./monaco", "cosim map record my.yaml traffic.parquet"))
@@ -194,4 +199,4 @@ def record_map(
     if json:
         console.say_json({"file": out, "rows": rows})
     else:
-        console.say(f"{out}: {rows:,} rows; replay them with mobility: {use}")
+        console.tell(f"{out}: {rows:,} rows; replay them with mobility: {use}")

@@ -9,6 +9,7 @@ import typer
 from cosim.cli import console
 from cosim.cli.arguments import Json, folder
 from cosim.cli.experiments import Jobs, count, value_low_high
+from cosim.cli.loudness import quiet
 from cosim.errors import InputError
 from cosim.experiments.papers import registry
 
@@ -89,6 +90,8 @@ def paper(
     if json:
         claims = [{**asdict(claim), "holds": claim.finding.verdict} for claim in done.claims]
         console.say_json({"paper": chosen.name, "run": size.run, "files": done.files, "claims": claims})
+        return
+    if quiet():
         return
     console.say(
         f"paper {chosen.name}, {size.run} run, {count(size.seeds, 'seed')}; "

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from cosim.cli.interrupt import asked_to_stop
+from cosim.cli.loudness import quiet
 from cosim.errors import RunError
 from cosim.experiments.jobs import Job, Watch
 
@@ -38,7 +39,7 @@ class _Bars(Watch):
 @contextmanager
 def progress_bars(jobs: Sequence[Job[Any]]) -> Iterator[Watch]:
     """Show bars on stderr, one for all jobs and one for each that runs; nothing where stderr is no terminal."""
-    if not jobs or not sys.stderr.isatty():
+    if not jobs or quiet() or not sys.stderr.isatty():
         yield Watch()
         return
     from rich.console import Console

@@ -7,6 +7,7 @@ import typer
 
 from cosim.cli import console
 from cosim.cli.arguments import Json
+from cosim.cli.loudness import quiet
 from cosim.quantity import quantity
 
 
@@ -25,5 +26,7 @@ def report(
         size = write_report(runs, path, tell=tell)
     if json:
         console.say_json({"report": path, "bytes": size, "runs": runs})
+        return
+    if quiet():
         return
     console.say_table([("report", str(path)), ("size", quantity(size, "B"))])

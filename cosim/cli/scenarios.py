@@ -1,11 +1,10 @@
 """`cosim scenario`: list and check scenario files."""
 
-import typer
-
 from cosim.cli import console
 from cosim.cli.arguments import Json, Overrides, ScenarioName
+from cosim.cli.loudness import Commands
 
-app = typer.Typer(help="Scenario files: list, check, schema.", no_args_is_help=True)
+app = Commands(help="Scenario files: list, check, schema.", no_args_is_help=True)
 
 
 @app.command("list")

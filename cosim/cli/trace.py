@@ -8,9 +8,10 @@ import typer
 
 from cosim.cli import console
 from cosim.cli.arguments import Json, RunFolder
+from cosim.cli.loudness import Commands, quiet
 from cosim.quantity import digits, quantity
 
-app = typer.Typer(help="Read what a run wrote.", no_args_is_help=True)
+app = Commands(help="Read what a run wrote.", no_args_is_help=True)
 
 
 @app.command("summary")
@@ -132,7 +133,7 @@ def export_run(
 
     with Trace.open(run_folder) as trace:
         export_trace(trace, form, out)
-    console.say(str(out))
+    console.tell(str(out))
 
 
 @app.command("schema")
@@ -190,7 +191,7 @@ def verify_run(run_folder: RunFolder, json: Json = False) -> None:
     report = verify(run_folder)
     if json:
         console.say_json({"ok": report.ok, **asdict(report)})
-    else:
+    elif not (report.ok and quiet()):
         console.say("\n".join(report.lines))
     if not report.ok:
         raise typer.Exit(1)

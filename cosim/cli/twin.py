@@ -6,9 +6,10 @@ import typer
 
 from cosim.cli import console
 from cosim.cli.arguments import Json, Overrides
+from cosim.cli.loudness import Commands
 from cosim.quantity import digits
 
-app = typer.Typer(help="Digital twin: score its forecasts, compare placements.", no_args_is_help=True)
+app = Commands(help="Digital twin: score its forecasts, compare placements.", no_args_is_help=True)
 _SCORES = ("cosim twin score sumo:a10kw", "cosim twin score ./bologna --horizons 1,2,5,10 --sync 10")
 _GAPS = ("cosim twin gap physical", "cosim twin gap paper --count 200 --set places=3")
 _HEADERS = ("forecaster", "horizon, s", "forecasts", "mean, m", "p50, m", "p95, m", "in disc, %", "radius, m")

@@ -7,6 +7,7 @@ neither on that nor on how many jobs run beside it.
 """
 
 import ctypes
+import logging
 import math
 import multiprocessing
 import os
@@ -28,6 +29,8 @@ from typing import Any, Final, Generic, Protocol, TypeAlias, TypeVar
 
 from cosim.errors import InputError, RunError
 from cosim.experiments.threads import one_thread, one_thread_when_loaded
+
+logger = logging.getLogger(__name__)
 
 A = TypeVar("A")
 R = TypeVar("R")
@@ -78,6 +81,31 @@ class Watch:
         """Note that the running jobs are asked to stop."""
 
 
+class _Logged(Watch):
+    """Logs when jobs begin and end, for another watch."""
+
+    def __init__(self, watch: Watch, jobs: "Sequence[Job[Any]]") -> None:
+        self._watch = watch
+        self._jobs = jobs
+        self._begun_s: dict[int, float] = {}
+
+    def began(self, job: int) -> None:
+        logger.info("%s begins", self._jobs[job].label)
+        self._begun_s[job] = time.monotonic()
+        self._watch.began(job)
+
+    def progressed(self, job: int, done: float) -> None:
+        self._watch.progressed(job, done)
+
+    def ended(self, job: int) -> None:
+        logger.info("%s ends after %.3f s", self._jobs[job].label, time.monotonic() - self._begun_s[job])
+        self._watch.ended(job)
+
+    def stopping(self) -> None:
+        logger.info("the jobs are being stopped")
+        self._watch.stopping()
+
+
 Watching: TypeAlias = Callable[[Sequence[Job[Any]]], AbstractContextManager[Watch]]
 """A context manager that shows the jobs for as long as they are worked on."""
 
@@ -110,7 +138,7 @@ def work(call: Callable[[A, Tell], R], jobs: Sequence[Job[A]], processes: int, w
         >>> work(double, [Job("first", 1, total=1.0), Job("second", 2, total=1.0)], processes=1)
         [2, 4]
     """
-    watch = watch or Watch()
+    watch = _Logged(watch or Watch(), jobs)
     at_once = min(processes, len(jobs))
     return _in_processes(call, jobs, at_once, watch) if at_once > 1 else _in_this_process(call, jobs, watch)
 

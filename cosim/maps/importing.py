@@ -3,6 +3,7 @@
 import bz2
 import hashlib
 import json
+import logging
 import re
 import tempfile
 from dataclasses import dataclass, field
@@ -24,6 +25,8 @@ from cosim.roads.siting import place_sites
 from cosim.roads.xmlscan import scan_xml
 from cosim.scenario.radio import Radio
 from cosim.scenario.traffic import RoadSites
+
+logger = logging.getLogger(__name__)
 
 Placing: TypeAlias = Literal["roads", "grid", "junctions", "coverage", "none"]
 _SPACING_M = 400.0
@@ -102,7 +105,9 @@ def _build(file: Path, home: Path, wish: Demand, placing: Placing, side: Side, r
             made.report += told
         else:
             _roads(made, plain, home, kind, side)
+            logger.info("%s: the roads are made", file)
             _traffic(made, plain, home, kind, wish, routes)
+    logger.info("%s: the traffic is made", file)
     _place(made, home, placing)
     return made
 

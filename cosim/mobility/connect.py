@@ -1,5 +1,6 @@
 """From a scenario to its source of traffic and to the positions of its sites."""
 
+import logging
 from contextlib import closing
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from cosim.roads.net import Bounds, read_bounds
 from cosim.roads.siting import Placed, place_sites
 from cosim.scenario.schema import Scenario
 from cosim.scenario.traffic import LibsumoMobility, Mobility, ReplayMobility, SyntheticMobility, TraciMobility
+
+logger = logging.getLogger(__name__)
 
 NO_MAP = "synthetic"
 """Value of the scenario's `map` that stands for no map."""
@@ -41,6 +44,7 @@ def connect(mobility: Mobility, map_name: str, folder: Path, seed: int, duration
         InputError: map, recording or options cannot be used.
         RunError: libsumo already runs a simulation in this process.
     """
+    logger.debug("traffic: %s, map %s", mobility.kind, map_name)
     match mobility:
         case LibsumoMobility() | TraciMobility():
             return SumoMobility(resolve_map(map_name, folder), mobility, seed)

@@ -1,13 +1,17 @@
 """SUMO's own programs and maps, as the installed package eclipse-sumo brings them."""
 
+import logging
 import os
 import subprocess
 import sys
+import time
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
 from cosim.errors import InputError
+
+logger = logging.getLogger(__name__)
 
 _LONGEST = 300
 
@@ -64,10 +68,12 @@ def run_tool(name: str, options: list[str], purpose: str) -> str:
 
 
 def _run(command: list[str], name: str, purpose: str) -> str:
+    begun_s = time.perf_counter()
     ended = subprocess.run(
         command, env=sumo_environment(), stdin=subprocess.DEVNULL, capture_output=True, check=False, text=True
     )
     printed = ended.stdout + ended.stderr
+    logger.debug("%s: %s ended with %d after %.3f s", purpose, name, ended.returncode, time.perf_counter() - begun_s)
     if ended.returncode != 0:
         reason = first_error(printed) or f"exit status {ended.returncode}"
         raise InputError(f"{purpose}: {name} failed: {reason}")

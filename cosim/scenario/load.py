@@ -1,6 +1,7 @@
 """Loading of scenarios: from a file, or the name of a bundled scenario, to a checked scenario with a run id."""
 
 import json
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,8 @@ from cosim.scenario.document import Document, Location, parse, shown
 from cosim.scenario.identity import identity, run_id, safe_name
 from cosim.scenario.problems import closest, input_error
 from cosim.scenario.schema import Scenario, scenario_model
+
+logger = logging.getLogger(__name__)
 
 MAX_FILE_BYTE: Final = 4_000_000
 
@@ -70,6 +73,7 @@ def load(path_or_name: str | Path, overrides: Sequence[str] = ()) -> Loaded:
     if not isinstance(document.data, dict):
         raise InputError(f"{origin}:1: is not a mapping; write lines like `duration_s: 60`")
     scenario = _checked(document, overrides, origin)
+    logger.debug("scenario %s read from %s", scenario.name, origin)
     return Loaded(scenario, path, path.resolve().parent, run_id(scenario.name, identity(scenario)))
 
 

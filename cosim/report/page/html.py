@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -14,6 +15,8 @@ from cosim.report.page.packaged import packaged
 from cosim.report.page.playback import UNIT_M, kept, places, roads, stories
 from cosim.subjects import pieces
 from cosim.trace.store.reader import Trace
+
+logger = logging.getLogger(__name__)
 
 FILE: Final = "report.html"
 STEPS: Final = 4
@@ -43,6 +46,7 @@ def write_report(runs: Sequence[Path], out: Path, folder: Path = Path(), tell: T
         partial.replace(out)
     except OSError as error:
         raise InputError(f"{out}: the report cannot be written ({error.strerror}); choose another --out") from error
+    logger.info("%s is written, %d bytes", out, len(text))
     return len(text)
 
 

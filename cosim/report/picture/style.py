@@ -1,11 +1,14 @@
 """The style of all pictures, and how they are written."""
 
+import logging
 from pathlib import Path
 from typing import Any, Final
 
 from matplotlib.figure import Figure
 
 from cosim.errors import InputError
+
+logger = logging.getLogger(__name__)
 
 STYLE: Final[dict[Any, Any]] = {
     "figure.constrained_layout.use": True,
@@ -35,3 +38,4 @@ def save(figure: Figure, path: Path, dpi: int = 150) -> None:
         figure.savefig(path, dpi=dpi, metadata={"Software": None})
     except OSError as error:
         raise InputError(f"{path}: the picture cannot be written ({error.strerror}); make room") from error
+    logger.info("%s is drawn", path)

@@ -6,6 +6,7 @@ writes a part and one manifest commits the set, so that a kill loses at most the
 
 import hashlib
 import itertools
+import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -24,6 +25,8 @@ from cosim.trace.store.layout import Layout, digest_bytes, layout
 from cosim.trace.store.manifest import MANIFEST, Manifest, StoredFile, read_manifest
 from cosim.trace.store.schemas import combined_digest
 from cosim.types import AnyArray
+
+logger = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 
@@ -277,6 +280,7 @@ class TraceWriter:
         manifest = Manifest(SCHEMA_VERSION, state, self._now_s, digests, tuple(parts))
         manifest.write(self._folder)
         self._committed = manifest
+        logger.debug("%s: %d facts up to t=%g s are kept", self._folder, self.facts, manifest.complete_to_s)
         self._sets += 1
         self._usable = True
 
