@@ -10,6 +10,9 @@ from contextvars import ContextVar
 from typing import IO, Annotated, Any, Final, Literal, TypeVar
 
 import typer
+from typer.models import CommandInfo
+
+from cosim.cli.answers import keys_line
 
 Level = Literal["debug", "info", "warning", "error"]
 LEVEL: Final = "Lines on stderr about what is done. By default warning."
@@ -78,6 +81,18 @@ class Commands(typer.Typer):
             return function
 
         return decorate
+
+    def commands(self, group: str) -> dict[str, CommandInfo]:
+        """Return the commands by the words that they are called with, after those of the group."""
+        return {
+            f"{group} {one.name or getattr(one.callback, '__name__', '')}".strip(): one
+            for one in self.registered_commands
+        }
+
+    def name_keys(self, group: str) -> None:
+        """Add to the help of each command the keys of its JSON object."""
+        for name, one in self.commands(group).items():
+            one.epilog = "\n\n".join(filter(None, (one.epilog, keys_line(name))))
 
 
 def _with_options(function: Callable[..., Any]) -> Callable[..., Any]:

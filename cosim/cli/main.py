@@ -27,13 +27,17 @@ app = Commands(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.add_typer(trace.app, name="trace")
-app.add_typer(ledger.app, name="ledger")
-app.add_typer(maps.app, name="map")
-app.add_typer(kms.app, name="kms")
-app.add_typer(scenarios.app, name="scenario")
-app.add_typer(twin.app, name="twin")
-app.add_typer(circuit.app, name="circuit")
+GROUPS: Final = {
+    "trace": trace.app,
+    "ledger": ledger.app,
+    "map": maps.app,
+    "kms": kms.app,
+    "scenario": scenarios.app,
+    "twin": twin.app,
+    "circuit": circuit.app,
+}
+for _name, _group in GROUPS.items():
+    app.add_typer(_group, name=_name)
 app.command("report", epilog=console.examples("cosim report RUN", "cosim report RUN_A RUN_B --out compare.html"))(
     report.report
 )
@@ -185,6 +189,10 @@ def doctor(
             console.say(f"\n{len(found)} checks, {sum(not check.ok for check in found) or 'none'} failed")
     if not ok:
         raise typer.Exit(1)
+
+
+for _name, _group in (("", app), *GROUPS.items()):
+    _group.name_keys(_name)
 
 
 if __name__ == "__main__":

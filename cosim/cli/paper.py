@@ -103,12 +103,12 @@ def paper(
             claim.said,
             claim.setting,
             claim.measure,
-            *value_low_high(claim.finding.found),
+            *value_low_high(replace(claim.finding.found, unit=""))[:3],
             claim.finding.verdict,
         )
         for claim in done.claims
     ]
-    console.say_table(rows, ("figure", "claim", "setting", "measure", "value", "low", "high", "unit", "holds"))
+    console.say_table(rows, ("figure", "claim", "setting", "measure", "value", "low", "high", "holds"))
     console.say("\nlow, high: 95 % bootstrap interval over seeds; open: these seeds do not show it")
     console.say(f"results  {results}")
 
