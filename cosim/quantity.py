@@ -121,8 +121,8 @@ def with_interval(value: float, half_width: float = math.nan, unit: str = "") ->
         return Interval(digits(value * scale.factor), half, scale.unit)
     size = max(abs(value), half_width)
     scale = scaled(size, unit)
-    shown = (digits(number * scale.factor, size * scale.factor) for number in (value, half_width))
-    return Interval(*shown, scale.unit)
+    told, half = (digits(number * scale.factor, size * scale.factor) for number in (value, half_width))
+    return Interval(told, half, scale.unit)
 
 
 def with_bounds(value: float, low: float, high: float, unit: str = "") -> Bounds:
@@ -133,8 +133,8 @@ def with_bounds(value: float, low: float, high: float, unit: str = "") -> Bounds
     """
     size = max((abs(number) for number in (value, low, high) if math.isfinite(number)), default=math.nan)
     scale = scaled(size, unit)
-    shown = (digits(number * scale.factor, size * scale.factor) for number in (value, low, high))
-    return Bounds(*shown, scale.unit)
+    told = [digits(number * scale.factor, size * scale.factor) for number in (value, low, high)]
+    return Bounds(told[0], told[1], told[2], scale.unit)
 
 
 def _place(size: float) -> int:

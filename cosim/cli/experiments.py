@@ -233,4 +233,4 @@ def value_low_high(one: "Estimate", factor: float = 1.0, unit: str | None = None
     """
     from cosim.quantity import with_bounds
 
-    return with_bounds(*(number * factor for number in (one.value, one.low, one.high)), unit=unit or one.unit)
+    return with_bounds(one.value * factor, one.low * factor, one.high * factor, unit or one.unit)
