@@ -13,7 +13,7 @@ class Row(NamedTuple):
     """Name of the key figure."""
     label: str
     factor: float
-    """Factor from the unit of the figure to the unit below, which takes another prefix where the size asks for it (`cosim.quantity`)."""
+    """Factor from the unit of the figure to the unit below, whose prefix then follows the size (`cosim.quantity`)."""
     unit: str
 
 
