@@ -109,6 +109,11 @@ def with_interval(value: float, half_width: float = math.nan, unit: str = "") ->
 
     >>> with_interval(0.09692, 0.00006, "s")
     Interval(value='96.92', half_width='0.06', unit='ms')
+
+    Args:
+        value: The value; `-` stands for one that is not finite.
+        half_width: Half the interval's length; NaN without an interval.
+        unit: Unit of both.
     """
     if not math.isfinite(value):
         return Interval(ABSENT, ABSENT, unit)
@@ -130,6 +135,12 @@ def with_bounds(value: float, low: float, high: float, unit: str = "") -> Bounds
 
     >>> with_bounds(0.25, -0.5, 1.0, "s")
     Bounds(value='0.250', low='-0.500', high='1.000', unit='s')
+
+    Args:
+        value: The value; `-` stands for one that is not finite, here and at the ends.
+        low: Lower end of its interval; NaN without one.
+        high: Upper end.
+        unit: Unit of all three.
     """
     size = max((abs(number) for number in (value, low, high) if math.isfinite(number)), default=math.nan)
     scale = scaled(size, unit)
