@@ -9,11 +9,11 @@ import hashlib
 import json
 import re
 import struct
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
@@ -117,9 +117,13 @@ def digest_bytes(rows: AnyArray) -> memoryview:
     return np.ascontiguousarray(rows.view(np.uint8).reshape(len(rows), rows.dtype.itemsize)[:, _WORD:]).data
 
 
-@cache
 def layout(fact: type[Any]) -> Layout:
-    """Return the layout of a kind of fact."""
+    """Return the layout of a kind of fact, which is made once in a process."""
+    return _layout_of(cast("Hashable", fact))
+
+
+@cache
+def _layout_of(fact: Any) -> Layout:
     return _laid_out(kind_name(fact), " ".join(str(fact.__doc__).split()), columns(fact))
 
 
