@@ -1,1 +1,1 @@
-"""Quantum keys: rates of QKD links, pools, the network in simulated time, and the service that transfers ask."""
+"""Quantum keys: rates of QKD links, key pools, the key network in simulated time, and the service that grants keys."""

@@ -1,4 +1,4 @@
-"""What is done to QKD links from outside, as numbers: shares of intercepted pulses, and times of fibre cuts."""
+"""Attacks on QKD links, as numbers: shares of intercepted pulses, and times of fibre cuts."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from cosim.types import FloatArray
 
 @dataclass(frozen=True, slots=True)
 class Interception:
-    """Somebody measures and resends a share of a link's pulses for a time."""
+    """An intercept-resend attack: an eavesdropper measures and resends a share of a link's pulses for a time."""
 
     link: int
     start_s: float
@@ -23,7 +23,7 @@ class Interception:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """A link's fibre is broken for a time."""
+    """A fibre cut: a link carries no pulses for a time."""
 
     link: int
     start_s: float
@@ -32,16 +32,21 @@ class Cut:
 
 @dataclass(frozen=True, slots=True)
 class Attacks:
-    """All attacks of a run on links by number."""
+    """All attacks of a run on QKD links, which are named by their numbers in the layout."""
 
     interceptions: tuple[Interception, ...]
     cuts: tuple[Cut, ...]
 
     def intercepted(self, links: int, start_s: float, end_s: float) -> FloatArray:
-        """Mean share of each link's pulses that is intercepted in a slot, (links,).
+        """Return the mean share of each link's pulses that is intercepted in a slot, (links,), in [0, 1].
 
-        Several eavesdroppers at one link each take their share of what passes: 1 - (1 - a)(1 - b). A pulse of a slot
-        that is attacked for a part of its length is hit with the mean chance.
+        Several eavesdroppers at one link each take their share of what passes: 1 - (1 - a)(1 - b). A slot that is
+        attacked for a part of its length counts with the mean of the share over the slot.
+
+        Args:
+            links: number of links in the layout.
+            start_s: beginning of the slot.
+            end_s: end of the slot, after `start_s`.
         """
         passed = np.ones(links)
         for attack in self.interceptions:
@@ -52,10 +57,10 @@ class Attacks:
 
 
 def plan_attacks(attacks: Iterable[KeyAttack], layout: KeyLayout) -> Attacks:
-    """Find the links that the scenario names.
+    """Return the scenario's attacks with the links that they name resolved to numbers.
 
     Raises:
-        InputError: an attack names a link that is not there.
+        InputError: an attack names a link that the layout does not have.
     """
     interceptions: list[Interception] = []
     cuts: list[Cut] = []

@@ -1,4 +1,4 @@
-"""Which trusted nodes are joined by which QKD links, and how long their fibres are (paper S3, its network model)."""
+"""The layout of the key network: trusted nodes, the QKD links between them, and fibre lengths (paper S3)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,12 +14,12 @@ from cosim.topology import mesh_wires
 from cosim.types import FloatArray, IntArray
 
 SHORTEST_KM = 0.001
-"""Two nodes in one room still have a fibre between them."""
+"""Least length of a fibre: two nodes in one room still have a patch cord between them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fibre:
-    """A QKD link; its number is its place in the layout."""
+    """A QKD link over fibre between two nodes; its number is its index in `KeyLayout.links`."""
 
     start: int
     end: int
@@ -28,7 +28,10 @@ class Fibre:
 
 @dataclass(frozen=True, slots=True)
 class KeyLayout:
-    """Nodes 0..sites-1 are the sites, with their own numbers; then come the nodes that stand by themselves."""
+    """The nodes and links of the key network.
+
+    Nodes 0..sites-1 are the sites, with their own numbers; the stand-alone nodes of the topology follow.
+    """
 
     names: tuple[str, ...]
     sites: int
@@ -36,26 +39,29 @@ class KeyLayout:
     links: tuple[Fibre, ...]
 
     def site(self, name: str, field: str) -> int:
-        """The number of a site.
+        """Return the number of the site with this name; errors name the scenario's `field`.
 
         Raises:
-            InputError: `field` names a site that is not there.
+            InputError: there is no such site.
         """
         if name not in self.names[: self.sites]:
             raise InputError(f"{field}: no site is named {name}; the sites are {_listed(self.names[: self.sites])}")
         return self.names.index(name)
 
     def recorder(self, link: int) -> int:
-        """The site that writes down what a link makes: its end that is a site, the lower one of two, else site 0."""
+        """Return the site that records a link's key blocks in the ledger.
+
+        It is the end that is a site; of two sites the one of lower number; site 0 where neither end is a site.
+        """
         fibre = self.links[link]
         first = min(fibre.start, fibre.end)
         return first if first < self.sites else 0
 
     def link(self, ends: tuple[str, str], field: str) -> int:
-        """The number of the link between two nodes.
+        """Return the number of the link between two nodes, in either order; errors name the scenario's `field`.
 
         Raises:
-            InputError: `field` names a node that is not there, or two nodes without a link.
+            InputError: there is no such node, or no link joins the two.
         """
         wanted = {_number(name, self.names, field) for name in ends}
         for number, fibre in enumerate(self.links):
@@ -66,14 +72,14 @@ class KeyLayout:
 
 
 def key_layout(topology: KeyTopology, sites: Sequence[Placed]) -> KeyLayout:
-    """Place the nodes and join them.
+    """Return the layout of a scenario's key topology over its placed sites.
 
     A fibre's length is its own `length_km`, or the straight distance times `detour`; at least a metre. Two links
     between the same nodes are refused: a pair of nodes has one pool.
 
     Raises:
-        InputError: two nodes have one name, a link names a node that is not there, or a node is left without a way to
-            the others.
+        InputError: two nodes have one name, a link names an unknown node, two links join the same nodes, or some node
+            is not connected to the others.
     """
     names = (*(site.name for site in sites), *(node.name for node in topology.nodes))
     for place, name in enumerate(names):
@@ -93,7 +99,10 @@ def key_layout(topology: KeyTopology, sites: Sequence[Placed]) -> KeyLayout:
 
 
 def _shaped(topology: KeyTopology, xy_m: FloatArray, sites: int) -> list[tuple[int, int]]:
-    """The shape over the nodes that stand by themselves, and each site to the nearest of them; or over the sites."""
+    """Return links in the topology's shape: over its stand-alone nodes, with each site joined to the nearest one.
+
+    Without stand-alone nodes the shape is laid over the sites themselves.
+    """
     if not topology.nodes:
         return _shape(topology, xy_m, 0)
     nodes_m = xy_m[sites:]
@@ -102,7 +111,7 @@ def _shaped(topology: KeyTopology, xy_m: FloatArray, sites: int) -> list[tuple[i
 
 
 def _shape(topology: KeyTopology, xy_m: FloatArray, first: int) -> list[tuple[int, int]]:
-    """Links between nodes at these places, which are numbered from `first`."""
+    """Return links in the topology's shape between nodes at these positions, numbered from `first`."""
     count = len(xy_m)
     if count < 2:
         return []
@@ -120,7 +129,7 @@ def _shape(topology: KeyTopology, xy_m: FloatArray, first: int) -> list[tuple[in
 
 
 def _around(xy_m: FloatArray) -> list[int]:
-    """Nodes by their angle around the middle of all; those at one angle by number."""
+    """Return the nodes ordered by their angle around the centroid, then by number."""
     middle_m = xy_m.mean(axis=0)
     angles = [atan2(y_m - middle_m[1], x_m - middle_m[0]) for x_m, y_m in xy_m.tolist()]
     return sorted(range(len(xy_m)), key=lambda node: (angles[node], node))
@@ -132,7 +141,7 @@ def _distances_m(xy_m: FloatArray, place_m: FloatArray) -> FloatArray:
 
 
 def nearest_sites(layout: KeyLayout, xy_m: FloatArray) -> IntArray:
-    """The site nearest to each place, (V, 2) -> (V,); ties go to the lower number."""
+    """Return the number of the site nearest to each position, (V, 2) -> (V,); ties go to the lower number."""
     sites_m = layout.xy_m[: layout.sites]
     squares: FloatArray = ((xy_m[:, None, :] - sites_m[None, :, :]) ** 2).sum(axis=2)
     nearest: IntArray = squares.argmin(axis=1)
@@ -170,5 +179,5 @@ def _refuse_islands(pairs: list[tuple[int, int]], names: tuple[str, ...]) -> Non
 
 
 def _listed(names: Sequence[str]) -> str:
-    """At most a handful of names."""
+    """Return the names for a message, at most eight of them."""
     return ", ".join(names[:8]) + (", ..." if len(names) > 8 else "") if names else "none"

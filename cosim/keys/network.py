@@ -35,7 +35,7 @@ _LEVEL = attrgetter("stored_bit")
 
 
 class KeyNetwork:
-    """All QKD links, their pools, and the ways through them."""
+    """All QKD links with their pools, and the routes over them."""
 
     def __init__(
         self,
@@ -46,14 +46,22 @@ class KeyNetwork:
         facts: FactWriter,
         log: RecordLog | None = None,
     ) -> None:
-        """State the nodes and links, and start the slots.
+        """Record the deployed nodes and links, and start the slots.
 
         Slot n covers ((n-1) slot_s, n slot_s] and is worked off at its end: NORMAL, so that vehicles have moved before
         at that instant, and decisions (LAST) see the new key. Cuts and pauses begin and end after that (LAST): a block
         that is complete at the instant of a cut is kept.
 
+        Args:
+            clock: simulated time.
+            plan: the scenario's `keys`.
+            layout: nodes and links.
+            seed: the run's; links draw their temperature and noise from its stream "key environment".
+            facts: where blocks, state changes and samples are recorded.
+            log: where key blocks are written into the ledger, if there is one.
+
         Raises:
-            InputError: an attack names a link that is not there.
+            InputError: an attack names a link that the layout does not have.
         """
         self._clock = clock
         self._plan = plan
@@ -69,11 +77,11 @@ class KeyNetwork:
         self._near = [[self.pools[link] for link in self._routes.near(node)] for node in range(len(layout.names))]
         self._length_km = np.array([fibre.length_km for fibre in layout.links], float)
         self.detector = np.full(count, plan.rate.detector_efficiency)
-        """Efficiency that is set, (L,)."""
+        """Detector efficiency that is set on each link, (L,)."""
         self.key_bps = np.zeros(count)
-        """Secret rate of the last slot, (L,); 0 while a link is down."""
+        """Secret key rate of each link in the last slot, (L,); 0 while a link is down."""
         self.qber = np.full(count, np.nan)
-        """Error rate of the last slot, (L,); NaN without a signal."""
+        """Quantum bit error rate of each link in the last slot, (L,); NaN without a signal."""
         self._up_from_s = np.zeros(count)
         self._abort_until_s = np.zeros(count)
         self._cuts = [0] * count
@@ -102,15 +110,21 @@ class KeyNetwork:
     # --- what transfers and vehicles use ---------------------------------------------------------------------------
 
     def route(self, start: int, end: int, bit: int) -> Route | None:
-        """The best way between two nodes whose pools can all give `bit` now, or None; see `Routes.route`."""
+        """Return the best route whose pools can all give `bit` bits now, or None; see `Routes.route`.
+
+        Args:
+            start: node.
+            end: node; `start` itself gives a route without hops.
+            bit: key bits taken from the pool of each hop.
+        """
         return self._routes.route(start, end, bit, self._clock.now)
 
     def best(self, start: int, end: int) -> Route:
-        """The way that a key would go if no pool were short."""
+        """Return the route that a key would take if no pool were short."""
         return self._routes.best(start, end)
 
     def take(self, route: Route, bit: int) -> bool:
-        """Use up `bit` bits on every hop; False, and nothing taken, if one cannot give them."""
+        """Take `bit` bits from the pool of every hop and return True; take nothing and return False if one is short."""
         now, pools = self._clock.now, route.pools
         for pool in pools:
             if not pool.can_give(bit, now):
@@ -120,9 +134,9 @@ class KeyNetwork:
         return True
 
     def give(self, node: int, bit: int) -> int:
-        """Hand out up to `bit` bits from the links of a node, the fullest first, none below its low-water mark.
+        """Take up to `bit` bits from the links of a node, and return how many could be taken.
 
-        Returns what was given. Ties go to the lower link.
+        The fullest pool gives first, ties go to the lower link number, and no pool is drawn below its low-water mark.
         """
         now = self._clock.now
         given = 0
@@ -133,21 +147,21 @@ class KeyNetwork:
         return given
 
     def set_detector(self, efficiency: FloatArray) -> None:
-        """Turn the detectors, one value or (L,), kept in (0, 1]; it counts from the slot that is running.
+        """Set the detector efficiencies, one value or (L,), clipped to (0, 1], from the running slot on.
 
-        What is no number leaves a detector as it is.
+        A NaN leaves its detector as it is.
         """
         wanted = np.broadcast_to(np.asarray(efficiency, float), self.detector.shape)
         wanted = np.where(np.isnan(wanted), self.detector, wanted)
         self.detector = np.clip(wanted, _LEAST_DETECTOR, 1.0)
 
     def stored_bit(self) -> IntArray:
-        """Level of each pool now, (L,)."""
+        """Return the level of each link's pool now, (L,)."""
         self._expire()
         return np.array([pool.stored_bit for pool in self.pools], np.int64)
 
     def sample(self) -> None:
-        """State levels and totals of all pools."""
+        """Record the levels and totals of all pools, with the rates of the last slot."""
         if not self.pools:
             return
         self._expire()
@@ -171,7 +185,7 @@ class KeyNetwork:
     # --- what time does --------------------------------------------------------------------------------------------
 
     def _slot(self, number: int) -> None:
-        """A slot is over: its rates, and at the end of a block its key."""
+        """Add up the key that each link made in the slot that ends, and release it at the end of a block."""
         plan, now = self._plan, self._clock.now
         if not self.pools:
             return
@@ -187,6 +201,7 @@ class KeyNetwork:
         )
         up = np.array([state == UP for state in self.state])
         up_s = np.where(up, np.minimum(now - self._up_from_s, plan.slot_s), 0.0)
+        # A link that came up within the slot counts only from then on.
         self.key_bps = rates.key_bps * (up_s / plan.slot_s)
         self.qber = np.where((up_s > 0.0) & (rates.sifted_bps > 0.0), rates.qber, np.nan)
         self._secret_bit += rates.key_bps * up_s
@@ -223,7 +238,7 @@ class KeyNetwork:
         self._routes.filled()
 
     def _tell_blocks(self, links: IntArray, bit: IntArray, stored_bit: IntArray, qber: FloatArray) -> None:
-        """State blocks, and let the sites at their ends record them."""
+        """Record blocks as facts, and in the ledger by the sites at their ends."""
         now = self._clock.now
         self._block_distilled(time_s=now, link=links, bit=bit, stored_bit=stored_bit, qber=qber)
         if self._log is not None:
@@ -231,13 +246,13 @@ class KeyNetwork:
                 self._log.key_block(self.layout.recorder(link), now, link, made_bit, wrong)
 
     def _throw_away(self, link: int, bit: int) -> int:
-        """The block in the making is lost, with its fraction of a bit; 0 bits are stored."""
+        """Throw away the unfinished block of a link with its fraction of a bit; return 0, the bits that are stored."""
         self.pools[link].discard(bit)
         self._secret_bit[link] = self._sifted_bit[link] = self._wrong_bit[link] = 0.0
         return 0
 
     def _cut(self, link: int, more: int) -> None:
-        """A fibre is cut once more, or once less."""
+        """Count one cut more (`more` = 1) or less (-1) on a link; cuts may overlap."""
         self._cuts[link] += more
         bit = int(self._secret_bit[link])
         if more > 0 and self._sifted_bit[link] > 0.0:
@@ -247,7 +262,7 @@ class KeyNetwork:
         self._settle(link)
 
     def _settle(self, link: int) -> None:
-        """What state a link is in now; a change is stated."""
+        """Work out the state that a link is in now, and record a change."""
         now = self._clock.now
         broken = self._cuts[link] > 0
         state = CUT if broken else ABORTED if self._abort_until_s[link] > now else UP

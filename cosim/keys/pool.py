@@ -8,7 +8,20 @@ from math import inf
 
 
 class KeyPool:
-    """Key bits that age, are drawn oldest first, and are lost where there is no room for them."""
+    """A pool of key bits: they age, are taken oldest first, and are lost where there is no room for them.
+
+    Bits are whole numbers; generated = used + lost + stored after every operation.
+
+    >>> pool = KeyPool(capacity_bit=1000, expiry_s=60.0)
+    >>> pool.store(1200, now=0.0)
+    1000
+    >>> pool.take(256, now=1.0)
+    True
+    >>> pool.can_give(744, now=59.0), pool.can_give(744, now=60.0)
+    (True, False)
+    >>> pool.generated_bit, pool.used_bit, pool.lost_bit, pool.stored_bit
+    (1200, 256, 944, 0)
+    """
 
     __slots__ = (
         "_expiry_s",
@@ -22,11 +35,11 @@ class KeyPool:
     )
 
     def __init__(self, capacity_bit: int, low_water_bit: int = 0, expiry_s: float | None = None) -> None:
-        """An empty pool.
+        """Make an empty pool.
 
         Args:
-            capacity_bit: it holds no more.
-            low_water_bit: what its owner keeps back, or refills below; the pool itself only carries the mark.
+            capacity_bit: the most bits that it holds.
+            low_water_bit: the level that its owner keeps back, or refills below; the pool itself only carries the mark.
             expiry_s: age at which bits are thrown away; None: never.
         """
         self.capacity_bit = capacity_bit
@@ -34,23 +47,23 @@ class KeyPool:
         self._expiry_s = expiry_s
         self._lots: deque[list[float]] = deque()  # [bits left, time of expiry], oldest first; empty if bits do not age
         self.first_s = inf
-        """When the oldest bits expire."""
+        """When the oldest bits expire; infinity if none do."""
         self.stored_bit = 0
         self.generated_bit = 0
         self.lost_bit = 0
 
     @property
     def used_bit(self) -> int:
-        """Taken so far."""
+        """Bits taken so far."""
         return self.generated_bit - self.lost_bit - self.stored_bit
 
     @property
     def room_bit(self) -> int:
-        """What it could still take."""
+        """Bits that it could still store."""
         return self.capacity_bit - self.stored_bit
 
     def store(self, bit: int, now: float) -> int:
-        """Add fresh bits; what does not fit is lost. Returns what was stored."""
+        """Add fresh bits and return how many were stored; what does not fit is lost."""
         if self.first_s <= now:
             self.expire(now)
         kept = min(bit, self.capacity_bit - self.stored_bit)
@@ -67,18 +80,18 @@ class KeyPool:
         return kept
 
     def discard(self, bit: int) -> None:
-        """Bits were made and thrown away before they came here: generated, and lost."""
+        """Count bits that were thrown away before they were stored, as generated and lost."""
         self.generated_bit += bit
         self.lost_bit += bit
 
     def can_give(self, bit: int, now: float) -> bool:
-        """Whether `bit` bits are there that have not expired."""
+        """Return whether `bit` bits are stored that have not expired."""
         if self.first_s <= now:
             self.expire(now)
         return self.stored_bit >= bit
 
     def take(self, bit: int, now: float) -> bool:
-        """Use up the oldest `bit` bits; False, and nothing taken, if there are fewer."""
+        """Take the oldest `bit` bits and return True; take nothing and return False if there are fewer."""
         if self.first_s <= now:
             self.expire(now)
         if self.stored_bit < bit:
@@ -89,14 +102,14 @@ class KeyPool:
         return True
 
     def expire(self, now: float) -> None:
-        """Throw away what is too old. It is done before each use; call it before the totals are read."""
+        """Throw away the bits that have expired. Every use does so first; call it before the totals are read."""
         lots = self._lots
         while lots and lots[0][1] <= now:
             self._lose(int(lots.popleft()[0]))
         self.first_s = lots[0][1] if lots else inf
 
     def drop(self) -> int:
-        """Throw away all that is stored. Returns how much."""
+        """Throw away all stored bits, and return how many there were."""
         dropped = self.stored_bit
         self._lose(dropped)
         self._lots.clear()

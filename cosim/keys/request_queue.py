@@ -15,34 +15,34 @@ Rank: TypeAlias = tuple[float, int]
 
 
 class GrantedKey(NamedTuple):
-    """The key of a transfer that was given at once."""
+    """The key of a transfer that was granted at once."""
 
     asked_s: float
     keyed_s: float
     bit: int
-    """Taken from the vehicle's pool, from the helper's, and from each hop."""
+    """Bits taken from the vehicle's pool, from the helper's, and from the pool of each hop."""
     hops: int
 
     @property
     def ready(self) -> bool:
-        """It is there: nobody has to wait for it."""
+        """True: the transfer need not wait."""
         return True
 
 
 class QueuedKeyRequest(Wait):
-    """A request for a transfer's key that was not given at once: it waits, or is settled without a key."""
+    """A key request that could not be granted at once: it waits in the queue, or goes on without a key."""
 
     keyed_s = nan
-    """NaN until it is given, and for ever without one."""
+    """When the key was granted; NaN until then, and for good if it never is."""
     bit = 0
-    """As in `Key`."""
+    """As in `GrantedKey`."""
     hops = 0
     ready = False
-    """It was settled at once, without a key: the story must not wait."""
+    """Whether the transfer goes on at once without a key, and must not wait."""
     rank: Rank = (0.0, 0)
-    """Smaller is served first; the second number is the order of asking."""
+    """Requests of smaller rank are served first; the second number is the order of asking."""
     withdraw: Callable[["QueuedKeyRequest"], None] | None = None
-    """Takes it out of the queue; None once it is out."""
+    """Function that removes the request from the queue; None once it is out."""
 
     def __init__(self, vehicle: int, helper: int, site: int, size_bit: float, wanted_bit: int, asked_s: float) -> None:
         self.vehicle = vehicle
@@ -53,7 +53,7 @@ class QueuedKeyRequest(Wait):
         self.asked_s = asked_s
 
     def cancel(self, error: Exception) -> None:
-        """Wait no longer; a key that was given at this instant stays used."""
+        """End the wait with an error; the bits of a key that was granted at this very instant stay used."""
         if self.withdraw is not None:
             self.withdraw(self)
         self.fail(error)
@@ -67,7 +67,7 @@ class RequestQueue:
 
     def __init__(self) -> None:
         self.waiting: dict[int, QueuedKeyRequest] = {}
-        """By order of asking."""
+        """The requests by their order of asking, the second number of their rank."""
         self._vehicles: _Heaps = {}
         self._links: _Heaps = {}
 
@@ -113,6 +113,7 @@ class RequestQueue:
 
 def _ahead(heaps: _Heaps, number: int, rank: Rank) -> bool:
     heap = heaps[number]
+    # Requests that have left the queue are dropped here, when they come to the top: heaps cannot remove from within.
     while heap and heap[0][1].withdraw is None:
         heappop(heap)
     if not heap:

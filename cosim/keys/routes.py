@@ -1,7 +1,8 @@
-"""Which chain of trusted nodes relays a key between two nodes; ETSI GS QKD 014 and paper S3 leave it to the operator.
+"""Routes of trusted nodes that relay a key between two nodes; ETSI GS QKD 014 and paper S3 leave them to the operator.
 
-The way of fewest hops, then of shortest fibre, then of lowest node numbers, among the links that can give the key. The
-best way over all sound links is remembered for each pair of nodes, so that a draw usually looks at its pools alone.
+A route has the fewest hops, then the shortest fibre, then the lowest node numbers, among the links that can give the
+key. The best route over all links that are up is kept for each pair of nodes, so that taking a key usually looks at the
+pools of one route alone.
 """
 
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from cosim.keys.pool import KeyPool
 
 
 class Route:
-    """Links from one node to another, with their pools."""
+    """The links from one node to another, in order, with their pools."""
 
     __slots__ = ("hops", "links", "pools")
 
@@ -23,15 +24,15 @@ class Route:
 
 
 class Routes:
-    """Ways through the key network at the present levels of its pools."""
+    """Finds routes through the key network at the present levels of its pools."""
 
     def __init__(self, layout: KeyLayout, pools: list[KeyPool], sound: Callable[[int], bool]) -> None:
-        """Remember the graph.
+        """Build the graph of the layout.
 
         Args:
             layout: nodes and links.
-            pools: of the links.
-            sound: whether a link is up.
+            pools: pool of each link, by number.
+            sound: returns whether a link is up.
         """
         self._pools = pools
         self._sound = sound
@@ -46,22 +47,25 @@ class Routes:
         self._hopeless: dict[tuple[int, int], int] = {}
 
     def near(self, node: int) -> list[int]:
-        """The links of a node, by number."""
+        """Return the numbers of a node's links."""
         return [link for _, link in self._near[node]]
 
     def filled(self) -> None:
-        """Pools have got more: what was short may not be."""
+        """Forget which routes were short of key, after pools were filled."""
         self._detours.clear()
         self._hopeless.clear()
 
     def changed(self) -> None:
-        """A link came up or went down."""
+        """Forget all routes, after a link came up or went down."""
         self._best.clear()
         self._all_sound = all(map(self._sound, range(len(self._pools))))
         self.filled()
 
     def best(self, start: int, end: int) -> Route:
-        """The way over sound links, or over any where those do not join the nodes; levels are not looked at."""
+        """Return the best route over links that are up, whatever their levels.
+
+        Where those do not join the nodes, links that are down count too.
+        """
         route = self._best.get((start, end))
         if route is None:
             found = self._search(start, end, self._sound) or self._search(start, end, lambda _: True)
@@ -70,14 +74,15 @@ class Routes:
         return route
 
     def route(self, start: int, end: int, bit: int, now: float) -> Route | None:
-        """The best way whose pools can all give `bit` now; None if there is none.
+        """Return the best route whose pools can all give `bit` bits now; None if there is none.
 
-        Links that are up go first: only if they do not do, what is stored at the ends of a link that is down is used.
+        Links that are up are preferred: the key stored at the ends of a link that is down is used only where no route
+        over links that are up can give the bits.
 
         Args:
             start: node.
-            end: node; the same one gives a way without hops.
-            bit: from each pool.
+            end: node; `start` itself gives a route without hops.
+            bit: key bits taken from the pool of each hop.
             now: simulated time.
         """
         route = self._best.get((start, end)) or self.best(start, end)
@@ -87,7 +92,10 @@ class Routes:
         return route
 
     def _detour(self, start: int, end: int, bit: int, now: float) -> Route | None:
-        """What was found since pools last got more holds for as many bits or more: pools have only shrunk."""
+        """Return a route around the pools that are short, or None.
+
+        What was found since pools last got more holds for as many bits or more: pools have only shrunk.
+        """
         pair = start, end
         if bit >= self._hopeless.get(pair, bit + 1):
             return None
@@ -105,7 +113,7 @@ class Routes:
         return found
 
     def _search(self, start: int, end: int, usable: Callable[[int], bool]) -> Route | None:
-        """Dijkstra's algorithm over (hops, length, nodes)."""
+        """Return the best route over usable links by Dijkstra's algorithm, ordered by (hops, length, nodes)."""
         heap: list[tuple[int, float, tuple[int, ...], tuple[int, ...]]] = [(0, 0.0, (start,), ())]
         done: set[int] = set()
         while heap:

@@ -1,4 +1,4 @@
-"""The key service that transfers ask: both ends get the same fresh key, or the transfer waits, goes without, or ends.
+"""The key service: both ends of a transfer get the same fresh key, or the transfer waits, goes without, or ends.
 
 As in ETSI GS QKD 014 the two ends of a transfer are secure application entities and the service their key managers. The
 paper (S3) makes every offload need keys and does not say what happens without them; that is the scenario's choice here.
@@ -24,17 +24,17 @@ from cosim.scenario.keys import Keys
 from cosim.types import NOWHERE, Failure, FloatArray, IntArray, Status, VehicleGone
 
 _key = tuple.__new__
-"""Half the cost of the named constructor."""
+"""Makes a named tuple at half the cost of its own constructor."""
 
 
 class KeyUnavailable(Failure):
-    """A transfer's key did not come in time, or never could."""
+    """The failure of a transfer whose key did not come in time, or never could."""
 
     status = Status.NO_KEY
 
 
 class KeyNetworkView:
-    """The key network as a policy sees it at a decision epoch; each array is made when it is first asked for then."""
+    """The key network as a policy sees it at a decision epoch; each array is made when it is first read."""
 
     def __init__(self, network: KeyNetwork, keys: VehicleKeys, vehicles: IntArray) -> None:
         self._network = network
@@ -43,38 +43,44 @@ class KeyNetworkView:
 
     @cached_property
     def key_bps(self) -> FloatArray:  # (L,)
-        """Of the last slot; 0 for a link that is down."""
+        """Secret key rate of each link in the last slot; 0 for a link that is down."""
         return self._network.key_bps.copy()
 
     @cached_property
     def qber(self) -> FloatArray:  # (L,)
-        """Of the last slot; NaN without a signal."""
+        """Quantum bit error rate of each link in the last slot; NaN without a signal."""
         return self._network.qber.copy()
 
     @cached_property
     def stored_bit(self) -> IntArray:  # (L,)
-        """In the pools of the links."""
+        """Key bits in the pool of each link."""
         return self._network.stored_bit()
 
     @cached_property
     def detector(self) -> FloatArray:  # (L,)
-        """Efficiency that is set."""
+        """Detector efficiency that is set on each link."""
         return self._network.detector.copy()
 
     @cached_property
     def vehicle_bit(self) -> IntArray:  # (T,)
-        """What the vehicle of each task has."""
+        """Key bits in the pool of each task's vehicle."""
         return self._keys.level_bit(self._vehicles)
 
 
 class KeyService(Part):
-    """Gives transfers their keys, lets them wait for one, and ends or downgrades those that get none."""
+    """Grants transfers their keys, queues those that must wait, and ends or downgrades those that get none."""
 
     def __init__(self, clock: Clock, plan: Keys, network: KeyNetwork, vehicles: VehicleKeys) -> None:
-        """Serve transfers from now on.
+        """Start the service.
 
-        At the end of each slot vehicles are filled and then those that wait are served. It happens right after the
-        network's own slot, for the network has asked the clock before: build it before this.
+        At the end of each slot vehicles are filled, then waiting requests are served. It happens right after the
+        network's own slot, because the network has asked the clock before: build it before this.
+
+        Args:
+            clock: simulated time.
+            plan: the scenario's `keys`.
+            network: relays keys between nodes.
+            vehicles: pools of the vehicles.
         """
         self._clock = clock
         self._network = network
@@ -96,22 +102,22 @@ class KeyService(Part):
     def request(
         self, vehicle: int, site: int, size_bit: float, priority: float, deadline_s: float
     ) -> GrantedKey | QueuedKeyRequest | None:
-        """Return the key of a transfer between a vehicle and the host at a site.
+        """Return the key of a transfer between a vehicle and the host at a site, or a request to wait for.
 
-        A key that is there is given whatever the deadline; only waiting ends by it. More bits than the vehicle's pool,
-        or, where the key is relayed, a link's pool can ever hold, are a shortage at once.
+        Bits that are available are granted whatever the deadline; only waiting ends by it. More bits than the vehicle's
+        pool, or, where the key is relayed, a link's pool can ever hold, are a shortage at once.
 
         Args:
-            vehicle: on the map.
+            vehicle: number of the vehicle.
             site: number of the host's site, which is its node; NOWHERE: the node that shares the vehicle's key.
-            size_bit: that the transfer carries.
-            priority: larger is served first, where the scenario says so.
-            deadline_s: the task's; nobody waits beyond it.
+            size_bit: data that the transfer carries, in bits.
+            priority: requests of larger priority are served first, where the scenario says so.
+            deadline_s: deadline of the task; no request waits beyond it.
 
         Returns:
-            None if no new key is needed, the key if it is there, else a request: `ready`, to go on without a key, or
-            one to wait for, which is resumed at the end of a slot, or gets KeyUnavailable or VehicleGone thrown in;
-            where there is no time to wait, at this very instant.
+            None if no new key is needed, the key if it can be granted now, else a request: `ready`, to go on without a
+            key, or one to wait for, which is resumed at the end of a slot, or gets KeyUnavailable or VehicleGone
+            thrown in; where there is no time to wait, at this very instant.
 
         Raises:
             VehicleGone: the vehicle is not on the map.
@@ -130,13 +136,21 @@ class KeyService(Part):
     def request_pair(
         self, vehicle: int, helper: int, size_bit: float, priority: float, deadline_s: float
     ) -> GrantedKey | QueuedKeyRequest | None:
-        """Return the key of a transfer between two vehicles, either way: both pay, and each hop between their homes.
+        """Return the key of a transfer between two vehicles, or a request to wait for; the result is as of `request`.
 
-        Args and result are those of `request`.
+        The bits are taken from both vehicles' pools and from each hop between their homes. A session serves both
+        directions.
+
+        Args:
+            vehicle: number of the vehicle that offloads.
+            helper: number of the vehicle that computes.
+            size_bit: data that the transfer carries, in bits.
+            priority: requests of larger priority are served first, where the scenario says so.
+            deadline_s: deadline of the task; no request waits beyond it.
 
         Raises:
             VehicleGone: the vehicle is not on the map.
-            HelperLost: the helper is not.
+            HelperLost: the helper is not on the map.
         """
         if not self._lifetime.used:
             return None
@@ -152,16 +166,16 @@ class KeyService(Part):
     # --- what the tick does ----------------------------------------------------------------------------------------
 
     def tick(self, frame: MobilityFrame, tick: int) -> None:  # noqa: ARG002 - the hook's signature
-        """Give pools to the vehicles that are new on the map."""
+        """Make pools for the vehicles that have entered the map."""
         if frame.entered:
             numbers = [entry.number for entry in frame.entered]
             self._vehicles.enter(numbers, frame.xy_m[np.searchsorted(frame.numbers, numbers)])
 
     def leave(self, gone: Collection[int]) -> None:
-        """Cancel the requests of vehicles that are gone, then drop their keys."""
+        """Cancel the requests of vehicles that have left the map, then drop their keys."""
         for request in self._queue.as_asked() if gone else ():
             if request.withdraw is None:
-                continue  # ended by the end of another
+                continue  # it ended when one before it was cancelled
             if request.vehicle in gone:
                 request.cancel(VehicleGone())
             elif request.helper in gone:
@@ -171,14 +185,14 @@ class KeyService(Part):
     # --- what others see -------------------------------------------------------------------------------------------
 
     def finish(self) -> None:
-        """State the pools once more at the end of the run, if keys were drawn after the sample of this instant."""
+        """Record the pools once more at the end of the run, if keys were drawn after the sample of this instant."""
         if self._draws != self._sampled_draws:
             self._sample()
 
     def sample(self, frame: MobilityFrame) -> None:  # noqa: ARG002 - the hook's signature
-        """State the pools of links and vehicles.
+        """Record the pools of links and vehicles.
 
-        They are brought up to now even if nobody reads it: a run that is watched rounds like one that is not.
+        Expired bits are dropped first, whether or not the facts are kept: a watched run and an unwatched one agree.
         """
         self._sample()
 
@@ -188,11 +202,11 @@ class KeyService(Part):
         self._vehicles.sample(len(self._queue.waiting))
 
     def view(self, vehicles: IntArray) -> KeyNetworkView:
-        """Return a view of the links, and of what these vehicles have."""
+        """Return a view of the links, and of the pools of these vehicles, (T,)."""
         return KeyNetworkView(self._network, self._vehicles, vehicles)
 
     def turned(self, action: Action) -> None:
-        """Set the detectors, if the policy has; see `KeyNetwork.set_detector`."""
+        """Set the detector efficiencies that the action holds, if any; see `KeyNetwork.set_detector`."""
         if action.detector is not None:
             self._network.set_detector(np.asarray(action.detector, float))
 
@@ -311,8 +325,9 @@ class KeyService(Part):
                 self._note_shortage(request)
         for request in ready:
             queue.remove(request)
+        # All have left the queue before the first is resumed: its process may ask for a key at this very instant.
         for request in ready:
-            if request.error is None:  # else cancelled by the story of one before it
+            if request.error is None:  # else cancelled by the process of one before it
                 request.resume(request)
 
     def _drawn(self, request: QueuedKeyRequest) -> bool:

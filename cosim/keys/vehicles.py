@@ -1,7 +1,7 @@
 """The key pools of vehicles (paper S3): filled at sites, docks or over free space, used by transfers, lost on leaving.
 
 A vehicle shares its key with one node, its home: the site that filled it last. S3 has vehicles hold keys and does not
-say how they come by them; here they are loaded by their site, as at a port, or make them over a mobile optical link.
+say where they get them; here they are loaded by their site, as at a port, or make them over a mobile optical link.
 """
 
 from collections import deque
@@ -29,7 +29,7 @@ Place = Callable[[int], Sequence[float]]
 
 @dataclass(slots=True)
 class _Totals:
-    """Of the vehicles that have left."""
+    """Totals of the vehicles that have left the map."""
 
     filled_bit: int = 0
     used_bit: int = 0
@@ -49,16 +49,16 @@ class VehicleKeys:
         facts: FactWriter,
         log: RecordLog | None = None,
     ) -> None:
-        """No vehicle is there yet.
+        """Start without vehicles.
 
         Args:
             clock: simulated time.
             plan: the scenario's `keys`.
-            network: whose pools fill vehicles.
-            serving: the site that serves a vehicle, or NOWHERE.
-            place: x and y of a vehicle in m; asked for free-space links alone.
+            network: key network whose pools fill vehicles.
+            serving: returns the site that serves a vehicle, or NOWHERE.
+            place: returns x and y of a vehicle in m; called for free-space links alone.
             facts: where fillings are recorded.
-            log: where sites write them into the ledger.
+            log: where sites record fillings in the ledger, if there is one.
 
         Raises:
             InputError: `keys.vehicle.site` names no site.
@@ -78,11 +78,11 @@ class VehicleKeys:
         self._dock = None if dock is None else self._layout.site(dock, "keys.vehicle.site")
         self._optics = _optics(filling) if isinstance(filling, FreeSpaceFilling) else None
         self.pool: dict[int, VehiclePool] = {}
-        """By vehicle."""
+        """Pool of each vehicle on the map, by its number."""
         self._wanting: dict[int, float] = {}
-        """Vehicles that want more, in order of asking, with the fraction of a bit that they are owed."""
+        """Vehicles that ask to be filled, in order of asking, with the fraction of a bit that they are owed."""
         self._ageing: deque[tuple[float, int]] = deque()
-        """When fillings expire, and whose they are."""
+        """When each filling expires, and its vehicle."""
         self._gone = _Totals()
         self._log = log
         self._filled = facts.recorder(VehicleKeysFilled)
@@ -91,10 +91,11 @@ class VehicleKeys:
     # --- vehicles come and go --------------------------------------------------------------------------------------
 
     def enter(self, numbers: Iterable[int], xy_m: FloatArray) -> None:
-        """Vehicles are on the map, at xy_m (V, 2), with what they loaded before.
+        """Make pools for vehicles that enter the map at `xy_m`, (V, 2), with their initial load.
 
         Initial loads come from outside the network: no link's pool gives them. More than the capacity is not loaded.
-        A vehicle that is off the road as it enters (NaN) has site 0 for its home.
+        The home is the dock, or the site nearest to where the vehicle enters; a vehicle without a position then (NaN)
+        has site 0 for its home.
         """
         if not len(xy_m):
             return
@@ -105,7 +106,7 @@ class VehicleKeys:
                 load_bit = capacity_bit
             case _:
                 load_bit = 0
-        homes = nearest_sites(self._layout, np.nan_to_num(xy_m)).tolist()  # one that teleports is nowhere
+        homes = nearest_sites(self._layout, np.nan_to_num(xy_m)).tolist()  # a vehicle that SUMO teleports has no place
         for number, nearest in zip(numbers, homes, strict=True):
             vehicle = int(number)
             home = nearest if self._dock is None else self._dock
@@ -115,7 +116,7 @@ class VehicleKeys:
             self._ask_below_mark(vehicle)
 
     def leave(self, vehicles: Iterable[int]) -> None:
-        """Vehicles are gone; what they had left is lost."""
+        """Remove the pools of vehicles that have left the map; the bits in them are lost."""
         gone = self._gone
         for vehicle in vehicles:
             pool = self.pool.pop(vehicle, None)
@@ -130,7 +131,10 @@ class VehicleKeys:
     # --- what transfers use ----------------------------------------------------------------------------------------
 
     def draw(self, vehicle: int, bit: int) -> bool:
-        """Use up bits of a vehicle; False, and nothing taken, if it has fewer. Below the mark it asks for more."""
+        """Take bits from a vehicle's pool and return True; take nothing and return False if it has fewer.
+
+        A vehicle that falls below its low-water mark asks to be filled.
+        """
         pool = self.pool[vehicle]
         if not pool.take(bit, self._clock.now):
             return False
@@ -139,14 +143,14 @@ class VehicleKeys:
         return True
 
     def want(self, vehicle: int) -> None:
-        """A transfer needs more than a vehicle has: it asks, whatever its level."""
+        """Have a vehicle ask to be filled whatever its level, because a transfer needs more than it has."""
         if not isinstance(self._filling, DockFilling) and self.pool[vehicle].room_bit:
             self._wanting.setdefault(vehicle, 0.0)
 
     def level_bit(self, numbers: IntArray) -> IntArray:
-        """What vehicles have, (V,); 0 for one that is not on the map.
+        """Return the key bits that vehicles hold, (V,); 0 for one that is not on the map.
 
-        Who looks makes nobody ask: what has come of age is thrown away, and its vehicle asks at the slot's end.
+        Expired bits are thrown away, but looking makes no vehicle ask: it does so at the end of the slot.
         """
         nothing = KeyPool(1)
         pools = [self.pool.get(number, nothing) for number in numbers.tolist()]
@@ -154,11 +158,7 @@ class VehicleKeys:
         return np.fromiter((pool.stored_bit for pool in pools), np.int64, len(pools))
 
     def sample(self, waiting: int) -> None:
-        """State the totals of all vehicles, gone ones too.
-
-        Args:
-            waiting: transfers that wait for a key.
-        """
+        """Record the totals of all vehicles, with those that have left; `waiting` transfers wait for a key."""
         pools, gone = self.pool.values(), self._gone
         self._expire(pools)
         self._sampled(
@@ -174,9 +174,10 @@ class VehicleKeys:
     # --- what time does --------------------------------------------------------------------------------------------
 
     def fill(self) -> None:
-        """Give vehicles that want more what their site gives in a slot, in order of asking.
+        """Fill the vehicles that ask with what their site gives in a slot, in order of asking.
 
-        A vehicle without a serving site waits. One that is filled elsewhere than at home drops what it has left.
+        A vehicle without a serving site waits. One that is filled elsewhere than at home drops what it has left, since
+        it shares its key with one node alone.
         """
         self._age()
         wanting = [(vehicle, site) for vehicle in self._wanting if (site := self._serving(vehicle)) != NOWHERE]
@@ -197,7 +198,7 @@ class VehicleKeys:
                 del self._wanting[vehicle]
 
     def _rates_bps(self, wanting: list[tuple[int, int]]) -> list[float]:
-        """What each vehicle gets from its site: the same for all, or slower with distance."""
+        """Return the rate at which each vehicle is filled: the same for all, or over free space less with distance."""
         filling = self._filling
         if isinstance(filling, DockFilling):
             return [0.0] * len(wanting)
@@ -226,7 +227,7 @@ class VehicleKeys:
             pool.expire(self._clock.now)
 
     def _age(self) -> None:
-        """What is too old is thrown away, and its vehicle may want more."""
+        """Throw away the bits that have expired; vehicles below their low-water mark then ask to be filled."""
         now, ageing = self._clock.now, self._ageing
         while ageing and ageing[0][0] <= now:
             vehicle = ageing.popleft()[1]
@@ -242,7 +243,7 @@ class VehicleKeys:
 
 
 def _optics(filling: FreeSpaceFilling) -> FreeSpace:
-    """The beam between a site and a vehicle, in the words of the loss model; the scenario has checked the numbers."""
+    """Return the beam between a site and a vehicle as the loss model's parameters; the scenario has checked them."""
     return FreeSpace.model_construct(
         transmitter_aperture_m=2.0 * filling.transmitter_radius_m,
         receiver_aperture_m=2.0 * filling.receiver_radius_m,

@@ -1,1 +1,1 @@
-"""How fast a QKD link makes keys: pure models of numbers."""
+"""Models of the secret key rate of a QKD link, as pure functions of numbers."""

@@ -1,4 +1,4 @@
-"""Keys from entangled pairs, the source in the middle of the link (Ma, Fung, Lo, Phys. Rev. A 76, 012307, 2007)."""
+"""BBM92: keys from entangled pairs, source in the middle of the link (Ma, Fung, Lo, Phys. Rev. A 76, 012307, 2007)."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from cosim.types import FloatArray
 
 @dataclass(frozen=True, slots=True)
 class Bbm92:
-    """What one pump pulse gives on average, one entry per link; all (L,)."""
+    """Mean yield of one pump pulse, one entry per link; all (L,)."""
 
     gain: FloatArray  # Q, clicks on both sides per pulse
     qber: FloatArray  # E, an eavesdropper included
@@ -21,7 +21,7 @@ class Bbm92:
 
 
 def _pairs(model: Bbm92Rate, arm: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Q and E of a down-conversion source with two equal arms of efficiency eta.
+    """Return gain Q and QBER E of a down-conversion source with two equal arms of efficiency eta.
 
     With lambda half the mean number of pairs, x = eta lambda, M = (1 + x)^2, W = 1 + 2x - eta x, u = 1/M:
 
@@ -43,13 +43,13 @@ def _pairs(model: Bbm92Rate, arm: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 
 def bbm92(model: Bbm92Rate, length_km: FloatArray, detector: FloatArray, intercepted: FloatArray) -> Bbm92:
-    """R = q Q max(0, 1 - (1 + f) h(E)), bits per pump pulse, one-way processing.
+    """Return R = q Q max(0, 1 - (1 + f) h(E)), the secret bits per pump pulse with one-way processing, and its parts.
 
     Each arm has half the length. The eavesdropper touches one arm. Finite keys and unequal arms are left out; so is any
     change of dark counts with the detectors' efficiency.
 
     Args:
-        model: constants.
+        model: constants of source, detectors and processing.
         length_km: (L,) from end to end, not negative.
         detector: (L,) efficiency of each side without its arm, in [0, 1].
         intercepted: (L,) share of pairs of which one photon is measured and sent on, in [0, 1].

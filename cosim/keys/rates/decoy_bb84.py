@@ -1,4 +1,4 @@
-"""BB84 with weak laser pulses and decoy states, keys without end (Lo, Ma, Chen, Phys. Rev. Lett. 94, 230504, 2005).
+"""Decoy-state BB84 in the limit of infinitely long keys (Lo, Ma, Chen, Phys. Rev. Lett. 94, 230504, 2005).
 
 With a vacuum and one weak decoy the bounds are those of Ma, Qi, Zhao and Lo, Phys. Rev. A 72, 012326 (2005).
 """
@@ -16,7 +16,7 @@ from cosim.types import FloatArray
 
 @dataclass(frozen=True, slots=True)
 class DecoyBb84:
-    """What one pulse gives on average, one entry per link; all (L,)."""
+    """Mean yield of one signal pulse, one entry per link; all (L,)."""
 
     gain: FloatArray  # Q_mu, clicks per signal pulse
     qber: FloatArray  # E_mu, an eavesdropper included
@@ -27,14 +27,14 @@ class DecoyBb84:
 
 
 def _gain(model: DecoyBb84Rate, mean_photons: float, efficiency: FloatArray) -> FloatArray:
-    """Q_mu = Y_0 + 1 - e^(-eta mu)."""
+    """Return the gain Q_mu = Y_0 + 1 - e^(-eta mu)."""
     return model.dark_count - np.expm1(-efficiency * mean_photons)
 
 
 def _error_gain(
     model: DecoyBb84Rate, mean_photons: float, efficiency: FloatArray, intercepted: FloatArray
 ) -> FloatArray:
-    """E_mu Q_mu = Y_0 / 2 + e_d (1 - e^(-eta mu)), an eavesdropper included."""
+    """Return E_mu Q_mu = Y_0 / 2 + e_d (1 - e^(-eta mu)), an eavesdropper included."""
     gain = _gain(model, mean_photons, efficiency)
     errors = 0.5 * model.dark_count - model.misalignment * np.expm1(-efficiency * mean_photons)
     return gain * intercepted_qber(errors / gain, intercepted)
@@ -43,7 +43,7 @@ def _error_gain(
 def _single_known(
     model: DecoyBb84Rate, efficiency: FloatArray, intercepted: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """Y_1 = Y_0 + eta and e_1 = (Y_0 / 2 + e_d eta) / Y_1: infinitely many decoys tell them exactly."""
+    """Return Y_1 = Y_0 + eta and e_1 = (Y_0 / 2 + e_d eta) / Y_1, which infinitely many decoys determine exactly."""
     single_yield = model.dark_count + efficiency
     single_error = (0.5 * model.dark_count + model.misalignment * efficiency) / single_yield
     return single_yield, intercepted_qber(single_error, intercepted)
@@ -52,7 +52,7 @@ def _single_known(
 def _single_bounded(
     model: DecoyBb84Rate, weak_mu: float, efficiency: FloatArray, intercepted: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """Least Y_1 and largest e_1 that agree with a vacuum and a weak decoy nu.
+    """Return the least Y_1 and the largest e_1 that agree with a vacuum and a weak decoy nu.
 
     Y_1 >= mu / (mu nu - nu^2) (Q_nu e^nu - Q_mu e^mu (nu/mu)^2 - (1 - (nu/mu)^2) Y_0),
     e_1 <= (E_nu Q_nu e^nu - Y_0 / 2) / (Y_1 nu); a bound of no worth gives 0 and 1/2.
@@ -68,13 +68,13 @@ def _single_bounded(
 
 
 def decoy_bb84(model: DecoyBb84Rate, length_km: FloatArray, detector: FloatArray, intercepted: FloatArray) -> DecoyBb84:
-    """R = q max(0, Q_1 (1 - h(e_1)) - f Q_mu h(E_mu)) with Q_1 = Y_1 mu e^(-mu), bits per pulse.
+    """Return R = q max(0, Q_1 (1 - h(e_1)) - f Q_mu h(E_mu)), Q_1 = Y_1 mu e^(-mu), in bits per pulse, and its parts.
 
     Pulses spent on decoys, dead time and statistical fluctuations are left out; so is any change of dark counts with
     the detector's efficiency.
 
     Args:
-        model: constants.
+        model: constants of source, fibre, detector and processing.
         length_km: (L,) not negative.
         detector: (L,) eta_Bob in [0, 1].
         intercepted: (L,) share of pulses measured and sent on, in [0, 1].

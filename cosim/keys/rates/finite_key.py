@@ -23,7 +23,7 @@ class FiniteBlock:
     single_z: FloatArray  # s_Z1, in Z, at least
     single_errors: FloatArray  # v_Z1, errors among them, at most
     phase_error: FloatArray  # phi_X, at most
-    leaked_bit: FloatArray  # told during error correction
+    leaked_bit: FloatArray  # disclosed during error correction
     key_bit: FloatArray  # l, secret bits of the block; the floor to whole bits is left to the pool
 
 
@@ -42,7 +42,7 @@ class _Pulses:
 
 
 def _pulses(model: FiniteKeyRate, efficiency: FloatArray, intercepted: FloatArray) -> _Pulses:
-    """Clicks and errors of each kind.
+    """Return the clicks and errors of each kind of pulse.
 
     D_k = 1 - (1 - 2 p_dc) e^(-eta mu_k), R_k = (1 + p_ap) D_k, wrong: p_dc + e_mis (1 - e^(-eta mu_k)) + p_ap D_k / 2.
     The paper prints the channel's transmittance alone in the error; read as that of the whole system, as in D_k,
@@ -99,7 +99,7 @@ def finite_key(
     here it is fixed for each block.
 
     Args:
-        model: constants.
+        model: constants of source, fibre, detector and security.
         length_km: (L,) not negative.
         detector: (L,) eta_Bob in [0, 1].
         intercepted: (L,) share of pulses measured and sent on, in [0, 1].

@@ -1,4 +1,4 @@
-"""What an eavesdropper does to a link who measures pulses in a random basis and sends on what was found."""
+"""The intercept-resend attack: an eavesdropper measures pulses in a random basis and sends on what was found."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from cosim.types import FloatArray
 
 
 def intercepted_qber(qber: FloatArray, intercepted: FloatArray) -> FloatArray:
-    """QBER when a share f of the pulses is measured and sent on: (1 - f) e + f (1/4 + e/2).
+    """Return the QBER when a share f of the pulses is measured and sent on: (1 - f) e + f (1/4 + e/2).
 
     Of the touched pulses that pass sifting, half were measured in the senders' basis: they are sent on as they were and
     keep the link's own error e. The other half arrive in the wrong basis and give a random bit, so 1/2 of them are

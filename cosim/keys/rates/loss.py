@@ -1,4 +1,4 @@
-"""What share of the photons arrives at the other end of a fibre or of a beam through air."""
+"""Transmittance: the share of the photons that arrives at the other end of a fibre or of a beam through air."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from cosim.units import db_to_linear
 
 
 def fibre_transmittance(length_km: FloatArray, db_per_km: float) -> FloatArray:
-    """10^(-alpha l / 10) in [0, 1].
+    """Return the transmittance of a fibre, 10^(-alpha l / 10), in [0, 1]; any shape.
 
     S3 eq 5 prints e^(-alpha l / 10) with alpha in dB/km; read with base 10, because a dB is a tenth of a power of ten
     (at 50 km and 0.2 dB/km: 0.1 and not 0.37). Connectors and splices are left out.
@@ -17,7 +17,7 @@ def fibre_transmittance(length_km: FloatArray, db_per_km: float) -> FloatArray:
 
 
 def free_space_transmittance(length_km: FloatArray, optics: FreeSpace) -> FloatArray:
-    """Share of an even disc of light that falls on the receiver, times the loss in air; in [0, 1].
+    """Return the share of an even disc of light that falls on the receiver, times the loss in air; in [0, 1].
 
     min(1, (D_r / (D_t + 2 theta d))^2) 10^(-a d / 10): the beam leaves with diameter D_t and widens by its half angle
     theta. Turbulence, the centre of a Gaussian beam, and light of the sky are left out.
@@ -32,7 +32,7 @@ def free_space_transmittance(length_km: FloatArray, optics: FreeSpace) -> FloatA
 
 
 def transmittance(model: KeyRateModel, length_km: FloatArray) -> FloatArray:
-    """Share of the photons that arrive over a length of the model's own medium, fibre or air."""
+    """Return the share of the photons that arrive over a length of the model's own medium, fibre or air."""
     if model.free_space is not None:
         return free_space_transmittance(length_km, model.free_space)
     return fibre_transmittance(length_km, model.fibre_db_per_km)

@@ -1,6 +1,6 @@
-"""The weather of a key link in one slot: its temperature and its extra noise (S3 eq 3, 7, 8).
+"""The conditions of a key link in one slot: its temperature and its extra noise (S3 eq 3, 7, 8).
 
-Each link and slot draws from counters of its own: another link, another slot or a change of order moves nothing.
+Each link and slot draws from counters of its own: a draw does not depend on other links, other slots or their order.
 """
 
 import math
@@ -17,14 +17,14 @@ _PHASE = 2  # the normal draw of the temperature takes the counters 0 and 1 of a
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """One slot's conditions, one entry per link; only `qib_vec` has terms for them."""
+    """Temperature and noise of one slot, one entry per link; only `qib_vec` has terms for them."""
 
     temperature_k: FloatArray  # (L,)
     noise_per_s: FloatArray  # (L,) mean over the slot, without the baseline; can be negative
 
 
 def slot_noise_per_s(environment: KeyEnvironment, phase_rad: FloatArray, slot_s: float) -> FloatArray:
-    """Mean over a slot of f(t) = A e^(-beta t) + B cos(mu_q t + phi), t counted from the slot's beginning.
+    """Return the mean over a slot of f(t) = A e^(-beta t) + B cos(mu_q t + phi), t from the slot's beginning.
 
     S3 eq 8 adds an indefinite integral over time, a count, to the baseline, a rate; read as the mean over the slot,
     (1/T) times the integral from 0 to T. Eq 7 prints beta(omega epsilon) and mu_q(omega epsilon); read as products with
@@ -47,17 +47,17 @@ def slot_noise_per_s(environment: KeyEnvironment, phase_rad: FloatArray, slot_s:
 
 
 def conditions(environment: KeyEnvironment, key: int, links: IntArray, slot: int, slot_s: float) -> Conditions:
-    """Temperature and extra noise of the links in a slot.
+    """Return the temperature and extra noise of the links in a slot.
 
-    Temperature is normal around its mean, one draw per link and slot; the phase of the disturbance is even on a turn.
-    That temperatures of neighbouring slots and links are alike is left out.
+    Temperature is normal around its mean, one draw per link and slot; the phase of the disturbance is uniform over a
+    turn. Correlation of temperature between neighbouring slots and links is left out.
 
     Args:
         environment: means and amplitudes.
-        key: of a named stream, see `cosim.kernel.rng.stream_key`.
+        key: key of a random stream, see `cosim.kernel.rng.stream_key`.
         links: (L,) numbers of the links, the same for a link in every slot.
         slot: number of the slot.
-        slot_s: its length.
+        slot_s: length of the slot.
     """
     drawn = keyed_normal(key, links, slot)
     phase_rad = 2.0 * math.pi * keyed_uniform(key, links, slot, _PHASE)

@@ -15,7 +15,7 @@ from cosim.types import FloatArray
 
 @dataclass(frozen=True, slots=True)
 class QibVecChain:
-    """The chain of S3's quantities, one entry per link; all (L,)."""
+    """The quantities of S3 from efficiency to key rate, one entry per link; all (L,)."""
 
     efficiency: FloatArray  # eta_i of eq 3
     signal_per_s: FloatArray  # s of eq 6
@@ -36,6 +36,11 @@ def detector_efficiency(model: QibVecRate, detector: FloatArray, temperature_k: 
 
     Printed eta_int (1 - mu_tem F) (F - F_0), which has the unit of a temperature and is 0 at F_0, where the text says
     that it is eta_int; read with the bracket in the other place.
+
+    Args:
+        model: constants.
+        detector: eta_int in [0, 1], (L,).
+        temperature_k: F of the slot, (L,).
     """
     warming_k = temperature_k - model.reference_temperature_k
     return np.clip(detector * (1.0 - model.temperature_coefficient_per_k * warming_k), 0.0, 1.0)
@@ -46,6 +51,11 @@ def signal_per_s(model: QibVecRate, length_km: FloatArray, efficiency: FloatArra
 
     Eq 4 adds probabilities over all nodes, beyond 1; read as their product on this link. p is 10^(-alpha l / 10), or
     the share through air.
+
+    Args:
+        model: constants.
+        length_km: l, (L,) not negative.
+        efficiency: eta_i of eq 3, (L,).
     """
     pairs_per_s = model.pair_rate_per_s * math.sin(model.preparation_rad) ** 2
     pairs = pairs_per_s * np.exp(-model.source_loss_per_km * length_km)
@@ -57,6 +67,11 @@ def noise_per_s(model: QibVecRate, detector: FloatArray, extra_per_s: FloatArray
 
     N_0 = baseline 2^((eta_int - reference) / doubling): a detector that is biased to see more also sees more that is
     not there. The paper has no such term; without it the best efficiency is 1 at every distance.
+
+    Args:
+        model: constants.
+        detector: eta_int in [0, 1], (L,).
+        extra_per_s: mean extra noise of the slot, (L,); can be negative.
     """
     baseline = np.full_like(detector, model.baseline_noise_per_s)
     if model.noise_doubling is not None:
@@ -69,6 +84,11 @@ def own_qber(model: QibVecRate, signal: FloatArray, noise: FloatArray) -> FloatA
 
     Printed (1 - V e^eta p s/N) / 2 + eps_err, far below 0 for a good link, and with p counted again; read with the
     share of clicks that are signal, which is the common form of misalignment (1 - V)/2 on signal and 1/2 on noise.
+
+    Args:
+        model: constants.
+        signal: s of eq 6 in clicks per second, (L,).
+        noise: N of eq 8 in clicks per second, (L,), positive.
     """
     return np.clip(0.5 * (1.0 - visibility(model) * signal / (signal + noise)) + model.error_floor, 0.0, 0.5)
 
@@ -81,7 +101,7 @@ def security_margin(model: QibVecRate, qber: FloatArray) -> FloatArray:
 def qib_vec_chain(
     model: QibVecRate, length_km: FloatArray, detector: FloatArray, intercepted: FloatArray, conditions: Conditions
 ) -> QibVecChain:
-    """The whole chain; eq 12 as KGR = q (s + N) max(0, 1 - QBER - Delta).
+    """Return all quantities of the chain; eq 12 as KGR = q (s + N) max(0, 1 - QBER - Delta).
 
     Printed eta_i kappa_ent (1 - QBER) - Delta, a rate less a number, without the channel; read as sifted clicks times
     what is left of each. With `minus_qber` false the QBER is not subtracted a second time beside its entropy.

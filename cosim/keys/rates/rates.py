@@ -1,4 +1,4 @@
-"""The rates of key links: one question to whichever model the scenario names."""
+"""The key rates of QKD links, by whichever model the scenario names."""
 
 from dataclasses import dataclass
 from typing import assert_never
@@ -14,7 +14,7 @@ from cosim.types import FloatArray
 
 @dataclass(frozen=True, slots=True)
 class LinkRates:
-    """What links give now, one entry per link; all (L,)."""
+    """Key rates and error rates, one entry per link; all (L,)."""
 
     key_bps: FloatArray  # secret bits released for each second of operation
     sifted_bps: FloatArray
@@ -24,7 +24,7 @@ class LinkRates:
 def link_rates(
     model: KeyRateModel, length_km: FloatArray, detector: FloatArray, intercepted: FloatArray, conditions: Conditions
 ) -> LinkRates:
-    """Secret and sifted rate and error share of each link.
+    """Return the secret key rate, sifted rate and QBER of each link.
 
     `decoy_bb84`, `bbm92` and `finite_key` give bits per pulse, times the pulse rate here; they have no term for the
     conditions. `qib_vec` counts pairs per second. `finite_key` is the average over blocks: bits of a block over the
@@ -35,7 +35,14 @@ def link_rates(
         length_km: (L,) not negative.
         detector: (L,) detector efficiency in [0, 1], a knob: eta_int of S3 eq 3, or that of the physical models.
         intercepted: (L,) share of the pulses that an eavesdropper measures and sends on, in [0, 1].
-        conditions: of the slot.
+        conditions: temperature and extra noise of the slot.
+
+    >>> import numpy as np
+    >>> from cosim.scenario.key_rates import DecoyBb84Rate
+    >>> still = Conditions(temperature_k=np.full(2, 293.0), noise_per_s=np.zeros(2))
+    >>> rates = link_rates(DecoyBb84Rate(), np.array([10.0, 100.0]), np.full(2, 0.1), np.zeros(2), still)
+    >>> bool(rates.key_bps[0] > rates.key_bps[1] > 0.0)
+    True
     """
     match model:
         case QibVecRate():
