@@ -1,1 +1,1 @@
-"""The ledger of paper S3: records, Merkle trees, blocks, and the stake of key credits behind them; pure but `run`."""
+"""The ledger of paper S3: records, Merkle trees, blocks, consensus and stakes as pure models; `run` gives them time."""

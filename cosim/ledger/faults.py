@@ -1,7 +1,7 @@
-"""Validators that are silent, slow or lie: each changes what an honest machine would say (Byzantine, arXiv 1807.04938).
+"""Byzantine validators (arXiv 1807.04938): each changes the messages that an honest state machine would send.
 
-A liar tells one story to validators with even numbers and another to the odd ones. What is left out: forged messages of
-others, which signatures prevent, and liars that plan together.
+One that equivocates sends one message to validators with even numbers and another to those with odd numbers. Left out:
+forged messages of others, which signatures prevent, and faulty validators that act together.
 """
 
 from collections.abc import Callable
@@ -12,11 +12,11 @@ from cosim.ledger.messages import Broadcast, Message, Output, Proposal, Send, Ti
 from cosim.ledger.tendermint import Validator
 
 _NOTHING_KNOWN = bytes(32)
-"""A digest of no value."""
+"""A digest that no value has."""
 
 
 class Faulty(Generic[V]):
-    """A participant around an honest validator, whose outputs it may change."""
+    """A faulty participant: it wraps an honest validator and changes the outputs of its state machine."""
 
     def __init__(self, honest: Validator[V]) -> None:
         self.honest = honest
@@ -24,16 +24,16 @@ class Faulty(Generic[V]):
         self._others: tuple[int, ...] = ()
 
     def begin(self, height: int, credits: tuple[int, ...]) -> list[Output[V]]:  # noqa: A002 - the field's word
-        """Start a height with the honest machine, and change what it puts out."""
+        """Start a height with the honest machine, and return its outputs as this fault changes them."""
         self._others = tuple(number for number in range(len(credits)) if number != self.number)
         return self._changed(self.honest.begin(height, credits))
 
     def receive(self, message: Message[V]) -> list[Output[V]]:
-        """Pass a message to the honest machine, and change what it puts out."""
+        """Pass a message to the honest machine, and return its outputs as this fault changes them."""
         return self._changed(self.honest.receive(message))
 
     def timeout(self, timeout: Timeout) -> list[Output[V]]:
-        """Pass a time-out to the honest machine, and change what it puts out."""
+        """Pass a time-out to the honest machine, and return its outputs as this fault changes them."""
         return self._changed(self.honest.timeout(timeout))
 
     def _changed(self, outputs: list[Output[V]]) -> list[Output[V]]:
@@ -47,14 +47,14 @@ class Faulty(Generic[V]):
 
 
 class Silent(Faulty[V]):
-    """Follows and says nothing."""
+    """A validator that follows the chain and sends nothing."""
 
     def _instead_of(self, output: Output[V]) -> list[Output[V]]:
         return [] if isinstance(output, Broadcast | Send) else [output]
 
 
 class Slow(Faulty[V]):
-    """Says everything late."""
+    """A validator that holds every message back for a time."""
 
     def __init__(self, honest: Validator[V], delay_s: float) -> None:
         super().__init__(honest)
@@ -65,7 +65,7 @@ class Slow(Faulty[V]):
 
 
 class ProposesInvalid(Faulty[V]):
-    """Proposes values that are not valid, made of valid ones by `spoil`."""
+    """A validator that proposes invalid values, which `spoil` makes from valid ones."""
 
     def __init__(self, honest: Validator[V], spoil: Callable[[V], V]) -> None:
         super().__init__(honest)
@@ -78,7 +78,7 @@ class ProposesInvalid(Faulty[V]):
 
 
 class Equivocates(Faulty[V]):
-    """As proposer of a new value proposes a second one to the odd half, and votes for it there."""
+    """A validator that, as proposer of a new value, proposes a second one to the odd half and votes for it there."""
 
     def __init__(self, honest: Validator[V], rival: Callable[[V], V]) -> None:
         super().__init__(honest)
@@ -99,14 +99,17 @@ class Equivocates(Faulty[V]):
 
 
 class VotesTwice(Faulty[V]):
-    """Casts each vote twice: as an honest one, and for another digest or for nothing; the odd half hears that first."""
+    """A validator that casts each vote twice: the honest one, and one for another digest or for nothing.
+
+    The even half gets the honest vote first, the odd half the other.
+    """
 
     def __init__(self, honest: Validator[V]) -> None:
         super().__init__(honest)
         self._proposed: dict[tuple[int, int], list[bytes]] = {}
 
     def receive(self, message: Message[V]) -> list[Output[V]]:
-        """Remember what was proposed, then receive as others do."""
+        """Keep the digests that were proposed, then pass the message to the honest machine."""
         if isinstance(message, Proposal):
             self._proposed.setdefault((message.height, message.round), []).append(message.digest)
         return super().receive(message)
@@ -123,6 +126,12 @@ class VotesTwice(Faulty[V]):
 
 
 def other_proposal(proposal: Proposal[V], by: Validator[V], change: Callable[[V], V]) -> Proposal[V]:
-    """The proposal with its value changed and the digest that binds the changed value."""
+    """Return the proposal with another value and the digest of that value.
+
+    Args:
+        proposal: the honest proposal.
+        by: validator whose rules give the digest.
+        change: makes the other value from the proposed one.
+    """
     value = change(proposal.value)
     return replace(proposal, digest=by.rules.digest_of(value), value=value)

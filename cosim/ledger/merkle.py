@@ -1,19 +1,24 @@
-"""A tree of hashes that binds many records to one root and proves one record with few hashes (RFC 6962, RFC 9162).
+"""Merkle trees: one root binds many records, and few hashes prove that it binds a given one (RFC 6962, RFC 9162).
 
 A leaf is SHA-256(0x00 || record), a node SHA-256(0x01 || left || right), and the root of no records SHA-256 of nothing.
 The standard splits n records at the largest power of two below n. Pairing neighbours from the left, level by level, and
 taking an odd last node up unchanged gives the same tree, without recursion.
+
+>>> records = [b"a", b"b", b"c"]
+>>> path = proof(records, 2)
+>>> verify_inclusion(root(records), b"c", 2, 3, path), verify_inclusion(root(records), b"x", 2, 3, path)
+(True, False)
 """
 
 import hashlib
 from collections.abc import Sequence
 
 ROOT_BYTE = 32
-"""Size of every hash here."""
+"""Size of a hash, SHA-256's."""
 
 
 def root(leaves: Sequence[bytes]) -> bytes:
-    """Root over the records in their order (RFC 9162 section 2.1.1)."""
+    """Return the root over the records in their order (RFC 9162 section 2.1.1)."""
     level = _leaf_hashes(leaves)
     while len(level) > 1:
         level = _parents(level)
@@ -21,7 +26,7 @@ def root(leaves: Sequence[bytes]) -> bytes:
 
 
 def proof(leaves: Sequence[bytes], index: int) -> tuple[bytes, ...]:
-    """Hashes that lead from record `index` to the root, the lowest first (RFC 9162 section 2.1.3.1).
+    """Return the hashes that lead from record `index` to the root, the lowest first (RFC 9162 section 2.1.3.1).
 
     Raises:
         IndexError: there is no record with this index.
@@ -40,12 +45,30 @@ def proof(leaves: Sequence[bytes], index: int) -> tuple[bytes, ...]:
 
 
 def verify_inclusion(root: bytes, leaf_record: bytes, index: int, size: int, proof: Sequence[bytes]) -> bool:
-    """Is the record at `index` of the `size` records below this root?"""
+    """Return whether the record stands at `index` of the `size` records below this root.
+
+    Args:
+        root: root of the tree.
+        leaf_record: the record.
+        index: place of the record in the tree.
+        size: number of records in the tree.
+        proof: hashes from the record to the root, the lowest first.
+    """
     return implied_root(leaf_record, index, size, proof) == root
 
 
 def implied_root(leaf_record: bytes, index: int, size: int, proof: Sequence[bytes]) -> bytes | None:
-    """Root that a proof leads to (RFC 9162 section 2.1.3.2); None if it has not as many hashes as its place needs."""
+    """Return the root that a proof leads to (RFC 9162 section 2.1.3.2).
+
+    Args:
+        leaf_record: the record.
+        index: place of the record in the tree.
+        size: number of records in the tree.
+        proof: hashes from the record to the root, the lowest first.
+
+    Returns:
+        None if `index` is not below `size`, or the proof has not just the hashes that this place needs.
+    """
     if not 0 <= index < size:
         return None
     node = hashlib.sha256(b"\x00" + leaf_record).digest()
@@ -69,7 +92,7 @@ def _leaf_hashes(leaves: Sequence[bytes]) -> list[bytes]:
 
 
 def _parents(level: list[bytes]) -> list[bytes]:
-    """The level above; an odd last node goes up as it is."""
+    """Return the level above; an odd last node goes up as it is."""
     sha256 = hashlib.sha256
     pairs = iter(level)
     parents = [sha256(b"\x01" + left + right).digest() for left, right in zip(pairs, pairs, strict=False)]

@@ -1,9 +1,9 @@
-"""What validators say to one another and what they ask of the world around them (Tendermint, arXiv 1807.04938).
+"""Messages between validators, and outputs of their state machine (Tendermint, arXiv 1807.04938).
 
-A message is believed to come from its `sender`: signatures are checked by whoever carries messages, before a machine
-hears them; a vote inside a proof or a certificate is signed by its own sender. A message can therefore be passed on.
-Sizes count a kind (8 bit), height (64), round (32), digest (256), sender (32) and signatures; the bits of a carried
-value are the carrier's to add, for it knows its blocks.
+A message is taken to come from its `sender`: signatures are checked by whoever carries messages, before a machine
+receives them; a vote inside a proof or a certificate is signed by its own sender. A message can therefore be passed on.
+Sizes count a kind (8 bit), height (64), round (32), digest (256), sender (32) and signatures; the carrier adds the bits
+of the value, because it knows its blocks.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from enum import IntEnum
 from typing import Generic, TypeAlias, TypeVar
 
 V = TypeVar("V")
-"""What is agreed upon, a block; a machine only looks at its digest and its validity."""
+"""Type of the value that is agreed upon, such as a block; a machine only looks at its digest and its validity."""
 
 _HEADER_BIT = 8 + 64 + 32 + 256 + 32
 _ROUND_BIT = 32
@@ -19,18 +19,18 @@ _SENDER_BIT = 32
 
 
 class RoundStep(IntEnum):
-    """Where a validator stands in a round; the middle two are also the two voting phases."""
+    """The step of a round that a validator is in; the middle two are also the two voting phases."""
 
     PROPOSE = 0
     PREVOTE = 1
     PRECOMMIT = 2
     COMMIT = 3
-    """The height is overdue: others may hold its commit certificate."""
+    """The height is decided; as a time-out: it is overdue, and others may hold its commit certificate."""
 
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """One vote of one validator; digest None is a vote for nothing in this round."""
+    """A prevote or precommit of one validator; digest None is a vote for nil."""
 
     phase: RoundStep
     height: int
@@ -39,13 +39,16 @@ class Vote:
     sender: int
 
     def size_bit(self, signature_bit: int) -> int:
-        """Header and one signature; the phase is in the kind, a missing digest is sent as zeros."""
+        """Return header and one signature, in bits; the phase is in the kind, digest None is sent as zeros."""
         return _HEADER_BIT + signature_bit
 
 
 @dataclass(frozen=True, slots=True)
 class Proposal(Generic[V]):
-    """A value proposed for one round; after an earlier lock with the prevotes of `valid_round` that allow it."""
+    """A proposal of a value for one round; `valid_round` is -1 for a new value.
+
+    A value that had a quorum of prevotes in an earlier round carries those prevotes of `valid_round` as its proof.
+    """
 
     height: int
     round: int
@@ -56,13 +59,16 @@ class Proposal(Generic[V]):
     sender: int
 
     def size_bit(self, signature_bit: int) -> int:
-        """Header, valid round, one signature, and sender and signature of each vote of the proof; not the value."""
+        """Return the size without the value, in bits.
+
+        It counts header, valid round, one signature, and sender and signature of each vote of the proof.
+        """
         return _HEADER_BIT + _ROUND_BIT + signature_bit + len(self.proof_of_lock) * (_SENDER_BIT + signature_bit)
 
 
 @dataclass(frozen=True, slots=True)
 class Decided(Generic[V]):
-    """An answer to one who is behind: the value of a height with the precommits that committed it."""
+    """The answer to a validator that is behind: the value of a height with the precommits that committed it."""
 
     height: int
     round: int
@@ -72,19 +78,19 @@ class Decided(Generic[V]):
     sender: int
 
     def size_bit(self, signature_bit: int) -> int:
-        """Header, one signature, and sender and signature of each precommit; not the value."""
+        """Return header, one signature, and sender and signature of each precommit, without the value, in bits."""
         return _HEADER_BIT + signature_bit + len(self.certificate) * (_SENDER_BIT + signature_bit)
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One who is behind asks for the commit certificate of a height."""
+    """A request of a validator that is behind for the commit certificate of a height."""
 
     height: int
     sender: int
 
     def size_bit(self, signature_bit: int) -> int:
-        """Header without round and digest, and one signature."""
+        """Return header without round and digest, and one signature, in bits."""
         return _HEADER_BIT - 32 - 256 + signature_bit
 
 
@@ -93,20 +99,20 @@ Message: TypeAlias = Proposal[V] | Vote | Decided[V] | Ask
 
 @dataclass(frozen=True, slots=True)
 class ConflictingMessages(Generic[V]):
-    """Two signed statements of one validator that an honest one never makes both."""
+    """Two signed messages of one validator of which an honest one signs at most one."""
 
     first: Proposal[V] | Vote
     second: Proposal[V] | Vote
 
     @property
     def offender(self) -> int:
-        """Who made both."""
+        """The validator that signed both."""
         return self.first.sender
 
 
 @dataclass(frozen=True, slots=True)
 class Timeout:
-    """The end of the wait for one step of one round; in COMMIT, `round` counts how often was asked."""
+    """The time-out of one step of one round; in COMMIT, `round` counts the requests for a certificate so far."""
 
     step: RoundStep
     height: int
@@ -115,26 +121,26 @@ class Timeout:
 
 @dataclass(frozen=True, slots=True)
 class Broadcast(Generic[V]):
-    """To be sent to all others, followers included; the sender has heard it already."""
+    """An output: send a message to all others, followers included; the sender has counted it already."""
 
     message: Message[V]
     after_s: float = 0.0
-    """How long the sender holds it back first."""
+    """Time for which the sender holds it back first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Send(Generic[V]):
-    """To be sent to one other."""
+    """An output: send a message to one other validator."""
 
     receiver: int
     message: Message[V]
     after_s: float = 0.0
-    """How long the sender holds it back first."""
+    """Time for which the sender holds it back first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """To be handed back after a delay."""
+    """An output: hand a time-out back to the machine after a delay."""
 
     timeout: Timeout
     delay_s: float
@@ -142,7 +148,7 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class Decide(Generic[V]):
-    """The height is final for this validator; the certificate proves it to anybody."""
+    """An output: the height is final for this validator; the certificate proves it to anybody."""
 
     height: int
     round: int
@@ -153,7 +159,7 @@ class Decide(Generic[V]):
 
 @dataclass(frozen=True, slots=True)
 class Accuse(Generic[V]):
-    """An offence was seen; said once by each validator that saw it."""
+    """An output: an offence was seen; each validator that sees it accuses once."""
 
     evidence: ConflictingMessages[V]
 

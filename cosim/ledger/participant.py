@@ -1,4 +1,4 @@
-"""What every participant in the consensus knows beforehand, and what it is to take part (arXiv 1807.04938)."""
+"""The interface of a participant in the consensus, and the rules and time-outs that it is given (arXiv 1807.04938)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,21 +9,21 @@ from cosim.ledger.messages import Message, Output, RoundStep, Timeout, V
 
 @dataclass(frozen=True, slots=True)
 class Rules(Generic[V]):
-    """What a validator knows of heights and values; all agree on all of it but `new_value`."""
+    """The functions by which a validator treats heights and values; validators agree on all but `new_value`."""
 
     proposer: Callable[[int, int], int]
-    """Height and round to the number of the one that proposes."""
+    """Returns the number of the proposer of a height and round."""
     new_value: Callable[[int, int], V]
-    """Height and round to a value of one's own to propose."""
+    """Returns a new value to propose at a height and round."""
     valid: Callable[[V], bool]
-    """Whether a value may be decided."""
+    """Returns whether a value may be decided."""
     digest_of: Callable[[V], bytes]
-    """32 bytes that bind the value."""
+    """Returns 32 bytes that bind the value."""
 
 
 @dataclass(frozen=True, slots=True)
 class StepTimeouts:
-    """Time-outs of the steps: how long each is waited for in round 0, and how much longer in each later round."""
+    """Time-outs of the steps in round 0, and by how much each later round lengthens them."""
 
     propose_s: float
     prevote_s: float
@@ -43,13 +43,13 @@ class Participant(Protocol[V]):
     number: int
 
     def begin(self, height: int, credits: tuple[int, ...]) -> list[Output[V]]:  # noqa: A002
-        """Start a height under its snapshot of credits, after the height before was decided."""
+        """Start a height with the credits that vote at it, by number, after the height before was decided."""
         ...
 
     def receive(self, message: Message[V]) -> list[Output[V]]:
-        """Take in a message whose signature holds."""
+        """Receive a message whose signature holds, and return the outputs that follow, in order."""
         ...
 
     def timeout(self, timeout: Timeout) -> list[Output[V]]:
-        """Take in that a scheduled time has passed."""
+        """Receive a time-out that was scheduled, and return the outputs that follow, in order."""
         ...

@@ -1,4 +1,4 @@
-"""Proof of quantum-key stake (paper S3, Algorithm 1): who may propose a block, what is a quorum, who is paid for what.
+"""Proof of quantum-key stake (paper S3, Algorithm 1): stakes, election of the proposer, quorum, and payment.
 
 Stake is a whole number of credits that a validator earns by serving offloads; it buys nothing else. As printed,
 Algorithm 1 cannot be run: an invalid block adds alpha_3 w_p to *every* node and its producer is paid alpha_1 w_p all
@@ -26,14 +26,14 @@ NOBODY = -1
 
 @dataclass(frozen=True, slots=True)
 class Stakes:
-    """Credits as all validators know them for one height; sum(credits) + treasury = minted - burned.
+    """The stakes, in credits, that all validators use for one height; sum(credits) + treasury = minted - burned.
 
     Raises:
         ValueError: a count is negative, or credits have appeared or vanished.
     """
 
     credits: tuple[int, ...]
-    """By validator, 0..V-1; 0 for one that is no member."""
+    """Credits of each validator, 0..V-1; 0 for one that is no member."""
     treasury: int
     minted: int
     """All credits ever made."""
@@ -48,53 +48,63 @@ class Stakes:
 
     @property
     def total(self) -> int:
-        """T, the stake of all members; the treasury has no vote."""
+        """The stake T of all members; the treasury has no vote."""
         return sum(self.credits)
 
     @property
     def digest(self) -> bytes:
-        """SHA-256 over the canonical bytes: what a block's `stakes_root` says."""
+        """SHA-256 over the canonical bytes, which a block holds as its `stakes_root`."""
         numbers = (len(self.credits), self.treasury, self.minted, self.burned, *self.credits)
         return hashlib.sha256(struct.pack(f"<{len(numbers)}q", *numbers)).digest()
 
 
 def founded(initial: Sequence[int], treasury: int) -> Stakes:
-    """Stakes of the first height: all credits count as minted."""
+    """Return the stakes of the first height, whose credits all count as minted."""
     return Stakes(tuple(initial), treasury, sum(initial) + treasury, 0)
 
 
 def quorum(stake: Sequence[int], agreeing: Iterable[int]) -> bool:
-    """Do those who agree hold more than two thirds of all stake? 3 sum(S) > 2 T; each validator counts once.
+    """Return whether those who agree hold more than two thirds of all stake: 3 sum(S) > 2 T; each counts once.
 
     Two quorums share more than a third of the stake: 2/3 + 2/3 - 1.
+
+    >>> quorum([10, 10, 10, 10], [0, 1, 2]), quorum([10, 10, 10], [0, 1])
+    (True, False)
     """
     return 3 * sum(stake[validator] for validator in dict.fromkeys(agreeing)) > 2 * sum(stake)
 
 
 @dataclass(frozen=True, slots=True)
 class Rotation:
-    """Weighted round robin: how far each validator's turn has come, as a value that is advanced and never changed.
+    """Weighted round robin: the priority of each validator, as an immutable value.
 
     One step adds S_i to each priority, elects the largest (ties to the lowest number) and takes T from it. With
     constant stake, T / gcd(S) steps from a fresh start elect each i exactly S_i / gcd(S) times. Validators without
     credits keep their priority, so that leaving and coming back does not undo a turn that was taken. All are held
     within [-T, (n - 1) T] for n members: constant stake never leads out of it from a fresh start (priorities sum to 0
     and the elected one was positive), and when T falls nobody waits off a debt of the old size.
+
+    >>> rotation, elected = Rotation.fresh(2), []
+    >>> for _ in range(4):
+    ...     elected.append(rotation.proposer([3, 1], 0))
+    ...     rotation = rotation.advanced([3, 1])
+    >>> elected
+    [0, 0, 1, 0]
     """
 
     priorities: tuple[int, ...]
 
     @classmethod
     def fresh(cls, validators: int) -> "Rotation":
-        """No turn taken yet."""
+        """Return the rotation before the first turn."""
         return cls((0,) * validators)
 
     def proposer(self, stake: Sequence[int], round_number: int) -> int:
-        """Proposer of a round of this height, rounds from 0; NOBODY without stake."""
+        """Return the proposer of a round of this height, rounds from 0; NOBODY without stake."""
         return self.advanced(stake, round_number)._stepped(stake)[1]
 
     def advanced(self, stake: Sequence[int], steps: int = 1) -> "Rotation":
-        """After so many steps; one a height, whatever the number of its rounds, as in Tendermint."""
+        """Return the rotation after so many steps; one a height, whatever the number of rounds, as in Tendermint."""
         rotation = self
         for _ in range(steps):
             rotation, _elected = rotation._stepped(stake)
@@ -117,7 +127,7 @@ class Rotation:
 def proposer(
     rule: Proposing, stakes: Stakes, rotation: Rotation, previous_hash: bytes, height: int, round_number: int
 ) -> int:
-    """Who may propose in this round; never one without stake, NOBODY if there is none.
+    """Return the validator that may propose in this round: never one without stake; NOBODY if there is no stake.
 
     * `weighted_round_robin`: `rotation`, advanced once for each height before this one.
     * `sortition`: SHA-256 of previous hash, height and round, modulo T, falls into one validator's share of [0, T).
@@ -125,6 +135,14 @@ def proposer(
       verifiable random function, which hides and binds the draw, is left out.
     * `max_stake`: the largest stake in every round, ties to the lowest number. The paper's line 11; an ablation, for no
       round ends well while that validator is faulty.
+
+    Args:
+        rule: the scenario's `ledger.proposer`.
+        stakes: stakes that vote at this height.
+        rotation: state of the round robin at this height.
+        previous_hash: digest of the block before.
+        height: height of the block.
+        round_number: round of this height, from 0.
     """
     stake = stakes.credits
     if rule == "weighted_round_robin":
@@ -141,23 +159,23 @@ def proposer(
 def settle(
     stakes: Stakes, proposer: int, voters: Iterable[int], valid: bool, alpha1: int, alpha2: int, alpha3: int
 ) -> Stakes:
-    """Pay for one block, with w_p = S_p / T before any payment.
+    """Return the stakes after payment for one block, with w_p = S_p / T before any payment.
 
     Valid: the treasury pays floor(alpha_1 w_p) to the proposer, who then pays floor(beta w_p) to the other voters.
     Invalid: the proposer pays floor(alpha_3 w_p) to the other voters. Voters share in proportion to their stake by
     largest remainder, ties to the lowest number; what has no receiver goes to the treasury.
     beta = alpha_2: line 16 takes beta w_p from the producer and line 17 gives alpha_2 w_p to the others, and only then
     do the two lines balance. The payment of the reward (lines 12 and 24) is read as from the treasury, for a valid
-    block alone. Who cannot pay in full pays what it has, so no count falls below 0.
+    block alone. A validator that cannot pay in full pays what it has, so no count falls below 0.
 
     Args:
-        stakes: before.
-        proposer: who made the block.
-        voters: who voted on it; the proposer itself may be among them and gets no share.
-        valid: is the block accepted, or proven to be invalid?
-        alpha1: reward in credits of a proposer that held all stake.
-        alpha2: likewise its fee to the voters, the paper's beta.
-        alpha3: likewise its penalty for an invalid block.
+        stakes: before the payment.
+        proposer: the validator that made the block.
+        voters: validators that voted on it; the proposer may be among them and gets no share.
+        valid: whether the block is accepted; False: it is proven to be invalid.
+        alpha1: reward, in credits, of a proposer that held all stake.
+        alpha2: fee of such a proposer to the voters, the paper's beta.
+        alpha3: penalty of such a proposer for an invalid block.
     """
     total = stakes.total
     if total == 0:
@@ -176,9 +194,12 @@ def settle(
 
 
 def apportioned(amount: int, weights: Sequence[int]) -> list[int]:
-    """Whole shares of `amount` in proportion to the weights, by largest remainder, ties to the lowest index.
+    """Return whole shares of `amount` in proportion to the weights, by largest remainder, ties to the lowest index.
 
     The shares add up to `amount`, or are all 0 if no weight is positive.
+
+    >>> apportioned(10, [1, 1, 1])
+    [4, 3, 3]
     """
     total = sum(weights)
     if total == 0:
@@ -191,12 +212,12 @@ def apportioned(amount: int, weights: Sequence[int]) -> list[int]:
 
 
 def earn(stakes: Stakes, served: Sequence[int], credit_per_offload: int) -> Stakes:
-    """Mint credits for the offloads served since the last height.
+    """Return the stakes with credits minted for the offloads served since the last height.
 
     Args:
-        stakes: before.
-        served: by validator; must be 0 for one that is no member, whom credits would make one.
-        credit_per_offload: the scenario's rate.
+        stakes: before the credits are minted.
+        served: offloads served by each validator; must be 0 for one that is no member, whom credits would make one.
+        credit_per_offload: credits for each offload.
     """
     earned = [count * credit_per_offload for count in served]
     counts = tuple(held + new for held, new in zip(stakes.credits, earned, strict=True))
@@ -204,7 +225,13 @@ def earn(stakes: Stakes, served: Sequence[int], credit_per_offload: int) -> Stak
 
 
 def slash(stakes: Stakes, validator: int, share_numerator: int, share_denominator: int) -> Stakes:
-    """Burn a share of a proven cheat's stake, rounded up, so that the smallest stake feels it too.
+    """Return the stakes with a share of a proven offender's burned, rounded up, so that the smallest stake loses too.
+
+    Args:
+        stakes: before the slashing.
+        validator: the offender.
+        share_numerator: of the share that is burned.
+        share_denominator: of the share that is burned.
 
     Raises:
         ValueError: the share is not between 0 and 1.
@@ -216,17 +243,23 @@ def slash(stakes: Stakes, validator: int, share_numerator: int, share_denominato
 
 
 def join(stakes: Stakes, validator: int, initial: int) -> Stakes:
-    """A validator joins at a height boundary: its initial credits are minted, as at the founding."""
+    """Return the stakes after a validator joins between two heights; its initial credits are minted.
+
+    Args:
+        stakes: before it joins.
+        validator: its number.
+        initial: its credits.
+    """
     counts = list(stakes.credits)
     counts[validator] += initial
     return replace(stakes, credits=tuple(counts), minted=stakes.minted + initial)
 
 
 def leave(stakes: Stakes, validator: int) -> Stakes:
-    """A validator leaves at a height boundary: its credits are burned.
+    """Return the stakes after a validator leaves between two heights; its credits are burned.
 
-    Credits are a vote, not property. Kept by the one who left, they could come back in bulk at a moment of its choice;
-    given to the treasury, they would be paid out to those who made it leave.
+    Credits are a vote, not property. Kept by a validator that left, they could come back in bulk at a moment of its
+    choice; given to the treasury, they would be paid out to those who made it leave.
     """
     return _burnt(stakes, validator, stakes.credits[validator])
 

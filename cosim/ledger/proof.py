@@ -1,8 +1,8 @@
-"""Is the chain of a finished run unbroken, and does it hold this record? Both answered from bytes alone.
+"""Checks of a finished run's chain, from bytes alone: whether it is unbroken, and whether it holds a given record.
 
 `check_chain` hashes everything again, and so finds any change of a record, a batch or a block by someone who cannot
-also replace the hashes stated when the blocks were decided. Whoever can replace those as well rewrites the whole chain
-from there on: against that stand the signatures of the validators and a digest kept elsewhere, not this check.
+also replace the hashes recorded when the blocks were decided. Whoever can replace those as well can rewrite the whole
+chain from there on: only the signatures of the validators, or a digest kept elsewhere, protect against that.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from cosim.ledger.block import GENESIS, Batch, Block, read_header
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something wrong with the chain; `site` if it is about one site's batch."""
+    """An error in the chain; `site` is set where it concerns one site's batch."""
 
     height: int
     site: int | None
@@ -27,13 +27,12 @@ class Problem:
 def check_chain(
     blocks: Sequence[Block], leaves: Callable[[Batch], Sequence[bytes]], digests: Sequence[bytes]
 ) -> Iterator[Problem]:
-    """Every way in which the chain is not what it says.
+    """Yield every error of the chain: in links between blocks, in hashes, and in batches against their records.
 
     Args:
         blocks: the decided blocks, in order of height.
-        leaves: the records of a batch in their order, none if there are none.
-        digests: the hash of each block as stated when it was decided. Without it a change of the last block's content
-            would be found by nothing.
+        leaves: returns the records of a batch in their order, or none if they are missing.
+        digests: the hash of each block as recorded when it was decided; only they reveal a change of the last block.
     """
     if len(blocks) != len(digests):
         yield Problem(len(blocks), None, f"{len(blocks)} blocks and {len(digests)} stated hashes")
@@ -45,7 +44,7 @@ def check_chain(
 
 
 def _check_links(blocks: Sequence[Block]) -> Iterator[Problem]:
-    """Heights, previous hashes and times, block by block."""
+    """Check heights, previous hashes and times, block by block."""
     previous = GENESIS
     height = None
     time_s = -math.inf
@@ -60,7 +59,7 @@ def _check_links(blocks: Sequence[Block]) -> Iterator[Problem]:
 
 
 def _check_batches(blocks: Sequence[Block], leaves: Callable[[Batch], Sequence[bytes]]) -> Iterator[Problem]:
-    """Records against roots, and each site's batches against their gapless count."""
+    """Check records against roots, and that each site's batches are numbered without gaps."""
     due: dict[int, int] = {}
     for block in blocks:
         for batch in block.batches:
@@ -81,10 +80,10 @@ def _check_batches(blocks: Sequence[Block], leaves: Callable[[Batch], Sequence[b
 
 @dataclass(frozen=True, slots=True)
 class Inclusion:
-    """Proof that a block holds a record, in plain values for JSON: hashes and bytes are hexadecimal text.
+    """A proof that a block holds a record, in plain values for JSON: hashes and bytes are hexadecimal text.
 
     The record leads to the root of its batch, the batch to the root of the block's body, and the header that holds
-    this root to the block's hash, which the reader has to know from elsewhere.
+    this root to the block's hash, which the verifier has to know from elsewhere.
     """
 
     record: str
@@ -95,7 +94,7 @@ class Inclusion:
     """Hashes from the record to the batch's root."""
     site: int
     number: int
-    """The batch is this one of this site."""
+    """Number of the batch among the site's."""
     batch_index: int
     """Place of the batch in its block."""
     batch_path: tuple[str, ...]
@@ -105,13 +104,13 @@ class Inclusion:
 
 
 def prove(block: Block, batch_index: int, leaves: Sequence[bytes], index: int) -> Inclusion:
-    """The proof that record `index` of the block's batch is in the block.
+    """Return the proof that record `index` of the block's batch is in the block.
 
     Args:
         block: a decided block.
-        batch_index: place of the batch among the block's.
+        batch_index: place of the batch in the block.
         leaves: all records of this batch.
-        index: place of the record among them.
+        index: place of the record in the batch.
 
     Raises:
         IndexError: there is no such batch or record.
@@ -132,7 +131,16 @@ def prove(block: Block, batch_index: int, leaves: Sequence[bytes], index: int) -
 
 
 def check_inclusion(inclusion: Inclusion, digest: bytes) -> bool:
-    """Does the proof lead from its record to the block with this hash?"""
+    """Return whether the proof leads from its record to the block with this hash.
+
+    >>> from cosim.ledger.block import GENESIS
+    >>> from cosim.ledger.records import pack_key_fill
+    >>> records = [pack_key_fill(vehicle=number, node=0, key_bit=256, time_s=0.5) for number in range(5)]
+    >>> block = Block(1, 0, 1.0, GENESIS, bytes(32), (Batch(0, 0, 5, merkle.root(records)),))
+    >>> inclusion = prove(block, 0, records, 3)
+    >>> check_inclusion(inclusion, block.digest), check_inclusion(inclusion, bytes(32))
+    (True, False)
+    """
     try:
         record, header_bytes = bytes.fromhex(inclusion.record), bytes.fromhex(inclusion.header)
         path, batch_path = _from_text(inclusion.path), _from_text(inclusion.batch_path)
@@ -152,7 +160,7 @@ def check_inclusion(inclusion: Inclusion, digest: bytes) -> bool:
 
 
 def _leaf(batch_index: int) -> int:
-    """Place of a batch among the body's leaves, behind the voters."""
+    """Return the place of a batch among the body's leaves, the first of which holds the voters."""
     return 1 + batch_index
 
 

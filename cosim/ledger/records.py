@@ -1,10 +1,15 @@
-"""Records that the ledger keeps, as canonical bytes: offloads, key generation and key storage (S3).
+"""The records of the ledger as canonical bytes: offloads, key generation and key storage (S3).
 
 The paper calls them transactions: new task offloads, computing processes and changes of quantum keys (section I), and
 key generation, storage and update (section III-A). The use of keys stands in the offload that used them. A record is
 little-endian without padding, its first byte is its kind. The same bytes come from one record at a time (`pack_...`)
-and from columns of a trace (`rows`), so that a finished run can be hashed again. Who joins, leaves or is slashed needs
-no record: each block binds the stakes that it is voted with.
+and from columns of a trace (`rows`), so that a finished run can be hashed again. Joining, leaving and slashing need no
+record: each block binds the stakes that it is voted with.
+
+>>> record = pack_key_fill(vehicle=7, node=2, key_bit=256, time_s=1.5)
+>>> kind, values = unpacked(record)
+>>> kind.name, values
+('KEY_FILL', {'vehicle': 7, 'node': 2, 'key_bit': 256, 'time_s': 1.5})
 """
 
 import struct
@@ -17,7 +22,7 @@ from cosim.types import AnyArray
 
 
 class Record(IntEnum):
-    """The first byte of a record; numbers are never given again, new kinds are appended."""
+    """The kind of a record, its first byte; numbers are never reused, new kinds are appended."""
 
     OFFLOAD = 1
     KEY_BLOCK = 2
@@ -62,25 +67,50 @@ def pack_offload(
     energy_j: float,
     key_bit: int,
 ) -> bytes:
-    """A task that a site executed: how it ended (cosim.types.Status), what its host spent, keys used for it."""
+    """Return the record of a task that a site executed.
+
+    Args:
+        task: id of the task.
+        vehicle: number of its vehicle.
+        site: number of the site.
+        status: how it ended, a `cosim.types.Status`.
+        released_s: when it was released.
+        ended_s: when it ended.
+        energy_j: energy that the task took at its host.
+        key_bit: key bits that its transfers took.
+    """
     return _OFFLOAD.pack(Record.OFFLOAD, task, vehicle, site, status, released_s, ended_s, energy_j, key_bit)
 
 
 def pack_key_block(link: int, key_bit: int, qber: float, time_s: float) -> bytes:
-    """Key generation: a link has distilled a block of key bits at this error rate."""
+    """Return a record of key generation: a link has distilled a block.
+
+    Args:
+        link: number of the link.
+        key_bit: secret bits of the block.
+        qber: its error rate.
+        time_s: when it was distilled.
+    """
     return _KEY_BLOCK.pack(Record.KEY_BLOCK, link, key_bit, qber, time_s)
 
 
 def pack_key_fill(vehicle: int, node: int, key_bit: int, time_s: float) -> bytes:
-    """Key storage: a vehicle has taken key bits into its pool at a node."""
+    """Return a record of key storage: a vehicle has taken key bits into its pool at a node.
+
+    Args:
+        vehicle: number of the vehicle.
+        node: number of the node.
+        key_bit: bits that it took.
+        time_s: when it took them.
+    """
     return _KEY_FILL.pack(Record.KEY_FILL, vehicle, node, key_bit, time_s)
 
 
 def rows(kind: Record, columns: Mapping[str, AnyArray]) -> list[bytes]:
-    """Records of one kind from columns of equal length, equal byte for byte to the packers' output.
+    """Return the records of one kind from columns of equal length, byte for byte as `pack_...` makes them.
 
     Raises:
-        ValueError: a whole number does not fit its column, where a silent cut would change the record.
+        ValueError: a whole number does not fit its column, where truncation would silently change the record.
     """
     layout = LAYOUTS[kind]
     dtype = np.dtype([("kind", "u1"), *((name, f"<{code}") for name, code in layout.items())])
@@ -95,7 +125,7 @@ def rows(kind: Record, columns: Mapping[str, AnyArray]) -> list[bytes]:
 
 
 def unpacked(record: bytes) -> tuple[Record, dict[str, int | float]]:
-    """Kind and named values of a record, for a reader.
+    """Return the kind and the named values of a record.
 
     Raises:
         ValueError: the bytes are no record of a known kind.

@@ -1,6 +1,6 @@
-"""Signatures of validators: what they cost in bits and cycles, and, if a run asks for it, the signatures themselves.
+"""Signatures of validators: their cost in bits and cycles, and, if a run asks for them, the signatures themselves.
 
-Size is exact, time is published:
+Sizes are exact, cycles as published:
 
 =========== ========= ======== ========= ========== ==================================================================
 algorithm   signature sign     verify    public key source
@@ -35,7 +35,7 @@ PrivateKey: TypeAlias = Ed25519PrivateKey | MLDSA44PrivateKey | MLDSA65PrivateKe
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What one signature costs."""
+    """Size of one signature, and processor cycles to sign and to verify."""
 
     size_bit: int
     sign_cycles: int
@@ -50,34 +50,46 @@ FIGURES: Mapping[Algorithm, Figures] = {
 
 
 class Signatures(Protocol):
-    """How validators sign and verify."""
+    """A signature scheme with the keys of all validators."""
 
     figures: Figures
 
     def sign(self, validator: int, message: bytes, /) -> bytes:
-        """The validator's signature."""
+        """Return the validator's signature of a message."""
 
     def verify(self, validator: int, message: bytes, signature: bytes, /) -> bool:
-        """Has the validator signed exactly this message?"""
+        """Return whether the signature is the validator's and of exactly this message.
+
+        Args:
+            validator: number of the one that is said to have signed.
+            message: bytes that were signed.
+            signature: what `sign` returned.
+        """
 
 
 class Modelled:
-    """Signatures by size and time alone: no bytes are computed, and nobody forges."""
+    """Signatures modelled by size and time alone: no bytes are computed, and nobody forges."""
 
     def __init__(self, algorithm: Algorithm) -> None:
         self.figures = FIGURES[algorithm]
 
     def sign(self, _validator: int, _message: bytes, /) -> bytes:
-        """No bytes; who sends a message is taken at its word."""
+        """Return no bytes: a message is taken to come from its sender."""
         return b""
 
     def verify(self, _validator: int, _message: bytes, _signature: bytes, /) -> bool:
-        """Always, because faulty validators of the model lie in their own name only."""
+        """Return True: faulty validators of the model send messages in their own name only.
+
+        Args:
+            _validator: not looked at.
+            _message: not looked at.
+            _signature: not looked at.
+        """
         return True
 
 
 class Computed:
-    """Real signatures with the keys of all validators, which are drawn from the run's seed and protect nothing.
+    """Real signatures, by keys that are derived from the run's seed and therefore protect nothing.
 
     Raises:
         InputError: this installation cannot compute the algorithm.
@@ -95,11 +107,17 @@ class Computed:
         self._public = [key.public_key() for key in self._private]
 
     def sign(self, validator: int, message: bytes, /) -> bytes:
-        """The validator's signature; with ML-DSA another one at each call."""
+        """Return the validator's signature; with ML-DSA another one at each call."""
         return self._private[validator].sign(message)
 
     def verify(self, validator: int, message: bytes, signature: bytes, /) -> bool:
-        """Has the validator signed exactly this message?"""
+        """Return whether the signature is the validator's and of exactly this message.
+
+        Args:
+            validator: number of the one that is said to have signed.
+            message: bytes that were signed.
+            signature: what `sign` returned.
+        """
         try:
             self._public[validator].verify(signature, message)
         except InvalidSignature:
@@ -108,12 +126,26 @@ class Computed:
 
 
 def signatures(algorithm: Algorithm, computed: bool, seed: int, validators: int) -> Signatures:
-    """The one switch: modelled by the algorithm's figures, or computed with it as well."""
+    """Return the signature scheme of a run.
+
+    Args:
+        algorithm: the scenario's `ledger.signature`.
+        computed: whether signatures are computed, or only charged by the algorithm's figures.
+        seed: the run's, from which keys are derived.
+        validators: number of validators.
+
+    Raises:
+        InputError: this installation cannot compute the algorithm.
+
+    >>> scheme = signatures("ed25519", computed=True, seed=1, validators=2)
+    >>> scheme.verify(0, b"vote", scheme.sign(0, b"vote")), scheme.verify(1, b"vote", scheme.sign(0, b"vote"))
+    (True, False)
+    """
     return Computed(algorithm, seed, validators) if computed else Modelled(algorithm)
 
 
 def _key_seed(algorithm: Algorithm, seed: int, validator: int) -> bytes:
-    """32 bytes that differ between algorithms, seeds and validators."""
+    """Return 32 bytes that differ between algorithms, seeds and validators."""
     return hashlib.sha256(f"{seed}/ledger.signature/{algorithm}/{validator}".encode()).digest()
 
 

@@ -1,4 +1,4 @@
-"""Counting of votes by stake at one height, in integers (Tendermint, arXiv 1807.04938, credits for voting power)."""
+"""Counts of votes by stake at one height, in integers (Tendermint, arXiv 1807.04938; credits are the voting power)."""
 
 from collections.abc import Iterable
 
@@ -17,12 +17,12 @@ class Ballot:
         self.credit_of: dict[bytes | None, int] = {}
 
     def those_for(self, digest: bytes | None) -> tuple[Vote, ...]:
-        """The votes for one digest, by sender."""
+        """Return the votes for one digest, ordered by sender."""
         return tuple(vote for _, vote in sorted(self.votes.items()) if vote.digest == digest)
 
 
 class Tally:
-    """All votes heard at one height under its snapshot of credits."""
+    """All votes received at one height, weighed by the credits that vote at it."""
 
     def __init__(self, credits: tuple[int, ...]) -> None:  # noqa: A002 - the field's word
         self.credits = credits
@@ -31,22 +31,22 @@ class Tally:
         self._heard: dict[int, dict[int, int]] = {}
 
     def credit(self, sender: int) -> int:
-        """Credits of a validator; 0 for who is no member at this height."""
+        """Return the credits of a validator; 0 for one that is no member at this height."""
         return self.credits[sender] if 0 <= sender < len(self.credits) else 0
 
     def is_quorum(self, credit: int) -> bool:
-        """More than two thirds of all credits, as `poqks.quorum` says, of a sum that is kept."""
+        """Return whether a sum of credits is more than two thirds of all, as `poqks.quorum` does for voters."""
         return 3 * credit > 2 * self.total
 
     def ballot(self, round_: int, phase: RoundStep) -> Ballot:
-        """The votes of one phase of one round."""
+        """Return the votes of one phase of one round."""
         ballot = self._ballots.get((round_, phase))
         if ballot is None:
             ballot = self._ballots[round_, phase] = Ballot()
         return ballot
 
     def add(self, vote: Vote) -> Vote | None:
-        """Count a vote unless its sender has voted in that phase already; then that earlier vote is returned."""
+        """Count a vote and return None, or return the earlier vote of its sender in that phase, which stays."""
         ballot = self.ballot(vote.round, vote.phase)
         earlier = ballot.votes.get(vote.sender)
         if earlier is not None:
@@ -58,13 +58,13 @@ class Tally:
         return None
 
     def hears_of(self, round_: int, sender: int) -> bool:
-        """Whether, with this sender, more than a third of all credits was heard of in the round."""
+        """Return whether, with this sender, more than a third of all credits has sent messages of the round."""
         senders = self._heard.setdefault(round_, {})
         senders[sender] = self.credit(sender)
         return 3 * sum(senders.values()) > self.total
 
     def proves(self, votes: Iterable[Vote], like: Vote) -> bool:
-        """Whether votes of distinct members, all the same as `like` but for the sender, are a quorum."""
+        """Return whether the votes, which must equal `like` but for the sender, come from a quorum of members."""
         senders: list[int] = []
         for vote in votes:
             if (vote.phase, vote.height, vote.round, vote.digest) != (like.phase, like.height, like.round, like.digest):

@@ -7,12 +7,12 @@ once delays are shorter than the time-outs, which grow with the round.
 
 Read or changed against the printed algorithm:
   line 28 waits for the prevotes of the valid round, which a network without gossip may never bring: they travel in the
-    proposal (proof-of-lock), and a proposal without them is not heard;
-  the printed algorithm relies on gossip; here who is behind asks (`Ask`) whoever speaks of a later height, or all when
-    the height is overdue, and is answered with the commit certificate (`Decided`);
-  without gossip two proposals to two halves would never meet: who sees a prevote for another digest than that of its
-    own proposal passes its proposal on to that voter;
-The machine has no clock and no random numbers: messages and time-outs come in, outputs go out.
+    proposal (proof-of-lock), and a proposal without them is ignored;
+  the printed algorithm relies on gossip; here a validator that is behind asks (`Ask`) whoever sends a message of a
+    later height, or all when the height is overdue, and is answered with the commit certificate (`Decided`);
+  without gossip two proposals to two halves would never meet: a validator that receives a prevote for another digest
+    than its own proposal's passes its proposal on to that voter.
+The state machine has no clock and no random numbers: messages and time-outs come in, outputs go out.
 """
 
 from itertools import chain
@@ -40,7 +40,10 @@ from cosim.ledger.tally import Ballot, Tally
 
 
 class Validator(Generic[V]):
-    """An honest validator, one height after another; without credits at a height it follows and does not vote."""
+    """The state machine of an honest validator, one height after another.
+
+    Without credits at a height it follows the vote and does not take part.
+    """
 
     def __init__(self, number: int, rules: Rules[V], timeouts: StepTimeouts) -> None:
         self.number = number
@@ -62,13 +65,13 @@ class Validator(Generic[V]):
         self._out: list[Output[V]] = []
 
     def begin(self, height: int, credits: tuple[int, ...]) -> list[Output[V]]:  # noqa: A002
-        """Start a height: propose or wait, then hear what came too early; see `Participant.begin`."""
+        """Start a height: propose or wait, then receive the messages of it that came too early."""
         teacher = self.decided[self.height].sender if self.height in self.decided else self.number
         self.height = height
         self.tally = Tally(credits)
         self._locked, self._polka = (-1, None), (-1, None, ())
         self._proposals, self._values, self._accused = {}, {}, {}
-        early = [self._early.pop(key) for key in sorted(self._early) if key <= height]
+        early = [self._early.pop(key) for key in sorted(self._early) if key <= height]  # older ones are ignored then
         self._schedule(RoundStep.COMMIT, 0)
         self._start_round(0)
         for message in chain.from_iterable(early):
@@ -78,12 +81,12 @@ class Validator(Generic[V]):
         return self._spoken()
 
     def receive(self, message: Message[V]) -> list[Output[V]]:
-        """Take a message in and return what to send and to do."""
+        """Receive a message whose signature holds, and return the outputs that follow, in order."""
         self._receive(message)
         return self._spoken()
 
     def timeout(self, timeout: Timeout) -> list[Output[V]]:
-        """Leave the step that the time-out was for, if it still lasts."""
+        """Leave the step that the time-out was scheduled for, if it still lasts."""
         if timeout.height != self.height or not self._open:
             return []
         if timeout.step is RoundStep.COMMIT:
@@ -133,7 +136,7 @@ class Validator(Generic[V]):
                 self._out.append(Send(message.sender, Ask(self.height, self.number)))
 
     def _start_round(self, round_: int) -> None:
-        """Lines 11-21: propose the value of the latest quorum of prevotes, or a new one; others wait for it."""
+        """Start a round, lines 11-21: propose the value of the latest quorum of prevotes, or a new one, or wait."""
         self.round, self.step = round_, RoundStep.PROPOSE
         self._patient_in = {}
         if not self.tally.credit(self.number):
@@ -174,7 +177,7 @@ class Validator(Generic[V]):
             self._commit(round_, digest)
 
     def _is_sound(self, proposal: Proposal[V]) -> bool:
-        """Whether the digest binds the value and the proof is a quorum of prevotes of the round that it names."""
+        """Return whether the digest binds the value and the proof is a quorum of prevotes of its valid round."""
         if self.rules.digest_of(proposal.value) != proposal.digest:
             return False
         if proposal.valid_round < 0:
@@ -183,7 +186,7 @@ class Validator(Generic[V]):
         return proposal.valid_round < proposal.round and self.tally.proves(proposal.proof_of_lock, like)
 
     def _consider_proposal(self) -> None:
-        """Lines 22-33: prevote for the proposal of the round unless it is invalid or a lock forbids it."""
+        """Prevote for the proposal of the round unless it is invalid or a lock forbids it, lines 22-33."""
         proposal = self._proposals.get(self.round)
         if self.step is RoundStep.PROPOSE and proposal is not None:
             self._vote(RoundStep.PREVOTE, proposal.digest if self._accepts(proposal) else None)
@@ -225,17 +228,17 @@ class Validator(Generic[V]):
                 self._weigh_precommits()
 
     def _pass_on(self, proposal: Proposal[V], vote: Vote) -> None:
-        """Show a voter for another digest the proposal that it did not get."""
+        """Send the proposal to a voter for another digest, which cannot have got it."""
         if vote.digest is not None and vote.digest != proposal.digest and self.number != vote.sender != proposal.sender:
             self._out.append(Send(vote.sender, proposal))
 
     def _skip_ahead(self, round_: int, sender: int) -> None:
-        """Lines 55-56: follow more than a third of all credits to a later round."""
+        """Follow more than a third of all credits to a later round, lines 55-56: one of them must be honest."""
         if round_ > self.round and self._open and self.tally.hears_of(round_, sender):
             self._start_round(round_)
 
     def _weigh_prevotes(self) -> None:
-        """Lines 34-46: a quorum for a known value locks and precommits; one for nothing gives the round up."""
+        """Lock and precommit a known value with a quorum of prevotes; precommit nil if nil has one (lines 34-46)."""
         if self.step is RoundStep.PROPOSE or not self._open:
             return
         ballot = self.tally.ballot(self.round, RoundStep.PREVOTE)
@@ -261,7 +264,7 @@ class Validator(Generic[V]):
         return None
 
     def _weigh_precommits(self) -> None:
-        """Lines 47-48: when a quorum has precommitted without deciding, wait no longer than the time-out."""
+        """Schedule the end of the round once a quorum has precommitted, for whatever digests (lines 47-48)."""
         if self.tally.is_quorum(self.tally.ballot(self.round, RoundStep.PRECOMMIT).cast):
             self._be_patient(RoundStep.PRECOMMIT)
 
@@ -271,7 +274,7 @@ class Validator(Generic[V]):
             self._schedule(step, self.round)
 
     def _commit(self, round_: int, digest: bytes) -> None:
-        """Lines 49-54: a quorum of precommits for a known valid value, of any round, decides."""
+        """Decide a known valid value that has a quorum of precommits of any round, lines 49-54."""
         ballot = self.tally.ballot(round_, RoundStep.PRECOMMIT)
         if self.tally.is_quorum(ballot.credit_of.get(digest, 0)) and self._values.get(digest, (None, False))[1]:
             value = self._values[digest][0]
@@ -279,7 +282,7 @@ class Validator(Generic[V]):
             self._decide(Decided(self.height, round_, digest, value, certificate, self.number))
 
     def _receive_decided(self, decided: Decided[V]) -> None:
-        """Believe a certificate that is a quorum of precommits."""
+        """Decide by another's certificate if it is a quorum of precommits for a valid value."""
         self._compare(decided.certificate)
         like = Vote(RoundStep.PRECOMMIT, self.height, decided.round, decided.digest, decided.sender)
         bound = self.rules.digest_of(decided.value) == decided.digest
@@ -293,7 +296,7 @@ class Validator(Generic[V]):
         self._out.append(final)
 
     def _compare(self, votes: tuple[Vote, ...]) -> None:
-        """Accuse those who voted otherwise where this validator could hear it."""
+        """Accuse the senders of these votes whose other vote this validator has received."""
         for vote in votes:
             earlier = self.tally.ballot(vote.round, vote.phase).votes.get(vote.sender)
             if earlier is not None and earlier.digest != vote.digest and vote.height == self.height:

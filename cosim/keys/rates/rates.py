@@ -40,7 +40,8 @@ def link_rates(
     >>> import numpy as np
     >>> from cosim.scenario.key_rates import DecoyBb84Rate
     >>> still = Conditions(temperature_k=np.full(2, 293.0), noise_per_s=np.zeros(2))
-    >>> rates = link_rates(DecoyBb84Rate(), np.array([10.0, 100.0]), np.full(2, 0.1), np.zeros(2), still)
+    >>> model = DecoyBb84Rate(kind="decoy_bb84")
+    >>> rates = link_rates(model, np.array([10.0, 100.0]), np.full(2, 0.1), np.zeros(2), still)
     >>> bool(rates.key_bps[0] > rates.key_bps[1] > 0.0)
     True
     """

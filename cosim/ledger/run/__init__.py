@@ -1,1 +1,1 @@
-"""The ledger in simulated time: records, batches, blocks, and the vote on them over the run's own wires and hosts."""
+"""The ledger in simulated time: batches, blocks, and the vote on them over the wires and hosts that tasks use."""

@@ -1,4 +1,4 @@
-"""The sealed batches of all sites: what a validator can look up once a batch has reached it."""
+"""The sealed batches of all sites, which a validator looks up once a batch has reached it."""
 
 from dataclasses import dataclass
 
@@ -7,15 +7,15 @@ from cosim.ledger.block import Batch
 
 @dataclass(frozen=True, slots=True)
 class SealedBatch:
-    """A batch and what its records say."""
+    """A batch with what settlement needs to know of its records."""
 
     batch: Batch
     served: int
-    """Offloads whose result got back."""
+    """Number of its offloads whose result got back to the vehicle."""
 
 
 class Archive:
-    """Batches by site and number."""
+    """The sealed batches, by site and number."""
 
     def __init__(self, sites: int) -> None:
         self._sealed: list[list[SealedBatch]] = [[] for _ in range(sites)]

@@ -1,6 +1,6 @@
-"""The ledger of a run: sites seal what they record, and validators vote on blocks of it every few seconds.
+"""The ledger of a run: sites seal their records into batches, and validators vote on blocks of batches.
 
-A site seals half an interval before a block is due, so that its batch has come to the validators by then, and earlier
+A site seals half an interval before a block is due, so that its batch has reached the validators by then, and earlier
 if it has many records. The batch travels to every other validator as a transfer of its own.
 """
 
@@ -34,7 +34,7 @@ from cosim.types import IntArray
 
 
 class Chain(Part):
-    """All validators, and the records that they put into blocks."""
+    """The ledger of a run: all validators, and the batches that they put into blocks."""
 
     def __init__(
         self,
@@ -46,16 +46,16 @@ class Chain(Part):
         seed: int,
         facts: FactWriter,
     ) -> None:
-        """Found the chain.
+        """Make the validators and start the chain.
 
         Args:
             clock: simulated time.
-            plan: of the scenario.
-            sites: all of them; validators are named by theirs.
+            plan: the scenario's `ledger`.
+            sites: all sites; a validator is named by its site.
             hosts: processors by site, shared with the tasks.
-            wires: between sites, shared with the tasks.
-            seed: of the keys, if signatures are computed.
-            facts: where all is recorded.
+            wires: wires between sites, shared with the tasks.
+            seed: the run's, from which signature keys are derived if signatures are computed.
+            facts: where the ledger's facts are recorded.
 
         Raises:
             InputError: a validator's site is unknown or has no host, or signatures cannot be computed.
@@ -135,14 +135,14 @@ class Chain(Part):
         self._record_parted(self._clock.now, begins, groups)
 
     def _seal_turn(self, turn: int) -> None:
-        """Close a batch at every site with records."""
+        """Seal a batch at every site that has records, and schedule the next turn."""
         self._clock.at((turn + 1.5) * self._plan.block.interval_s, partial(self._seal_turn, turn + 1), URGENT)
         for site, pending in enumerate(self.log.pending):
             if pending:
                 self._send(*self._seal(site))
 
     def _seal(self, site: int) -> tuple[Batch, int]:
-        """Close a batch of the site's oldest records."""
+        """Seal the site's oldest records into a batch, and return it with its size in bits."""
         records, served = self.log.take(site, self._plan.block.batch_records)
         batch = Batch(site, self._archive.next_number(site), len(records), root(records))
         self._archive.keep(SealedBatch(batch, served))
@@ -176,7 +176,7 @@ class Chain(Part):
             self._hints[self._commits.opened + 1] = self._sites.index(int(action.proposer))
 
     def tick(self, frame: MobilityFrame, tick: int) -> None:  # noqa: ARG002 - the hook's signature
-        """Seal what has grown too large to wait."""
+        """Seal batches at the sites that have a full one."""
         most = self._plan.block.batch_records
         for site, pending in enumerate(self.log.pending):
             while len(pending) >= most:

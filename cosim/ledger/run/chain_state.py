@@ -1,4 +1,4 @@
-"""What every validator knows after a block: stakes, turns, and which batches are in the chain (S3 Algorithm 1)."""
+"""The state of the chain after a block, equal at all validators: stakes, rotation, and due batches (S3 Algorithm 1)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +11,7 @@ from cosim.types import Offence
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """A validator joins or leaves at a height."""
+    """A change of membership: a validator joins or leaves at a height."""
 
     height: int
     validator: int
@@ -20,7 +20,7 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """How the credits of a height follow from those of the height before, by validator (V,)."""
+    """Credits that each validator gained or lost since the height before, by cause; all (V,)."""
 
     earned: tuple[int, ...]
     settled: tuple[int, ...]
@@ -30,31 +30,37 @@ class Changes:
 
 @dataclass(frozen=True, slots=True)
 class ChainState:
-    """The state at the end of a chain, with what the next height votes with."""
+    """The state at the end of a chain, with the stakes that vote at the next height."""
 
     height: int
     digest: bytes
     proposer: int
     time_s: float
     voted: Stakes
-    """With which the last block was voted."""
+    """Stakes that voted on the last block."""
     stakes: Stakes
     rotation: Rotation
     members: tuple[bool, ...]
     due: tuple[int, ...]
-    """Number of the next batch of each site."""
+    """Number of each site's next batch."""
     offences: tuple[tuple[int, int, int, int], ...]
-    """Height, round, accused and kind of those that are in the chain."""
+    """Height, round, accused and kind of the offences that are in the chain."""
     changes: Changes
 
 
 def offence(evidence: Evidence) -> tuple[int, int, int, int]:
-    """Return what identifies an offence: it counts once, whoever saw it and by which messages."""
+    """Return what identifies an offence, which counts once whoever saw it and by which messages."""
     return evidence.height, evidence.round, evidence.accused, evidence.kind
 
 
 def genesis(members: Sequence[bool], sites: int, credits_: Credits) -> ChainState:
-    """Return the state before the first block: every member has its initial credits."""
+    """Return the state before the first block: every member has its initial credits.
+
+    Args:
+        members: whether each validator is a member from the beginning, (V,).
+        sites: number of sites.
+        credits_: the scenario's `ledger.credits`.
+    """
     counts = tuple(credits_.initial if member else 0 for member in members)
     stakes = founded(counts, credits_.treasury)
     nothing = (0,) * len(counts)
@@ -69,16 +75,16 @@ def apply_block(
 ) -> ChainState:
     """Return the state after one block more.
 
-    In this order: the proposer of the block before is paid, and pays the voters whom this block names; who proposed an
-    invalid block pays all others, who said two things at once is slashed; members earn for the offloads in the block's
-    batches; validators join and leave. All of it holds from the next height on.
+    In this order: the proposer of the block before is paid, and pays the voters whom this block names; a validator that
+    proposed an invalid block pays all others, and one that sent conflicting messages is slashed; members earn for the
+    offloads in the block's batches; validators join and leave. All of it holds from the next height on.
 
     Args:
-        head: the state up to the block.
-        block: a valid one for the next height.
+        head: the state before the block.
+        block: a valid block of the next height.
         served: offloads served in its batches, by validator.
-        moves: of the whole run.
-        credits_: the scenario's amounts.
+        moves: all changes of membership of the run.
+        credits_: the scenario's `ledger.credits`.
     """
     stakes = head.stakes
     amounts = (credits_.producer, credits_.voters, credits_.penalty)
@@ -121,13 +127,13 @@ def apply_block(
 
 
 def _cheats(head: ChainState, block: Block) -> list[int]:
-    """Return who is slashed by this block: once for a height, however often a validator said two things there."""
+    """Return the validators that this block slashes: once for a height, however many conflicting messages they sent."""
     known = [(height, accused) for height, _, accused, kind in head.offences if kind != Offence.INVALID_PROPOSAL]
     new = [(seen.height, seen.accused) for seen in block.evidence if seen.kind != Offence.INVALID_PROPOSAL]
     return [accused for height, accused in dict.fromkeys(new) if (height, accused) not in known]
 
 
 def _difference(now: Stakes, before: Stakes, known: Sequence[int] | None = None) -> tuple[int, ...]:
-    """Return the growth of the credits, less what is accounted for already."""
+    """Return the growth of each validator's credits, less what is accounted for already."""
     known = known or (0,) * len(now.credits)
     return tuple(new - old - other for new, old, other in zip(now.credits, before.credits, known, strict=True))

@@ -1,4 +1,4 @@
-"""What the trace records of the vote: proposals, votes, offences, and blocks once they are final."""
+"""The vote as the trace records it: proposals, votes, offences, and blocks once they are final."""
 
 from collections.abc import Sequence
 
@@ -41,12 +41,12 @@ class Commits:
 
         Args:
             clock: simulated time.
-            plan: of the scenario.
-            head: before the first block.
+            plan: the scenario's `ledger`.
+            head: state before the first block.
             archive: the sealed batches.
-            sites: of the validators, by number.
-            moves: who joins and leaves when.
-            facts: where all is recorded.
+            sites: site of each validator, by its number.
+            moves: changes of membership.
+            facts: where the ledger's facts are recorded.
         """
         self._clock = clock
         self._plan = plan
@@ -56,7 +56,7 @@ class Commits:
         self.head = head
         """State after the last final block."""
         self.opened = 0
-        """The last height that anybody has begun."""
+        """The last height that a validator has begun."""
         self._began_s: dict[int, float] = {}
         self._states: dict[bytes, ChainState] = {}
         self._deciders: dict[bytes, list[int]] = {}
@@ -106,7 +106,16 @@ class Commits:
             )
 
     def decided(self, number: int, decide: Decide[Block], before: ChainState) -> ChainState:
-        """Take in that a validator has decided a block on the chain `before`, and return the state with that block."""
+        """Note that a validator has decided a block, and return the state after that block.
+
+        The block is recorded as final once those who have decided it are a quorum. All validators share one state for
+        a block, which is worked out at the first decision.
+
+        Args:
+            number: number of the validator.
+            decide: its decision.
+            before: its state before the block.
+        """
         block = decide.value
         head = self._states.get(block.digest)
         if head is None:
@@ -120,7 +129,7 @@ class Commits:
         return head
 
     def _first(self, *what: object) -> bool:
-        """Return whether this was not recorded before."""
+        """Return whether this was not recorded before, and note it."""
         fresh = what not in self._told
         self._told[what] = None
         return fresh
@@ -181,5 +190,5 @@ class Commits:
 
 
 def _text(digest: bytes) -> str:
-    """Hexadecimal; empty for none."""
+    """Return the hexadecimal text of a digest; empty for the digest of nothing."""
     return "" if digest == _NONE else digest.hex()

@@ -1,4 +1,4 @@
-"""How validators' messages and batches travel: over the wires that the tasks use, and not across a partition."""
+"""The transport of validators' messages and batches: over the wires that tasks use, and not across a partition."""
 
 from collections.abc import Callable, Sequence
 
@@ -9,22 +9,30 @@ from cosim.types import Failure
 
 
 class Network:
-    """Carries all that the ledger sends."""
+    """Carries the messages and batches of the ledger between sites."""
 
     def __init__(self, clock: Clock, wires: Wires, partitions: Sequence[tuple[Partition, frozenset[int]]]) -> None:
         """Connect the sites.
 
         Args:
             clock: simulated time.
-            wires: between sites.
-            partitions: with the sites of one side; the rest is the other.
+            wires: wires between sites.
+            partitions: each with the sites of one side; all others are the other side.
         """
         self._clock = clock
         self._wires = wires
         self._partitions = partitions
 
     def send(self, size_bit: float, start: int, end: int, arrived: Callable[[], None], after_s: float = 0.0) -> None:
-        """Send between two sites; what is sent across a partition starts when it has healed."""
+        """Send something from one site to another; across a partition it starts when the partition has healed.
+
+        Args:
+            size_bit: its size in bits.
+            start: number of the sending site.
+            end: number of the receiving site.
+            arrived: called when it has arrived.
+            after_s: time for which the sender holds it back first.
+        """
         Background(self._carry(size_bit, start, end, arrived, after_s)).begin()
 
     def _carry(self, size_bit: float, start: int, end: int, arrived: Callable[[], None], after_s: float) -> Story:
@@ -36,7 +44,7 @@ class Network:
         arrived()
 
     def _heals_s(self, start: int, end: int) -> float:
-        """Return when the last partition ends that parts the two now; 0 without one."""
+        """Return when the last partition that separates the two sites now ends; 0 without one."""
         now = self._clock.now
         return max(
             (
@@ -49,7 +57,7 @@ class Network:
 
 
 class Background(Life):
-    """A story that nobody waits for."""
+    """A process that nobody waits for."""
 
     def ended(self, failure: Failure | None) -> None:
-        """Whatever ended it, nobody asks."""
+        """Do nothing: its end, even by a failure, concerns nobody."""

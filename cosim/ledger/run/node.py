@@ -1,4 +1,4 @@
-"""One validator in simulated time: its machine receives what the wires bring, and its host does the work of eq 18-20.
+"""One validator in simulated time: wires bring messages to its state machine, its host does the work of S3 eq 18-20.
 
 Left out: the checking of the signatures of single votes, which costs a host far less than a block does.
 """
@@ -37,7 +37,7 @@ from cosim.types import Offence, Work
 
 @dataclass(frozen=True, slots=True)
 class ValidatorContext:
-    """What all validators of a run share."""
+    """The parts of a run that all validators share."""
 
     clock: Clock
     plan: Ledger
@@ -47,7 +47,7 @@ class ValidatorContext:
     commits: Commits
     signatures: Signatures
     hints: dict[int, int]
-    """The proposer that was asked for, by height."""
+    """The proposer that the policy asked for, by height."""
     nodes: "list[Node]"
 
     @property
@@ -56,14 +56,14 @@ class ValidatorContext:
         return max(1, (self.plan.block.capacity_byte - HEADER_BYTE) // BATCH_BYTE)
 
     def block_bit(self, block: Block) -> float:
-        """Return the size of a block with its signatures; the content of a fixed one is padded."""
+        """Return the size of a block with its signatures, in bits; blocks of fixed size are padded."""
         content_byte = HEADER_BYTE + block.body_byte
         padding_byte = max(0, self.plan.block.capacity_byte - content_byte) if self.plan.block.fixed else 0
         return float(block.size_bit(self.signatures.figures.size_bit) + 8 * padding_byte)
 
 
 class Node:
-    """A validator at a site."""
+    """A validator at a site: the state machine of the vote, and the host that does its work."""
 
     def __init__(self, number: int, site: int, host: Host, head: ChainState, context: ValidatorContext) -> None:
         self.number = number
@@ -86,7 +86,7 @@ class Node:
         self._faulty: list[tuple[Misbehaviour, Participant[Block]]] = []
 
     def misbehave(self, how: Misbehaviour) -> None:
-        """Misbehave so at the heights that begin in its time."""
+        """Misbehave in this way at the heights that begin between the misbehaviour's start and end."""
         self._faulty.append((how, made_faulty(how, self._honest)))
 
     # --- heights ---------------------------------------------------------------------------------------------------
@@ -99,7 +99,7 @@ class Node:
         self._begin_if_full()
 
     def arrive(self, site: int, number: int) -> None:
-        """Take in a batch that has come, and the proposals that waited for it."""
+        """Receive a batch, and then the proposals that waited for it."""
         self._received[site, number] = None
         held, self._held = self._held, []
         for proposal in held:
@@ -140,7 +140,7 @@ class Node:
     # --- the rules of a block --------------------------------------------------------------------------------------
 
     def _proposer(self, height: int, round_: int) -> int:
-        """Return the validator asked for, while it has a stake; else, and at later rounds, the one elected."""
+        """Return the validator that the policy asked for, at round 0 and if it has a stake; else the elected one."""
         stakes, hinted = self.head.stakes, self._context.hints.get(height)
         if hinted is not None and stakes.credits[hinted]:
             if round_ == 0:
@@ -192,7 +192,7 @@ class Node:
     # --- messages --------------------------------------------------------------------------------------------------
 
     def receive(self, message: Message[Block], signature: bytes) -> None:
-        """Take in a message that has come over the wires, if its signature holds."""
+        """Receive a message from the wires, unless its signature fails."""
         if not self._context.signatures.verify(message.sender, signed(message), signature):
             return
         if isinstance(message, Proposal):
@@ -201,7 +201,7 @@ class Node:
             self._perform(self._part.receive(message))
 
     def _receive_proposal(self, proposal: Proposal[Block]) -> None:
-        """Hold a proposal until its batches have come, then verify it."""
+        """Hold a proposal until all its batches have arrived, then verify it."""
         wanted = [(batch.site, batch.number) for batch in proposal.value.batches]
         if proposal.height == self.head.height + 1 and any(key not in self._received for key in wanted):
             self._held.append(proposal)
@@ -209,13 +209,17 @@ class Node:
             begin(self._verify(proposal))
 
     def _verify(self, proposal: Proposal[Block]) -> Story:
-        """Eq 20: (s_h / Delta s_v + n_v) Delta t_v; a batch counts as one transaction, because it is signed as one."""
+        """Verify a proposal's block by eq 20, (s_h / Delta s_v + n_v) Delta t_v, then pass it to the machine.
+
+        A batch counts as one transaction, because it is signed as one.
+        """
         cost, block = self._context.plan.cost, proposal.value
         check_cycles = cost.cycles_per_check
         if check_cycles is None:
             check_cycles = float(self._context.signatures.figures.verify_cycles)
         cycles = (8 * HEADER_BYTE / cost.checked_bit + len(block.batches)) * check_cycles
         yield from self._work(Work.VERIFY, proposal.height, cycles)
+        # Only a block on the same chain is judged: on another, this validator lacks the state that it is valid in.
         if block.height == self.head.height + 1 and block.previous == self.head.digest and not self._valid(block):
             first = Evidence(
                 proposal.height, proposal.round, proposal.sender, Offence.INVALID_PROPOSAL, proposal.digest, NO_HASH
@@ -231,7 +235,7 @@ class Node:
             self._context.commits.found(self.number, evidence)
 
     def _perform(self, outputs: list[Output[Block]]) -> None:
-        """Do what the machine puts out, in order; a new block takes its time to be made first."""
+        """Perform the outputs of the machine in order; a new block is made first, and the rest waits for that."""
         for place, output in enumerate(outputs):
             if isinstance(output, Broadcast | Send):
                 message = output.message
@@ -248,7 +252,7 @@ class Node:
                 self._accuse(as_evidence(output))
 
     def _make(self, proposal: Proposal[Block], then: list[Output[Block]]) -> Story:
-        """Eq 18: rho^b s^b, once for a block, whatever the rounds in which it is proposed."""
+        """Make a block by eq 18, rho^b s^b cycles, once whatever the rounds it is proposed in; then go on."""
         size_bit = self._context.block_bit(proposal.value)
         cycles = self._context.plan.cost.density_cycles_per_bit * size_bit
         yield from self._work(Work.MAKE, proposal.height, cycles)

@@ -1,4 +1,4 @@
-"""What validators of a run do beside the voting machine: sign messages, order batches, and misbehave if told to."""
+"""Rules of validators outside the voting machine: signed bytes, order of batches, evidence, and misbehaviour."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -20,7 +20,7 @@ def digest_of(block: Block) -> bytes:
 
 
 def gapless(batches: Sequence[Batch], due: tuple[int, ...]) -> list[Batch]:
-    """Return those of the batches, in order, that continue their sites' counts."""
+    """Return the batches, in order, that continue their sites' numbering; `due` is each site's next number."""
     counts = list(due)
     good = []
     for batch in batches:
@@ -31,7 +31,7 @@ def gapless(batches: Sequence[Batch], due: tuple[int, ...]) -> list[Batch]:
 
 
 def signed(message: Message[Block]) -> bytes:
-    """Return what a signature covers: kind and all that tells this message from others; the value by its digest."""
+    """Return the bytes that a signature covers: all that distinguishes the message, with the value's digest for it."""
     fields = [type(message).__name__, message.height, message.sender]
     if isinstance(message, Vote):
         fields += [message.round, int(message.phase), message.digest]
@@ -43,7 +43,7 @@ def signed(message: Message[Block]) -> bytes:
 
 
 def as_evidence(accuse: Accuse[Block]) -> Evidence:
-    """Return the accusation as it stands in a block."""
+    """Return the evidence that a block holds for an accusation."""
     first, second = accuse.evidence.first, accuse.evidence.second
     kind = Offence.TWO_PROPOSALS if isinstance(first, Proposal) else Offence.TWO_VOTES
     return Evidence(first.height, first.round, first.sender, kind, first.digest or NO_HASH, second.digest or NO_HASH)
@@ -72,5 +72,5 @@ def _rival(block: Block) -> Block:
 
 
 def _spoilt(block: Block) -> Block:
-    """Return a block that votes with stakes which nobody has."""
+    """Return the block with a stakes root that no stakes have, which makes it invalid."""
     return replace(block, stakes_root=NO_HASH)

@@ -8,17 +8,17 @@ from cosim.trace.store.writer import FactWriter
 from cosim.types import Failure, Status, Work
 
 _RETRY_S = 0.1
-"""A host whose queue is full is asked again after this time."""
+"""Time after which a host whose queue was full is asked again."""
 
 
 class Stopped(Failure):
-    """The run ended first."""
+    """The failure of work that the end of the run cut short."""
 
     status = Status.IN_FLIGHT
 
 
 class Worker:
-    """Puts work to hosts and states what it cost."""
+    """Queues the ledger's work at hosts, and records what it cost."""
 
     def __init__(self, clock: Clock, facts: FactWriter) -> None:
         self._clock = clock
@@ -26,7 +26,15 @@ class Worker:
         self._running: dict[Execution, None] = {}
 
     def do(self, host: Host, site: int, height: int, work: Work, cycles: float) -> Story:
-        """Wait until a host has done `cycles`; none take no time."""
+        """Wait until a host has executed the cycles of some work; zero cycles take no time.
+
+        Args:
+            host: processor of the site.
+            site: number of the site.
+            height: height that the work is for.
+            work: kind of work, for the record.
+            cycles: processor cycles.
+        """
         if cycles <= 0.0:
             return
         execution = None
@@ -44,11 +52,14 @@ class Worker:
             self._record(self._clock.now, site, height, work, cycles, queued_s, execution.started_s, execution.energy_j)
 
     def finish(self) -> None:
-        """The run is over: take out what still waits or runs, those that run last, so that nobody moves up."""
+        """Cancel all work that waits or runs at the end of the run.
+
+        Waiting work goes first: if running work were cancelled before it, waiting work would start in its place.
+        """
         for execution in sorted(self._running, key=lambda one: one.started_s == one.started_s):
             execution.cancel(Stopped())
 
 
 def begin(story: Story) -> None:
-    """Let a story run that nobody waits for."""
+    """Start a process that nobody waits for."""
     Background(story).begin()
