@@ -62,9 +62,9 @@ def serve_key_managers(
     if missing:
         raise InputError(f"cosim kms serve needs {' and '.join(missing)}; pip install 'cosim[kms]'")
 
-    from cosim.etsi014.serving import Doors, Limits, serve_keys
+    from cosim.etsi014.serving import Endpoint, Limits, serve_keys
 
-    doors = Doors(host, port, certificate, key, client_ca, tokens)
+    endpoint = Endpoint(host, port, certificate, key, client_ca, tokens)
 
     def tell(url: str, saes: tuple[str, ...], tokens_file: Path | None) -> None:
         if json:
@@ -76,4 +76,4 @@ def serve_key_managers(
             console.say("Ctrl-C ends it")
         sys.stdout.flush()
 
-    serve_keys(what, overrides or [], doors, Limits(speed, rate, burst, keep), verbose, tell, console.note)
+    serve_keys(what, overrides or [], endpoint, Limits(speed, rate, burst, keep), verbose, tell, console.note)

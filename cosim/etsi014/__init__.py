@@ -1,1 +1,1 @@
-"""The pools of a key network behind the REST interface of ETSI GS QKD 014, in real time; for `cosim kms` alone."""
+"""A key service with the REST interface of ETSI GS QKD 014 over a simulated key network, for `cosim kms`."""

@@ -1,4 +1,4 @@
-"""Who calls: a SAE proves its name by a bearer token (RFC 6750) or by the common name of its certificate (mutual TLS).
+"""Authentication of SAEs by bearer token (RFC 6750) or by the common name of a client certificate (mutual TLS).
 
 ETSI GS QKD 014 V1.1.1, clause 4, asks for mutual TLS; tokens are a local convenience beside the standard.
 """
@@ -21,25 +21,25 @@ from cosim.errors import InputError
 from cosim.etsi014.messages import SaeId
 
 CERTIFICATE = "certificate"
-"""Key of a connection's state under which the verified certificate of its client stands."""
+"""Key of a connection's state that holds the verified certificate of the client."""
 MIN_TOKEN = 16
-"""Signs of a token; ours have 43, which carry 256 random bits."""
+"""Least length of a token in characters; generated ones have 43, which carry 256 random bits."""
 _REMEDY = "write one line `NAME: TOKEN` for each SAE"
 
 
 class Access(Protocol):
-    """One way of knowing callers."""
+    """A way to authenticate callers."""
 
     challenge: str
-    """WWW-Authenticate of a refusal; empty: none."""
+    """WWW-Authenticate header of a refusal; empty: none."""
 
     def caller(self, headers: Sequence[tuple[bytes, bytes]], state: Mapping[str, Any]) -> SaeId | None:
-        """The SAE behind a request; None: nobody that is known."""
+        """Return the SAE that sent a request with these headers over a connection in this state; None if unknown."""
         ...
 
 
 class TokenAccess:
-    """By `Authorization: Bearer TOKEN`; only digests are kept, and each is compared in constant time."""
+    """Authentication by `Authorization: Bearer TOKEN`; digests alone are kept, and compared in constant time."""
 
     challenge = "Bearer"
 
@@ -47,7 +47,7 @@ class TokenAccess:
         self._digests = {sae: _digest(token.encode()) for sae, token in tokens.items()}
 
     def caller(self, headers: Sequence[tuple[bytes, bytes]], state: Mapping[str, Any]) -> SaeId | None:  # noqa: ARG002
-        """The SAE whose token it is; all are compared, so that the time tells nothing about them."""
+        """Return the SAE of the token; all tokens are compared, so that the time taken reveals nothing about them."""
         given = [value for name, value in headers if name == b"authorization"]
         if len(given) != 1:
             return None
@@ -58,7 +58,7 @@ class TokenAccess:
 
 
 class CertificateAccess:
-    """By the one common name of a client certificate that TLS has verified."""
+    """Authentication by the one common name of a client certificate that TLS has verified."""
 
     challenge = ""
 
@@ -66,17 +66,17 @@ class CertificateAccess:
         self._names = frozenset(names)
 
     def caller(self, headers: Sequence[tuple[bytes, bytes]], state: Mapping[str, Any]) -> SaeId | None:  # noqa: ARG002
-        """The SAE that the certificate names."""
+        """Return the SAE that the certificate names; None if it names none, several, or an unknown one."""
         subject = (state.get(CERTIFICATE) or {}).get("subject", ())
         names = [value for part in subject for field, value in part if field == "commonName"]
         return names[0] if len(names) == 1 and names[0] in self._names else None
 
 
 def read_tokens(path: Path, names: Sequence[SaeId]) -> dict[SaeId, str]:
-    """Tokens by SAE from a YAML or JSON mapping that nobody but its owner can read.
+    """Return the tokens by SAE of a YAML or JSON mapping that only its owner may read.
 
     Raises:
-        InputError: it cannot be read, others can read it, or it is not such a mapping; the line shows no token.
+        InputError: the file cannot be read, others can read it, or it is not such a mapping; no token is shown.
     """
     try:
         open_to = stat.S_IMODE(path.stat().st_mode) & (stat.S_IRWXG | stat.S_IRWXO)
@@ -93,19 +93,21 @@ def read_tokens(path: Path, names: Sequence[SaeId]) -> dict[SaeId, str]:
         if sae not in names:
             raise InputError(f"{path}: {str(sae)[:80]!r} is no SAE of the key network; its SAEs are {_some(names)}")
         if not isinstance(token, str) or len(token) < MIN_TOKEN or not token.isascii() or not token.isprintable():
-            raise InputError(f"{path}: the token of {sae} is not text of {MIN_TOKEN} or more ASCII signs; lengthen it")
+            raise InputError(
+                f"{path}: the token of {sae} is not text of {MIN_TOKEN} or more ASCII characters; lengthen it"
+            )
     if len(set(content.values())) < len(content):
         raise InputError(f"{path}: two SAEs have the same token; give each its own")
     return content
 
 
 def fresh_tokens(names: Iterable[SaeId]) -> dict[SaeId, str]:
-    """A random token for each SAE."""
+    """Return a random token for each SAE."""
     return {name: secrets.token_urlsafe(32) for name in names}
 
 
 def write_tokens(tokens: Mapping[SaeId, str]) -> Path:
-    """A new file in the folder for temporary files, readable by its owner alone."""
+    """Write tokens to a new temporary file that only its owner may read, and return its path."""
     handle, name = tempfile.mkstemp(prefix="cosim-kms-", suffix=".json")
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         json.dump(tokens, file, indent=2, ensure_ascii=False)

@@ -19,16 +19,16 @@ from cosim.etsi014.service import KeyDelivery
 
 PREFIX: Final = "/api/v1/keys"
 _TURN_S: Final = 0.25
-"""Real time between two looks at the network while nobody asks."""
+"""Real time between two updates of the key network while no requests come."""
 _MOST_DETAILS: Final = 10
 
 
 def make_app(service: KeyDelivery, catch_up: Callable[[], None]) -> FastAPI:
-    """The application.
+    """Return the ASGI application.
 
     Args:
-        service: gives the answers.
-        catch_up: brings the key network to the present; called before each answer and while nobody asks.
+        service: answers the requests.
+        catch_up: brings the key network to the present; called before each answer, and while no requests come.
     """
 
     @asynccontextmanager
@@ -54,7 +54,10 @@ async def _turn(catch_up: Callable[[], None]) -> None:
 
 
 def _add_methods(app: FastAPI, service: KeyDelivery, catch_up: Callable[[], None]) -> None:
-    """All run in the event loop's thread, one after the other: what a method checks still holds when it takes."""
+    """Add the standard's methods.
+
+    They run in the event loop's thread, one after the other: what a method has checked still holds when it takes keys.
+    """
 
     @app.get(PREFIX + "/{slave:path}/status")
     async def status(slave: SaeId, request: Request) -> KmeStatus:
@@ -94,7 +97,7 @@ def _add_refusals(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def malformed(_: Request, error: RequestValidationError) -> Response:
-        """What is wrong, without the values: they may be secret."""
+        """Name the fields and what is wrong with them, without the values, which may be secret."""
         told = [
             {"field": ".".join(map(str, problem["loc"][1:])) or "body", "problem": problem["msg"]}
             for problem in error.errors()[:_MOST_DETAILS]
@@ -116,7 +119,7 @@ def _caller(request: Request) -> SaeId:
 
 
 def _only(request: Request, *names: str) -> None:
-    """A query has these parameters and no others, each at most once."""
+    """Refuse a query with other parameters than these, or with one of them twice."""
     given = [name for name, _ in request.query_params.multi_items()]
     unknown = sorted(set(given) - set(names))
     if unknown:

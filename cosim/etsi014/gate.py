@@ -1,4 +1,4 @@
-"""The gate before the key service: nobody unknown, nobody too often, no request too large, no answer in a cache."""
+"""The gate before the key service: it authenticates callers, limits rates and sizes, and forbids caching of answers."""
 
 import asyncio
 import math
@@ -13,15 +13,15 @@ from cosim.etsi014.limits import RateLimit
 from cosim.etsi014.refusal import TOO_LARGE, TOO_MANY, UNAUTHORIZED, Refusal
 
 CALLER: Final = "caller"
-"""Key of a request's state under which the proven SAE stands."""
+"""Key of a request's state that holds the authenticated SAE."""
 MAX_BODY_BYTE: Final = 65_536
-"""The largest sound request, 128 key_IDs, has about 7,000."""
+"""Largest body that is read; the largest valid request, 128 key_IDs, has about 7,000 bytes."""
 _BODY_S: Final = 10.0
-"""A body that takes longer is given up."""
+"""Longest time that a body may take to arrive."""
 
 
 class Gate:
-    """An ASGI application around another; what it refuses never reaches the other."""
+    """ASGI middleware that refuses requests before they reach the application."""
 
     def __init__(self, app: ASGIApp, access: Access, limit: RateLimit) -> None:
         self._app = app
@@ -29,7 +29,7 @@ class Gate:
         self._limit = limit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request, or the life of the application."""
+        """Handle one request, or pass on the application's lifespan events."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -50,18 +50,18 @@ class Gate:
             raise Refusal(UNAUTHORIZED, "the caller is no known SAE", headers=challenge)
         wait_s = self._limit.wait_s(sae)
         if wait_s:
-            told = {"Retry-After": str(math.ceil(wait_s))}
-            raise Refusal(TOO_MANY, f"{sae} asks too often; wait", headers=told)
+            retry = {"Retry-After": str(math.ceil(wait_s))}
+            raise Refusal(TOO_MANY, f"{sae} asks too often; wait", headers=retry)
         state[CALLER] = sae
 
 
 def answer(refusal: Refusal) -> Response:
-    """The HTTP form of a refusal."""
+    """Return the HTTP response for a refusal."""
     return Response(refusal.body, refusal.status, refusal.headers, media_type="application/json")
 
 
 async def _read(headers: Sequence[tuple[bytes, bytes]], receive: Receive) -> bytes | None:
-    """The whole body; None if the client has gone."""
+    """Return the whole body; None if the client has disconnected."""
     announced = next((value for name, value in headers if name == b"content-length"), b"0")
     too_large = Refusal(TOO_LARGE, f"the body exceeds {MAX_BODY_BYTE} byte", headers={"Connection": "close"})
     if not announced.isdigit() or int(announced) > MAX_BODY_BYTE:
@@ -84,7 +84,7 @@ async def _read(headers: Sequence[tuple[bytes, bytes]], receive: Receive) -> byt
 
 
 def _replayed(body: bytes, receive: Receive) -> Receive:
-    """A body that has been read, then whatever comes after it."""
+    """Return a `receive` that gives a body that has been read already, then whatever follows it."""
     left: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def replay() -> Message:
@@ -94,7 +94,7 @@ def _replayed(body: bytes, receive: Receive) -> Receive:
 
 
 def _uncached(send: Send) -> Send:
-    """Keys are for one pair of eyes: no proxy keeps an answer."""
+    """Return a `send` that forbids caching: no proxy may keep an answer with keys."""
 
     async def forward(message: Message) -> None:
         if message["type"] == "http.response.start":

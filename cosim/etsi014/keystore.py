@@ -1,4 +1,4 @@
-"""Keys that a master SAE has and its slaves have not fetched yet (ETSI GS QKD 014 V1.1.1, clauses 5.2 and 5.3).
+"""The store of keys that a master SAE has and its slaves have not fetched yet (ETSI GS QKD 014 V1.1.1, 5.2 and 5.3).
 
 Each slave gets a key once; the key is deleted when the last of its slaves has it, or when it has waited too long. The
 bytes come from the operating system's generator: the simulated network decides how many there are, not what they are.
@@ -24,12 +24,12 @@ class _Waiting:
 
 
 class KeyStore:
-    """The waiting keys of all pairs.
+    """The keys of all pairs of SAEs that wait to be fetched.
 
     Args:
         keep_s: real time for which a key waits for its slaves.
-        most: keys that may wait for the slaves of one master, so that memory stays bounded.
-        now_s: real time, by default never turned back.
+        most: number of keys of one master that may wait, so that memory stays bounded.
+        now_s: returns real time from a monotonic clock.
     """
 
     def __init__(self, keep_s: float, most: int, now_s: Callable[[], float]) -> None:
@@ -40,24 +40,36 @@ class KeyStore:
         self._count: dict[SaeId, int] = {}
 
     def room(self, master: SaeId) -> int:
-        """Keys that this master may have made now."""
+        """Return how many keys may still be made for this master."""
         self._expire()
         return self._most - self._count.get(master, 0)
 
     def make(self, master: SaeId, slaves: Sequence[SaeId], size_bit: int) -> tuple[UUID, bytes]:
-        """A fresh key of whole bytes that waits for the slaves."""
+        """Make a fresh key, keep it for the slaves, and return its UUID and its bytes.
+
+        Args:
+            master: SAE that gets the key now.
+            slaves: SAEs that may fetch it, each once.
+            size_bit: size of the key, a multiple of 8.
+        """
         name, key = uuid4(), secrets.token_bytes(size_bit // BYTE_BIT)
         self._waiting[name] = _Waiting(master, set(slaves), key, self._now_s() + self._keep_s)
         self._count[master] = self._count.get(master, 0) + 1
         return name, key
 
     def missing(self, master: SaeId, slave: SaeId, names: Sequence[UUID]) -> list[UUID]:
-        """Those of the names under which nothing of this master waits for this slave."""
+        """Return the names under which no key waits.
+
+        Args:
+            master: SAE that got the keys.
+            slave: SAE that fetches them.
+            names: their UUIDs.
+        """
         self._expire()
         return [name for name in names if not self._is_for(name, master, slave)]
 
     def deliver(self, slave: SaeId, names: Sequence[UUID]) -> list[bytes]:
-        """The keys under names none of which is missing; this slave gets them no second time."""
+        """Return the keys of names none of which is `missing`; the slave cannot fetch them again."""
         keys = []
         for name in names:
             waiting = self._waiting[name]

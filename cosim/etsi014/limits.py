@@ -1,4 +1,4 @@
-"""How often each SAE may ask: a token bucket for each, which fills at a rate and holds a burst."""
+"""The rate limit of requests: a token bucket for each SAE, which fills at a rate and holds a burst."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,12 +13,16 @@ class _Bucket:
 
 
 class RateLimit:
-    """Token buckets in real time.
+    """A token bucket for each SAE, in real time.
 
     Args:
-        rate_per_s: requests that come back each second.
-        burst: requests that may come at once after a rest.
-        now_s: real time, never turned back.
+        rate_per_s: tokens, one a request, that are added each second.
+        burst: size of a bucket: requests that may come at once after a rest.
+        now_s: returns real time from a monotonic clock.
+
+    >>> limit = RateLimit(rate_per_s=10.0, burst=2, now_s=lambda: 0.0)
+    >>> [limit.wait_s("a") for _ in range(3)], limit.wait_s("b")
+    ([0.0, 0.0, 0.1], 0.0)
     """
 
     def __init__(self, rate_per_s: float, burst: int, now_s: Callable[[], float]) -> None:
@@ -28,7 +32,7 @@ class RateLimit:
         self._buckets: dict[SaeId, _Bucket] = {}
 
     def wait_s(self, sae: SaeId) -> float:
-        """Let one request through, 0; or how long until the next one may come."""
+        """Take a token and return 0; without one, return the time until there is one."""
         now_s = self._now_s()
         bucket = self._buckets.setdefault(sae, _Bucket(self._burst, now_s))
         bucket.tokens = min(self._burst, bucket.tokens + (now_s - bucket.filled_s) * self._rate_per_s)

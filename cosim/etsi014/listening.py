@@ -1,4 +1,4 @@
-"""The server's end of the wire: the socket that it listens on, its TLS, and the process that serves until a signal."""
+"""The server: the socket that it listens on, its TLS, and the loop that serves until a signal."""
 
 import asyncio
 import ipaddress
@@ -16,27 +16,32 @@ from cosim.etsi014.access import CERTIFICATE
 
 _CONNECTIONS: Final = 512
 _CLOSING_S: Final = 3
-"""Answers on their way get so long at the end."""
+"""Time that running requests get to finish at the end."""
 _FAREWELL_S: Final = 0.5
-"""An idle client gets so long to close its side of TLS."""
+"""Time that an idle client gets to close its side of TLS."""
 
 
 class _Connection(H11Protocol):
-    """A connection whose requests know the certificate that the client has shown, None without one."""
+    """A connection that hands its client's certificate, or None, to the state of its requests."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         super().connection_made(transport)
         self.app_state = {**self.app_state, CERTIFICATE: transport.get_extra_info("peercert")}
 
     def shutdown(self) -> None:
-        """The service ends; a client that leaves an idle TLS connection open does not hold it up."""
+        """End the connection; a client that leaves an idle TLS connection open does not hold the end up."""
         super().shutdown()
         if self.transport.is_closing():
             asyncio.get_running_loop().call_later(_FAREWELL_S, self.transport.abort)
 
 
 def listen(host: str, port: int, secured: bool) -> socket.socket:
-    """A listening socket; port 0: a free one.
+    """Return a listening socket.
+
+    Args:
+        host: name or address to listen on.
+        port: port; 0: a free one.
+        secured: whether TLS will be used.
 
     Raises:
         InputError: the host is not this machine and keys would go over the network in the clear, or the port is taken.
@@ -58,17 +63,22 @@ def listen(host: str, port: int, secured: bool) -> socket.socket:
 
 
 def url(listening: socket.socket, secured: bool) -> str:
-    """Where clients find it."""
+    """Return the URL at which clients reach the socket."""
     host, port = listening.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
     return f"{'https' if secured else 'http'}://{shown}:{port}"
 
 
 def tls(certificate: Path, key: Path, client_ca: Path | None) -> ssl.SSLContext:
-    """TLS 1.2 or newer; with `client_ca` a client has to show a certificate of that authority.
+    """Return the TLS context of the server, for TLS 1.2 or newer.
+
+    Args:
+        certificate: chain of certificates, PEM.
+        key: private key of the first, PEM, without a passphrase.
+        client_ca: authority of which clients have to show a certificate, PEM; None: they need none.
 
     Raises:
-        InputError: a file cannot be read or is not what it should be.
+        InputError: a file cannot be read or does not hold what it should.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -89,7 +99,13 @@ def tls(certificate: Path, key: Path, client_ca: Path | None) -> ssl.SSLContext:
 
 
 def serve(app: ASGIApp, listening: socket.socket, context: ssl.SSLContext | None, verbose: bool) -> None:
-    """Answer requests until SIGINT or SIGTERM, which comes back as KeyboardInterrupt once all is closed.
+    """Serve requests until SIGINT or SIGTERM, which is raised as KeyboardInterrupt once all is closed.
+
+    Args:
+        app: the application.
+        listening: socket from `listen`.
+        context: TLS context; None: no TLS.
+        verbose: whether to log a line for each request.
 
     Raises:
         RunError: the server did not start.
@@ -116,7 +132,7 @@ def serve(app: ASGIApp, listening: socket.socket, context: ssl.SSLContext | None
 
 
 def _logging(verbose: bool) -> dict[str, Any]:
-    """All on stderr: troubles, and with `verbose` a line for each request: path and status, never bodies."""
+    """Return the logging configuration: warnings to stderr, and if verbose path and status of requests, never bodies."""
     return {
         "version": 1,
         "disable_existing_loggers": False,

@@ -1,7 +1,10 @@
 """The JSON data formats of ETSI GS QKD 014 V1.1.1, clause 6: Status, Key request, Key container, Key IDs and Error.
 
-Requests refuse fields that the standard does not name, so that a misspelt one is not taken for its default; the fields
-that it keeps for future use are accepted and left alone. An optional field may be null.
+Requests with fields that the standard does not name are refused, so that a misspelt field is not taken for its default;
+fields that the standard reserves for future use are accepted and ignored. An optional field may be null.
+
+>>> KeyRequest.model_validate_json('{"number": 2, "size": 256}').number
+2
 """
 
 from typing import Any, TypeAlias
@@ -18,7 +21,7 @@ class _Message(BaseModel):
 
 
 class KmeStatus(_Message):
-    """Clause 6.1: what a KME can give to a pair of SAEs; sizes in bit."""
+    """The status of the KME for a pair of SAEs, clause 6.1; sizes in bit."""
 
     source_KME_ID: str  # noqa: N815 - the standard's names, here and below
     target_KME_ID: str  # noqa: N815
@@ -34,7 +37,7 @@ class KmeStatus(_Message):
 
 
 class KeyRequest(_Message):
-    """Clause 6.2: how many keys of which size in bit, and who else gets them."""
+    """A key request, clause 6.2: number and size, in bit, of the keys, and the slaves besides the one in the path."""
 
     number: int | None = Field(None, strict=True)
     size: int | None = Field(None, strict=True)
@@ -44,34 +47,34 @@ class KeyRequest(_Message):
 
 
 class Key(_Message):
-    """One key: its UUID (RFC 4122) and its bytes in Base64 (RFC 4648)."""
+    """A key: its UUID (RFC 4122) and its bytes in Base64 (RFC 4648)."""
 
     key_ID: UUID  # noqa: N815
     key: str = Field(repr=False)
 
 
 class KeyContainer(_Message):
-    """Clause 6.3: the keys that were asked for."""
+    """A key container, clause 6.3: the keys that were asked for."""
 
     keys: tuple[Key, ...]
 
 
 class KeyId(_Message):
-    """The name of one key."""
+    """The identifier of a key."""
 
     key_ID: UUID  # noqa: N815
     key_ID_extension: dict[str, Any] | None = None  # noqa: N815
 
 
 class KeyIds(_Message):
-    """Clause 6.4: which keys a slave wants."""
+    """Key IDs, clause 6.4: the keys that a slave asks for."""
 
     key_IDs: tuple[KeyId, ...] = Field(min_length=1)  # noqa: N815
     key_IDs_extension: dict[str, Any] | None = None  # noqa: N815
 
 
 class Error(_Message):
-    """Clause 6.5: why a request was refused."""
+    """An error, clause 6.5: the reason for which a request was refused."""
 
     message: str
     details: tuple[dict[str, Any], ...] | None = None

@@ -1,7 +1,7 @@
-"""The key network of a run or a scenario as a source of keys: its links fill the pools, requests alone empty them.
+"""The key network of a run or a scenario as a source of keys: its links fill the pools, only requests empty them.
 
-A scenario's network starts at time 0. A run's starts where the run ended, with the pools as it left
-them: attacks that are over do not come again. The draws of the links' environment begin anew.
+A scenario's network starts at time 0. A run's starts where the run ended, with the pools as it left them: attacks that
+are over do not come again. The draws of the links' environment begin anew.
 """
 
 from bisect import bisect_right
@@ -25,7 +25,7 @@ from cosim.trace.store.writer import NullWriter
 
 
 class PooledKeys:
-    """Pools by the names of the sites and nodes that they join; a `KeySource`."""
+    """A `KeySource` over the pools of a simulated key network, by the names of its sites and nodes."""
 
     def __init__(self, network: KeyNetwork, clock: Clock, plan: Keys) -> None:
         self._network = network
@@ -36,10 +36,15 @@ class PooledKeys:
         self._numbers = {name: number for number, name in enumerate(self.names)}
 
     def take(self, master: str, slaves: Sequence[str], bit: int) -> bool:
-        """Take `bit` from every link on the way to each slave, or nothing at all and say False.
+        """Take `bit` bits from every link on the route to each slave and return True; or take nothing, False.
 
-        Each way is the best that can give the bits by itself. If two of them share a link that cannot give them
-        twice the answer is False, even where a longer way would do.
+        Each route is the best that can give the bits by itself. If two of them share a link that cannot give them twice
+        the result is False, even where a longer route would do.
+
+        Args:
+            master: site or node of the SAE that asks.
+            slaves: sites or nodes of the others.
+            bit: key bits.
         """
         start, now_s = self._numbers[master], self.clock.now
         ways = [self._network.route(start, self._numbers[slave], bit) for slave in slaves]
@@ -54,22 +59,25 @@ class PooledKeys:
         return True
 
     def stored_bit(self, master: str, slave: str) -> int:
-        """The most that one way between the two can give now: a level of some pool, found by halving."""
+        """Return the most bits that one route between the two can give now.
+
+        It is the level of some pool, found by bisection over all levels.
+        """
         levels_bit = sorted(set(self._network.stored_bit().tolist()))
         start, end = self._numbers[master], self._numbers[slave]
         given = bisect_right(levels_bit, False, key=lambda bit: self._network.route(start, end, bit) is None)
         return int(levels_bit[given - 1]) if given else 0
 
     def capacity_bit(self, master: str, slave: str) -> int:  # noqa: ARG002 - all pools are alike, and all nodes joined
-        """The most that can ever be stored between two."""
+        """Return the most bits that can ever be stored between the two."""
         return self._capacity_bit
 
 
 def open_keys(what: str, overrides: Sequence[str]) -> PooledKeys:
-    """The pools of a run folder, or of a scenario by file or name with its overrides.
+    """Return the pools of a run folder, or of a scenario by file or name with overrides.
 
     Raises:
-        InputError: it is neither, it has no keys, or its map, sites or attacks cannot be used.
+        InputError: `what` is neither, it has no keys, or its map, sites or attacks cannot be used.
     """
     if not Path(what).is_dir():
         loaded = load(what, overrides)
@@ -99,7 +107,7 @@ def _plan(scenario: Scenario, what: str) -> Keys:
 def _pooled(
     scenario: Scenario, plan: Keys, sites: tuple[Placed, ...], levels_bit: dict[int, int] | None = None
 ) -> PooledKeys:
-    """With levels by link, or with the scenario's own."""
+    """Return the pools with these levels by link, or with the scenario's initial ones."""
     clock = Clock()
     layout = key_layout(plan.topology, sites)
     if len(layout.names) < 2:
@@ -112,7 +120,7 @@ def _pooled(
 
 
 def _later(attacks: Sequence[KeyAttack], past_s: float) -> list[KeyAttack]:
-    """Those that are not over, with their times from `past_s` on."""
+    """Return the attacks that are not over, with their times counted from `past_s`."""
     return [
         attack.model_copy(update={"start_s": max(0.0, attack.start_s - past_s), "end_s": attack.end_s - past_s})
         for attack in attacks

@@ -1,22 +1,22 @@
-"""A key network on wall time: its clock follows the clock on the wall, times a speed, as far as the machine can."""
+"""Real time: a simulated clock that follows the wall clock, times a speed, as far as the machine can."""
 
 from collections.abc import Callable
 
 from cosim.kernel.clock import LAST, Clock
 
 _MOST_S = 0.1
-"""Real time that one catching up may take; requests wait meanwhile."""
+"""Longest real time that one call of `catch_up` may take; requests wait meanwhile."""
 
 
 class RealTime:
-    """Drives a simulated clock; nothing here enters a simulated result.
+    """Drives a simulated clock by the wall clock; nothing here enters a simulated result.
 
     Args:
-        clock: of the network.
+        clock: clock of the key network.
         step_s: simulated time that is advanced in one go.
         speed: simulated seconds in a real one.
-        now_s: real time, never turned back.
-        tell: is told, once, that the machine cannot keep the speed.
+        now_s: returns real time from a monotonic clock.
+        tell: called once with a warning if the machine cannot keep the speed.
     """
 
     def __init__(
@@ -31,7 +31,7 @@ class RealTime:
         self._set()
 
     def catch_up(self) -> None:
-        """Bring the simulated clock to the present; what takes too long is left out, so that it goes slower."""
+        """Advance the simulated clock to the present; where that takes too long, let simulated time fall behind."""
         began_s = self._now_s()
         target_s = self._simulated_s + (began_s - self._real_s) * self._speed
         while self._clock.now < target_s:
@@ -42,7 +42,7 @@ class RealTime:
             self._clock.advance()
 
     def _set(self) -> None:
-        """From here on the two clocks are compared."""
+        """Compare the two clocks from this instant on."""
         self._simulated_s, self._real_s = self._clock.now, self._now_s()
 
     def _fall_behind(self) -> None:

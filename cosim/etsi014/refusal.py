@@ -1,4 +1,4 @@
-"""Why a request gets no keys: an HTTP status and the standard's Error (ETSI GS QKD 014 V1.1.1, clause 6.5)."""
+"""Refusals of requests: an HTTP status and the standard's Error (ETSI GS QKD 014 V1.1.1, clause 6.5)."""
 
 from collections.abc import Mapping
 
@@ -10,11 +10,18 @@ TOO_LARGE = 413
 TOO_MANY = 429
 """The standard names no status for a rate limit; RFC 6585 does."""
 SERVER_SIDE = 503
-"""The standard's "error of server side": the request is sound and cannot be served now."""
+"""The standard's "error of server side": the request is valid and cannot be served now."""
 
 
 class Refusal(Exception):  # noqa: N818 - an answer, not a fault
-    """What a client is told instead of keys; `headers` go with the answer."""
+    """The answer to a client instead of keys.
+
+    Args:
+        status: HTTP status.
+        message: reason in one line.
+        details: further fields of the Error.
+        headers: HTTP headers of the answer.
+    """
 
     def __init__(
         self, status: int, message: str, *details: Mapping[str, str], headers: Mapping[str, str] | None = None
@@ -26,10 +33,10 @@ class Refusal(Exception):  # noqa: N818 - an answer, not a fault
 
     @property
     def body(self) -> str:
-        """The JSON of the Error."""
+        """The Error as JSON."""
         return Error(message=str(self), details=self._details or None).model_dump_json(exclude_none=True)
 
 
 def _sound(text: str) -> str:
-    """Text of a client's may hold half a surrogate pair, which UTF-8 does not know."""
+    """Return text from a client without lone surrogates, which UTF-8 cannot encode."""
     return text.encode("utf-8", "replace").decode()

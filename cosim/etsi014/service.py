@@ -1,8 +1,8 @@
 """The three methods of ETSI GS QKD 014 V1.1.1, clause 5, over a network of pools: get status, get key, get key by ID.
 
 Each site or node is one KME with one SAE: the SAE has the name of the site, the KME that name after `kme-`. A key of b
-bits takes b bits of every link on the way from the master's KME to each slave's. The standard leaves to the KME what a
-request may ask for; these bounds are ours and `status` states them.
+bits takes b bits of every link on the route from the master's KME to each slave's. The standard leaves the limits of
+requests to the KME; those here are our choice, and `status` reports them.
 """
 
 from base64 import b64encode
@@ -14,38 +14,44 @@ from cosim.etsi014.messages import Key, KeyContainer, KeyIds, KeyRequest, KmeSta
 from cosim.etsi014.refusal import BAD_REQUEST, SERVER_SIDE, Refusal
 
 KEY_BIT = 256
-"""Size of a key if a request does not say: AES-256."""
+"""Default size of a key: AES-256."""
 MIN_KEY_BIT = 64
 MAX_KEY_BIT = 4096
 MAX_KEYS = 128
-"""Of a request."""
+"""Most keys of a request."""
 MAX_ADDITIONAL = 8
-"""Slaves of a request besides the one in its path."""
+"""Most slaves of a request besides the one in its path."""
 
 
 class KeySource(Protocol):
-    """Where the bits of keys come from."""
+    """A source of the bits of keys."""
 
     @property
     def names(self) -> Sequence[str]:
-        """Sites and nodes."""
+        """Names of the sites and nodes."""
         ...
 
     def take(self, master: str, slaves: Sequence[str], bit: int) -> bool:
-        """Take `bit` from every link on the way to each slave, or nothing at all and say False."""
+        """Take `bit` bits from every link on the route to each slave and return True; or take nothing, False.
+
+        Args:
+            master: site or node of the SAE that asks.
+            slaves: sites or nodes of the others.
+            bit: key bits.
+        """
         ...
 
     def stored_bit(self, master: str, slave: str) -> int:
-        """The most that can be taken now between two."""
+        """Return the most bits that can be taken now between the two."""
         ...
 
     def capacity_bit(self, master: str, slave: str) -> int:
-        """The most that can ever be stored between two; 0 if nothing joins them."""
+        """Return the most bits that can ever be stored between the two; 0 if no links join them."""
         ...
 
 
 class KeyDelivery:
-    """Answers SAEs whose names are already proven; all methods raise `Refusal`."""
+    """The methods of the KMEs, for SAEs that are authenticated already; all of them may raise `Refusal`."""
 
     def __init__(self, source: KeySource, store: KeyStore) -> None:
         self._source = source
@@ -53,7 +59,7 @@ class KeyDelivery:
         self._names = frozenset(source.names)
 
     def status(self, master: SaeId, slave: SaeId) -> KmeStatus:
-        """Clause 5.1, for the caller as master; counts are in keys of the default size."""
+        """Return the status, clause 5.1, for the caller as master; counts are in keys of the default size."""
         self._check_pair(master, slave)
         return KmeStatus(
             source_KME_ID=f"kme-{master}",
@@ -70,7 +76,13 @@ class KeyDelivery:
         )
 
     def make(self, master: SaeId, slave: SaeId, request: KeyRequest) -> KeyContainer:
-        """Clause 5.2: fresh keys for the caller, which wait for the slaves under their key_IDs; all or none."""
+        """Make fresh keys for the caller, clause 5.2, all or none; they wait for the slaves under their key_IDs.
+
+        Args:
+            master: SAE that asks.
+            slave: SAE in the path, the first slave.
+            request: number and size of the keys, and further slaves.
+        """
         number = 1 if request.number is None else request.number
         size_bit = KEY_BIT if request.size is None else request.size
         slaves = (slave, *(request.additional_slave_SAE_IDs or ()))
@@ -88,10 +100,15 @@ class KeyDelivery:
         return KeyContainer(keys=tuple(Key(key_ID=name, key=_text(key)) for name, key in made))
 
     def collect(self, slave: SaeId, master: SaeId, request: KeyIds) -> KeyContainer:
-        """Clause 5.3: the caller's copies of keys that the master has; all or none, and each once.
+        """Return the caller's copies of keys that the master has, clause 5.3; all or none, and each once.
 
         A key_ID that does not exist, one that was fetched and one of another pair get the same answer: a caller does
         not learn which keys others have.
+
+        Args:
+            slave: SAE that asks.
+            master: SAE in the path, which got the keys first.
+            request: key_IDs of the keys.
         """
         self._check_pair(slave, master)
         names = [wanted.key_ID for wanted in request.key_IDs]
@@ -127,7 +144,7 @@ class KeyDelivery:
 
 
 def _check_extensions(request: KeyRequest) -> None:
-    """No extension is supported: optional ones are left alone, mandatory ones refused, as the standard says."""
+    """Refuse mandatory extensions, as the standard says: none is supported. Optional ones are ignored."""
     if request.extension_mandatory:
         names = sorted({name for extension in request.extension_mandatory for name in extension})
         raise Refusal(

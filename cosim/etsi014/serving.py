@@ -1,4 +1,4 @@
-"""Puts a key service together, from a run or a scenario to a listening socket, and keeps it until a signal."""
+"""The key service as a whole, from a run or a scenario to a listening socket, until a signal ends it."""
 
 import ssl
 import time
@@ -19,12 +19,12 @@ from cosim.etsi014.realtime import RealTime
 from cosim.etsi014.service import KeyDelivery
 
 MOST_WAITING = 10_000
-"""Keys of one master that wait for their slaves at once."""
+"""Most keys of one master that wait for their slaves at once."""
 
 
 @dataclass(frozen=True, slots=True)
-class Doors:
-    """Where the service listens and how it knows its callers."""
+class Endpoint:
+    """The address of the service, and the files by which it authenticates itself and its callers."""
 
     host: str
     port: int
@@ -36,34 +36,47 @@ class Doors:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How fast simulated time goes, and how much a SAE may ask for."""
+    """The speed of simulated time, and the limits of what a SAE may ask for."""
 
     speed: float
+    """Simulated seconds in a real one."""
     rate_per_s: float
+    """Requests that a SAE may send each second."""
     burst: int
+    """Requests that it may send at once after a rest."""
     keep_s: float
+    """Real time for which a key waits for its slaves."""
 
 
-Told = Callable[[str, tuple[str, ...], Path | None], None]
-"""Is told address, SAEs and the file of their tokens once all is ready."""
-Warned = Callable[[str], None]
-"""Is told what a person should know while it serves."""
+OnReady = Callable[[str, tuple[str, ...], Path | None], None]
+"""Called with URL, SAEs and the file of their tokens once the service listens."""
+OnWarning = Callable[[str], None]
+"""Called with each warning while it serves."""
 
 
 def serve_keys(
-    what: str, overrides: Sequence[str], doors: Doors, limits: Limits, verbose: bool, tell: Told, warn: Warned
+    what: str, overrides: Sequence[str], endpoint: Endpoint, limits: Limits, verbose: bool, tell: OnReady, warn: OnWarning
 ) -> None:
     """Serve the pools of a run folder or a scenario until SIGINT or SIGTERM.
+
+    Args:
+        what: run folder, scenario file or bundled name.
+        overrides: `key.path=value` of a scenario.
+        endpoint: address and authentication.
+        limits: speed of simulated time, and limits of requests.
+        verbose: whether to log a line for each request.
+        tell: called once when the service listens.
+        warn: called with each warning.
 
     Raises:
         InputError: run, scenario, certificates, tokens or address cannot be used.
         RunError: the server did not start.
     """
-    context = _secured(doors)
+    context = _secured(endpoint)
     keys = open_keys(what, overrides)
     with (
-        _access(doors, keys.names) as (access, tokens_file),
-        closing(listen(doors.host, doors.port, context is not None)) as listening,
+        _access(endpoint, keys.names) as (access, tokens_file),
+        closing(listen(endpoint.host, endpoint.port, context is not None)) as listening,
     ):
         app = _application(keys, access, limits, warn)
         tell(url(listening, context is not None) + PREFIX, keys.names, tokens_file)
@@ -71,32 +84,32 @@ def serve_keys(
             serve(app, listening, context, verbose)
 
 
-def _application(keys: PooledKeys, access: Access, limits: Limits, warn: Warned) -> Gate:
+def _application(keys: PooledKeys, access: Access, limits: Limits, warn: OnWarning) -> Gate:
     time_s = time.monotonic
     service = KeyDelivery(keys, KeyStore(limits.keep_s, MOST_WAITING, time_s))
     real_time = RealTime(keys.clock, keys.slot_s, limits.speed, time_s, warn)
     return Gate(make_app(service, real_time.catch_up), access, RateLimit(limits.rate_per_s, limits.burst, time_s))
 
 
-def _secured(doors: Doors) -> ssl.SSLContext | None:
-    if (doors.certificate is None) != (doors.key is None):
+def _secured(endpoint: Endpoint) -> ssl.SSLContext | None:
+    if (endpoint.certificate is None) != (endpoint.key is None):
         raise InputError("--certificate and --key belong together; give both or neither")
-    if doors.client_ca is not None and doors.certificate is None:
+    if endpoint.client_ca is not None and endpoint.certificate is None:
         raise InputError("--client-ca needs TLS; give --certificate and --key too")
-    if doors.client_ca is not None and doors.tokens is not None:
+    if endpoint.client_ca is not None and endpoint.tokens is not None:
         raise InputError("--client-ca and --tokens are two ways to know callers; choose one")
-    if doors.certificate is None or doors.key is None:
+    if endpoint.certificate is None or endpoint.key is None:
         return None
-    return tls(doors.certificate, doors.key, doors.client_ca)
+    return tls(endpoint.certificate, endpoint.key, endpoint.client_ca)
 
 
 @contextmanager
-def _access(doors: Doors, names: tuple[str, ...]) -> Iterator[tuple[Access, Path | None]]:
-    """The way to know callers and the file with tokens; one that is made here is deleted at the end."""
-    if doors.client_ca is not None:
+def _access(endpoint: Endpoint, names: tuple[str, ...]) -> Iterator[tuple[Access, Path | None]]:
+    """Yield the way to authenticate callers and the file with tokens; a file made here is deleted at the end."""
+    if endpoint.client_ca is not None:
         yield CertificateAccess(names), None
-    elif doors.tokens is not None:
-        yield TokenAccess(read_tokens(doors.tokens, names)), doors.tokens
+    elif endpoint.tokens is not None:
+        yield TokenAccess(read_tokens(endpoint.tokens, names)), endpoint.tokens
     else:
         tokens = fresh_tokens(names)
         path = write_tokens(tokens)
