@@ -1,1 +1,1 @@
-"""Map folders: made, listed, drawn."""
+"""Map folders: importing, generating, drawing, and placing of sites."""

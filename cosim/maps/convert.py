@@ -1,4 +1,4 @@
-"""Makes a SUMO net of OpenStreetMap or OpenDRIVE with netconvert, and counts what was dropped or repaired."""
+"""Conversion of OpenStreetMap or OpenDRIVE to a SUMO net by netconvert, with a count of its warnings."""
 
 import re
 from collections import Counter
@@ -48,7 +48,7 @@ _LEFT = (  # latitude from, to, longitude from, to
 
 @dataclass(frozen=True, slots=True)
 class Conversion:
-    """What netconvert did."""
+    """The result of a conversion by netconvert."""
 
     roads_in: int  # ways with a highway tag, or roads of OpenDRIVE
     left_hand: bool
@@ -57,13 +57,19 @@ class Conversion:
 
 
 def convert(source: Path, kind: Literal["osm", "xodr"], net: Path, side: Side) -> Conversion:
-    """Writes the net, gzipped.
+    """Convert a file to a SUMO net, gzipped.
 
     OpenStreetMap does not say on which side people drive. `auto` looks where the first node lies, in coarse boxes of
     countries that drive on the left; near a border, or for a country that is not among them, give the side.
 
+    Args:
+        source: file to convert.
+        kind: its format, OpenStreetMap or OpenDRIVE.
+        net: file to write, *.net.xml.gz.
+        side: side of the road on which people drive.
+
     Raises:
-        InputError: the file is malformed.
+        InputError: the file is malformed, or has no road for passenger cars.
     """
     counted, place = _survey(source, kind)
     left_hand = side == "left" or (side == "auto" and place is not None and drives_left(*place))
@@ -83,20 +89,24 @@ def convert(source: Path, kind: Literal["osm", "xodr"], net: Path, side: Side) -
 
 
 def drives_left(lat: float, lon: float) -> bool:
-    """Whether a place lies in one of the boxes."""
+    """Return whether people drive on the left at a place, by coarse boxes of countries.
+
+    >>> drives_left(51.5, -0.1), drives_left(48.1, 11.6)  # London, Munich
+    (True, False)
+    """
     return any(south <= lat <= north and west <= lon <= east for south, north, west, east in _LEFT)
 
 
 def _kinds(printed: str) -> tuple[tuple[str, int], ...]:
-    """Warnings with what differs from one to the next, names and numbers, blotted out."""
-    told = (line.strip() for line in printed.splitlines())
-    warnings = (line.removeprefix("Warning:").strip() for line in told if line.startswith("Warning:"))
+    """Return the kinds of warnings with their counts; names and numbers in them are replaced by dots."""
+    lines = (line.strip() for line in printed.splitlines())
+    warnings = (line.removeprefix("Warning:").strip() for line in lines if line.startswith("Warning:"))
     counted = Counter(_SOME_KINDS.sub("..", warning) for warning in warnings)
     return tuple(sorted(counted.items(), key=lambda one: (-one[1], one[0])))
 
 
 def _survey(source: Path, kind: str) -> tuple[int, tuple[float, float] | None]:
-    """Roads in the file, and the latitude and longitude of its first node."""
+    """Return the number of roads in the file, and the latitude and longitude of its first node."""
     roads, place, in_way = 0, None, False
 
     def on_element(name: str, attributes: dict[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""Which of a map's traffic roadside units reach, and where they must stand to reach the most of it."""
+"""Coverage: the share of a map's traffic that roadside units reach, and placing them to reach the most of it."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ from cosim.types import BoolArray, FloatArray, IntArray
 from cosim.units import db_to_linear, dbm_to_w, linear_to_db
 
 _CELL_M = 5.0
-"""Positions are rounded to this; a range is some hundred metres."""
+"""Grid to which positions are rounded; a range is some hundred metres."""
 _FARTHEST_M = 20_000
 _MOST_PLACES = 600
 _PASSES = 10
@@ -26,7 +26,7 @@ _PASSES = 10
 
 @dataclass(frozen=True, slots=True)
 class Presence:
-    """Where vehicles were, for how long."""
+    """The presence of vehicles: positions, and the vehicle-seconds spent at each."""
 
     xy_m: FloatArray  # (P, 2) rounded to 5 m
     vehicle_s: FloatArray  # (P,)
@@ -38,7 +38,7 @@ class Presence:
 
 
 def presence(source: MobilitySource, duration_s: float) -> Presence:
-    """Sums up the frames of a source of traffic.
+    """Return the presence of vehicles over all frames of a source of traffic.
 
     Raises:
         InputError: no vehicle is on the road in that time.
@@ -54,7 +54,7 @@ def presence(source: MobilitySource, duration_s: float) -> Presence:
 
 
 def range_m(radio: Radio) -> float:
-    """Distance up to which the median uplink SNR of a site is at least `min_snr_db`.
+    """Return the distance up to which the median uplink SNR of a site is at least `min_snr_db`, in m.
 
     The median is that of the likelier of the two line-of-sight states, without shadowing and interference.
     """
@@ -70,7 +70,17 @@ def range_m(radio: Radio) -> float:
 
 
 def covered_share(traffic: Presence, sites_m: FloatArray, reach_m: float) -> float:
-    """Share of the vehicle-seconds within reach of a site."""
+    """Return the share of the vehicle-seconds that are within reach of a site.
+
+    Args:
+        traffic: presence of vehicles.
+        sites_m: positions of the sites, (S, 2).
+        reach_m: range of a site.
+
+    >>> traffic = Presence(np.array([[0.0, 0.0], [500.0, 0.0]]), np.array([30.0, 10.0]))
+    >>> covered_share(traffic, np.array([[100.0, 0.0]]), 200.0)
+    0.75
+    """
     near = cKDTree(sites_m).query(traffic.xy_m, k=1)[0] <= reach_m
     return float(traffic.vehicle_s[near].sum()) / traffic.total_s
 
@@ -78,18 +88,18 @@ def covered_share(traffic: Presence, sites_m: FloatArray, reach_m: float) -> flo
 def best_sites(
     traffic: Presence, net: Path | None, count: int, reach_m: float, starts: tuple[FloatArray, ...]
 ) -> FloatArray:
-    """Places of `count` sites that cover the most vehicle-seconds, (count, 2).
+    """Return positions of `count` sites that cover many vehicle-seconds, (count, 2).
 
-    Choosing the best is NP-hard (maximum coverage). Three kinds of start: greedy, at least 1 - 1/e of the best, and
-    each of `starts`; each is then improved by moving one site at a time while that gains, and the best is kept. So it
-    covers at least what every start covers.
+    Choosing the best is NP-hard (maximum coverage). Local search starts from the greedy choice, which covers at least
+    1 - 1/e of the best, and from each of `starts`; it moves one site at a time while that gains. The best result is
+    returned, which covers at least what every start covers.
 
     Args:
-        traffic: to cover.
-        net: whose roads give candidates; None: the places of vehicles do.
-        count: of sites.
-        reach_m: of a site.
-        starts: sets of `count` places to start from, which are candidates too.
+        traffic: presence of vehicles.
+        net: net whose roads give candidates; None: the positions of vehicles do.
+        count: number of sites.
+        reach_m: range of a site.
+        starts: sets of `count` positions to start from, which are candidates too.
     """
     candidates = np.concatenate([_candidates(traffic, net, reach_m), *starts])
     reach = _reached(traffic, candidates, reach_m)
@@ -125,7 +135,7 @@ def _reached(traffic: Presence, candidates: FloatArray, reach_m: float) -> BoolA
 
 
 def _greedy(reach: BoolArray, vehicle_s: FloatArray, count: int) -> IntArray:
-    """One site after the other, each where it adds the most."""
+    """Choose one site after the other, each where it adds the most."""
     left_s = vehicle_s.copy()
     chosen = np.empty(count, dtype=np.int64)
     for k in range(count):
@@ -137,7 +147,7 @@ def _greedy(reach: BoolArray, vehicle_s: FloatArray, count: int) -> IntArray:
 
 
 def _swapped(reach: BoolArray, vehicle_s: FloatArray, start: IntArray) -> IntArray:
-    """Moves one site at a time to where it adds the most, until no move gains or after ten passes."""
+    """Move one site at a time to where it adds the most, until no move gains, or ten passes over all sites."""
     chosen = start.copy()
     by = reach[chosen].sum(axis=0)
     for _ in range(_PASSES):

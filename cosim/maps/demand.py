@@ -1,4 +1,4 @@
-"""How many vehicles drive on a made map: rates, kinds of vehicles, hours of the day, and a wanted number at once."""
+"""Random traffic demand of a map: rates, vehicle classes, hours of the day, and a wanted number of vehicles at once."""
 
 import tempfile
 from dataclasses import dataclass, replace
@@ -14,8 +14,9 @@ from cosim.mobility.demand import random_routes
 from cosim.roads.net import read_net
 
 DENSITY_PER_H_KM = 12.0
-"""Departures an hour and km of road if none are asked: a quiet city."""
+"""Default departures an hour and km of road: a quiet city."""
 HELD_S = 600.0
+"""Time for which a wanted number of vehicles at once has to hold."""
 _BAND = 0.15
 _BOUND = 1.25
 _FILLED_S = 600.0
@@ -23,7 +24,7 @@ _ROUNDS = 8
 _TRIED_S = 2100.0
 """Twenty-five minutes to fill and ten to hold."""
 _FIRST_TRIP_S = 500.0
-"""A low first rate: a jam takes long to compute, an empty road does not."""
+"""Assumed mean trip for the first rate, long so that the rate is low: a jam takes long to compute."""
 _NO_EDGES = "no valid edges"
 _FRINGE = {"fringe": "5", "uniform": "1"}
 _MIX = """<additional><vTypeDistribution id="mix">
@@ -36,7 +37,7 @@ _MIX = """<additional><vTypeDistribution id="mix">
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """Wishes for random traffic."""
+    """The random traffic that is asked for."""
 
     vehicles_per_hour: float | None = None
     concurrent: int | None = None
@@ -49,8 +50,8 @@ class Demand:
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
-    """Traffic that was made, and what it came to."""
+class MadeDemand:
+    """Traffic that was made: its rate, and the number of vehicles that it brings on the road."""
 
     vehicles_per_hour: float
     end_s: float
@@ -60,10 +61,13 @@ class Made:
 
 
 def parse_profile(text: str) -> tuple[tuple[int, float], ...]:
-    """Points of `0:0.3,7:1,9:0.6`: from that hour on, this factor.
+    """Return the points of a daily profile such as `0:0.3,7:1,9:0.6`: from an hour on, the factor of the rate.
 
     Raises:
-        InputError: it is not such a list.
+        InputError: the text is not such a list.
+
+    >>> parse_profile("7:1,0:0.3")
+    ((0, 0.3), (7, 1.0))
     """
     points: list[tuple[int, float]] = []
     for part in filter(None, text.split(",")):
@@ -80,16 +84,16 @@ def parse_profile(text: str) -> tuple[tuple[int, float], ...]:
     return tuple(sorted(points))
 
 
-def make_demand(net: Path, routes: Path, wish: Demand) -> Made:
-    """Writes random, validated, routed traffic for a net.
+def make_demand(net: Path, routes: Path, wish: Demand) -> MadeDemand:
+    """Write random, validated, routed traffic for a net, and return its figures.
 
     Args:
-        net: of the map.
+        net: net of the map.
         routes: file to write, *.rou.xml.gz.
-        wish: what is wanted; without any number 12 departures an hour and km of road.
+        wish: the traffic that is asked for; without a rate or number, 12 departures an hour and km of road.
 
     Raises:
-        InputError: wishes contradict each other, or the net carries no trip.
+        InputError: its fields contradict each other or are out of range, or the net carries no trip.
     """
     _check(wish)
     wish = replace(wish, end_s=wish.end_s or (86400.0 if wish.profile else 3600.0))
@@ -97,14 +101,26 @@ def make_demand(net: Path, routes: Path, wish: Demand) -> Made:
         return _hold(net, routes, wish, wish.concurrent)
     rate_per_h = wish.vehicles_per_hour or max(60.0, DENSITY_PER_H_KM * read_net(net).length_m / 1000.0)
     _write(net, routes, wish, rate_per_h)
-    begin_s, at_once, notes = settled(net, (routes,), (), wish)
-    return Made(rate_per_h, wish.end_s or 0.0, begin_s, at_once, notes)
+    begin_s, at_once, notes = filled_from(net, (routes,), (), wish)
+    return MadeDemand(rate_per_h, wish.end_s or 0.0, begin_s, at_once, notes)
 
 
-def settled(
+def filled_from(
     net: Path, routes: tuple[Path, ...], additional: tuple[Path, ...], wish: Demand
 ) -> tuple[float, float, tuple[str, ...]]:
-    """Traffic time from which on the map is full, mean number in the ten minutes after it, and what to say of it."""
+    """Return from when on the map is full, the mean number of vehicles in the ten minutes after it, and notes.
+
+    With a profile the map counts as full ten minutes into its busiest hour, and the number, NaN, is not measured.
+
+    Args:
+        net: net of the map.
+        routes: files of its demand.
+        additional: its additional files.
+        wish: the traffic that was asked for.
+
+    Raises:
+        InputError: no vehicle departs within 1800 s.
+    """
     if wish.profile:
         busiest = max(wish.profile, key=lambda point: point[1])[0]
         return busiest * 3600.0 + _FILLED_S, float("nan"), (f"busiest from hour {busiest} on",)
@@ -129,12 +145,12 @@ def _check(wish: Demand) -> None:
         raise InputError(f"--end={wish.end_s:g} is outside 600..864000 s; choose another")
 
 
-def _hold(net: Path, routes: Path, wish: Demand, wanted: int) -> Made:
-    """Finds the rate at which about `wanted` vehicles drive at once for ten minutes.
+def _hold(net: Path, routes: Path, wish: Demand, wanted: int) -> MadeDemand:
+    """Find the rate at which about `wanted` vehicles drive at once for ten minutes, and write its traffic.
 
-    Little's law gives the first rates, from the mean time a vehicle spends; once one rate was too high, halving the
-    interval does. A jammed net grows through the wanted number and never rests: the rate is then that of the slowest
-    growth, and if even that leaves the band, the largest number that was held is told.
+    Little's law gives the first rates, from the mean time a vehicle spends; once one rate was too high, bisection
+    does. On a jammed net the number grows through the wanted one without coming to rest: then the rate that held the
+    largest number steadily is taken, and a note says how large.
     """
     end_s = wish.end_s or 3600.0
     trial = replace(wish, end_s=min(end_s, _TRIED_S))
@@ -148,7 +164,7 @@ def _hold(net: Path, routes: Path, wish: Demand, wanted: int) -> Made:
         if found is not None:
             _write(net, routes, wish, rate_per_s * 3600.0)
             note = f"{found[1]:.0f} vehicles at once were held for ten minutes, found in {count} rounds"
-            return Made(rate_per_s * 3600.0, end_s, found[0], found[1], (note,))
+            return MadeDemand(rate_per_s * 3600.0, end_s, found[0], found[1], (note,))
         tried.append((rate_per_s, best_held(curve, most)))
         if curve.running.max() > (1.0 + _BAND) * wanted:
             high = rate_per_s
@@ -165,11 +181,11 @@ def _hold(net: Path, routes: Path, wish: Demand, wanted: int) -> Made:
     rate_per_s, (begin_s, at_once) = max(tried, key=lambda one: one[1][1])
     _write(net, routes, wish, rate_per_s * 3600.0)
     note = f"the net cannot hold {wanted} vehicles at once for ten minutes, it jams; it carries about {at_once:.0f}"
-    return Made(rate_per_s * 3600.0, end_s, begin_s, at_once, (note,))
+    return MadeDemand(rate_per_s * 3600.0, end_s, begin_s, at_once, (note,))
 
 
 def held(curve: OccupancyCurve, wanted: float) -> tuple[float, float] | None:
-    """Begin and mean of the ten minutes nearest to the wanted number that stay in its band; None if there are none."""
+    """Return begin and mean of the ten minutes nearest to a wanted number that stay in its band; None without any."""
     band = _band(wanted)
     windows = [one for one in _windows(curve) if abs(one[1] - wanted) <= _BAND * wanted]
     fits = [one for one in windows if one[2] >= (1 - band) * wanted and one[3] <= (1 + band) * wanted]
@@ -178,14 +194,15 @@ def held(curve: OccupancyCurve, wanted: float) -> tuple[float, float] | None:
 
 
 def _band(wanted: float) -> float:
-    """15 %; three standard deviations of random departures where that is more, which is below 400 vehicles."""
+    """Return the tolerated deviation: 15 %, or below 400 vehicles three standard deviations of a Poisson number."""
     return max(_BAND, 3.0 / sqrt(max(wanted, 1.0)))
 
 
 def best_held(curve: OccupancyCurve, most: float) -> tuple[float, float]:
-    """Begin and mean of the ten minutes with the most vehicles that stay in the band around their mean.
+    """Return begin and mean of the ten minutes with the most vehicles that stay in the band around their mean.
 
-    Where SUMO's bound held vehicles back, the net did not carry them.
+    Ten minutes that come near `most`, the bound at which SUMO inserts no more vehicles, do not count: there the bound
+    holds the number, not the net.
     """
     free = [one for one in _windows(curve) if one[3] < 0.98 * most]
     steady = [one for one in free if abs(one[2] - one[1]) <= _band(one[1]) * one[1] >= one[3] - one[1]]
@@ -194,7 +211,7 @@ def best_held(curve: OccupancyCurve, most: float) -> tuple[float, float]:
 
 
 def _windows(curve: OccupancyCurve) -> list[tuple[float, float, float, float]]:
-    """Begin, mean, least and most of the stretches of ten minutes, one each 10 s."""
+    """Return begin, mean, least and most of windows of ten minutes, one every 10 s."""
     starts = range(0, max(0, len(curve.running) - int(HELD_S)), 10)
     parts = [(k, curve.running[k : k + int(HELD_S)]) for k in starts]
     return [(float(curve.time_s[k]), float(part.mean()), float(part.min()), float(part.max())) for k, part in parts]
@@ -225,5 +242,5 @@ def _write(net: Path, routes: Path, wish: Demand, rate_per_h: float) -> None:
 
 
 def _factor(profile: tuple[tuple[int, float], ...], hour: int) -> float:
-    """Factor of an hour; before the first point that of the last, as midnight goes on."""
+    """Return the factor of an hour; before the first point that of the last, as a day follows the other."""
     return next((factor for begin, factor in reversed(profile) if begin <= hour), profile[-1][1])

@@ -1,4 +1,4 @@
-"""Makes map folders with SUMO's netgenerate: a Manhattan grid for a wanted number of vehicles, and one intersection."""
+"""Map folders made by SUMO's netgenerate: a Manhattan grid for a wanted number of vehicles, and one intersection."""
 
 import json
 import re
@@ -19,9 +19,9 @@ _BLOCK_M = 200.0
 _TRIP_S = 450.0
 """Mean time of a trip of 1.5 to 3 km beeline on such a grid with lights, measured on SUMO 1.28: 425 to 465 s."""
 _FILLED_S = 600.0
-"""From then on the grid holds the wanted number within 10 %: arrivals have caught up with departures."""
+"""Time from which on the grid holds the wanted number within 10 %: arrivals have caught up with departures."""
 _STREETS_PER_SQRT_VEHICLE = 0.55
-"""Street grid of n x n with n = 0.55 sqrt(vehicles): about as dense for every number, 2 vehicles a lane and km."""
+"""n / sqrt(vehicles) of a grid of n x n streets: for every number about the same density, 2 vehicles a lane and km."""
 _ARM_M = 300.0
 _SITE_SPACING_M = 800.0
 _ORIGIN = "made by cosim with SUMO's netgenerate and randomTrips"
@@ -30,7 +30,7 @@ _LICENCE = "Apache-2.0"
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """What a generated map is made of."""
+    """The options that a map is generated with, and the text that describes it."""
 
     title: str
     command: str
@@ -41,18 +41,21 @@ class _Plan:
 
 
 def generate_grid(name: str, folder: Path, vehicles: int, seed: int, end_s: float = 1800.0) -> Path:
-    """A grid of two-lane streets, 200 m apart, with traffic lights, on which about `vehicles` drive at once.
+    """Make a grid of two-lane streets, 200 m apart, with traffic lights, on which about `vehicles` drive at once.
 
     By Little's law vehicles at once = rate of departures x mean time of a trip; the trips are 1.5 to 3 km long on every
     size of grid, so the rate is vehicles / 450 s. The number is reached within 10 % at traffic time 600 s; measured on
     SUMO 1.28 up to 1,800 s for 1,000 vehicles and up to 700 s for 5,000 and 10,000.
 
     Args:
-        name: of the map folder.
-        folder: in which it is made.
+        name: name of the map folder.
+        folder: folder in which it is made.
         vehicles: wanted at once, 1,000 to 10,000; a small grid carries shorter trips and fewer vehicles (150 gave 119).
-        seed: of the demand.
+        seed: seed of the demand.
         end_s: last departure.
+
+    Returns:
+        The map folder.
 
     Raises:
         InputError: the folder exists, a number is out of range, or a program of SUMO failed.
@@ -76,9 +79,19 @@ def generate_grid(name: str, folder: Path, vehicles: int, seed: int, end_s: floa
 
 
 def generate_intersection(name: str, folder: Path, vehicles: int, seed: int, end_s: float = 1800.0) -> Path:
-    """One crossing of two-lane streets with a traffic light and arms of 300 m, with about `vehicles` at once.
+    """Make one crossing of two-lane streets with a traffic light and arms of 300 m, with about `vehicles` at once.
 
     A vehicle crosses in about 60 s; more than 60 vehicles at once are beyond what one light lets through.
+
+    Args:
+        name: name of the map folder.
+        folder: folder in which it is made.
+        vehicles: wanted at once, 1 to 60.
+        seed: seed of the demand.
+        end_s: last departure.
+
+    Returns:
+        The map folder.
 
     Raises:
         InputError: the folder exists, a number is out of range, or a program of SUMO failed.
@@ -115,7 +128,7 @@ def grid_in_cache(vehicles: int, seed: int) -> Path:
 
 
 def _make(name: str, folder: Path, plan: _Plan) -> Path:
-    """Builds in a temporary folder and renames it, so that a map folder is whole or not there."""
+    """Build a map folder under a temporary name and rename it, so that it is there whole or not at all."""
     target = folder / name
     if not re.fullmatch(r"\w[\w.-]*", name):
         raise InputError(f"--name={name} is not a plain name; use letters, digits, dots and dashes")

@@ -1,4 +1,4 @@
-"""Makes a map folder of what people have: OpenStreetMap, a SUMO net or scenario, OpenDRIVE, recorded vehicles."""
+"""Import of map folders from OpenStreetMap, a SUMO net or scenario, OpenDRIVE, or recorded vehicles (FCD)."""
 
 import bz2
 import hashlib
@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias
 
 from cosim.errors import InputError
 from cosim.maps.convert import Side, convert
-from cosim.maps.demand import Demand, make_demand, settled
+from cosim.maps.demand import Demand, filled_from, make_demand
 from cosim.maps.recorded import import_recording
 from cosim.maps.scenario_files import copy_additional, pack_net, pack_routes, read_configuration
 from cosim.maps.sites import Method, plan_sites, survey, write_sites
@@ -41,7 +41,7 @@ _ROOTS |= dict.fromkeys(("configuration", "sumoConfiguration", "sumocfg"), "sumo
 
 @dataclass(slots=True)
 class Imported:
-    """A map while it is made: its report, line by line, and what goes into SOURCE.toml and scenario.yaml."""
+    """A map that is being imported: its report, line by line, and the content of SOURCE.toml and scenario.yaml."""
 
     report: list[tuple[str, str]] = field(default_factory=list)
     source: dict[str, str | float] = field(default_factory=dict)
@@ -60,17 +60,17 @@ def import_map(
     licence: str = "",
     routes: Path | None = None,
 ) -> Imported:
-    """Builds the map folder `folder / name` whole, or not at all.
+    """Make the map folder `folder / name`, whole or not at all.
 
     Args:
         file: *.osm, net.xml, *.sumocfg, *.xodr, FCD as XML, CSV or Parquet; XML may be gzipped, OpenStreetMap bzipped.
-        name: of the map folder.
-        folder: in which it is made.
-        wish: demand, unless the file or `routes` bring it.
-        placing: of the sites.
-        side: of the road on which people drive, for OpenStreetMap and OpenDRIVE.
-        licence: of the file, as the user knows it.
-        routes: own demand.
+        name: name of the map folder.
+        folder: folder in which it is made.
+        wish: random demand, used unless the file or `routes` bring their own.
+        placing: how sites are placed.
+        side: side of the road on which people drive, for OpenStreetMap and OpenDRIVE.
+        licence: licence of the file, as the user knows it.
+        routes: route file with the user's own demand.
 
     Raises:
         InputError: the file is no map, is broken or holds no road for cars, or the name is not free.
@@ -101,8 +101,8 @@ def _build(file: Path, home: Path, wish: Demand, placing: Placing, side: Side, r
         kind = _kind(plain)
         made = Imported(source={"origin": file.name, "licence": _UNKNOWN_LICENCE, "kind": kind})
         if kind == "fcd":
-            made.mobility, made.duration_s, told = import_recording(plain, home)
-            made.report += told
+            made.mobility, made.duration_s, lines = import_recording(plain, home)
+            made.report += lines
         else:
             _roads(made, plain, home, kind, side)
             logger.info("%s: the roads are made", file)
@@ -187,7 +187,7 @@ def _traffic(made: Imported, file: Path, home: Path, kind: str, wish: Demand, ow
         raise InputError(f"{given[0].name} is demand of your own; leave the options that make demand out")
     if given:
         packed = pack_routes(given, home)
-        begin_s, at_once, notes = settled(net, packed, additional, Demand())
+        begin_s, at_once, notes = filled_from(net, packed, additional, Demand())
         made.report += [("demand", f"kept from {', '.join(path.name for path in given)}")]
     else:
         done = make_demand(net, home / "rou.xml.gz", wish)

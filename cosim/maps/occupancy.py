@@ -1,4 +1,4 @@
-"""How many vehicles are on a map as time goes by, measured by SUMO without cosim."""
+"""Occupancy of a map: the number of vehicles on it over time, measured by SUMO without cosim."""
 
 import tempfile
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from cosim.types import FloatArray
 
 @dataclass(frozen=True, slots=True)
 class OccupancyCurve:
-    """Number of vehicles at once, a value for each second."""
+    """The number of vehicles at once, one value for each second."""
 
     time_s: FloatArray
     running: FloatArray
@@ -25,15 +25,15 @@ def occupancy_curve(
     """Return the number of vehicles at once at each second of a run of SUMO.
 
     Args:
-        net: of the map.
-        routes: its demand.
-        additional: its other files.
+        net: net of the map.
+        routes: files of its demand.
+        additional: its additional files.
         begin_s: traffic time at which the run starts, empty.
-        end_s: at which it ends.
+        end_s: traffic time at which it ends.
         most: vehicles at once beyond which none is inserted, which bounds the time a jam takes; None: no bound.
 
     Raises:
-        InputError: SUMO refuses the map; its own complaint.
+        InputError: SUMO refuses the map; the message is SUMO's.
     """
     with tempfile.TemporaryDirectory() as folder:
         summary = Path(folder) / "summary.xml"

@@ -17,10 +17,13 @@ from cosim.scenario.traffic import LibsumoMobility, ReplayMobility
 
 
 def import_recording(file: Path, home: Path) -> tuple[dict[str, str | float], float, list[tuple[str, str]]]:
-    """Writes SUMO's FCD output as `recording.parquet`; the scenario's mobility section, its length and the report.
+    """Write SUMO's FCD output as `recording.parquet` of a map folder.
+
+    Returns:
+        The scenario's mobility section, the length of the recording in s, and lines for the report.
 
     Raises:
-        InputError: it is broken.
+        InputError: the file is broken, or holds one time only.
     """
     times_s = np.unique(_table(file).time_s)
     if len(times_s) < 2:
@@ -30,15 +33,22 @@ def import_recording(file: Path, home: Path) -> tuple[dict[str, str | float], fl
     section = ReplayMobility(kind="replay", file=file.name, step_s=step_s, begin_s=begin_s)
     with closing(RecordedMobility(file, section, duration_s)) as source:
         rows = record_frames(source, duration_s, home / "recording.parquet")
-    told = [("recorded", f"{rows} positions, {duration_s:g} s, each {step_s:g} s"), ("roads", "none; runs replay it")]
-    return {"kind": "replay", "file": "recording.parquet", "step_s": step_s}, duration_s, told
+    lines = [("recorded", f"{rows} positions, {duration_s:g} s, each {step_s:g} s"), ("roads", "none; runs replay it")]
+    return {"kind": "replay", "file": "recording.parquet", "step_s": step_s}, duration_s, lines
 
 
 def map_recording(name: str, seconds: float, seed: int) -> tuple[Scenario, Path, Path]:
-    """What `cosim map record MAP` records: a scenario with the map's traffic from when it is filled, and the file.
+    """Return what `cosim map record MAP` records: a scenario with the map's traffic, its folder, and the file to write.
+
+    The traffic begins when the map is full.
+
+    Args:
+        name: the map, a folder of the user's own.
+        seconds: length of the recording.
+        seed: seed of the traffic.
 
     Raises:
-        InputError: it is no map folder of the user's own, or has no roads.
+        InputError: it is no map folder of the user's own.
     """
     home = own_folder(name, Path())
     if home is None:

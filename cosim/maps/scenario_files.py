@@ -1,4 +1,4 @@
-"""Reads a SUMO configuration and copies net, demand and additional files, so that nothing is written beside them."""
+"""SUMO scenarios: reading a .sumocfg, and copying its net, demand and additional files without their outputs."""
 
 import re
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ _HARMLESS = re.compile(r"(output|log|verbose|step-log|warnings|save-state|gui|xm
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """What cosim takes from a .sumocfg."""
+    """The files and options that cosim takes from a .sumocfg."""
 
     net: Path
     routes: tuple[Path, ...]
@@ -34,10 +34,10 @@ class Configuration:
 
 
 def read_configuration(path: Path) -> Configuration:
-    """The files and times of a .sumocfg.
+    """Return the files and options of a .sumocfg.
 
     Raises:
-        InputError: it is broken, or names a file that is not there.
+        InputError: it is broken, names no net, or names a file that is not there.
     """
     options: dict[str, str] = {}
 
@@ -78,14 +78,14 @@ def read_configuration(path: Path) -> Configuration:
 
 
 def pack_routes(routes: tuple[Path, ...], home: Path) -> tuple[Path, ...]:
-    """Copies of route files, gzipped and named in their order."""
+    """Copy route files into a map folder, gzipped and named in their order, and return the copies."""
     return tuple(_pack(path, home / f"{k:02d}-{_stem(path)}.rou.xml.gz") for k, path in enumerate(routes))
 
 
 def copy_additional(additional: tuple[Path, ...], home: Path) -> tuple[tuple[Path, ...], int]:
-    """Copies of additional files whose detectors and the like write nowhere, and how many of those there are.
+    """Copy additional files into a map folder, and return the copies and the number of outputs that were silenced.
 
-    The elements stay, as traffic lights may count with a detector.
+    Detectors and the like write to /dev/null in the copies. They are kept, because traffic lights may use them.
     """
     copies: list[Path] = []
     silenced = 0
@@ -98,7 +98,7 @@ def copy_additional(additional: tuple[Path, ...], home: Path) -> tuple[tuple[Pat
 
 
 def pack_net(net: Path, home: Path) -> Path:
-    """A copy of the net, gzipped."""
+    """Copy the net into a map folder, gzipped, and return the copy."""
     return _pack(net, home / "net.net.xml.gz")
 
 

@@ -1,4 +1,4 @@
-"""What a map is made of, as numbers and as a picture."""
+"""Description of a map: its figures, and a picture of its roads, traffic and sites."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -21,12 +21,12 @@ from cosim.roads.xmlscan import scan_xml
 
 _CELL_M = 25.0
 _TELEPORTED_M = 1e7
-"""Recordings mark who is being teleported by -2^31 hundredths."""
+"""Size beyond which x is no position: recordings mark a vehicle that SUMO teleports by -2^31 hundredths."""
 
 
 @dataclass(frozen=True, slots=True)
 class MapFacts:
-    """A map in numbers."""
+    """The figures of a map."""
 
     name: str
     bounds_m: Bounds
@@ -44,7 +44,7 @@ class MapFacts:
 
 
 def describe_map(files: MapFiles) -> MapFacts:
-    """Reads net and demand of a map.
+    """Return the figures of a map, from its net and demand.
 
     Raises:
         InputError: a file is broken.
@@ -69,7 +69,12 @@ def describe_map(files: MapFiles) -> MapFacts:
 
 
 def draw_road_map(files: MapFiles, path: Path, sites: tuple[Placed, ...] = ()) -> None:
-    """Draws roads, wider for more lanes, and sites into a picture whose format is that of the path's ending.
+    """Draw roads, wider for more lanes, recorded traffic, and sites into a picture in the format of the file's suffix.
+
+    Args:
+        files: files of the map.
+        path: picture to write.
+        sites: sites to draw.
 
     Raises:
         InputError: the net is broken or the picture cannot be written.
@@ -99,7 +104,7 @@ def draw_road_map(files: MapFiles, path: Path, sites: tuple[Placed, ...] = ()) -
 
 
 def draw_roads(net: Path) -> LineCollection:
-    """Roads as lines, wider for more lanes.
+    """Return the roads as lines, wider for more lanes.
 
     Raises:
         InputError: the net is broken.
@@ -111,7 +116,7 @@ def draw_roads(net: Path) -> LineCollection:
 
 
 def _density(axes: Axes, recording: Path) -> None:
-    """Mean vehicles at once in each square of 25 m."""
+    """Draw the mean number of vehicles at once in each square of 25 m."""
     step_s, length_s = recorded_s(recording)
     table = pq.read_table(recording, columns=["x_centi", "y_centi"])
     x_m, y_m = (table[name].to_numpy() / CENTI for name in ("x_centi", "y_centi"))

@@ -1,4 +1,4 @@
-"""Chooses where the roadside units of a map stand, writes them into its sites.yaml and tells what they cover."""
+"""Placement of a map's roadside units: by grid, junctions or coverage, written to its sites.yaml, compared, drawn."""
 
 from collections.abc import Sequence
 from contextlib import closing
@@ -31,7 +31,7 @@ Method: TypeAlias = Literal["grid", "junctions", "coverage"]
 
 @dataclass(frozen=True, slots=True)
 class SiteSurvey:
-    """Traffic and roads on which sites are compared."""
+    """The traffic and roads for which sites are placed and compared."""
 
     traffic: Presence
     net: Path | None
@@ -39,20 +39,27 @@ class SiteSurvey:
     reach_m: float
 
     def usual_count(self) -> int:
-        """A site for each two squares of 400 m in which vehicles were."""
+        """Return one site for every two squares of 400 m in which vehicles were."""
         return max(1, ceil(len(np.unique(np.floor(self.traffic.xy_m / 400.0), axis=0)) / 2))
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Chosen places, and the share of vehicle-seconds that each method covers with as many."""
+    """The positions that were chosen, and the share of vehicle-seconds that each method covers with as many sites."""
 
     sites_m: FloatArray  # (S, 2)
     shares: dict[str, float]
 
 
 def survey(files: MapFiles, folder: Path, radio: Radio, duration_s: float, recording: Path | None) -> SiteSurvey:
-    """Watches the map's own traffic from when it is full, or a recording.
+    """Return the traffic and roads of a map: of its own traffic from when the map is full, or of a recording.
+
+    Args:
+        files: files of the map.
+        folder: folder from which relative paths start.
+        radio: radio parameters, which give the range of a site.
+        duration_s: simulated time that is watched; at most that of the recording.
+        recording: recorded traffic; None: SUMO is run.
 
     Raises:
         InputError: map or recording are broken, or no vehicle is on the road.
@@ -63,7 +70,12 @@ def survey(files: MapFiles, folder: Path, radio: Radio, duration_s: float, recor
 
 
 def plan_sites(area: SiteSurvey, method: Method, count: int) -> Plan:
-    """Places `count` sites by a method and compares it with grid and junctions.
+    """Place `count` sites by a method, and compare it with grid and junctions.
+
+    Args:
+        area: traffic and roads.
+        method: how to place them.
+        count: number of sites.
 
     Raises:
         InputError: there are fewer junctions than sites.
@@ -83,7 +95,11 @@ def plan_sites(area: SiteSurvey, method: Method, count: int) -> Plan:
 
 
 def grid_places(bounds_m: Bounds, count: int) -> FloatArray:  # (count, 2)
-    """Rows as far apart as the places within them, as nearly as the count allows; each row is centred."""
+    """Return positions in rows about as far apart as the positions within them, each row centred.
+
+    >>> grid_places((0.0, 0.0, 400.0, 200.0), 2).tolist()
+    [[100.0, 100.0], [300.0, 100.0]]
+    """
     left, bottom, right, top = bounds_m
     width, height = max(right - left, 1.0), max(top - bottom, 1.0)
     rows = min(count, max(1, round(sqrt(count * height / width))))
@@ -97,7 +113,15 @@ def grid_places(bounds_m: Bounds, count: int) -> FloatArray:  # (count, 2)
 
 
 def junction_places(junctions: list[tuple[float, float, int]], count: int, apart_m: float) -> FloatArray:  # (count, 2)
-    """Junctions with the most incoming lanes, at least `apart_m` from each other, or half that, until they suffice."""
+    """Return the positions of the junctions with the most incoming lanes that are at least `apart_m` apart.
+
+    The distance is halved until `count` junctions are found.
+
+    Args:
+        junctions: x and y in m, and incoming lanes of each; at least `count` of them.
+        count: number of sites.
+        apart_m: least distance between two sites.
+    """
     ordered = sorted(junctions, key=lambda one: (-one[2], one[0], one[1]))
     while True:
         taken: list[tuple[float, float]] = []
@@ -110,7 +134,12 @@ def junction_places(junctions: list[tuple[float, float, int]], count: int, apart
 
 
 def write_sites(path: Path, sites_m: Sequence[Sequence[float]], head: str) -> None:
-    """Writes a sites.yaml.
+    """Write a sites.yaml with sites named rsu0, rsu1, and so on.
+
+    Args:
+        path: file to write.
+        sites_m: positions, x and y of each.
+        head: comment in its first line.
 
     Raises:
         InputError: the file cannot be written.
@@ -123,7 +152,13 @@ def write_sites(path: Path, sites_m: Sequence[Sequence[float]], head: str) -> No
 
 
 def draw_coverage(area: SiteSurvey, plan: Plan, title: str, path: Path) -> None:
-    """Draws roads, vehicle-seconds (red where no site reaches), sites and their reach.
+    """Draw roads, positions of vehicles (red where no site reaches), sites and their range.
+
+    Args:
+        area: traffic and roads.
+        plan: positions of the sites.
+        title: title of the picture.
+        path: picture to write.
 
     Raises:
         InputError: the picture cannot be written.
