@@ -1,4 +1,4 @@
-"""Learning environments: a simulation turned one decision at a time. Importing this registers `cosim/Offloading-v0`."""
+"""Learning environments over a simulation, a step for each decision; importing this registers `cosim/Offloading-v0`."""
 
 import gymnasium
 

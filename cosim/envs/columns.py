@@ -1,10 +1,10 @@
-"""What one waiting task looks like to a learner: paper S1's state (eq 20) as named columns of order one.
+"""The features of a waiting task: paper S1's state (eq 20) as named columns of order one.
 
-A quantity that is never 0 stands as its order of magnitude, log10(x / unit); one that can be 0 as log10(1 + x / unit);
-both are cut to [-LIMIT, LIMIT]. So a neural network needs no further scaling, and a scenario's own range can be fitted
-later. Eq 20 has latency and energy of the whole epoch; here each option has its own, which is what a decision needs.
+A quantity that is never 0 is encoded as log10(x / unit), one that can be 0 as log10(1 + x / unit); both are clipped to
+[-LIMIT, LIMIT]. So a neural network needs no further scaling, and a scenario's own range can be fitted later. Eq 20
+has latency and energy of the whole epoch; here each option has its own, which is what a decision needs.
 
-Left out: credits of validators, states of QKD links and the demand that is expected of sites, which are not of a task.
+Left out: credits of validators, states of QKD links and the demand that is expected of sites, which belong to no task.
 """
 
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ from cosim.scenario.schema import Scenario
 from cosim.types import BoolArray, FloatArray, Tier
 
 LIMIT: Final = 4.0
-"""No column is larger in size."""
+"""Bound of every column's magnitude."""
 
 TASK: Final[Mapping[str, str]] = {
     "input": "log10 of the bits to send, in 100 kbit",
@@ -34,7 +34,7 @@ TASK: Final[Mapping[str, str]] = {
     "own": "log10 of the number of tasks that its vehicle has in this epoch",
     "own_before": "log10(1 + those of them that stand before it in its vehicle's queue)",
 }
-"""Columns of each task."""
+"""Columns of each task, with what each holds."""
 OPTION: Final[Mapping[str, str]] = {
     "feasible": "1 or 0",
     "latency": "log10 of S1 eq 12-14 without the others of this epoch, with the host's queue, in 10 ms",
@@ -46,11 +46,11 @@ OPTION: Final[Mapping[str, str]] = {
     "keener": "log10(1 + those of them that save more cost for each second of airtime, see cosim.envs.contention)",
     "ahead": "log10(1 + the airtime of those, in 1 ms)",
 }
-"""Columns of each option, as `edge1.rate`."""
+"""Columns of each option, named as in `edge1.rate`, with what each holds."""
 KEY: Final = "key"
-"""Last but one, with a key network: log10(1 + bits in the pool of the task's vehicle, in 256 bit)."""
+"""Column after the options, with a key network: log10(1 + bits in the pool of the task's vehicle, in 256 bit)."""
 DEMAND: Final = "demand"
-"""Last, with a digital twin: log10(1 + tasks that its vehicle is expected to release, each second); eq 8."""
+"""Last column, with a digital twin: log10(1 + tasks that the vehicle is expected to release each second); eq 8."""
 
 _TABLE: Final = np.array(
     [
@@ -62,17 +62,17 @@ _TABLE: Final = np.array(
     ],
     dtype=np.bool_,
 )
-"""Which columns an option of each tier has: a vehicle's own processor needs no radio, a neighbour no cell."""
+"""The columns that an option of each tier has: a vehicle's own processor needs no radio, a neighbour no cell."""
 _UNITS: Final = np.array([1e-2, 1e-3, 1e-2, 1e7, 1e-3, 1.0, 1.0, 1e-3])
 _FROM_ONE: Final = np.array([0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0])
 
 
 def option_tiers(scenario: Scenario, folder: Path = Path()) -> tuple[Tier, ...]:
-    """The tier of each column of the scenario's observations.
+    """Return the tier of each option, a column of the scenario's observations.
 
     Args:
-        scenario: what is run.
-        folder: relative paths of the scenario start here.
+        scenario: the scenario.
+        folder: folder from which its relative paths start.
 
     Raises:
         InputError: the map or its sites are not there.
@@ -87,7 +87,7 @@ def option_tiers(scenario: Scenario, folder: Path = Path()) -> tuple[Tier, ...]:
 
 
 def option_names(scenario: Scenario, folder: Path = Path()) -> tuple[str, ...]:
-    """Names of the options: local, edge1, edge2, ..., cloud, neighbour1, ..."""
+    """Return the names of the options: local, edge1, edge2, ..., cloud, neighbour1, ..."""
     tiers = option_tiers(scenario, folder)
     single = {Tier.LOCAL: "local", Tier.CLOUD: "cloud"}
     return tuple(
@@ -96,7 +96,15 @@ def option_names(scenario: Scenario, folder: Path = Path()) -> tuple[str, ...]:
 
 
 def column_names(scenario: Scenario, folder: Path = Path()) -> tuple[str, ...]:
-    """Names of the F columns that `encode` gives for this scenario, in order: those of TASK, then of each option."""
+    """Return the names of the F columns that `encode` gives for a scenario.
+
+    The order is that of TASK, then OPTION for each option, then KEY and DEMAND where the scenario has them.
+
+    >>> from cosim import load
+    >>> loaded = load("per_task")
+    >>> column_names(loaded.scenario, loaded.folder)[:3]
+    ('input', 'cycles', 'output')
+    """
     tiers, options = option_tiers(scenario, folder), option_names(scenario, folder)
     names = list(TASK)
     for tier, option in zip(tiers, options, strict=True):
@@ -106,7 +114,7 @@ def column_names(scenario: Scenario, folder: Path = Path()) -> tuple[str, ...]:
 
 
 def encode(observation: Observation) -> NDArray[np.float32]:
-    """The columns of each task, (T, F), from what a policy sees and nothing else."""
+    """Return the features of each task, (T, F), from what a policy observes and nothing else."""
     options = _options(observation)[:, _TABLE[observation.tier[0]]]
     parts = [_tasks(observation), options]
     if observation.keys is not None:
@@ -119,14 +127,14 @@ def encode(observation: Observation) -> NDArray[np.float32]:
 
 
 def option_mask(observation: Observation) -> BoolArray:
-    """What may be chosen, (T, M); a task without any feasible option may stay in its vehicle, column 0."""
+    """Return which options may be chosen, (T, M); a task without a feasible one may stay in its vehicle, column 0."""
     mask = observation.feasible.copy()
     mask[:, 0] |= ~mask.any(axis=1)
     return mask
 
 
 def _tasks(observation: Observation) -> FloatArray:
-    """(T, len(TASK))."""
+    """Return the columns of the tasks, (T, len(TASK))."""
     count = len(observation)
     slack = (observation.deadline_s - observation.time_s) / 1e-2
     before, own = own_before(observation.vehicle)
@@ -146,7 +154,7 @@ def _tasks(observation: Observation) -> FloatArray:
 
 
 def _options(observation: Observation) -> FloatArray:
-    """(T, M, len(OPTION)), also those that an option of its tier does not have."""
+    """Return the columns of the options, (T, M, len(OPTION)), with those that an option's tier does not have."""
     alone = option_terms(observation)
     found = np.empty((*observation.tier.shape, len(OPTION)))
     found[..., 0] = observation.feasible

@@ -1,9 +1,9 @@
-"""Contention for cells: where a task stands among the tasks of its epoch, before anybody has chosen.
+"""Contention for cells: the rank of a task among the tasks of its epoch that want the same cell.
 
-Tasks that are decided together share bands and queues, and one pass through a network decides each of them by its own
-row. Unless the row tells its place in a common order, equal tasks must choose alike and fill one cell. It is the order
-in which a planner would fill a band: by what offloading to the first edge option saves of S1's cost (eq 18), for each
-second of airtime that it takes. Left out: what other cells' tasks would do if they were turned away.
+Tasks that are decided together share bands and queues, and one pass through a neural network decides each of them by
+its own row. Unless the row holds its place in a common order, equal tasks must choose alike and fill one cell. It is
+the order in which a planner would fill a band: by the saving in S1's cost (eq 18) of offloading to the first edge
+option, for each second of airtime that it takes. Left out: what other cells' tasks would do if they were turned away.
 """
 
 from typing import Final, NamedTuple
@@ -14,27 +14,27 @@ from cosim.decision import Observation
 from cosim.types import FloatArray, IntArray
 
 LONG_S: Final = 1e3
-"""Airtime of a link that carries next to nothing counts as this much."""
+"""Bound of a transfer's airtime, for links that carry next to nothing."""
 
 
 class Contention(NamedTuple):
-    """What other tasks of the epoch want of each option's cell, (T, M); 0 for options without a cell."""
+    """The demand of other tasks of the epoch for each option's cell, (T, M); 0 for options without a cell."""
 
     contenders: FloatArray
-    """Other tasks of this epoch that hear this cell best."""
+    """Number of other tasks of this epoch whose strongest cell this is."""
     keener: FloatArray
-    """How many of them come before this task in the order."""
+    """Number of those that come before this task in the order."""
     airtime_s: FloatArray
-    """What those before it need of the cell's airtime, each alone."""
+    """Airtime that those before it need in the cell, each as if it were alone."""
 
 
 def contention(observation: Observation, cost: FloatArray, airtime_s: FloatArray) -> Contention:
-    """Return where each task stands in the cell of each of its options.
+    """Return each task's contention for the cell of each of its options.
 
     Args:
         observation: T tasks with M options.
-        cost: (T, M) eq 18 of each option without the others.
-        airtime_s: (T, M) time its bits need on each uplink without the others.
+        cost: (T, M) eq 18 of each option without the other tasks.
+        airtime_s: (T, M) time that its bits need on each uplink without the other tasks.
     """
     cell = observation.cell
     count, options = cell.shape
@@ -45,6 +45,7 @@ def contention(observation: Observation, cost: FloatArray, airtime_s: FloatArray
     here = np.flatnonzero(first >= 0)
     order = np.empty(count, np.int64)
     order[np.argsort(-_saved(cost, airtime_s[:, 1]), kind="stable")] = np.arange(count)
+    # One sort serves all cells: a key is the cell, then the rank, so that a cell's tasks stand together in order.
     place = first[here] * (count + 1) + order[here]
     filled = np.argsort(place)
     places = place[filled]
@@ -61,7 +62,7 @@ def contention(observation: Observation, cost: FloatArray, airtime_s: FloatArray
 
 
 def own_before(vehicle: IntArray) -> tuple[FloatArray, FloatArray]:
-    """Return how many tasks of its vehicle stand before each task in this epoch, and how many there are; (T,) each."""
+    """Return how many tasks of its vehicle precede each task in this epoch, and how many its vehicle has; both (T,)."""
     _, group, size = np.unique(vehicle, return_inverse=True, return_counts=True)
     by_vehicle = np.argsort(group, kind="stable")
     before = np.empty(len(vehicle))
@@ -70,7 +71,7 @@ def own_before(vehicle: IntArray) -> tuple[FloatArray, FloatArray]:
 
 
 def _saved(cost: FloatArray, airtime_s: FloatArray) -> FloatArray:
-    """Return the saved cost for each second of airtime, (T,); least where nothing is known."""
+    """Return the saved cost for each second of airtime, (T,); minus infinity where it is undefined."""
     with np.errstate(divide="ignore", invalid="ignore"):
         saved: FloatArray = np.nan_to_num((cost[:, 0] - cost[:, 1]) / airtime_s, nan=-np.inf)
     return saved

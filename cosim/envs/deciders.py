@@ -1,4 +1,4 @@
-"""Which agent decides a waiting task when several share a scenario: the one at its site, or the one of its vehicle."""
+"""The agent that decides a waiting task when several share a scenario: the one of its site, or of its vehicle."""
 
 import heapq
 
@@ -9,7 +9,7 @@ from cosim.types import IntArray, Tier
 
 
 def deciding_site(observation: Observation) -> IntArray:
-    """Site that decides each task, (T,): the first feasible edge option's, which has the strongest signal.
+    """Return the site that decides each task, (T,): the first feasible edge option's, which has the strongest signal.
 
     Site 0 decides for the tasks that no edge host can take.
     """
@@ -20,10 +20,16 @@ def deciding_site(observation: Observation) -> IntArray:
 
 
 class Seats:
-    """Numbers that vehicles hold while they are on the map: always the lowest that is free.
+    """Seats that vehicles hold while they are on the map, numbered from 0: each takes the lowest that is free.
 
-    They come and go when `update` is told, vehicles that come together in the order of their numbers. One that came
-    and left between two calls never had a seat.
+    Seats change hands when `update` is called; vehicles that arrive together take theirs in the order of their numbers.
+    One that arrives and leaves between two calls never has a seat.
+
+    >>> seats = Seats()
+    >>> seats.update(np.array([4, 7]))
+    >>> seats.update(np.array([7, 9]))
+    >>> seats.of(np.array([7, 9])).tolist()
+    [1, 0]
     """
 
     def __init__(self) -> None:
@@ -31,7 +37,7 @@ class Seats:
         self._free: list[int] = []
 
     def update(self, present: IntArray) -> None:
-        """Take the seats of those who left, then give seats to those who came.
+        """Free the seats of vehicles that have left, then give seats to those that have arrived.
 
         Args:
             present: numbers of the vehicles on the map, in increasing order.
@@ -44,5 +50,5 @@ class Seats:
                 self._seat[vehicle] = heapq.heappop(self._free) if self._free else len(self._seat)
 
     def of(self, vehicles: IntArray) -> IntArray:
-        """The seats of vehicles that are on the map."""
+        """Return the seats of vehicles that are on the map, of the same shape."""
         return np.array([self._seat[vehicle] for vehicle in vehicles.tolist()], np.int64)

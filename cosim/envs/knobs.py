@@ -1,4 +1,4 @@
-"""From a learner's numbers to the knobs of an action: paper S1's action [B, p, alpha] (eq 21) and its likes."""
+"""Decoding of a learner's numbers to the knobs of an action: paper S1's action [B, p, alpha] (eq 21) and others."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,37 +16,43 @@ from cosim.scenario.schema import Scenario
 from cosim.types import BoolArray, FloatArray, IntArray
 
 LEVELS: Final = (0.1, 0.4, 1.0)
-"""Transmit powers that a discrete learner may choose, as parts of the highest."""
+"""Transmit powers that a discrete learner may choose, as fractions of the highest."""
 LEAST: Final = 0.2
-"""Part of the highest share or power that a learner's lowest number means: less would stall a task, not save."""
+"""Fraction of the highest share or power that a value of -1 means: less would stall a task, not save energy."""
 _LEAST_DETECTOR: Final = 1e-6
 _MOST: Final = np.finfo(float).max
-"""Still above the score of an option that may not be chosen, when it is negative."""
+"""Bound of finite scores: its negative is still above the -infinity of an option that may not be chosen."""
 
 Values = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True, slots=True)
 class Knobs:
-    """What a scenario hands over, as A numbers for each task and a few for the network, all in [-1, 1]."""
+    """The knobs that a scenario leaves to the agent, as A values for each task and some for the network, in [-1, 1]."""
 
     options: int
-    """M, columns of the observation."""
+    """M, the number of options: columns of the observation."""
     names: tuple[str, ...]
-    """Of the A values of a task, as "target.edge1", "share", "power", "cpu_share"."""
+    """Names of the A values of a task, such as "target.edge1", "share", "power", "cpu_share"."""
     levels: tuple[float, ...]
-    """Powers that a discrete choice has, as parts of the highest; empty where the power is not handed over."""
+    """Powers of a discrete choice, as fractions of the highest; empty where the power is not a knob."""
     links: int = 0
-    """QKD links whose detectors are handed over."""
+    """Number of QKD links, if the detectors are a knob."""
     validators: int = 0
-    """Sites, if the proposer is handed over."""
+    """Number of sites, if the proposer is a knob."""
 
     @classmethod
     def of(cls, scenario: Scenario, folder: Path = Path()) -> "Knobs":
-        """Those of `decisions.knobs`.
+        """Return the knobs of a scenario's `decisions.knobs`.
 
         Raises:
             InputError: the map or its sites are not there.
+
+        >>> from cosim import load
+        >>> loaded = load("per_task")
+        >>> knobs = Knobs.of(loaded.scenario, loaded.folder)
+        >>> len(knobs.names) >= knobs.options
+        True
         """
         given, options = scenario.decisions.knobs, option_names(scenario, folder)
         names = [f"target.{option}" for option in options] * ("target" in given)
@@ -60,17 +66,17 @@ class Knobs:
 
     @property
     def network_size(self) -> int:
-        """Numbers for the network as a whole: one for each detector, then a score for each site."""
+        """Number of values for the network as a whole: one for each detector, then a score for each site."""
         return self.links + self.validators
 
     @property
     def choices(self) -> int:
-        """Discrete choices of a task: options, times powers; bandwidth and processor shares stay 1."""
+        """Number of discrete choices of a task: options times powers; bandwidth and processor shares stay 1."""
         return (self.options if self.targets else 1) * max(1, len(self.levels))
 
     @property
     def targets(self) -> bool:
-        """Whether the option is handed over."""
+        """Whether the option is a knob."""
         return any(name.startswith("target.") for name in self.names)
 
     def decode(
@@ -80,20 +86,20 @@ class Knobs:
         network: Values | None = None,
         rows: slice = slice(None),
     ) -> Action:
-        """The action that some numbers mean.
+        """Return the action for a learner's values.
 
         target: the feasible option with the highest score, the first of equals. share, power, cpu_share: linear from
-        [-1, 1] to [LEAST max, max]. Where the target is not handed over, the option of least expected latency, as the
-        simulation takes it. Numbers beyond [-1, 1] are cut.
+        [-1, 1] to [LEAST max, max]. Where the target is not a knob, the option of least expected latency, as the
+        simulation takes it. Values beyond [-1, 1] are clipped.
 
         Args:
             values: (n, A).
             observation: T tasks.
-            network: (network_size,), if the network has knobs; nothing is turned without it.
+            network: (network_size,), if the network has knobs; without it they stay as they are.
             rows: the n tasks that the values are for; all by default.
 
         Raises:
-            RunError: a number is NaN.
+            RunError: a value is NaN.
         """
         values = _numbers(values)
         option = self._expected(observation, rows)
@@ -115,13 +121,13 @@ class Knobs:
         network: Values | None = None,
         rows: slice = slice(None),
     ) -> Action:
-        """The action of discrete choices: choice = option len(levels) + level.
+        """Return the action for discrete choices: choice = option len(levels) + level.
 
         Args:
-            choice: (n,) from 0 to choices - 1; an infeasible one is carried out as it is, `choice_mask` tells.
+            choice: (n,) from 0 to choices - 1; infeasible ones, see `choice_mask`, are carried out as they are.
             observation: T tasks.
             network: as in `decode`.
-            rows: the n tasks.
+            rows: the n tasks that the choices are for; all by default.
         """
         option, level = np.divmod(np.asarray(choice, np.int64), max(1, len(self.levels)))
         if not self.targets:
@@ -130,7 +136,7 @@ class Knobs:
         return Action(option, power_w=power_w, **self._network(observation, network))
 
     def choice_mask(self, observation: Observation) -> BoolArray:
-        """Which discrete choices are feasible, (T, choices)."""
+        """Return which discrete choices are feasible, (T, choices)."""
         mask = option_mask(observation) if self.targets else np.ones((len(observation), 1), np.bool_)
         return np.repeat(mask, max(1, len(self.levels)), axis=1)
 

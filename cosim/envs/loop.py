@@ -1,4 +1,4 @@
-"""One simulation turned decision by decision: rounds out, actions in, rewards when known (paper S1 eq 20-22)."""
+"""The loop under every environment: rounds of waiting tasks out, actions in, rewards when known (paper S1 eq 20-22)."""
 
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -22,7 +22,7 @@ from cosim.types import BoolArray, FloatArray, IntArray, Tier
 
 
 class Round:
-    """Tasks that wait for a decision now: some rows of an epoch's observation, n of T."""
+    """The tasks that wait for a decision now: some rows of an epoch's observation, n of T."""
 
     def __init__(self, epoch: "_Epoch", rows: slice) -> None:
         self.observation = epoch.observation
@@ -31,51 +31,63 @@ class Round:
 
     @property
     def features(self) -> NDArray[np.float32]:  # (n, F)
-        """Columns of `cosim.envs.columns`, made when they are first asked for: rules do not ask."""
+        """Features of the tasks, see `cosim.envs.columns`; made when first read, because rules do not need them."""
         return self._epoch.features[self.rows]
 
     @property
     def mask(self) -> BoolArray:  # (n, M)
-        """What may be chosen, likewise."""
+        """Whether each option may be chosen; made when first read."""
         return self._epoch.mask[self.rows]
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What an answer led to."""
+    """The result of a step: rewards that became known, and the next round."""
 
     total: float
-    """Reward of all together."""
+    """Reward of the team."""
     settled_task: IntArray  # (k,)
+    """Tasks whose own reward became known."""
     settled_vehicle: IntArray  # (k,)
+    """Their vehicles."""
     settled_reward: FloatArray  # (k,)
+    """Their own rewards."""
     following: Round | None
-    """None: the scenario's duration is over."""
+    """The next round; None: the scenario's duration is over."""
     truncated: bool
-    """The episode has had its epochs; `following` is there to look at, reset() is what comes next."""
+    """Whether the episode has had its epochs; `following` is then the last observation, and reset() must come next."""
     costs: EpochCost
 
 
 class Loop:
-    """Episodes of a scenario, one decision after the other. The simulation, its facts and digest are as under `run`.
+    """Episodes of a scenario, one decision round after the other; simulation, facts and digest are as of `cosim run`.
 
-    Rewards follow `decisions.reward`. analytic: the step that decides tells -scale (Phi(decided) - Phi(before)) minus
-    penalties, on the true state whatever the policy sees, and each task's own credit -(own + imposed) scale - penalty
-    (`cosim.cost.cost_terms`); with several rounds in an epoch, those of the tasks decided so far. realised: a step
-    tells of the tasks that have ended since the one before, each by its own cost (`cosim.envs.reward.settled_rewards`);
-    what has not ended when an episode is truncated is never told.
+    Rewards follow `decisions.reward`. analytic: the step that decides earns -scale (Phi(decided) - Phi(before)) minus
+    penalties, on the true state whatever the policy observes, and each task's own credit is
+    -(own + imposed) scale - penalty (`cosim.cost.cost_terms`); with several rounds in an epoch, those of the tasks
+    decided so far. realised: a step earns the rewards of the tasks that have ended since the step before, each by its
+    own cost (`cosim.envs.reward.settled_rewards`); tasks that have not ended when an episode is truncated never count.
 
     Args:
         loaded: the scenario.
         rows: tasks to decide in one round; an epoch with more is decided in several at one instant. None: all at once.
         episode_epochs: epochs in an episode; None: until the scenario's duration is over.
-        facts: where the facts of the first episode go, the only one there may be then; `close` closes it.
+        facts: where the facts of an episode are written, which must be the only one; `close` closes it.
         traffic: replay: SUMO runs once, for the scenario's seed, and its recording serves all episodes
             (`cosim.envs.traffic`); tasks, radio and synthetic traffic have the episode's seed. live: the scenario's
             own source, with the episode's seed.
 
     Raises:
-        InputError: the scenario names something that is not there.
+        InputError: the scenario names something that is not there, or `rows` or `episode_epochs` is below 1.
+
+    >>> from cosim import load
+    >>> loop = Loop(load("per_task"), rows=4, episode_epochs=1)
+    >>> waiting = loop.reset(seed=1)
+    >>> stay = np.zeros(len(waiting.features), np.int64)  # column 0: the vehicle itself
+    >>> step = loop.step(Action(stay))
+    >>> bool(step.total <= 0.0)
+    True
+    >>> loop.close()
     """
 
     def __init__(
@@ -108,13 +120,13 @@ class Loop:
         self._over = False
 
     def reset(self, seed: int | None = None) -> Round:
-        """Begin an episode.
+        """Begin an episode and return its first round.
 
         Args:
-            seed: of everything random in it; the scenario's own by default.
+            seed: seed of everything random in it; the scenario's own by default.
 
         Raises:
-            RunError: no task waits within the scenario's duration, or the traffic broke.
+            RunError: no task waits within the scenario's duration, or the source of traffic failed.
         """
         if self._facts is not None and self._used:
             raise InputError("facts are of one episode; make a new Loop with a writer of its own")
@@ -139,10 +151,10 @@ class Loop:
         return first
 
     def step(self, action: Action) -> Step:
-        """Answer the round.
+        """Decide the tasks of the round and, after the last round of an epoch, run to the next epoch.
 
         Args:
-            action: n rows; its network-wide knobs hold for the epoch, the last given.
+            action: n rows; its network-wide knobs hold for the epoch, those of the last round that gives them.
 
         Raises:
             RunError: the action does not fit the round.
@@ -170,7 +182,7 @@ class Loop:
         return self._simulation.channel.air.numbers
 
     def close(self) -> None:
-        """End the episode; its facts are complete if the scenario's duration is over. May be called twice."""
+        """End the episode; its facts are complete if the scenario's duration is over. A second call does nothing."""
         self._leave()
         if self._facts is not None and self._used:
             self._facts.close(self._over, self.scenario.duration_s if self._over else None)
@@ -214,7 +226,7 @@ class Loop:
         return credit, total - before[0], sums.less(before[1])
 
     def _carried_out(self, seen: Observation, action: Action) -> tuple[IntArray, FloatArray | None, FloatArray | None]:
-        """What the simulation makes of an action: option, power and share; None for the scenario's own."""
+        """Return option, power and share as the simulation will carry an action out; None for the scenario's own."""
         knobs = self.scenario.decisions.knobs
         option = action.option if "target" in knobs else seen.expected_s.argmin(axis=1)
         power_w, share = action.power_w, action.share
@@ -230,28 +242,28 @@ _PER_TASK: Final = ("share", "power_w", "cpu_share")
 
 
 class _Epoch:
-    """An epoch on its way through its rounds: what has been decided of its T tasks."""
+    """An epoch that is decided round by round: its T tasks, and the decisions so far."""
 
     def __init__(self, observation: Observation, rows: int | None) -> None:
         self.observation = observation
         self.true: Observation | None = None
-        """The state that choices are charged on, once it was asked for."""
+        """The true state, on which choices are charged, once it was needed."""
         self.told = 0.0, NOTHING
-        """Reward and costs that the rounds before were told of."""
+        """Reward and costs that the rounds before have been given."""
         if observation.keys is not None:
-            _ = observation.keys.vehicle_bit  # read from the living network, so before time goes on
+            _ = observation.keys.vehicle_bit  # it is read from the running network: read it before time goes on
         self._size = len(observation) if rows is None else rows
         self._decided = 0
         self._action: Action | None = None
 
     @cached_property
     def features(self) -> NDArray[np.float32]:  # (T, F)
-        """Of all its tasks."""
+        """Features of all its tasks."""
         return encode(self.observation)
 
     @cached_property
     def mask(self) -> BoolArray:  # (T, M)
-        """Of all its tasks."""
+        """Whether each option of all its tasks may be chosen."""
         return option_mask(self.observation)
 
     @property
@@ -263,10 +275,10 @@ class _Epoch:
         return Round(self, self._next())
 
     def take(self, action: Action) -> slice:
-        """Note what was decided for the next tasks.
+        """Note the decisions for the next tasks, and return their rows.
 
         Raises:
-            RunError: it does not fit them.
+            RunError: the action does not fit them.
         """
         rows, count = self._next(), len(self.observation)
         problem = _problem(action, self.observation, rows)
@@ -286,7 +298,7 @@ class _Epoch:
         return rows
 
     def action(self) -> Action:
-        """What was decided; tasks that were not have column 0."""
+        """Return the decisions so far; tasks that are not decided yet have column 0."""
         assert self._action is not None  # noqa: S101 - take() comes first
         return self._action
 
@@ -294,7 +306,7 @@ class _Epoch:
         return slice(self._decided, min(self._decided + self._size, len(self.observation)))
 
     def _joined(self, name: str, before: Action, action: Action, rows: slice) -> FloatArray | None:
-        """The knob of all tasks, after these; the scenario's own value where nobody turned it."""
+        """Return a knob's values of all tasks with those of these rows; the scenario's own where no action sets it."""
         given, turned = getattr(before, name), getattr(action, name)
         if given is None and turned is None:
             return None
@@ -305,7 +317,7 @@ class _Epoch:
 
 
 def _problem(action: Action, observation: Observation, rows: slice) -> str | None:
-    """`action_problem` for some rows of an observation."""
+    """Return what is wrong with an action for some rows of an observation; None if nothing."""
     if rows == slice(0, len(observation)):
         return action_problem(action, observation)
     part = replace(observation, tier=observation.tier[rows])
@@ -313,7 +325,16 @@ def _problem(action: Action, observation: Observation, rows: slice) -> str | Non
 
 
 def translated(option: IntArray, seen: Observation, true: Observation) -> IntArray:
-    """Columns of the true observation with the targets that were chosen in the seen one; -1 where it has none."""
+    """Return the columns of the true observation that have the targets chosen in the seen one.
+
+    Args:
+        option: (T,) columns of the seen observation.
+        seen: what the policy observed, such as a digital twin's state.
+        true: the true state.
+
+    Returns:
+        (T,); -1 where the true observation has no such target.
+    """
     rows = np.arange(len(seen))
     tier, target = seen.tier[rows, option][:, None], seen.target[rows, option][:, None]
     same = (true.tier == tier) & (true.target == target)

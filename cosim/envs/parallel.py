@@ -1,4 +1,4 @@
-"""Any scenario as a PettingZoo parallel environment: an agent at each site, or one for each vehicle."""
+"""A scenario as a PettingZoo parallel environment: one agent for each site, or for each vehicle."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -171,13 +171,13 @@ class OffloadingParallelEnv(ParallelEnv):  # type: ignore[misc]  # pettingzoo is
         )
 
     def close(self) -> None:
-        """End the run; may be called twice."""
+        """End the run; a second call does nothing."""
         self._loop.close()
 
     # --- one epoch -------------------------------------------------------------------------------------------------
 
     def _open(self, epoch: Round) -> None:
-        """An epoch has come: seat its tasks at agents, rounds and rows."""
+        """Assign the tasks of an epoch that begins to agents, rounds and rows."""
         self._epoch = epoch
         self._turn = 0
         if self._by_site:
@@ -191,11 +191,11 @@ class OffloadingParallelEnv(ParallelEnv):  # type: ignore[misc]  # pettingzoo is
         self._values: FloatArray = np.zeros((len(agent), len(self._loop.knobs.names)))
 
     def _present(self) -> IntArray:
-        """Tasks of this round."""
+        """Return the tasks of this round, as rows of the epoch's observation."""
         return np.flatnonzero(self._place[:, 0] == self._turn)
 
     def _keep(self, actions: dict[str, Rows]) -> FloatArray:
-        """Note the values of this round's tasks; the network-wide ones are returned."""
+        """Note the values of this round's tasks, and return the network-wide ones."""
         answers = [self._answer(name, actions) for name in self.possible_agents]
         size = self._rows * self._values.shape[1]
         table = np.stack([answer[:size] for answer in answers]).reshape(len(answers), self._rows, -1)
@@ -210,7 +210,10 @@ class OffloadingParallelEnv(ParallelEnv):  # type: ignore[misc]  # pettingzoo is
         return answer
 
     def _go_on(self, network: FloatArray, earned: FloatArray) -> bool:
-        """All tasks of the epoch are decided: run to the next epoch and add what settled. True at the end."""
+        """Run to the next epoch after all tasks are decided, and add the rewards that became known.
+
+        Returns whether the episode is over.
+        """
         action = self._loop.knobs.decode(self._values, self._epoch.observation, network)
         step = self._loop.step(action)
         for task, reward in zip(step.settled_task.tolist(), step.settled_reward.tolist(), strict=True):
@@ -245,7 +248,7 @@ class OffloadingParallelEnv(ParallelEnv):  # type: ignore[misc]  # pettingzoo is
 
 
 def _rank(agent: IntArray) -> IntArray:
-    """How many earlier rows have the same agent, (T,)."""
+    """Return how many earlier rows have the same agent, (T,)."""
     order = np.argsort(agent, kind="stable")
     ordered = agent[order]
     rank = np.empty(len(agent), np.int64)

@@ -1,4 +1,4 @@
-"""Rewards of decisions, paper S1 eq 22: from the formula at once, or from what the tasks' lives took and spent."""
+"""Rewards of decisions, paper S1 eq 22: by formula at once, or by the latency and energy that tasks really took."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -22,16 +22,16 @@ class EpochCost:
     tasks: int
     offloaded: int
     late: int
-    """Results after the deadline, or by the formula latencies beyond it."""
+    """Tasks with a result after the deadline; by the formula, with a latency beyond it."""
     lost: int
-    """Without a result; with the formula: infeasible choices."""
+    """Tasks without a result; by the formula, with an infeasible choice."""
     latency_s: float
     energy_j: float
     cost: float
     """Sum of w1 L + (1 - w1) E."""
 
     def less(self, other: "EpochCost") -> "EpochCost":
-        """What came since another sum."""
+        """Return the difference to an earlier sum."""
         if other is NOTHING:
             return self
         return EpochCost(*(getattr(self, field.name) - getattr(other, field.name) for field in fields(self)))
@@ -41,7 +41,7 @@ NOTHING = EpochCost(0, 0, 0, 0, 0.0, 0.0, 0.0)
 
 
 class Credit(NamedTuple):
-    """Tasks whose reward is known, (k,) each."""
+    """The tasks whose reward became known, with their vehicles and rewards; all (k,)."""
 
     task: IntArray
     vehicle: IntArray
@@ -49,7 +49,7 @@ class Credit(NamedTuple):
 
 
 class Charge(NamedTuple):
-    """What the choices of some tasks cost by the formula; (T,) arrays, 0 for tasks that are not decided."""
+    """The costs of choices by the formula; all (T,), 0 for tasks that are not decided."""
 
     latency_s: FloatArray
     energy_j: FloatArray
@@ -60,11 +60,11 @@ class Charge(NamedTuple):
     lost: BoolArray
 
     def reward(self, scale: float) -> float:
-        """Of the team: -scale Phi - penalties."""
+        """Return the reward of the team: -scale Phi - penalties."""
         return -scale * float(self.cost.sum()) - float(self.penalty.sum())
 
     def sums(self, tasks: int, offloaded: int) -> EpochCost:
-        """Over the tasks."""
+        """Return the sums over the tasks; `tasks` of them are decided, `offloaded` of those are not local."""
         latency_s, energy_j, cost = np.array(self[:3]).sum(axis=1).tolist()
         late, lost = int(np.count_nonzero(self.late)), int(np.count_nonzero(self.lost))
         return EpochCost(tasks, offloaded, late, lost, latency_s, energy_j, cost)
@@ -78,20 +78,20 @@ def charge(
     decided: int,
     plan: Reward,
 ) -> Charge:
-    """The cost of S1 eq 18 for each of the first tasks of an epoch, on the true state, with eq 22's penalties.
+    """Return the cost of S1 eq 18 for each decided task of an epoch, on the true state, with eq 22's penalties.
 
     A choice that cannot work is charged as lost: no energy, and as latency the time to the deadline or the slowest of
     the task's feasible options with an idle band, whichever is more, so that no loss looks better than any option.
-    That is an infeasible choice, or a target that is no option any more in the true state (policies that see a twin
+    That is an infeasible choice, or a target that is no option any more in the true state (policies that observe a twin
     may name one). A task without any feasible option is charged nothing, as in `analytic_cost`.
 
     Args:
         observation: the true state, T tasks.
-        option: (T,) its columns; -1 for a target that has none.
-        power_w: (T,) or the default.
-        share: (T,) or 1.
-        decided: the first so many tasks have been decided.
-        plan: penalties.
+        option: (T,) columns of `observation`; -1 for a target that it does not have.
+        power_w: (T,) transmit powers; None: the default.
+        share: (T,) bandwidth shares; None: 1.
+        decided: number of tasks, from the first, that are decided.
+        plan: scale and penalties.
     """
     given = option[:decided]
     if decided < len(option):
@@ -114,13 +114,18 @@ def charge(
 
 
 def settled_rewards(ended: Sequence[Ended], latency_weight: float, plan: Reward) -> tuple[Credit, EpochCost]:
-    """Rewards of tasks whose lives are over: -scale (w1 L + (1 - w1) E) - penalties.
+    """Return the rewards of tasks that have ended, -scale (w1 L + (1 - w1) E) - penalties, and the sums of their costs.
 
     L is that of `latencies_s`, so that failing soon does not look fast; E is what the vehicles spent, radio and
     processors (S1 eq 15-17). A task that the end of the run cuts off counts like one without a result, but bears no
-    penalty. A task that ended before it was decided is nobody's reward.
+    penalty. A task that ended before it was decided is left out.
+
+    Args:
+        ended: the tasks.
+        latency_weight: w1.
+        plan: scale and penalties.
     """
-    ended = [row for row in ended if row.decided_s == row.decided_s]
+    ended = [row for row in ended if row.decided_s == row.decided_s]  # NaN: it was never decided
     told = columns_of(ended)
     status, latency_s, spent_j = told["status"], latencies_s(told), paid_j(told)
     late = status == Status.LATE
@@ -140,7 +145,7 @@ def settled_rewards(ended: Sequence[Ended], latency_weight: float, plan: Reward)
 
 
 def _penalty(plan: Reward, late: BoolArray, lost: BoolArray, energy_j: FloatArray) -> FloatArray:
-    """Sum of the U of S1 eq 22 for each task."""
+    """Return the sum of the penalties U of S1 eq 22 for each task, (T,)."""
     penalty: FloatArray = plan.late_penalty * late + plan.loss_penalty * lost
     if plan.energy_limit_j is not None:
         penalty = penalty + plan.energy_penalty * (energy_j > plan.energy_limit_j)
@@ -148,7 +153,7 @@ def _penalty(plan: Reward, late: BoolArray, lost: BoolArray, energy_j: FloatArra
 
 
 def _slowest_s(observation: Observation) -> FloatArray:
-    """(T,) latency of each task's slowest feasible option, at least 0."""
+    """Return the latency of each task's slowest feasible option, at least 0, (T,)."""
     alone_s = observation.expected_s
     slowest: FloatArray = np.where(np.isfinite(alone_s), alone_s, 0.0).max(axis=1)
     return slowest

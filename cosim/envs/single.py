@@ -1,4 +1,4 @@
-"""The scenario as one Gymnasium environment: a single agent decides for all tasks that wait."""
+"""A scenario as a Gymnasium environment: a single agent decides for all tasks that wait."""
 
 from collections.abc import Sequence
 from dataclasses import asdict

@@ -1,4 +1,4 @@
-"""Traffic and sites that are found once for all episodes: a new one starts no SUMO and reads no map."""
+"""Traffic and sites that serve all episodes: a new episode starts no SUMO and reads no map."""
 
 import tempfile
 from contextlib import closing
@@ -29,7 +29,7 @@ _NAME = "recording.parquet"
 
 
 def sites_of(scenario: Scenario, folder: Path) -> tuple[Placed, ...]:
-    """Return the sites of a scenario; those that are listed without reading its map.
+    """Return the sites of a scenario; its map is read only if they are not listed.
 
     Raises:
         InputError: the map is not there, or has no place for a site.
@@ -40,7 +40,7 @@ def sites_of(scenario: Scenario, folder: Path) -> tuple[Placed, ...]:
 
 
 def with_listed_sites(scenario: Scenario, folder: Path) -> Scenario:
-    """The same scenario with its sites by hand, where they stand anyway: its runs give the same facts.
+    """Return the scenario with its sites listed where they stand; its runs give the same facts.
 
     Raises:
         InputError: as `sites_of`.
@@ -50,12 +50,12 @@ def with_listed_sites(scenario: Scenario, folder: Path) -> Scenario:
 
 
 def lasting_traffic(scenario: Scenario, folder: Path) -> MobilitySource | None:
-    """The scenario's traffic as a source that every episode may use again; None if making it anew costs nothing.
+    """Return the scenario's traffic as a source that all episodes use; None if making it anew costs nothing.
 
     SUMO's traffic, of the scenario's own seed, is recorded once into the folder `traffic` of the user's cache
     (`cosim.mobility.cache`), under a key of all that shapes it: net, demand, SUMO's options with its seed, begin_s,
-    length, SUMO's version. With mobility.cache off the recording is kept in memory alone. A frame is the same
-    whatever was asked before, so that one source serves all episodes, one after the other.
+    length, SUMO's version. With mobility.cache off the recording is kept in memory alone. A frame does not depend on
+    the frames read before it, so that one source serves all episodes, one after the other.
 
     Raises:
         InputError: SUMO refuses the map, or the recording is not usable.

@@ -132,7 +132,7 @@ def serve(app: ASGIApp, listening: socket.socket, context: ssl.SSLContext | None
 
 
 def _logging(verbose: bool) -> dict[str, Any]:
-    """Return the logging configuration: warnings to stderr, and if verbose path and status of requests, never bodies."""
+    """Return the logging configuration: warnings to stderr; if verbose path and status of requests, never bodies."""
     return {
         "version": 1,
         "disable_existing_loggers": False,

@@ -55,14 +55,20 @@ OnWarning = Callable[[str], None]
 
 
 def serve_keys(
-    what: str, overrides: Sequence[str], endpoint: Endpoint, limits: Limits, verbose: bool, tell: OnReady, warn: OnWarning
+    what: str,
+    overrides: Sequence[str],
+    endpoint: Endpoint,
+    limits: Limits,
+    verbose: bool,
+    tell: OnReady,
+    warn: OnWarning,
 ) -> None:
     """Serve the pools of a run folder or a scenario until SIGINT or SIGTERM.
 
     Args:
         what: run folder, scenario file or bundled name.
         overrides: `key.path=value` of a scenario.
-        endpoint: address and authentication.
+        endpoint: address of the service, and files for authentication.
         limits: speed of simulated time, and limits of requests.
         verbose: whether to log a line for each request.
         tell: called once when the service listens.
