@@ -1,1 +1,1 @@
-"""Policies: rules here, learned agents beside them."""
+"""Policies for cosim: rules, exact optimum, quantum search, and agents that learn."""

@@ -1,4 +1,4 @@
-"""One file that holds a training: a zip of plain arrays and a JSON header, nothing that can run code when read."""
+"""Checkpoints of trainings: zip files of plain arrays and a JSON header, which can run no code when read."""
 
 import dataclasses
 import json
@@ -25,30 +25,32 @@ _REPLAY: Final = "replay/"
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A training after a number of whole episodes."""
+    """The state of a training after a number of whole episodes."""
 
     run_id: str
-    """Of the scenario with its overrides."""
+    """Run id of the scenario with its overrides, or a hash of several."""
     scenario: str
-    """Its name."""
+    """Name of the scenario."""
     agent: Mapping[str, Any]
     """The `AgentSpec` as JSON."""
     columns: tuple[str, ...]
+    """Names of the columns of an observation's row."""
     knobs: Mapping[str, Any]
-    """`Knobs` as JSON."""
+    """The `Knobs` as JSON."""
     discount: float
     reward_unit: float
     seed: int
     episodes: int
-    """Done."""
+    """Number of episodes that are done."""
     epochs: int
-    """Of an episode."""
+    """Number of decision epochs in an episode."""
     features: Features
     state: State
+    """The learner's state."""
 
 
 def as_read_from_json(value: Any) -> Any:
-    """A value as it comes back from JSON: dataclasses as mappings, tuples as lists."""
+    """Return a value as it comes back from JSON: dataclasses as mappings, tuples as lists."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         value = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     return json.loads(json.dumps(value, default=_plain_array))
@@ -61,10 +63,12 @@ def _plain_array(value: Any) -> Any:
 
 
 def write(path: Path, checkpoint: Checkpoint) -> None:
-    """Write beside, flush to the disk, rename: a kill at any moment leaves the old file or the new one.
+    """Write a checkpoint beside its path, flush it to the disk, and rename it.
+
+    A kill at any moment leaves the old file or the new one.
 
     Raises:
-        RunError: the disk refuses.
+        RunError: the file cannot be written.
     """
     header: dict[str, Any] = {"format": FORMAT, "version": VERSION}
     arrays: dict[str, AnyArray] = {}
@@ -102,7 +106,7 @@ def read(path: Path, training: bool = True) -> Checkpoint:
 
     Args:
         path: the file.
-        training: also read what only further training needs (keys `replay/...`).
+        training: whether to read also what only further training needs (keys `replay/...` of the state).
 
     Raises:
         InputError: it is missing, broken, of another program or of another version.

@@ -1,4 +1,4 @@
-"""From the columns of an observation to the few numbers in [0, 1] that a circuit takes: PCA as in paper S1."""
+"""Features of a learner: the columns of an observation reduced to a few numbers in [0, 1] by PCA, as in paper S1."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -8,15 +8,21 @@ import numpy as np
 from cosim.types import AnyArray, FloatArray
 
 _MARGIN: Final = 0.25
-"""How far outside of [0, 1] a feature may go, in widths of the fitted range."""
+"""Distance by which a feature may leave [0, 1], in widths of the fitted range."""
 
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """x = clip((((row - mean) / deviation) @ axes - low) / (high - low)).
+    """A fitted map from rows to features, x = clip((((row - mean) / deviation) @ axes - low) / (high - low)).
 
-    Fitted once on rows of random roll-outs and never changed: it is part of the checkpoint. A feature stays within
-    [-0.25, 1.25] whatever a scenario shows later, so that products of two features in a ZZ encoding keep apart.
+    It is fitted once on rows of random roll-outs and never changed: it is part of the checkpoint. A feature stays
+    within [-0.25, 1.25] whatever a scenario shows later, so that products of two features in a ZZ encoding stay
+    distinguishable.
+
+    >>> rows = np.random.default_rng(1).normal(size=(100, 5))
+    >>> features = Features.fit(rows, components=2)
+    >>> features.transform(rows).shape
+    (100, 2)
     """
 
     mean: FloatArray  # (F,)
@@ -27,15 +33,15 @@ class Features:
 
     @classmethod
     def fit(cls, rows: AnyArray, components: int) -> "Features":
-        """Drop constant columns, standardise, rotate to the directions of largest variance, scale to [0, 1].
+        """Return features fitted to rows: constant columns dropped, standardised, principal components, scaled.
 
         The paper names PCA to 6 features and no scaling; here [0, 1] spans the 1st to the 99th percentile of the
-        rows. The sign of a direction, which PCA leaves open, is such that its largest weight is positive.
+        rows. The sign of a component, which PCA leaves open, is such that its largest weight is positive.
 
         Args:
-            rows: (n, F) of an observation.
-            components: how many directions; 0 keeps all columns that vary as they are, only standardised and scaled.
-                Directions beyond the rank of the rows are 0 throughout and give 0.
+            rows: (n, F) rows of observations.
+            components: number of principal components; 0 keeps all columns that vary, only standardised and scaled.
+                Components beyond the rank of the rows are 0 throughout.
         """
         table = np.asarray(rows, np.float64)
         mean, deviation = table.mean(axis=0), table.std(axis=0)
@@ -49,18 +55,18 @@ class Features:
 
     @property
     def count(self) -> int:
-        """How many come out, k."""
+        """Number of features, k."""
         return int(self.axes.shape[1])
 
     def transform(self, rows: AnyArray) -> AnyArray:
-        """(n, F) to (n, k) float32."""
+        """Return the features of rows, (n, F) to (n, k) float32."""
         x = (((rows - self.mean) / self.deviation) @ self.axes - self.low) / (self.high - self.low)
         scaled: AnyArray = np.clip(x, -_MARGIN, 1.0 + _MARGIN).astype(np.float32)
         return scaled
 
 
 def _directions(standard: FloatArray, components: int) -> FloatArray:
-    """(F, components) eigenvectors of the covariance, by falling variance."""
+    """Return the eigenvectors of the covariance by falling variance, (F, components)."""
     variance, vectors = np.linalg.eigh(standard.T @ standard / len(standard))
     order = np.argsort(-variance, kind="stable")[:components]
     vectors = np.where(variance[order] > 1e-9, vectors[:, order], 0.0)

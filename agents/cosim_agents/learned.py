@@ -1,4 +1,4 @@
-"""A checkpoint as a policy: what `cosim run --policy x.ckpt` decides with."""
+"""A checkpoint as a policy, as in `cosim run --policy x.ckpt`."""
 
 import hashlib
 from dataclasses import replace
@@ -15,25 +15,25 @@ from cosim_agents.networks import NetSpec
 
 
 class Learned:
-    """Decides as the trained agent would without exploring: deterministic, one forward pass for all tasks.
+    """A policy that decides as a trained agent would without exploring: one forward pass for all tasks, deterministic.
 
     It needs no environment: its columns come from the observation alone. It may be run on another map, another
     seed or live traffic, as long as a task's columns are those of the training.
 
     Its circuit may be measured in another way than in the training: on a device of PennyLane, with shots, with noise.
-    A scenario says so by `policy: {name: x.ckpt, options: {shots: 1000, readout: 0.02}}`.
+    A scenario does so by `policy: {name: x.ckpt, options: {shots: 1000, readout: 0.02}}`.
 
     Args:
         path: a checkpoint of `cosim train`.
-        device: "torch", or a device of PennyLane; as trained if not given, like the others.
+        device: "torch", or a device of PennyLane. None, here and below: as trained.
         shots: measurements of each circuit; 0 for exact expectations.
         depolarizing: probability of a depolarised qubit after each layer.
         readout: probability that a bit is read wrongly.
-        sha256: of the checkpoint's bytes, so that a scenario, and with it a run's id, names these weights.
+        sha256: SHA-256 of the checkpoint's bytes, by which a scenario, and so the run id, names these weights.
 
     Raises:
-        InputError: no checkpoint, not the one that `sha256` names, or the agent has no circuit that could be measured
-            so.
+        InputError: the file is no checkpoint, or not the one that `sha256` names, or its agent has no circuit that could
+            be measured in that way.
     """
 
     def __init__(
@@ -60,16 +60,16 @@ class Learned:
             learner.restore(kept.state)
         except InputError:
             raise
-        except Exception as error:  # a header that some other hand has changed
+        except Exception as error:  # whatever a header may hold that was edited or written by another version
             reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
             raise InputError(f"{path}: does not fit this cosim ({reason}); train again") from None
         self._path = path
         self._policy = learner.policy()
         self.checkpoint = kept
-        """What the file says of the training."""
+        """The checkpoint, without what only further training needs."""
 
     def decide(self, observation: Observation) -> Action:
-        """One forward pass.
+        """Return the trained agent's decision for all tasks.
 
         Raises:
             InputError: the observation has other columns or options than the training had.

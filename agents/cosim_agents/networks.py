@@ -1,6 +1,6 @@
-"""Networks of learners by name: classical, quantum, and both in three orders, behind one signature; and what they cost.
+"""Networks of learners by name, classical, quantum and hybrid in three orders, behind one signature; and their cost.
 
-All map (B, inputs) to (B, outputs) in float32 and end in a linear layer without a bound.
+All map (B, inputs) to (B, outputs) in float32 and end in a linear layer, whose outputs are unbounded.
 """
 
 from collections.abc import Iterable
@@ -27,7 +27,7 @@ METHODS: Final = ("backprop", "parameter-shift", "rotosolve")
 
 @dataclass(frozen=True, slots=True)
 class NetSpec:
-    """Which network; what a kind has no use for is ignored. Lists, as JSON gives them, become tuples.
+    """The specification of a network; fields that its kind does not use are ignored. Lists, as of JSON, become tuples.
 
     Raises:
         InputError: an unknown kind or order, or a hidden layer without neurons.
@@ -38,18 +38,18 @@ class NetSpec:
     hidden: tuple[int, ...] = (64, 64)
     """Neurons of each hidden layer of the classical part."""
     circuit: str = "zz"
-    """Name, see `cosim_agents.quantum.circuits.make_circuit`."""
+    """Name of the circuit, see `cosim_agents.quantum.circuits.make_circuit`."""
     qubits: int = 6
     layers: int = 1
-    """Of the circuit."""
+    """Trainable layers of the circuit."""
     order: str = "quantum-classical"
     """quantum-classical: the circuit reads the inputs, an MLP its expectations. classical-quantum: an MLP down to the
     circuit's inputs, squashed to the range of its encoding, then circuit and linear head. parallel: circuit and hidden
     layers read the same inputs, a linear head reads both."""
     circuit_options: tuple[tuple[str, Option], ...] = ()
-    """Of `make_circuit`, as (("ring", "cz"),)."""
+    """Options of `make_circuit`, such as (("ring", "cz"),)."""
     engine: tuple[tuple[str, Option], ...] = ()
-    """Of `VQC`: backend, device, shots, depolarizing, readout, as (("shots", 1000),)."""
+    """Arguments of `VQC`: backend, device, shots, depolarizing, readout, such as (("shots", 1000),)."""
 
     def __post_init__(self) -> None:
         for field, known in (("kind", KINDS), ("order", ORDERS)):
@@ -67,7 +67,7 @@ class NetSpec:
 
 
 class QuantumNet(nn.Module):
-    """A circuit with what stands before, beside and behind it: head(circuit(before(x)), beside(x))."""
+    """A network with a circuit, and layers before, beside and behind it: head(circuit(before(x)), beside(x))."""
 
     def __init__(self, before: nn.Module, circuit: VQC, beside: nn.Module | None, head: nn.Module) -> None:
         super().__init__()
@@ -77,7 +77,7 @@ class QuantumNet(nn.Module):
         self.head = head
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, inputs) to (B, outputs)."""
+        """Return the outputs for rows, (B, inputs) to (B, outputs)."""
         read: Tensor = self.circuit(self.before(x))
         if self.beside is not None:
             read = torch.cat((read, self.beside(x)), dim=-1)
@@ -86,7 +86,7 @@ class QuantumNet(nn.Module):
 
 
 class Squash(nn.Module):
-    """low + (high - low) sigmoid(x): an unbounded layer brought into the range of an encoding."""
+    """Maps x to low + (high - low) sigmoid(x), which brings an unbounded layer into the range of an encoding."""
 
     def __init__(self, low: float, high: float) -> None:
         super().__init__()
@@ -94,26 +94,30 @@ class Squash(nn.Module):
         self.high = high
 
     def forward(self, x: Tensor) -> Tensor:
-        """Element by element."""
+        """Return the mapped values, element by element."""
         return self.low + (self.high - self.low) * torch.sigmoid(x)
 
 
 def make_network(spec: NetSpec, inputs: int, outputs: int, generator: torch.Generator, **engine: Any) -> nn.Module:
-    """A network with its first weights drawn from `generator` alone: the same state, the same weights, bit for bit.
+    """Return a network whose initial weights are drawn from `generator` alone, so that equal states give equal weights.
 
     Linear layers are uniform in +-1/sqrt(fan-in), weights and biases; circuits as `VQC` draws them. A circuit that
     reads the inputs itself must have as many: nothing is projected, cut or repeated here. Amplitude encoding takes any
     number up to 2^qubits and pads with zeros, which is part of that encoding.
 
     Args:
-        spec: which one.
-        inputs: columns of a row.
-        outputs: columns of the result.
-        generator: advanced by as much as the weights need.
-        engine: of `VQC`, before those of the spec, and dtype; an MLP takes none of the others.
+        spec: specification of the network.
+        inputs: number of inputs, the columns of a row.
+        outputs: number of outputs.
+        generator: source of the weights, which is advanced.
+        engine: arguments of `VQC`, which go before those of the spec, and dtype; an MLP takes dtype alone.
 
     Raises:
         InputError: the circuit does not read that many inputs, or layers stand before an encoding without a gradient.
+
+    >>> network = make_network(NetSpec(kind="quantum", qubits=3), 3, 2, torch.Generator().manual_seed(0))
+    >>> tuple(network(torch.zeros(5, 3)).shape), parameter_count(network)
+    ((5, 2), 11)
     """
     dtype = engine.get("dtype", torch.float32)
     if spec.kind == "mlp":
@@ -138,14 +142,23 @@ def make_network(spec: NetSpec, inputs: int, outputs: int, generator: torch.Gene
 
 
 def parameter_count(module: nn.Module) -> int:
-    """Trainable numbers, of circuits and layers alike."""
+    """Return the number of trainable parameters, of circuits and layers alike."""
     return sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad)
 
 
 def mlp_like(parameters: int, inputs: int, outputs: int) -> NetSpec:
-    """The MLP of one hidden layer, or of two of equal width, whose number of parameters is nearest; one of equals.
+    """Return the MLP of one hidden layer, or of two of equal width, whose number of parameters is nearest to a number.
 
-    One layer of h has h (inputs + 1 + outputs) + outputs, two have h^2 + h more.
+    One layer of h neurons has h (inputs + 1 + outputs) + outputs parameters, two have h^2 + h more. Of two networks
+    equally near, the one with one hidden layer is taken.
+
+    Args:
+        parameters: wanted number of parameters.
+        inputs: number of inputs.
+        outputs: number of outputs.
+
+    >>> mlp_like(100, 6, 4).hidden
+    (9,)
     """
 
     def size(widths: tuple[int, ...]) -> int:
@@ -162,27 +175,34 @@ def mlp_like(parameters: int, inputs: int, outputs: int) -> NetSpec:
 
 @dataclass(frozen=True, slots=True)
 class QuantumCost:
-    """What a network asks of a quantum computer, and of a classical one beside it. Here all of it is simulated."""
+    """The cost of a network on a quantum computer, with a classical one beside it. Here all of it is simulated."""
 
     circuit: CircuitCost | None
     """Qubits, gates and depth after decomposition; None without a circuit."""
     circuit_parameters: int
     classical_parameters: int
     decision_circuits: int
-    """Circuits of different angles for the decision of one row; the Z of all qubits come from the same circuit."""
+    """Circuits of different angles for the decision of one row; one circuit gives <Z> of all qubits."""
     update_circuits: int
-    """The same for one update with a batch, loss included."""
+    """Circuits for one update with a batch, loss included."""
     shots: int | None
     """Measurements of each circuit; None: exact expectations, which only a simulator has."""
 
 
 def quantum_cost(spec: NetSpec, inputs: int, outputs: int, batch: int, method: str = METHODS[0]) -> QuantumCost:
-    """Circuits for each decision and update.
+    """Return the cost of a network: parameters, and circuits for each decision and update.
 
     With P trained rotations and a batch of B rows an update takes (1 + 2 P) B circuits by parameter-shift and 3 P B by
     a sweep of rotosolve. Backprop takes B: it goes through the simulator's state, which no device gives away. P leaves
     out the input factors of re-uploading, whose derivative comes with that of the rotation behind them. Left out:
     circuits that target networks and critics run in an update.
+
+    Args:
+        spec: specification of the network.
+        inputs: number of inputs.
+        outputs: number of outputs.
+        batch: rows of an update.
+        method: training method, one of METHODS.
 
     Raises:
         InputError: as `make_network`; an unknown method, or one that cannot train this network.
@@ -201,10 +221,10 @@ def quantum_cost(spec: NetSpec, inputs: int, outputs: int, batch: int, method: s
 
 
 def check_method(method: str, spec: NetSpec) -> None:
-    """Whether a method can train a network.
+    """Check that a training method can train a network.
 
     Raises:
-        InputError: it cannot, or is not known.
+        InputError: it cannot, or it is not known.
     """
     if method not in METHODS:
         raise InputError(f"training method={method!r}: is not known; use {', '.join(METHODS)}")
@@ -223,7 +243,7 @@ def check_method(method: str, spec: NetSpec) -> None:
 
 
 def _reads_rows(spec: NetSpec) -> bool:
-    """The circuit reads the inputs themselves, not what layers make of them."""
+    """Return whether the circuit reads the inputs themselves, not the outputs of layers before it."""
     return not (spec.kind == "hybrid" and spec.order == "classical-quantum")
 
 
@@ -241,7 +261,7 @@ def _circuit(spec: NetSpec, inputs: int) -> Circuit:
 
 
 def _squash(circuit: Circuit) -> Squash:
-    """One sign for zz, which is even in its inputs; a full turn for rotations; both signs for amplitudes."""
+    """Return the layer that maps to an encoding's range: [0, 1] for zz, even in its inputs; a turn for rotations."""
     if isinstance(circuit.encoding, Bits):
         raise InputError(
             f"network: circuit={circuit.name}: layers before it would get no gradient through its bits; "
@@ -255,7 +275,7 @@ def _squash(circuit: Circuit) -> Squash:
 
 
 def _mlp(widths: Iterable[int], generator: torch.Generator, dtype: torch.dtype) -> nn.Sequential:
-    """Linear layers with ReLU between, none after the last."""
+    """Return linear layers with ReLU between, none after the last."""
     layers: list[nn.Module] = []
     for fan_in, fan_out in pairwise(widths):
         layers += [_linear(fan_in, fan_out, generator, dtype), nn.ReLU()]
@@ -263,7 +283,7 @@ def _mlp(widths: Iterable[int], generator: torch.Generator, dtype: torch.dtype) 
 
 
 def _linear(fan_in: int, fan_out: int, generator: torch.Generator, dtype: torch.dtype) -> nn.Linear:
-    """PyTorch's own first weights, drawn from a generator of ours instead of the global one."""
+    """Return a linear layer with PyTorch's own initial weights, drawn from this generator instead of the global one."""
     layer: nn.Linear = nn.utils.skip_init(nn.Linear, fan_in, fan_out, dtype=dtype)  # type: ignore[no-untyped-call]
     bound = fan_in**-0.5
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""The exact minimiser of an epoch's analytic cost, by trying every assignment: a yardstick for small cases."""
+"""The exact minimum of an epoch's analytic cost by trying every assignment: a reference for small cases."""
 
 import math
 from collections.abc import Sequence
@@ -14,12 +14,15 @@ _PAIRS_AT_ONCE = 4_000_000
 
 
 class Optimal:
-    """Tries all combinations of feasible options, and powers, and takes the cheapest, the first of equals.
+    """A policy that tries all combinations of feasible options and powers, and takes the cheapest, the first of equals.
 
     Args:
-        max_assignments: combinations it will try in one epoch.
-        power_levels: transmit powers to try, as parts of the highest, for a scenario whose knobs include `power`;
+        max_assignments: most combinations that it tries in one epoch.
+        power_levels: transmit powers to try, as fractions of the highest, for a scenario whose knobs include `power`;
             None: the default power alone.
+
+    Raises:
+        ValueError: an argument is out of range.
     """
 
     def __init__(self, max_assignments: int = 100_000, power_levels: Sequence[float] | None = None) -> None:
@@ -33,7 +36,7 @@ class Optimal:
         self._power_levels = power_levels
 
     def decide(self, observation: Observation) -> Action:
-        """The assignment with the least `cosim.cost.analytic_cost`.
+        """Return the assignment with the least `cosim.cost.analytic_cost`.
 
         Raises:
             RunError: there are more combinations than `max_assignments`.
@@ -65,7 +68,7 @@ class Optimal:
 
 
 def _chosen(tables: Sequence[IntArray], start: int, stop: int) -> IntArray:  # (A, T, 2)
-    """Combinations start to stop in lexicographic order: digits of a number whose bases are the rows' choices."""
+    """Return combinations start to stop in lexicographic order: digits of a number, one base for each row's choices."""
     index = np.arange(start, stop)
     chosen = np.zeros((len(index), len(tables), 2), dtype=np.int64)
     for row in range(len(tables) - 1, -1, -1):

@@ -1,4 +1,4 @@
-"""From a policy's name in a scenario to the object that decides."""
+"""The registry of policies: from the name in a scenario to the object that decides."""
 
 import difflib
 import importlib.util
@@ -33,22 +33,29 @@ _BUILT_IN: Final[Mapping[str, Callable[..., Policy]]] = {
 
 
 def policy_names() -> list[str]:
-    """The built-in names, then those of installed packages."""
+    """Return the names of the built-in policies, then those of installed packages."""
     return [*_BUILT_IN, *sorted({entry.name for entry in entry_points(group=ENTRY_POINTS)} - set(_BUILT_IN))]
 
 
 def make_policy(name: str, options: Mapping[str, Any], rng: np.random.Generator, folder: Path = Path()) -> Policy:
-    """The policy of that name.
+    """Return the policy of a name.
 
     Args:
         name: a built-in name, a name from the entry-point group `cosim.policies`, or `file.py:Class` or a checkpoint
             `x.ckpt` with a path relative to `folder` or to the working directory.
         options: keyword arguments of the class.
-        rng: its random stream, given as `rng` to a class that takes an argument of this name.
-        folder: of the scenario.
+        rng: random stream, given as `rng` to a class that takes an argument of this name.
+        folder: folder of the scenario.
 
     Raises:
-        InputError: no such policy, its module breaks, or it does not take these options.
+        InputError: there is no such policy, its module fails, or it does not take these options.
+
+    >>> from cosim import load
+    >>> from cosim.envs.loop import Loop
+    >>> observation = Loop(load("per_task")).reset(seed=1).observation
+    >>> policy = make_policy("greedy-latency", {}, np.random.default_rng(1))
+    >>> len(policy.decide(observation).option) == len(observation)
+    True
     """
     return _instance(name, _factory(name, folder), options, rng)
 
@@ -137,17 +144,17 @@ def _instance(name: str, factory: Callable[..., Any], options: Mapping[str, Any]
 
 
 def _called(name: str, call: Callable[[], Any]) -> Any:
-    """The result of someone else's code, or its failure in one line."""
+    """Return the result of a user's code, or raise its failure as one line."""
     try:
         return call()
     except InputError:
         raise
     except (Exception, SystemExit) as error:
-        told = f"{type(error).__name__}: {error}" if not isinstance(error, ValueError) else str(error)
-        raise InputError(f"policy {_line(name)}: {_line(told)}; correct the policy or its options") from error
+        reason = f"{type(error).__name__}: {error}" if not isinstance(error, ValueError) else str(error)
+        raise InputError(f"policy {_line(name)}: {_line(reason)}; correct the policy or its options") from error
 
 
 def _line(value: object) -> str:
-    """On one printable line."""
+    """Return a value's text on one printable line."""
     text = " ".join(str(value).split())
     return text if text.isprintable() else repr(text)

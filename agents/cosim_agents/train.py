@@ -1,4 +1,4 @@
-"""One training from its first episode to its last: learning curve, checkpoints, and going on after a kill."""
+"""Training of an agent: episodes, learning curve, checkpoints, and resuming after a kill."""
 
 import csv
 import hashlib
@@ -33,15 +33,15 @@ _HEADER: Final = ",".join(COLUMNS) + "\n"
 
 @dataclass(frozen=True, slots=True)
 class TrainResult:
-    """What a training left behind."""
+    """The files of a training, and the number of its episodes."""
 
     folder: Path
     checkpoint: Path
     curve: Path
     episodes: int
-    """In the checkpoint."""
+    """Number of episodes in the checkpoint."""
     resumed_at: int
-    """Episodes that were done when this call began; equal to `episodes` where nothing was left to do."""
+    """Number of episodes that were done when this call began; equal to `episodes` where nothing was left to do."""
 
 
 def train(
@@ -54,27 +54,36 @@ def train(
     checkpoint_every: int = 10,
     progress: Callable[[int, EpisodeLog], None] | None = None,
 ) -> TrainResult:
-    """Train an agent, or go on with what `out` holds of the same training.
+    """Train an agent, or resume the same training from its folder.
 
     Each episode is a fresh run of the scenario, or of the next of several in a fixed random order, under a seed of its
     own. Both depend on `seed` and the episode's number alone: agents that are trained with the same seed meet the same
-    arrivals and traffic. A training that was killed goes on from its last checkpoint and ends with the weights and the
+    arrivals and traffic. A training that was killed resumes from its last checkpoint and ends with the weights and the
     curve that it would have had; more `episodes` than before make it longer. The features are fitted first, on random
     roll-outs of other seeds. Only a device of PennyLane that measures with shots draws anew after a kill.
 
     Args:
         loaded: the scenario; or several with the same columns and knobs, one of which each episode takes.
-        spec: from `agent_spec`.
-        seed: of the learner and its episodes.
-        episodes: of the whole training.
+        spec: the agent, from `cosim_agents.learners.catalog.agent_spec`.
+        seed: seed of the learner and its episodes.
+        episodes: number of episodes of the whole training.
         epochs: decision epochs of an episode, fewer where the scenario's duration is over before.
         out: folder for `checkpoint.ckpt`, `curve.csv` (a row per episode) and `tensorboard/`.
         checkpoint_every: episodes between checkpoints.
-        progress: told the number of episodes done and the last one's log.
+        progress: called after each episode with the number of episodes done and the episode's log.
 
     Raises:
         InputError: `out` holds another training or a damaged one, or the scenario cannot be learnt.
-        RunError: a checkpoint cannot be written, or the simulation broke.
+        RunError: a checkpoint cannot be written, or the simulation failed.
+
+    >>> import tempfile
+    >>> from cosim import load
+    >>> from cosim_agents.learners.catalog import agent_spec
+    >>> spec = agent_spec("q-learning", {"feature_epochs": 2})
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     result = train(load("per_task"), spec, seed=1, episodes=2, epochs=3, out=Path(folder))
+    >>> result.episodes, result.resumed_at
+    (2, 0)
     """
     for name, value in (("episodes", episodes), ("epochs", epochs), ("checkpoint_every", checkpoint_every)):
         if value < 1:
@@ -120,15 +129,15 @@ def train(
 def find_kept(
     scenarios: Sequence[Loaded], spec: AgentSpec, seed: int, epochs: int, out: Path, training: bool = True
 ) -> Checkpoint | None:
-    """What a folder holds of a training, its curve as far as its checkpoint goes; None without a checkpoint.
+    """Return the checkpoint of a training's folder, after checks of it and of its curve; None without a checkpoint.
 
     Args:
-        scenarios: as all that follow, of `train`.
-        spec: the agent.
-        seed: of the learner and its episodes.
-        epochs: of an episode.
-        out: the folder.
-        training: also read what only further training needs.
+        scenarios: the training's scenarios.
+        spec: its agent.
+        seed: its seed.
+        epochs: decision epochs of its episodes.
+        out: its folder.
+        training: whether to read also what only further training needs.
 
     Raises:
         InputError: the checkpoint or the curve is damaged, or of another training.
@@ -146,10 +155,10 @@ def find_kept(
 
 
 def curve_lines(curve: Path, episodes: int | None = None) -> list[str]:
-    """The header of a learning curve and the rows of its first episodes, or of all.
+    """Return the lines of a learning curve: its header, and the rows of its first episodes, or of all.
 
     Raises:
-        InputError: it is damaged, or has fewer.
+        InputError: it is damaged, or has fewer rows.
     """
     try:
         lines = curve.read_text(encoding="utf-8").splitlines(keepends=True)
@@ -183,24 +192,24 @@ def _again(folder: Path) -> str:
 def _restore(learner: Learner, kept: Checkpoint, path: Path) -> None:
     try:
         learner.restore(kept.state)
-    except Exception as error:  # a state that another version of cosim has written, or another hand
+    except Exception as error:  # whatever a state may hold that was edited or written by another version
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
         raise InputError(f"{path}: does not fit this cosim ({reason}); {_again(path.parent)}") from None
 
 
 def episode_seed(seed: int, episode: int) -> int:
-    """Seed of the scenario in an episode of a training."""
+    """Return the seed of the scenario in an episode of a training."""
     return stream_key(seed, f"episode/{episode}") % 2**31
 
 
 def _turn(seed: int, episode: int, scenarios: int) -> int:
-    """Which scenario an episode takes: each once, in a random order, then each again in another."""
+    """Return which scenario an episode takes: each once, in a random order, then each again in another."""
     again, place = divmod(episode, scenarios)
     return int(stream(seed, f"scenarios/{again}").permutation(scenarios)[place])
 
 
 def _run_id(scenarios: Sequence[Loaded]) -> str:
-    """The scenario's, or a hash of all."""
+    """Return the scenario's run id, or for several a hash of all."""
     if len(scenarios) == 1:
         return scenarios[0].run_id
     names = "\n".join(one.run_id for one in scenarios)
@@ -227,10 +236,10 @@ def _play(
         rows = csv.writer(file, lineterminator="\n")
         for number in numbers:
             log = learner.episode(loops[_turn(seed, number, len(loops))], episode_seed(seed, number))
-            told = [getattr(log, name) for name in COLUMNS[1:]]
-            rows.writerow([number, *(repr(float(value)) if isinstance(value, float) else value for value in told)])
+            values = [getattr(log, name) for name in COLUMNS[1:]]
+            rows.writerow([number, *(repr(float(value)) if isinstance(value, float) else value for value in values)])
             file.flush()
-            for name, value in zip(COLUMNS[1:], told, strict=True):
+            for name, value in zip(COLUMNS[1:], values, strict=True):
                 events.add_scalar(f"episode/{name}", value, number)
             done = number + 1
             if done % checkpoint_every == 0 or done == numbers.stop:
@@ -241,7 +250,7 @@ def _play(
 
 
 def _cut(curve: Path, episodes: int) -> None:
-    """Leave the header and the rows of the episodes that the checkpoint holds."""
+    """Cut the curve to its header and the rows of the episodes that the checkpoint holds."""
     lines = curve_lines(curve, episodes) if episodes else [_HEADER]
     beside = curve.with_name(f"{curve.name}.{os.getpid()}.tmp")
     beside.write_text("".join(lines))
@@ -273,7 +282,7 @@ def _task(
 
 
 def _fitted(loops: Sequence[Loop], spec: AgentSpec, seed: int) -> tuple[Features, float]:
-    """Features of the rows that a uniformly random policy meets, and the median size of a task's reward."""
+    """Return features fitted to the rows that a uniformly random policy meets, and the median size of a reward."""
     rng, loop = stream(seed, "features"), loops[0]
     unfitted = Features.fit(np.zeros((2, len(loop.columns))), 0)
     task = LearningProblem(loop.columns, loop.knobs, unfitted, 1.0)
