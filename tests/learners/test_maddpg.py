@@ -5,8 +5,8 @@ import pytest
 import torch
 from cosim_agents.baselines import Local, Random
 from cosim_agents.features import Features
-from cosim_agents.learners.joint import Joint, JointReplay, Unsettled
-from cosim_agents.learners.joint_networks import Actors, Critics, carried_out
+from cosim_agents.learners.joint import JointReplay, JointTransition, PendingEpochs
+from cosim_agents.learners.joint_networks import Actors, Critics, straight_through
 from cosim_agents.learners.learner import AgentSpec, LearningProblem
 from cosim_agents.learners.maddpg import Maddpg
 from cosim_agents.learners.rollout import Transitions, Turn
@@ -87,7 +87,7 @@ def test_critics_see_sets_of_rows_of_each_agent() -> None:
 def test_critics_are_told_the_target_that_is_carried_out() -> None:
     """Scores count by which is highest, with a gradient to all of them that sums to zero; other values pass."""
     values = torch.tensor([[0.1, 0.3, -0.5], [0.2, -0.2, 0.7]], requires_grad=True)
-    told = carried_out(values, 2)
+    told = straight_through(values, 2)
     torch.testing.assert_close(told, torch.tensor([[0.0, 1.0, -0.5], [1.0, 0.0, 0.7]]))
     torch.autograd.backward(told[:, 0].sum())
     assert values.grad is not None
@@ -123,7 +123,7 @@ def test_each_agent_follows_its_own_reward() -> None:
         a = rng.uniform(-1.0, 1.0, (2, 1)).astype(np.float32)
         harm = float((a[0, 0] - 0.5) ** 2)
         reward = np.array([-harm, 3.0 * harm - float((a[1, 0] + 0.5) ** 2)])
-        learner._replay.add(Joint(seen, a, reward, seen, False))
+        learner._replay.add(JointTransition(seen, a, reward, seen, False))
     for _ in range(500):
         learner._update()
     with torch.no_grad():
@@ -147,7 +147,7 @@ def turn(epoch: list[int], row: list[int], reward: list[float], following: bool 
 
 def test_an_epoch_is_learned_from_once_all_its_rewards_are_known() -> None:
     """Late rewards go to the agent that decided, in their own epoch; what is unknown at the end is left out."""
-    unsettled = Unsettled(3)
+    unsettled = PendingEpochs(3)
     seen = np.array([[0.1, 2.0], [0.2, 0.0], [0.3, 2.0]], np.float32)
     unsettled.decided(seen, np.zeros((3, 1), np.float32))
     assert unsettled.settle(turn([0], [1], [-4.0])) == []
@@ -168,7 +168,7 @@ def test_the_oldest_is_forgotten_first() -> None:
     replay = JointReplay(3, rng)
     for number in range(5):
         rows = np.full((number + 1, 2), number, np.float32)
-        replay.add(Joint(rows, rows[:, :1], np.array([float(number)]), rows[:1], number == 4))
+        replay.add(JointTransition(rows, rows[:, :1], np.array([float(number)]), rows[:1], number == 4))
         if number == 3:
             again = JointReplay(3, rng)
             again.restore(replay.state())

@@ -1,1 +1,1 @@
-"""Policies that learn from the tasks they decide."""
+"""Learning algorithms: policies that learn from the tasks that they decide."""

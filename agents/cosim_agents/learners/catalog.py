@@ -1,4 +1,4 @@
-"""Agents by name: an algorithm, its networks and its settings, each with a default and a meaning."""
+"""The catalogue of agents by name: algorithm, networks, and settings, each with a default and a meaning."""
 
 import difflib
 import math
@@ -9,7 +9,7 @@ from typing import Any, Final
 import torch
 
 from cosim.errors import InputError
-from cosim_agents.learners.choices import Choices
+from cosim_agents.learners.choices import Dqn
 from cosim_agents.learners.learner import AgentSpec, Learner, LearningProblem, Value
 from cosim_agents.learners.maddpg import Maddpg
 from cosim_agents.learners.off_policy import OffPolicy
@@ -20,7 +20,7 @@ from cosim_agents.networks import ORDERS, NetSpec, check_method, make_network, m
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A number or word that `--option name=value` changes."""
+    """A setting of an agent, a number or word that `--option name=value` changes."""
 
     default: Value
     meaning: str
@@ -46,7 +46,7 @@ _FAST: Final[Mapping[str, Setting]] = {
     "critic_lr": Setting(1e-3, "learning rate of the critic"),
     "batch": Setting(64, "rows of a gradient step"),
 }
-"""Instead of S1's rates and batch, which the paper gives for DDPG alone."""
+"""Learning rates and batch of agents other than DDPG, for which alone the paper S1 gives them."""
 _REPLAY: Final[Mapping[str, Setting]] = {
     "buffer": Setting(1_000_000, "transitions that are remembered"),
     "updates": Setting(1, "gradient steps after each epoch"),
@@ -120,8 +120,8 @@ _UNUSED: Final[Mapping[str, frozenset[str]]] = {
     "q-dqn": _ONE_NETWORK,
     _SMALL: frozenset(_CIRCUIT) - {"circuit", "qubits", "layers", "order"},
 }
-"""Settings that make no difference to an agent: they are not offered, but stand in its spec, since kept trainings are
-found by all of its settings."""
+"""Settings that make no difference to an agent: they are not offered, but stay in its spec, because finished trainings
+are found by all settings."""
 _SETTINGS: Final[Mapping[str, Mapping[str, Setting]]] = {
     "ddpg": {**_ROWS, **_GRADIENT, **_REPLAY, **_NOISE},
     "td3": {**_ROWS, **_GRADIENT, **_FAST, **_REPLAY, **_TWIN_DELAYED},
@@ -135,7 +135,7 @@ _MAKERS: Final[Mapping[str, Callable[[AgentSpec, LearningProblem, int], Learner]
     "ddpg": OffPolicy,
     "td3": OffPolicy,
     "sac": OffPolicy,
-    "dqn": Choices,
+    "dqn": Dqn,
     "ppo": OnPolicy,
     "maddpg": Maddpg,
     _TABULAR: QLearning,
@@ -143,17 +143,17 @@ _MAKERS: Final[Mapping[str, Callable[[AgentSpec, LearningProblem, int], Learner]
 
 
 def agent_names() -> list[str]:
-    """Quantum agents, each followed by its classical twin; last the table."""
+    """Return the names of all agents: each quantum agent, then its classical counterpart; last tabular Q-learning."""
     names = [name for algorithm in _MAKERS if algorithm != _TABULAR for name in (f"q-{algorithm}", algorithm)]
     names.insert(names.index("ddpg") + 1, _SMALL)
     return [*names, _TABULAR]
 
 
 def agent_settings(name: str) -> Mapping[str, Setting]:
-    """Settings of an agent with their defaults and meanings, those that make a difference.
+    """Return the settings that make a difference to an agent, with their defaults and meanings.
 
     Raises:
-        InputError: no such agent.
+        InputError: there is no such agent.
     """
     unused = _UNUSED.get(name, frozenset())
     return {key: setting for key, setting in _all_settings(name).items() if key not in unused}
@@ -173,14 +173,18 @@ def _all_settings(name: str) -> dict[str, Setting]:
 
 
 def agent_spec(name: str, options: Mapping[str, Any]) -> AgentSpec:
-    """The agent with some settings changed. Networks are made once to see that they can be.
+    """Return an agent's spec with some settings changed. Its networks are made once to check that they can be.
 
     Args:
-        name: from `agent_names`.
-        options: values, or their text as it comes from a command line.
+        name: name of the agent, from `agent_names`.
+        options: values of settings, or their text as on a command line.
 
     Raises:
-        InputError: no such agent or setting, a value of the wrong kind, or values that do not go together.
+        InputError: there is no such agent or setting, or a value is of the wrong kind or does not fit the others.
+
+    >>> spec = agent_spec("ddpg", {"hidden": "32,32", "lr": 1e-3})
+    >>> spec.actor.hidden, spec.settings["lr"]
+    ((32, 32), 0.001)
     """
     known = agent_settings(name)
     settings: dict[str, Value] = {key: setting.default for key, setting in _all_settings(name).items()}
@@ -217,7 +221,7 @@ def _quantum(settings: Mapping[str, Value], hidden: tuple[int, ...]) -> NetSpec:
 
 
 def _check_network(actor: NetSpec, settings: Mapping[str, Value]) -> None:
-    """Make it, as far as that can be done without a scenario, and see whether its method can train it."""
+    """Check that the network can be made, as far as that can be known without a scenario, and trained by its method."""
     if "method" in settings:
         check_method(str(settings["method"]), actor)
     features = int(settings["components"]) or actor.qubits  # all columns: how many, only a scenario knows
@@ -225,7 +229,7 @@ def _check_network(actor: NetSpec, settings: Mapping[str, Value]) -> None:
 
 
 def _circuit_options(settings: Mapping[str, Value]) -> tuple[tuple[str, Value], ...]:
-    """What differs from the circuit's own options."""
+    """Return the options of `make_circuit` that differ from the circuit's defaults."""
     options: dict[str, Value] = {}
     if settings["gamma"] != _CIRCUIT["gamma"].default:
         options["gamma"] = settings["gamma"]
@@ -235,7 +239,7 @@ def _circuit_options(settings: Mapping[str, Value]) -> tuple[tuple[str, Value], 
 
 
 def engine_options(settings: Mapping[str, Value]) -> tuple[tuple[str, Value], ...]:
-    """What differs from exact simulation by our engine, as `NetSpec.engine` has it."""
+    """Return the settings that differ from exact simulation by our engine, in the form of `NetSpec.engine`."""
     options: dict[str, Value] = {}
     if settings.get("device", "torch") != "torch":
         options |= {"backend": "pennylane", "device": settings["device"]}
@@ -244,12 +248,18 @@ def engine_options(settings: Mapping[str, Value]) -> tuple[tuple[str, Value], ..
 
 
 def make_learner(spec: AgentSpec, task: LearningProblem, seed: int) -> Learner:
-    """A fresh learner; equal arguments give learners with equal weights."""
+    """Return a fresh learner; equal arguments give learners with equal weights.
+
+    Args:
+        spec: the agent.
+        task: columns, knobs, features and reward of the scenario.
+        seed: seed of all that the learner draws.
+    """
     return _MAKERS[spec.algorithm](_sized(spec, task), task, seed)
 
 
 def _sized(spec: AgentSpec, task: LearningProblem) -> AgentSpec:
-    """For `ddpg-small`, the MLP whose trainable parameters are nearest in number to the quantum actor's."""
+    """Return the spec with its actor sized: of `ddpg-small` the MLP nearest to the quantum actor in parameters."""
     if spec.name != _SMALL or spec.actor is None:
         return spec
     inputs, outputs = task.features.count, task.values
@@ -266,7 +276,7 @@ def _is_quantum(name: str) -> bool:
 
 
 def _value(agent: str, key: str, value: Any, default: Value) -> Value:
-    """The value as the kind that the default has."""
+    """Return a setting's value in the type of its default."""
     text = "" if value is None else str(value).strip()
     kind = type(default)
     try:
@@ -312,8 +322,8 @@ def _check_ranges(agent: str, settings: Mapping[str, Value]) -> None:
         elif value > _MOST.get(key, math.inf):
             needed = f"at most {_MOST[key]}"
         if needed:
-            told = f"{agent} needs it {needed}; the default is {defaults[key].default}"
-            raise InputError(f"--option {key}={value}: {told}")
+            remedy = f"{agent} needs it {needed}; the default is {defaults[key].default}"
+            raise InputError(f"--option {key}={value}: {remedy}")
     if settings.get("batch") == 1 and _algorithm(agent) == "ppo":
         raise InputError(f"--option batch=1: {agent} normalises advantages over a batch; give at least 2")
     if settings.get("order", "quantum") not in ("quantum", *ORDERS):

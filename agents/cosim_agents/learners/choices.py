@@ -25,11 +25,11 @@ class _DQN(OwnRates, DQN):
     pass
 
 
-class Choices:
-    """Q values of the choices of one task; epsilon-greedy over those that are possible.
+class Dqn:
+    """A learner of the Q values of one task's choices, epsilon-greedy over those that are possible.
 
-    Epsilon is `cosim_agents.learners.exploration.falling_epsilon`. The target network follows by
-    `tau` after each gradient step; Stable-Baselines3's copy each 10,000 steps would come once in S1's training.
+    Epsilon is `cosim_agents.learners.exploration.falling_epsilon`. The target network follows by `tau` after each
+    gradient step; Stable-Baselines3's copy every 10,000 steps would come once in S1's training.
     """
 
     def __init__(self, spec: AgentSpec, task: LearningProblem, seed: int) -> None:
@@ -73,7 +73,7 @@ class Choices:
         return tally.log()
 
     def state(self) -> State:
-        """Weights, target, optimiser, buffer, generators."""
+        """Return weights, target, optimiser, buffer and generators."""
         return {
             "epochs": self._epochs,
             **self._random.state(),
@@ -82,14 +82,14 @@ class Choices:
         }
 
     def restore(self, state: State) -> None:
-        """From `state`."""
+        """Set all that `state` returns."""
         self._epochs = int(state["epochs"])
         self._random.restore(state)
         restore_algorithm(self._algorithm, self._optimizers, state)
         self._replay.restore(state)
 
     def policy(self) -> Policy:
-        """The possible choice of largest Q value."""
+        """Return the policy that takes the possible choice of largest Q value."""
         return RowPolicy(self._task, self._values, self._task.choose)
 
     # --- what it does in an epoch ----------------------------------------------------------------------------------
@@ -111,7 +111,7 @@ class Choices:
         return best
 
     def _values(self, features: AnyArray) -> AnyArray:
-        """(T, choices) Q values, impossible ones as well: `Task.choose` leaves them out."""
+        """Return the Q values, (T, choices), of impossible choices too: `LearningProblem.choose` leaves those out."""
         everything = np.ones((len(features), self._task.knobs.choices), np.float32)
         with torch.no_grad():
             q: Any = self._algorithm.q_net(torch.from_numpy(np.concatenate([features, everything], axis=1)))

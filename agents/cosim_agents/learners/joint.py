@@ -1,4 +1,4 @@
-"""What several agents did together, epoch by epoch: kept until its rewards are known, then remembered to learn from."""
+"""Joint transitions of several agents: pending until their rewards are known, then kept in a replay buffer."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,8 +15,8 @@ from cosim_agents.learners.rollout import Turn
 _REPLAY: Final = "replay/"
 
 
-class Joint(NamedTuple):
-    """What all agents did in one epoch, and what came of it."""
+class JointTransition(NamedTuple):
+    """The decisions of all agents in one epoch, their rewards, and the epoch that followed."""
 
     seen: AnyArray  # (T, k + 1) float32: features of a task, then the number of the site that decides it
     values: AnyArray  # (T, A) float32
@@ -26,7 +26,7 @@ class Joint(NamedTuple):
 
 
 class JointBatch(NamedTuple):
-    """B joint transitions; their rows stand one below the other."""
+    """B joint transitions, with the rows of all of them concatenated."""
 
     seen: Tensor  # (n, k + 1)
     of: Tensor  # (n,) number in the batch, from 0
@@ -38,24 +38,24 @@ class JointBatch(NamedTuple):
 
 
 class JointReplay:
-    """The last `capacity` joint transitions."""
+    """A replay buffer of the last `capacity` joint transitions."""
 
     def __init__(self, capacity: int, rng: np.random.Generator) -> None:
         self._capacity = capacity
         self._rng = rng
-        self._kept: list[Joint] = []
+        self._kept: list[JointTransition] = []
         self._oldest = 0
 
     def __len__(self) -> int:
-        """How many are kept."""
+        """Return the number of transitions in the buffer."""
         return len(self._kept)
 
-    def __iter__(self) -> Iterator[Joint]:
-        """In no particular order."""
+    def __iter__(self) -> Iterator[JointTransition]:
+        """Iterate over the transitions in no particular order."""
         return iter(self._kept)
 
-    def add(self, joint: Joint) -> None:
-        """Keep it, instead of the oldest when full."""
+    def add(self, joint: JointTransition) -> None:
+        """Add a transition, in place of the oldest if the buffer is full."""
         if len(self._kept) < self._capacity:
             self._kept.append(joint)
         else:
@@ -63,7 +63,7 @@ class JointReplay:
             self._oldest = (self._oldest + 1) % self._capacity
 
     def sample(self, count: int) -> JointBatch:
-        """`count` of them, drawn with replacement."""
+        """Return `count` transitions, drawn uniformly with replacement."""
         drawn = [self._kept[number] for number in self._rng.integers(len(self._kept), size=count).tolist()]
         return JointBatch(
             seen=torch.from_numpy(np.concatenate([joint.seen for joint in drawn])),
@@ -76,7 +76,7 @@ class JointReplay:
         )
 
     def state(self) -> State:
-        """As arrays; rows of different epochs one below the other."""
+        """Return the transitions as arrays, with the rows of all epochs concatenated."""
         if not self._kept:
             return {}
         return {
@@ -91,7 +91,7 @@ class JointReplay:
         }
 
     def restore(self, state: State) -> None:
-        """From `state`; empty if nothing was kept there."""
+        """Set all that `state` returns; without it the buffer is empty."""
         self._kept, self._oldest = [], 0
         if f"{_REPLAY}seen" not in state:
             return
@@ -99,7 +99,7 @@ class JointReplay:
         cuts = np.cumsum(kept["rows"])[:-1]
         seen, values = np.split(kept["seen"], cuts), np.split(kept["values"], cuts)
         following = np.split(kept["following"], np.cumsum(kept["following_rows"])[:-1])
-        self._kept = list(map(Joint, seen, values, kept["reward"], following, kept["terminal"].tolist()))
+        self._kept = list(map(JointTransition, seen, values, kept["reward"], following, kept["terminal"].tolist()))
         self._oldest = int(kept["oldest"])
 
 
@@ -115,8 +115,8 @@ class _Open:
     terminal: bool = False
 
 
-class Unsettled:
-    """The epochs of one episode until each agent's reward for them is known."""
+class PendingEpochs:
+    """The epochs of an episode that wait until the rewards of all their tasks are known."""
 
     def __init__(self, agents: int) -> None:
         self._agents = agents
@@ -124,12 +124,12 @@ class Unsettled:
         self._epochs = 0
 
     def decided(self, seen: AnyArray, values: AnyArray) -> None:
-        """An epoch was decided."""
+        """Add an epoch: its rows, (T, k + 1), and the values decided for them, (T, A)."""
         self._open[self._epochs] = _Open(seen, values, np.zeros(self._agents), len(seen), seen)
         self._epochs += 1
 
-    def settle(self, turn: Turn) -> list[Joint]:
-        """What came of it, and of earlier ones; those that are now complete."""
+    def settle(self, turn: Turn) -> list[JointTransition]:
+        """Add the rewards that became known and what follows the newest epoch; return the epochs that are complete."""
         newest, known = self._open[self._epochs - 1], turn.transitions
         newest.terminal = turn.following is None
         if turn.following is not None:
@@ -140,9 +140,11 @@ class Unsettled:
             entry.left -= 1
         complete = [epoch for epoch, entry in self._open.items() if not entry.left]
         closed = [self._open.pop(epoch) for epoch in complete]
-        return [Joint(entry.seen, entry.values, entry.reward, entry.following, entry.terminal) for entry in closed]
+        return [
+            JointTransition(entry.seen, entry.values, entry.reward, entry.following, entry.terminal) for entry in closed
+        ]
 
 
 def _numbered(counts: list[int]) -> Tensor:
-    """[2, 3] to 0, 0, 1, 1, 1."""
+    """Return each number as often as its count says: [2, 3] gives 0, 0, 1, 1, 1."""
     return torch.from_numpy(np.repeat(np.arange(len(counts)), counts))

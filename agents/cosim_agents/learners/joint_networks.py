@@ -1,11 +1,11 @@
-"""Networks of several agents that decide sets of rows (Zaheer et al. 2017): actors, and critics that see all of them.
+"""Networks of several agents over sets of rows (Zaheer et al. 2017): actors, and critics that see all agents' rows.
 
 With the rows of all agents pooled, and an agent's return a sum over its rows (Sunehag et al. 2018):
 
     e_i = relu(W (x_i, a_i) + b),   p_j = (1 / n) sum of e_i over the rows of site j,   p = (p_1, ..., p_N)
     Q_j(s, a) = sum over the rows i of site j of f(e_i, sum of all p_j) + g_j(p)
 
-n, the rows that a site has on average, only keeps numbers near one. f and g are shared by the critics: as many separate
+n, the mean number of rows of a site, only keeps numbers near one. f and g are shared by the critics: as many separate
 critics as there are agents, at the cost of one.
 """
 
@@ -20,7 +20,7 @@ _SHARPNESS: Final = 4.0
 
 
 class Actors(torch.nn.Module):
-    """One network for each agent, or one for all."""
+    """The actors: one network for each agent, or one for all."""
 
     def __init__(self, spec: NetSpec, inputs: int, outputs: int, networks: int, generator: torch.Generator) -> None:
         super().__init__()
@@ -28,7 +28,7 @@ class Actors(torch.nn.Module):
         self.networks = torch.nn.ModuleList(make_network(spec, inputs, outputs, generator) for _ in range(networks))
 
     def forward(self, seen: Tensor) -> Tensor:
-        """(n, k + 1) features and agent to (n, A) values in [-1, 1]."""
+        """Return the values of rows in [-1, 1], (n, A), from their features and agent, (n, k + 1)."""
         x, agent = seen[:, :-1], seen[:, -1]
         if len(self.networks) == 1:
             return torch.tanh(self.networks[0](x))
@@ -40,15 +40,15 @@ class Actors(torch.nn.Module):
         return values
 
 
-def carried_out(values: Tensor, targets: int) -> Tensor:
-    """What is done of a row's values: 1 for the target of the highest score, 0 for the others; the rest as it is.
+def straight_through(values: Tensor, targets: int) -> Tensor:
+    """Return values with one-hot targets: 1 for the target of the highest score, 0 for the others; the rest unchanged.
 
     The gradient is that of softmax(4 score), straight through, as for the discrete actions of Lowe et al. 2017 but
     without their Gumbel noise: exploration is elsewhere.
 
     Args:
         values: (n, A).
-        targets: the first so many of them are scores of targets.
+        targets: number of target scores, the first of the values.
     """
     if not targets:
         return values
@@ -58,7 +58,7 @@ def carried_out(values: Tensor, targets: int) -> Tensor:
 
 
 class Critics(torch.nn.Module):
-    """Q_j of all agents from the rows of all agents."""
+    """The critics: Q_j of all agents from the rows of all agents."""
 
     def __init__(
         self,
@@ -80,15 +80,22 @@ class Critics(torch.nn.Module):
             self.register_buffer(name, torch.zeros(()))
 
     typical_rows: Tensor
-    """n of the pooling; 0 until the first update, as the next two."""
+    """n of the pooling; 0 until the first update, like the next two."""
     middle: Tensor
-    """m, the median of rewards (`cosim_agents.learners.maddpg`), kept here since all critics share it."""
+    """m, the median of rewards (`cosim_agents.learners.maddpg`), which all critics share."""
     spread: Tensor
-    """d, their interquartile range."""
+    """d, the interquartile range of rewards."""
 
     def forward(self, seen: Tensor, values: Tensor, of: Tensor, count: int) -> Tensor:
-        """(n, k + 1) and (n, A) rows of `count` epochs, `of` which each is one, to (count, N)."""
-        rows = torch.relu(self.embed(torch.cat([seen[:, :-1], carried_out(values, self.targets)], dim=1)))
+        """Return the Q values of all agents in each epoch, (count, N).
+
+        Args:
+            seen: (n, k + 1) features and agent of the rows of all epochs.
+            values: (n, A) their values.
+            of: (n,) epoch of each row, from 0.
+            count: number of epochs.
+        """
+        rows = torch.relu(self.embed(torch.cat([seen[:, :-1], straight_through(values, self.targets)], dim=1)))
         place = of * self.agents + seen[:, -1].long()
         pooled = rows.new_zeros(count * self.agents, rows.shape[1]).index_add(0, place, rows) / self.typical_rows
         crowd = pooled.view(count, self.agents, -1).sum(dim=1)

@@ -1,21 +1,21 @@
 """Multi-agent DDPG (Lowe et al. 2017): an agent at each site, decentralised actors, critics that see all of them.
 
-The agent of a site decides the tasks at it (`cosim.envs.deciders`), and earns their rewards and no others', so that
+The agent of a site decides the tasks at it (`cosim.envs.deciders`) and earns their rewards alone, so that
 agents may also work against each other. An actor maps the columns of one task to its values, a = mu_j(x): a site's
 tasks are decided in one batched pass, however many they are, from what the site itself sees. The critics see the rows
 of all agents. Their number changes from epoch to epoch, so the rows are pooled (Zaheer et al. 2017, "Deep sets"), and
 an agent's return is a sum over its rows, as its reward is one (Sunehag et al. 2018, "Value-decomposition networks");
 `cosim_agents.learners.joint_networks` has the formulas of Q_j.
 
-    critics  (R(r_j) + gamma Q'_j(s', mu'(s')) - Q_j(s, a))^2 least
-    actors   Q_j(s, a with mu_j(s) in place of a_j) most, for each j
+    critics  minimise (R(r_j) + gamma Q'_j(s', mu'(s')) - Q_j(s, a))^2
+    actors   maximise Q_j(s, a with mu_j(s) in place of a_j), for each j
 
-R(r) = (r - m) / d, cut at `reward_clip`, with the median m and the interquartile range d of rewards in random epochs
-at the start, makes learning rates mean the same whatever a scenario's unit of reward is. It is cut because one transfer
-with little of the band costs as much as many others: with such rewards in it the critic sees nothing else.
+R(r) = (r - m) / d, clipped at `reward_clip`, with the median m and the interquartile range d of rewards in random
+epochs at the start, makes learning rates mean the same whatever a scenario's unit of reward is. It is clipped because
+one transfer with little of the band costs as much as many others: unclipped, such rewards would dominate the critic.
 
-An epoch is learned from once the rewards of all its tasks are known; what is not known when an episode is cut off is
-left out. Network-wide knobs (detector, proposer) take the mean of what the rows ask for.
+An epoch is learned from once the rewards of all its tasks are known; epochs that are incomplete when an episode is
+truncated are left out. Network-wide knobs (detector, proposer) take the mean of the rows' values.
 """
 
 import copy
@@ -32,7 +32,7 @@ from cosim.envs.traffic import sites_of
 from cosim.errors import RunError
 from cosim.types import AnyArray
 from cosim_agents.learners.exploration import Exploration
-from cosim_agents.learners.joint import JointReplay, Unsettled
+from cosim_agents.learners.joint import JointReplay, PendingEpochs
 from cosim_agents.learners.joint_networks import Actors, Critics
 from cosim_agents.learners.learner import AgentSpec, EpisodeLog, LearningProblem, State
 from cosim_agents.learners.randomness import Randomness, torch_generator
@@ -42,7 +42,7 @@ from cosim_agents.learners.torch_state import module_state, optimizers_state, re
 
 
 class Maddpg:
-    """The learner. How many agents there are is known once it has seen a scenario's sites, or a state.
+    """The learner of MADDPG. It takes the number of agents from the sites of the first scenario, or from a state.
 
     The first `warmup_epochs` epochs are uniform; then it explores by `cosim_agents.learners.exploration.Exploration`.
     """
@@ -59,13 +59,13 @@ class Maddpg:
         self._exploration = Exploration(spec.settings, task.values, self._scores, self._rng)
         self._epochs = 0
         self.agents = 0
-        """0 until it is known."""
+        """Number of agents; 0 until it is known."""
 
     def _number(self, name: str) -> float:
         return float(self._settings[name])
 
     def _begin(self, agents: int) -> None:
-        """Make the networks."""
+        """Make the networks of this many agents."""
         spec, inputs, outputs = self._spec, self._task.features.count, self._task.values
         actor, critic = spec.networks
         generator = torch_generator(self._seed, "weights")
@@ -87,7 +87,7 @@ class Maddpg:
         """Play one episode; `updates` gradient steps follow each epoch once the warm-up is over."""
         if not self.agents:
             self._begin(len(sites_of(loop.scenario, Path())))
-        tally, unsettled = EpisodeSums(), Unsettled(self.agents)
+        tally, unsettled = EpisodeSums(), PendingEpochs(self.agents)
         warmup = int(self._settings["warmup_epochs"])
 
         def act(round_: Round, seen: AnyArray) -> tuple[AnyArray, Action]:
@@ -107,7 +107,7 @@ class Maddpg:
         return tally.log()
 
     def _see(self, round_: Round) -> AnyArray:
-        """Features of each row, and the site that decides it."""
+        """Return the features of each row, and the site that decides it."""
         return _rows(self._task.features.transform(round_.features), round_.observation)
 
     def _explore(self, round_: Round, seen: AnyArray) -> tuple[AnyArray, Action]:
@@ -120,7 +120,7 @@ class Maddpg:
         return values, self._task.action(values, round_.observation)
 
     def policy(self) -> Policy:
-        """Each site's actor without noise; shares the networks of this learner."""
+        """Return the policy of the sites' actors without noise; it shares the networks of this learner."""
         return RowPolicy(self._task, lambda features: features, self._decide)
 
     def _decide(self, features: AnyArray, observation: Observation) -> Action:
@@ -137,7 +137,7 @@ class Maddpg:
     # --- learning --------------------------------------------------------------------------------------------------
 
     def _calibrate(self) -> None:
-        """Fix n of the pooling, and m and d of the rewards, by what the random epochs gave."""
+        """Set n of the pooling, and m and d of the rewards, from the random epochs."""
         rewards = np.concatenate([joint.reward[np.unique(joint.seen[:, -1]).astype(int)] for joint in self._replay])
         low, middle, high = np.quantile(rewards, [0.25, 0.5, 0.75]).tolist()
         rows = np.mean([len(joint.seen) for joint in self._replay]) / self.agents
@@ -147,7 +147,7 @@ class Maddpg:
             critics.typical_rows.fill_(float(rows))
 
     def _update(self) -> None:
-        """One step of the critics, one of the actors, and the targets a little after them."""
+        """Take a step of the critics, then of the actors, and move the targets towards them by `tau`."""
         if not self.critics.spread:
             self._calibrate()
         batch = self._replay.sample(int(self._settings["batch"]))
@@ -191,7 +191,7 @@ class Maddpg:
         }
 
     def state(self) -> State:
-        """Weights, targets, optimisers, buffer, generators."""
+        """Return weights, targets, optimisers, buffer and generators."""
         state: State = {
             "agents": self.agents,
             "epochs": self._epochs,
@@ -205,7 +205,7 @@ class Maddpg:
         return state
 
     def restore(self, state: State) -> None:
-        """From `state`."""
+        """Set all that `state` returns."""
         self._epochs = int(state["epochs"])
         self._random.restore(state)
         self._replay.restore(state)
@@ -217,7 +217,7 @@ class Maddpg:
 
 
 def _rows(features: AnyArray, observation: Observation) -> AnyArray:
-    """(T, k + 1): a task's features and the number of the site that decides it."""
+    """Return each task's features and the number of the site that decides it, (T, k + 1)."""
     site = deciding_site(observation)[:, None]
     rows: AnyArray = np.concatenate([features, site], axis=1, dtype=np.float32)
     return rows

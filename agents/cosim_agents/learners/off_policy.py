@@ -38,7 +38,7 @@ class _SAC(OwnRates, SAC):
 
 
 class OffPolicy:
-    """An actor that gives each task its values, and a critic that judges them, learnt from a replay buffer.
+    """A learner with an actor that gives each task its values and a critic of them, trained from a replay buffer.
 
     The actor maps one row to its values: scores of the options, of which the largest feasible one is taken, and
     shares and power. The first `warmup_epochs` epochs are uniform throughout; then DDPG and TD3 explore by
@@ -82,14 +82,14 @@ class OffPolicy:
         return tally.log()
 
     def _update(self, updates: int, batch: int) -> None:
-        """Gradient steps, with the training method of the actor's circuit."""
+        """Take gradient steps, with the training method of the actor's circuit."""
         with ExitStack() as rules:
             if self._settings.get("method") == "parameter-shift":
                 rules.enter_context(parameter_shift(self._actor))
             self._algorithm.train(updates, batch)
 
     def _actor_loss(self) -> torch.Tensor:
-        """-mean Q(s, mu(s)) over the rows that were sampled last: what DDPG's actor makes small."""
+        """Return -mean Q(s, mu(s)) over the rows that were sampled last, which DDPG's actor minimises."""
         rows, critic = self._replay.latest, getattr(self._algorithm, "critic", None)
         assert rows is not None  # noqa: S101 - the algorithm samples before it steps
         assert isinstance(critic, ContinuousCritic)  # noqa: S101 - all three have one
@@ -97,7 +97,7 @@ class OffPolicy:
         return loss
 
     def state(self) -> State:
-        """Weights, targets, optimisers, buffer, generators."""
+        """Return weights, targets, optimisers, buffer and generators."""
         return {
             "epochs": self._epochs,
             **self._random.state(),
@@ -107,7 +107,7 @@ class OffPolicy:
         }
 
     def restore(self, state: State) -> None:
-        """From `state`."""
+        """Set all that `state` returns."""
         self._epochs = int(state["epochs"])
         self._random.restore(state)
         restore_algorithm(self._algorithm, self._optimizers, state)
@@ -117,7 +117,7 @@ class OffPolicy:
         self._replay.restore(state)
 
     def policy(self) -> Policy:
-        """The actor's values without noise (SAC: of the mean)."""
+        """Return the policy of the actor's values without noise (SAC: of the mean)."""
         return RowPolicy(self._task, self._values, self._task.action)
 
     # --- what it does in an epoch ----------------------------------------------------------------------------------
@@ -137,7 +137,7 @@ class OffPolicy:
         return values, self._task.action(values, round_.observation)
 
     def _values(self, seen: AnyArray) -> AnyArray:
-        """(T, A) of the deterministic actor."""
+        """Return the values of the deterministic actor, (T, A)."""
         with torch.no_grad():
             rows = torch.from_numpy(seen)
             given = self._actor(rows, deterministic=True) if isinstance(self._algorithm, SAC) else self._actor(rows)
@@ -155,7 +155,7 @@ class OffPolicy:
 
     @property
     def _log_entropy(self) -> Any:
-        """Of SAC while it learns its entropy coefficient, else None."""
+        """Log of the entropy coefficient of SAC, where it is learnt; else None."""
         return getattr(self._algorithm, "log_ent_coef", None)
 
     def _entropy_state(self) -> State:
@@ -164,7 +164,7 @@ class OffPolicy:
 
 
 def _algorithm(spec: AgentSpec, task: LearningProblem, seed: int, sampling: np.random.Generator) -> OffPolicyAlgorithm:
-    """The named algorithm with its networks and its buffer."""
+    """Return the algorithm of Stable-Baselines3 with its networks and its buffer."""
     settings, blueprint = spec.settings, Blueprint.of(spec, seed)
     kind, policy, own = _KINDS[spec.algorithm]
     algorithm: OffPolicyAlgorithm = without_environment(

@@ -28,7 +28,7 @@ class _PPO(OwnRates, PPO):
 
 @dataclass(slots=True)
 class _Epoch:
-    """What an epoch was when it was decided; rewards come later."""
+    """An epoch as it was decided; its rewards become known later."""
 
     seen: AnyArray  # (T, k)
     values: AnyArray  # (T, A)
@@ -38,14 +38,13 @@ class _Epoch:
 
 
 class OnPolicy:
-    """A Gaussian over the values of each task, learnt from whole episodes.
+    """A learner of a Gaussian over the values of each task, trained on whole episodes.
 
-    Advantages follow GAE over epochs, not over rows, for a task has no next step of its own: the next value is the
-    mean value of the next epoch's rows, and what is handed back the mean advantage of those rows:
-    delta_i = r_i + gamma mean V(e + 1) - V_i, A_i = delta_i + gamma lambda mean A(e + 1). After an episode that was
-    cut off, the epoch that would have come next gives the last mean value; after the run's end it is 0. Tasks whose
-    reward did not come in time are left out. An update waits until `rollout_rows` rows have come together, at the end
-    of an episode.
+    Advantages follow GAE over epochs, not over rows, because a task has no next step of its own: the next value is the
+    mean value of the next epoch's rows, and the next advantage their mean advantage:
+    delta_i = r_i + gamma mean V(e + 1) - V_i, A_i = delta_i + gamma lambda mean A(e + 1). After a truncated episode,
+    the epoch that would have come next gives the last mean value; after the run's end it is 0. Tasks whose reward is
+    not known by then are left out. An update is made at the end of an episode, once `rollout_rows` rows are collected.
     """
 
     def __init__(self, spec: AgentSpec, task: LearningProblem, seed: int) -> None:
@@ -78,7 +77,7 @@ class OnPolicy:
         self._played: list[_Epoch] = []  # of the present episode
 
     def episode(self, loop: Loop, seed: int) -> EpisodeLog:
-        """Play one episode with the present policy, then learn if enough rows have come together."""
+        """Play one episode with the present policy, then learn if enough rows are collected."""
         tally = EpisodeSums()
         self._played = []
         last: Turn | None = None
@@ -98,7 +97,7 @@ class OnPolicy:
         return tally.log()
 
     def state(self) -> State:
-        """Weights, optimiser, generators, rows that wait for an update."""
+        """Return weights, optimiser, generators, and the rows that wait for an update."""
         state: State = {
             **self._random.state(),
             **algorithm_state(self._algorithm, self._optimizers),
@@ -108,7 +107,7 @@ class OnPolicy:
         return state
 
     def restore(self, state: State) -> None:
-        """From `state`."""
+        """Set all that `state` returns."""
         self._random.restore(state)
         restore_algorithm(self._algorithm, self._optimizers, state)
         columns = sum(name.startswith(_ROWS) for name in state)
@@ -116,7 +115,7 @@ class OnPolicy:
         self._collected = [rows] if rows else []
 
     def policy(self) -> Policy:
-        """The Gaussian's mean."""
+        """Return the policy of the Gaussian's mean."""
         return RowPolicy(self._task, self._mean, self._task.action)
 
     # --- what it does in an epoch ----------------------------------------------------------------------------------
@@ -125,7 +124,7 @@ class OnPolicy:
         return self._task.features.transform(round_.features)
 
     def _explore(self, round_: Round, seen: AnyArray) -> tuple[AnyArray, Action]:
-        """Values are remembered as drawn; decoding takes them cut to [-1, 1]."""
+        """Draw values from the Gaussian; they are kept as drawn, and decoded clipped to [-1, 1]."""
         with torch.no_grad():
             drawn, value, log_prob = self._net(torch.from_numpy(seen))
         values: AnyArray = drawn.numpy()
@@ -140,7 +139,7 @@ class OnPolicy:
         return cut
 
     def _advantages(self, last: Turn) -> list[tuple[AnyArray, ...]]:
-        """Rows of each epoch with known rewards: seen, values, log-probability, value, advantage."""
+        """Return, of each epoch, the rows with known rewards: seen, values, log-probability, value and advantage."""
         discount, kept = self._task.discount, float(self._settings["gae_lambda"])
         next_value = 0.0
         if last.following is not None:

@@ -1,7 +1,7 @@
-"""Tabular Q-learning (Watkins 1989) on a discretised state: the learner whose every number can be looked at.
+"""Tabular Q-learning (Watkins 1989) on a discretised state: a learner whose every number can be inspected.
 
-A task's features are cut into `bins` classes each, at quantiles of the rows of the first, random epochs, so that all
-classes are met equally often; the classes of all features together are the state. The choices are those of
+Each feature of a task is divided into `bins` classes, at quantiles of the rows of the first, random epochs, so that all
+classes are equally frequent; the classes of all features together are the state. The choices are those of
 `cosim.envs.knobs`: options times power levels; only possible ones are taken, and count in the maximum. All tasks share
 the table: k features give bins^k states, so keep k small (`components`).
 """
@@ -25,10 +25,16 @@ _MOST_CELLS: Final = 10_000_000
 
 
 class QTable:
-    """Q(s, c) <- Q(s, c) + alpha (r + gamma max_c' Q(s', c') - Q(s, c)).
+    """A table of Q values, learnt by Q(s, c) <- Q(s, c) + alpha (r + gamma max_c' Q(s', c') - Q(s, c)).
 
     alpha = n^-decay at the n-th visit of the cell. With decay in (1/2, 1] the table converges to the optimal values
     where all cells are visited for ever; 0.77 does so fastest (Even-Dar and Mansour 2003). Cells begin at 0.
+
+    Args:
+        states: number of rows.
+        choices: number of columns.
+        discount: gamma.
+        decay: exponent of the learning rate.
     """
 
     def __init__(self, states: int, choices: int, discount: float, decay: float) -> None:
@@ -48,16 +54,16 @@ class QTable:
     ) -> None:
         """Learn from n transitions at once.
 
-        Those of the same cell pull it to their mean target with the weight that m visits have, m n^-decay but at most
-        1: for one transition the formula above, and for decay 1 the same as one after the other.
+        Those of the same cell pull it to their mean target with the weight of m visits, m n^-decay but at most 1: for
+        one transition this is the formula above, and for decay 1 the same as one after the other.
 
         Args:
             state: (n,) row of the table.
             choice: (n,) column.
-            reward: (n,).
+            reward: (n,) reward.
             following: (n,) row of the next state.
-            possible: (n, choices) what can be chosen there, at least one.
-            terminal: (n,) nothing follows.
+            possible: (n, choices) whether each choice is possible there; at least one is.
+            terminal: (n,) whether there is no next state.
         """
         best = np.where(possible, self.value[following], -np.inf).max(axis=1)
         target = reward + self._discount * np.where(terminal, 0.0, best)
@@ -68,9 +74,10 @@ class QTable:
         value[cell] += np.minimum(1.0, count * visits[cell] ** -self._decay) * (mean - value[cell])
 
     def known(self) -> FloatArray:
-        """Values to decide by: a cell that was never visited has the visit-weighted mean of its choice in all states.
+        """Return the values to decide by, (states, choices).
 
-        A choice that was never made at all is worst.
+        A cell that was never visited has the visit-weighted mean of its choice over all states; a choice that was never
+        made has minus infinity.
         """
         seen = self.visits.sum(axis=0)
         everywhere = np.full(seen.shape, -np.inf)
@@ -80,9 +87,9 @@ class QTable:
 
 
 class QLearning:
-    """The learner: epsilon-greedy with `cosim_agents.learners.exploration.falling_epsilon`.
+    """The learner of tabular Q-learning, epsilon-greedy with `cosim_agents.learners.exploration.falling_epsilon`.
 
-    Between equal values, as in a state never met, chance decides.
+    Between equal values, as in a state that was never met, it draws.
     """
 
     def __init__(self, spec: AgentSpec, task: LearningProblem, seed: int) -> None:
@@ -98,7 +105,7 @@ class QLearning:
         self._epochs = 0
 
     def episode(self, loop: Loop, seed: int) -> EpisodeLog:
-        """Play one episode and learn after each epoch; before the classes are fitted only look."""
+        """Play one episode and learn after each epoch; before the classes are fitted, only collect rows."""
         tally = EpisodeSums()
         for turn in turns(loop, seed, self._see, self._explore, tally):
             self._epochs += 1
@@ -114,7 +121,7 @@ class QLearning:
         return tally.log()
 
     def state(self) -> State:
-        """The table, the classes, the generator."""
+        """Return the table, the classes and the generator."""
         state: State = {
             "epochs": self._epochs,
             "exploration": generator_text(self._rng),
@@ -128,10 +135,10 @@ class QLearning:
         return state
 
     def restore(self, state: State) -> None:
-        """From `state`.
+        """Set all that `state` returns.
 
         Raises:
-            InputError: the state is of another table.
+            InputError: the state is of a table of another size.
         """
         value, visits = np.array(state["value"], float), np.array(state["visits"], np.int64)
         if value.shape != self.table.value.shape or visits.shape != value.shape:
@@ -143,14 +150,14 @@ class QLearning:
         self._rows = [np.asarray(state["replay/rows"])] if "replay/rows" in state else []
 
     def policy(self) -> Policy:
-        """The possible choice of largest value."""
+        """Return the policy that takes the possible choice of largest value."""
         known = self.table.known()
         return RowPolicy(self._task, lambda features: known[self._classes(features)], self._task.choose)
 
     # --- what it does in an epoch ----------------------------------------------------------------------------------
 
     def _classes(self, features: AnyArray) -> IntArray:
-        """(T, k) features to (T,) states; state 0 for all before the classes are fitted."""
+        """Return the states of features, (T, k) to (T,); state 0 for all before the classes are fitted."""
         state = np.zeros(len(features), np.int64)
         if self._edges is not None:
             for column, edges in enumerate(self._edges):
@@ -158,7 +165,7 @@ class QLearning:
         return state
 
     def _see(self, round_: Round) -> AnyArray:
-        """Features, then which choices are possible: (T, k + choices)."""
+        """Return features, then whether each choice is possible: (T, k + choices)."""
         return self._task.with_choices(self._task.features.transform(round_.features), round_.observation)
 
     def _explore(self, round_: Round, seen: AnyArray) -> tuple[AnyArray, Action]:
@@ -184,10 +191,18 @@ class QLearning:
 
 
 def state_count(bins: int, features: int, choices: int = 1) -> int:
-    """Rows of a table.
+    """Return the number of states of a table.
+
+    Args:
+        bins: classes of each feature.
+        features: number of features.
+        choices: number of choices.
 
     Raises:
-        InputError: it would have more cells than fit.
+        InputError: the table would have more than 10 million cells.
+
+    >>> state_count(bins=4, features=3)
+    64
     """
     states: int = bins**features
     if states * choices > _MOST_CELLS:

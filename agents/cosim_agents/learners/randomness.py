@@ -1,4 +1,4 @@
-"""Randomness of a learner: nothing that it draws comes from, or moves, the generators that a process shares."""
+"""Randomness of a learner: its draws neither use nor move the global generators of a process."""
 
 import json
 from collections.abc import Iterator
@@ -13,12 +13,12 @@ from cosim_agents.learners.learner import State
 
 
 def torch_generator(seed: int, name: str) -> torch.Generator:
-    """PyTorch's kind of a named stream."""
+    """Return a generator of PyTorch for a named random stream."""
     return torch.Generator().manual_seed(stream_key(seed, name) % 2**63)
 
 
 class PrivateTorch:
-    """PyTorch's global generator, exchanged for the learner's own while the learner works.
+    """A context manager's factory that exchanges PyTorch's global generator for the learner's own.
 
     Stable-Baselines3 and `torch.distributions` draw from the global generator and take no other. Threads are held
     at one meanwhile, since the order of a sum depends on their number.
@@ -29,7 +29,7 @@ class PrivateTorch:
 
     @contextmanager
     def __call__(self) -> Iterator[None]:
-        """Inside the block torch draws from this learner's stream."""
+        """Within the block, have torch draw from this learner's stream, on one thread."""
         outer, threads = torch.random.get_rng_state(), torch.get_num_threads()
         torch.random.set_rng_state(self._state)
         torch.set_num_threads(1)
@@ -42,7 +42,7 @@ class PrivateTorch:
 
     @property
     def state(self) -> AnyArray:
-        """To be kept in a checkpoint; settable."""
+        """State of the learner's generator, for a checkpoint; settable."""
         kept: AnyArray = self._state.numpy().copy()
         return kept
 
@@ -52,11 +52,11 @@ class PrivateTorch:
 
 
 class Randomness:
-    """All that a learner of networks draws from: torch's generator, and NumPy streams that its state has by name.
+    """The generators of a learner with networks: torch's, and NumPy streams by name.
 
     Args:
-        seed: of the learner.
-        streams: the stream of each name in the state, as sampling="replay".
+        seed: seed of the learner.
+        streams: random stream of each name in the state, such as sampling="replay".
     """
 
     def __init__(self, seed: int, **streams: str) -> None:
@@ -64,23 +64,23 @@ class Randomness:
         self._generators = {name: stream(seed, drawn) for name, drawn in streams.items()}
 
     def __getitem__(self, name: str) -> np.random.Generator:
-        """The generator of that name."""
+        """Return the generator of a name."""
         return self._generators[name]
 
     def state(self) -> State:
-        """Where all of them stand."""
+        """Return the states of all generators."""
         texts = {name: generator_text(generator) for name, generator in self._generators.items()}
         return {**texts, "torch": self.torch.state}
 
     def restore(self, state: State) -> None:
-        """From `state`."""
+        """Set the states that `state` returns."""
         for name, generator in self._generators.items():
             restore_generator(generator, str(state[name]))
         self.torch.state = np.asarray(state["torch"])
 
 
 def generator_text(generator: np.random.Generator) -> str:
-    """A NumPy generator's state as JSON."""
+    """Return a NumPy generator's state as JSON."""
     return json.dumps(generator.bit_generator.state)
 
 

@@ -1,4 +1,4 @@
-"""An episode as transitions: each waiting task is a row, which becomes an experience once its reward is known."""
+"""Roll-outs: an episode as transitions, one for each task, which is complete once the task's reward is known."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -13,28 +13,28 @@ from cosim_agents.learners.learner import EpisodeLog
 
 @dataclass(frozen=True, slots=True)
 class Transitions:
-    """(s_i, a_i, r_i, s'_i) of n tasks whose reward has just become known."""
+    """The transitions (s_i, a_i, r_i, s'_i) of n tasks whose reward has just become known."""
 
-    seen: AnyArray  # (n, k) float32, what the learner saw of the task
-    values: AnyArray  # (n, A) what it chose
+    seen: AnyArray  # (n, k) float32, the learner's features of the task
+    values: AnyArray  # (n, A) the values that it chose
     reward: FloatArray  # (n,)
-    following: AnyArray  # (n, k) a task of the next epoch
-    terminal: BoolArray  # (n,) there is no next epoch: the run is over
-    epoch: IntArray  # (n,) of the episode, from 0
-    row: IntArray  # (n,) within its epoch
+    following: AnyArray  # (n, k) features of a task of the next epoch
+    terminal: BoolArray  # (n,) whether there is no next epoch: the run is over
+    epoch: IntArray  # (n,) number of the epoch in the episode, from 0
+    row: IntArray  # (n,) row in its epoch
 
     def __len__(self) -> int:
-        """How many, n."""
+        """Return the number of transitions, n."""
         return len(self.reward)
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One epoch that was decided, and what became known by it."""
+    """An epoch that was decided: the transitions that became known by its step, and the next epoch."""
 
     transitions: Transitions
     following: AnyArray | None
-    """(T', k) the next epoch's rows, also of an episode that is merely cut off; None where the run is over."""
+    """(T', k) the next epoch's rows, after a truncated episode too; None where the run is over."""
 
 
 @dataclass(slots=True)
@@ -49,7 +49,7 @@ class EpisodeSums:
     offloaded: int = 0
 
     def log(self) -> EpisodeLog:
-        """As it stands."""
+        """Return the sums so far."""
         return EpisodeLog(self.reward, self.cost, self.latency_s, self.energy_j, self.tasks, self.offloaded)
 
 
@@ -64,25 +64,25 @@ class _Waiting:
 
 
 See = Callable[[Round], AnyArray]
-"""What the learner sees of a round, (T, k) float32."""
+"""Returns the learner's features of a round, (T, k) float32."""
 Act = Callable[[Round, AnyArray], tuple[AnyArray, Action]]
-"""From a round and what is seen of it to the values to remember, (T, A), and the action to carry out."""
+"""Returns, for a round and its features, the values to keep in the transitions, (T, A), and the action to carry out."""
 
 
 def turns(loop: Loop, seed: int, see: See, act: Act, tally: EpisodeSums) -> Iterator[Turn]:
-    """Play one episode: all T tasks of an epoch are decided in one call, and come out as transitions.
+    """Play one episode, and yield each epoch with the transitions that became known; an epoch is decided in one call.
 
     The task that follows task i of an epoch is row i mod T' of the next epoch: tasks do not go on, so it stands for
-    the tasks that the decision leaves behind it. At the end of an episode that is only cut off, s' is the epoch that
-    would have come next and its value counts (truncation); at the end of the run nothing follows (terminal). Tasks
-    whose reward is not known when an episode is cut off (`realised` rewards) are left out.
+    the tasks that the decision leaves behind it. At the end of a truncated episode, s' is the epoch that would have
+    come next and its value counts; at the end of the run nothing follows (terminal). Tasks whose reward is not known
+    when an episode is truncated (`realised` rewards) are left out.
 
     Args:
-        loop: is reset with the seed first; must give all rows of an epoch at once.
-        seed: of the arrivals and the traffic.
-        see: features.
-        act: decision.
-        tally: is added up.
+        loop: loop that is played; it must give all rows of an epoch at once.
+        seed: seed of the episode, with which the loop is reset.
+        see: returns the features of a round.
+        act: decides a round.
+        tally: sums to which the episode is added.
     """
     waiting: dict[int, tuple[int, int]] = {}
     epochs: dict[int, _Waiting] = {}
@@ -116,7 +116,7 @@ def _count(tally: EpisodeSums, step: Step) -> None:
 
 
 def _settled(waiting: dict[int, tuple[int, int]], epochs: dict[int, _Waiting], step: Step, newest: int) -> Transitions:
-    """The transitions of the tasks that this step settled, in the order of the step."""
+    """Return the transitions of the tasks whose reward a step made known, in its order."""
     places = [waiting.pop(task) for task in step.settled_task.tolist()]
     place = np.array(places, np.int64).reshape(-1, 2)
     epoch, row = place[:, 0], place[:, 1]

@@ -1,4 +1,4 @@
-"""A trained actor as a policy: one forward pass decides for all waiting tasks."""
+"""A trained network as a policy: one forward pass decides for all waiting tasks."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -14,19 +14,25 @@ from cosim.types import AnyArray, Tier
 from cosim_agents.learners.learner import LearningProblem
 
 Judge = Callable[[AnyArray], AnyArray]
-"""From features (T, k) to values (T, A), without noise."""
+"""Returns the values (T, A) for features (T, k), without noise."""
 Decode = Callable[[AnyArray, Observation], Action]
-"""From values to an action."""
+"""Returns the action for values."""
 
 
 _BESIDE: Final = {KEY: "keys", DEMAND: "twin"}
-"""Columns that are of no option, and the section of a scenario that brings them."""
+"""Columns that belong to no option, and the section of a scenario that adds them."""
 _SINGLE: Final = ("local", "cloud")
 _SECTIONS: Final = ("cloud", *_BESIDE.values())
 
 
 class RowPolicy:
-    """Columns, features, network, action; shares the network of the learner it came from."""
+    """A policy that encodes tasks to columns and features, evaluates a network on them, and decodes its values.
+
+    Args:
+        task: columns and features of the training.
+        judge: evaluates the network, which stays the learner's own.
+        decode: makes an action of the values.
+    """
 
     def __init__(self, task: LearningProblem, judge: Judge, decode: Decode) -> None:
         self._task = task
@@ -35,10 +41,10 @@ class RowPolicy:
         self._parts = _trained(task.columns)
 
     def decide(self, observation: Observation) -> Action:
-        """The same answer to the same observation, on any number of threads.
+        """Return the action; it depends on the observation alone, whatever the number of threads.
 
         Raises:
-            InputError: the observation has other columns than the training had; the line says which.
+            InputError: the observation has other columns than the training had; the message names them.
         """
         rows = encode(observation)
         if _seen(observation) != self._parts or rows.shape[1] != len(self._task.columns):
@@ -53,7 +59,7 @@ class RowPolicy:
 
 
 def _mismatch(columns: Sequence[str], observation: Observation, width: int) -> str:
-    """Why a row does not mean what it did in the training: as many columns may be of something else."""
+    """Return why a row does not mean what it did in the training: as many columns may be of something else."""
     trained, seen = _trained(columns), _seen(observation)
     if trained == seen:
         return f"the agent was trained on {len(columns)} columns, this cosim has {width}; train again"
@@ -64,13 +70,13 @@ def _mismatch(columns: Sequence[str], observation: Observation, width: int) -> s
 
 
 def _trained(columns: Sequence[str]) -> list[str]:
-    """What the columns are of: the options in order, then what else has columns."""
+    """Return what the columns belong to: the options in order, then sections of the scenario."""
     options = dict.fromkeys(name.partition(".")[0] for name in columns if "." in name)
-    return [*options, *(told for name, told in _BESIDE.items() if name in columns)]
+    return [*options, *(section for name, section in _BESIDE.items() if name in columns)]
 
 
 def _seen(observation: Observation) -> list[str]:
-    """The same of an observation."""
+    """Return what the columns of an observation belong to, as `_trained` does."""
     stems = [Tier(tier).name.lower() for tier in observation.tier[0].tolist()]
     options = [
         stem if stem in _SINGLE else f"{stem}{stems[: column + 1].count(stem)}" for column, stem in enumerate(stems)
@@ -80,7 +86,7 @@ def _seen(observation: Observation) -> list[str]:
 
 
 def _remedy(trained: Sequence[str], seen: Sequence[str]) -> str:
-    """Words of a command line that give a scenario what the training had."""
+    """Return the options of a command line that give a scenario what the training had."""
     before, now = (Counter(name.rstrip("0123456789") for name in names) for names in (trained, seen))
     edges, neighbours = before["edge"], before["neighbour"]
     found = [f"--set decisions.candidates={edges}"] * (edges != now["edge"])

@@ -1,4 +1,4 @@
-"""Algorithms of Stable-Baselines3 without an environment: we play the episodes, they have the losses and updates."""
+"""Algorithms of Stable-Baselines3 without an environment: roll-outs are ours, losses and updates are theirs."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,21 +12,23 @@ from cosim_agents.learners.torch_state import module_state, optimizers_state, re
 
 
 class OwnRates:
-    """Learning rates stay as the policy set them: one for the actor, one for the critic."""
+    """A mix-in that leaves learning rates as the policy set them: one for the actor, one for the critic."""
 
     def _update_learning_rate(self, optimizers: Any) -> None:
-        """Keep them."""
+        """Do nothing."""
 
 
 def without_environment(algorithm: Any, policy: Any, width: int, actions: spaces.Space[Any], **settings: Any) -> Any:
-    """An algorithm, set up as its constructor would do with an environment; ours is not one, it decides many rows.
+    """Return an algorithm, set up as its constructor would do with an environment.
+
+    A `Loop` is no such environment, because one step decides many rows.
 
     Args:
-        algorithm: class.
-        policy: class.
-        width: of a row of unbounded numbers, which is its observation.
-        actions: what it answers to a row.
-        settings: of the algorithm's constructor.
+        algorithm: class of the algorithm.
+        policy: class of its policy.
+        width: number of unbounded values of a row, its observation.
+        actions: action space of a row.
+        settings: further arguments of the algorithm's constructor.
     """
     made = algorithm(policy, env=None, device="cpu", _init_setup_model=False, **settings)
     made.observation_space = spaces.Box(-float("inf"), float("inf"), (width,))
@@ -38,7 +40,7 @@ def without_environment(algorithm: Any, policy: Any, width: int, actions: spaces
 
 
 def algorithm_state(algorithm: Any, optimizers: Mapping[str, torch.optim.Optimizer]) -> State:
-    """Updates so far, weights with those of the targets, moments of the optimisers."""
+    """Return the number of updates, the weights with those of the targets, and the moments of the optimisers."""
     return {
         "updates": algorithm._n_updates,
         **module_state("policy", algorithm.policy),
@@ -47,7 +49,12 @@ def algorithm_state(algorithm: Any, optimizers: Mapping[str, torch.optim.Optimiz
 
 
 def restore_algorithm(algorithm: Any, optimizers: Mapping[str, torch.optim.Optimizer], state: State) -> None:
-    """From `algorithm_state`.
+    """Set all that `algorithm_state` returns.
+
+    Args:
+        algorithm: the algorithm.
+        optimizers: its optimisers, by name.
+        state: state of a learner.
 
     Raises:
         InputError: the state is of another network.

@@ -1,4 +1,4 @@
-"""Stable-Baselines3's buffers, filled with whole batches of rows and read with a generator of their own."""
+"""Buffers of Stable-Baselines3 that are filled with whole batches of rows and sampled with a generator of their own."""
 
 from collections.abc import Generator
 from typing import Any
@@ -16,16 +16,16 @@ _COLUMNS = ("observations", "next_observations", "actions", "rewards", "dones")
 
 
 class Replay(ReplayBuffer):
-    """Transitions in a ring; the oldest give way."""
+    """A replay buffer of transitions, a ring in which new ones replace the oldest."""
 
     def __init__(self, *args: Any, rng: np.random.Generator, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._rng = rng
         self.latest: ReplayBufferSamples | None = None
-        """What was sampled last."""
+        """The last sample."""
 
     def put(self, batch: Transitions, reward: FloatArray) -> None:
-        """Add n rows in order, with their rewards as they shall be learnt; the ring keeps the last that it can hold."""
+        """Add n transitions in order, with the rewards to learn; of more than the buffer holds, the last are kept."""
         kept = slice(max(0, len(batch) - self.buffer_size), None)
         places = (self.pos + np.arange(len(batch))[kept]) % self.buffer_size
         columns = (batch.seen, batch.following, batch.values, reward, batch.terminal)
@@ -35,7 +35,7 @@ class Replay(ReplayBuffer):
         self.pos = (self.pos + len(batch)) % self.buffer_size
 
     def sample(self, batch_size: int, env: VecNormalize | None = None) -> ReplayBufferSamples:  # noqa: ARG002
-        """Uniformly, with replacement."""
+        """Return a sample, drawn uniformly with replacement."""
         at = self._rng.integers(0, self.size(), batch_size)
         observations, following, actions, rewards, dones = (
             self.to_torch(getattr(self, name)[at, 0], copy=False) for name in _COLUMNS
@@ -44,14 +44,14 @@ class Replay(ReplayBuffer):
         return self.latest
 
     def state(self) -> State:
-        """Filled rows, and where the next goes."""
+        """Return the filled rows, and the place of the next."""
         size = self.size()
         state: State = {f"replay/{name}": getattr(self, name)[:size, 0].copy() for name in _COLUMNS}
         state["replay/position"] = np.array([self.pos, int(self.full)])
         return state
 
     def restore(self, state: State) -> None:
-        """From `state`; does nothing where a checkpoint was read without it."""
+        """Set all that `state` returns; do nothing where a checkpoint was read without it."""
         if "replay/position" not in state:
             return
         for name in _COLUMNS:
@@ -62,14 +62,22 @@ class Replay(ReplayBuffer):
 
 
 class Rollout(RolloutBuffer):
-    """Exactly the rows that were collected, with returns and advantages that were computed outside."""
+    """A roll-out buffer of exactly the rows that were collected, with advantages that were computed outside."""
 
     def __init__(self, *args: Any, rng: np.random.Generator, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._rng = rng
 
     def fill(self, seen: AnyArray, actions: AnyArray, log_prob: AnyArray, value: AnyArray, advantage: AnyArray) -> None:
-        """Take n rows in place of whatever it held."""
+        """Replace the content of the buffer by n rows.
+
+        Args:
+            seen: (n, k) features.
+            actions: (n, A) values.
+            log_prob: (n,) their log-probability under the policy that drew them.
+            value: (n,) the critic's value.
+            advantage: (n,) advantage.
+        """
         self.observations, self.actions = seen, actions
         self.log_probs, self.values, self.advantages = log_prob, value, advantage
         self.returns = advantage + value
@@ -77,7 +85,7 @@ class Rollout(RolloutBuffer):
         self.full = True
 
     def get(self, batch_size: int | None = None) -> Generator[RolloutBufferSamples, None, None]:
-        """Minibatches in random order; the last may be smaller."""
+        """Yield minibatches in random order; the last may be smaller."""
         size = self.buffer_size if batch_size is None else batch_size
         order = self._rng.permutation(self.buffer_size)
         columns = (self.observations, self.actions, self.values, self.log_probs, self.advantages, self.returns)

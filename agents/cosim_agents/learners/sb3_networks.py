@@ -1,6 +1,6 @@
-"""Stable-Baselines3's policies with networks of our own making: quantum, classical or hybrid behind one signature.
+"""Policies of Stable-Baselines3 with the networks of `cosim_agents.networks`: quantum, classical or hybrid.
 
-Only what builds a network differs from Stable-Baselines3; its losses, targets and updates stay untouched.
+Only the building of networks differs from Stable-Baselines3; its losses, targets and updates stay untouched.
 """
 
 from dataclasses import dataclass
@@ -23,12 +23,12 @@ from cosim_agents.quantum.engine import VQC
 from cosim_agents.quantum.training import Loss, rotosolve
 
 _FORBIDDEN = -1e8
-"""Q value of a choice that is not possible; far below any, and finite in float32."""
+"""Q value of a choice that is not possible; far below any other, and finite in float32."""
 
 
 @dataclass(frozen=True, slots=True)
 class Blueprint:
-    """What a policy is built from: networks, their learning rates, and the stream of their first weights."""
+    """The networks of a policy, their learning rates, and the random stream of their initial weights."""
 
     actor: NetSpec
     critic: NetSpec
@@ -36,22 +36,22 @@ class Blueprint:
     critic_lr: float
     generator: torch.Generator
     method: str
-    """That the actor's circuit is trained by, of `cosim_agents.networks.METHODS`."""
+    """Training method of the actor's circuit, one of `cosim_agents.networks.METHODS`."""
 
     @classmethod
     def of(cls, spec: AgentSpec, seed: int) -> "Blueprint":
-        """An agent's."""
+        """Return the blueprint of an agent."""
         actor, critic = spec.networks
         lr, critic_lr = float(spec.settings["lr"]), float(spec.settings["critic_lr"])
         method = str(spec.settings.get("method", METHODS[0]))
         return cls(actor, critic, lr, critic_lr, torch_generator(seed, "weights"), method)
 
     def policy_net(self, inputs: int, outputs: int) -> nn.Module:
-        """A fresh actor or Q network."""
+        """Return a fresh actor or Q network."""
         return make_network(self.actor, inputs, outputs, self.generator)
 
     def value_net(self, inputs: int) -> nn.Module:
-        """A fresh critic with one output."""
+        """Return a fresh critic, with one output."""
         return make_network(self.critic, inputs, 1, self.generator)
 
 
@@ -78,7 +78,7 @@ class _Actor(Actor):
 
 
 class DeterministicPolicy(TD3Policy):
-    """Actor and critics of DDPG and TD3, with a learning rate each."""
+    """The policy of DDPG and TD3 with actor and critics of a blueprint, with a learning rate each."""
 
     def __init__(self, *args: Any, blueprint: Blueprint, **kwargs: Any) -> None:
         self._blueprint = blueprint  # the parent's constructor builds the networks
@@ -92,16 +92,16 @@ class DeterministicPolicy(TD3Policy):
             self.actor.optimizer = RotosolveStep(self.actor, self._blueprint.actor_lr)
 
     def make_actor(self, features_extractor: BaseFeaturesExtractor | None = None) -> Actor:
-        """With the network of the blueprint."""
+        """Return an actor with the network of the blueprint."""
         return _Actor(self._blueprint, **self._update_features_extractor(self.actor_kwargs, features_extractor))
 
     def make_critic(self, features_extractor: BaseFeaturesExtractor | None = None) -> ContinuousCritic:
-        """With the network of the blueprint."""
+        """Return critics with the networks of the blueprint."""
         return _Critic(self._blueprint, **self._update_features_extractor(self.critic_kwargs, features_extractor))
 
 
 class RotosolveStep(torch.optim.Adam):
-    """A step sets the angles of an actor's circuits by rotosolve, after Adam has moved its classical weights.
+    """An optimiser that moves an actor's classical weights by Adam, then sets the angles of its circuits by rotosolve.
 
     The loss is that of the algorithm on the rows of the present step; through a critic it is not linear in the
     circuit's expectations, so that a sweep may go uphill (`cosim_agents.quantum.training.rotosolve`).
@@ -112,18 +112,18 @@ class RotosolveStep(torch.optim.Adam):
         super().__init__([one for one in actor.parameters() if id(one) not in angles], lr=lr)
         self._actor = actor
         self.loss: Loss | None = None
-        """What the learner wants to be least; it must be set before the first step."""
+        """The loss that the learner minimises; it must be set before the first step."""
 
     def step(self, closure: Any = None) -> Any:
-        """Adam, then one sweep."""
+        """Take a step of Adam, then one sweep of rotosolve."""
         assert self.loss is not None  # noqa: S101 - or the angles would never be trained
-        told = super().step(closure)
+        loss = super().step(closure)
         rotosolve(self.loss, self._actor)
-        return told
+        return loss
 
 
 class _GaussianActor(SACActor):
-    """Mean from the network; the deviation has a layer of its own on the row."""
+    """An actor whose mean comes from the network; its deviation has a layer of its own on the row."""
 
     def __init__(self, blueprint: Blueprint, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -134,7 +134,7 @@ class _GaussianActor(SACActor):
 
 
 class GaussianPolicy(SACPolicy):
-    """Actor and critics of SAC, with a learning rate each."""
+    """The policy of SAC with actor and critics of a blueprint, with a learning rate each."""
 
     def __init__(self, *args: Any, blueprint: Blueprint, **kwargs: Any) -> None:
         self._blueprint = blueprint
@@ -146,12 +146,12 @@ class GaussianPolicy(SACPolicy):
         _rate(self.critic.optimizer, self._blueprint.critic_lr)
 
     def make_actor(self, features_extractor: BaseFeaturesExtractor | None = None) -> SACActor:
-        """With the network of the blueprint."""
+        """Return an actor with the network of the blueprint."""
         kwargs = self._update_features_extractor(self.actor_kwargs, features_extractor)
         return _GaussianActor(self._blueprint, **kwargs)
 
     def make_critic(self, features_extractor: BaseFeaturesExtractor | None = None) -> ContinuousCritic:
-        """With the network of the blueprint."""
+        """Return critics with the networks of the blueprint."""
         return _Critic(self._blueprint, **self._update_features_extractor(self.critic_kwargs, features_extractor))
 
 
@@ -168,7 +168,7 @@ class _MaskedQ(QNetwork):
         self.q_net = blueprint.policy_net(kwargs["features_dim"] - self._choices, self._choices)  # type: ignore[assignment]
 
     def forward(self, obs: PyTorchObs) -> Tensor:
-        """(B, choices)."""
+        """Return the Q values of all choices, (B, choices)."""
         rows = self.extract_features(obs, self.features_extractor)
         features, possible = rows[:, : -self._choices], rows[:, -self._choices :]
         q: Tensor = self.q_net(features)
@@ -176,20 +176,20 @@ class _MaskedQ(QNetwork):
 
 
 class ChoicePolicy(DQNPolicy):
-    """Q network and target of DQN."""
+    """The policy of DQN with Q network and target of a blueprint."""
 
     def __init__(self, *args: Any, blueprint: Blueprint, **kwargs: Any) -> None:
         self._blueprint = blueprint
         super().__init__(*args, **kwargs)
 
     def make_q_net(self) -> QNetwork:
-        """With the network of the blueprint."""
+        """Return a Q network with the network of the blueprint."""
         kwargs = self._update_features_extractor(self.net_args, features_extractor=None)
         return _MaskedQ(self._blueprint, **kwargs)
 
 
 class _Pair(nn.Module):
-    """Actor and critic side by side, as `ActorCriticPolicy` wants them."""
+    """Actor and critic side by side, as `ActorCriticPolicy` expects them."""
 
     def __init__(self, actor: nn.Module, critic: nn.Module, values: int) -> None:
         super().__init__()
@@ -211,7 +211,7 @@ class _Pair(nn.Module):
 
 
 class RolloutPolicy(ActorCriticPolicy):
-    """Actor and critic of PPO: the networks give mean and value themselves, no layer follows them."""
+    """The policy of PPO with actor and critic of a blueprint: they give mean and value themselves, no layer follows."""
 
     def __init__(self, *args: Any, blueprint: Blueprint, **kwargs: Any) -> None:
         self._blueprint = blueprint

@@ -12,18 +12,24 @@ from cosim.types import AnyArray
 from cosim_agents.learners.learner import State
 
 _DRAWN: Final = "drawn"
-"""Buffer of a circuit that is measured: `cosim_agents.quantum.engine.VQC`."""
+"""Name of the buffer that counts a circuit's measurements, see `cosim_agents.quantum.engine.VQC`."""
 
 
 def module_state(prefix: str, module: nn.Module) -> State:
-    """Each parameter and buffer under `prefix/name`."""
+    """Return each parameter and buffer of a module under `prefix/name`."""
     return {f"{prefix}/{name}": tensor.detach().numpy().copy() for name, tensor in module.state_dict().items()}
 
 
 def restore_module(prefix: str, module: nn.Module, state: State) -> None:
-    """Set all parameters and buffers.
+    """Set all parameters and buffers of a module.
 
-    Only how often a circuit was measured may be missing or too much: a policy may be measured otherwise than trained.
+    Only the counts of a circuit's measurements may be missing or superfluous: a policy may be measured in another way
+    than it was trained.
+
+    Args:
+        prefix: as given to `module_state`.
+        module: the module.
+        state: state of a learner.
 
     Raises:
         InputError: the state is of another network.
@@ -42,7 +48,7 @@ def restore_module(prefix: str, module: nn.Module, state: State) -> None:
 
 
 def optimizers_state(optimizers: Mapping[str, torch.optim.Optimizer]) -> State:
-    """Moments and step counts of each parameter of each optimiser; learning rates come from the settings."""
+    """Return moments and step counts of each parameter of each optimiser; learning rates come from the settings."""
     return {
         f"replay/{prefix}/{number}/{name}": np.asarray(value.detach().numpy()).copy()
         for prefix, optimizer in optimizers.items()
@@ -52,7 +58,7 @@ def optimizers_state(optimizers: Mapping[str, torch.optim.Optimizer]) -> State:
 
 
 def restore_optimizers(optimizers: Mapping[str, torch.optim.Optimizer], state: State) -> None:
-    """Set the moments; an optimiser that had not stepped stays fresh."""
+    """Set the moments of optimisers; one that had not stepped stays fresh."""
     for prefix, optimizer in optimizers.items():
         moments: dict[int, dict[str, torch.Tensor]] = {}
         for name, value in state.items():

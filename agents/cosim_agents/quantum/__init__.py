@@ -1,1 +1,1 @@
-"""Parametrised quantum circuits, simulated: their definitions, their engine, their ways of training."""
+"""Parametrised quantum circuits in simulation: definitions, engine, training methods, and Grover search."""

@@ -13,13 +13,17 @@ from cosim_agents.quantum.encodings import Axis
 
 
 def basis_signs(qubits: int) -> Tensor:
-    """Eigenvalues of Z: (N, n) of +1 where the bit is clear, -1 where it is set; float64."""
+    """Return the eigenvalues of Z, (N, n): +1 where the bit is clear, -1 where it is set; float64.
+
+    >>> basis_signs(2).tolist()
+    [[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]]
+    """
     states = torch.arange(2**qubits)[:, None]
     return 1.0 - 2.0 * (states >> torch.arange(qubits - 1, -1, -1) & 1).double()
 
 
 def ring_action(ring: Ring, qubits: int) -> Tensor:
-    """What the ring does to basis state i: its sign (N,) for "cz", float64; the state it becomes (N,) for "cnot"."""
+    """Return the action of a ring on each basis state, (N,): a sign for "cz", float64; the new state for "cnot"."""
     states = torch.arange(2**qubits)
     signs = torch.ones(2**qubits, dtype=torch.float64)
     for first, second in ring_pairs(qubits):
@@ -30,14 +34,20 @@ def ring_action(ring: Ring, qubits: int) -> Tensor:
 
 
 def through_ring(ring: Ring, action: Tensor, rows: Tensor) -> Tensor:
-    """The ring applied to the first axis of a matrix (N, ...)."""
+    """Return a matrix (N, ...) with the ring applied to its first axis.
+
+    Args:
+        ring: kind of ring.
+        action: its action, from `ring_action`.
+        rows: the matrix.
+    """
     if ring == "cz":
         return action[:, None] * rows
     return rows.index_select(0, action.argsort())
 
 
 def rotation(axis: Axis, angle: Tensor) -> Tensor:
-    """exp(-i angle P / 2), shape (..., 2, 2); real for axis y, complex otherwise."""
+    """Return exp(-i angle P / 2), shape (..., 2, 2); real for axis y, complex otherwise."""
     cos, sin = (0.5 * angle).cos(), (0.5 * angle).sin()
     if axis == "y":
         entries = (cos, -sin, sin, cos)
@@ -53,19 +63,19 @@ def rotation(axis: Axis, angle: Tensor) -> Tensor:
 
 
 def qubit_gates(axes: tuple[Axis, ...], angles: Tensor) -> Tensor:
-    """Product of a qubit's rotations, the first acting first: (..., len(axes)) -> (..., 2, 2)."""
+    """Return the product of a qubit's rotations, the first acting first: (..., len(axes)) -> (..., 2, 2)."""
     first, *others = (rotation(axis, angle) for axis, angle in zip(axes, angles.unbind(-1), strict=True))
     return reduce(followed, others, first)
 
 
 def followed(first: Tensor, second: Tensor) -> Tensor:
-    """Product second @ first, real if both are."""
+    """Return the product second @ first, real if both are."""
     kind = torch.promote_types(first.dtype, second.dtype)
     return second.to(kind) @ first.to(kind)
 
 
 def kronecker(gates: Tensor) -> Tensor:
-    """Tensor product over qubits: (..., n, 2, 2) -> (..., N, N)."""
+    """Return the tensor product over qubits: (..., n, 2, 2) -> (..., N, N)."""
 
     def product(left: Tensor, right: Tensor) -> Tensor:
         entries = left[..., :, None, :, None] * right[..., None, :, None, :]
@@ -75,21 +85,27 @@ def kronecker(gates: Tensor) -> Tensor:
 
 
 def layers_matrix(circuit: Circuit, weights: Tensor, action: Tensor) -> Tensor:
-    """Unitary (N, N) of all layers but for the last ring; real where all rotations are about y."""
+    """Return the unitary (N, N) of all layers without the last ring; real where all rotations are about y.
+
+    Args:
+        circuit: its rotations and ring are used.
+        weights: angles, (layers, n, rotations).
+        action: action of the ring, from `ring_action`.
+    """
     matrices = kronecker(qubit_gates(circuit.rotations, weights)).unbind(0)
     return reduce(lambda done, layer: layer @ through_ring(circuit.ring, action, done), matrices[1:], matrices[0])
 
 
 def evolve(circuit: Circuit, gates: Tensor, action: Tensor, state: Tensor | None = None) -> Tensor:
-    """States (B, N) after all layers but for the last ring, without any N x N matrix.
+    """Return the states (B, N) after all layers without the last ring, without forming any N x N matrix.
 
     A layer acts as A S B^T on the state written as a matrix S, A and B being the products of half the qubits each.
 
     Args:
         circuit: its ring is used.
         gates: (layers, n, 2, 2), or (B, layers, n, 2, 2) where each sample has its own.
-        action: of `ring_action`.
-        state: (B, N) before the layers; |0...0> without it.
+        action: action of the ring, from `ring_action`.
+        state: (B, N) before the layers; None: |0...0>.
     """
     upper = circuit.qubits // 2
     rows = kronecker(gates[..., :upper, :, :]) if upper else gates.new_ones(*gates.shape[:-3], 1, 1)

@@ -27,14 +27,14 @@ from cosim_agents.quantum.encodings import Amplitudes, Angles, Axis, Bits, Encod
 Ring = Literal["cz", "cnot"]
 
 MOST_QUBITS: Final = 12
-"""State preparation takes 2^n gates, the engine's noise n matrices of 4^n numbers."""
+"""Bound of n: state preparation takes 2^n gates, the engine's noise n matrices of 4^n numbers."""
 
 MOST_LAYERS: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Circuit:
-    """A circuit: what it is called, how inputs enter, which gates a layer has.
+    """A parametrised circuit: its name, the encoding of inputs, and the gates of a layer.
 
     Weights are angles in radians of shape (layers, qubits, gates): the last axis follows `rotations` in the order in
     which they act; with re-uploading its first entry is the factor w of the input.
@@ -50,12 +50,12 @@ class Circuit:
 
     @property
     def weight_shape(self) -> tuple[int, int, int]:
-        """(layers, qubits, trained numbers of a qubit in a layer)."""
+        """Shape of the weights: (layers, qubits, weights of a qubit in a layer)."""
         return self.layers, self.qubits, len(self.rotations) + isinstance(self.encoding, Reuploading)
 
     @property
     def parameters(self) -> int:
-        """Trained numbers."""
+        """Number of weights."""
         layers, qubits, gates = self.weight_shape
         return layers * qubits * gates
 
@@ -86,7 +86,7 @@ class Circuit:
                     qml.DepolarizingChannel(depolarizing, wires=wire)
 
     def draw(self) -> str:
-        """The circuit in characters, gates by name, measurements at the right."""
+        """Return a drawing of the circuit in characters, with gates by name and measurements at the right."""
 
         def measured(x: Any, weights: Any) -> Any:
             self.apply(x, weights)
@@ -97,36 +97,42 @@ class Circuit:
         return str(drawn(*self.example()))
 
     def cost(self, gate_set: str = "cnot") -> CircuitCost:
-        """Qubits, gates and depth for one row of inputs, decomposed to "cnot" or "cz" (`cosim_agents.quantum.cost`).
+        """Return qubits, gates and depth for one row of inputs, decomposed to "cnot" or "cz" (`quantum.cost`).
 
         Counted as drawn, with the last ring, even where it has no effect.
 
         Raises:
-            InputError: no such gate set.
+            InputError: there is no such gate set.
         """
         return decomposed_cost(lambda: self.apply(*self.example()), self.qubits, self.parameters, gate_set)
 
     def example(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Inputs and weights in general position, of both signs: no gate of a decomposition is trivial by accident."""
+        """Return inputs and weights in general position, so that no gate of a decomposition is trivial by accident."""
         x = torch.cos(torch.arange(1.0, self.inputs + 1, dtype=torch.float64))
         weights = torch.arange(1.0, self.parameters + 1, dtype=torch.float64).reshape(self.weight_shape)
         return x, 0.1 + weights.sin().abs()
 
 
 def ring_pairs(qubits: int) -> tuple[tuple[int, int], ...]:
-    """Pairs of a ring in the order in which its gates act."""
+    """Return the pairs of qubits of a ring in the order in which its gates act."""
     if qubits < 3:
         return ((0, 1),) if qubits == 2 else ()
     return tuple((wire, (wire + 1) % qubits) for wire in range(qubits))
 
 
 def zz(qubits: int, layers: int, gamma: float = 1.0, ring: Ring = "cz") -> Circuit:
-    """S1's actor: higher-order encoding of n inputs, then layers of RY and a CZ ring.
+    """Return the circuit of S1's actor: higher-order encoding of n inputs, then layers of RY and a CZ ring.
 
     What it can express: the last CZ ring commutes with the measurements and has no effect. With a single layer, as in
     the paper, what is left is <Z_k> = -sin(w_k) prod_{j != k} cos(2 gamma x_j x_k): each output is a fixed function of
     the inputs times one trained factor. The ring matters from two layers on. And the encoding is even, f(x) = f(-x):
     inputs must keep to one sign (see `Phases`).
+
+    Args:
+        qubits: n, the number of inputs too.
+        layers: number of trained layers.
+        gamma: strength of the encoding.
+        ring: gates of the ring.
 
     >>> print(zz(2, 1).draw())
     0: ──H─╭IsingZZ──RY─╭●─┤  <Z>
@@ -136,11 +142,17 @@ def zz(qubits: int, layers: int, gamma: float = 1.0, ring: Ring = "cz") -> Circu
 
 
 def amplitude(qubits: int, layers: int, inputs: int | None = None, ring: Ring = "cnot") -> Circuit:
-    """S5 eq 15 and 27-30: amplitude encoding of up to 2^n inputs, then layers of RX and a CNOT ring.
+    """Return the circuit of S5 eq 15 and 27-30: amplitude encoding of up to 2^n inputs, layers of RX and a CNOT ring.
 
     S5 prints CNOT in eq 28 and writes CZ in its text: CNOT here, CZ by option. What it can express: CNOT takes products
     of X to products of X, so all RX of all layers commute when they are moved through the rings; the layers together
     are exp(-i/2 sum_l w_l X_l), X_l being strings of X, and a fixed permutation. With ring="cz" that is not so.
+
+    Args:
+        qubits: n.
+        layers: number of trained layers.
+        inputs: number of inputs; None: 2^n.
+        ring: gates of the ring.
 
     >>> print(amplitude(2, 1).draw())
     0: ─╭|Ψ⟩──RX─╭●─┤  <Z>
@@ -150,10 +162,16 @@ def amplitude(qubits: int, layers: int, inputs: int | None = None, ring: Ring = 
 
 
 def reuploading(qubits: int, layers: int, axis: Axis = "x", ring: Ring = "cz") -> Circuit:
-    """S5, figures 1 to 4: each layer is R(w x), then V = RZ RY RX, then a CZ ring.
+    """Return the re-uploading circuit of S5, figures 1 to 4: each layer is R(w x), then V = RZ RY RX, then a CZ ring.
 
     The product V is read as printed: RX acts first. Hence the last layer's RZ commutes with what follows: its n weights
     have no effect. Figure 4 begins with one V more and has the ring before R(w x): both are left out here.
+
+    Args:
+        qubits: n, the number of inputs too.
+        layers: number of trained layers.
+        axis: axis of the rotations by inputs.
+        ring: gates of the ring.
 
     >>> print(reuploading(2, 1).draw())
     0: ──RX──RX──RY──RZ─╭●─┤  <Z>
@@ -163,7 +181,15 @@ def reuploading(qubits: int, layers: int, axis: Axis = "x", ring: Ring = "cz") -
 
 
 def angle(qubits: int, layers: int, axis: Axis = "y", ring: Ring = "cz") -> Circuit:
-    """Angle encoding of n inputs (radians), then layers of RY and a CZ ring, the last of which has no effect.
+    """Return a circuit of angle encoding of n inputs (radians), then layers of RY and a CZ ring.
+
+    The last ring has no effect on the measurements.
+
+    Args:
+        qubits: n, the number of inputs too.
+        layers: number of trained layers.
+        axis: axis of the rotations by inputs.
+        ring: gates of the ring.
 
     >>> print(angle(2, 1).draw())
     0: ──RY──RY─╭●─┤  <Z>
@@ -173,7 +199,15 @@ def angle(qubits: int, layers: int, axis: Axis = "y", ring: Ring = "cz") -> Circ
 
 
 def basis(qubits: int, layers: int, threshold: float = 0.5, ring: Ring = "cz") -> Circuit:
-    """Basis encoding of n bits, then layers of RY and a CZ ring, the last of which has no effect.
+    """Return a circuit of basis encoding of n bits, then layers of RY and a CZ ring.
+
+    The last ring has no effect on the measurements.
+
+    Args:
+        qubits: n, the number of inputs too.
+        layers: number of trained layers.
+        threshold: value above which an input counts as 1.
+        ring: gates of the ring.
 
     >>> print(basis(2, 1).draw())
     0: ──RX──RY─╭●─┤  <Z>
@@ -192,21 +226,24 @@ _CIRCUITS: Final[Mapping[str, Callable[..., Circuit]]] = {
 
 
 def circuit_names() -> list[str]:
-    """Names that `make_circuit` knows."""
+    """Return the names that `make_circuit` knows."""
     return list(_CIRCUITS)
 
 
 def make_circuit(name: str, qubits: int, layers: int, **options: Any) -> Circuit:
-    """The circuit of that name.
+    """Return the circuit of a name.
 
     Args:
         name: one of `circuit_names()`.
-        qubits: 1 to `MOST_QUBITS`.
-        layers: 1 to `MOST_LAYERS`.
+        qubits: number of qubits, 1 to `MOST_QUBITS`.
+        layers: number of trained layers, 1 to `MOST_LAYERS`.
         options: keyword arguments of the function of that name: gamma, ring, inputs, axis, threshold.
 
     Raises:
-        InputError: no such circuit, no such option, or a value out of range.
+        InputError: there is no such circuit or option, or a value is out of range.
+
+    >>> make_circuit("reuploading", 4, 2).weight_shape
+    (2, 4, 4)
     """
     if name not in _CIRCUITS:
         near = difflib.get_close_matches(name, _CIRCUITS, n=1)

@@ -1,4 +1,4 @@
-"""What a circuit costs on hardware: gates and depth after decomposition to a named gate set.
+"""The cost of a circuit on hardware: gates and depth after decomposition to a named gate set.
 
 Decomposed by PennyLane's graph-based decomposition, every pair of qubits coupled, nothing merged or cancelled
 afterwards. Without decomposition a state preparation would count as one gate, and PennyLane's older decomposer spends
@@ -19,12 +19,12 @@ GATE_SETS: Final[Mapping[str, frozenset[str]]] = {
     "cnot": frozenset(("Hadamard", "RX", "RY", "RZ", "CNOT")),
     "cz": frozenset(("Hadamard", "RX", "RY", "RZ", "CZ")),
 }
-"""Gates by PennyLane's names; a global phase is free."""
+"""Gates of each gate set by PennyLane's names; a global phase is free."""
 
 
 @dataclass(frozen=True, slots=True)
 class CircuitCost:
-    """Numbers of one execution; `parameters` are trained numbers, `depth` counts gates one after another."""
+    """The cost of one execution; `parameters` counts weights, `depth` gates one after another."""
 
     qubits: int
     one_qubit_gates: int
@@ -35,10 +35,16 @@ class CircuitCost:
 
 
 def decomposed_cost(queue: Callable[[], None], qubits: int, parameters: int, gate_set: str) -> CircuitCost:
-    """Cost of the operations that `queue` queues.
+    """Return the cost of the operations that a function queues, after decomposition.
+
+    Args:
+        queue: queues PennyLane operations.
+        qubits: number of qubits.
+        parameters: number of weights.
+        gate_set: one of GATE_SETS.
 
     Raises:
-        InputError: no such gate set.
+        InputError: there is no such gate set.
         RunError: PennyLane knows no decomposition.
     """
     if gate_set not in GATE_SETS:

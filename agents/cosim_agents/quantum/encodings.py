@@ -1,4 +1,4 @@
-"""How a row of numbers becomes a quantum state: five encodings, as PennyLane operations and as torch state vectors.
+"""Encodings of a row of numbers in a quantum state: five, as PennyLane operations and as torch state vectors.
 
 Wire 0 is the most significant bit of a basis state's number. Angles follow PennyLane: R_P(a) = exp(-i a P / 2).
 """
@@ -18,7 +18,13 @@ _ROTATION: Final[dict[Axis, Any]] = {"x": qml.RX, "y": qml.RY, "z": qml.RZ}
 
 
 def rotate(axis: Axis, angle: Any, wire: int) -> None:
-    """Queue R_P(angle) on a wire; `angle` is a number or a batch of numbers."""
+    """Queue R_P(angle) on a wire.
+
+    Args:
+        axis: P.
+        angle: a number or a batch of numbers, in radians.
+        wire: number of the wire.
+    """
     _ROTATION[axis](angle, wires=wire)
 
 
@@ -42,7 +48,10 @@ class Phases:
                 qml.IsingZZ(-2.0 * self.gamma * x[..., first] * x[..., second], wires=(first, second))
 
     def parts(self, x: Tensor, signs: Tensor) -> Tensor:
-        """Real and imaginary part (2, B, 2^n / 2) of the states with bit 0 clear, times 2^(n/2); the rest is equal."""
+        """Return real and imaginary part of the states, times 2^(n/2), (2, B, 2^n / 2).
+
+        Only basis states with bit 0 clear are given: a state and its complement have equal amplitudes.
+        """
         half = signs[: len(signs) // 2]  # (2^n / 2, qubits)
         phase = (x @ half.mT).square() * (0.5 * self.gamma)
         return torch.stack((phase.cos(), phase.sin()))
@@ -57,11 +66,11 @@ class Amplitudes:
     """
 
     def apply(self, x: Any, qubits: int) -> None:
-        """Queue the state preparation, one operation that hardware pays dearly for."""
+        """Queue the state preparation, one operation that takes about 2^n gates on hardware."""
         qml.StatePrep(self._padded(x, qubits), wires=range(qubits), validate_norm=False)
 
     def parts(self, x: Tensor, signs: Tensor) -> Tensor:
-        """The states (1, B, 2^n)."""
+        """Return the states, (1, B, 2^n)."""
         return self._padded(x, signs.shape[1])[None]
 
     @staticmethod
@@ -89,7 +98,7 @@ class Angles:
             rotate(self.axis, x[..., wire], wire)
 
     def parts(self, x: Tensor, signs: Tensor) -> Tensor:
-        """Real part, and with axis x the imaginary part, of the states: (1 or 2, B, 2^n).
+        """Return the real part, and with axis x the imaginary part, of the states: (1 or 2, B, 2^n).
 
         RX|0> is diag(1, -i) RY|0>: a basis state with k ones has (-i)^k times the amplitude that RY gives.
         """
@@ -116,14 +125,17 @@ class Bits:
             rotate("x", math.pi * (x[..., wire] > self.threshold), wire)
 
     def parts(self, x: Tensor, signs: Tensor) -> Tensor:  # noqa: ARG002  # as all encodings are asked
-        """The states (1, B, 2^n), a single one in each row."""
+        """Return the states, (1, B, 2^n), one basis state in each row."""
         bits = (x > self.threshold).to(x.dtype)
         return product_state(1.0 - bits, bits)[None]
 
 
 @dataclass(frozen=True, slots=True)
 class Reuploading:
-    """Each layer begins with R_P(w_j x_j) on qubit j, w being trained (S5, figure 1 and 4; P is not given there)."""
+    """Re-uploading: each layer begins with R_P(w_j x_j) on qubit j, w being trained.
+
+    S5, figures 1 and 4; P is not given there.
+    """
 
     axis: Axis = "x"
 
@@ -132,6 +144,6 @@ Encoding: TypeAlias = Phases | Amplitudes | Angles | Bits | Reuploading
 
 
 def product_state(zero: Tensor, one: Tensor) -> Tensor:
-    """State (B, 2^n) of qubits with amplitudes `zero` and `one`, each (B, n)."""
+    """Return the state (B, 2^n) of qubits with amplitudes `zero` and `one`, each (B, n)."""
     qubits = torch.stack((zero, one), -1)  # (B, n, 2)
     return reduce(lambda state, qubit: (state[..., :, None] * qubit[..., None, :]).flatten(-2), qubits.unbind(-2))

@@ -31,20 +31,20 @@ from cosim_agents.quantum.qnode import make_run
 from cosim_agents.quantum.sampling import frequencies, misread
 
 AMPLITUDES: Final = 2**17
-"""Amplitudes simulated at once where no gradient is asked for: they stay in the processor's cache."""
+"""Amplitudes that are simulated at once without a gradient: they stay in the processor's cache."""
 
 COMPOSED_QUBITS: Final = 6
-"""Up to here all layers are composed into one matrix for a gradient; above, layer by layer is faster."""
+"""Most qubits for which all layers are composed into one matrix for a gradient; above, layer by layer is faster."""
 
 KEPT_QUBITS: Final = 8
-"""Up to here they are composed where no gradient is asked for, and kept."""
+"""Most qubits for which they are composed, and kept, where no gradient is needed."""
 
 
 class VQC(torch.nn.Module):
-    """<Z> of each qubit after a circuit, differentiable with respect to weights and inputs.
+    """A module that gives <Z> of each qubit after a circuit, differentiable with respect to weights and inputs.
 
     Args:
-        circuit: from `make_circuit`.
+        circuit: the circuit, from `make_circuit`.
         backend: "torch", this module's state vectors, or "pennylane".
         device: PennyLane's name of a device, for backend "pennylane".
         shots: measurements of each row; None gives exact expectation values. On torch the gradient stays that of the
@@ -52,14 +52,19 @@ class VQC(torch.nn.Module):
             for each of its circuits.
         depolarizing: p of `Circuit.apply`.
         readout: probability that a measured bit is read wrongly: <Z> shrinks by 1 - 2 readout.
-        dtype: of weights and outputs; float32 or float64.
+        dtype: dtype of weights and outputs, float32 or float64.
         generator: draws the weights and, with shots, their seed; without it both come from seed 0.
 
-    With shots on torch, the seed and the number of draws are buffers: a module whose state was loaded draws on as the
-    one that was saved. A PennyLane device draws from its own generator, which is not saved.
+    With shots on torch, the seed and the number of draws are buffers: a module with a loaded state continues the draws
+    of the one that was saved. A PennyLane device draws from its own generator, which is not saved.
 
     Raises:
-        InputError: a value out of range, or a combination that this backend cannot compute exactly.
+        InputError: a value is out of range, or this backend cannot compute the combination exactly.
+
+    >>> from cosim_agents.quantum.circuits import make_circuit
+    >>> network = VQC(make_circuit("angle", 2, 1))
+    >>> tuple(network(torch.zeros(5, 2)).shape)
+    (5, 2)
     """
 
     signs: Tensor
@@ -99,7 +104,7 @@ class VQC(torch.nn.Module):
             self._run = self._make_run()
 
     def forward(self, x: Tensor) -> Tensor:
-        """Expectation values (B, qubits), or their estimates, of inputs (B, inputs)."""
+        """Return the expectation values, or their estimates, (B, qubits), for inputs (B, inputs)."""
         if x.ndim != 2 or x.shape[1] != self.circuit.inputs:
             raise InputError(
                 f"circuit {self.circuit.name}: x of shape {tuple(x.shape)}: give (B, {self.circuit.inputs})"
@@ -124,7 +129,7 @@ class VQC(torch.nn.Module):
         return exact + (estimate - exact).detach() if exact.requires_grad else estimate
 
     def _probabilities(self, x: Tensor) -> Tensor:
-        """Of the basis states (B, N) before the last ring."""
+        """Return the probabilities of the basis states before the last ring, (B, N)."""
         circuit, encoding = self.circuit, self.circuit.encoding
         if isinstance(encoding, Reuploading):
             own = rotation(encoding.axis, self.weights[..., 0] * x[:, None, :])
@@ -160,7 +165,7 @@ class VQC(torch.nn.Module):
         return torch.is_grad_enabled() and self.weights.requires_grad
 
     def _shared(self) -> Tensor:
-        """`_composed` of the weights, from memory where no gradient goes to them and they have not changed.
+        """Return `_composed` of the weights, the kept one where no gradient is needed and they have not changed.
 
         Weights are compared by value: writing through `.data`, as the soft update of Stable-Baselines3 does, leaves a
         parameter's version number as it is.
@@ -176,7 +181,7 @@ class VQC(torch.nn.Module):
         return kept[1]
 
     def _composed(self, weights: Tensor) -> Tensor:
-        """All that a batch shares, as one real matrix that multiplies the parts of the encoded states from the right.
+        """Return all that a batch shares, as one real matrix that multiplies the parts of encoded states on the right.
 
         Without noise (K, N) or (K, 2 N), the real and imaginary part of the layers' unitary, K being the length of a
         part; with noise (K, n K), the real parts of the observables, since the parts of a state are real or the
@@ -223,12 +228,12 @@ class VQC(torch.nn.Module):
             raise InputError(f"VQC: depolarizing with shots needs density matrices; {mixed}")
 
     def __getstate__(self) -> dict[str, Any]:
-        """Without what can be computed or built again: a QNode cannot be copied."""
+        """Return the state without what can be computed or built again: a QNode cannot be copied."""
         return {**self.__dict__, "_kept": None, "_run": None}
 
 
 def initial_weights(circuit: Circuit, generator: torch.Generator) -> Tensor:
-    """Angles uniform in [-pi, pi), input factors of re-uploading one; float64."""
+    """Return initial weights: angles uniform in [-pi, pi), input factors of re-uploading 1; float64."""
     weights = (2.0 * torch.rand(circuit.weight_shape, generator=generator, dtype=torch.float64) - 1.0) * math.pi
     if isinstance(circuit.encoding, Reuploading):
         weights[..., 0] = 1.0
@@ -240,6 +245,6 @@ def _squared(state: Tensor) -> Tensor:
 
 
 def _folded(matrix: Tensor, axis: int) -> Tensor:
-    """Entries of a basis state and of its complement added: the higher-order encoding gives both one amplitude."""
+    """Return the sums of entries of a basis state and its complement, whose amplitudes are equal in the zz encoding."""
     half = matrix.shape[axis] // 2
     return matrix.narrow(axis, 0, half) + matrix.narrow(axis, half, half).flip(axis)

@@ -1,7 +1,7 @@
 """Search of the best option by amplitude amplification: Grover's step, and minimum search after Duerr and Hoyer.
 
-Both are simulated classically: the simulator knows all of a row's values, and what it reports is how often a quantum
-computer would have asked the oracle. It saves no time here.
+Both are simulated classically: the simulator knows all of a row's values, and reports how often a quantum computer
+would have called the oracle. It saves no time here.
 """
 
 from typing import Final, NamedTuple
@@ -15,21 +15,24 @@ _GROWTH: Final = 6.0 / 5.0
 
 
 class Found(NamedTuple):
-    """What a search of T tables ended with."""
+    """The results of searches in T tables."""
 
     choice: IntArray  # (T,) column
     oracle_calls: IntArray  # (T,)
 
 
 def amplify(marked: BoolArray, iterations: IntArray | int) -> FloatArray:  # (..., N)
-    """Amplitudes after Grover iterations on the uniform superposition of N items.
+    """Return the amplitudes after Grover iterations on the uniform superposition of N items.
 
-    One iteration is two lines on real amplitudes: the oracle turns the sign of the marked ones, the diffusion
+    One iteration is two lines on real amplitudes: the oracle flips the sign of the marked ones, the diffusion
     2|s><s| - 1 mirrors all at their mean, a -> 2 mean(a) - a (Grover, STOC 1996).
 
     Args:
-        marked: (..., N) what the oracle marks.
-        iterations: (...,) for each row, or one number for all.
+        marked: (..., N) whether the oracle marks each item.
+        iterations: (...,) number for each row, or one number for all.
+
+    >>> (amplify(np.array([False, False, True, False]), 1) ** 2).round(6).tolist()
+    [0.0, 0.0, 1.0, 0.0]
     """
     wanted = np.broadcast_to(np.asarray(iterations), marked.shape[:-1])[..., None]
     amplitude: FloatArray = np.full(marked.shape, 1.0 / np.sqrt(marked.shape[-1]))
@@ -40,7 +43,7 @@ def amplify(marked: BoolArray, iterations: IntArray | int) -> FloatArray:  # (..
 
 
 def search_budget(size: int) -> int:
-    """Oracle calls after which the minimum of N items is found with probability 1/2 or more: 22.5 sqrt(N) + 1.4 lg^2 N.
+    """Return 22.5 sqrt(N) + 1.4 lg^2 N oracle calls, which find the minimum of N items with probability 1/2 or more.
 
     Source: Duerr and Hoyer, arXiv quant-ph/9607014, theorem 1; a proven bound, far above the usual need.
     """
@@ -48,25 +51,30 @@ def search_budget(size: int) -> int:
 
 
 def search_actions(values: FloatArray, mask: BoolArray, rng: np.random.Generator, repetitions: int = 1) -> Found:
-    """The column of the smallest value in each row, found as a quantum computer would (Duerr and Hoyer 1996).
+    """Return the column of the smallest value in each row, found as by a quantum computer (Duerr and Hoyer 1996).
 
-    The M options are padded to N = 2^beta items; padding, masked options and NaN are worth +inf. Best so far is first
-    a feasible option at random. The oracle marks the items **at least** as good as the best so far (S3; Duerr and Hoyer
-    mark only better ones: then nothing is left to mark at the end, here the best itself). How many that are is unknown,
-    so that the number of iterations j is drawn from 0..ceil(l)-1 and l grows from 1 by 6/5 up to sqrt(N) with every
-    measurement that brings nothing better, and starts again at 1 with every one that does (Boyer, Brassard, Hoyer and
-    Tapp, arXiv quant-ph/9605034). A measurement costs j oracle calls and one more to look at the item it gave. A search
-    ends with the measurement that spends `search_budget`. It may miss the minimum, always gives a feasible option, and
-    takes any of equals.
+    The M options are padded to N = 2^beta items; padding, masked options and NaN are worth +inf. The best so far is
+    first a feasible option at random. The oracle marks the items **at least** as good as the best so far (S3; Duerr and
+    Hoyer mark only better ones: then nothing is left to mark at the end, here the best itself). Their number is
+    unknown, so the number of iterations j is drawn from 0..ceil(l)-1, where l grows from 1 by 6/5 up to sqrt(N) with
+    every measurement that gives nothing better, and starts again at 1 with every one that does (Boyer, Brassard, Hoyer
+    and Tapp, arXiv quant-ph/9605034). A measurement costs j oracle calls and one more to look at the item it gave. A
+    search ends with the measurement that exhausts `search_budget`. It may miss the minimum, always gives a feasible
+    option, and takes any of equals.
 
     Args:
-        values: (T, M) to be minimised.
-        mask: (T, M) feasible options.
-        rng: of the measurements.
+        values: (T, M) values to minimise.
+        mask: (T, M) whether each option is feasible.
+        rng: random stream of the measurements.
         repetitions: searches of each row, one after the other, of which the best counts.
 
     Returns:
         Column and oracle calls of each row; column 0 and no calls for a row without any feasible option.
+
+    >>> rng = np.random.default_rng(1)
+    >>> found = search_actions(np.array([[3.0, 1.0, 2.0]]), np.ones((1, 3), np.bool_), rng, repetitions=3)
+    >>> found.choice.tolist()
+    [1]
     """
     rows, options = values.shape
     size = 1 << max(options - 1, 0).bit_length()
@@ -89,7 +97,7 @@ def search_actions(values: FloatArray, mask: BoolArray, rng: np.random.Generator
 def _search(
     items: FloatArray, usable: BoolArray, some: BoolArray, rng: np.random.Generator
 ) -> tuple[IntArray, IntArray]:
-    """One search of every row at once: a turn of the loop is a measurement in each row that still searches."""
+    """Search all rows at once: an iteration of the loop is a measurement in each row that is not finished."""
     rows, size = items.shape
     best = np.argmax(np.where(usable, rng.random(items.shape), -1.0), axis=1)
     calls = np.zeros(rows, dtype=np.int64)
@@ -112,7 +120,7 @@ def _search(
 
 
 def _measure(marked: BoolArray, iterations: IntArray, rng: np.random.Generator) -> IntArray:
-    """An item of each row, drawn by the squares of its amplitudes."""
+    """Return an item of each row, drawn by the squares of its amplitudes."""
     reach = np.cumsum(amplify(marked, iterations) ** 2, axis=1)
     drawn: IntArray = (reach[:, :-1] <= rng.random(len(marked))[:, None] * reach[:, -1:]).sum(axis=1)
     return drawn

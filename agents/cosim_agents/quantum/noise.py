@@ -1,4 +1,4 @@
-"""Depolarising noise in layers that a batch shares: the measured observables are carried back to the encoded state.
+"""Depolarising noise in layers that a batch shares: the observables are carried back to the encoded state.
 
 In the Heisenberg picture noise and layers act on the n observables, once for a batch: <Z_k> is <psi(x)|O_k|psi(x)>
 with O_k = L_1^+(... L_l^+(Z_k)), each layer's adjoint being noise, then ring, then rotations. Exact; n matrices of 4^n.
@@ -12,13 +12,13 @@ from cosim_agents.quantum.circuits import Circuit
 
 
 def noisy_observables(circuit: Circuit, weights: Tensor, action: Tensor, signs: Tensor, depolarizing: float) -> Tensor:
-    """The observables O (n, N, N) of all <Z_k>, Hermitian; real where all rotations are about y.
+    """Return the observables O (n, N, N) of all <Z_k>, Hermitian; real where all rotations are about y.
 
     Args:
-        circuit: with an encoding that stands before all layers.
+        circuit: a circuit whose encoding stands before all layers.
         weights: its weights.
-        action: `cosim_agents.quantum.algebra.ring_action`.
-        signs: `cosim_agents.quantum.algebra.basis_signs`, in the dtype of the weights.
+        action: result of `cosim_agents.quantum.algebra.ring_action`.
+        signs: result of `cosim_agents.quantum.algebra.basis_signs`, in the dtype of the weights.
         depolarizing: p of `Circuit.apply`.
     """
     matrices = kronecker(qubit_gates(circuit.rotations, weights))
@@ -34,7 +34,7 @@ def noisy_observables(circuit: Circuit, weights: Tensor, action: Tensor, signs: 
 
 
 def _depolarized(observables: Tensor, probability: float) -> Tensor:
-    """(1 - q) O + q / 2 (trace over a qubit), for each qubit in turn, q = 4 p / 3; the channel is its own adjoint."""
+    """Return (1 - q) O + q / 2 (trace over a qubit), for each qubit in turn, q = 4 p / 3; it is its own adjoint."""
     mixed = 4.0 * probability / 3.0
     states = torch.arange(observables.shape[-1], device=observables.device)
     for qubit in range(len(observables)):

@@ -1,7 +1,7 @@
-"""The same circuits and weights on a PennyLane device, which brings noise within the encoding, shots and hardware.
+"""Circuits on a PennyLane device, which adds noise within the encoding, shots and hardware.
 
-Angles are handed over in double precision. How a gradient comes about: backprop on default.qubit and default.mixed,
-adjoint on lightning devices, parameter shift everywhere else and wherever there are shots.
+Angles are handed over in double precision. Gradients come from backprop on default.qubit and default.mixed, from the
+adjoint method on lightning devices, and from parameter shift everywhere else and wherever there are shots.
 """
 
 from collections.abc import Callable
@@ -21,12 +21,20 @@ _SEEDED: Final = ("default.qubit", "default.mixed", "lightning.qubit")
 def make_run(
     circuit: Circuit, device: str, shots: int | None, depolarizing: float, readout: float, seed: int
 ) -> Callable[[Tensor, Tensor], Tensor]:
-    """A function (x (B, inputs), weights) -> <Z> (B, qubits), float64.
+    """Return a function (x (B, inputs), weights) -> <Z> (B, qubits), float64, that executes a circuit on a device.
 
     Misreading is a bit flip before the measurement (`readout_prob` of default.mixed fails in PennyLane 0.45). With
     shots and a gradient to the inputs, or to what multiplies them, rows run one by one: parameter shift does not take a
     batch there. All is double precision but for RZ on default.mixed, whose angle PennyLane 0.45 rounds to single where
     there is a gradient.
+
+    Args:
+        circuit: the circuit.
+        device: PennyLane's name of the device.
+        shots: measurements of each row; None: exact expectation values.
+        depolarizing: p of `Circuit.apply`.
+        readout: probability that a measured bit is read wrongly.
+        seed: seed of the device's measurements, for devices that take one.
 
     Raises:
         InputError: there is no such device.
@@ -35,8 +43,8 @@ def make_run(
     try:
         machine = qml.device(device, wires=circuit.qubits, **seeded)
     except (qml.exceptions.DeviceError, ImportError) as error:
-        told = str(error).split(". ", maxsplit=1)[0].rstrip(".")
-        raise InputError(f"VQC: device={device!r}: {told}; install the plug-in that brings it") from None
+        reason = str(error).split(". ", maxsplit=1)[0].rstrip(".")
+        raise InputError(f"VQC: device={device!r}: {reason}; install the plug-in that brings it") from None
 
     def measured(x: Any, weights: Any) -> Any:
         circuit.apply(x, weights, depolarizing)

@@ -1,4 +1,4 @@
-"""Shots: every measurement reads one bit string, drawn from the state's probabilities, perhaps misread."""
+"""Shots: each measurement reads a bit string that is drawn from the state's probabilities, perhaps with errors."""
 
 import numpy as np
 import torch
@@ -6,7 +6,13 @@ from torch import Tensor
 
 
 def misread(probabilities: Tensor, qubits: int, readout: float) -> Tensor:
-    """Probabilities (B, N) of the strings read, where each bit is flipped with probability `readout`."""
+    """Return the probabilities (B, N) of the strings that are read with errors.
+
+    Args:
+        probabilities: (B, N) of the true strings.
+        qubits: number of bits.
+        readout: probability that a bit is read wrongly.
+    """
     states = torch.arange(probabilities.shape[-1], device=probabilities.device)
     for qubit in range(qubits):
         flipped = probabilities[:, states ^ (1 << qubit)]
@@ -15,7 +21,13 @@ def misread(probabilities: Tensor, qubits: int, readout: float) -> Tensor:
 
 
 def frequencies(probabilities: Tensor, shots: int, rng: np.random.Generator) -> Tensor:
-    """Shares (B, N) of the strings among `shots` draws for each row, in the dtype of the probabilities."""
+    """Return the shares (B, N) of the strings among the draws for each row, in the dtype of the probabilities.
+
+    Args:
+        probabilities: (B, N) of the strings.
+        shots: number of draws.
+        rng: random stream.
+    """
     weights = probabilities.detach().double().cpu().numpy()
     counts = rng.multinomial(shots, weights / weights.sum(-1, keepdims=True))
     return torch.from_numpy(counts / shots).to(probabilities)

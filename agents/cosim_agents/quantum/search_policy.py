@@ -1,4 +1,4 @@
-"""A rule that asks a simulated quantum search for each task's best option: Duerr and Hoyer's minimum search."""
+"""A policy that finds each task's best option by a simulated quantum search: Duerr and Hoyer's minimum search."""
 
 import numpy as np
 
@@ -9,16 +9,19 @@ from cosim_agents.quantum.grover import search_actions
 
 
 class GroverSearch:
-    """The option with the smallest estimate, as a minimum search by amplitude amplification finds it.
+    """A policy that takes the option with the smallest estimate, as found by amplitude amplification.
 
     It differs from `greedy-latency` by the search alone: the same estimates, each task by itself, and now and then a
-    minimum that was missed. `oracle_calls` counts how often the oracle was asked since the start.
+    minimum that was missed. `oracle_calls` counts the calls of the oracle since the start.
 
     Args:
-        rng: of the measurements.
+        rng: random stream of the measurements.
         minimise: "latency" (`Observation.expected_s`) or "cost", w1 latency + (1 - w1) energy of paper S1 (eq 18) as
             it is for a task that is alone in its decision.
         repetitions: searches of each task, of which the best counts.
+
+    Raises:
+        ValueError: an argument is not one of these.
     """
 
     def __init__(self, rng: np.random.Generator, minimise: str = "latency", repetitions: int = 1) -> None:
@@ -32,7 +35,7 @@ class GroverSearch:
         self.oracle_calls = 0
 
     def decide(self, observation: Observation) -> Action:
-        """The column found for each task; column 0 where none is feasible."""
+        """Return the column found for each task; column 0 where none is feasible."""
         values = observation.expected_s if self._minimise == "latency" else lone_cost(observation)
         found = search_actions(values, observation.feasible, self._rng, self._repetitions)
         self.oracle_calls += int(found.oracle_calls.sum())

@@ -1,4 +1,4 @@
-"""Two ways beside backprop to train a network that holds circuits: the parameter-shift rule, and rotosolve.
+"""Training methods besides backprop for networks with circuits: the parameter-shift rule, and rotosolve.
 
 Every trained rotation is exp(-i a P / 2), so that each expectation is A sin(a + phi) + C in its angle alone. Both rules
 follow from that: they need nothing but expectations, as a quantum computer gives them.
@@ -17,15 +17,15 @@ from cosim_agents.quantum.encodings import Reuploading
 from cosim_agents.quantum.engine import VQC
 
 Loss = Callable[[], Tensor]
-"""Runs the network on one fixed batch and gives a scalar; asked again and again by rotosolve."""
+"""Runs the network on one fixed batch and returns a scalar; rotosolve calls it many times."""
 
 _FLAT: Final = 16.0
-"""A loss that moves by less than this many rounding errors does not depend on an angle."""
+"""Number of rounding errors by which a loss must move to count as dependent on an angle."""
 
 
 @contextmanager
 def parameter_shift(network: nn.Module) -> Iterator[None]:
-    """Within, gradients of the network's circuits come from shifted circuits instead of the simulator's state.
+    """Within the block, take gradients of the network's circuits from shifted circuits, not the simulator's state.
 
     dL/da = sum_k dL/d<Z_k> (<Z_k>(a + pi/2) - <Z_k>(a - pi/2)) / 2, exact for every rotation (Mitarai et al.,
     Phys. Rev. A 98, 032309; Schuld et al., Phys. Rev. A 99, 032331). 2 P circuits for P rotations, each with the whole
@@ -49,7 +49,7 @@ def parameter_shift(network: nn.Module) -> Iterator[None]:
 
 
 def rotosolve(loss: Loss, network: nn.Module) -> float:
-    """Set each angle of the network's circuits, one after the other, where the loss is least; returns the loss before.
+    """Set each angle of the network's circuits, one after the other, where the loss is least; return the loss before.
 
     With M(a) = A sin(a + phi) + C, measured at the present angle and a quarter turn to both sides,
     a* = a - pi/2 - atan2(2 M(a) - M(a + pi/2) - M(a - pi/2), M(a + pi/2) - M(a - pi/2)), brought into [-pi, pi)
@@ -87,7 +87,7 @@ def _at(loss: Loss, weights: Tensor, index: int, angle: float) -> Tensor:
 
 
 class _TwoTerm(torch.autograd.Function):
-    """Hands expectations on; its gradient of the weights is the two-term rule."""
+    """The identity on expectations; its gradient of the weights is the two-term rule."""
 
     @staticmethod
     def forward(ctx: Any, weights: Tensor, values: Tensor, x: Tensor, circuit: VQC) -> Tensor:  # noqa: ARG004
@@ -114,7 +114,7 @@ def _by_shift(circuit: nn.Module, arguments: tuple[Tensor, ...], values: Tensor)
 
 
 def _shift_gradient(circuit: VQC, x: Tensor, outer: Tensor) -> Tensor:  # weight_shape
-    """Sum over rows and qubits of dL/d<Z> times the derivative of <Z>."""
+    """Return the sum over rows and qubits of dL/d<Z> times the derivative of <Z>."""
     reuploading = isinstance(circuit.circuit.encoding, Reuploading)
     layers, qubits, gates = circuit.circuit.weight_shape
     gradient = torch.zeros_like(circuit.weights.data)
@@ -131,7 +131,7 @@ def _shift_gradient(circuit: VQC, x: Tensor, outer: Tensor) -> Tensor:  # weight
 
 
 def _shifted(circuit: VQC, x: Tensor, place: tuple[int, int, int], turn: float) -> Tensor:  # (B, qubits)
-    """Expectations with one angle moved; the weights come back untouched, bit for bit."""
+    """Return expectations with one angle shifted; the weights are restored bit for bit."""
     own = circuit.weights.data
     moved = own.clone()
     moved[place] += turn
