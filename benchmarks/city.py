@@ -20,7 +20,7 @@ WARM_S = 3.0
 
 
 def scenario(vehicles: int, seconds: float) -> dict[str, Any]:
-    """A Manhattan grid with about `vehicles` at once, a site each 800 m."""
+    """Return a scenario on a Manhattan grid with about `vehicles` at once, and a site every 800 m."""
     from cosim.maps.generate import grid_in_cache
 
     return {
@@ -39,7 +39,7 @@ def scenario(vehicles: int, seconds: float) -> dict[str, Any]:
 
 
 def alone(vehicles: int, seconds: float) -> dict[str, float]:
-    """SUMO through libsumo, stepping only."""
+    """Measure SUMO alone, stepped through libsumo."""
     from cosim.mobility.catalog import resolve_map
     from cosim.mobility.state import traffic_at
     from cosim.mobility.sumo import sumo_options
@@ -62,7 +62,7 @@ def alone(vehicles: int, seconds: float) -> dict[str, float]:
 
 
 def together(vehicles: int, seconds: float) -> dict[str, float]:
-    """The co-simulation with its trace."""
+    """Measure the co-simulation with its trace."""
     from cosim_agents.registry import make_policy
 
     from cosim.kernel.rng import stream
@@ -94,7 +94,7 @@ def together(vehicles: int, seconds: float) -> dict[str, float]:
 
 
 def child(mode: str, vehicles: int, seconds: float) -> dict[str, float]:
-    """One measurement in a process of its own."""
+    """Return one measurement, made in a process of its own."""
     command = [sys.executable, __file__, "--child", mode, "--vehicles", str(vehicles), "--seconds", str(seconds)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     result: dict[str, float] = json.loads(done.stdout.splitlines()[-1])

@@ -1,10 +1,10 @@
-"""Digests of short runs of the bundled scenarios, kind by kind: what a change of the code must leave as it was.
+"""Digests of short runs of the bundled scenarios by kind of fact, which a change of the code must not change.
 
     python benchmarks/digests.py --out before.json                      # at the first commit
     python benchmarks/digests.py --out after.json --against before.json  # at the last one, on the same machine
 
 Digests are taken from the stored Parquet files, over the values of the columns (`seq` and `row_check` left out), so
-that they speak of what was computed and not of how the trace sums it up. Another processor gives other last bits:
+that they depend on what was computed and not on how the trace sums it up. Another processor gives other last bits:
 compare files of one machine only, and do not commit them.
 """
 
@@ -26,7 +26,7 @@ _CHECKS = ("seq", "row_check")
 
 
 def main() -> int:
-    """Run, digest, print, and compare if asked; 1 if something differs."""
+    """Run the scenarios, write their digests, and compare them if asked; return 1 if something differs."""
     parser = argparse.ArgumentParser(description="Digests by kind of fact of short runs of the bundled scenarios.")
     parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
     parser.add_argument("--against", type=Path, help="JSON file of an earlier call: print what differs")
@@ -55,7 +55,7 @@ def main() -> int:
 
 
 def _digests(command: str, name: str, seconds: float, columns: list[str], stated: set[str]) -> dict[str, str]:
-    """The digests of one run by kind; the columns of its rows are added to `stated`."""
+    """Return the digests of one run by kind; the columns of its rows are added to `stated`."""
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
         short = ("--set", f"duration_s={seconds}", "--set", f"statistics.warmup_s={seconds / 10}")
@@ -88,7 +88,7 @@ def _digest(kind: str, table: Any, columns: list[str]) -> str:
 
 
 def _machine() -> dict[str, Any]:
-    """What the last bits of a float can depend on."""
+    """Return all that the last bits of a float can depend on."""
     features = np._core._multiarray_umath.__cpu_features__
     versions = {package.__name__: package.__version__ for package in (np, pa)}
     return {

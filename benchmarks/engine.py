@@ -17,11 +17,11 @@ from typing import Any
 DEVICES = ("default.qubit", "lightning.qubit")
 CASES = (("update", 4), ("update", 64), ("roll-out", 1), ("roll-out", 64), ("roll-out", 5000))
 GOALS = {("update", 64): 10.0, ("roll-out", 5000): 50.0}
-"""Least ratios, beside every device."""
+"""Least ratios to every device."""
 
 
 def microseconds(work: Callable[[], Any], seconds: float) -> float:
-    """Median CPU time of a call; at least one after a first that is not counted."""
+    """Return the median CPU time of a call in us, over at least one call after a first that is not counted."""
     work()
     taken: list[float] = []
     until = time.perf_counter() + seconds
@@ -33,7 +33,7 @@ def microseconds(work: Callable[[], Any], seconds: float) -> float:
 
 
 def per_row(module: Any, what: str, rows: int, seconds: float) -> float:
-    """Microseconds for one of `rows` rows."""
+    """Return the CPU time for one of `rows` rows, in us."""
     import torch
 
     x = torch.rand((rows, module.circuit.inputs), generator=torch.Generator().manual_seed(1))

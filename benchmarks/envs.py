@@ -1,9 +1,9 @@
-"""Steps per second of the learning environments, and what a second process adds.
+"""Steps per second of the learning environments, and the gain by a second process.
 
 Everything is decided by the rule of least latency. S1 is the small case of paper S1, three vehicles; the city is the
-Manhattan grid of `benchmarks/city.py` with SUMO's traffic recorded once and replayed. A step answers one decision
-epoch with all the tasks that wait then, about three in S1 and a thousand in the city; only with rows=1 a step is one
-task. The rule looks at the observation alone, so that Loop makes no columns for it; Gymnasium makes them. Rounds are
+Manhattan grid of `benchmarks/city.py` with SUMO's traffic recorded once and replayed. A step decides all tasks that
+wait in one decision epoch, about three in S1 and a thousand in the city; only with rows=1 a step is one task. The rule
+reads the observation alone, so that Loop makes no columns for it; Gymnasium makes them. Rounds are
 interleaved, CPU time of this process, but wall clock for the vector environments, which have processes of their own.
 """
 
@@ -20,7 +20,7 @@ from city import WARM_S, scenario
 
 
 def rates(steps: Callable[[], tuple[int, int]]) -> tuple[float, float]:
-    """Steps and decided tasks per second: of CPU time, or of wall clock where other processes work."""
+    """Return steps and decided tasks per second, of CPU time, or of wall clock where other processes work."""
     began_s, cpu_s = time.perf_counter(), time.process_time()
     count, tasks = steps()
     passed_s = time.process_time() - cpu_s if tasks else time.perf_counter() - began_s
@@ -28,7 +28,7 @@ def rates(steps: Callable[[], tuple[int, int]]) -> tuple[float, float]:
 
 
 def bare(plan: Any) -> tuple[int, int]:
-    """A simulation turned by hand."""
+    """Play a simulation by its own interface, and count steps and tasks."""
     from cosim.decision import Action
     from cosim.simulation import Simulation
 
@@ -41,7 +41,7 @@ def bare(plan: Any) -> tuple[int, int]:
 
 
 def looped(loop: Any) -> tuple[int, int]:
-    """An episode of `cosim.envs.loop.Loop`."""
+    """Play an episode of `cosim.envs.loop.Loop`, and count steps and tasks."""
     from cosim.decision import Action
 
     steps = tasks = 0
@@ -54,7 +54,7 @@ def looped(loop: Any) -> tuple[int, int]:
 
 
 def greedy(loop: Any, rows: int) -> Callable[[Any], Any]:
-    """The rule on flat observations (..., rows (F + 1)): the option whose column `latency` is lowest."""
+    """Return the rule on flat observations (..., rows (F + 1)): the option whose column `latency` is lowest."""
     latency = [place for place, name in enumerate(loop.columns) if name.endswith(".latency")]
 
     def act(seen: Any) -> Any:
@@ -67,7 +67,7 @@ def greedy(loop: Any, rows: int) -> Callable[[Any], Any]:
 
 
 def gym(env: Any) -> tuple[int, int]:
-    """An episode of `cosim/Offloading-v0`."""
+    """Play an episode of `cosim/Offloading-v0`, and count steps and tasks."""
     act = greedy(env.unwrapped.loop, env.unwrapped.rows)
     seen, info = env.reset()
     steps = tasks = 0
@@ -80,7 +80,7 @@ def gym(env: Any) -> tuple[int, int]:
 
 
 def vector(envs: Any, act: Callable[[Any], Any], steps: int) -> tuple[int, int]:
-    """Steps of all environments of an AsyncVectorEnv; the tasks are not counted."""
+    """Play steps of all environments of an AsyncVectorEnv, and count them; tasks are not counted."""
     seen, _ = envs.reset(seed=1)
     for _ in range(steps):
         seen = envs.step(act(seen))[0]

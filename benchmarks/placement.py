@@ -1,4 +1,4 @@
-"""How long twins take to be made in the scenarios of paper S5, by each placement policy, beside the pure study.
+"""Time that twins take to be made in the scenarios of paper S5 under each placement policy, beside the pure study.
 
 The first table is of runs: the same seeds, and so the same users, for each policy; each twin's time is measured, from
 its vehicle's entry until it stands. The second solves drawn instances without a run, with a distance of its own for
@@ -15,7 +15,7 @@ SCENARIOS = {"paper": "s5_placement_paper", "physical": "s5_placement_physical"}
 
 
 def made_s(scenario: Any) -> list[float]:
-    """Time from the entry of each user until its twin stands, in a run of a scenario."""
+    """Return the time from the entry of each user until its twin is made, in a run of a scenario."""
     from cosim_agents.registry import make_policy
 
     from cosim.kernel.rng import stream
@@ -46,7 +46,7 @@ def made_s(scenario: Any) -> list[float]:
 
 
 def runs(name: str, seeds: int) -> None:
-    """Print a line for each policy: mean and excess over the optimum, over the runs in which all twins were made."""
+    """Print mean and excess over the optimum for each policy, over the runs in which all twins were made."""
     from cosim.scenario.load import load
     from cosim.scenario.twin_placement import PlacingPolicy
 

@@ -15,7 +15,7 @@ from city import scenario
 
 
 def seconds(work: Any) -> float:
-    """CPU seconds of a call."""
+    """Return the CPU seconds of a call."""
     began = time.process_time()
     work()
     return time.process_time() - began

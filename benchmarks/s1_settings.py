@@ -1,7 +1,8 @@
 """Paper S1: the search for the "tuned" learning rates and batch, one for Q-DDPG and both sizes of DDPG.
 
-Each of four settings trains each agent with two seeds on Table III's scenario. Printed is what a slot costs then, in
-1e-3, on the mean of roll-outs without exploration on two seeds more; none of these seeds stands in the paper's results.
+Each of four settings trains each agent with two seeds on Table III's scenario. Printed is the cost of a slot then, in
+1e-3, as the mean of roll-outs without exploration on two seeds more; none of these seeds is used for the paper's
+results.
 The settings with the lowest mean over all are `TUNED` of `cosim.experiments.papers.s1.plan`. It takes about ten
 minutes of CPU time and is not part of `make bench`.
 """
@@ -28,7 +29,7 @@ MEASURED_SEEDS: Final = (2001, 2002)
 
 
 def cost(job: tuple[Any, int, dict[str, float], str, int], tell: Tell) -> float:
-    """Cost of a slot after a training, in 1e-3."""
+    """Return the cost of a slot after a training, in 1e-3."""
     from cosim_agents.learned import Learned
     from cosim_agents.learners.catalog import agent_spec
     from cosim_agents.train import train

@@ -1,4 +1,4 @@
-"""What keys and the ledger add: a key for each transfer, a ledger record for each task, all tasks at the edge.
+"""Cost of keys and the ledger: a key for each transfer, a ledger record for each task, all tasks at the edge.
 
 Rounds of SUMO alone, the co-simulation without and with both are interleaved, each in a process of its own; medians.
 `adds` is (with - without) / SUMO alone.
@@ -29,7 +29,7 @@ SECURED: dict[str, Any] = {
 
 
 def plan(vehicles: int, seconds: float, secured: bool) -> dict[str, Any]:
-    """The benchmark city with every task at the edge, with or without keys and ledger."""
+    """Return the benchmark city with every task at the edge, with or without keys and ledger."""
     sites = {"kind": "grid", "spacing_m": 600.0}  # nearly everybody is covered
     base = {**scenario(vehicles, seconds), "policy": "nearest", "sites": sites}
     if secured:
@@ -38,7 +38,7 @@ def plan(vehicles: int, seconds: float, secured: bool) -> dict[str, Any]:
 
 
 def together(vehicles: int, seconds: float, secured: bool) -> dict[str, float]:
-    """The co-simulation with its trace, and what the trace says was drawn and recorded."""
+    """Measure the co-simulation with its trace; return with it the keys, records and blocks of the trace."""
     from cosim_agents.registry import make_policy
 
     from cosim.kernel.rng import stream
@@ -76,7 +76,7 @@ def together(vehicles: int, seconds: float, secured: bool) -> dict[str, float]:
 
 
 def child(mode: str, vehicles: int, seconds: float) -> dict[str, float]:
-    """One measurement in a process of its own."""
+    """Return one measurement, made in a process of its own."""
     command = [sys.executable, __file__, "--child", mode, "--vehicles", str(vehicles), "--seconds", str(seconds)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     result: dict[str, float] = json.loads(done.stdout.splitlines()[-1])

@@ -16,7 +16,7 @@ SECONDS = 600
 
 
 def write(folder: Path, facts: int) -> int:
-    """A run folder with about `facts` facts."""
+    """Write a run folder with about `facts` facts, and return their number."""
     sys.path.insert(0, str(Path(__file__).parents[1] / "tests/support"))
     from crafted import CraftedRun
 

@@ -1,8 +1,8 @@
 """The cost of the twin for 5,000 vehicles: CPU ms to observe all states, to forecast all, and to mirror all.
 
 Traffic is that of `benchmarks/city.py`. A round is the same ticks again with new forecasters; printed is the least
-median of the rounds, which is what an otherwise idle core needs. Mirroring is what a run without tasks costs more for a
-twin whose vehicles all tell their state once a second and which forecasts nothing; the cells' own share is in it.
+median of the rounds, which is what an otherwise idle core needs. Mirroring is the extra cost of a run without tasks for
+a twin whose vehicles all report their state once a second and which forecasts nothing; the cells' own share is in it.
 """
 
 import argparse
@@ -17,14 +17,14 @@ from city import scenario
 
 
 def milliseconds(work: Any) -> float:
-    """CPU milliseconds of a call."""
+    """Return the CPU milliseconds of a call."""
     began = time.process_time()
     work()
     return (time.process_time() - began) * 1e3
 
 
 def run_ms(twin: dict[str, Any] | None, vehicles: int, seconds: int) -> float:
-    """CPU ms for each simulated second of a run without tasks on straight roads."""
+    """Return the CPU ms for each simulated second of a run without tasks on straight roads."""
     from cosim_agents.registry import make_policy
 
     from cosim.kernel.rng import stream

@@ -1,11 +1,11 @@
-"""Paper S1, figure 9: what decisions cost that are made on the truth, on the last synchronised state, on the forecast.
+"""Paper S1, figure 9: the cost of decisions made on the truth, on the last synchronised state, and on the forecast.
 
-Each slot's decisions are made on what the observation shows, and charged with the analytic cost (S1 eq 18) on the true
+Each slot's decisions are made on what the policy observes, and charged with the analytic cost (S1 eq 18) on the true
 state. Seeds, arrivals, places and shadowing are the same under every observation. Intervals are Student's over seeds,
-of paired differences. `cosim paper S1 --figure 9` measures what the runs really cost; here is the formula's answer.
+of paired differences. `cosim paper S1 --figure 9` measures the realised cost of runs; here it is the formula's.
 
-At the scenario's 15 m/s the mirror is up to 150 m behind. The excess grows about as the square of that way: it makes
-more vehicles choose the farther server, and the farther server is worse by more. --speed 30 shows it.
+At the scenario's 15 m/s the mirror is up to 150 m behind. The excess grows about as the square of that distance: it
+makes more vehicles choose the farther server, and the farther server is worse by more. --speed 30 shows it.
 """
 
 import argparse
@@ -31,7 +31,7 @@ POLICIES: Final = ("greedy-latency", "optimal")
 
 
 def slots(plan: Scenario, policy: str, source: str) -> Iterator[tuple[float, AnyArray]]:
-    """Cost of each slot on the true state, and the targets chosen."""
+    """Yield the cost of each slot on the true state, and the targets chosen."""
     described = plan.model_dump()
     described["decisions"]["observation"] = source
     decider = make_policy(policy, {}, stream(plan.seed, "policy"))
@@ -48,7 +48,11 @@ def slots(plan: Scenario, policy: str, source: str) -> Iterator[tuple[float, Any
 
 
 def costs(plan: Scenario, policy: str) -> tuple[list[float], list[float], float]:
-    """By source: mean cost of a slot, and share of tasks sent elsewhere than on the truth; share offloaded on truth."""
+    """Return costs by source of the observation, shares of other targets, and the share that is offloaded.
+
+    The first is the mean cost of a slot, the second the share of tasks that are sent elsewhere than on the truth, both
+    in the order of SOURCES; the third is that of tasks offloaded on the truth.
+    """
     told = {source: list(slots(plan, policy, source)) for source in SOURCES}
     targets = {source: np.concatenate([target for _, target in rows]) for source, rows in told.items()}
     period_s = plan.decisions.period_s if plan.decisions.kind == "periodic" else 1.0
@@ -58,7 +62,7 @@ def costs(plan: Scenario, policy: str) -> tuple[list[float], list[float], float]
 
 
 def interval(values: AnyArray) -> tuple[float, float]:
-    """Mean and half width of its 95 % interval."""
+    """Return the mean and the half width of its 95 % interval."""
     half = student.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
     return float(values.mean()), float(half)
 

@@ -1,8 +1,8 @@
-"""Train Stable-Baselines3's own SAC on a scenario and set it beside two rules on the same seeds.
+"""Train Stable-Baselines3's own SAC on a scenario and compare it with two rules on the same seeds.
 
     python examples/train_with_sb3.py --steps 20000
 
-A step of the environment decides up to 8 tasks, here an epoch of paper S1's small case; the reward is minus its cost.
+A step of the environment decides up to 8 tasks, here an epoch of paper S1's small case; the reward is minus their cost.
 """
 
 import argparse
@@ -17,11 +17,11 @@ from cosim.envs.loop import Loop
 from cosim.kernel.rng import stream
 from cosim.scenario.load import load
 
-EPOCHS = 20  # of an episode
+EPOCHS = 20  # decision epochs in an episode
 
 
 def learned(model: SAC, env: gymnasium.Env, seed: int) -> float:
-    """Reward of an episode under what was learnt."""
+    """Return the reward of an episode under the trained model."""
     seen, total, over = env.reset(seed=seed)[0], 0.0, False
     while not over:
         seen, reward, terminated, truncated, _ = env.step(model.predict(seen, deterministic=True)[0])
@@ -30,7 +30,7 @@ def learned(model: SAC, env: gymnasium.Env, seed: int) -> float:
 
 
 def ruled(name: str, loop: Loop, seed: int) -> float:
-    """Reward of the same episode under a rule."""
+    """Return the reward of the same episode under a rule."""
     policy, waiting, total = make_policy(name, {}, stream(seed, "policy")), loop.reset(seed), 0.0
     while waiting is not None:
         step = loop.step(policy.decide(waiting.observation))

@@ -1,6 +1,6 @@
-"""Zones on the map: how many vehicles are in each, reported to a collector over the run's own wires.
+"""Zones on the map: the vehicles in each are counted, and the counts sent to a collector over the run's own wires.
 
-A section of behaviour from outside cosim: `SUBJECT` names its pieces, the entry point in pyproject.toml `SUBJECT`.
+A part from outside cosim: `SUBJECT` names its pieces, and the entry point in pyproject.toml names `SUBJECT`.
 """
 
 from cosim.subjects import Subject

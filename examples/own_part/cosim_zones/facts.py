@@ -1,4 +1,4 @@
-"""What the zones state: one frozen dataclass for each kind of fact."""
+"""The facts of the zones: one frozen dataclass for each kind."""
 
 from dataclasses import dataclass
 from typing import Annotated

@@ -13,12 +13,12 @@ HEADLINE = (
 
 
 def figures(trace: Trace, slices: Batches) -> Iterator[tuple[str, Estimate]]:
-    """`zone_vehicles`: mean over zones and counts; `zone_reports_lost`: share of reports that were given up.
+    """Yield `zone_vehicles`, the mean over zones and counts, and `zone_reports_lost`, the share of lost reports.
 
     Counts belong to the batch in which they were taken; those before the warm-up's end are left out.
 
     Args:
-        trace: of a run with zones.
+        trace: trace of a run with zones.
         slices: the measured time in batches.
     """
     rows = trace.sql(

@@ -1,4 +1,4 @@
-"""The zones' part of the page: what it shows, as numbers, and the script that draws it."""
+"""The zones' panel of the report: its numbers, and the script that draws them."""
 
 from importlib.resources import files
 from typing import Any, Final

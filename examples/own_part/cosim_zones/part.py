@@ -20,8 +20,8 @@ class ZoneCounter(Part):
         """Deploy the zones and start their processes.
 
         Args:
-            plan: the scenario's section.
-            context: what a part may use.
+            plan: the scenario's section `zones`.
+            context: clock, wires, sites and recorders of the run.
         """
         self._plan = plan
         self._clock = context.clock
@@ -30,7 +30,7 @@ class ZoneCounter(Part):
         self._sites_m = np.array([(site.x_m, site.y_m) for site in context.sites])
         self._xy_m = np.empty((0, 2))
         self._open: dict[int, tuple[float, int]] = {}
-        """By zone: when its vehicles were counted, and how many, while the report is on its way."""
+        """Counts whose report is on its way: time of the count, and vehicles, by zone."""
         self._record = context.facts.recorder(ZoneCounted)
         deployed = context.facts.recorder(ZoneDeployed)
         for number, zone in enumerate(plan.zones):
@@ -38,21 +38,22 @@ class ZoneCounter(Part):
             self._clock.process(self._watch(number, zone))
 
     def tick(self, frame: MobilityFrame, tick: int) -> None:  # noqa: ARG002 - the hook's signature
-        """Keep the places of the vehicles that are on the road."""
+        """Keep the positions of the vehicles that are on the road."""
         self._xy_m = frame.xy_m[frame.on_road]
 
     def finish(self) -> None:
-        """State the counts whose reports are still on their way."""
+        """Record the counts whose reports are still on their way."""
         for number, (counted_s, vehicles) in self._open.items():
             self._record(self._clock.now, number, counted_s, vehicles, 0)
 
     def _watch(self, number: int, zone: Zone) -> Generator[Any, Any, None]:
-        """The life of one zone: count, send, wait for the report or lose patience."""
+        """Count the vehicles of a zone every period, send the count, and wait for its arrival or give it up."""
         clock, plan = self._clock, self._plan
         site = int(np.hypot(*(self._sites_m - (zone.x_m, zone.y_m)).T).argmin())
         for place in count(1):
             yield clock.until(place * plan.period_s)
             self._open[number] = counted_s, vehicles = clock.now, self._inside(zone)
+            # The transfer runs as a story of its own, so that it may be given up while it is on the wires.
             report = clock.wait_for(self._wires.carry(plan.report_bit, site, self._collector))
             yield report | clock.until(counted_s + plan.patience_s)
             del self._open[number]

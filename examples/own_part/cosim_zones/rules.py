@@ -1,10 +1,10 @@
-"""What the audit holds the rows of the zones to."""
+"""Rules of the audit for the facts of the zones."""
 
 from cosim.audit.rule import Rule, amounts, unknown, where
 
 
 def rules() -> list[Rule]:
-    """What holds at every moment of a run."""
+    """Return the rules that hold at every moment of a run."""
     return [
         *amounts({"zone_counted": ("vehicles",), "zone_deployed": ("radius_m",)}),
         unknown("zone_counted", "its zone is no deployed zone", "zone", "SELECT zone FROM zone_deployed"),
@@ -14,7 +14,7 @@ def rules() -> list[Rule]:
 
 
 def end_rules() -> list[Rule]:
-    """What holds once the run has reached its end: a zone never has more vehicles than the map."""
+    """Return the rules that hold once a run is complete: a zone never has more vehicles than ever entered the map."""
     return [
         Rule(
             "zone_counted",
