@@ -218,6 +218,7 @@ class KeyService(Part):
         now, bit, queue = self._clock.now, self._lifetime.cost_bit(size_bit), self._queue
         if not bit:
             return None
+        # Nobody to compare with in an empty queue: most keys are granted without a rank.
         rank = None
         if queue.waiting:
             rank = (-priority if self._by_priority else 0.0, next(self._clock.numbers))

@@ -190,6 +190,7 @@ class VehicleKeys:
             room_bit = self.capacity_bit if away else pool.room_bit
             owed_bit = self._wanting[vehicle] + rate_bps * self._slot_s
             whole = min(int(owed_bit), room_bit)
+            # A fraction of a bit is owed until the next slot, but not beyond what the pool has room for.
             self._wanting[vehicle] = owed_bit - whole if whole < room_bit else 0.0
             given = whole if fresh else self._network.give(site, whole)
             if given:

@@ -75,6 +75,7 @@ def implied_root(leaf_record: bytes, index: int, size: int, proof: Sequence[byte
     last = size - 1
     hashes = iter(proof)
     while last:
+        # A right child, or a left one that has a sibling; an odd last node goes up without a hash.
         if index & 1 or index < last:
             sibling = next(hashes, None)
             if sibling is None or len(sibling) != ROOT_BYTE:

@@ -44,7 +44,7 @@ def presence(source: MobilitySource, duration_s: float) -> Presence:
         InputError: no vehicle is on the road in that time.
     """
     places = [np.empty((0, 2))]
-    for tick in range(int(duration_s / source.step_s + 1e-9) + 1):
+    for tick in range(int(duration_s / source.step_s + 1e-9) + 1):  # 0.3 / 0.1 is below 3
         frame = source.advance(tick)
         places.append(np.rint(frame.xy_m[frame.on_road] / _CELL_M))
     cells, counts = np.unique(np.concatenate(places), axis=0, return_counts=True)

@@ -170,9 +170,11 @@ def _hold(net: Path, routes: Path, wish: Demand, wanted: int) -> MadeDemand:
             high = rate_per_s
         else:
             low = rate_per_s
+        # By Little's law vehicles at once grow with the rate, as long as trips take as long: until a rate was too high.
         little = rate_per_s * wanted / max(1.0, float(curve.running[-300:].mean()))
         within = low < little < high and high == float("inf")
         rate_per_s = min(little, 4.0 * rate_per_s) if within else (low + min(high, 4.0 * low or high)) / 2.0
+    # Every rate so far jams the net: lower it until some number of vehicles is held.
     while not any(at_once for _, (_, at_once) in tried) and len(tried) < 2 * _ROUNDS:
         rate_per_s = 0.7 * min(rate for rate, _ in tried)
         _write(net, routes, trial, rate_per_s * 3600.0)

@@ -130,7 +130,7 @@ def _kind(file: Path) -> str:
 
     def on_element(name: str, _: dict[str, str]) -> bool:
         roots.append(name)
-        return True
+        return True  # stops the scan: the root names the format, and the file may be large
 
     scan_xml(file, on_element, "name OpenStreetMap, a SUMO net or .sumocfg, OpenDRIVE or FCD output")
     kind = _ROOTS.get(roots[0]) if roots else None

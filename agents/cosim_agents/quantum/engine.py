@@ -152,6 +152,7 @@ class VQC(torch.nn.Module):
         return noisy
 
     def _estimated(self, probabilities: Tensor, shots: int) -> Tensor:
+        # The last ring, which `_probabilities` leaves out, permutes the strings; a CZ ring changes signs alone.
         if self.circuit.ring == "cnot":
             probabilities = probabilities[:, self.action.argsort()]
         if self.readout:

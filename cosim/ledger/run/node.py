@@ -150,6 +150,7 @@ class Node:
 
     def _new_block(self, height: int, _round: int) -> Block:
         chosen = []
+        # The first due batch of each site, then the second of each: a full block starves no site.
         for key in sorted(self._received, key=lambda key: (key[1] - self.head.due[key[0]], key[0])):
             sealed = self._context.archive.find(*key)
             if sealed is not None and key[1] >= self.head.due[key[0]]:
