@@ -32,7 +32,7 @@ class Learned:
         sha256: SHA-256 of the checkpoint's bytes, by which a scenario, and so the run id, names these weights.
 
     Raises:
-        InputError: the file is no checkpoint, or not the one that `sha256` names, or its agent has no circuit that could
+        InputError: the file is no checkpoint or not the one that `sha256` names, or its agent has no circuit that could
             be measured in that way.
     """
 
@@ -84,7 +84,7 @@ def _check_content(path: Path, sha256: str) -> None:
     try:
         found = hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError:
-        return  # whoever reads it says so
+        return  # reading it, which follows, says why
     if found != sha256:
         raise InputError(
             f"{path}: its SHA-256 is {found[:16]}..., the scenario's policy.options.sha256 is {str(sha256)[:16]}...: "
