@@ -30,7 +30,7 @@ from cosim.offload import Offloading
 from cosim.part import Part
 from cosim.radio.channel import Channel
 from cosim.radio.sidelink import SidelinkChannel
-from cosim.roads.siting import Placed
+from cosim.roads.siting import PlacedSite
 from cosim.sampling import Samples
 from cosim.scenario.schema import Scenario, SyntheticMobility
 from cosim.state import StateSource, Truth
@@ -63,7 +63,7 @@ class PartContext:
     """The scenario of the run."""
     folder: Path
     """Folder that relative paths of the scenario start from."""
-    sites: tuple[Placed, ...]
+    sites: tuple[PlacedSite, ...]
     """Sites by number, with positions in m."""
     topology: Topology
     """Sites, cloud and the wires between them."""
@@ -89,7 +89,7 @@ Maker: TypeAlias = Callable[[PartContext], Part]
 class Assembly:
     """The core of a run and its parts."""
 
-    sites: tuple[Placed, ...]
+    sites: tuple[PlacedSite, ...]
     vehicle_hosts: VehicleHosts
     channel: Channel
     offloading: Offloading
@@ -236,16 +236,18 @@ def _made(what: str, make: Maker, context: PartContext) -> Part:
     return part
 
 
-def _deploy(facts: FactWriter, topology: Topology, sites: Sequence[Placed], hosts: Mapping[int, Host]) -> None:
+def _deploy(facts: FactWriter, topology: Topology, sites: Sequence[PlacedSite], hosts: Mapping[int, Host]) -> None:
     """Record the sites, and the cloud as the site after the last one."""
     deployed = facts.recorder(SiteDeployed)
     for node in range(topology.sites + (topology.cloud is not None)):
         host = hosts.get(node)
-        site = sites[node] if node < len(sites) else Placed("cloud", np.nan, np.nan)
+        site = sites[node] if node < len(sites) else PlacedSite("cloud", np.nan, np.nan)
         deployed(0.0, node, site.name, site.x_m, site.y_m, host.cores if host else 0, host.core_hz if host else 0.0)
 
 
-def make_hosts(clock: Clock, scenario: Scenario, sites: Sequence[Placed], cloud_node: int | None) -> dict[int, Host]:
+def make_hosts(
+    clock: Clock, scenario: Scenario, sites: Sequence[PlacedSite], cloud_node: int | None
+) -> dict[int, Host]:
     """Return the processors of sites and cloud by node; a site without cores has none.
 
     Args:
@@ -272,7 +274,7 @@ def make_hosts(clock: Clock, scenario: Scenario, sites: Sequence[Placed], cloud_
 def make_ledger(
     clock: Clock,
     scenario: Scenario,
-    sites: Sequence[Placed],
+    sites: Sequence[PlacedSite],
     hosts: Mapping[int, Host],
     wires: Wires,
     facts: FactWriter,
@@ -297,7 +299,7 @@ def make_ledger(
 def make_keys(
     clock: Clock,
     scenario: Scenario,
-    sites: Sequence[Placed],
+    sites: Sequence[PlacedSite],
     channel: Channel,
     log: RecordLog | None,
     facts: FactWriter,

@@ -14,7 +14,7 @@ from cosim.mobility.programs import sumo_version
 from cosim.mobility.record import VERSION, last_tick, record_frames
 from cosim.mobility.source import MobilitySource
 from cosim.mobility.sumo import sumo_options
-from cosim.roads.siting import Placed
+from cosim.roads.siting import PlacedSite
 from cosim.scenario.schema import (
     LibsumoMobility,
     ListedSites,
@@ -28,14 +28,14 @@ from cosim.scenario.schema import (
 _NAME = "recording.parquet"
 
 
-def sites_of(scenario: Scenario, folder: Path) -> tuple[Placed, ...]:
+def sites_of(scenario: Scenario, folder: Path) -> tuple[PlacedSite, ...]:
     """Return the sites of a scenario; its map is read only if they are not listed.
 
     Raises:
         InputError: the map is not there, or has no place for a site.
     """
     if isinstance(scenario.sites, ListedSites):
-        return tuple(Placed(**site.model_dump()) for site in scenario.sites.sites)
+        return tuple(PlacedSite(**site.model_dump()) for site in scenario.sites.sites)
     return placed_sites(scenario, folder)
 
 

@@ -14,7 +14,7 @@ from cosim.kernel.clock import Clock
 from cosim.keys.layout import key_layout
 from cosim.keys.network import KeyNetwork
 from cosim.mobility.connect import placed_sites
-from cosim.roads.siting import Placed
+from cosim.roads.siting import PlacedSite
 from cosim.scenario.keys import KeyAttack, Keys
 from cosim.scenario.load import load
 from cosim.scenario.schema import Scenario
@@ -92,7 +92,7 @@ def open_keys(what: str, overrides: Sequence[str]) -> PooledKeys:
         deployed = trace.table(SiteDeployed).dropna(subset=["x_m"]).sort_values("site")
         past_s = trace.complete_to_s
     sites = tuple(
-        Placed(*row) for row in zip(*(deployed[name].tolist() for name in ("name", "x_m", "y_m")), strict=True)
+        PlacedSite(*row) for row in zip(*(deployed[name].tolist() for name in ("name", "x_m", "y_m")), strict=True)
     )
     later = plan.model_copy(update={"attacks": tuple(_later(plan.attacks, past_s))})
     return _pooled(scenario, later, sites, dict(zip(levels.index.tolist(), levels.tolist(), strict=True)))
@@ -105,7 +105,7 @@ def _plan(scenario: Scenario, what: str) -> Keys:
 
 
 def _pooled(
-    scenario: Scenario, plan: Keys, sites: tuple[Placed, ...], levels_bit: dict[int, int] | None = None
+    scenario: Scenario, plan: Keys, sites: tuple[PlacedSite, ...], levels_bit: dict[int, int] | None = None
 ) -> PooledKeys:
     """Return the pools with these levels by link, or with the scenario's initial ones."""
     clock = Clock()

@@ -8,7 +8,7 @@ import networkx as nx
 import numpy as np
 
 from cosim.errors import InputError
-from cosim.roads.siting import Placed
+from cosim.roads.siting import PlacedSite
 from cosim.scenario.keys import KeyTopology
 from cosim.topology import mesh_wires
 from cosim.types import FloatArray, IntArray
@@ -71,7 +71,7 @@ class KeyLayout:
         raise InputError(f"{field}: no link joins {ends[0]} and {ends[1]}; the links are {_listed(pairs)}")
 
 
-def key_layout(topology: KeyTopology, sites: Sequence[Placed]) -> KeyLayout:
+def key_layout(topology: KeyTopology, sites: Sequence[PlacedSite]) -> KeyLayout:
     """Return the layout of a scenario's key topology over its placed sites.
 
     A fibre's length is its own `length_km`, or the straight distance times `detour`; at least a metre. Two links

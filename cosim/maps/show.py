@@ -16,7 +16,7 @@ from cosim.mobility.catalog import MapFiles
 from cosim.mobility.frames import CENTI
 from cosim.mobility.record import recorded_bounds, recorded_s
 from cosim.roads.net import Bounds, RoadNet, read_net
-from cosim.roads.siting import Placed
+from cosim.roads.siting import PlacedSite
 from cosim.roads.xmlscan import scan_xml
 
 _CELL_M = 25.0
@@ -68,7 +68,7 @@ def describe_map(files: MapFiles) -> MapFacts:
     )
 
 
-def draw_road_map(files: MapFiles, path: Path, sites: tuple[Placed, ...] = ()) -> None:
+def draw_road_map(files: MapFiles, path: Path, sites: tuple[PlacedSite, ...] = ()) -> None:
     """Draw roads, wider for more lanes, recorded traffic, and sites into a picture in the format of the file's suffix.
 
     Args:

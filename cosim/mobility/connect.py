@@ -12,7 +12,7 @@ from cosim.mobility.source import MobilitySource
 from cosim.mobility.sumo import SumoMobility
 from cosim.mobility.synthetic import SyntheticRoads
 from cosim.roads.net import Bounds, read_bounds
-from cosim.roads.siting import Placed, place_sites
+from cosim.roads.siting import PlacedSite, place_sites
 from cosim.scenario.schema import Scenario
 from cosim.scenario.traffic import LibsumoMobility, Mobility, ReplayMobility, SyntheticMobility, TraciMobility
 
@@ -62,7 +62,7 @@ def connect(mobility: Mobility, map_name: str, folder: Path, seed: int, duration
             return SyntheticRoads(mobility, stream(seed, "mobility"))
 
 
-def placed_sites(scenario: Scenario, folder: Path, bounds_m: Bounds | None = None) -> tuple[Placed, ...]:
+def placed_sites(scenario: Scenario, folder: Path, bounds_m: Bounds | None = None) -> tuple[PlacedSite, ...]:
     """Return the sites of a scenario in order of their numbers, without starting SUMO.
 
         >>> import cosim

@@ -28,7 +28,7 @@ _MOST = 100_000
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
+class PlacedSite:
     """A site with its position."""
 
     name: str
@@ -40,7 +40,7 @@ class Placed:
     """Cycles per second of each; None likewise."""
 
 
-def place_sites(sites: Sites, net: Path | None, bounds_m: Bounds, sites_file: Path | None) -> tuple[Placed, ...]:
+def place_sites(sites: Sites, net: Path | None, bounds_m: Bounds, sites_file: Path | None) -> tuple[PlacedSite, ...]:
     """Return the sites of a run in order of their numbers.
 
     Args:
@@ -69,11 +69,11 @@ def place_sites(sites: Sites, net: Path | None, bounds_m: Bounds, sites_file: Pa
             assert_never(sites)
 
 
-def _numbered(places: list[tuple[float, float]]) -> tuple[Placed, ...]:
-    return tuple(Placed(f"rsu{k}", round(x_m, 2), round(y_m, 2)) for k, (x_m, y_m) in enumerate(places))
+def _numbered(places: list[tuple[float, float]]) -> tuple[PlacedSite, ...]:
+    return tuple(PlacedSite(f"rsu{k}", round(x_m, 2), round(y_m, 2)) for k, (x_m, y_m) in enumerate(places))
 
 
-def _listed(listed: ListedSites, bounds_m: Bounds, where: str) -> tuple[Placed, ...]:
+def _listed(listed: ListedSites, bounds_m: Bounds, where: str) -> tuple[PlacedSite, ...]:
     left, bottom, right, top = bounds_m
     for k, site in enumerate(listed.sites):
         inside_x = left - _MARGIN_M <= site.x_m <= right + _MARGIN_M
@@ -83,7 +83,7 @@ def _listed(listed: ListedSites, bounds_m: Bounds, where: str) -> tuple[Placed, 
                 f"{where}[{k}]: {site.name} at x={site.x_m:g}, y={site.y_m:g} is off the map "
                 f"(x {left:g}..{right:g}, y {bottom:g}..{top:g}); move it onto the map"
             )
-    return tuple(Placed(site.name, site.x_m, site.y_m, site.cores, site.core_hz) for site in listed.sites)
+    return tuple(PlacedSite(site.name, site.x_m, site.y_m, site.cores, site.core_hz) for site in listed.sites)
 
 
 def _grid(bounds_m: Bounds, spacing_m: float) -> list[tuple[float, float]]:

@@ -17,7 +17,7 @@ from cosim.keys.request_queue import GrantedKey, QueuedKeyRequest
 from cosim.keys.service import KeyService
 from cosim.keys.vehicles import VehicleKeys
 from cosim.mobility.source import MobilityFrame
-from cosim.roads.siting import Placed
+from cosim.roads.siting import PlacedSite
 from cosim.scenario.key_rates import KeyEnvironment, QibVecRate
 from cosim.scenario.keys import Keys
 from cosim.types import Failure
@@ -85,7 +85,7 @@ class World:
         self.clock = Clock()
         self.ended: list[Story] = []
         self.facts = Kept()
-        placed = [Placed(f"s{k}", float(x), float(y)) for k, (x, y) in enumerate(sites)]
+        placed = [PlacedSite(f"s{k}", float(x), float(y)) for k, (x, y) in enumerate(sites)]
         self.layout = key_layout(self.plan.topology, placed)
         self.at: dict[int, int] = {}
         self.place: dict[int, tuple[float, float]] = {}

@@ -5,10 +5,10 @@ import pytest
 from cosim.errors import InputError
 from cosim.keys.attacks import plan_attacks
 from cosim.keys.layout import key_layout
-from cosim.roads.siting import Placed
+from cosim.roads.siting import PlacedSite
 from cosim.scenario.keys import Eavesdropper, FibreCut, KeyTopology
 
-SQUARE = [Placed("a", 0, 0), Placed("c", 1000, 1000), Placed("b", 1000, 0), Placed("d", 0, 1000)]
+SQUARE = [PlacedSite("a", 0, 0), PlacedSite("c", 1000, 1000), PlacedSite("b", 1000, 0), PlacedSite("d", 0, 1000)]
 
 
 def pairs(topology: KeyTopology, sites=SQUARE) -> list[tuple[int, int]]:
@@ -25,13 +25,13 @@ def test_a_ring_goes_around_the_middle():
 
 def test_a_star_hangs_on_the_most_central_node():
     """Of three sites on a line the middle one is the hub."""
-    line = [Placed("a", 0, 0), Placed("b", 900, 0), Placed("m", 500, 0)]
+    line = [PlacedSite("a", 0, 0), PlacedSite("b", 900, 0), PlacedSite("m", 500, 0)]
     assert pairs(KeyTopology(shape="star"), line) == [(0, 2), (1, 2)]
 
 
 def test_a_mesh_joins_clusters_by_the_shortest_gap():
     """Two pairs far apart are joined within and by one link between their near ends."""
-    line = [Placed("a", 0, 0), Placed("b", 10, 0), Placed("c", 500, 0), Placed("d", 510, 0)]
+    line = [PlacedSite("a", 0, 0), PlacedSite("b", 10, 0), PlacedSite("c", 500, 0), PlacedSite("d", 510, 0)]
     assert pairs(KeyTopology(shape="mesh", neighbours=1), line) == [(0, 1), (1, 2), (2, 3)]
 
 

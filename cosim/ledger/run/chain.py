@@ -25,7 +25,7 @@ from cosim.ledger.run.worker import Worker
 from cosim.ledger.signature import FIGURES, signatures
 from cosim.mobility.source import MobilityFrame
 from cosim.part import Part
-from cosim.roads.siting import Placed
+from cosim.roads.siting import PlacedSite
 from cosim.scenario.ledger import Ledger, Partition
 from cosim.trace.facts.ledger import BatchSealed, ValidatorDeployed, ValidatorsParted
 from cosim.trace.store.writer import FactWriter
@@ -40,7 +40,7 @@ class Chain(Part):
         self,
         clock: Clock,
         plan: Ledger,
-        sites: Sequence[Placed],
+        sites: Sequence[PlacedSite],
         hosts: Mapping[int, Host],
         wires: Wires,
         seed: int,
