@@ -111,7 +111,7 @@ def test_algorithms(circuit: str, name: str, tmp_path: Path) -> None:
     ],
     ids="-".join,
 )
-@pytest.mark.parametrize("circuit", ["zz", "reuploading"])
+@pytest.mark.parametrize("circuit", ["zz", pytest.param("reuploading", marks=pytest.mark.long)])
 def test_measurements(circuit: str, measured: dict, tmp_path: Path) -> None:
     """Shots, noise and devices of PennyLane train too; noise between encodings needs density matrices."""
     options = {"circuit": circuit, "qubits": 2, "components": 2, "batch": 2, "critic_hidden": "4", **measured}
