@@ -52,10 +52,10 @@ def test_bad_options(options: dict[str, object], told: str) -> None:
 
 def test_a_scenario_runs_on_it(tmp_path: Path) -> None:
     """A scenario names `grover-search`: the same seed gives the same digest, and latencies close to greed's."""
-    searched = ["duration_s=60", "policy.name=grover-search", "policy.options={minimise: latency}"]
+    searched = ["duration_s=20", "policy.name=grover-search", "policy.options={minimise: latency}"]
     runs = [simulate(load("s1_semantic_iov", searched), tmp_path / name) for name in ("first", "second")]
     assert runs[0].digest == runs[1].digest
-    greedy = simulate(load("s1_semantic_iov", ["duration_s=60", "policy.name=greedy-latency"]), tmp_path / "greedy")
+    greedy = simulate(load("s1_semantic_iov", ["duration_s=20", "policy.name=greedy-latency"]), tmp_path / "greedy")
     assert runs[0].kpis["latency_mean"].value == pytest.approx(greedy.kpis["latency_mean"].value, rel=0.1)
 
 

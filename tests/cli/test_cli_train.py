@@ -49,21 +49,16 @@ def command(*arguments: str) -> list[str]:
     return ["train", "tiny.yaml", "--agent", "ddpg", *SHORT, "--jobs", "1", *arguments, "--out", "study"]
 
 
-def test_train_then_compare(capsys: pytest.CaptureFixture[str], home: Path, finished: Path) -> None:
-    """Seeds are trained into folders of their own, which then are one policy: its agents take turns over the seeds.
-
-    Weights and curves of trainings side by side are those of trainings one after the other in this process.
-    """
-    assert cli.status(command("--seeds", "2", "--episodes", "4", "--jobs", "2")) == 0
+def test_train_then_compare(capsys: pytest.CaptureFixture[str], home: Path, trained: Path) -> None:
+    """Seeds are trained into folders of their own, which then are one policy: its agents take turns over the seeds."""
+    capsys.readouterr()
+    assert cli.status(command("--seeds", "2", "--episodes", "4")) == 0
     said = capsys.readouterr()
     assert said.err == ""
-    assert "agent ddpg, 2 seeds; the last 1 of 4 episodes, in which agents explore" in said.out
+    assert "agent ddpg, 2 seeds, 2 of them trained before; the last 1 of 4 episodes, in which agents" in said.out
     for seed in (1, 2):
-        folder = home / "study" / "ddpg" / f"seed{seed}"
-        for name in ("checkpoint.ckpt", "curve.csv"):
-            assert (folder / name).read_bytes() == (finished / folder.relative_to(home) / name).read_bytes()
-        assert len(training.read_curve(folder / "curve.csv")["reward"]) == 4
-    assert (home / "study" / "ddpg" / "curves.png").stat().st_size > 10_000
+        assert len(training.read_curve(trained / f"seed{seed}" / "curve.csv")["reward"]) == 4
+    assert (trained / "curves.png").stat().st_size > 10_000
     told = answer(capsys, "evaluate", "tiny.yaml", "--policy", "study/ddpg", "--seeds", "3", "--jobs", "1")
     agents = [run["agent"] for run in told["runs"]]
     assert agents == [f"study/ddpg/seed{seed}/checkpoint.ckpt" for seed in (1, 2, 1)]
@@ -74,7 +69,20 @@ def test_train_then_compare(capsys: pytest.CaptureFixture[str], home: Path, fini
     assert not (home / "other").exists()
 
 
-def test_a_second_call_goes_on(capsys: pytest.CaptureFixture[str], home: Path) -> None:
+@pytest.mark.long  # two processes that import torch; `test_jobs.py` has the same bits of jobs side by side in every run
+def test_side_by_side(capsys: pytest.CaptureFixture[str], home: Path, finished: Path) -> None:
+    """Weights and curves of trainings side by side are those of trainings one after the other in this process."""
+    assert cli.status(command("--seeds", "2", "--episodes", "4", "--jobs", "2")) == 0
+    said = capsys.readouterr()
+    assert said.err == ""
+    assert "agent ddpg, 2 seeds; the last 1 of 4 episodes, in which agents explore" in said.out
+    for seed in (1, 2):
+        folder = home / "study" / "ddpg" / f"seed{seed}"
+        for name in ("checkpoint.ckpt", "curve.csv"):
+            assert (folder / name).read_bytes() == (finished / folder.relative_to(home) / name).read_bytes()
+
+
+def test_a_second_call_goes_on(capsys: pytest.CaptureFixture[str], home: Path, finished: Path) -> None:
     """What is done is skipped; more episodes train on, to what one long training gives; more seeds are added."""
     assert answer(capsys, *command("--seeds", "1", "--episodes", "2"))["trained"] == 1
     checkpoint = home / "study" / "ddpg" / "seed1" / "checkpoint.ckpt"
@@ -83,9 +91,7 @@ def test_a_second_call_goes_on(capsys: pytest.CaptureFixture[str], home: Path) -
     assert checkpoint.read_bytes() == before
     assert answer(capsys, *command("--seeds", "2", "--episodes", "4"))["trained"] == 2
     longer = checkpoint.read_bytes()
-    (home / "study").rename(home / "first")
-    assert answer(capsys, *command("--seeds", "1", "--episodes", "4"))["trained"] == 1
-    assert checkpoint.read_bytes() == longer != before
+    assert longer == (finished / checkpoint.relative_to(home)).read_bytes() != before
     assert "was trained for 4 episodes" in refused(capsys, *command("--seeds", "1", "--episodes", "3"))
 
 
@@ -142,6 +148,13 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
+@pytest.fixture
+def trained(home: Path, finished: Path) -> Path:
+    """A copy of its agents' folder in the folder that we are in."""
+    shutil.copytree(finished / "study", home / "study")
+    return home / "study" / "ddpg"
+
+
 def cut(text: bytes) -> bytes:
     """Without its last line."""
     return b"".join(text.splitlines(keepends=True)[:-1])
@@ -164,25 +177,22 @@ DAMAGES: list[tuple[str, Callable[[bytes], bytes], str]] = [
 @pytest.mark.parametrize(("name", "damage", "told"), DAMAGES)
 def test_damaged_files(
     capsys: pytest.CaptureFixture[str],
-    home: Path,
-    finished: Path,
+    trained: Path,
     name: str,
     damage: Callable[[bytes], bytes],
     told: str,
     episodes: str,
 ) -> None:
     """A damaged file of a training is named in one line with the remedy, whether the training is done or goes on."""
-    shutil.copytree(finished / "study", home / "study")
-    file = home / "study" / "ddpg" / "seed2" / name
+    file = trained / "seed2" / name
     file.write_bytes(damage(file.read_bytes()))
     said = refused(capsys, *command("--seeds", "2", "--episodes", episodes))
     assert said == f"cosim: study/ddpg/seed2/{name}: {told}; remove the folder study/ddpg/seed2 and train again\n"
 
 
-def test_missing_files(capsys: pytest.CaptureFixture[str], home: Path, finished: Path) -> None:
+def test_missing_files(capsys: pytest.CaptureFixture[str], home: Path, trained: Path) -> None:
     """So is one that is missing, or another seed's checkpoint; without a checkpoint a training begins again."""
-    shutil.copytree(finished / "study", home / "study")
-    one, two = (home / "study" / "ddpg" / f"seed{seed}" for seed in (1, 2))
+    one, two = (trained / f"seed{seed}" for seed in (1, 2))
     wanted, remedy = command("--seeds", "2", "--episodes", "4"), "remove the folder study/ddpg/seed2 and train again"
     (two / "curve.csv").rename(home / "kept")
     told = refused(capsys, *wanted)
@@ -203,12 +213,11 @@ def test_missing_files(capsys: pytest.CaptureFixture[str], home: Path, finished:
     assert (two / "checkpoint.ckpt").read_bytes() == checkpoint
 
 
-def test_rows_behind_the_checkpoint(capsys: pytest.CaptureFixture[str], home: Path, finished: Path) -> None:
+def test_rows_behind_the_checkpoint(capsys: pytest.CaptureFixture[str], trained: Path) -> None:
     """A longer training that was killed before its next checkpoint leaves the shorter one as it was."""
-    shutil.copytree(finished / "study", home / "study")
     wanted = command("--seeds", "2", "--episodes", "4")
     before = answer(capsys, *wanted)
-    with (home / "study" / "ddpg" / "seed1" / "curve.csv").open("a") as curve:
+    with (trained / "seed1" / "curve.csv").open("a") as curve:
         curve.write("4,-1.0,0.5,0.1,0.1,5,2\n5,-1.")
     assert answer(capsys, *wanted) == before
     assert before["trained"] == 0
@@ -316,18 +325,17 @@ def test_no_place_to_write(capsys: pytest.CaptureFixture[str], home: Path) -> No
     assert (home / "study").read_text() == "dear diary"
 
 
-def test_another_training_is_not_mixed(capsys: pytest.CaptureFixture[str], home: Path) -> None:
+def test_another_training_is_not_mixed(capsys: pytest.CaptureFixture[str], trained: Path) -> None:
     """A folder with a training of other settings, or with something else, is refused and stands."""
-    assert cli.status(command("--seeds", "1", "--episodes", "1")) == 0
-    before = (home / "study" / "ddpg" / "seed1" / "checkpoint.ckpt").read_bytes()
-    told = refused(capsys, *command("--seeds", "1", "--episodes", "1", "--option", "lr=0.5"))
+    before = (trained / "seed1" / "checkpoint.ckpt").read_bytes()
+    told = refused(capsys, *command("--seeds", "1", "--episodes", "4", "--option", "lr=0.5"))
     assert "training.json: options.lr was null, now 0.5; give another --out" in told
-    told = refused(capsys, *command("--seeds", "1", "--episodes", "1", "--set", "duration_s=5"))
+    told = refused(capsys, *command("--seeds", "1", "--episodes", "4", "--set", "duration_s=5"))
     assert "the scenario or a --set differs: duration_s was 6.0, now 5.0; give another --out" in told
-    (home / "study" / "ddpg" / "seed2").mkdir()
-    (home / "study" / "ddpg" / "seed2" / "diary.txt").write_text("dear diary")
-    assert "is no training" in refused(capsys, *command("--seeds", "2", "--episodes", "1"))
-    assert (home / "study" / "ddpg" / "seed1" / "checkpoint.ckpt").read_bytes() == before
+    (trained / "seed3").mkdir()
+    (trained / "seed3" / "diary.txt").write_text("dear diary")
+    assert "is no training" in refused(capsys, *command("--seeds", "3", "--episodes", "4"))
+    assert (trained / "seed1" / "checkpoint.ckpt").read_bytes() == before
 
 
 def test_agents_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
@@ -360,10 +368,9 @@ def test_without_the_learning_libraries(
     assert cli.status(["evaluate", "tiny.yaml", "--policy", "local", "--seeds", "1"]) == 0
 
 
-@pytest.mark.usefixtures("home")
+@pytest.mark.usefixtures("trained")
 def test_live_traffic_of_another_map(capsys: pytest.CaptureFixture[str]) -> None:
     """An agent that was trained on synthetic roads decides, unchanged, on live SUMO traffic of another map."""
-    assert cli.status(command("--seeds", "1", "--episodes", "1")) == 0
     arguments = ["--policy", "study/ddpg", "--map", "grid", "--seeds", "1", "--set", "duration_s=3"]
     told = answer(capsys, "evaluate", "tiny.yaml", *arguments, "--set", "mobility.begin_s=30")
     assert told["kpis"]["released"]["value"] > 10

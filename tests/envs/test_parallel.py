@@ -24,6 +24,7 @@ from cosim.types import IntArray
 
 Kind = Literal["site", "vehicle"]
 KINDS: tuple[Kind, ...] = ("site", "vehicle")
+CHECKED = {"s1_semantic_iov", "intersection", "qib_vec"}
 SMALL = ["duration_s=12", "statistics.warmup_s=0", "statistics.batches=2"]
 
 
@@ -70,7 +71,9 @@ class ByTask:
 
 @pytest.mark.filterwarnings("error::UserWarning")
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("name", bundled_scenarios())
+@pytest.mark.parametrize(
+    "name", [name if name in CHECKED else pytest.param(name, marks=pytest.mark.long) for name in bundled_scenarios()]
+)
 def test_official_checks(name: str, kind: Kind) -> None:
     """PettingZoo's check of the interface passes on every bundled scenario, that of seeding on two; no warning."""
 
@@ -84,8 +87,13 @@ def test_official_checks(name: str, kind: Kind) -> None:
         parallel_seed_test(make, 10)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("name", ["s1_semantic_iov", "per_task", "qib_vec"])
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        *[(name, kind) for name in ("s1_semantic_iov", "qib_vec") for kind in KINDS],
+        *[pytest.param("per_task", kind, marks=pytest.mark.long) for kind in KINDS],
+    ],
+)
 def test_stepped_digest_is_that_of_the_closed_loop(name: str, kind: Kind, tmp_path: Path) -> None:
     """Decided agent by agent, in several rounds an epoch, a run leaves the facts that it leaves under one policy."""
     loaded = load(name, SMALL)

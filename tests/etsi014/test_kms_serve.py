@@ -91,6 +91,7 @@ def test_mutual_tls_knows_clients_by_their_certificates(scenario: Path, tmp_path
         assert (code, out, err) == (0, "", "")
 
 
+@pytest.mark.long  # a process of its own; `test_key_methods.py` has the same answer in this one
 def test_a_sae_is_slowed_down_over_the_wire(scenario: Path, tmp_path: Path):
     """With a burst of two the third request gets 429, by tokens from a file of ours."""
     tokens = tmp_path / "tokens.yaml"

@@ -22,6 +22,7 @@ from cosim.trace.store.reader import Trace
 from cosim.types import Status, Tier
 
 W1 = 0.8
+END_S = 40.0
 DONE = {Status.COMPLETED, Status.LATE}
 
 
@@ -62,7 +63,7 @@ def test_rewards_and_totals_are_the_formula(rows: list[Ended], weight: float) ->
 def trace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trace]:
     """A run of S1 in which vehicles send and compute, with some tasks in neither the sums nor the mean."""
     folder: Path = tmp_path_factory.mktemp("realised") / "run"
-    more = ["duration_s=60", "policy=random", f"decisions.latency_weight={W1}", "statistics.warmup_s=0"]
+    more = [f"duration_s={END_S}", "policy=random", f"decisions.latency_weight={W1}", "statistics.warmup_s=0"]
     simulate(load("s1_semantic_iov", more), folder)
     with closing(Trace.open(folder)) as opened:
         yield opened
@@ -77,7 +78,7 @@ def test_a_changed_weighting_changes_all_together(swapped: bool, trace: Trace, m
     table = trace.sql(f"SELECT {', '.join(Ended._fields)}, released_s FROM task_ended ORDER BY seq")
     rows = [Ended(*row[:-1]) for row in table.itertuples(index=False)]
     released_s = table.released_s.tolist()
-    decided = [row for row in rows if row.decided_s < 60.0]
+    decided = [row for row in rows if row.decided_s < END_S]
     weight = 1.0 - W1 if swapped else W1
     if swapped:
 
@@ -86,7 +87,7 @@ def test_a_changed_weighting_changes_all_together(swapped: bool, trace: Trace, m
 
         monkeypatch.setattr(weighted_cost, "__code__", other.__code__)  # in its one place, whoever imported it by name
     sums = settled_rewards(decided, W1, Reward())[1]
-    summed = outcome_totals(columns_of(rows), W1, 60.0)
+    summed = outcome_totals(columns_of(rows), W1, END_S)
     mean = kpis(trace)["cost_mean"].value
     assert len(decided) > 20
     by_hand = sum(cost_by_hand(row, weight, row.decided_s) for row in decided)

@@ -16,8 +16,15 @@ from cosim.trace.store.reader import Trace
 from cosim.types import Status
 
 
-@pytest.mark.parametrize("name", ["local", "greedy-latency"])
-@pytest.mark.parametrize("scenario", ["s1_semantic_iov", "per_task"])
+@pytest.mark.parametrize(
+    ("scenario", "name"),
+    [
+        ("s1_semantic_iov", "greedy-latency"),
+        ("per_task", "local"),
+        pytest.param("s1_semantic_iov", "local", marks=pytest.mark.long),
+        pytest.param("per_task", "greedy-latency", marks=pytest.mark.long),
+    ],
+)
 def test_rollout_equals_the_trace(tmp_path: Path, scenario: str, name: str) -> None:
     """The totals of a roll-out are those of the run folder, to the last bit."""
     loaded = load(scenario, ["duration_s=20", f"policy={name}", "seed=5", "statistics.warmup_s=0"])
@@ -58,7 +65,7 @@ def test_totals_by_hand() -> None:
 
 def test_seed_takes_the_place_of_the_scenarios() -> None:
     """Another seed gives other totals, the scenario's own the same."""
-    loaded = load("s1_semantic_iov", ["duration_s=30"])
+    loaded = load("s1_semantic_iov", ["duration_s=10"])
     policy = make_policy("local", {}, stream(1, "policy"))
     first, other = rollout(loaded, policy, 1), rollout(loaded, policy, 2)
     assert first == rollout(loaded, policy) != other
@@ -66,7 +73,7 @@ def test_seed_takes_the_place_of_the_scenarios() -> None:
 
 def test_optimum_beats_the_rules() -> None:
     """On S1 the exact optimum costs least, and the best rule lies between it and all-local."""
-    loaded = load("s1_semantic_iov", ["duration_s=60"])
+    loaded = load("s1_semantic_iov", ["duration_s=20"])
     cost = {
         name: rollout(loaded, make_policy(name, {}, stream(1, "policy")), 1).cost_per_epoch
         for name in ("optimal", "greedy-latency", "local")

@@ -1,6 +1,6 @@
 """Circuits, orders, training methods and ways to measure: each combination trains, or is refused at the very start."""
 
-from itertools import product
+from itertools import combinations, product
 from pathlib import Path
 
 import numpy as np
@@ -10,20 +10,38 @@ from cosim_agents import checkpoint
 from cosim_agents.learners.catalog import agent_spec
 from cosim_agents.networks import METHODS, ORDERS
 from cosim_agents.quantum.circuits import circuit_names
+from cosim_agents.train import CHECKPOINT, train
 
 from cosim.cli import main as cli
 from cosim.errors import InputError
 
 MIXED = {"device": "default.mixed"}
 LOADED = small.scenario()
+ALL_ORDERS = ("quantum", *ORDERS)
+COVERING = {
+    (circuit, order, method)
+    for circuit, methods in {
+        "zz": ("backprop", "parameter-shift", "rotosolve", "rotosolve"),
+        "amplitude": ("parameter-shift", "rotosolve", "backprop", "backprop"),
+        "reuploading": ("parameter-shift", "parameter-shift", "backprop", "backprop"),
+        "angle": ("rotosolve", "backprop", "backprop", "parameter-shift"),
+        "basis": ("rotosolve", "backprop", "", "parameter-shift"),
+    }.items()
+    for order, method in zip(ALL_ORDERS, methods, strict=True)
+}
+"""Of the combinations that can be, few in which every two of circuit, order and method meet."""
+ALGORITHMS = ("q-td3", "q-sac", "q-dqn", "q-ppo", "q-maddpg")
 
 
 def moved(name: str, out: Path, **options: object) -> bool:
     """Whether two more episodes move each circuit of the network that decides, and all weights are finite."""
-    agent = small.spec(name, **options)
-    before, after = (
-        checkpoint.read(small.quick_train(LOADED, agent, out, episodes=episodes, epochs=3)).state for episodes in (1, 3)
-    )
+    states = []
+
+    def keep(*_: object) -> None:
+        states.append(checkpoint.read(out / CHECKPOINT).state)
+
+    train(LOADED, small.spec(name, **options), 1, 3, 3, out, checkpoint_every=1, progress=keep)
+    before, _, after = states
     weights = [key for key in after if key.endswith("circuit.weights") and "target" not in key]
     assert weights
     assert all(np.isfinite(value).all() for value in after.values() if isinstance(value, np.ndarray))
@@ -39,8 +57,13 @@ def cannot(circuit: str, order: str, method: str = METHODS[0]) -> str:
     return ""
 
 
-@pytest.mark.parametrize(("order", "method"), list(product(("quantum", *ORDERS), METHODS)))
-@pytest.mark.parametrize("circuit", circuit_names())
+@pytest.mark.parametrize(
+    ("circuit", "order", "method"),
+    [
+        case if cannot(*case) or case in COVERING else pytest.param(*case, marks=pytest.mark.long)
+        for case in product(circuit_names(), ALL_ORDERS, METHODS)
+    ],
+)
 def test_methods(circuit: str, order: str, method: str, tmp_path: Path) -> None:
     """Each method trains each circuit in each order, but for what its rule does not cover."""
     told = cannot(circuit, order, method)
@@ -52,11 +75,24 @@ def test_methods(circuit: str, order: str, method: str, tmp_path: Path) -> None:
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("name", ["q-td3", "q-sac", "q-dqn", "q-ppo", "q-maddpg"])
-@pytest.mark.parametrize("circuit", circuit_names())
+def test_every_two_meet() -> None:
+    """What `make test` trains has every two of circuit, order and method that the long run has."""
+    possible = {case for case in product(circuit_names(), ALL_ORDERS, METHODS) if not cannot(*case)}
+    pairs, met = ({two for case in cases for two in combinations(case, 2)} for cases in (possible, COVERING & possible))
+    assert pairs == met
+
+
+@pytest.mark.parametrize(
+    ("circuit", "name"),
+    [
+        pytest.param(circuit, name, marks=[] if place == number else pytest.mark.long)
+        for place, circuit in enumerate(circuit_names())
+        for number, name in enumerate(ALGORITHMS)
+    ],
+)
 def test_algorithms(circuit: str, name: str, tmp_path: Path) -> None:
     """Each algorithm trains each circuit, one order each."""
-    order = ("quantum", *ORDERS)[(circuit_names().index(circuit) + len(name)) % 4]
+    order = ALL_ORDERS[(circuit_names().index(circuit) + len(name)) % 4]
     if cannot(circuit, order):
         order = "parallel"
     assert moved(name, tmp_path, circuit=circuit, order=order)
@@ -65,17 +101,17 @@ def test_algorithms(circuit: str, name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "measured",
     [
-        {"shots": 50},
-        {"readout": 0.1, "shots": 50},
         {"depolarizing": 0.1, "readout": 0.1},
         {"device": "default.qubit"},
-        {"device": "lightning.qubit"},
-        {"device": "default.qubit", "shots": 5},
+        {"readout": 0.1, "shots": 50},
+        pytest.param({"shots": 50}, marks=pytest.mark.long),
+        pytest.param({"device": "lightning.qubit"}, marks=pytest.mark.long),
+        pytest.param({"device": "default.qubit", "shots": 5}, marks=pytest.mark.long),
         {**MIXED, "depolarizing": 0.1, "readout": 0.1, "shots": 5},
     ],
     ids="-".join,
 )
-@pytest.mark.parametrize("circuit", ["zz", "reuploading"])
+@pytest.mark.parametrize("circuit", ["zz", pytest.param("reuploading", marks=pytest.mark.long)])
 def test_measurements(circuit: str, measured: dict, tmp_path: Path) -> None:
     """Shots, noise and devices of PennyLane train too; noise between encodings needs density matrices."""
     options = {"circuit": circuit, "qubits": 2, "components": 2, "batch": 2, "critic_hidden": "4", **measured}

@@ -198,6 +198,7 @@ def test_a_resumed_training_ends_with_the_same_weights(kind: str) -> None:
     assert any(key.startswith("replay/actors-optimizer") for key in one)
 
 
+@pytest.mark.long
 def test_learns_on_s1() -> None:
     """After 30 episodes its cost per slot is below random choice's and below everything in the vehicles."""
     train = Loop(load("s1_semantic_iov", S1), episode_epochs=20)

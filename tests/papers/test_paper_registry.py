@@ -53,7 +53,10 @@ def test_refusals_name_the_paper(home: Path, capsys: pytest.CaptureFixture[str])
     assert status(["paper", "T2"]) == 2
     assert capsys.readouterr().err == "cosim: T2: no such paper; use S1, T1\n"
     assert not list(home.iterdir())
-    assert status(["paper", "T1", "--quick", "--jobs", "1"]) == 0
+    stored = home / "results" / "papers" / "t1-quick"
+    stored.mkdir(parents=True)
+    figures = {"fig2": {"seeds_of_measurement": [1, 2], "seeds_of_training": []}}
+    write_results(stored, {"paper": "T1", "run": "QUICK", "figures": figures})
     assert status(["paper", "T1", "--quick", "--seeds", "1"]) == 2
     assert "holds results of 2 seeds, these are of 1; give another --out" in capsys.readouterr().err
 

@@ -1,5 +1,6 @@
 """Sections of installed packages: found by entry point, refused in one line, and gone without harm."""
 
+import json
 import os
 import pickle
 import subprocess
@@ -153,6 +154,23 @@ def test_one_kind_of_two_packages(declared: Declare, tmp_path: Path) -> None:
         load("intersection")
 
 
+def test_a_run_with_an_installed_section(declared: Declare, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its part runs and its figures are told; without the package the run still verifies and answers SQL."""
+    declared(("zones", "cosim_zones:SUBJECT"))
+    run = tmp_path / "run"
+    shorter = ("--set", "duration_s=4", "--set", "statistics.warmup_s=0", "--no-picture")
+    assert cli.status(["run", str(SCENARIO), "--out", str(run), *shorter]) == 0
+    assert "vehicles in a zone" in capsys.readouterr().out
+    declared()
+    assert cli.status(["trace", "verify", str(run)]) == 0
+    assert "zone_counted" in capsys.readouterr().out
+    query = "SELECT count(*) AS n FROM zone_counted WHERE vehicles >= 0"
+    assert cli.status(["trace", "sql", str(run), query, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["rows"][0]["n"] > 0
+    assert cli.status(["trace", "summary", str(run)]) == 0
+
+
+@pytest.mark.long  # an environment of its own, and seven processes
 def test_the_example_in_an_environment_of_its_own(tmp_path: Path) -> None:
     """Installed by pip, the example's own tests pass; its run opens, verifies and tells what is missing without it."""
     env = tmp_path / "env"

@@ -10,6 +10,7 @@ from circuit_modules import CIRCUITS, DOUBLE, SHAPES, everything, inputs, larges
 from cosim_agents.quantum import engine
 from cosim_agents.quantum.circuits import make_circuit
 from cosim_agents.quantum.engine import VQC
+from effort import few
 from stable_baselines3.common.utils import polyak_update
 
 from cosim.errors import InputError
@@ -18,7 +19,7 @@ from cosim.errors import InputError
 @pytest.mark.parametrize(("name", "options"), CIRCUITS)
 def test_engine_is_pennylane(name: str, options: dict[str, Any]) -> None:
     """Outputs and gradients to weights and inputs agree within 1e-10 in double and 1e-5 in single precision."""
-    for qubits, layers in SHAPES:
+    for qubits, layers in few(SHAPES, 5):
         circuit = make_circuit(name, qubits, layers, **options)
         module, reference = pair(circuit)
         x = inputs(circuit)
@@ -32,8 +33,14 @@ def test_engine_is_pennylane(name: str, options: dict[str, Any]) -> None:
             assert largest_difference([module(x)], expected[:1]) < 1e-10
 
 
-@pytest.mark.parametrize(("name", "options"), CIRCUITS)
-@pytest.mark.parametrize(("qubits", "layers"), [(7, 2), (10, 1)])
+@pytest.mark.parametrize(
+    ("name", "options", "qubits", "layers"),
+    [
+        pytest.param(*circuit, *shape, marks=[] if (number + turn) % 2 else pytest.mark.long)
+        for turn, shape in enumerate([(10, 1), (7, 2)])
+        for number, circuit in enumerate(CIRCUITS)
+    ],
+)
 def test_more_qubits_are_pennylane(name: str, options: dict[str, Any], qubits: int, layers: int) -> None:
     """So do they of more qubits, where layers act one by one; without a gradient they are composed up to eight."""
     circuit = make_circuit(name, qubits, layers, **options)

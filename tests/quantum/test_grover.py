@@ -9,7 +9,7 @@ import pennylane as qml
 import pytest
 from cosim_agents.quantum.grover import amplify, search_actions, search_budget
 from cosim_agents.quantum.search_policy import GroverSearch
-from effort import drawn
+from effort import count, drawn
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -45,19 +45,19 @@ def test_same_amplitudes_as_pennylane(qubits: int, iterations: int) -> None:
     np.testing.assert_allclose(ours, pennylane_amplitudes(marked, iterations), atol=1e-10)
 
 
-@given(beta=st.integers(1, 7), count=st.integers(0, 128), iterations=st.integers(0, 12), seed=st.integers(0, 99))
+@given(beta=st.integers(1, 7), items=st.integers(0, 128), iterations=st.integers(0, 12), seed=st.integers(0, 99))
 @drawn(150)
-def test_closed_form(beta: int, count: int, iterations: int, seed: int) -> None:
+def test_closed_form(beta: int, items: int, iterations: int, seed: int) -> None:
     """The marked items' squared amplitudes add up to sin^2((2k+1) theta), and all of them to 1."""
     size = 2**beta
-    count = min(count, size)
+    items = min(items, size)
     marked = np.zeros((2, size), dtype=np.bool_)
-    marked[:, np.random.default_rng(seed).permutation(size)[:count]] = True
+    marked[:, np.random.default_rng(seed).permutation(size)[:items]] = True
     squares = amplify(marked, np.array([iterations, 0])) ** 2
     np.testing.assert_allclose(squares.sum(axis=1), 1.0, atol=1e-12)
-    expected = success_probability(np.array([iterations, 0]), count, size)
+    expected = success_probability(np.array([iterations, 0]), items, size)
     np.testing.assert_allclose((squares * marked).sum(axis=1), expected, atol=1e-12)
-    assert expected[1] == pytest.approx(count / size)
+    assert expected[1] == pytest.approx(items / size)
 
 
 def test_known_numbers() -> None:
@@ -104,8 +104,8 @@ def test_the_best_of_several_searches_counts(monkeypatch: pytest.MonkeyPatch) ->
     values = np.tile(np.arange(32.0), (3000, 1))
     mask = np.ones(values.shape, dtype=np.bool_)
     once, thrice = (
-        (search_actions(values, mask, np.random.default_rng(6), repetitions=count).choice != 0).mean()
-        for count in (1, 3)
+        (search_actions(values, mask, np.random.default_rng(6), repetitions=searches).choice != 0).mean()
+        for searches in (1, 3)
     )
     assert 0.3 < once < 0.7
     assert thrice == pytest.approx(once**3, abs=0.04)
@@ -136,7 +136,7 @@ def test_the_budget_by_hand() -> None:
     assert [search_budget(size) for size in (4, 16)] == [51, 113]
 
 
-@pytest.mark.parametrize("size", [16, 64, 256])
+@pytest.mark.parametrize("size", [16, 64, pytest.param(256, marks=pytest.mark.long)])
 def test_calls_grow_as_the_root_of_the_items(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """The minimum is first met after 2 to 3.5 sqrt(N) calls in the mean, well under the proven 45/4 sqrt(N)."""
     values = np.tile(np.arange(float(size)), (500, 1))
@@ -152,7 +152,7 @@ def test_calls_grow_as_the_root_of_the_items(size: int, monkeypatch: pytest.Monk
 
 def test_amplification_does_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of 256 items 60 calls find the minimum in more than 70 % of rows; looking at 61 one by one would in 24 %."""
-    values = np.tile(np.arange(256.0), (2000, 1))
+    values = np.tile(np.arange(256.0), (count(2000, least=400), 1))
     mask = np.ones(values.shape, dtype=np.bool_)
     found = {}
     for calls in (1, 24, 60, 400):

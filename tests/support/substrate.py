@@ -106,6 +106,10 @@ def facts() -> list[Any]:
     return sorted(rows, key=lambda row: (row.time_s, type(row).__name__.endswith("Sampled")))
 
 
+Broken = tuple[type, int, dict[str, Any], str]
+"""Kind of row, its number, columns that are written otherwise, and words of the reason that the audit gives."""
+
+
 def change(rows: list[Any], kind: type, number: int, **columns: Any) -> list[Any]:
     """The rows with one of a kind written otherwise."""
     place = [at for at, row in enumerate(rows) if type(row) is kind][number]
@@ -124,6 +128,29 @@ def named(run: Path, why: str) -> list[tuple[str, int]]:
     assert rules, why
     with Trace.open(run) as trace:
         return [(rule.kind, seq) for rule in rules for seq in trace.sql(rule.query).seq.tolist()]
+
+
+def side_by_side(broken: Sequence[Broken]) -> list[list[Broken]]:
+    """Spread broken laws over runs so that none changes a row twice."""
+    runs: list[list[Broken]] = []
+    for law in broken:
+        free = (run for run in runs if law[:2] not in [other[:2] for other in run])
+        run = next(free, None)
+        if run is None:
+            runs.append([law])
+        else:
+            run.append(law)
+    return runs
+
+
+def not_named(folder: Path, broken: Sequence[Broken]) -> list[str]:
+    """Break laws in one run, and return the reasons that the audit does not give."""
+    rows = facts()
+    for kind, number, columns, _ in broken:
+        rows = change(rows, kind, number, **columns)
+    rules = run_rules(complete=True)
+    with Trace.open(write(folder, rows)) as trace:
+        return [why for *_, why in broken if not any(len(trace.sql(rule.query)) for rule in rules if why in rule.why)]
 
 
 def write(folder: Path, rows: Sequence[Any], **changes: Any) -> Path:

@@ -23,7 +23,7 @@ def one_by_one(trace: Trace, rules: list[Rule]) -> list[Finding]:
 @pytest.mark.parametrize(
     "rows",
     [
-        facts(),
+        pytest.param(facts(), marks=pytest.mark.long),
         change(facts(), TaskEnded, 1, status=77, tier=9),
         change(change(facts(), TaskEnded, 0, task=1, queued_s=0.5), TaskKeyed, 0, state=9, up_bit=-1),
     ],

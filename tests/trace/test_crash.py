@@ -115,6 +115,7 @@ def test_a_full_disk_keeps_what_was_committed(tmp_path: Path, monkeypatch: pytes
     assert not list((tmp_path / "run").rglob("*.tmp"))
 
 
+@pytest.mark.long
 def test_a_real_limit_on_files_is_told(tmp_path: Path) -> None:
     """A limit of the system on the size of files ends the run in one line; the first set stays readable."""
     ended = child(FULL, tmp_path / "run")

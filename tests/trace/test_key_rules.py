@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from substrate import NAN, change, facts, named, without, write
+from substrate import NAN, Broken, change, facts, named, not_named, side_by_side, without, write
 
 from cosim.audit.verify import verify
 from cosim.trace.facts.keys import (
@@ -22,7 +22,7 @@ from cosim.types import KeyState, Phase, Status
 
 pytestmark = pytest.mark.usefixtures("unhashed")
 
-BROKEN = [
+BROKEN: list[Broken] = [
     (KeyPoolSampled, 5, {"lost_bit": 501}, "its generated_bit is not used_bit + lost_bit + stored_bit"),
     (KeyPoolSampled, 5, {"generated_bit": 3600, "stored_bit": 1988}, "initial_bit and the bits of its link's blocks"),
     (KeyPoolSampled, 9, {"used_bit": 10, "stored_bit": 4990}, "a running total is smaller than before"),
@@ -68,6 +68,13 @@ def test_a_sound_run_with_keys_and_a_ledger_passes(tmp_path: Path) -> None:
     assert report.ok, report.lines
 
 
+@pytest.mark.parametrize("broken", side_by_side(BROKEN))
+def test_broken_laws_of_the_keys_are_found_side_by_side(tmp_path: Path, broken: list[Broken]) -> None:
+    """Of several rows that each contradict another each is named; the long run breaks one law at a time."""
+    assert not_named(tmp_path / "run", broken) == []
+
+
+@pytest.mark.long
 @pytest.mark.parametrize(("kind", "number", "columns", "why"), BROKEN)
 def test_a_broken_law_of_the_keys_is_found(
     tmp_path: Path, kind: type, number: int, columns: dict[str, Any], why: str

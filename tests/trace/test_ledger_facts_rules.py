@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from substrate import change, facts, named, without, write
+from substrate import Broken, change, facts, named, not_named, side_by_side, without, write
 
 from cosim.audit.verify import verify
 from cosim.trace.facts.ledger import (
@@ -23,7 +23,7 @@ from cosim.trace.facts.run import SiteDeployed
 
 pytestmark = pytest.mark.usefixtures("unhashed")
 
-BROKEN = [
+BROKEN: list[Broken] = [
     (StakeChanged, 2, {"credits": 1007}, "its credits are not those of before"),
     (StakeChanged, 2, {"credits": 1007, "settled": 6}, "the credits after it and its treasury are not minted - burned"),
     (StakeChanged, 4, {"earned": 1, "settled": 4}, "minted - burned has not changed by what validators earned"),
@@ -60,6 +60,13 @@ BROKEN = [
 ]
 
 
+@pytest.mark.parametrize("broken", side_by_side(BROKEN))
+def test_broken_laws_of_the_ledger_are_found_side_by_side(tmp_path: Path, broken: list[Broken]) -> None:
+    """Of several rows that each contradict another each is named; the long run breaks one law at a time."""
+    assert not_named(tmp_path / "run", broken) == []
+
+
+@pytest.mark.long
 @pytest.mark.parametrize(("kind", "number", "columns", "why"), BROKEN)
 def test_a_broken_law_of_the_ledger_is_found(
     tmp_path: Path, kind: type, number: int, columns: dict[str, Any], why: str

@@ -53,7 +53,10 @@ def test_it_can_be_summed_up(capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads(capsys.readouterr().out)["schema_version"] == 2
 
 
-@pytest.mark.parametrize("kind", ["task_ended", "key_pool_sampled", "block_committed"])
+@pytest.mark.parametrize(
+    "kind",
+    ["key_pool_sampled", *(pytest.param(kind, marks=pytest.mark.long) for kind in ("task_ended", "block_committed"))],
+)
 def test_a_changed_row_is_named(run: Path, kind: str) -> None:
     """One row that is another is found by its check."""
     path = run / kind / "part-00000.parquet"
@@ -75,7 +78,7 @@ def test_a_changed_byte_is_found(run: Path) -> None:
     assert not verify(run).ok
 
 
-@pytest.mark.parametrize("digest", ["f" * 64, None])
+@pytest.mark.parametrize("digest", [pytest.param("f" * 64, marks=pytest.mark.long), None])
 def test_the_digest_of_an_empty_kind_counts(run: Path, digest: str | None) -> None:
     """Of a kind without rows the manifest holds a digest, and another one, or none, is a finding."""
     digests = dict(read_manifest(run).digests)

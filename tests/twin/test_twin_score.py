@@ -8,7 +8,9 @@ from cosim.cli.main import status
 from cosim.twin.score import score_forecasters
 
 
-@pytest.mark.parametrize("where", ["sumo:a10kw", "grid"])
+@pytest.mark.parametrize(
+    "where", ["intersection", *(pytest.param(where, marks=pytest.mark.long) for where in ("sumo:a10kw", "grid"))]
+)
 def test_map_wins_and_discs_hold(where):
     """At 5 s the map-aware forecast errs less than constant velocity, that less than none; discs hold 88 to 92 %."""
     scores = {(one.kind, one.horizon_s): one for one in score_forecasters(where, [], [1.0, 5.0], 1.0, 120.0, 1)}
