@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
+from cosim import __version__
 from cosim.errors import InputError
 from cosim.scenario.identity import as_json, identity, run_id
 from cosim.scenario.schema import Scenario
@@ -17,7 +18,6 @@ from cosim.trace.store.durable import sync_folder, write_durably
 
 PROVENANCE = "provenance.json"
 _PACKAGES = (
-    "cosim",
     "simpy",
     "libsumo",
     "traci",
@@ -34,7 +34,8 @@ _PACKAGES = (
 
 def versions() -> dict[str, str]:
     """Return the versions of Python and of the packages that can change a result; "" where one is not installed."""
-    return {"python": platform.python_version(), **{package: _version(package) for package in _PACKAGES}}
+    own = {"python": platform.python_version(), "cosim": __version__}
+    return own | {package: _version(package) for package in _PACKAGES}
 
 
 @cache
