@@ -21,7 +21,7 @@ print("closed")
 
 @pytest.mark.parametrize("buffered", [True, False])
 def test_another_pyarrow_is_no_words_on_stdout(buffered: bool) -> None:
-    """libsumo warns on stdout of a pyarrow that is not its own Arrow's version; a run keeps stdout clean of it."""
+    """A pyarrow that is not of its Arrow's version makes libsumo warn on stdout; a run keeps stdout clean of it."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     environment |= {} if buffered else {"PYTHONUNBUFFERED": "1"}
     told = [
