@@ -101,7 +101,7 @@ def _root(
     log_level: Annotated[Level | None, typer.Option("--log-level", envvar="COSIM_LOG", help=LEVEL)] = None,
 ) -> None:
     if find_spec("fcntl") is None:
-        raise InputError("this system has no POSIX file locks (fcntl); use Linux or macOS, on Windows use WSL")
+        raise InputError("this system has no POSIX file locks (fcntl); use Linux, on Windows inside WSL")
     choose(quiet, log_level)
 
 

@@ -114,7 +114,7 @@ def test_a_system_without_file_locks_is_told() -> None:
     assert ended.stdout == f"{[2] * len(commands)}\n"
     lines = ended.stderr.splitlines()
     assert len(lines) == len(commands)
-    assert all(line.startswith("cosim: this system") and "on Windows use WSL" in line for line in lines)
+    assert all(line.startswith("cosim: this system") and "on Windows inside WSL" in line for line in lines)
 
 
 def test_a_closed_pipe_is_quiet() -> None:
