@@ -99,17 +99,15 @@ def test_the_wheel_beside_openai_agents(built: Path, env: Path, tmp_path: Path) 
 
 
 def test_the_sdist_brings_what_its_tests_need(built: Path, tmp_path: Path) -> None:
-    """Unpacked, all its tests are found, as many as here, and those that read other files than packages pass."""
+    """Unpacked, the tests of every module here are found, and those that read other files than packages pass."""
     with tarfile.open(next(built.glob("*.tar.gz"))) as packed:
         packed.extractall(tmp_path, filter="data")
     unpacked = next(tmp_path.glob("cosim_vec-*"))
-    places = {place: f"{place}{os.pathsep}{place / 'agents'}" for place in (unpacked, ROOT)}
-    pytest_ = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider")
-    found, here = (
-        done(*pytest_, "--collect-only", "-m", "", cwd=place, PYTHONPATH=path).splitlines()
-        for place, path in places.items()
-    )
-    assert [line for line in found if "::" in line] == [line for line in here if "::" in line]
-    where = done(sys.executable, "-c", "import cosim; print(cosim.__file__)", cwd=unpacked, PYTHONPATH=places[unpacked])
+    path = f"{unpacked}{os.pathsep}{unpacked / 'agents'}"
+    where = done(sys.executable, "-c", "import cosim; print(cosim.__file__)", cwd=unpacked, PYTHONPATH=path)
     assert Path(where.strip()).is_relative_to(unpacked)
-    assert " passed" in done(*pytest_, *READ_FILES, cwd=unpacked, PYTHONPATH=places[unpacked])
+    pytest_ = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider")
+    found = done(*pytest_, "--collect-only", "-m", "", cwd=unpacked, PYTHONPATH=path).splitlines()
+    here = {module.relative_to(ROOT).as_posix() for module in (ROOT / "tests").rglob("test_*.py")}
+    assert {line.partition("::")[0] for line in found if "::" in line} == here
+    assert " passed" in done(*pytest_, *READ_FILES, cwd=unpacked, PYTHONPATH=path)
