@@ -7,6 +7,7 @@ PIP_ARGS ?=
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt $(PIP_ARGS)
 RUNS := $(VENV)/.runs
 TESTS := $(VENV)/.tests
+DOCS := $(VENV)/.docs
 
 SEEDS ?= 0
 
@@ -19,7 +20,7 @@ test: lint
 	$(BIN)/pytest -n 2 --dist worksteal
 
 # SEEDS=fresh draws new seeds and prints them.
-test-long: $(TESTS)
+test-long: $(TESTS) $(DOCS)
 	COSIM_TESTS=long SEEDS=$(SEEDS) $(BIN)/pytest -n 2 --dist worksteal -m 'long or counted'
 
 lint: $(TESTS)
@@ -48,6 +49,10 @@ $(RUNS): pyproject.toml constraints.txt
 $(TESTS): $(RUNS)
 	@echo 'Fetching torch, learners, linters and test tools: about 3 GB, or 0.3 GB with a CPU build of torch (see Makefile)'
 	$(PIP) --editable '.[dev]'
+	touch $@
+
+$(DOCS): $(RUNS)
+	$(PIP) --editable '.[docs]'
 	touch $@
 
 clean:

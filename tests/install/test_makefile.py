@@ -39,10 +39,11 @@ def installed(project: Path, target: str, *variables: str) -> list[str]:
 
 
 def test_each_command_installs_what_it_needs_once(project: Path) -> None:
-    """The demo installs no extra; the tests add theirs and say so; again only where pyproject.toml is newer."""
+    """The demo installs no extra, tests add theirs, the long run the site's; again only where pyproject is newer."""
     assert installed(project, "demo") == ["--editable ."]
     assert installed(project, "test") == ["--editable .[dev]"]
-    assert [installed(project, target) for target in ("demo", "test", "bench")] == [[], [], []]
+    assert installed(project, "test-long") == ["--editable .[docs]"]
+    assert [installed(project, target) for target in ("demo", "test", "test-long")] == [[], [], []]
     newer = (project / "env" / ".tests").stat().st_mtime + 1
     os.utime(project / "pyproject.toml", (newer, newer))
     assert installed(project, "demo") == ["--editable ."]
