@@ -1,5 +1,6 @@
 """What is built for users: the wheel in an environment of its own, the sdist with its tests."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -84,6 +85,8 @@ def test_the_wheel_beside_openai_agents(built: Path, env: Path, tmp_path: Path) 
         cosim, "run", "intersection", "--set", "duration_s=5", "--set", "statistics.warmup_s=0", "--out", "a", cwd=away
     )
     assert "ok: complete run" in done(cosim, "trace", "verify", "a", cwd=away)
+    versions = json.loads((away / "a" / "provenance.json").read_text(encoding="utf-8"))["versions"]
+    assert versions["cosim"] == done(cosim, "--version", cwd=away).split()[-1] != ""
     done(cosim, "run", f"{part}/zones.yaml", "--set", "duration_s=5", "--no-picture", "--out", "b", cwd=away)
     assert "vehicles in a zone" in done(cosim, "trace", "summary", "b", cwd=away)
     train = subprocess.run(

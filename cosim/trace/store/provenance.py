@@ -10,7 +10,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
-from cosim import __version__
 from cosim.errors import InputError
 from cosim.scenario.identity import as_json, identity, run_id
 from cosim.scenario.schema import Scenario
@@ -34,7 +33,7 @@ _PACKAGES = (
 
 def versions() -> dict[str, str]:
     """Return the versions of Python and of the packages that can change a result; "" where one is not installed."""
-    own = {"python": platform.python_version(), "cosim": __version__}
+    own = {"python": platform.python_version(), "cosim": _version("cosim-vec")}
     return own | {package: _version(package) for package in _PACKAGES}
 
 
