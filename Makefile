@@ -2,29 +2,34 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-STAMP := $(VENV)/.installed
+# For pip. A CPU build of torch: make test PIP_ARGS='--extra-index-url https://download.pytorch.org/whl/cpu'
+PIP_ARGS ?=
+PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt $(PIP_ARGS)
+RUNS := $(VENV)/.runs
+TESTS := $(VENV)/.tests
+DOCS := $(VENV)/.docs
 
 SEEDS ?= 0
 
 .PHONY: demo test test-long lint bench clean
 
-demo: $(STAMP)
+demo: $(RUNS)
 	$(BIN)/cosim run quickstart
 
 test: lint
 	$(BIN)/pytest -n 2 --dist worksteal
 
 # SEEDS=fresh draws new seeds and prints them.
-test-long: $(STAMP)
+test-long: $(TESTS) $(DOCS)
 	COSIM_TESTS=long SEEDS=$(SEEDS) $(BIN)/pytest -n 2 --dist worksteal -m 'long or counted'
 
-lint: $(STAMP)
+lint: $(TESTS)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(STAMP)
+bench: $(TESTS)
 	$(BIN)/python benchmarks/city.py
 	$(BIN)/python benchmarks/secured.py
 	$(BIN)/python benchmarks/twin.py
@@ -35,11 +40,20 @@ bench: $(STAMP)
 	$(BIN)/python benchmarks/envs.py
 	$(BIN)/python benchmarks/engine.py
 
-$(STAMP): pyproject.toml constraints.txt
+$(RUNS): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "cosim needs Python 3.11 or newer")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
-	touch $(STAMP)
+	$(PIP) --editable .
+	touch $@
+
+$(TESTS): $(RUNS)
+	@echo 'Fetching torch, learners, linters and test tools: about 3 GB, or 0.3 GB with a CPU build of torch (see Makefile)'
+	$(PIP) --editable '.[dev]'
+	touch $@
+
+$(DOCS): $(RUNS)
+	$(PIP) --editable '.[docs]'
+	touch $@
 
 clean:
 	rm -rf $(VENV) runs

@@ -91,7 +91,7 @@ def _from_checkpoint(name: str, folder: Path) -> Callable[..., Any]:
     try:
         from cosim_agents.learned import Learned  # noqa: PLC0415 - torch takes seconds to import, rules do without
     except ImportError as error:
-        raise InputError(f"policy = {_line(name)}: {_line(error)}; pip install 'cosim[learn]'") from None
+        raise InputError(f"policy = {_line(name)}: {_line(error)}; pip install 'cosim-vec[learn]'") from None
     return partial(Learned, path)
 
 

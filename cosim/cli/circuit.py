@@ -42,7 +42,7 @@ def show_circuit(
 
     missing = [package for package in ("torch", "pennylane") if find_spec(package) is None]
     if missing:
-        raise InputError(f"cosim circuit needs {' and '.join(missing)}; pip install 'cosim[learn]'")
+        raise InputError(f"cosim circuit needs {' and '.join(missing)}; pip install 'cosim-vec[learn]'")
 
     from cosim_agents.quantum.circuits import make_circuit
 

@@ -60,7 +60,7 @@ def serve_key_managers(
 
     missing = [name for name in ("fastapi", "uvicorn") if find_spec(name) is None]
     if missing:
-        raise InputError(f"cosim kms serve needs {' and '.join(missing)}; pip install 'cosim[kms]'")
+        raise InputError(f"cosim kms serve needs {' and '.join(missing)}; pip install 'cosim-vec[kms]'")
 
     from cosim.etsi014.serving import Endpoint, Limits, serve_keys
 

@@ -4,6 +4,7 @@ import logging
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -15,7 +16,7 @@ from cosim.cli import circuit, console, experiments, kms, learn, ledger, maps, p
 from cosim.cli.arguments import Json, Overrides, ScenarioName
 from cosim.cli.interrupt import Interrupt, asked_to_stop, stop_on_signal
 from cosim.cli.loudness import LEVEL, Commands, Level, Quiet, choose, listening, quiet
-from cosim.errors import RunError
+from cosim.errors import InputError, RunError
 
 if TYPE_CHECKING:
     from cosim.validation.doctor import Check
@@ -99,6 +100,8 @@ def _root(
     quiet: Quiet = False,
     log_level: Annotated[Level | None, typer.Option("--log-level", envvar="COSIM_LOG", help=LEVEL)] = None,
 ) -> None:
+    if find_spec("fcntl") is None:
+        raise InputError("this system has no POSIX file locks (fcntl); use Linux, on Windows inside WSL")
     choose(quiet, log_level)
 
 

@@ -111,7 +111,7 @@ def need_learning(what: str) -> None:
     """
     missing = [name for name in _LEARNING if find_spec(name) is None]
     if missing:
-        raise InputError(f"{what}: needs {', '.join(missing)}; run pip install 'cosim[learn]'")
+        raise InputError(f"{what}: needs {', '.join(missing)}; run pip install 'cosim-vec[learn]'")
 
 
 def _policies(word: str) -> tuple[str, ...]:

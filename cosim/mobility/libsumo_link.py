@@ -1,11 +1,12 @@
 """SUMO inside this process, through libsumo."""
 
 import importlib
+import io
 import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stdout, suppress
 from itertools import chain
 from typing import IO, Any
 
@@ -28,7 +29,7 @@ class LibsumoLink:
 
     def __init__(self, options: list[str]) -> None:
         self._printed = tempfile.TemporaryFile()  # noqa: SIM115  closed with the link
-        with _quiet(self._printed):
+        with _quiet(self._printed), redirect_stdout(io.StringIO()):  # Python prints of another pyarrow than its own
             self._sumo: Any = importlib.import_module("libsumo")
         self._errors = (self._sumo.TraCIException, self._sumo.FatalTraCIError)
         if self._sumo.isLoaded():

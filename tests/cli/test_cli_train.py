@@ -362,7 +362,7 @@ def test_without_the_learning_libraries(
     """Where torch is not installed, every command that needs it says so in one line, and rules go on working."""
     monkeypatch.setattr(contenders, "find_spec", lambda name: None if name == "torch" else os)
     (home / "x.ckpt").write_bytes(b"")
-    told = "needs torch; run pip install 'cosim[learn]'"
+    told = "needs torch; run pip install 'cosim-vec[learn]'"
     for arguments in (command(), ["train", "--agents"], ["evaluate", "tiny.yaml", "--policy", "x.ckpt"]):
         assert told in refused(capsys, *arguments)
     assert cli.status(["evaluate", "tiny.yaml", "--policy", "local", "--seeds", "1"]) == 0

@@ -157,4 +157,4 @@ def test_without_the_extra_the_line_says_what_to_install(
 ):
     """Without FastAPI and Uvicorn the command ends with 2 and names the extra."""
     monkeypatch.setattr("cosim.cli.kms.find_spec", lambda _: None)
-    assert "pip install 'cosim[kms]'" in failed(capfd, scenario)
+    assert "pip install 'cosim-vec[kms]'" in failed(capfd, scenario)

@@ -62,4 +62,4 @@ def test_without_the_learning_extra(capsys: pytest.CaptureFixture[str], monkeypa
     """Where PennyLane is not installed the command names the extra that brings it."""
     monkeypatch.setattr("cosim.cli.circuit.find_spec", lambda _: None)
     assert cli.status(["circuit", "show", "zz"]) == 2
-    assert "pip install 'cosim[learn]'" in capsys.readouterr().err
+    assert "pip install 'cosim-vec[learn]'" in capsys.readouterr().err

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from needs import lacking
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chromium-browser")
 DRIVER = shutil.which("chromedriver")
@@ -110,9 +111,9 @@ class Browser:
 
 @contextmanager
 def browser(profile: Path) -> Iterator[Browser]:
-    """A browser with an empty profile; the test is skipped where there is none."""
+    """A browser with an empty profile; where there is none the test is skipped, or fails (`needs`)."""
     if CHROMIUM is None or DRIVER is None:
-        pytest.skip("no chromium and chromedriver on this machine")
+        lacking("browser", "no chromium and chromedriver on this machine")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])

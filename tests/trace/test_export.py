@@ -121,7 +121,7 @@ def test_what_exists_is_kept(run: Path, tmp_path: Path) -> None:
 def test_without_the_package(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the package perfetto one line says what to install, and nothing is written."""
     monkeypatch.setitem(__import__("sys").modules, "perfetto.protos.perfetto.trace", None)
-    with pytest.raises(InputError, match=r"pip install 'cosim\[timeline\]'"):
+    with pytest.raises(InputError, match=r"pip install 'cosim-vec\[timeline\]'"):
         exported(run, "perfetto", tmp_path / "x")
     assert not (tmp_path / "x").exists()
 

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from cosim.audit.verify import verify
@@ -96,7 +97,7 @@ def test_the_run_says_where_it_came_from(stored_run: Path) -> None:
     with Trace.open(stored_run) as trace:
         assert trace.provenance.policy == "alternating"
         assert trace.provenance.facts > 800
-        assert trace.provenance.versions["pyarrow"].startswith("23.0")
+        assert trace.provenance.versions["pyarrow"] == pa.__version__
         assert trace.scenario.duration_s == 60.0
         assert trace.complete
         assert trace.complete_to_s == 60.0

@@ -17,7 +17,6 @@ from cosim.trace.store.durable import sync_folder, write_durably
 
 PROVENANCE = "provenance.json"
 _PACKAGES = (
-    "cosim",
     "simpy",
     "libsumo",
     "traci",
@@ -34,7 +33,8 @@ _PACKAGES = (
 
 def versions() -> dict[str, str]:
     """Return the versions of Python and of the packages that can change a result; "" where one is not installed."""
-    return {"python": platform.python_version(), **{package: _version(package) for package in _PACKAGES}}
+    own = {"python": platform.python_version(), "cosim": _version("cosim-vec")}
+    return own | {package: _version(package) for package in _PACKAGES}
 
 
 @cache

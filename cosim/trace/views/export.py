@@ -144,7 +144,7 @@ def _perfetto() -> Any:
     try:
         from perfetto.protos.perfetto.trace import perfetto_trace_pb2  # noqa: PLC0415 - an optional package
     except ImportError as error:
-        raise InputError("--format perfetto: needs the package perfetto; pip install 'cosim[timeline]'") from error
+        raise InputError("--format perfetto: needs the package perfetto; pip install 'cosim-vec[timeline]'") from error
     return perfetto_trace_pb2
 
 
