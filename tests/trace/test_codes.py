@@ -2,6 +2,7 @@
 
 import csv
 import json
+from collections.abc import Iterator
 from enum import IntEnum
 from pathlib import Path
 from typing import Annotated
@@ -19,6 +20,7 @@ from cosim.subjects import fact_kinds
 from cosim.trace.facts.codes import code_names, code_tables, table_name
 from cosim.trace.facts.column import Column, columns
 from cosim.trace.facts.keys import TaskKeyed
+from cosim.trace.store import layout
 from cosim.trace.store.layout import kind_name
 from cosim.trace.store.reader import Trace
 from cosim.trace.views.export import export_trace
@@ -34,9 +36,12 @@ Longer = IntEnum("KeyState", {**KeyState.__members__, "BORROWED": 3})
 
 
 @pytest.fixture
-def borrowed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keys can be borrowed, too."""
+def borrowed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Keys can be borrowed, too; a process that started so would have made its layouts so."""
     monkeypatch.setitem(TaskKeyed.__annotations__, "state", Annotated[int, Column("<i1", "", "", Longer)])
+    layout._layout_of.cache_clear()
+    yield
+    layout._layout_of.cache_clear()
 
 
 def said(run: Path, folder: Path) -> dict[str, dict[tuple[str, str], dict[int, str]]]:
