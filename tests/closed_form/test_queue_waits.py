@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from effort import few
+from effort import rest_long
 from intervals import assert_mean, seeded
 
 from cosim.compute import QueueHost, SharingHost
@@ -40,7 +40,7 @@ def waits_s(
 
 @pytest.mark.parametrize(
     ("cores", "load", "jobs", "widest"),
-    few(LOADS, 3),
+    rest_long(LOADS, 3),
 )
 def test_mmc_wait(cores: int, load: float, jobs: int, widest: float) -> None:
     """M/M/c waits C S / (c - a) on average (99 %); at rho 0.3 on 8 cores only 1 of 280 waits, so 15 % is narrow."""
@@ -52,7 +52,7 @@ def test_mmc_wait(cores: int, load: float, jobs: int, widest: float) -> None:
 
 @pytest.mark.parametrize(
     ("load", "jobs"),
-    few([(0.7, 150_000), (0.3, 100_000), (0.9, 400_000)]),
+    rest_long([(0.7, 150_000), (0.3, 100_000), (0.9, 400_000)]),
 )
 def test_constant_service(load: float, jobs: int) -> None:
     """With constant service the mean wait is half of M/M/1's (99 %, half width below 7 %)."""

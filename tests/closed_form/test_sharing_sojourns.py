@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from effort import few
+from effort import rest_long
 from intervals import assert_mean, seeded
 
 from cosim.compute import SharingHost
@@ -28,7 +28,7 @@ def shared_s(arrivals_s: FloatArray, service_s: FloatArray, cores: int) -> Float
     return sojourns_s(clock, arrivals_s, lambda k: host.execute(cycles[k]))
 
 
-@pytest.mark.parametrize("law", few(["mixed", "constant", "exponential"]))
+@pytest.mark.parametrize("law", rest_long(["mixed", "constant", "exponential"]))
 def test_sharing_is_insensitive(law: str) -> None:
     """M/G/1 sharing takes S / (1 - rho) on average whatever the law of the sizes (rho 0.7, 99 %, half width < 7 %)."""
     rng = seeded(f"sharing {law}")

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from cosim_agents.baselines import GreedyLatency
-from effort import few
+from effort import rest_long
 
 from cosim.mobility.connect import connect
 from cosim.mobility.record import record_frames
@@ -81,7 +81,7 @@ def in_process(scenario: Path, run: Path, hash_seed: int, *overrides: str) -> tu
     return digest, digests, facts
 
 
-@pytest.mark.parametrize("hash_seed", few([4242, 1]))
+@pytest.mark.parametrize("hash_seed", rest_long([4242, 1]))
 def test_other_process_and_hash_seed(folder, tmp_path, first, hash_seed):
     """The same scenario in another process with another PYTHONHASHSEED has the same digest."""
     digest, digests, facts = in_process(folder / "roads.yaml", tmp_path / "run", hash_seed)
@@ -97,7 +97,7 @@ def test_other_seed(folder, tmp_path, first):
     assert other.digests["task_released"] != first.digests["task_released"]
 
 
-@pytest.mark.parametrize("policy", few(["random", "local"]))
+@pytest.mark.parametrize("policy", rest_long(["random", "local"]))
 def test_other_policy_sees_the_same_arrivals(folder, tmp_path, first, policy):
     """Under another policy other things happen, to the very same tasks of the very same vehicles."""
     other = simulate(load(folder / "roads.yaml", [f"policy={policy}"]), tmp_path / "run")

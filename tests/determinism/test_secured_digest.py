@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from effort import few
+from effort import rest_long
 
 from cosim.mobility.connect import connect
 from cosim.mobility.record import record_frames
@@ -60,7 +60,7 @@ def test_what_is_compared(first):
         assert rows[kind] > 0, kind
 
 
-@pytest.mark.parametrize("hash_seed", few([4242, 1]))
+@pytest.mark.parametrize("hash_seed", rest_long([4242, 1]))
 def test_another_process_and_hash_seed(tmp_path, first, hash_seed):
     """Keys and blocks of another process with another PYTHONHASHSEED are the same."""
     command = [sys.executable, "-c", RUN, str(tmp_path / "run"), *SHORT]
@@ -79,7 +79,7 @@ def test_another_seed(tmp_path, first):
         assert other.digests[kind] != first.digests[kind], kind
 
 
-@pytest.mark.parametrize("signature", few(["ml_dsa_44", "ed25519"]))
+@pytest.mark.parametrize("signature", rest_long(["ml_dsa_44", "ed25519"]))
 def test_real_signatures_change_nothing(tmp_path, first, signature):
     """With signatures computed and checked the trace is that of the modelled ones, to the last bit."""
     chosen = f"ledger.signature={signature}"

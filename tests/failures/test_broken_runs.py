@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from commands import failed, provenance, said_to_be_partial, started, wait_for_facts
-from effort import few
+from effort import rest_long
 
 from cosim.cli import main as cli
 
@@ -53,7 +53,7 @@ def test_a_killed_run_is_not_run_over(capfd: pytest.CaptureFixture[str]) -> None
     assert provenance(RUN)["status"] == "running"
 
 
-@pytest.mark.parametrize("mobility", few(["libsumo", "synthetic", "traci"]))
+@pytest.mark.parametrize("mobility", rest_long(["libsumo", "synthetic", "traci"]))
 def test_an_impatient_user(capfd: pytest.CaptureFixture[str], mobility: str) -> None:
     """Ctrl-C again and again while the run is being closed is still one line, and the committed facts are kept."""
     moved = () if mobility == "synthetic" else ("--set", "map=intersection", "--set", f"mobility={{kind: {mobility}}}")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from commands import provenance, started
-from effort import few
+from effort import rest_long
 
 CROSSING = """\
 name: crossing
@@ -51,7 +51,7 @@ def first(place: Path) -> dict[str, str]:
 
 @pytest.mark.parametrize(
     ("name", "arguments"),
-    few(
+    rest_long(
         [
             ("replay", ["--set", "mobility={kind: replay, file: traffic.parquet}"]),
             ("again", []),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from commands import failed, provenance, said_to_be_partial, started, wait_for_facts
-from effort import LONG, few
+from effort import LONG, rest_long
 
 from cosim.cli import main as cli
 
@@ -82,8 +82,8 @@ def wait_for_end(pid: int) -> None:
     pytest.fail(f"SUMO {pid} still runs")
 
 
-@pytest.mark.parametrize("number", few([signal.SIGINT, signal.SIGTERM]))
-@pytest.mark.parametrize("kind", few(["libsumo", "synthetic", "traci"]))
+@pytest.mark.parametrize("number", rest_long([signal.SIGINT, signal.SIGTERM]))
+@pytest.mark.parametrize("kind", rest_long(["libsumo", "synthetic", "traci"]))
 def test_ctrl_c_and_termination(
     capfd: pytest.CaptureFixture[str], crossing: Path, kind: str, number: signal.Signals
 ) -> None:
@@ -120,7 +120,7 @@ def test_ctrl_c_before_the_first_tick(
     assert not (home / "deep").exists()
 
 
-@pytest.mark.parametrize("kind", few(["traci", "libsumo"]))
+@pytest.mark.parametrize("kind", rest_long(["traci", "libsumo"]))
 def test_kill_9(capfd: pytest.CaptureFixture[str], crossing: Path, kind: str) -> None:
     """After kill -9 the run folder can be read and verifies up to its last commit, and no SUMO goes on."""
     with started("run", "crossing.yaml", "--set", f"mobility.kind={kind}", *ENDLESS) as process:

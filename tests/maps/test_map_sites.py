@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from effort import few
+from effort import rest_long
 
 from cosim.cli.main import status
 from cosim.errors import InputError
@@ -21,7 +21,7 @@ from cosim.scenario.traffic import MapSites
 from cosim.units import db_to_linear, linear_to_db
 
 
-@pytest.mark.parametrize(("name", "count"), few([("intersection", 1), ("grid", 6), ("sumo:a10kw", 4)]))
+@pytest.mark.parametrize(("name", "count"), rest_long([("intersection", 1), ("grid", 6), ("sumo:a10kw", 4)]))
 def test_coverage_is_no_worse(name, count, tmp_path):
     """With as many sites the coverage method covers at least the vehicle-seconds of grid and junctions."""
     area = survey(resolve_map(name, Path()), Path(), Radio(), 20.0, None)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from effort import few
+from effort import rest_long
 from matplotlib.image import imread
 
 from cosim.report.picture.figures import draw_run
@@ -51,7 +51,7 @@ def test_a_run_is_drawn(home: Path) -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    few(
+    rest_long(
         [
             ["trace.positions=false"],
             ["tasks.arrivals.rate_per_s=0"],

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from effort import few
+from effort import rest_long
 from unpacked import unpack
 
 from cosim.cli.main import status
@@ -164,7 +164,7 @@ def test_text_cannot_leave_the_data(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    few(
+    rest_long(
         [
             ["tasks.arrivals.rate_per_s=0"],
             ["mobility.vehicles=0"],

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final, TypeVar
 
 import hypothesis
+import pytest
 
 T = TypeVar("T")
 LONG: Final = os.environ.get("COSIM_TESTS") == "long"
@@ -42,8 +43,18 @@ def seeds(whole: int, least: int = 1, start: int = 0) -> range:
 
 
 def few(cases: Iterable[T], keep: int = 1) -> list[T]:
-    """Return all cases of a parametrised test in the long run, else the first `keep`."""
+    """Return all cases of a loop in the long run, else the first `keep`."""
     return list(cases) if LONG else list(cases)[:keep]
+
+
+def rest_long(cases: Iterable[Any], keep: int = 1) -> list[Any]:
+    """Return the cases of a parametrised test, of which only the first `keep` run in `make test`.
+
+    A case that is a tuple has a value for each of several names.
+    """
+    given = list(cases)
+    values = [case if isinstance(case, tuple) else (case,) for case in given]
+    return [*given[:keep], *(pytest.param(*value, marks=pytest.mark.long) for value in values[keep:])]
 
 
 def drawn(examples: int, least: int = 20, **settings: Any) -> Callable[[Any], Any]:

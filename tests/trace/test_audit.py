@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from effort import few
+from effort import rest_long
 
 from cosim.audit.verify import verify
 from cosim.errors import InputError
@@ -45,7 +45,7 @@ def test_a_sound_run_passes(run: Path) -> None:
     assert len(report.lines) == 1
 
 
-@pytest.mark.parametrize(("kind", "column", "value"), few(CHANGES, 4))
+@pytest.mark.parametrize(("kind", "column", "value"), rest_long(CHANGES, 4))
 def test_a_changed_row_is_named(run: Path, kind: str, column: str, value: Any) -> None:
     """One changed field of one row makes the audit fail, naming the kind and the row."""
     changed: list[int] = []
@@ -61,7 +61,7 @@ def test_a_changed_row_is_named(run: Path, kind: str, column: str, value: Any) -
     assert [(finding.kind, finding.seq) for finding in named] == [(kind, changed[0])]
 
 
-@pytest.mark.parametrize("kind", few(KINDS, 2))
+@pytest.mark.parametrize("kind", rest_long(KINDS, 2))
 def test_a_dropped_row_is_named(run: Path, kind: str) -> None:
     """One row taken out makes the audit fail, naming the kind and the row that is missing."""
     dropped: list[int] = []
@@ -70,7 +70,7 @@ def test_a_dropped_row_is_named(run: Path, kind: str) -> None:
     assert [(finding.kind, finding.seq) for finding in missing] == [(kind, dropped[0])]
 
 
-@pytest.mark.parametrize("kind", few(KINDS, 2))
+@pytest.mark.parametrize("kind", rest_long(KINDS, 2))
 def test_a_doubled_row_is_named(run: Path, kind: str) -> None:
     """One row put in twice makes the audit fail, naming the kind and the row."""
     doubled: list[int] = []
