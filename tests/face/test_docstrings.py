@@ -68,7 +68,7 @@ def test_a_missing_description_is_found() -> None:
 
 @pytest.mark.parametrize("name", sorted({*cosim.__all__} - {"__version__"}))
 def test_the_face_has_examples(name: str) -> None:
-    """Each public name of `cosim` has an example, or names one that has; `test_examples.py` runs them."""
+    """Each public name of `cosim` has an example, or names one that has; `test_docstring_examples.py` runs them."""
     said = str(getattr(cosim, name).__doc__)
     referred = re.search(r"see `(\w+)` for an example", said)
     assert ">>> " in (str(getattr(cosim, referred[1]).__doc__) if referred else said)
