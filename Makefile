@@ -11,12 +11,16 @@ DOCS := $(VENV)/.docs
 
 SEEDS ?= 0
 
-.PHONY: demo test test-long lint bench clean
+.PHONY: demo test test-long pytest lint bench clean
 
 demo: $(RUNS)
 	$(BIN)/cosim run quickstart
 
-test: lint
+# Linters and tests side by side: types are checked while tests wait for SUMO, disks and browsers.
+test: $(TESTS)
+	+$(MAKE) --no-print-directory --jobs 2 lint pytest
+
+pytest: $(TESTS)
 	$(BIN)/pytest -n 2 --dist worksteal
 
 # SEEDS=fresh draws new seeds and prints them.
