@@ -32,7 +32,7 @@ HEADLINE: Final = (
 """Key, label, factor to the unit that is shown, and that unit, of the figures that summary and page show first."""
 
 _GROWN = (
-    "SELECT sum(grown) FROM (SELECT max({0}) - coalesce(max({0}) FILTER (time_s <= $begin_s), 0) AS grown "
+    "SELECT coalesce(sum(grown), 0) FROM (SELECT max({0}) - coalesce(max({0}) FILTER (time_s <= $begin_s), 0) AS grown "
     "FROM key_pool_sampled WHERE time_s <= $end_s GROUP BY link)"
 )
 DEFINITIONS: Final[Mapping[str, Definition]] = {

@@ -41,7 +41,9 @@ DEFINITIONS: Final[Mapping[str, Definition]] = {
     "finality_p95": Definition("s", "95 % of the blocks became final within so long"),
     "block_interval_mean": Definition("s", "between the commits of two heights"),
     "records_per_s": Definition(
-        "1/s", "records in final blocks for each second", f"SELECT sum(records) / ($end_s - $begin_s) {_COMMITTED}"
+        "1/s",
+        "records in final blocks for each second",
+        f"SELECT coalesce(sum(records), 0) / ($end_s - $begin_s) {_COMMITTED}",
     ),
     "ledger_cpu_share/*": Definition("", "the ledger's part of the busy core-seconds of one site"),
     "ledger_cpu_share": Definition("", "the same over all sites on the map"),

@@ -128,13 +128,19 @@ DEFINITIONS: Final[Mapping[str, Definition]] = {
         f"SELECT sum(edge_cpu_j) / count(*) FROM task_ended WHERE {_MEASURED}",
     ),
     "radio_energy": Definition(
-        "J", "spent by vehicles' radios on tasks", f"SELECT sum(transmit_j) FROM task_ended WHERE {_MEASURED}"
+        "J",
+        "spent by vehicles' radios on tasks",
+        f"SELECT coalesce(sum(transmit_j), 0) FROM task_ended WHERE {_MEASURED}",
     ),
     "vehicle_cpu_energy": Definition(
-        "J", "spent by vehicles' processors on tasks", f"SELECT sum(vehicle_cpu_j) FROM task_ended WHERE {_MEASURED}"
+        "J",
+        "spent by vehicles' processors on tasks",
+        f"SELECT coalesce(sum(vehicle_cpu_j), 0) FROM task_ended WHERE {_MEASURED}",
     ),
     "edge_energy": Definition(
-        "J", "spent by hosts of sites and cloud on tasks", f"SELECT sum(edge_cpu_j) FROM task_ended WHERE {_MEASURED}"
+        "J",
+        "spent by hosts of sites and cloud on tasks",
+        f"SELECT coalesce(sum(edge_cpu_j), 0) FROM task_ended WHERE {_MEASURED}",
     ),
     "semantic_performance": Definition(
         "",
@@ -143,7 +149,7 @@ DEFINITIONS: Final[Mapping[str, Definition]] = {
     "delivered": Definition(
         "bit/s",
         "bits that radio transfers delivered, uplink, downlink and sidelink, for each second",
-        "SELECT sum(grown) / ($end_s - $begin_s) FROM (SELECT max(sent_bit) - coalesce(max(sent_bit) "
+        "SELECT coalesce(sum(grown), 0) / ($end_s - $begin_s) FROM (SELECT max(sent_bit) - coalesce(max(sent_bit) "
         "FILTER (time_s <= $begin_s), 0) AS grown FROM cell_sampled WHERE time_s <= $end_s GROUP BY site, direction)",
     ),
     "handovers": Definition(

@@ -40,7 +40,7 @@ DEFINITIONS: Final[Mapping[str, Definition]] = {
     "sync_rate": Definition(
         "bit/s",
         "what vehicles sent to their twins",
-        f"SELECT {_growth('sent_bit')} / ($end_s - $begin_s) FROM twin_sampled WHERE time_s <= $end_s",
+        f"SELECT coalesce({_growth('sent_bit')}, 0) / ($end_s - $begin_s) FROM twin_sampled WHERE time_s <= $end_s",
     ),
     "sync_lost_ratio": Definition(
         "",
