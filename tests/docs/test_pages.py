@@ -7,6 +7,7 @@ are short and trainings tiny; in the long run every command is called as it stan
 import csv
 import re
 import shlex
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,6 +91,33 @@ def smaller(arguments: list[str]) -> list[str]:
     return [*arguments, *given]
 
 
+class Made:
+    """Folders that steps have made in this process, so that sections that need one do not make it again."""
+
+    def __init__(self, store: Path) -> None:
+        self._store = store
+        self._kept: dict[tuple[Path, str], Path] = {}
+
+    def take(self, page: Path, step: Step) -> bool:
+        """Put what the step makes into the working folder, if it was made before."""
+        kept = self._kept.get((page, step.text))
+        if kept is not None:
+            shutil.copytree(kept, step.makes)
+        return kept is not None
+
+    def keep(self, page: Path, step: Step) -> None:
+        """Keep a copy of what the step has made."""
+        if Path(step.makes).is_dir() and (page, step.text) not in self._kept:
+            copy = self._store / str(len(self._kept))
+            self._kept[page, step.text] = Path(shutil.copytree(step.makes, copy))
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """What sections share."""
+    return Made(tmp_path_factory.mktemp("made"))
+
+
 def call(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     """A command that ends with 0."""
     done = status(arguments if LONG else smaller(arguments))
@@ -101,7 +129,12 @@ def call(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     ("page", "section"), [pytest.param(page, section, id=f"{page.stem}-{section}") for page, section in sections()]
 )
 def test_section_runs(
-    page: Path, section: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    page: Path,
+    section: str,
+    made: Made,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Commands end with 0, scenarios are accepted and run, Python runs."""
     monkeypatch.chdir(tmp_path)
@@ -109,7 +142,11 @@ def test_section_runs(
         if step.makes and step.language != "console":
             Path(step.makes).write_text(step.text, encoding="utf-8")
         if step.language == "console":
+            if step.section != section and made.take(page, step):
+                continue
             call(shlex.split(step.text), capsys)
+            if step.makes:
+                made.keep(page, step)
         elif step.language == "python":
             exec(compile(step.text, page.name, "exec"), {"__name__": "page"})  # noqa: S102 - our own pages
         elif step.makes:
@@ -150,14 +187,8 @@ def test_readme_is_short() -> None:
 def test_make_targets_exist(page: Path) -> None:
     """What a page calls by make is there."""
     targets = (ROOT / "Makefile").read_text(encoding="utf-8")
-    for target in re.findall(r"(?<!map )make ([a-z-]+)(?=[`\s])", "\n".join(code(page))):
+    for target in re.findall(r"(?:^|`)make ([a-z-]+)", page.read_text(encoding="utf-8"), re.MULTILINE):
         assert f"\n{target}:" in targets, target
-
-
-def code(page: Path) -> list[str]:
-    """Shell blocks and code in the text of a page."""
-    text = page.read_text(encoding="utf-8")
-    return [*(body for language, _, body, _ in BLOCK.findall(text) if language == "sh"), *re.findall(r"`[^`]+`", text)]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=[page.stem for page in PAGES])
