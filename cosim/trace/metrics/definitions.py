@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from string import Template
 from typing import NamedTuple
 
-from cosim.errors import InputError
 from cosim.subjects import Subject, pieces
 
 
@@ -29,20 +28,3 @@ def definitions() -> Iterator[tuple[Subject, Mapping[str, Definition]]]:
     """Yield each subject that measures something, with the definitions of its figures by name."""
     for subject, _ in pieces("figures"):
         yield subject, subject.piece("definitions") or {}
-
-
-def definition(name: str) -> Definition:
-    """Return the definition of a figure.
-
-    Args:
-        name: as `kpis` gives it, also of one site, as `utilisation/rsu-1`.
-
-    Raises:
-        InputError: no subject defines it.
-    """
-    general = f"{name.partition('/')[0]}/*"
-    for _, defined in definitions():
-        for key in (name, general):
-            if key in defined:
-                return defined[key]
-    raise InputError(f"figure {name!r} is not defined; add it to the definitions of the subject that measures it")
