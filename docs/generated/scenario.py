@@ -210,7 +210,7 @@ def _unit(name: str, schema: dict[str, Any]) -> str:
 
 def _bounds(schema: dict[str, Any]) -> str:
     for one in _variants(schema):
-        found = [f"{sign} {_number(one[key])}" for key, sign in _BOUNDS.items() if key in one]
+        found = [f"{sign}\u00a0{_number(one[key])}" for key, sign in _BOUNDS.items() if key in one]
         if found:
             return ", ".join(found)
     return ""
