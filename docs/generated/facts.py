@@ -4,7 +4,7 @@ from typing import Final
 
 from cosim.subjects import pieces
 from cosim.trace.store.dictionary import Kind, dictionary
-from cosim.trace.store.layout import known_layouts
+from cosim.trace.store.layout import kind_name, known_layouts
 from generated.markdown import code, sentence, table
 
 _INTRODUCTION: Final = """\
@@ -39,11 +39,8 @@ def facts() -> list[tuple[str, tuple[Kind, ...]]]:
     known = known_layouts()
     found = []
     for subject, declared in pieces("facts"):
-        own = {fact.__name__ for fact in declared}
-        layouts = [
-            layout for layout in known.values() if layout.kind.replace("_", "") in {name.lower() for name in own}
-        ]
-        found.append((TITLES.get(subject.name, f"Runs with {subject.name}"), dictionary(layouts)))
+        kinds = dictionary(known[kind_name(fact)] for fact in declared)
+        found.append((TITLES.get(subject.name, f"Runs with {subject.name}"), kinds))
     return found
 
 
