@@ -203,7 +203,5 @@ Decisions: TypeAlias = Annotated[PeriodicDecisions | PerTaskDecisions, Field(dis
 class PolicyChoice(Section):
     """A policy by name, with its options."""
 
-    name: Name = Field(
-        description="A name as local or greedy-latency, a checkpoint or run folder of a training, or file.py:Class."
-    )
+    name: Name = Field(description="A name as local or greedy-latency, a checkpoint x.ckpt, or file.py:Class.")
     options: dict[str, Any] = Field(default_factory=dict, description="Handed to the policy as they stand.")
