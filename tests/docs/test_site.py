@@ -9,12 +9,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from needs import lacking
 
 ROOT = Path(__file__).parents[2]
-pytestmark = [
-    pytest.mark.long,
-    pytest.mark.skipif(find_spec("mkdocs") is None, reason="mkdocs is not installed; `make docs` installs it"),
-]
+pytestmark = pytest.mark.long
 REMOTE = re.compile(r"\s*(https?:)?//", re.IGNORECASE)
 STYLE = re.compile(r"(?:url\(|@import)\s*[\"']?\s*(?:https?:)?//[^\"')\s]+")
 
@@ -38,6 +36,8 @@ class Fetched(HTMLParser):
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The site, built strictly."""
+    if find_spec("mkdocs") is None:
+        lacking("mkdocs", "mkdocs is not installed; `make docs` installs it")
     out = tmp_path_factory.mktemp("docs") / "site"
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(out)]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "agents")])}
