@@ -55,6 +55,17 @@ def test_site_has_the_pages(site: Path) -> None:
     assert not list(site.rglob("*.py"))
 
 
+def test_examples_of_docstrings_are_code(site: Path) -> None:
+    """An example stands in a code block of its own: no prompt in running text, and no fence that was not understood."""
+    prompts = 0
+    for page in (site / "api").glob("*.html"):
+        text = page.read_text(encoding="utf-8")
+        prompts += text.count("&gt;&gt;&gt;")
+        assert "```" not in text, page
+        assert not re.search(r"<p>[^<]*&gt;&gt;&gt;", text), page
+    assert prompts > 20
+
+
 def test_nothing_is_fetched_from_another_host(site: Path) -> None:
     """No script, style, font or image of a page, and no address in a style sheet, leads to another host."""
     fetched = 0
