@@ -11,7 +11,7 @@ DOCS := $(VENV)/.docs
 
 SEEDS ?= 0
 
-.PHONY: demo test test-long pytest lint bench clean
+.PHONY: demo test test-long pytest lint bench docs clean
 
 demo: $(RUNS)
 	$(BIN)/cosim run quickstart
@@ -44,6 +44,9 @@ bench: $(TESTS)
 	$(BIN)/python benchmarks/envs.py
 	$(BIN)/python benchmarks/engine.py
 
+docs: $(DOCS)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 $(RUNS): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "cosim needs Python 3.11 or newer")'
 	$(PYTHON) -m venv $(VENV)
@@ -60,4 +63,4 @@ $(DOCS): $(RUNS)
 	touch $@
 
 clean:
-	rm -rf $(VENV) runs
+	rm -rf $(VENV) runs site

@@ -45,6 +45,8 @@ class Subject:
     """`(Trace) -> Iterator[Finding]`: laws that no query can state, such as hashes and integrals."""
     figures: str = ""
     """`(Trace, Batches) -> Iterator[tuple[str, Estimate]]`: its figures of merit."""
+    definitions: str = ""
+    """`Mapping[str, Definition]`: unit, meaning and query of each of them, see `cosim.trace.metrics.definitions`."""
     causes: str = ""
     """Rows `Cause`: why its part of the model makes tasks late, and how much of their time it took."""
     headline: str = ""
@@ -86,6 +88,7 @@ BUILT_IN: Final = (
         end_rules="cosim.audit.rules_tasks:task_end_rules",
         checks="cosim.audit.integrals:integral_findings",
         figures="cosim.trace.metrics.tasks:task_figures",
+        definitions="cosim.trace.metrics.tasks:DEFINITIONS",
         headline="cosim.trace.metrics.tasks:HEADLINE",
     ),
     Subject(
@@ -94,6 +97,7 @@ BUILT_IN: Final = (
         rules="cosim.audit.rules_keys:key_rules",
         end_rules="cosim.audit.rules_keys:key_end_rules",
         figures="cosim.trace.metrics.keys:key_figures",
+        definitions="cosim.trace.metrics.keys:DEFINITIONS",
         headline="cosim.trace.metrics.keys:HEADLINE",
         causes="cosim.trace.lateness.key_waits:CAUSES",
         series="cosim.report.page.keys:key_series",
@@ -105,6 +109,7 @@ BUILT_IN: Final = (
         rules="cosim.audit.rules_ledger:ledger_rules",
         checks="cosim.audit.ledger_check:chain_findings",
         figures="cosim.trace.metrics.ledger:ledger_figures",
+        definitions="cosim.trace.metrics.ledger:DEFINITIONS",
         headline="cosim.trace.metrics.ledger:HEADLINE",
         causes="cosim.trace.lateness.ledger_load:CAUSES",
         series="cosim.report.page.ledger:ledger_series",
@@ -116,6 +121,7 @@ BUILT_IN: Final = (
         rules="cosim.audit.rules_twin:twin_rules",
         end_rules="cosim.audit.rules_twin:twin_end_rules",
         figures="cosim.trace.metrics.twin:twin_figures",
+        definitions="cosim.trace.metrics.twin:DEFINITIONS",
         series="cosim.report.page.twins:twin_series",
         panels="cosim.report.page.twins:PANELS",
     ),

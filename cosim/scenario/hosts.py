@@ -10,7 +10,9 @@ from cosim.scenario.section import Distribution, NonNegative, Positive, Section,
 class Backhaul(Section):
     """Wires between sites, as a star around a core switch or as a mesh of near neighbours."""
 
-    kind: Literal["star", "mesh"] = "star"
+    kind: Literal["star", "mesh"] = Field(
+        "star", description="star: all wires meet at a core switch; mesh: wires to near neighbours."
+    )
     bandwidth_bps: Positive = Field(1e9, description="Of each wire and direction.")
     latency_s: NonNegative = Field(0.001, description="Of each wire: propagation and switching.")
     neighbours: Whole = Field(
@@ -23,10 +25,10 @@ class Backhaul(Section):
 class Cloud(Section):
     """A distant data centre behind the core."""
 
-    cores: Whole = Field(1024, ge=1, le=1_000_000)
-    core_hz: Positive = 3e9
+    cores: Whole = Field(1024, ge=1, le=1_000_000, description="More than enough by default: nothing waits there.")
+    core_hz: Positive = Field(3e9, description="Cycles per second of a core.")
     latency_s: NonNegative = Field(0.04, description="One-way delay of the wide-area network.")
-    bandwidth_bps: Positive = 10e9
+    bandwidth_bps: Positive = Field(10e9, description="Of the wide-area network, each direction.")
 
 
 class EdgeCompute(Section):
@@ -34,7 +36,10 @@ class EdgeCompute(Section):
 
     cores: Whole = Field(8, ge=0, le=1_000_000, description="0: radio only.")
     core_hz: Positive = Field(3e9, description="Published RSU hosts have 8 to 16 GHz in all.")
-    discipline: Literal["fifo", "priority", "processor_sharing"] = "fifo"
+    discipline: Literal["fifo", "priority", "processor_sharing"] = Field(
+        "fifo",
+        description="Order of service: by arrival, by priority (S1 eq 7), or all at once with equal or chosen shares.",
+    )
     queue_limit: Whole | None = Field(
         None, ge=0, description="Waiting tasks beyond which new ones are rejected; null: unbounded."
     )
@@ -45,7 +50,9 @@ class VehicleCompute(Section):
     """Each vehicle's own processor: one core, tasks in order."""
 
     core_hz: Distribution = Field(1e9, description="Published 1 to 3 GHz; drawn once for each vehicle.")
-    queue_limit: Whole | None = Field(None, ge=0)
+    queue_limit: Whole | None = Field(
+        None, ge=0, description="Waiting tasks beyond which new ones are rejected; null: unbounded."
+    )
     kappa: NonNegative = Field(
         1e-27, description="Common values are 1e-27 (S1 Table III) and 1e-28: a tenfold difference."
     )

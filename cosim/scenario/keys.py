@@ -14,15 +14,15 @@ MOST_BIT = 2**53
 class KeyNode(Section):
     """A trusted node apart from the sites; every site has a node anyway."""
 
-    name: Name
-    x_m: Real
-    y_m: Real
+    name: Name = Field(description="Of the node; different from those of sites.")
+    x_m: Real = Field(description="Position in the map's own coordinates.")
+    y_m: Real = Field(description="Position in the map's own coordinates.")
 
 
 class KeyLink(Section):
     """A QKD link between two nodes or sites, by name."""
 
-    ends: tuple[Name, Name]
+    ends: tuple[Name, Name] = Field(description="Names of two nodes or sites.")
     length_km: NonNegative | None = Field(
         None, description="Of the fibre; by default the straight distance times detour."
     )
@@ -40,7 +40,9 @@ class KeyTopology(Section):
     Without `nodes` the shape joins the sites. With nodes it joins those, and each site has a link to its nearest node.
     """
 
-    nodes: tuple[KeyNode, ...] = ()
+    nodes: tuple[KeyNode, ...] = Field(
+        (), description="Trusted nodes beside the sites; none: the shape joins the sites."
+    )
     shape: Literal["ring", "mesh", "star"] = Field(
         "ring",
         description="star: all hang on the most central one; mesh: links to near neighbours, clusters joined by their shortest gaps.",
@@ -112,7 +114,9 @@ class FreeSpaceFilling(_VehiclePool):
     receiver_radius_m: Positive = Field(0.05, description="Likewise.")
     divergence_rad: Positive = Field(1e-4, description="Half angle; likewise.")
     attenuation_db_per_km: NonNegative = Field(0.5, description="Clear air.")
-    low_water_bit: Whole = Field(16_384, ge=0, le=MOST_BIT)
+    low_water_bit: Whole = Field(
+        16_384, ge=0, le=MOST_BIT, description="Below it a vehicle asks for more, until it is full."
+    )
 
 
 class DockFilling(_VehiclePool):
@@ -164,9 +168,9 @@ class Eavesdropper(Section):
     """An eavesdropper measures and resends a share of the pulses of a link: the error rate rises."""
 
     kind: Literal["eavesdropper"]
-    ends: tuple[Name, Name]
-    start_s: NonNegative
-    end_s: Positive
+    ends: tuple[Name, Name] = Field(description="The link, by its two ends.")
+    start_s: NonNegative = Field(description="From then on.")
+    end_s: Positive = Field(description="Until then.")
     share: Real = Field(1.0, gt=0, le=1, description="Of the pulses; all of them give 25 % errors on a clean link.")
 
 
@@ -174,9 +178,9 @@ class FibreCut(Section):
     """A link is cut for a time; the block in the making is lost, what both ends have stored stays good."""
 
     kind: Literal["cut"]
-    ends: tuple[Name, Name]
-    start_s: NonNegative
-    end_s: Positive
+    ends: tuple[Name, Name] = Field(description="The link, by its two ends.")
+    start_s: NonNegative = Field(description="From then on.")
+    end_s: Positive = Field(description="Until then.")
 
 
 KeyAttack: TypeAlias = Annotated[Eavesdropper | FibreCut, Field(discriminator="kind")]
@@ -185,12 +189,20 @@ KeyAttack: TypeAlias = Annotated[Eavesdropper | FibreCut, Field(discriminator="k
 class Keys(Section):
     """Quantum key distribution: links fill pools, transfers draw on them and wait for them."""
 
-    rate: KeyRateModel = Field(default_factory=lambda: DecoyBb84Rate(kind="decoy_bb84"))
+    rate: KeyRateModel = Field(
+        default_factory=lambda: DecoyBb84Rate(kind="decoy_bb84"),
+        description="What a link makes in a slot; BB84 with decoy states by default.",
+    )
     environment: KeyEnvironment = Field(default_factory=KeyEnvironment)
     topology: KeyTopology = Field(default_factory=KeyTopology)
     pool: LinkPool = Field(default_factory=LinkPool)
-    vehicle: VehicleFilling = Field(default_factory=SiteFilling)
-    use: KeyUse = Field(default_factory=RekeyUse)
+    vehicle: VehicleFilling = Field(
+        default_factory=SiteFilling,
+        description="How vehicles come to key material; filled by the serving site by default.",
+    )
+    use: KeyUse = Field(
+        default_factory=RekeyUse, description="What transfers take keys for; AES-256 with fresh keys by default."
+    )
     shortage: KeyShortage = Field(default_factory=KeyShortage)
     slot_s: Positive = Field(1.0, ge=1e-3, description="Rates are drawn, and vehicles filled, once in a slot.")
     block_slots: Whole = Field(
@@ -203,7 +215,7 @@ class Keys(Section):
         description="A block with more errors is thrown away and the link pauses; 11 % is the bound of one-way BB84.",
     )
     abort_pause_s: NonNegative = Field(10.0, description="Until an aborted link tries again.")
-    attacks: tuple[KeyAttack, ...] = ()
+    attacks: tuple[KeyAttack, ...] = Field((), description="Eavesdroppers and fibre cuts, each with its time.")
 
     @model_validator(mode="after")
     def _ordered(self) -> "Keys":

@@ -46,16 +46,16 @@ class LedgerCost(Section):
 class Timeouts(Section):
     """Timeouts of a round; each grows by `growth_s` from round to round."""
 
-    propose_s: Positive = 1.0
-    vote_s: Positive = 0.5
-    growth_s: Positive = 0.5
+    propose_s: Positive = Field(1.0, description="Wait for the proposal, in round 0.")
+    vote_s: Positive = Field(0.5, description="Wait for further votes, prevotes and precommits alike, in round 0.")
+    growth_s: Positive = Field(0.5, description="Added to each for every round that failed.")
 
 
 class Credits(Section):
     """The integer quantum-key credits of PoQKS; S3 gives no numbers."""
 
     initial: Whole = Field(1000, ge=1, le=MOST_CREDITS, description="Of each validator as it joins.")
-    treasury: Whole = Field(100_000, ge=0, le=MOST_CREDITS)
+    treasury: Whole = Field(100_000, ge=0, le=MOST_CREDITS, description="What the treasury has at the start.")
     per_offload: Whole = Field(
         1, ge=0, le=1_000_000, description="Minted for each offload that a validator's site completed."
     )
@@ -84,16 +84,16 @@ class Misbehaviour(Section):
         description="silent: sends nothing; slow: sends late; equivocate: proposes two blocks; double_vote: votes for everything; invalid: proposes blocks that do not check."
     )
     validator: Name = Field(description="The site's name.")
-    start_s: NonNegative = 0.0
-    end_s: Positive = 1e7
+    start_s: NonNegative = Field(0.0, description="From then on.")
+    end_s: Positive = Field(1e7, description="Until then.")
     delay_s: Positive = Field(1.0, description="slow: how late.")
 
 
 class Partition(Section):
     """A network partition: messages of validators on one side to the other are held back until it heals."""
 
-    start_s: NonNegative
-    end_s: Positive
+    start_s: NonNegative = Field(description="From then on.")
+    end_s: Positive = Field(description="Until then.")
     side: Annotated[tuple[Name, ...], Field(min_length=1)] = Field(
         description="Sites of one side; the rest is the other."
     )
@@ -102,9 +102,9 @@ class Partition(Section):
 class Membership(Section):
     """A validator joins or leaves at a height."""
 
-    height: Whole = Field(ge=2)
-    validator: Name
-    action: Literal["join", "leave"]
+    height: Whole = Field(ge=2, description="First height at which it holds.")
+    validator: Name = Field(description="The site's name.")
+    action: Literal["join", "leave"] = Field(description="Whether it joins or leaves.")
 
 
 Algorithm: TypeAlias = Literal["ed25519", "ml_dsa_44", "ml_dsa_65"]
@@ -129,9 +129,11 @@ class Ledger(Section):
     cost: LedgerCost = Field(default_factory=LedgerCost)
     timeouts: Timeouts = Field(default_factory=Timeouts)
     credits: Credits = Field(default_factory=Credits)
-    faults: tuple[Misbehaviour, ...] = ()
-    partitions: tuple[Partition, ...] = ()
-    membership: tuple[Membership, ...] = ()
+    faults: tuple[Misbehaviour, ...] = Field(
+        (), description="Validators that do not follow the protocol, each with its time."
+    )
+    partitions: tuple[Partition, ...] = Field((), description="Times at which validators are parted in two.")
+    membership: tuple[Membership, ...] = Field((), description="Validators that join or leave.")
 
     @model_validator(mode="after")
     def _ordered(self) -> "Ledger":

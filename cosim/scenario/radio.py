@@ -28,7 +28,7 @@ class Umi(_Shadowed):
 
     kind: Literal["umi"] = "umi"
     site_height_m: Positive = Field(10.0, gt=1, description="TR 38.901 Table 7.2-1.")
-    vehicle_height_m: Positive = Field(1.5, gt=1)
+    vehicle_height_m: Positive = Field(1.5, gt=1, description="Of the antenna; TR 38.901 Table 7.2-1.")
 
 
 class V2vUrban(_Shadowed):
@@ -47,8 +47,8 @@ class PluginPathLoss(Section):
     """A path loss from the entry-point group cosim.path_loss."""
 
     kind: Literal["plugin"]
-    name: Name
-    options: dict[str, Any] = Field(default_factory=dict)
+    name: Name = Field(description="Of the entry point.")
+    options: dict[str, Any] = Field(default_factory=dict, description="Handed to the path loss as they stand.")
 
 
 PathLoss: TypeAlias = Annotated[PowerLaw | Umi | V2vUrban | V2vHighway | PluginPathLoss, Field(discriminator="kind")]
@@ -97,10 +97,12 @@ class Handover(Section):
 class Sidelink(Section):
     """Vehicle-to-vehicle radio; neighbours in range may execute a task."""
 
-    range_m: Positive = 150.0
-    bandwidth_hz: Positive = 10e6
+    range_m: Positive = Field(150.0, description="Vehicles further apart are no neighbours.")
+    bandwidth_hz: Positive = Field(10e6, description="Band of the sidelink, beside those of the cells.")
     max_neighbours: Whole = Field(1, ge=1, le=8, description="Neighbours offered as targets to the policy.")
-    path_loss: PathLoss = Field(default_factory=lambda: V2vUrban(kind="v2v_urban"))
+    path_loss: PathLoss = Field(
+        default_factory=lambda: V2vUrban(kind="v2v_urban"), description="Between vehicles; TR 37.885 urban by default."
+    )
 
 
 class Radio(Section):
@@ -114,12 +116,16 @@ class Radio(Section):
     )
     site_power_w: Positive = Field(1.0, description="30 dBm.")
     antenna_gain_db: Decibel = Field(3.0, description="Sum over both ends.")
-    noise_figure_db: Decibel = Field(9.0, ge=0)
+    noise_figure_db: Decibel = Field(9.0, ge=0, description="Of the receiver; adds to the thermal noise.")
     noise_dbm: Decibel | None = Field(
         None, description="Total noise power; from -174 dBm/Hz, band and noise figure by default."
     )
-    path_loss: PathLoss = Field(default_factory=Umi)
-    access: Access = Field(default_factory=Ofdma)
+    path_loss: PathLoss = Field(
+        default_factory=Umi, description="Between vehicles and sites; TR 38.901 urban micro by default."
+    )
+    access: Access = Field(
+        default_factory=Ofdma, description="How a cell's transfers share its band; OFDMA by default."
+    )
     association: Literal["strongest", "target"] = Field(
         "strongest", description="Uplink to the serving cell, or straight to the target's site (S1, S3)."
     )
@@ -133,7 +139,9 @@ class Radio(Section):
     outage_s: NonNegative = Field(1.0, description="A transfer without coverage for longer fails.")
     candidates: Whole = Field(4, ge=1, le=16, description="Each vehicle looks at this many nearest sites.")
     handover: Handover = Field(default_factory=Handover)
-    sidelink: Sidelink | None = None
+    sidelink: Sidelink | None = Field(
+        None, description="Radio between vehicles; null: none, and no neighbours as targets."
+    )
 
     @model_validator(mode="after")
     def _power(self) -> "Radio":

@@ -148,7 +148,7 @@ class Statistics(Section):
 
     warmup_s: NonNegative = Field(0.0, description="Tasks released before it are left out of the KPIs.")
     batches: Whole = Field(20, ge=2, le=1000, description="Batches of the batch-means intervals.")
-    confidence: Real = Field(0.95, gt=0, lt=1)
+    confidence: Real = Field(0.95, gt=0, lt=1, description="Of the intervals.")
 
 
 class TraceOptions(Section):
@@ -172,25 +172,36 @@ class Scenario(Section):
         (1, 20000000.0)
     """
 
-    name: Name = "unnamed"
-    description: str = ""
+    name: Name = Field("unnamed", description="Of the run: the beginning of its run id and of its folder.")
+    description: str = Field("", description="One line for `cosim scenario list`.")
     map: Name = Field(
         "synthetic",
         description="Catalog name (`cosim map list`), or path of a map folder relative to the scenario; ignored by synthetic mobility.",
     )
-    duration_s: Positive = Field(600.0, le=1e7)
-    seed: Whole = Field(1, ge=0, lt=2**63)
-    policy: PolicyChoice = Field(default_factory=lambda: PolicyChoice(name="greedy-latency"))
+    duration_s: Positive = Field(600.0, le=1e7, description="Length of the run, from mobility.begin_s on.")
+    seed: Whole = Field(1, ge=0, lt=2**63, description="Of every random stream: traffic, tasks, fading, policy.")
+    policy: PolicyChoice = Field(
+        default_factory=lambda: PolicyChoice(name="greedy-latency"),
+        description="Who decides: a name, or a name with options.",
+    )
     statistics: Statistics = Field(default_factory=Statistics)
-    mobility: Mobility = Field(default_factory=LibsumoMobility)
-    sites: Sites = Field(default_factory=lambda: RoadSites(kind="roads"))
+    mobility: Mobility = Field(
+        default_factory=LibsumoMobility, description="Where the vehicles come from; libsumo by default."
+    )
+    sites: Sites = Field(
+        default_factory=lambda: RoadSites(kind="roads"),
+        description="Where the roadside units stand; along the roads by default.",
+    )
     radio: Radio = Field(default_factory=Radio)
     backhaul: Backhaul = Field(default_factory=Backhaul)
     cloud: Cloud | None = None
     compute: Compute = Field(default_factory=Compute)
     energy: Energy = Field(default_factory=Energy)
     tasks: Tasks = Field(default_factory=Tasks)
-    decisions: Decisions = Field(default_factory=PeriodicDecisions)
+    decisions: Decisions = Field(
+        default_factory=PeriodicDecisions,
+        description="When tasks are decided, on what, and what a policy controls; periodic by default.",
+    )
     keys: Keys | None = Field(None, description="Quantum key distribution; null: transfers need no keys.")
     ledger: Ledger | None = Field(None, description="A chain of blocks that the sites vote on; null: none.")
     twin: Twin | None = Field(None, description="A digital twin of vehicles and sites; null: none.")

@@ -45,8 +45,8 @@ class Uniform(Section):
     """Uniform on [low, high]."""
 
     kind: Literal["uniform"]
-    low: NonNegative
-    high: NonNegative
+    low: NonNegative = Field(description="Smallest value.")
+    high: NonNegative = Field(description="Largest value.")
 
     @model_validator(mode="after")
     def _ordered(self) -> "Uniform":
@@ -59,23 +59,23 @@ class Exponential(Section):
     """Exponential with the given mean."""
 
     kind: Literal["exponential"]
-    mean: Positive
+    mean: Positive = Field(description="Mean value.")
 
 
 class Lognormal(Section):
     """Lognormal with the given mean and coefficient of variation (standard deviation over mean)."""
 
     kind: Literal["lognormal"]
-    mean: Positive
-    cv: Positive
+    mean: Positive = Field(description="Mean value.")
+    cv: Positive = Field(description="Standard deviation over mean.")
 
 
 class Choice(Section):
     """One of the values, with probabilities proportional to the weights (equal if none are given)."""
 
     kind: Literal["choice"]
-    values: Annotated[tuple[NonNegative, ...], Field(min_length=1)]
-    weights: tuple[Positive, ...] | None = None
+    values: Annotated[tuple[NonNegative, ...], Field(min_length=1)] = Field(description="What may be drawn.")
+    weights: tuple[Positive, ...] | None = Field(None, description="One for each value; null: all equal.")
 
     @model_validator(mode="after")
     def _paired(self) -> "Choice":

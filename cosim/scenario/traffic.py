@@ -62,14 +62,16 @@ class SyntheticMobility(Section):
     """Straight parallel roads without SUMO: vehicles at constant speed, for tests and first experiments."""
 
     kind: Literal["synthetic"]
-    step_s: Positive = Field(1.0, ge=0.001, le=60)
+    step_s: Positive = Field(1.0, ge=0.001, le=60, description="Tick.")
     vehicles: Whole = Field(10, ge=0, le=100_000, description="Vehicles on the road at once.")
-    roads: Whole = Field(1, ge=1, le=1000)
+    roads: Whole = Field(1, ge=1, le=1000, description="Parallel roads, one above the other.")
     length_m: Positive = Field(1000.0, description="Length of each road.")
     spacing_m: NonNegative = Field(50.0, description="Distance between parallel roads.")
-    speed_mps: Distribution = 15.0
+    speed_mps: Distribution = Field(15.0, description="Of each vehicle, drawn as it enters and kept.")
     reenter: bool = Field(True, description="A vehicle that reaches the end is replaced by a new one at the start.")
-    placement: Literal["even", "random"] = "even"
+    placement: Literal["even", "random"] = Field(
+        "even", description="Where vehicles start: at equal distances, or at random."
+    )
 
 
 Mobility: TypeAlias = Annotated[
@@ -80,9 +82,9 @@ Mobility: TypeAlias = Annotated[
 class Site(Section):
     """One roadside unit, placed by hand."""
 
-    name: Name
-    x_m: Real
-    y_m: Real
+    name: Name = Field(description="As facts, keys and ledger call it.")
+    x_m: Real = Field(description="Position in the map's own coordinates.")
+    y_m: Real = Field(description="Position in the map's own coordinates.")
     cores: Whole | None = Field(
         None, ge=0, le=1_000_000, description="Overrides compute.edge.cores at this site; 0: radio only, no edge host."
     )
@@ -93,7 +95,9 @@ class ListedSites(Section):
     """Sites placed by hand."""
 
     kind: Literal["listed"]
-    sites: Annotated[tuple[Site, ...], Field(min_length=1)]
+    sites: Annotated[tuple[Site, ...], Field(min_length=1)] = Field(
+        description="The roadside units, each with a name of its own."
+    )
 
     @model_validator(mode="after")
     def _unique(self) -> "ListedSites":
@@ -109,14 +113,14 @@ class RoadSites(Section):
 
     kind: Literal["roads"]
     spacing_m: Positive = Field(800.0, description="Published RSU ranges are 200 to 500 m.")
-    max_count: Whole | None = Field(None, gt=0)
+    max_count: Whole | None = Field(None, gt=0, description="Most sites; null: as many as fit.")
 
 
 class GridSites(Section):
     """Sites on a square grid over the map's bounding box."""
 
     kind: Literal["grid"]
-    spacing_m: Positive
+    spacing_m: Positive = Field(description="Between neighbours of a row or column.")
 
 
 class MapSites(Section):

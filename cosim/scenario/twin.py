@@ -38,7 +38,9 @@ Sync: TypeAlias = Annotated[PeriodicSync | OnChangeSync | BudgetSync, Field(disc
 class Twin(Section):
     """A mirror of vehicles and sites that is synchronised over the run's own radio and wires."""
 
-    sync: Sync = Field(default_factory=PeriodicSync)
+    sync: Sync = Field(
+        default_factory=PeriodicSync, description="When vehicles tell their state; at a fixed period by default."
+    )
     forecast: MotionForecast = Field(
         default_factory=lambda: VelocityForecast(kind="constant_velocity"), description="How vehicles move on."
     )
@@ -48,7 +50,7 @@ class Twin(Section):
     message_bit: Positive = Field(2400.0, description="300 byte, a cooperative awareness message with certificate.")
     loss: Real = Field(0.0, ge=0, le=1, description="Share of the messages that are lost on the air.")
     site_period_s: Positive = Field(1.0, description="Sites tell queues and cell loads so often, over the wires.")
-    site_message_bit: Positive = 2000.0
+    site_message_bit: Positive = Field(2000.0, description="Size of such a message.")
     placement: TwinPlacement | None = Field(
         None, description="Hosts that carry the twins; null: each at the site that takes its messages."
     )

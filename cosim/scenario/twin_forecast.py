@@ -53,7 +53,9 @@ class KalmanForecast(_Forecast):
     """A Kalman filter of place and velocity, or also of acceleration, for each vehicle."""
 
     kind: Literal["kalman"]
-    model: Literal["velocity", "acceleration"] = "velocity"
+    model: Literal["velocity", "acceleration"] = Field(
+        "velocity", description="What is kept: the velocity, or also the acceleration."
+    )
     noise: Positive = Field(
         2.0,
         ge=1e-6,

@@ -98,7 +98,9 @@ class PlacementTiers(Section):
 class TwinPlacement(Section):
     """The placement of vehicles' twins on hosts, decided as vehicles enter and at a fixed interval."""
 
-    policy: PlacingPolicy = "greedy"
+    policy: PlacingPolicy = Field(
+        "greedy", description="The rule that chooses the hosts; exact: the optimum of S5 eq 21."
+    )
     period_s: Positive = Field(
         10.0, ge=0.01, description="Between decisions about twins that stand, and about those still without a host."
     )
@@ -151,7 +153,7 @@ class PhysicalInstances(_Instances):
     """S5 with thermal noise over the band and a loss of 40 dB at 1 m: here the placement matters."""
 
     kind: Literal["physical"]
-    noise: Literal["total", "density"] = "density"
+    noise: Literal["total", "density"] = Field("density", description="Whether noise_dbm is in the band or per hertz.")
     gain_at_1m_db: Decibel = Field(-40.0, description="g0; as S1, common.")
     limit_s: Positive = Field(30.0, description="tau_i of eq 26, not given; it forbids about 1 pair in 250.")
 

@@ -63,13 +63,15 @@ class Semantic(Section):
 class TaskClass(Section):
     """One class of tasks."""
 
-    name: Name
+    name: Name = Field(description="As facts, tables and arrival files call it.")
     weight: Positive = Field(1.0, description="Share of the arrivals.")
     input_bit: Distribution = Field(1e6, description="Published 0.5 to 2 Mbit.")
-    output_bit: Distribution = Field(1e5)
+    output_bit: Distribution = Field(1e5, description="Size of the result.")
     cycles: Distribution = Field(5e8, description="1 Mbit at 500 cycles/bit; published 100 to 1500.")
     deadline_s: Distribution = Field(1.0, description="From release; published 0.1 to 2 s.")
-    semantic: Semantic | None = None
+    semantic: Semantic | None = Field(
+        None, description="Semantic communication of paper S1; null: all data are sent, all cycles executed."
+    )
     vehicle_types: tuple[Name, ...] | None = Field(
         None, description="Only vehicles of these types release it; null: all."
     )
@@ -85,8 +87,8 @@ class TaskClass(Section):
 class ProfilePoint(Section):
     """A corner of a rate profile."""
 
-    time_s: NonNegative
-    factor: NonNegative
+    time_s: NonNegative = Field(description="Time of the run's clock.")
+    factor: NonNegative = Field(description="Multiplies the rate.")
 
 
 class PoissonArrivals(Section):
@@ -120,8 +122,8 @@ class PluginArrivals(Section):
     """An arrival process from the entry-point group cosim.arrivals."""
 
     kind: Literal["plugin"]
-    name: Name
-    options: dict[str, Any] = Field(default_factory=dict)
+    name: Name = Field(description="Of the entry point.")
+    options: dict[str, Any] = Field(default_factory=dict, description="Handed to the process as they stand.")
 
 
 Arrivals: TypeAlias = Annotated[PoissonArrivals | FileArrivals | PluginArrivals, Field(discriminator="kind")]
@@ -130,8 +132,12 @@ Arrivals: TypeAlias = Annotated[PoissonArrivals | FileArrivals | PluginArrivals,
 class Tasks(Section):
     """The tasks that vehicles release."""
 
-    arrivals: Arrivals = Field(default_factory=PoissonArrivals)
-    classes: Annotated[tuple[TaskClass, ...], Field(min_length=1)] = (TaskClass(name="default"),)
+    arrivals: Arrivals = Field(
+        default_factory=PoissonArrivals, description="When tasks are released; Poisson at each vehicle by default."
+    )
+    classes: Annotated[tuple[TaskClass, ...], Field(min_length=1)] = Field(
+        (TaskClass(name="default"),), description="Kinds of tasks, drawn by their weights."
+    )
     on_deadline: Literal["finish", "drop"] = Field(
         "finish",
         description="A late task is finished and counted LATE, or dropped at its deadline and counted EXPIRED.",
@@ -177,10 +183,14 @@ class PerTaskDecisions(Section):
     """Each task is decided at its release."""
 
     kind: Literal["per_task"]
-    candidates: Whole = Field(3, ge=1, le=16)
-    knobs: tuple[Knob, ...] = ("target",)
-    inference_s: NonNegative = 0.0
-    latency_weight: Real = Field(0.5, ge=0, le=1)
+    candidates: Whole = Field(
+        3, ge=1, le=16, description="Edge hosts offered for each task: the sites with the strongest signal."
+    )
+    knobs: tuple[Knob, ...] = Field(("target",), description="What the policy controls; as for periodic decisions.")
+    inference_s: NonNegative = Field(0.0, description="Time a decision takes before its task moves.")
+    latency_weight: Real = Field(
+        0.5, ge=0, le=1, description="w1 of the analytic cost w1 L + (1 - w1) E (S1 eq 18, Table III)."
+    )
     observation: Source = Field(
         "truth", description="What policies see: the truth, or what the twin last heard (mirror) or expects (forecast)."
     )
@@ -193,5 +203,5 @@ Decisions: TypeAlias = Annotated[PeriodicDecisions | PerTaskDecisions, Field(dis
 class PolicyChoice(Section):
     """A policy by name, with its options."""
 
-    name: Name
-    options: dict[str, Any] = Field(default_factory=dict)
+    name: Name = Field(description="A name as local or greedy-latency, a checkpoint x.ckpt, or file.py:Class.")
+    options: dict[str, Any] = Field(default_factory=dict, description="Handed to the policy as they stand.")

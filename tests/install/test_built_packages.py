@@ -17,7 +17,7 @@ pytestmark = pytest.mark.long
 
 ROOT = Path(__file__).parents[2]
 READ_FILES = (  # tests that read what lies beside the packages
-    "tests/test_readme.py::test_the_two_commands_are_in_the_makefile",
+    "tests/docs/test_pages.py::test_make_targets_exist",
     "tests/parts/test_outside_sections.py::test_a_section_is_loaded_checked_and_described",
     "tests/scenarios",
     "tests/install/test_needs.py",

@@ -1,6 +1,6 @@
 """What a machine may lack: a test that needs it is skipped there, or fails where `COSIM_TESTS_NEED` names it.
 
-`COSIM_TESTS_NEED=browser,display,index` is for a machine that has been given them all, as .ci/run does.
+`COSIM_TESTS_NEED=browser,display,index,mkdocs` is for a machine that has been given them all, as .ci/run does.
 """
 
 import os
@@ -15,7 +15,7 @@ def lacking(what: str, reason: str) -> NoReturn:
     """Skip the test that calls this, or fail it where `what` has to be there.
 
     Args:
-        what: `browser`, `display` or `index` (a package index that pip reaches).
+        what: `browser`, `display`, `index` (a package index that pip reaches) or `mkdocs`.
         reason: what is not there.
     """
     if what in NEEDED:

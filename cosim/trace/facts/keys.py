@@ -14,8 +14,8 @@ class KeyNodeDeployed:
     time_s: Time
     node: Node
     name: Text
-    x_m: Annotated[float, Column("<f8", "m")]
-    y_m: Annotated[float, Column("<f8", "m")]
+    x_m: Annotated[float, Column("<f8", "m", "position")]
+    y_m: Annotated[float, Column("<f8", "m", "position")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +57,8 @@ class KeyPoolSampled:
 
     time_s: Time
     link: Link
-    stored_bit: Annotated[int, Column("<i8", "bit")]
-    generated_bit: Annotated[int, Column("<i8", "bit")]
+    stored_bit: Annotated[int, Column("<i8", "bit", "in the pool now")]
+    generated_bit: Annotated[int, Column("<i8", "bit", "distilled so far, with what the pool had at the start")]
     used_bit: Annotated[int, Column("<i8", "bit", "relayed for transfers and given to vehicles")]
     lost_bit: Annotated[int, Column("<i8", "bit", "thrown away, overflowed or expired")]
     key_bps: Annotated[float, Column("<f8", "bit/s", "secret rate of the last slot")]
@@ -73,7 +73,7 @@ class VehicleKeysFilled:
     time_s: Time
     vehicle: Vehicle
     node: Node
-    bit: Annotated[int, Column("<i8", "bit")]
+    bit: Annotated[int, Column("<i8", "bit", "given to the vehicle")]
     hops: Annotated[int, Column("<i2", "", "links whose pools gave as many bits; 0: made over free space or at a dock")]
     dropped_bit: Annotated[int, Column("<i8", "bit", "older material shared with another node, dropped for it")]
 
@@ -83,9 +83,9 @@ class VehicleKeysSampled:
     """The pools of all vehicles together, including those that have left; filled = used + lost + stored."""
 
     time_s: Time
-    stored_bit: Annotated[int, Column("<i8", "bit")]
-    filled_bit: Annotated[int, Column("<i8", "bit")]
-    used_bit: Annotated[int, Column("<i8", "bit")]
+    stored_bit: Annotated[int, Column("<i8", "bit", "in all pools now")]
+    filled_bit: Annotated[int, Column("<i8", "bit", "given to vehicles so far")]
+    used_bit: Annotated[int, Column("<i8", "bit", "taken by transfers so far")]
     lost_bit: Annotated[int, Column("<i8", "bit", "expired, dropped, or gone with a vehicle")]
     filling: Annotated[int, Column("<i4", "", "vehicles that want more")]
     waiting: Annotated[int, Column("<i4", "", "transfers that wait for a key")]
@@ -105,8 +105,8 @@ class TaskKeyed:
     up_hops: Annotated[int, Column("<i2", "", "links whose pools gave as many bits")]
     down_asked_s: Annotated[float, Column("<f8", "s", "key of the downlink asked for")]
     down_keyed_s: Annotated[float, Column("<f8", "s", "and drawn")]
-    down_bit: Annotated[int, Column("<i8", "bit")]
-    down_hops: Annotated[int, Column("<i2", "")]
+    down_bit: Annotated[int, Column("<i8", "bit", "taken from the vehicle's pool")]
+    down_hops: Annotated[int, Column("<i2", "", "links whose pools gave as many bits")]
 
 
 FACTS: tuple[type[Any], ...] = (

@@ -51,7 +51,7 @@ class BlockProposed:
     height: Height
     round: Round
     proposer: Validator
-    batches: Annotated[int, Column("<i4", "")]
+    batches: Annotated[int, Column("<i4", "", "in the block")]
     bit: Annotated[int, Column("<i8", "bit", "size of the block with padding and signatures")]
     hash: Annotated[str, Column("O", "", "of the block, hexadecimal")]
 
@@ -111,7 +111,7 @@ class BatchCommitted:
     height: Height
     site: SiteNumber
     batch: Annotated[int, Column("<i8", "", "as in BatchSealed")]
-    records: Annotated[int, Column("<i8", "")]
+    records: Annotated[int, Column("<i8", "", "in the batch")]
     served: Annotated[int, Column("<i8", "", "offloads among them that earn credits")]
     root: Annotated[str, Column("O", "", "Merkle root, hexadecimal")]
 
@@ -138,10 +138,10 @@ class ConsensusWorked:
     site: SiteNumber
     height: Height
     work: Annotated[int, Column("<i1", "", "what it did there", Work)]
-    cycles: Annotated[float, Column("<f8", "cycle")]
-    queued_s: Annotated[float, Column("<f8", "s")]
+    cycles: Annotated[float, Column("<f8", "cycle", "of the work")]
+    queued_s: Annotated[float, Column("<f8", "s", "entered the host's queue")]
     started_s: Annotated[float, Column("<f8", "s", "NaN: it never started")]
-    energy_j: Annotated[float, Column("<f8", "J")]
+    energy_j: Annotated[float, Column("<f8", "J", "spent by the host")]
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,9 +54,9 @@ class VehicleMoved:
 
     time_s: Time
     vehicle: Vehicle
-    x_m: Annotated[float, Column("<f8", "m")]
-    y_m: Annotated[float, Column("<f8", "m")]
-    speed_mps: Annotated[float, Column("<f4", "m/s")]
+    x_m: Annotated[float, Column("<f8", "m", "front of the vehicle")]
+    y_m: Annotated[float, Column("<f8", "m", "front of the vehicle")]
+    speed_mps: Annotated[float, Column("<f4", "m/s", "speed")]
     site: Annotated[int, Column("<i4", "", "serving site, -1: no coverage")]
 
 
@@ -108,7 +108,7 @@ class TaskReleased:
     task_class: Annotated[int, Column("<i2", "", "index in tasks.classes")]
     deadline_s: Annotated[float, Column("<f8", "s", "absolute simulated time")]
     input_bit: Annotated[float, Column("<f8", "bit", "D of S1 eq 4, before semantic compression")]
-    output_bit: Annotated[float, Column("<f8", "bit")]
+    output_bit: Annotated[float, Column("<f8", "bit", "size of the result")]
     cycles: Annotated[float, Column("<f8", "cycle", "s_c of S1 eq 4, before the accuracy factor")]
     priority: Annotated[float, Column("<f8", "", "S1 eq 7 up to a constant; larger goes first")]
     efficiency: Annotated[float, Column("<f8", "", "sigma_ij: share of input_bit that is sent")]
@@ -146,9 +146,9 @@ class TaskEnded:
     uplink_site: Annotated[int, Column("<i4", "", "cell in which the uplink ended")]
     downlink_site: Annotated[int, Column("<i4", "", "cell in which the downlink ended")]
     handovers: Annotated[int, Column("<i2", "", "cell changes of its transfers")]
-    released_s: Annotated[float, Column("<f8", "s")]
-    deadline_s: Annotated[float, Column("<f8", "s")]
-    decided_s: Annotated[float, Column("<f8", "s")]
+    released_s: Annotated[float, Column("<f8", "s", "released")]
+    deadline_s: Annotated[float, Column("<f8", "s", "absolute simulated time")]
+    decided_s: Annotated[float, Column("<f8", "s", "the policy decided")]
     uplink_s: Annotated[float, Column("<f8", "s", "uplink started")]
     uplinked_s: Annotated[float, Column("<f8", "s", "uplink ended")]
     queued_s: Annotated[float, Column("<f8", "s", "entered the host's queue")]
@@ -171,8 +171,8 @@ class HostSampled:
     number_s: Annotated[float, Column("<f8", "s", "integral of waiting plus executing over time")]
     busy_core_s: Annotated[float, Column("<f8", "s", "integral of busy cores over time")]
     energy_j: Annotated[float, Column("<f8", "J", "integral of power over time")]
-    served: Annotated[int, Column("<i8", "")]
-    rejected: Annotated[int, Column("<i8", "")]
+    served: Annotated[int, Column("<i8", "", "tasks whose execution ended")]
+    rejected: Annotated[int, Column("<i8", "", "tasks refused by a full queue")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,9 +193,9 @@ class TrafficSampled:
     """Vehicles on the map and tasks under way."""
 
     time_s: Time
-    vehicles: Annotated[int, Column("<i4", "")]
+    vehicles: Annotated[int, Column("<i4", "", "on the map now")]
     covered: Annotated[int, Column("<i4", "", "with a serving site")]
-    teleporting: Annotated[int, Column("<i4", "")]
+    teleporting: Annotated[int, Column("<i4", "", "taken off the road by SUMO and not back")]
     mean_speed_mps: Annotated[float, Column("<f8", "m/s", "NaN without vehicles")]
     waiting: Annotated[int, Column("<i4", "", "tasks that wait for a decision")]
     alive: Annotated[int, Column("<i4", "", "tasks decided and not ended")]

@@ -33,7 +33,7 @@ class TwinSampled:
     """Age and error of all twins of vehicles on the map; counts and integrals are running totals."""
 
     time_s: Time
-    twins: Annotated[int, Column("<i4", "")]
+    twins: Annotated[int, Column("<i4", "", "of vehicles on the map now")]
     mean_age_s: Annotated[float, Column("<f8", "s", "NaN without twins")]
     max_age_s: Annotated[float, Column("<f8", "s", "NaN without twins")]
     twin_s: Annotated[float, Column("<f8", "s", "integral of the number of twins over time")]
@@ -41,7 +41,7 @@ class TwinSampled:
     sent: Annotated[int, Column("<i8", "", "messages")]
     received: Annotated[int, Column("<i8", "", "messages that brought a newer state")]
     lost: Annotated[int, Column("<i8", "", "messages lost on the air, or held up until a newer one had come")]
-    sent_bit: Annotated[float, Column("<f8", "bit")]
+    sent_bit: Annotated[float, Column("<f8", "bit", "of all messages")]
     mirror_error_m: Annotated[float, Column("<f8", "m", "mean distance between last synchronised and true place")]
     mean_error_m: Annotated[float, Column("<f8", "m", "mean distance between forecast and true place")]
     p95_error_m: Annotated[float, Column("<f8", "m", "95 % of the forecasts are nearer")]
@@ -71,7 +71,7 @@ class TwinHostSampled:
 
     time_s: Time
     node: Annotated[int, Column("<i4", "", "site or cloud")]
-    twins: Annotated[int, Column("<i4", "")]
+    twins: Annotated[int, Column("<i4", "", "on this host")]
     capacity: Annotated[int, Column("<i4", "", "most twins")]
 
 

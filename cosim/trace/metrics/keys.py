@@ -5,13 +5,14 @@ vehicle-second, because the raw rate of the links depends neither on the data si
 `key_generated` leaves out the bits that the pools had at the start.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 import numpy as np
 
 from cosim.trace.lateness.key_waits import WAITS
 from cosim.trace.metrics.batches import Batches, increments
+from cosim.trace.metrics.definitions import Definition
 from cosim.trace.metrics.statistics import Estimate, batch_ratio, batch_total
 from cosim.trace.store.reader import Trace
 from cosim.types import FloatArray, KeyState, Status
@@ -29,6 +30,33 @@ HEADLINE: Final = (
     ("downgraded_ratio", "without a quantum key", 100.0, "%"),
 )
 """Key, label, factor to the unit that is shown, and that unit, of the figures that summary and page show first."""
+
+_GROWN = (
+    "SELECT coalesce(sum(grown), 0) FROM (SELECT max({0}) - coalesce(max({0}) FILTER (time_s <= $begin_s), 0) AS grown "
+    "FROM key_pool_sampled WHERE time_s <= $end_s GROUP BY link)"
+)
+DEFINITIONS: Final[Mapping[str, Definition]] = {
+    "key_generated": Definition("bit", "secret bits that the links made, without those that pools had at the start"),
+    "key_rate_mean": Definition("bit/s", "the same for each link and second"),
+    "key_used": Definition(
+        "bit", "bits relayed for transfers or given to vehicles, on every link of the way", _GROWN.format("used_bit")
+    ),
+    "key_lost": Definition("bit", "bits thrown away, overflowed or expired in link pools", _GROWN.format("lost_bit")),
+    "kgr_delivered": Definition(
+        "bit/s",
+        "key that transfers took from vehicles' pools, for each vehicle on the map and second (S3 figures 7, 9)",
+    ),
+    "qber_mean": Definition(
+        "",
+        "mean error rate of the blocks that had a signal",
+        "SELECT avg(qber) FROM key_block_distilled WHERE NOT isnan(qber) AND time_s >= $begin_s AND time_s <= $end_s",
+    ),
+    "key_wait_mean": Definition(
+        "s", "wait for keys, uplink and downlink together, mean over the ended tasks that asked for one"
+    ),
+    "downgraded_ratio": Definition("", "share of the ended tasks of which a transfer went without a quantum key"),
+}
+"""Of the figures of a run with keys."""
 
 
 def key_figures(trace: Trace, slices: Batches) -> Iterator[tuple[str, Estimate]]:

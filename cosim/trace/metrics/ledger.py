@@ -1,12 +1,13 @@
 """The key figures of the ledger: blocks, time to finality (S3 eq 21), records, and its share of the CPU work."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 import numpy as np
 
 from cosim.trace.lateness.ledger_load import ledger_loads
 from cosim.trace.metrics.batches import Batches, increments, quantiles, rate
+from cosim.trace.metrics.definitions import Definition
 from cosim.trace.metrics.statistics import Estimate, batch_ratio, batch_total
 from cosim.trace.store.reader import Trace
 from cosim.types import FloatArray, Work
@@ -28,6 +29,26 @@ HEADLINE: Final = (
     ("ledger_cpu_share", "ledger's part of the CPU work", 100.0, "%"),
 )
 """Key, label, factor to the unit that is shown, and that unit, of the figures that summary and page show first."""
+
+_COMMITTED = "FROM block_committed WHERE time_s >= $begin_s AND time_s <= $end_s"
+DEFINITIONS: Final[Mapping[str, Definition]] = {
+    "blocks": Definition("", "blocks that became final", f"SELECT count(*) {_COMMITTED}"),
+    "finality_mean": Definition(
+        "s",
+        "delay to finality of S3 eq 21: from the proposer's last demand to make the block, or the time in its header, "
+        "to its commit",
+    ),
+    "finality_p95": Definition("s", "95 % of the blocks became final within so long"),
+    "block_interval_mean": Definition("s", "between the commits of two heights"),
+    "records_per_s": Definition(
+        "1/s",
+        "records in final blocks for each second",
+        f"SELECT coalesce(sum(records), 0) / ($end_s - $begin_s) {_COMMITTED}",
+    ),
+    "ledger_cpu_share/*": Definition("", "the ledger's part of the busy core-seconds of one site"),
+    "ledger_cpu_share": Definition("", "the same over all sites on the map"),
+}
+"""Of the figures of a run with a ledger."""
 
 
 def ledger_figures(trace: Trace, slices: Batches) -> Iterator[tuple[str, Estimate]]:

@@ -15,6 +15,7 @@ from cosim.scenario.schema import Statistics
 from cosim.scenario.work import Semantic
 from cosim.subjects import pieces
 from cosim.trace.metrics.batches import Batches, increments, quantiles, rate
+from cosim.trace.metrics.definitions import Definition
 from cosim.trace.metrics.statistics import Estimate, batch_ratio, batch_total
 from cosim.trace.realised import PAID_SQL
 from cosim.trace.store.reader import Trace
@@ -51,6 +52,121 @@ HEADLINE: Final = (
     ("utilisation", "utilisation of the sites", 100.0, "%"),
 )
 """Key, label, factor to the unit that is shown, and that unit, of the figures that summary and page show first."""
+
+_MEASURED = "released_s >= $begin_s AND released_s < $end_s"
+_ENDED = f"status_name(status) <> 'IN_FLIGHT' AND {_MEASURED}"
+_BACK = f"status_name(status) IN ('COMPLETED', 'LATE') AND {_MEASURED}"
+_OUTCOMES: Final[Mapping[Status, str]] = {
+    Status.COMPLETED: "whose result was back by the deadline",
+    Status.LATE: "whose result was back after the deadline",
+    Status.NO_COVERAGE: "lost because a transfer had no coverage for longer than `radio.outage_s`",
+    Status.REJECTED: "lost because a queue was full or the site has no processor",
+    Status.LEFT: "lost because their vehicle left the map",
+    Status.EXPIRED: "dropped at the deadline, with `tasks.on_deadline: drop`",
+    Status.NO_ENERGY: "lost because their vehicle's energy budget was spent",
+    Status.HELPER_LOST: "lost because the neighbour that executed them left the map or the range",
+    Status.NO_KEY: "lost because a transfer's key did not come in time; only with keys",
+}
+
+
+def _outcome_definitions() -> dict[str, Definition]:
+    """A share and a count for each way in which a task ends."""
+    found = {}
+    for status, told in _OUTCOMES.items():
+        name, is_it = status.name.lower(), f"status_name(status) = '{status.name}'"
+        share = f"{name}_ratio" if status in (Status.COMPLETED, Status.LATE) else f"lost_{name}_ratio"
+        found[share] = Definition(
+            "", f"share of the ended tasks {told}", f"SELECT avg(({is_it})::INTEGER) FROM task_ended WHERE {_ENDED}"
+        )
+        found[name] = Definition("", f"tasks {told}", f"SELECT count(*) FROM task_ended WHERE {is_it} AND {_MEASURED}")
+    return found
+
+
+def _latency_quantile(percent: int) -> Definition:
+    level = f"SELECT quantile_cont(time_s - released_s, {percent / 100}) FROM task_ended WHERE {_BACK}"
+    return Definition("s", f"{percent} % of the tasks whose result came back took at most so long", level)
+
+
+DEFINITIONS: Final[Mapping[str, Definition]] = {
+    "released": Definition(
+        "", "tasks released", "SELECT count(*) FROM task_released WHERE time_s >= $begin_s AND time_s < $end_s"
+    ),
+    "in_flight": Definition(
+        "",
+        "tasks released that had not ended when the run did; they enter no ratio",
+        "SELECT count(*) FROM task_released ANTI JOIN (SELECT task FROM task_ended "
+        "WHERE status_name(status) <> 'IN_FLIGHT') USING (task) WHERE time_s >= $begin_s AND time_s < $end_s",
+    ),
+    **_outcome_definitions(),
+    "throughput": Definition(
+        "task/s",
+        "tasks completed in time for each second",
+        "SELECT count(*) / ($end_s - $begin_s) FROM task_ended "
+        f"WHERE status_name(status) = 'COMPLETED' AND {_MEASURED}",
+    ),
+    "latency_mean": Definition(
+        "s",
+        "mean time from release to result, of the tasks whose result came back, in time or late",
+        f"SELECT avg(time_s - released_s) FROM task_ended WHERE {_BACK}",
+    ),
+    "latency_p50": _latency_quantile(50),
+    "latency_p95": _latency_quantile(95),
+    "latency_p99": _latency_quantile(99),
+    "vehicle_energy_per_task": Definition(
+        "J",
+        "what radios and processors of vehicles spent, for each released task that has a row in task_ended",
+        f"SELECT sum(transmit_j + vehicle_cpu_j) / count(*) FROM task_ended WHERE {_MEASURED}",
+    ),
+    "cost_mean": Definition(
+        "",
+        "cost of S1 eq 18 as it came, w L + (1 - w) E with w = `decisions.latency_weight`, L from release to result "
+        "in s and E the vehicles' joules; mean over the tasks whose result came back",
+    ),
+    "edge_energy_per_task": Definition(
+        "J",
+        "what hosts of sites and cloud spent, for each released task that has a row in task_ended",
+        f"SELECT sum(edge_cpu_j) / count(*) FROM task_ended WHERE {_MEASURED}",
+    ),
+    "radio_energy": Definition(
+        "J",
+        "spent by vehicles' radios on tasks",
+        f"SELECT coalesce(sum(transmit_j), 0) FROM task_ended WHERE {_MEASURED}",
+    ),
+    "vehicle_cpu_energy": Definition(
+        "J",
+        "spent by vehicles' processors on tasks",
+        f"SELECT coalesce(sum(vehicle_cpu_j), 0) FROM task_ended WHERE {_MEASURED}",
+    ),
+    "edge_energy": Definition(
+        "J",
+        "spent by hosts of sites and cloud on tasks",
+        f"SELECT coalesce(sum(edge_cpu_j), 0) FROM task_ended WHERE {_MEASURED}",
+    ),
+    "semantic_performance": Definition(
+        "",
+        "S1 eq 1, phi_1 s_c + phi_2 sigma_ij, mean over the tasks completed in time whose class has a semantic section",
+    ),
+    "delivered": Definition(
+        "bit/s",
+        "bits that radio transfers delivered, uplink, downlink and sidelink, for each second",
+        "SELECT coalesce(sum(grown), 0) / ($end_s - $begin_s) FROM (SELECT max(sent_bit) - coalesce(max(sent_bit) "
+        "FILTER (time_s <= $begin_s), 0) AS grown FROM cell_sampled WHERE time_s <= $end_s GROUP BY site, direction)",
+    ),
+    "handovers": Definition(
+        "",
+        "changes of a vehicle from one cell to another",
+        "SELECT count(*) FROM cell_changed WHERE from_site >= 0 AND to_site >= 0 "
+        "AND time_s >= $begin_s AND time_s <= $end_s",
+    ),
+    "coverage_ratio": Definition(
+        "",
+        "share of the vehicles on the map that have a serving site, over the samples",
+        "SELECT sum(covered) / sum(vehicles) FROM traffic_sampled WHERE time_s >= $begin_s AND time_s <= $end_s",
+    ),
+    "utilisation/*": Definition("", "busy core-seconds over core-seconds of one site's host"),
+    "utilisation": Definition("", "the same over all hosts on the map, without the cloud"),
+}
+"""Of the figures that every run has."""
 
 
 def kpis(trace: Trace, statistics: Statistics | None = None) -> Kpis:

@@ -1,15 +1,78 @@
 """The key figures of the digital twin: its age and error, and what its messages cost the radio."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Final
 
 import numpy as np
 
 from cosim.trace.metrics.batches import Batches, increments, rate
+from cosim.trace.metrics.definitions import Definition
 from cosim.trace.metrics.statistics import Estimate, batch_ratio, batch_total
 from cosim.trace.store.reader import Trace
 from cosim.types import FloatArray
 
 _ALL = "(SELECT 0 AS all_of_them, * FROM twin_sampled)"
+
+_SAMPLED = "FROM twin_sampled WHERE time_s >= $begin_s AND time_s <= $end_s"
+_MOVED = "FROM twin_moved WHERE time_s >= $begin_s AND time_s <= $end_s"
+_CREATED = f"{_MOVED} AND from_node < 0 AND to_node >= 0"
+
+
+def _growth(total: str) -> str:
+    """SQL: how much a running total has grown."""
+    return f"(max({total}) - coalesce(max({total}) FILTER (time_s <= $begin_s), 0))"
+
+
+def _by_twins(column: str) -> str:
+    return (
+        f"SELECT sum({column} * twins) / sum(twins) FROM twin_sampled "
+        f"WHERE NOT isnan({column}) AND time_s >= $begin_s AND time_s <= $end_s"
+    )
+
+
+DEFINITIONS: Final[Mapping[str, Definition]] = {
+    "age_mean": Definition(
+        "s",
+        "age of what the twins know, mean over all twins and the measured time",
+        f"SELECT {_growth('age_s2')} / {_growth('twin_s')} FROM twin_sampled WHERE time_s <= $end_s",
+    ),
+    "age_max": Definition("s", "largest age at a sample", f"SELECT max(max_age_s) {_SAMPLED} AND NOT isnan(max_age_s)"),
+    "sync_rate": Definition(
+        "bit/s",
+        "what vehicles sent to their twins",
+        f"SELECT coalesce({_growth('sent_bit')}, 0) / ($end_s - $begin_s) FROM twin_sampled WHERE time_s <= $end_s",
+    ),
+    "sync_lost_ratio": Definition(
+        "",
+        "share of the messages that were lost on the air, or held up until a newer one had come",
+        f"SELECT {_growth('lost')} / {_growth('sent')} FROM twin_sampled WHERE time_s <= $end_s",
+    ),
+    "mirror_error_mean": Definition(
+        "m",
+        "distance between the last synchronised and the true place, mean of the samples by number of twins",
+        _by_twins("mirror_error_m"),
+    ),
+    "forecast_error_mean": Definition(
+        "m", "distance between the forecast and the true place, likewise", _by_twins("mean_error_m")
+    ),
+    "forecast_inside_ratio": Definition(
+        "", "share of the true places in the disc that the forecast said to hold 90 %", _by_twins("inside_ratio")
+    ),
+    "twins_created": Definition("", "twins that were made, with `twin.placement`", f"SELECT count(*) {_CREATED}"),
+    "twin_creation_mean": Definition(
+        "s", "time to make a twin, T_ij of S5 eq 17", f"SELECT avg(time_s - began_s) {_CREATED}"
+    ),
+    "twins_moved": Definition(
+        "", "twins that moved to another host, or lost theirs", f"SELECT count(*) {_MOVED} AND from_node >= 0"
+    ),
+    "twin_downtime_mean": Definition(
+        "s", "time that a moved twin stood still", f"SELECT avg(time_s - still_s) {_MOVED} AND from_node >= 0"
+    ),
+    "twins_refused": Definition(
+        "", "vehicles that found no host with room at once", f"SELECT count(*) {_MOVED} AND to_node < 0"
+    ),
+}
+"""Of the figures of a run with a twin; those of hosts only with `twin.placement`."""
 
 
 def twin_figures(trace: Trace, slices: Batches) -> Iterator[tuple[str, Estimate]]:

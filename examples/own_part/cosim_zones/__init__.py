@@ -13,6 +13,7 @@ SUBJECT = Subject(
     rules="cosim_zones.rules:rules",
     end_rules="cosim_zones.rules:end_rules",
     figures="cosim_zones.figures:figures",
+    definitions="cosim_zones.figures:DEFINITIONS",
     headline="cosim_zones.figures:HEADLINE",
     series="cosim_zones.page:series",
     panels="cosim_zones.page:PANELS",

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from cosim.trace.metrics.batches import Batches
+from cosim.trace.metrics.definitions import Definition
 from cosim.trace.metrics.statistics import Estimate, batch_ratio
 from cosim.trace.store.reader import Trace
 
@@ -10,6 +11,14 @@ HEADLINE = (
     ("zone_vehicles", "vehicles in a zone", 1.0, ""),
     ("zone_reports_lost", "reports given up", 100.0, "%"),
 )
+DEFINITIONS = {
+    "zone_vehicles": Definition("", "vehicles in a zone, mean over zones and counts"),
+    "zone_reports_lost": Definition(
+        "",
+        "share of the reports that were given up",
+        "SELECT avg(1 - arrived) FROM zone_counted WHERE counted_s >= $begin_s AND counted_s <= $end_s",
+    ),
+}
 
 
 def figures(trace: Trace, slices: Batches) -> Iterator[tuple[str, Estimate]]:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from cosim_zones.figures import DEFINITIONS
 
 from cosim.audit.verify import verify
 from cosim.errors import InputError
@@ -71,7 +72,11 @@ def test_the_audit_knows_the_zones(run: Path) -> None:
     assert report.ok, report.lines
     with Trace.open(run) as trace:
         mean = trace.sql("SELECT avg(vehicles) AS mean FROM zone_counted").iloc[0, 0]
-        assert kpis(trace)["zone_vehicles"].value == pytest.approx(mean)
+        found, begin_s = kpis(trace), trace.scenario.statistics.warmup_s
+        assert found["zone_vehicles"].value == pytest.approx(mean)
+        lost = trace.sql(DEFINITIONS["zone_reports_lost"].query(begin_s, trace.complete_to_s)).iloc[0, 0]
+    assert DEFINITIONS.keys() <= found.keys()
+    assert found["zone_reports_lost"].value == pytest.approx(lost)
 
 
 def test_counting_changes_nothing_else(run: Path, tmp_path: Path) -> None:
