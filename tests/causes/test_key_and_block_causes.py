@@ -112,7 +112,7 @@ def test_the_steps_of_keys(run):
     assert "6 downgraded: its uplink goes without a quantum key" in lives[1]
     assert lives[2][-2:] == [
         "9 refused: the key that it waits for has not come",
-        "9 ends NO_KEY in phase KEY after 1 s, 0.5 s before its deadline",
+        "9 ends NO_KEY in phase KEY after 1.000 s, 500.0 ms before its deadline",
     ]
 
 

@@ -75,6 +75,7 @@ def test_hyperexponential_service() -> None:
     assert_mean(waits_s(rng, service_s, rate_hz, 1), mg1_wait_s(rate_hz, SERVICE_S, 3.0), 0.08)
 
 
+@pytest.mark.long
 def test_two_priorities() -> None:
     """Two classes with different lengths wait as Cobham's law says, rho 0.4 each (99 % per class, half width < 7 %)."""
     jobs, rng = 500_000, seeded("priorities")

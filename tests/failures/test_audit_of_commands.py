@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from effort import rest_long
 
 from cosim.cli import main as cli
 
@@ -78,7 +79,7 @@ def test_untouched_runs_pass(capsys: pytest.CaptureFixture[str], runs: Path, nam
     assert ": ok: complete run, " in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("name", "case"), CASES)
+@pytest.mark.parametrize(("name", "case"), rest_long(CASES, 12))
 def test_one_damaged_row_is_named(capsys: pytest.CaptureFixture[str], runs: Path, name: str, case: int) -> None:
     """`trace verify` ends with 1 and prints kind and seq of the one row that is not as it was written."""
     rng = np.random.default_rng([len(name), case])

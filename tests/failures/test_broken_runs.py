@@ -54,6 +54,7 @@ def test_a_killed_run_is_not_run_over(capfd: pytest.CaptureFixture[str]) -> None
 
 
 @pytest.mark.parametrize("mobility", rest_long(["libsumo", "synthetic", "traci"]))
+@pytest.mark.long
 def test_an_impatient_user(capfd: pytest.CaptureFixture[str], mobility: str) -> None:
     """Ctrl-C again and again while the run is being closed is still one line, and the committed facts are kept."""
     moved = () if mobility == "synthetic" else ("--set", "map=intersection", "--set", f"mobility={{kind: {mobility}}}")

@@ -64,6 +64,7 @@ def test_process_hash_seed_and_source(place: Path, first: dict[str, str], name: 
     assert digests(place, name, *arguments, PYTHONHASHSEED="4711") == first
 
 
+@pytest.mark.long
 def test_another_seed(place: Path, first: dict[str, str]) -> None:
     """Another seed gives other traffic, other tasks and another digest."""
     other = digests(place, "seed", "--seed", "2")

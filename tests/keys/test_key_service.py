@@ -320,6 +320,7 @@ def platoon() -> list[object]:
     return [[(str(outcome(life)), life.over_s) for life in lives], dict(net.facts.rows)]
 
 
+@pytest.mark.long
 def test_a_process_with_other_hashes_tells_the_same():
     """A platoon that drains its links gives the same outcomes and facts under two values of PYTHONHASHSEED."""
     told = [

@@ -113,6 +113,7 @@ def toy_task() -> LearningProblem:
     return LearningProblem(("x",), Knobs(3, ("share",), ()), features, 0.0)
 
 
+@pytest.mark.long
 def test_each_agent_follows_its_own_reward() -> None:
     """Agent 0 wants a0 = 0.5; agent 1 wants a1 = -0.5 and gains where a0 is not 0.5, which does not move agent 0."""
     learner = Maddpg(spec(shared=0, epsilon=0.0), toy_task(), 3)

@@ -117,6 +117,7 @@ def test_too_large_a_table_is_refused() -> None:
         QLearning(spec(), task, 1)
 
 
+@pytest.mark.long
 def test_learns_on_s1() -> None:
     """After 120 episodes its cost per slot is below random choice's and below everything in the vehicles."""
     train = Loop(load("s1_semantic_iov", S1), episode_epochs=20)

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from effort import rest_long
 
 NEWER = """
 import importlib.metadata
@@ -19,7 +20,7 @@ print("closed")
 """
 
 
-@pytest.mark.parametrize("buffered", [True, False])
+@pytest.mark.parametrize("buffered", rest_long([True, False]))
 def test_another_pyarrow_is_no_words_on_stdout(buffered: bool) -> None:
     """A pyarrow that is not of its Arrow's version makes libsumo warn on stdout; a run keeps stdout clean of it."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}

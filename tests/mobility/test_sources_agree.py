@@ -100,6 +100,7 @@ def test_loaded_traffic_goes_on_as_unbroken():
         assert sorted(map(tuple, early.xy_m.tolist())) == sorted(map(tuple, late.xy_m.tolist()))
 
 
+@pytest.mark.long
 def test_hash_seed_does_not_matter():
     """Two processes with different PYTHONHASHSEED see the same frames."""
     program = (

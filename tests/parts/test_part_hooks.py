@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from cosim_agents.registry import make_policy
+from effort import rest_long
 from stories import Told, perform, scenario, write_arrivals
 
 from cosim import simulation as simulation_module
@@ -74,7 +75,10 @@ def watched(name: str, *changes: str) -> tuple[Recorder, Simulation, int]:
     return run.part(Recorder), run, decisions
 
 
-@pytest.mark.parametrize("name", bundled_scenarios())
+LARGE = ["grid", "quickstart"]
+
+
+@pytest.mark.parametrize("name", rest_long(sorted(bundled_scenarios(), key=LARGE.count), -len(LARGE)))
 def test_hooks_come_in_order(name: str) -> None:
     """In every bundled scenario: each tick once, then who left, then releases; samples in their rhythm; one finish."""
     recorder, run, decisions = watched(name)

@@ -66,6 +66,7 @@ def test_paper_reading():
     assert 0.01 < rows["random"].gap.low < rows["random"].gap.high < 0.03
 
 
+@pytest.mark.long
 def test_physical_reading():
     """`physical`: exact below greedy below random, intervals apart; 9.8 s, +7 % and +32 % inside them (95 %)."""
     table, rows = rows_of(PHYSICAL)

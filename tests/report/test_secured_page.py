@@ -93,6 +93,7 @@ def test_figures_answer_the_pointer(window: tuple[Browser, Path]) -> None:
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 1280), ("light", 390)])
+@pytest.mark.long
 def test_sections_fit(window: tuple[Browser, Path], scheme: str, width: int) -> None:
     """With keys and ledger the page is no wider than the screen."""
     opened, home = window

@@ -125,6 +125,7 @@ def test_a_site_tells_how_many_twins_it_carries(window: tuple[Browser, Path]) ->
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 1280), ("light", 390)])
+@pytest.mark.long
 def test_the_section_fits(window: tuple[Browser, Path], scheme: str, width: int) -> None:
     """With twins the page is no wider than the screen."""
     opened, home = window

@@ -118,7 +118,7 @@ def test_the_life_of_a_task(stored_run: Path) -> None:
 def test_moves_and_cells_are_told(stored_run: Path) -> None:
     """A transfer that waits stands in the timeline of its task, a handover in that of its vehicle's task."""
     with Trace.open(stored_run) as trace:
-        assert any("uplink waits for coverage, 10 bit left" in text for _, text in timeline(trace.sql, 0))
+        assert any("uplink waits for coverage, 10.00 bit left" in text for _, text in timeline(trace.sql, 0))
         during = trace.sql(
             "SELECT task FROM task_ended WHERE vehicle = 1 AND released_s <= 5 AND time_s >= 5 ORDER BY task"
         ).task.tolist()
