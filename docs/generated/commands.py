@@ -8,6 +8,7 @@ from typing import Any, Final, Literal, Union, get_args, get_origin, get_type_hi
 
 import typer.main
 
+from cosim.cli.answers import ANSWERS
 from cosim.cli.main import app
 from generated.markdown import code, sentence, table
 
@@ -16,7 +17,8 @@ _INTRODUCTION: Final = """\
 
 Every command with its arguments and options, made at each build from the code; `cosim COMMAND --help` prints the same.
 Exit codes: 0 done, 1 the run broke or an audit found something, 2 bad input; every failure is one line on stderr that
-says what to change. `--json` prints one JSON object for scripts.
+says what to change. `--json` prints one JSON object for scripts, in base units and with all digits: `[]` stands for the
+elements of a list, `*` for a name that depends on the run, `**` for whatever lies below; what is not known is null.
 """
 
 
@@ -60,7 +62,8 @@ def _walk(command: Any, path: tuple[str, ...]) -> Iterator[Command]:
         return
     arguments = [one for one in command.params if one.param_type_name == "argument"]
     options = [one for one in command.params if one.param_type_name == "option"]
-    lines = [line.strip() for line in (command.epilog or "").splitlines() if line.strip()]
+    lines = [line.strip() for line in (command.epilog or "").splitlines()]
+    lines = [line for line in lines if line and not line.startswith("Keys of --json")]
     types = get_type_hints(command.callback)
     yield Command(
         " ".join(path),
@@ -104,4 +107,9 @@ def _section(command: Command) -> str:
         parts.append(table(("argument or option", "value", "default", "what it does"), rows) + "\n")
     if command.examples:
         parts.append("\n".join(["```text", *command.examples, "```\n"]))
+    keys = ANSWERS.get(command.name.removeprefix("cosim "), ())
+    if keys:
+        parts.append(
+            table(("key of `--json`", "unit", "what it is"), [(code(one.key), one.unit, one.meaning) for one in keys])
+        )
     return "\n".join(parts)

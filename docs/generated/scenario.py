@@ -161,7 +161,7 @@ def _models(annotation: Any) -> Iterator[type[BaseModel]]:
 
 
 def _docstring(model: type[BaseModel]) -> str:
-    return " ".join((model.__doc__ or "").split())
+    return " ".join((model.__doc__ or "").partition("\n\n")[0].split())
 
 
 def _variants(schema: dict[str, Any]) -> list[dict[str, Any]]:
