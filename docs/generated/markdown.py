@@ -4,9 +4,21 @@ from collections.abc import Iterable, Sequence
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a table; a bar inside a cell ends no column."""
+    """Return a table; a bar inside a cell ends no column, whether it stands in text or in code.
+
+    >>> print(table(["a"], [["x|y, `x|y`"]]))
+    | a |
+    | --- |
+    | x&#124;y, `x|y` |
+    """
     lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(cell.replace('|', '&#124;') for cell in line)} |" for line in lines)
+    return "\n".join(f"| {' | '.join(map(_without_bars, line))} |" for line in lines)
+
+
+def _without_bars(cell: str) -> str:
+    pieces = cell.split("`")
+    pieces[::2] = [text.replace("|", "&#124;") for text in pieces[::2]]
+    return "`".join(pieces)
 
 
 def code(text: str) -> str:

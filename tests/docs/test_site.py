@@ -96,3 +96,9 @@ def test_every_link_leads_somewhere(site: Path) -> None:
             target = (page.parent / path).resolve() if path else page
             assert target.exists(), f"{page.name}: {address}"
             assert not anchor or target.suffix != ".html" or anchor in anchors[target], f"{page.name}: {address}"
+
+
+def test_no_page_shows_an_entity(site: Path) -> None:
+    """No page shows the spelling of a character, as `&#124;`, in place of the character."""
+    shown = [page.name for page in sorted(site.rglob("*.html")) if "&amp;#" in page.read_text(encoding="utf-8")]
+    assert shown == []
