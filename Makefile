@@ -11,7 +11,7 @@ DOCS := $(VENV)/.docs
 
 SEEDS ?= 0
 
-.PHONY: demo test test-long pytest lint bench docs clean
+.PHONY: demo test test-long test-cost pytest lint bench docs clean
 
 demo: $(RUNS)
 	$(BIN)/cosim run quickstart
@@ -26,6 +26,9 @@ pytest: $(TESTS)
 # SEEDS=fresh draws new seeds and prints them.
 test-long: $(TESTS) $(DOCS)
 	COSIM_TESTS=long SEEDS=$(SEEDS) $(BIN)/pytest -n 2 --dist worksteal -m 'long or counted'
+
+test-cost: $(TESTS)
+	PYTHONPATH=tests/support $(BIN)/pytest -q -p cpu_seconds -n 2 --dist worksteal
 
 lint: $(TESTS)
 	$(BIN)/ruff format --check .
