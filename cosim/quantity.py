@@ -37,7 +37,7 @@ class Interval(NamedTuple):
 
     value: str
     half_width: str
-    """`-` without an interval, 0 where all values are equal."""
+    """`-` without an interval, 0 where all values are equal, as `<0.1` where it is less than the last digit shows."""
     unit: str
 
 
@@ -62,6 +62,7 @@ def digits(value: float | None, size: float | None = None) -> str:
     """
     if value is None or not math.isfinite(value):
         return ABSENT
+    value += 0.0  # no minus before a zero
     size = abs(value if size is None else size)
     if size == 0.0:
         return "0"
@@ -104,11 +105,11 @@ def quantity(value: float | None, unit: str = "") -> str:
 def with_interval(value: float, half_width: float = math.nan, unit: str = "") -> Interval:
     """Return a value and the half width of its interval; the larger of both has four significant digits.
 
-    A half width that is only the rounding of equal values counts as 0. A count, whole and without an interval, has all
-    its digits.
+    A half width that is only the rounding of equal values counts as 0; one that is too small for the last digit is told
+    as less than one of it. A count, whole and without an interval, has all its digits.
 
-    >>> with_interval(0.09692, 0.00006, "s")
-    Interval(value='96.92', half_width='0.06', unit='ms')
+    >>> with_interval(0.09692, 0.00006, "s"), with_interval(100.0, 0.01, "s").half_width
+    (Interval(value='96.92', half_width='0.06', unit='ms'), '<0.1')
 
     Args:
         value: The value; `-` stands for one that is not finite.
@@ -127,6 +128,8 @@ def with_interval(value: float, half_width: float = math.nan, unit: str = "") ->
     size = max(abs(value), half_width)
     scale = scaled(size, unit)
     told, half = (digits(number * scale.factor, size * scale.factor) for number in (value, half_width))
+    if not half.strip("0."):
+        half = f"<{half[:-1]}1"
     return Interval(told, half, scale.unit)
 
 

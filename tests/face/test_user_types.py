@@ -11,7 +11,7 @@ import pytest
 import cosim
 
 SCRIPT = Path(__file__).with_name("user_script.py")
-README = Path(cosim.__file__).parent.parent / "README.md"
+PAGE = Path(cosim.__file__).parent.parent / "docs" / "trace.md"
 
 
 def mypy(folder: Path, script: str) -> str:
@@ -32,9 +32,9 @@ def mypy(folder: Path, script: str) -> str:
 
 @pytest.mark.long
 def test_a_users_script_is_typed(tmp_path: Path) -> None:
-    """Names of the face and tables of a trace have their types; README's block passes; mistakes are found."""
+    """Names of the face and tables of a trace have their types; the page on traces passes; mistakes are found."""
     assert mypy(tmp_path, SCRIPT.read_text(encoding="utf-8")).startswith("Success: no issues found")
-    blocks = [part.partition("```")[0] for part in README.read_text(encoding="utf-8").split("```python\n")[1:]]
+    blocks = [part.partition("```")[0] for part in PAGE.read_text(encoding="utf-8").split("```python\n")[1:]]
     (reading,) = [block for block in blocks if "trace.table(TaskEnded)" in block]
     assert mypy(tmp_path, reading).startswith("Success: no issues found")
     wrong = "import cosim\ncosim.load(3)\ncosim.Trace.open('a').table('task_ended').nothing()\ncosim.simulated\n"

@@ -60,10 +60,14 @@ def test_an_interval_has_the_decimals_of_its_value(value: float, half: float, un
     if told.half_width == "0":
         assert half <= 1e-12 * abs(value)
         return
+    below = told.half_width.startswith("<")
+    told = told._replace(half_width=told.half_width.removeprefix("<"))
     decimals = [text.partition("e")[0].partition(".")[2] for text in (told.value, told.half_width)]
     assert len(decimals[0]) == len(decimals[1])
     allowed = half_a_unit(max(abs(read(repr(number), unit)[0]) for number in (value, half)))
-    for number, text in ((value, told.value), (half, told.half_width)):
+    if below:
+        assert half < read(told.half_width, told.unit)[0] <= 2.0 * allowed
+    for number, text in ((value, told.value), *(() if below else ((half, told.half_width),))):
         assert abs(read(text, told.unit)[0] - read(repr(number), unit)[0]) <= allowed
         assert text.startswith("-") == (number < 0.0)
 
