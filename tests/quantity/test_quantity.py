@@ -70,7 +70,7 @@ def test_an_interval_has_the_decimals_of_its_value(value: float, half: float, un
     assert len(decimals[0]) == len(decimals[1])
     allowed = half_a_unit(max(abs(read(repr(number), unit)[0]) for number in (value, half)))
     if below:
-        assert half < read(told.half_width, told.unit)[0] <= 2.0 * allowed
+        assert read(repr(half), unit)[0] < read(told.half_width, told.unit)[0] <= 2.0 * allowed
     for number, text in ((value, told.value), *(() if below else ((half, told.half_width),))):
         assert abs(read(text, told.unit)[0] - read(repr(number), unit)[0]) <= allowed
         assert text.startswith("-") == (number < 0.0)
