@@ -138,7 +138,8 @@ def test_what_is_there_is_not_run_again(capsys: pytest.CaptureFixture[str], comp
     capsys.readouterr()
 
 
-@pytest.mark.parametrize("jobs", ["1", pytest.param("2", marks=pytest.mark.long)])
+@pytest.mark.parametrize("jobs", ["1", "2"])
+@pytest.mark.long
 def test_the_table_depends_on_nothing_else(capsys: pytest.CaptureFixture[str], home: Path, jobs: str) -> None:
     """In another process, with another PYTHONHASHSEED and another number of jobs, table and output are the same.
 

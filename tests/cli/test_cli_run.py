@@ -129,6 +129,7 @@ def test_a_map_is_made_and_listed(capsys: pytest.CaptureFixture[str], tmp_path: 
     assert {"sumo:a10kw", "sumo:berlin"} <= {entry["name"] for entry in answer(capsys, "map", "list")["maps"]}
 
 
+@pytest.mark.long
 def test_interrupted_run_is_readable(home: Path, tmp_path: Path) -> None:
     """Ctrl-C ends a run with 1 and one line; what was committed verifies as a partial run."""
     run = tmp_path / "run"

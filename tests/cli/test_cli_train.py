@@ -369,6 +369,7 @@ def test_without_the_learning_libraries(
 
 
 @pytest.mark.usefixtures("trained")
+@pytest.mark.long
 def test_live_traffic_of_another_map(capsys: pytest.CaptureFixture[str]) -> None:
     """An agent that was trained on synthetic roads decides, unchanged, on live SUMO traffic of another map."""
     arguments = ["--policy", "study/ddpg", "--map", "grid", "--seeds", "1", "--set", "duration_s=3"]

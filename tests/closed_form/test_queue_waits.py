@@ -40,7 +40,7 @@ def waits_s(
 
 @pytest.mark.parametrize(
     ("cores", "load", "jobs", "widest"),
-    rest_long(LOADS, 3),
+    rest_long(LOADS, 2),
 )
 def test_mmc_wait(cores: int, load: float, jobs: int, widest: float) -> None:
     """M/M/c waits C S / (c - a) on average (99 %); at rho 0.3 on 8 cores only 1 of 280 waits, so 15 % is narrow."""

@@ -59,6 +59,7 @@ def first(place: Path) -> dict[str, str]:
         ]
     ),
 )
+@pytest.mark.long
 def test_process_hash_seed_and_source(place: Path, first: dict[str, str], name: str, arguments: list[str]) -> None:
     """Another process with another PYTHONHASHSEED, SUMO over a socket, and SUMO's recording give the same digests."""
     assert digests(place, name, *arguments, PYTHONHASHSEED="4711") == first

@@ -62,6 +62,7 @@ def test_longer_is_the_same(name: str, tmp_path: Path) -> None:
     assert (tmp_path / "parts/curve.csv").read_text() == (tmp_path / "whole/curve.csv").read_text()
 
 
+@pytest.mark.long
 def test_killed_and_resumed(tmp_path: Path) -> None:
     """Killed without warning between two arbitrary instructions and run again, it ends as if nothing had happened."""
     here = str(Path(__file__).parent)
