@@ -61,6 +61,7 @@ def test_sharing_two_cores() -> None:
     assert_mean(spent_s, mmc_wait_s(rate_hz, SERVICE_S, 2) + SERVICE_S, 0.05)
 
 
+@pytest.mark.long
 def test_cell_is_a_shared_processor() -> None:
     """Transfers of one spectral efficiency in an OFDMA cell take what executions take on one shared core, one by one.
 

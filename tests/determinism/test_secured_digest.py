@@ -61,6 +61,7 @@ def test_what_is_compared(first):
 
 
 @pytest.mark.parametrize("hash_seed", rest_long([4242, 1]))
+@pytest.mark.long
 def test_another_process_and_hash_seed(tmp_path, first, hash_seed):
     """Keys and blocks of another process with another PYTHONHASHSEED are the same."""
     command = [sys.executable, "-c", RUN, str(tmp_path / "run"), *SHORT]

@@ -34,6 +34,7 @@ def stored(asking: httpx.Client, slave: str) -> int:
     return count
 
 
+@pytest.mark.long
 def test_two_clients_fetch_one_key_and_the_pools_pay(scenario: Path, tmp_path: Path):
     """Two SAEs get one key by its key_ID over real sockets; all pools on the way pay, run dry, and fill with time."""
     with serving(scenario, "--speed", 500, "--verbose", "--set", "keys.slot_s=400", temporary=tmp_path) as service:
