@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cosim.kernel.clock import Clock
-from cosim.kernel.fluid import Flow, Fluid
+from cosim.kernel.fluid import Bearer, Flow, Fluid
 from cosim.radio.cell import NomaCell
 from cosim.types import Failure
 
@@ -152,6 +152,7 @@ class Both:
         self.ends_s: dict[int, float] = {}
         for number, flow in enumerate(self.flows):
             flow.resume = partial(self._ended, number)
+            Bearer().add(flow)
 
     def _ended(self, number: int, _: object) -> None:
         assert number not in self.ends_s
@@ -194,12 +195,11 @@ class Both:
         assert flow.left == pytest.approx(self.plain_flows[number].left, abs=TOLERANCE)
 
     def _retune(self, step: Step) -> None:
-        def gain(flow: Flow) -> float:
-            return step.gain * (1.0 + 0.3 * self.flows.index(flow))
-
         for number, plain in self.plain[step.medium].flows.items():
-            plain.gain = gain(self.flows[number])
-        self.media[step.medium].retune(gain)
+            bearer = self.flows[number].bearer
+            assert bearer is not None
+            plain.gain = bearer.gain = step.gain * (1.0 + 0.3 * number)
+        self.media[step.medium].retune()
 
 
 @pytest.mark.parametrize("kind", MEDIA)
