@@ -164,10 +164,6 @@ class _Columns:
         self._finish_v[:count] = v + (self.finish_v - v) * self._gain[:count] / fresh
         self._gain[:count] = fresh
 
-    def until(self, finish_v: float) -> list[Flow]:
-        """Return the flows that end by a virtual time."""
-        return [self.flows[row] for row in (self.finish_v <= finish_v).nonzero()[0].tolist()]
-
 
 class Fluid:
     """A medium with its active flows and its running totals.
@@ -214,7 +210,7 @@ class Fluid:
         self._far = _Columns()
         """Active flows that are not in the heap."""
         self._far_v = inf
-        """Virtual time after which all of them end; the heap's first does so by then."""
+        """Virtual time before which none of them ends; the heap's first does so by then. Infinity if there are none."""
         self._numbers = clock.numbers
         self._v = 0.0
         self._rate = unit_rate
@@ -288,25 +284,28 @@ class Fluid:
 
     def _part(self) -> None:
         """Leave the flows in the heap that end soonest, and put the others into columns; the heap then has no order."""
-        heap, far = self._heap, self._far
-        self._far_v = bound_v = _nearest_v(np.concatenate([[finish_v for finish_v, _, _ in heap], far.finish_v]))
-        near = far.until(bound_v)
+        places, far = self._heap, self._far
+        near, self._far_v = _soonest(np.concatenate([[place[0] for place in places], far.finish_v]))
+        drawn = [far.flows[row] for row in (near[near >= len(places)] - len(places)).tolist()]
+        stays = set(near.tolist())
         self._heap = []
-        for place in heap:
-            finish_v, _, flow = place
-            if finish_v <= bound_v or flow.bearer is None:
+        for number, place in enumerate(places):
+            flow = place[2]
+            if number in stays or flow.bearer is None:
                 self._heap.append(place)
             else:
                 far.add(flow, flow.bearer)
-        for flow in near:
+        for flow in drawn:
             far.remove(flow)
             self._heap.append((flow.finish_v, flow.entry, flow))
 
     def _draw_near(self, least_v: float) -> None:
         """Move flows from the columns to the heap: those that end soonest, and all that end by `least_v`."""
         far = self._far
-        self._far_v = bound_v = max(least_v, _nearest_v(far.finish_v))
-        for flow in far.until(bound_v):
+        near, self._far_v = _soonest(far.finish_v)
+        if self._far_v <= least_v:
+            near, self._far_v = (far.finish_v <= least_v).nonzero()[0], least_v
+        for flow in [far.flows[row] for row in near.tolist()]:
             far.remove(flow)
             heappush(self._heap, (flow.finish_v, flow.entry, flow))
 
@@ -354,7 +353,7 @@ class Fluid:
         self.settle()
         heap = self._heap
         limit_v = self._v + self._rate * _EARLY_S
-        if limit_v > self._far_v:
+        if limit_v >= self._far_v:
             self._draw_near(limit_v)
         ended: list[Flow] = []
         weight = self.weight
@@ -381,6 +380,12 @@ class Fluid:
             flow.resume(flow)
 
 
-def _nearest_v(finish_v: FloatArray) -> float:
-    """Return the virtual time by which the next flows end, `_NEAR` of them; infinity if there are fewer."""
-    return float(np.partition(finish_v, _NEAR)[_NEAR]) if len(finish_v) > _NEAR else inf
+def _soonest(finish_v: FloatArray) -> tuple[IntArray, float]:
+    """Return which `_NEAR` flows end first, and the time by which they do; all of them and infinity if there are fewer.
+
+    Others may end at that very time.
+    """
+    if len(finish_v) <= _NEAR:
+        return np.arange(len(finish_v)), inf
+    near = finish_v.argpartition(_NEAR - 1)[:_NEAR]
+    return near, float(finish_v[near].max())
