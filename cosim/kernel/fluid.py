@@ -238,7 +238,10 @@ class Fluid:
         flow.finish_v = finish_v = self._v + flow.left / (flow.weight * flow.gain)
         flow.entry = entry = next(self._numbers)
         heap = self._heap
-        heappush(heap, (finish_v, entry, flow))
+        if finish_v > self._far_v and flow.bearer is not None:
+            self._far.add(flow, flow.bearer)
+        else:
+            heappush(heap, (finish_v, entry, flow))
         self.active += 1
         self.weight = weight = self.weight + flow.weight
         self._rate = rate = self.unit_rate if weight <= self.room else self.unit_rate * self.room / weight
