@@ -19,7 +19,7 @@ from cosim.kernel.clock import Clock
 from cosim.kernel.fluid import Flow, Fluid
 from cosim.kernel.rng import stream_key
 from cosim.scenario.hosts import VehicleCompute
-from cosim.types import NOWHERE, Failure, Status, VehicleGone
+from cosim.types import Failure, Status, VehicleGone
 
 
 class QueueFull(Failure):
@@ -109,10 +109,6 @@ class Execution(Flow):
     weight = 1.0
     started_s = nan
     """Simulated time at which it began to run; NaN while it waits."""
-    vehicle = NOWHERE
-    """Vehicle whose processor executes it; NOWHERE at a site."""
-    owner = NOWHERE
-    """Vehicle whose task it is, where a vehicle executes it."""
 
     def __init__(self, host: Host, cycles: float) -> None:
         self.size = cycles

@@ -223,8 +223,6 @@ class Offloading(Part):
         if vehicle not in self._channel.air.row:
             raise VehicleGone if vehicle == task.vehicle else HelperLost
         execution = self._queue(journey, self._vehicle_host(vehicle), task.vehicle_cycles, 1.0)
-        execution.vehicle = vehicle
-        execution.owner = task.vehicle
         self._inside.setdefault(vehicle, {})[task.task] = journey
         try:
             yield execution

@@ -102,8 +102,8 @@ class _Columns:
 
     def __init__(self) -> None:
         self.flows: list[Flow] = []
-        self._finish_v = np.empty(0)
-        self._gain = np.empty(0)
+        self._finish_v: FloatArray = np.empty(0)
+        self._gain: FloatArray = np.empty(0)
         self._number: IntArray = np.empty(0, np.int64)
         """Number of each flow's bearer."""
         self._bearers: list[Bearer] = []
@@ -121,9 +121,9 @@ class _Columns:
         """Append a flow."""
         flow.row = row = len(self.flows)
         if row == len(self._gain):
-            self._finish_v, self._gain, self._number = (
-                np.resize(column, max(_NEAR, 2 * row)) for column in (self._finish_v, self._gain, self._number)
-            )
+            room = max(_NEAR, 2 * row)
+            self._finish_v, self._gain = np.resize(self._finish_v, room), np.resize(self._gain, room)
+            self._number = np.resize(self._number, room)
         self.flows.append(flow)
         self._finish_v[row] = flow.finish_v
         self._gain[row] = flow.gain
