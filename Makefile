@@ -39,6 +39,7 @@ lint: $(TESTS)
 bench: $(TESTS)
 	$(BIN)/python benchmarks/city.py
 	$(BIN)/python benchmarks/secured.py
+	$(BIN)/python benchmarks/overload.py
 	$(BIN)/python benchmarks/twin.py
 	$(BIN)/python benchmarks/twin_effect.py
 	$(BIN)/python benchmarks/placement.py

@@ -19,7 +19,7 @@ from cosim.kernel.clock import Clock
 from cosim.kernel.fluid import Flow, Fluid
 from cosim.kernel.rng import stream_key
 from cosim.scenario.hosts import VehicleCompute
-from cosim.types import NOWHERE, Failure, Status, VehicleGone
+from cosim.types import Failure, Status, VehicleGone
 
 
 class QueueFull(Failure):
@@ -109,10 +109,6 @@ class Execution(Flow):
     weight = 1.0
     started_s = nan
     """Simulated time at which it began to run; NaN while it waits."""
-    vehicle = NOWHERE
-    """Vehicle whose processor executes it; NOWHERE at a site."""
-    owner = NOWHERE
-    """Vehicle whose task it is, where a vehicle executes it."""
 
     def __init__(self, host: Host, cycles: float) -> None:
         self.size = cycles
@@ -338,6 +334,25 @@ class SharingHost:
         self._fluid.settle()
 
 
+class _Bound:
+    """Executions that end with their vehicle; those that are over are swept out whenever their number has doubled."""
+
+    def __init__(self) -> None:
+        self._executions: list[Execution] = []
+        self._sweep_at = 8
+
+    def add(self, execution: Execution) -> None:
+        """Add an execution."""
+        if len(self._executions) >= self._sweep_at:
+            self._executions = self.active()
+            self._sweep_at = 2 * len(self._executions) + 8
+        self._executions.append(execution)
+
+    def active(self) -> list[Execution]:
+        """Return the executions that are not over, in the order in which they were added."""
+        return [one for one in self._executions if one.left > 0.0 and one.error is None]
+
+
 class VehicleHosts:
     """The vehicles' own processors, each with a speed drawn once for the vehicle's whole life.
 
@@ -354,7 +369,7 @@ class VehicleHosts:
         self._options = options
         self._key = stream_key(seed, "vehicle-core-hz")
         self._hosts: dict[int, Host] = {}
-        self._bound: dict[int, list[Execution]] = {}
+        self._bound: dict[int, _Bound] = {}
         self._here: dict[int, None] = {}
         self.core_hz = np.zeros(1024)
         """Cycles per second of each vehicle's processor, by vehicle number."""
@@ -371,8 +386,9 @@ class VehicleHosts:
     def leave(self, gone: Iterable[int]) -> None:
         """Drop the processors of vehicles that have left; work queued by `execute` ends with VehicleGone."""
         for number in gone:
-            for execution in self._bound.pop(number, ()):
-                if execution.left > 0.0 and execution.error is None:
+            bound = self._bound.pop(number, None)
+            for execution in bound.active() if bound is not None else ():
+                if execution.left > 0.0 and execution.error is None:  # else it ended when one before it was cancelled
                     execution.cancel(VehicleGone())
             self._hosts.pop(number, None)
             self._here.pop(number, None)
@@ -394,8 +410,7 @@ class VehicleHosts:
         if number not in self._here:
             raise VehicleGone
         execution = self.host(number).execute(cycles, priority)
-        bound = self._bound.get(number, [])
-        self._bound[number] = [*(one for one in bound if one.left > 0.0 and one.error is None), execution]
+        self._bound.setdefault(number, _Bound()).add(execution)
         return execution
 
     def get(self, number: int) -> Host | None:

@@ -83,6 +83,8 @@ class Offloading(Part):
         self._record = facts.recorder(TaskEnded)
         self._record_keys = facts.recorder(TaskKeyed)
         self._since_s = 0.0
+        self._inside: dict[int, dict[int, Journey]] = {}
+        """Tasks that vehicles' own processors execute or queue, by vehicle and task."""
         self.alive: dict[int, Journey] = {}
         self.alive_number_s = 0.0
         """Integral over time of the number of tasks in `alive`."""
@@ -221,15 +223,22 @@ class Offloading(Part):
         if vehicle not in self._channel.air.row:
             raise VehicleGone if vehicle == task.vehicle else HelperLost
         execution = self._queue(journey, self._vehicle_host(vehicle), task.vehicle_cycles, 1.0)
-        execution.vehicle = vehicle
-        execution.owner = task.vehicle
+        self._inside.setdefault(vehicle, {})[task.task] = journey
         try:
             yield execution
         finally:
+            self._outside(vehicle, task.task)
             self._executed(journey, execution)
             journey.vehicle_cpu_j = energy_j = execution.energy_j
             if self._meter is not None:
                 self._meter.spend(vehicle, energy_j)
+
+    def _outside(self, vehicle: int, task: int) -> None:
+        """Note that a vehicle's own processor has nothing more to do with a task."""
+        tasks = self._inside[vehicle]
+        del tasks[task]
+        if not tasks:
+            del self._inside[vehicle]
 
     # --- its steps -------------------------------------------------------------------------------------------------
 
@@ -303,11 +312,10 @@ class Offloading(Part):
     # --- what ends it from outside ---------------------------------------------------------------------------------
 
     def leave(self, gone: Collection[int]) -> None:
-        """Cancel the executions in the processors of vehicles that have left."""
-        lives = [(life, life.wait) for life in self.alive.values() if isinstance(life.wait, Execution)]
-        inside = [(life, execution.owner) for life, execution in lives if execution.vehicle in gone]
-        for life, owner in sorted(inside, key=lambda pair: _runs(pair[0])):
-            life.cancel(VehicleGone() if owner in gone else HelperLost())
+        """Cancel the executions in the processors of vehicles that have left, in order of their tasks."""
+        inside = [life for vehicle in gone for life in self._inside.get(vehicle, {}).values()]
+        for life in sorted(inside, key=lambda life: (_runs(life), life.task.task)):
+            life.cancel(VehicleGone() if life.task.vehicle in gone else HelperLost())
 
     def refuse(self, task: Task, status: Status, time_s: float) -> None:
         """Record a task that ends undecided.

@@ -8,20 +8,26 @@ Virtual time v runs with dv/dt = u / max(1, W / F), so a flow needs left / (w g)
 heap of finishing virtual times is all that must be kept: arrivals and departures cost O(log n), not a new rate for each
 flow.
 
+Where gains change, all finishing times do. Flows that change their gain together share a `Bearer`, which keeps it. Of
+many flows only those that end soonest stay in the heap; the rest are columns, retuned at once by array arithmetic.
+
 u = band, F = 1: a band shared equally or by weights;  u = slice, F = inf: fixed slices;
 u = bit rate, F = 1, g = 1: a wire;  u = core speed, F = cores, g = 1: processor sharing on c cores.
 """
 
-from collections.abc import Callable
 from heapq import heapify, heappop, heappush
 from math import inf
-from operator import itemgetter
 from typing import Protocol
 
+import numpy as np
+
 from cosim.kernel.clock import Clock, Wait
+from cosim.types import FloatArray, IntArray
 
 _EARLY_S = 1e-9
 """A flow that would end within this time is taken as ended: shorter steps come from rounding alone."""
+_NEAR = 64
+"""Number of flows in the heap of a crowded medium once its gains have changed; some more come until the next change."""
 
 
 class Medium(Protocol):
@@ -30,6 +36,21 @@ class Medium(Protocol):
     def withdraw(self, flow: "Flow") -> None:
         """Take an active flow out; its `left` is then up to date."""
         ...
+
+
+class Bearer:
+    """What flows have in common that change their gain together, such as those of one vehicle and cell at one power."""
+
+    def __init__(self, gain: float = 1.0) -> None:
+        self.gain = gain
+        """Gain that `Fluid.retune` gives to its flows."""
+        self.flows: dict[Flow, None] = {}
+        """Flows that belong to it and are not over."""
+
+    def add(self, flow: "Flow") -> None:
+        """Have a flow belong to it, until that is over."""
+        flow.bearer = self
+        self.flows[flow] = None
 
 
 class Flow(Wait):
@@ -46,10 +67,14 @@ class Flow(Wait):
 
     medium: Medium | None = None
     """The medium it is in; None before, after and between media."""
+    bearer: Bearer | None = None
+    """What it has its gain from; None for a flow that keeps the gain with which it started."""
+    row = -1
+    """Its row in the medium's columns, which then hold its gain and its finish; -1 outside them."""
     active_s = 0.0
     """Time spent in media so far, in s."""
     entry = -1
-    """Number of its present entry in the medium's heap, so that older entries are recognised."""
+    """Number of its entry into the medium, in order of time; -1 outside media. A heap may hold older ones."""
     finish_v = 0.0
     """Virtual time at which it ends."""
     since_s = 0.0
@@ -65,10 +90,79 @@ class Flow(Wait):
         """Leave the medium; `left` is then what was not done."""
         if self.medium is not None:
             self.medium.withdraw(self)
+        if self.bearer is not None:
+            self.bearer.flows.pop(self, None)
         self.fail(error)
 
 
-_by_entry = itemgetter(1)
+class _Columns:
+    """Flows of a crowded medium that do not end soon: their finishing times and gains in arrays, in no order."""
+
+    __slots__ = ("_bearers", "_finish_v", "_free", "_gain", "_number", "_numbers", "_users", "flows")
+
+    def __init__(self) -> None:
+        self.flows: list[Flow] = []
+        self._finish_v: FloatArray = np.empty(0)
+        self._gain: FloatArray = np.empty(0)
+        self._number: IntArray = np.empty(0, np.int64)
+        """Number of each flow's bearer."""
+        self._bearers: list[Bearer] = []
+        self._users: list[int] = []
+        """Number of flows of each bearer, which gives its number back at 0."""
+        self._numbers: dict[Bearer, int] = {}
+        self._free: list[int] = []
+
+    @property
+    def finish_v(self) -> FloatArray:
+        """Virtual times at which the flows end."""
+        return self._finish_v[: len(self.flows)]
+
+    def add(self, flow: Flow, bearer: Bearer) -> None:
+        """Append a flow."""
+        flow.row = row = len(self.flows)
+        if row == len(self._gain):
+            room = max(_NEAR, 2 * row)
+            self._finish_v, self._gain = np.resize(self._finish_v, room), np.resize(self._gain, room)
+            self._number = np.resize(self._number, room)
+        self.flows.append(flow)
+        self._finish_v[row] = flow.finish_v
+        self._gain[row] = flow.gain
+        number = self._numbers.get(bearer)
+        if number is None:
+            self._numbers[bearer] = number = self._free.pop() if self._free else len(self._bearers)
+            if number == len(self._bearers):
+                self._bearers.append(bearer)
+                self._users.append(0)
+            self._bearers[number] = bearer
+        self._users[number] += 1
+        self._number[row] = number
+
+    def remove(self, flow: Flow) -> None:
+        """Remove a flow, which then knows its gain and finish itself; the last row takes its place."""
+        row = flow.row
+        flow.row = -1
+        flow.finish_v = self._finish_v.item(row)
+        flow.gain = self._gain.item(row)
+        number = self._number.item(row)
+        self._users[number] -= 1
+        if not self._users[number]:
+            del self._numbers[self._bearers[number]]
+            self._free.append(number)
+        last = self.flows.pop()
+        if last is not flow:
+            end = len(self.flows)
+            self.flows[row] = last
+            last.row = row
+            for column in (self._finish_v, self._gain, self._number):
+                column[row] = column[end]
+
+    def retune(self, v: float) -> None:
+        """Give each flow the gain of its bearer, from virtual time v on."""
+        count = len(self.flows)
+        fresh = np.array([bearer.gain for bearer in self._bearers]).take(self._number[:count])
+        # The same operations in the same order as for a single flow, so that not a bit depends on where a flow is.
+        self._finish_v[:count] = v + (self.finish_v - v) * self._gain[:count] / fresh
+        self._gain[:count] = fresh
 
 
 class Fluid:
@@ -90,6 +184,8 @@ class Fluid:
     __slots__ = (
         "_armed_s",
         "_clock",
+        "_far",
+        "_far_v",
         "_heap",
         "_numbers",
         "_rate",
@@ -111,6 +207,10 @@ class Fluid:
         self.unit_rate = unit_rate
         self.room = room
         self._heap: list[tuple[float, int, Flow]] = []
+        self._far = _Columns()
+        """Active flows that are not in the heap."""
+        self._far_v = inf
+        """Virtual time before which none of them ends; the heap's first does so by then. Infinity if there are none."""
         self._numbers = clock.numbers
         self._v = 0.0
         self._rate = unit_rate
@@ -138,7 +238,10 @@ class Fluid:
         flow.finish_v = finish_v = self._v + flow.left / (flow.weight * flow.gain)
         flow.entry = entry = next(self._numbers)
         heap = self._heap
-        heappush(heap, (finish_v, entry, flow))
+        if finish_v > self._far_v and flow.bearer is not None:
+            self._far.add(flow, flow.bearer)
+        else:
+            heappush(heap, (finish_v, entry, flow))
         self.active += 1
         self.weight = weight = self.weight + flow.weight
         self._rate = rate = self.unit_rate if weight <= self.room else self.unit_rate * self.room / weight
@@ -149,13 +252,11 @@ class Fluid:
                 self._clock.at(due_s, self._fire)
         return flow
 
-    def flows(self) -> list[Flow]:
-        """Return the active flows in order of their start."""
-        return [flow for _, entry, flow in sorted(self._heap, key=_by_entry) if flow.entry == entry]
-
     def withdraw(self, flow: Flow) -> None:
         """Take an active flow out; its `left` is then up to date."""
         self.settle()
+        if flow.row >= 0:
+            self._far.remove(flow)
         flow.left = max(0.0, (flow.finish_v - self._v) * flow.weight * flow.gain)
         flow.medium = None
         flow.entry = -1  # its place in the heap stays, and is skipped when it comes up: removal would cost O(n)
@@ -164,21 +265,52 @@ class Fluid:
         self._weigh(self.weight - flow.weight)
         self._arm()
 
-    def retune(self, gain: Callable[[Flow], float]) -> None:
-        """Set the gain of each active flow to what `gain` returns for it."""
+    def retune(self) -> None:
+        """Give each active flow the gain of its bearer; a flow without one keeps its own."""
         self.settle()
         v = self._v
         heap = []
         for finish_v, entry, flow in self._heap:
             if flow.entry == entry:
-                fresh = gain(flow)
+                fresh = flow.gain if flow.bearer is None else flow.bearer.gain
                 flow.finish_v = v + (finish_v - v) * flow.gain / fresh
                 flow.gain = fresh
                 heap.append((flow.finish_v, entry, flow))
-        heapify(heap)
         self._heap = heap
+        if self._far.flows:
+            self._far.retune(v)
+        if len(heap) > 2 * _NEAR or self._far.flows:
+            self._part()
+        heapify(self._heap)
         self._armed_s = inf
         self._arm()
+
+    def _part(self) -> None:
+        """Leave the flows in the heap that end soonest, and put the others into columns; the heap then has no order."""
+        places, far = self._heap, self._far
+        near, self._far_v = _soonest(np.concatenate([[place[0] for place in places], far.finish_v]))
+        drawn = [far.flows[row] for row in (near[near >= len(places)] - len(places)).tolist()]
+        stays = set(near.tolist())
+        self._heap = []
+        for number, place in enumerate(places):
+            flow = place[2]
+            if number in stays or flow.bearer is None:
+                self._heap.append(place)
+            else:
+                far.add(flow, flow.bearer)
+        for flow in drawn:
+            far.remove(flow)
+            self._heap.append((flow.finish_v, flow.entry, flow))
+
+    def _draw_near(self, least_v: float) -> None:
+        """Move flows from the columns to the heap: those that end soonest, and all that end by `least_v`."""
+        far = self._far
+        near, self._far_v = _soonest(far.finish_v)
+        if self._far_v <= least_v:
+            near, self._far_v = (far.finish_v <= least_v).nonzero()[0], least_v
+        for flow in [far.flows[row] for row in near.tolist()]:
+            far.remove(flow)
+            heappush(self._heap, (flow.finish_v, flow.entry, flow))
 
     def settle(self) -> None:
         """Bring virtual time and totals up to now."""
@@ -201,6 +333,7 @@ class Fluid:
             self.weight = 0.0
             self._v = 0.0
             self._heap.clear()
+            self._far_v = inf
             self._rate = self.unit_rate
 
     def _arm(self) -> None:
@@ -208,6 +341,8 @@ class Fluid:
         heap = self._heap
         while heap and heap[0][2].entry != heap[0][1]:
             heappop(heap)
+        if self._far.flows and (not heap or heap[0][0] > self._far_v):
+            self._draw_near(-inf)
         if heap:
             due_s = self._since_s + (heap[0][0] - self._v) / self._rate
             if due_s < self._armed_s:
@@ -221,6 +356,8 @@ class Fluid:
         self.settle()
         heap = self._heap
         limit_v = self._v + self._rate * _EARLY_S
+        if limit_v >= self._far_v:
+            self._draw_near(limit_v)
         ended: list[Flow] = []
         weight = self.weight
         while heap and heap[0][0] <= limit_v:
@@ -230,6 +367,8 @@ class Fluid:
                 flow.medium = None
                 flow.entry = -1
                 flow.active_s += self._since_s - flow.since_s
+                if flow.bearer is not None:
+                    flow.bearer.flows.pop(flow, None)
                 self.active -= 1
                 weight -= flow.weight
                 self.done += flow.size
@@ -237,8 +376,19 @@ class Fluid:
         if ended:
             self.ended += len(ended)
             self._weigh(weight)
-        if heap:
+        if self.active:
             self._arm()
         # Last, because a story that goes on may start or withdraw flows here.
         for flow in ended:
             flow.resume(flow)
+
+
+def _soonest(finish_v: FloatArray) -> tuple[IntArray, float]:
+    """Return which `_NEAR` flows end first, and the time by which they do; all of them and infinity if there are fewer.
+
+    Others may end at that very time.
+    """
+    if len(finish_v) <= _NEAR:
+        return np.arange(len(finish_v)), inf
+    near = finish_v.argpartition(_NEAR - 1)[:_NEAR]
+    return near, float(finish_v[near].max())

@@ -4,7 +4,7 @@ The signal-to-noise ratio of a transfer decides its gain: bit/s per Hz where use
 noise where they are not. Power is taken as spread over the whole band, so that the ratio does not depend on the share.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from math import inf
 from typing import Protocol
 
@@ -59,16 +59,12 @@ class Cell(Protocol):
         """Let a flow run."""
         ...
 
-    def flows(self) -> list[Flow]:
-        """Return the active flows in order of their start."""
-        ...
-
     def withdraw(self, flow: Flow) -> None:
         """Take a flow out; its `left` is then up to date."""
         ...
 
-    def retune(self, gain: Callable[[Flow], float]) -> None:
-        """Set the gain of each flow to what `gain` returns for it."""
+    def retune(self) -> None:
+        """Give each flow the gain of its bearer; a flow without one keeps its own."""
         ...
 
     def settle(self) -> None:
@@ -170,15 +166,12 @@ class NomaCell:
         )
         return self.alone_bps(snr / (1.0 + others.sum(axis=-1)))
 
-    def flows(self) -> list[Flow]:
-        """Return the active flows in order of their start."""
-        return list(self._flows)
-
     def start(self, flow: Flow) -> Flow:
         """Let a flow run."""
         self.settle()
         flow.since_s = self._since_s
         flow.medium = self
+        flow.entry = next(self._clock.numbers)
         self._flows.append(flow)
         self._rate()
         return flow
@@ -189,11 +182,12 @@ class NomaCell:
         self._drop(flow)
         self._rate()
 
-    def retune(self, gain: Callable[[Flow], float]) -> None:
-        """Set the received power over noise of each flow to what `gain` returns for it."""
+    def retune(self) -> None:
+        """Give each flow the received power over noise of its bearer; a flow without one keeps its own."""
         self.settle()
         for flow in self._flows:
-            flow.gain = gain(flow)
+            if flow.bearer is not None:
+                flow.gain = flow.bearer.gain
         self._rate()
 
     def settle(self) -> None:
@@ -232,6 +226,8 @@ class NomaCell:
         for flow in ended:
             flow.left = 0.0
             self._drop(flow)
+            if flow.bearer is not None:
+                flow.bearer.flows.pop(flow, None)
             self.done += flow.size
         self._rate()
         for flow in ended:

@@ -1,13 +1,13 @@
 """Transfers over the air: they follow their vehicle from cell to cell, wait without coverage, and may be lost."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import numpy as np
 
 from cosim.kernel.clock import Clock
-from cosim.kernel.fluid import Flow
+from cosim.kernel.fluid import Bearer, Flow
 from cosim.radio.cell import Cell, make_cell
 from cosim.radio.survey import Air, Survey
 from cosim.scenario.schema import Radio
@@ -20,6 +20,27 @@ class LinkLost(Failure):
     """A transfer had no coverage for longer than `radio.outage_s`."""
 
     status = Status.NO_COVERAGE
+
+
+class RadioBearer(Bearer):
+    """The transfers of one vehicle in one direction, at one power and with one pinned site: they always share a cell.
+
+    Args:
+        transfer: its first one.
+    """
+
+    def __init__(self, transfer: "Transfer") -> None:
+        super().__init__()
+        self.uplink = transfer.uplink
+        self.power_w = transfer.power_w
+        self.pinned = transfer.pinned
+        self.site = transfer.site
+        """Site of the transfers at the last tick; NOWHERE without coverage."""
+
+    @property
+    def transfers(self) -> "dict[Transfer, None]":
+        """Transfers that are not over, in the order in which they were sent."""
+        return cast("dict[Transfer, None]", self.flows)
 
 
 class Transfer(Flow):
@@ -42,6 +63,8 @@ class Transfer(Flow):
     """Number of changes from one cell to another."""
     waits = 0
     """Number of changes of cell or coverage so far; a timer set before the last one is out of date."""
+    outside: "dict[Transfer, int] | None" = None
+    """The channel's transfers without a medium, while it is one of them."""
 
     def __init__(self, vehicle: int, task: int, size_bit: float, power_w: float, share: float, pinned: int) -> None:
         self.size = size_bit
@@ -51,6 +74,17 @@ class Transfer(Flow):
         self.task = task
         self.power_w = power_w
         self.pinned = pinned
+
+    def cancel(self, error: Exception) -> None:
+        """Leave the cell, or the transfers that wait outside; `left` is then what was not sent."""
+        self.enter()
+        super().cancel(error)
+
+    def enter(self) -> None:
+        """Leave the transfers that wait outside, if it is one of them."""
+        if self.outside is not None:
+            del self.outside[self]
+            self.outside = None
 
 
 class Uplink(Transfer):
@@ -90,8 +124,12 @@ class Channel:
         sites = range(len(site_xy_m))
         self.up: list[Cell] = [make_cell(clock, radio.access, radio.bandwidth_hz, cap, uplink=True) for _ in sites]
         self.down: list[Cell] = [make_cell(clock, radio.access, down_hz, cap, uplink=False) for _ in sites]
-        self._outside: dict[Transfer, None] = {}
-        """Transfers without a medium: no coverage, or in the middle of a handover."""
+        self._outside: dict[Transfer, int] = {}
+        """Transfers without a medium (no coverage, or in the middle of a handover), numbered in order of time."""
+        self._sent: list[Transfer] = []
+        """Transfers that have no bearer yet: sent since the last tick."""
+        self._bearers: dict[int, dict[tuple[bool, int, float], RadioBearer]] = {}
+        """Bearers of each vehicle by direction, pinned site and power: a tick looks at these, not at transfers."""
         self._busy_s = np.zeros((2, len(site_xy_m)))
         self._ticked_s = 0.0
         self._cells_changed = facts.batch(CellChanged)
@@ -169,10 +207,10 @@ class Channel:
         now = self._clock.now
         # Before the survey: its rows are those of the vehicles that are still there.
         if len(left):
-            gone = set(left.tolist())
-            for transfer in self._transfers():
-                if transfer.vehicle in gone:
-                    transfer.cancel(VehicleGone())
+            self._bear()
+            gone = [bearer for vehicle in left.tolist() for bearer in self._bearers.pop(vehicle, {}).values()]
+            for transfer in _in_order(gone):
+                transfer.cancel(VehicleGone())
         up_busy, down_busy = self._activity(tick)
         self.air = air = self._survey.update(numbers, xy_m, tick, up_busy, down_busy)
         self._row = air.row
@@ -202,50 +240,66 @@ class Channel:
     def _follow(self) -> None:
         """Move the active transfers to where their vehicles are."""
         self._ticked_s = self._clock.now
-        touched: dict[tuple[bool, int], None] = {}
-        for transfer in self._transfers():
-            row = self.air.row.get(transfer.vehicle)
+        self._bear()
+        moved: list[RadioBearer] = []
+        touched: set[tuple[bool, int]] = set()
+        self._bearers = {
+            vehicle: used
+            for vehicle, bearers in self._bearers.items()
+            if (used := {key: bearer for key, bearer in bearers.items() if bearer.flows})
+        }
+        for vehicle, bearers in self._bearers.items():
+            row = self.air.row.get(vehicle)
             if row is None:
                 continue  # sent to a vehicle that is gone: about to be lost
-            site, _ = self._link(transfer, row)
-            if site == transfer.site and transfer.medium is not None:
-                touched[transfer.uplink, site] = None
-            elif site != transfer.site:
-                self._change(transfer, site)
-        for uplink, site in touched:
-            cell = (self.up if uplink else self.down)[site]
-            cell.retune(partial(self._retuned, cell))
+            for bearer in bearers.values():
+                before = bearer.site
+                bearer.site, snr = self._link(bearer, row)
+                if bearer.site >= 0:
+                    bearer.gain = self._cells(bearer)[bearer.site].gain(snr)
+                if bearer.site != before:
+                    moved.append(bearer)
+                elif any(transfer.medium is not None for transfer in bearer.flows):
+                    touched.add((not bearer.uplink, bearer.site))
+        for transfer in _in_order(moved):
+            self._change(transfer, cast("RadioBearer", transfer.bearer).site)
+        for downlink, site in sorted(touched):
+            (self.down if downlink else self.up)[site].retune()
 
-    def _transfers(self) -> list[Transfer]:
-        """Return all transfers on their way, without bundles: those in cells, then those outside."""
-        self._outside = {transfer: None for transfer in self._outside if transfer.error is None}
-        cells = (*self.up, *self.down)
-        flows = (flow for cell in cells if cell.active for flow in cell.flows())
-        return [*(flow for flow in flows if isinstance(flow, Transfer)), *self._outside]
+    def _bear(self) -> None:
+        """Give bearers to the transfers that have none."""
+        for transfer in self._sent:
+            if transfer.medium is not None or transfer.outside is not None:
+                bearers = self._bearers.setdefault(transfer.vehicle, {})
+                key = (transfer.uplink, transfer.pinned, transfer.power_w)
+                bearer = bearers.get(key)
+                if bearer is None:
+                    bearers[key] = bearer = RadioBearer(transfer)
+                bearer.add(transfer)
+        self._sent.clear()
 
-    def _retuned(self, cell: Cell, flow: Flow) -> float:
-        if not isinstance(flow, Transfer):
-            return flow.gain
-        return cell.gain(self._link(flow, self.air.row[flow.vehicle])[1])
+    def _cells(self, way: Transfer | RadioBearer) -> Sequence[Cell]:
+        return self.up if way.uplink else self.down
 
-    def _link(self, transfer: Transfer, row: int) -> tuple[int, float]:
-        """Return site and signal-to-noise ratio of a transfer now; NOWHERE and 0 without coverage."""
-        uplink = transfer.uplink
-        if transfer.pinned < 0:
-            return self._serving[row], self._snr_per_w[row] * transfer.power_w if uplink else self._down_snr[row]
+    def _link(self, way: Transfer | RadioBearer, row: int) -> tuple[int, float]:
+        """Return site and signal-to-noise ratio of a transfer or bearer now; NOWHERE and 0 without coverage."""
+        uplink = way.uplink
+        if way.pinned < 0:
+            return self._serving[row], self._snr_per_w[row] * way.power_w if uplink else self._down_snr[row]
         air = self.air
         sites = air.sites[row].tolist()
-        if transfer.pinned not in sites:
+        if way.pinned not in sites:
             return NOWHERE, 0.0
-        snr = (air.snr_per_w if uplink else air.down_snr).item(row, sites.index(transfer.pinned))
-        return (transfer.pinned, snr * transfer.power_w if uplink else snr) if snr > 0.0 else (NOWHERE, 0.0)
+        snr = (air.snr_per_w if uplink else air.down_snr).item(row, sites.index(way.pinned))
+        return (way.pinned, snr * way.power_w if uplink else snr) if snr > 0.0 else (NOWHERE, 0.0)
 
     # --- the way of a transfer -------------------------------------------------------------------------------------
 
     def _send(self, transfer: Transfer, cells: Sequence[Cell]) -> Transfer:
+        self._sent.append(transfer)
         row = self._row.get(transfer.vehicle)
         if row is None:
-            self._outside[transfer] = None
+            self._wait_outside(transfer)
             self._clock.at(self._clock.now, partial(self._lose, transfer, transfer.waits, VehicleGone()))
             return transfer
         site, snr = self._link(transfer, row)
@@ -276,7 +330,7 @@ class Channel:
         transfer.handovers += not came_back
         interruption_s = 0.0 if came_back else self._radio.handover.interruption_s
         if interruption_s > 0.0:
-            self._outside[transfer] = None
+            self._wait_outside(transfer)
             self._clock.at(self._clock.now + interruption_s, partial(self._join, transfer, transfer.waits))
         else:
             self._join(transfer, transfer.waits)
@@ -284,17 +338,31 @@ class Channel:
     def _join(self, transfer: Transfer, waits: int) -> None:
         if transfer.waits != waits or transfer.error is not None:
             return
-        self._outside.pop(transfer, None)
-        _, snr = self._link(transfer, self.air.row[transfer.vehicle])
-        cell = (self.up if transfer.uplink else self.down)[transfer.site]
-        transfer.gain = cell.gain(snr)
+        transfer.enter()
+        cell = self._cells(transfer)[transfer.site]
+        transfer.gain = cast("RadioBearer", transfer.bearer).gain
         cell.start(transfer)
 
+    def _wait_outside(self, transfer: Transfer) -> None:
+        self._outside.setdefault(transfer, next(self._clock.numbers))
+        transfer.outside = self._outside
+
     def _suspend(self, transfer: Transfer) -> None:
-        self._outside[transfer] = None
+        self._wait_outside(transfer)
         give_up_s = self._clock.now + self._radio.outage_s
         self._clock.at(give_up_s, partial(self._lose, transfer, transfer.waits, LinkLost()))
 
     def _lose(self, transfer: Transfer, waits: int, error: Failure) -> None:
         if transfer.waits == waits and transfer.error is None:
             transfer.cancel(error)
+
+
+def _in_order(bearers: Iterable[RadioBearer]) -> list[Transfer]:
+    """Return the transfers of bearers: those in cells, uplinks first, by cell and entry, then those outside."""
+
+    def place(transfer: Transfer) -> tuple[int, int, int]:
+        if transfer.outside is not None:
+            return 2, 0, transfer.outside[transfer]
+        return int(not transfer.uplink), transfer.site, transfer.entry
+
+    return sorted((transfer for bearer in bearers for transfer in bearer.transfers), key=place)

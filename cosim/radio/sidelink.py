@@ -12,7 +12,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from cosim.kernel.clock import Clock
-from cosim.kernel.fluid import Flow
+from cosim.kernel.fluid import Bearer, Flow
 from cosim.kernel.rng import stream_key
 from cosim.radio.cell import OrthogonalCell
 from cosim.radio.link import noise_w, rate_bps
@@ -50,6 +50,21 @@ class SideTransfer(Flow):
         self.power_w = power_w
 
 
+class SideBearer(Bearer):
+    """The transfers between two vehicles at one power in one zone.
+
+    Args:
+        transfer: its first one.
+    """
+
+    def __init__(self, transfer: SideTransfer) -> None:
+        super().__init__()
+        self.vehicle = transfer.vehicle
+        self.helper = transfer.helper
+        self.power_w = transfer.power_w
+        self.zone = transfer.zone
+
+
 @dataclass(frozen=True, slots=True)
 class Neighbours:
     """The nearest vehicles in range of each vehicle."""
@@ -84,7 +99,10 @@ class SidelinkChannel:
         self._least_snr = db_to_linear(radio.min_snr_db)
         self._tree = cKDTree(site_xy_m)
         self.zones = [OrthogonalCell(clock, sidelink.bandwidth_hz, self._cap) for _ in range(len(site_xy_m))]
-        self._active: dict[SideTransfer, None] = {}
+        self._active: dict[tuple[int, int, float, int], SideBearer] = {}
+        """Bearers by vehicle, helper, power and zone: a tick looks at these, not at transfers."""
+        self._sent: list[SideTransfer] = []
+        """Transfers that have no bearer yet: sent since the last tick."""
         self._row: dict[int, int] = {}
         self._xy_m = np.empty((0, 2))
         self._zone: list[int] = []
@@ -103,19 +121,33 @@ class SidelinkChannel:
         here = np.where(np.isnan(xy_m), 1e12, xy_m)
         self._zone = np.asarray(self._tree.query(here)[1]).tolist()
         self.neighbours = self._nearest(numbers, here)
-        touched: dict[int, None] = {}
-        self._active = {transfer: None for transfer in self._active if transfer.medium is not None}
-        for transfer in list(self._active):
-            if transfer.medium is None:
-                continue  # it ended at this instant
-            error = self._broken(transfer)
-            if error is not None:
-                transfer.cancel(error)
+        self._bear()
+        broken: list[tuple[Flow, type[Failure]]] = []
+        whole: list[SideBearer] = []
+        for bearer in sorted(self._active.values(), key=_began):
+            error, snr = self._condition(bearer)
+            if error is None:
+                bearer.gain = self.zones[bearer.zone].gain(snr)
+                whole.append(bearer)
             else:
-                touched[transfer.zone] = None
-        for zone in touched:
-            cell = self.zones[zone]
-            cell.retune(partial(self._gain, cell))
+                broken += [(transfer, error) for transfer in bearer.flows]
+        for transfer, error in sorted(broken, key=lambda pair: pair[0].entry):
+            if transfer.medium is not None:  # else it ended at this instant
+                transfer.cancel(error())
+        for zone in dict.fromkeys(bearer.zone for bearer in whole if bearer.flows):
+            self.zones[zone].retune()
+
+    def _bear(self) -> None:
+        """Drop bearers whose transfers are over, and give bearers to the transfers that have none."""
+        self._active = {key: bearer for key, bearer in self._active.items() if bearer.flows}
+        for transfer in self._sent:
+            if transfer.medium is not None:
+                key = (transfer.vehicle, transfer.helper, transfer.power_w, transfer.zone)
+                bearer = self._active.get(key)
+                if bearer is None:
+                    self._active[key] = bearer = SideBearer(transfer)
+                bearer.add(transfer)
+        self._sent.clear()
 
     def send(self, vehicle: int, helper: int, size_bit: float, power_w: float, share: float = 1.0) -> SideTransfer:
         """Send between two vehicles and return the transfer, a wait that ends with HelperLost if they are out of range.
@@ -128,14 +160,14 @@ class SidelinkChannel:
             share: weight in the band, in (0, 1].
         """
         transfer = SideTransfer(vehicle, helper, size_bit, power_w, share)
-        error = self._broken(transfer)
+        error, snr = self._condition(transfer)
         if error is not None:
-            self._clock.at(self._clock.now, partial(transfer.cancel, error))
+            self._clock.at(self._clock.now, partial(transfer.cancel, error()))
             return transfer
         transfer.zone = self._zone[self._row[vehicle]]
         cell = self.zones[transfer.zone]
-        transfer.gain = self._gain(cell, transfer)
-        self._active[transfer] = None
+        transfer.gain = cell.gain(snr)
+        self._sent.append(transfer)
         cell.start(transfer)
         return transfer
 
@@ -175,25 +207,22 @@ class SidelinkChannel:
         loss_db = self._model.loss_db(finite, los)
         return np.where(np.isfinite(distance_m), db_to_linear(-loss_db) * self._gain_per_noise, 0.0)
 
-    def _pair(self, transfer: SideTransfer) -> tuple[float, float]:
-        """Return distance in m and signal-to-noise ratio of a transfer's two vehicles."""
-        rows = [self._row[transfer.vehicle], self._row[transfer.helper]]
-        gap = self._xy_m[rows[0]] - self._xy_m[rows[1]]
+    def _condition(self, way: SideTransfer | SideBearer) -> tuple[type[Failure] | None, float]:
+        """Return why the link between two vehicles is broken, None if it is not, and its signal-to-noise ratio."""
+        if way.vehicle not in self._row:
+            return VehicleGone, 0.0
+        if way.helper not in self._row:
+            return HelperLost, 0.0
+        gap = self._xy_m[self._row[way.vehicle]] - self._xy_m[self._row[way.helper]]
         distance_m = float(np.hypot(gap[0], gap[1]))
-        low, high = sorted((transfer.vehicle, transfer.helper))
+        low, high = sorted((way.vehicle, way.helper))
         probability = self._model.los_probability(np.array([[distance_m]]))
         los = los_state(self._los_key, np.array([low]), np.array([[high]]), np.zeros(1), probability, 1.0)
-        snr = self._snr_per_w(np.array([[distance_m]]), los)
-        return distance_m, float(snr[0, 0]) * transfer.power_w
+        snr = float(self._snr_per_w(np.array([[distance_m]]), los)[0, 0]) * way.power_w
+        able = distance_m <= self._options.range_m and snr >= self._least_snr
+        return (None if able else HelperLost), snr
 
-    def _broken(self, transfer: SideTransfer) -> Failure | None:
-        if transfer.vehicle not in self._row:
-            return VehicleGone()
-        if transfer.helper not in self._row:
-            return HelperLost()
-        distance_m, snr = self._pair(transfer)
-        return None if distance_m <= self._options.range_m and snr >= self._least_snr else HelperLost()
 
-    def _gain(self, cell: OrthogonalCell, flow: Flow) -> float:
-        assert isinstance(flow, SideTransfer)  # noqa: S101 - only side transfers run here
-        return cell.gain(self._pair(flow)[1])
+def _began(bearer: SideBearer) -> int:
+    """Return the place in time of a bearer's first transfer that is not over."""
+    return next(iter(bearer.flows)).entry
