@@ -15,6 +15,7 @@ from scipy.spatial import cKDTree
 
 from cosim.scenario.schema import Backhaul, Cloud
 from cosim.types import FloatArray, IntArray
+from cosim.user_code import read_only
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Topology:
         for start, routes in self._paths.items():
             for end, path in routes.items():
                 total[start, end] = sum(value(self.graph.edges[hop]) for hop in pairwise(path))
-        return total
+        return read_only(total)
 
 
 def build_topology(xy_m: FloatArray, backhaul: Backhaul, cloud: Cloud | None) -> Topology:
