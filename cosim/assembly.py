@@ -43,8 +43,8 @@ from cosim.transport import Transport, Wires
 from cosim.twin.belief import believed
 from cosim.twin.digital_twin import DigitalTwin
 from cosim.twin.forecast import BatchedForecaster, make_forecaster
-from cosim.types import FloatArray
-from cosim.user_code import KeptProcess, failed_at, read_only, reason_of
+from cosim.types import FloatArray, read_only
+from cosim.user_code import KeptProcess, failed_at, reason_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,7 @@ import numpy as np
 
 from cosim.objective import total_latency_s
 from cosim.radio.link import power_gain
-from cosim.types import AnyArray, BoolArray, FloatArray, IntArray
-from cosim.user_code import read_only
+from cosim.types import AnyArray, BoolArray, FloatArray, IntArray, read_only
 
 
 class KeyView(Protocol):

@@ -12,8 +12,7 @@ from cosim.scenario.schema import Scenario
 from cosim.state import HostLoad, StateSource
 from cosim.topology import Topology
 from cosim.transport import Transport
-from cosim.types import NOWHERE, AnyArray, Direction, FloatArray, IntArray, Tier
-from cosim.user_code import read_only
+from cosim.types import NOWHERE, AnyArray, Direction, FloatArray, IntArray, Tier, read_only
 
 _Columns: TypeAlias = dict[str, AnyArray | float]
 _CODES: Final[Mapping[str, int]] = {"tier": Tier.LOCAL, "target": NOWHERE, "cell": NOWHERE}

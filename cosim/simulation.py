@@ -30,8 +30,8 @@ from cosim.trace.facts.run import (
     VehicleMoved,
 )
 from cosim.trace.store.writer import FactWriter, NullWriter
-from cosim.types import AnyArray, FloatArray, IntArray, Status
-from cosim.user_code import failure_of, read_only
+from cosim.types import AnyArray, FloatArray, IntArray, Status, read_only
+from cosim.user_code import failure_of
 
 P = TypeVar("P", bound=Part)
 _KNOBS = {

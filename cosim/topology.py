@@ -14,8 +14,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from cosim.scenario.schema import Backhaul, Cloud
-from cosim.types import FloatArray, IntArray
-from cosim.user_code import read_only
+from cosim.types import FloatArray, IntArray, read_only
 
 
 @dataclass(frozen=True)

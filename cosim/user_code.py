@@ -12,34 +12,14 @@ from contextlib import suppress
 from functools import wraps
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, TypeVar, cast
-
-import numpy as np
+from typing import Any, Final
 
 from cosim.errors import InputError, RunError
 
-N = TypeVar("N", bound=np.ndarray[Any, Any])
 _OURS: Final = ("cosim", "importlib", "simpy")
 """Packages whose frames lead to a user's code."""
 _ALSO_OURS: Final = ("cosim_agents.registry",)
 _STREAMS: Final = (1, 2)
-
-
-def read_only(array: N) -> N:
-    """Return a view through which nobody can write, of an array that nobody writes from now on.
-
-    The array itself becomes read-only, and with it what it is a view of: else NumPy would let who holds the view make
-    it writeable again.
-
-        >>> seen = read_only(np.zeros(2))
-        >>> seen.flags.writeable, seen.base.flags.writeable
-        (False, False)
-    """
-    owner: Any = array
-    while isinstance(owner, np.ndarray):
-        owner.flags.writeable = False
-        owner = owner.base
-    return cast("N", array[...])
 
 
 def reason_of(error: BaseException) -> str:
@@ -124,12 +104,18 @@ def guarded(who: str, call: Callable[..., Any]) -> Callable[..., Any]:
         who: what the function is, for that line.
         call: the function.
     """
+    import numpy as np  # noqa: PLC0415 - a command that prints its help needs none
+
+    from cosim.types import read_only  # noqa: PLC0415 - likewise
+
+    def copied(value: Any) -> Any:
+        return read_only(value.copy()) if isinstance(value, np.ndarray) else value
 
     @wraps(call)
     def called(*arguments: Any, **named: Any) -> Any:
         with KeptProcess():
             try:
-                found = call(*map(_copied, arguments), **named)
+                found = call(*map(copied, arguments), **named)
                 if isinstance(found, np.ndarray):
                     return found.copy()
                 return list(found) if isinstance(found, Iterator) else found
@@ -139,10 +125,6 @@ def guarded(who: str, call: Callable[..., Any]) -> Callable[..., Any]:
                 raise RunError(f"{who} failed ({reason_of(error)}); correct it{failed_at(error)}") from error
 
     return called
-
-
-def _copied(value: Any) -> Any:
-    return read_only(value.copy()) if isinstance(value, np.ndarray) else value
 
 
 class GuardedObject:

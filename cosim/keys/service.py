@@ -21,8 +21,7 @@ from cosim.mobility.source import MobilityFrame
 from cosim.part import Part
 from cosim.radio.sidelink import HelperLost
 from cosim.scenario.keys import Keys
-from cosim.types import NOWHERE, Failure, FloatArray, IntArray, Status, VehicleGone
-from cosim.user_code import read_only
+from cosim.types import NOWHERE, Failure, FloatArray, IntArray, Status, VehicleGone, read_only
 
 _key = tuple.__new__
 """Makes a named tuple at half the cost of its own constructor."""

@@ -5,8 +5,7 @@ from collections.abc import Collection, Iterable
 import numpy as np
 
 from cosim.mobility.source import Entry, MobilityFrame
-from cosim.types import AnyArray, FloatArray, IntArray
-from cosim.user_code import read_only
+from cosim.types import AnyArray, FloatArray, IntArray, read_only
 
 CENTI = 100.0
 """Hundredths in one: positions, speeds and headings are rounded to 0.01, the precision of SUMO's FCD output."""

@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 from cosim.mobility.frames import CENTI, from_centi
 from cosim.mobility.source import Entry, MobilityFrame
 from cosim.roads.net import Bounds
-from cosim.types import AnyArray, FloatArray, IntArray
-from cosim.user_code import read_only
+from cosim.types import AnyArray, FloatArray, IntArray, read_only
 
 Centi = NDArray[np.int32]
 ABSENT = np.iinfo(np.int32).min

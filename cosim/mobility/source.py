@@ -3,8 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple, Protocol
 
-from cosim.types import BoolArray, FloatArray, IntArray
-from cosim.user_code import read_only
+from cosim.types import BoolArray, FloatArray, IntArray, read_only
 
 _ARRAYS: Final = ("numbers", "xy_m", "speed_mps", "heading_deg", "left")
 

@@ -7,8 +7,7 @@ from cosim.mobility.frames import Roster, quantise
 from cosim.mobility.source import Entry, MobilityFrame
 from cosim.roads.net import Bounds
 from cosim.scenario.traffic import SyntheticMobility
-from cosim.types import FloatArray, IntArray
-from cosim.user_code import read_only
+from cosim.types import FloatArray, IntArray, read_only
 
 _EAST_DEG = 90.0
 _TYPE = "car"

@@ -14,9 +14,8 @@ from cosim.radio.link import noise_w
 from cosim.radio.pathloss import path_loss_model
 from cosim.radio.shadowing import ShadowField, los_state
 from cosim.scenario.schema import Radio
-from cosim.types import NOWHERE, BoolArray, FloatArray, IntArray
+from cosim.types import NOWHERE, BoolArray, FloatArray, IntArray, read_only
 from cosim.units import db_to_linear, dbm_to_w
-from cosim.user_code import read_only
 
 LOS_STRETCH_M = 50.0
 """Correlation distance of the line-of-sight state, TR 38.901 Table 7.6.3.1-2, UMi."""

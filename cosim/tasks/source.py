@@ -24,8 +24,8 @@ from cosim.tasks.arrivals import SIZES, ArrivalProcess, Arrived, Fleet
 from cosim.tasks.arrivals_file import read_arrivals
 from cosim.tasks.arrivals_poisson import PoissonProcess
 from cosim.tasks.semantic import priority_score, queue_priority, sent_bit, sent_share, worked_cycles
-from cosim.types import AnyArray, BoolArray, FloatArray, IntArray
-from cosim.user_code import GuardedObject, read_only
+from cosim.types import AnyArray, BoolArray, FloatArray, IntArray, read_only
+from cosim.user_code import GuardedObject
 
 _MEANINGS = ("efficiency", "vehicle_accuracy", "edge_accuracy")
 _WHOLE = Semantic(

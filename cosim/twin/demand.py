@@ -14,8 +14,7 @@ from cosim.decision import ExpectedArrivals
 from cosim.kernel.clock import URGENT, Clock
 from cosim.scenario.twin_forecast import DemandForecast, HoltDemand
 from cosim.twin.tracks import grown
-from cosim.types import FloatArray, IntArray
-from cosim.user_code import read_only
+from cosim.types import FloatArray, IntArray, read_only
 
 _Batch: TypeAlias = tuple[FloatArray, IntArray, IntArray]
 _NO_RELEASES: Final[_Batch] = (np.empty(0), np.empty(0, np.int64), np.empty(0, np.int64))

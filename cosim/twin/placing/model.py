@@ -7,8 +7,7 @@ from typing import Literal
 import numpy as np
 
 from cosim.radio.link import rate_bps
-from cosim.types import NOWHERE, BoolArray, FloatArray, IntArray
-from cosim.user_code import read_only
+from cosim.types import NOWHERE, BoolArray, FloatArray, IntArray, read_only
 
 SLACK = 1e-6
 """Relative excess over a capacity that still counts as within it, so that three thirds fit."""
