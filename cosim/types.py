@@ -176,4 +176,7 @@ def read_only(array: N) -> N:
     while isinstance(owner, np.ndarray):
         owner.flags.writeable = False
         owner = owner.base
+    if owner is not None:  # memory of another library, which NumPy lets anybody write who asks
+        array = cast("N", array.copy())
+        array.flags.writeable = False
     return cast("N", array[...])

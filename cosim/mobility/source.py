@@ -54,7 +54,7 @@ class MobilityFrame:
     def on_road(self) -> BoolArray:  # (N,)
         """(N,) whether each vehicle is on the road; False while it is being teleported."""
         on_road: BoolArray = self.xy_m[:, 0] == self.xy_m[:, 0]
-        return on_road
+        return read_only(on_road)
 
 
 class MobilitySource(Protocol):
