@@ -31,7 +31,7 @@ from cosim.trace.facts.run import (
 )
 from cosim.trace.store.writer import FactWriter, NullWriter
 from cosim.types import AnyArray, FloatArray, IntArray, Status, read_only
-from cosim.user_code import failure_of
+from cosim.user_code import KeptProcess, failure_of
 
 P = TypeVar("P", bound=Part)
 _KNOBS = {
@@ -215,8 +215,12 @@ class Simulation:
 
     def _guarded(self, step: Callable[..., None], *arguments: Any) -> None:
         """Take a step, in which an error out of the part of a package, or of its processes, is one line."""
-        try:
+        if not self._packages:
             step(*arguments)
+            return
+        try:
+            with KeptProcess():
+                step(*arguments)
         except (InputError, RunError):
             raise
         except (Exception, SystemExit) as error:

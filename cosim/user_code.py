@@ -113,16 +113,16 @@ def guarded(who: str, call: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(call)
     def called(*arguments: Any, **named: Any) -> Any:
-        with KeptProcess():
-            try:
+        try:
+            with KeptProcess():
                 found = call(*map(copied, arguments), **named)
                 if isinstance(found, np.ndarray):
                     return found.copy()
                 return list(found) if isinstance(found, Iterator) else found
-            except (InputError, RunError):
-                raise
-            except (Exception, SystemExit) as error:
-                raise RunError(f"{who} failed ({reason_of(error)}); correct it{failed_at(error)}") from error
+        except (InputError, RunError):
+            raise
+        except (Exception, SystemExit) as error:
+            raise RunError(f"{who} failed ({reason_of(error)}); correct it{failed_at(error)}") from error
 
     return called
 

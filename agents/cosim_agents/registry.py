@@ -59,8 +59,7 @@ def make_policy(name: str, options: Mapping[str, Any], rng: np.random.Generator,
     >>> len(policy.decide(observation).option) == len(observation)
     True
     """
-    with KeptProcess():
-        return _instance(name, _factory(name, folder), options, rng)
+    return _instance(name, _factory(name, folder), options, rng)
 
 
 def _factory(name: str, folder: Path) -> Callable[..., Any]:
@@ -149,7 +148,8 @@ def _instance(name: str, factory: Callable[..., Any], options: Mapping[str, Any]
 def _called(name: str, call: Callable[[], Any]) -> Any:
     """Return the result of a user's code, or raise its failure as one line."""
     try:
-        return call()
+        with KeptProcess():
+            return call()
     except InputError:
         raise
     except (Exception, SystemExit) as error:
