@@ -177,6 +177,6 @@ def read_only(array: N) -> N:
         owner.flags.writeable = False
         owner = owner.base
     if owner is not None:  # memory of another library, which NumPy lets anybody write who asks
-        array = cast("N", array.copy())
+        array = array.copy()
         array.flags.writeable = False
     return cast("N", array[...])

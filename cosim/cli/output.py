@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from typing import IO, Any, Final
+from typing import IO, Any, Final, TextIO
 
 from cosim.errors import RunError
 from cosim.user_code import failed_at
@@ -88,7 +88,7 @@ def _is_open(number: int) -> bool:
     return True
 
 
-def _beside(stdout: IO[str], copies: dict[int, int]) -> IO[str]:
+def _beside(stdout: TextIO, copies: dict[int, int]) -> IO[str]:
     """Return a stream to where stdout goes that does not write to descriptor 1; itself if it does not, as in tests."""
     try:
         same = stdout.fileno() == 1 and 1 in copies
