@@ -43,6 +43,8 @@ from cosim.transport import Transport, Wires
 from cosim.twin.belief import believed
 from cosim.twin.digital_twin import DigitalTwin
 from cosim.twin.forecast import BatchedForecaster, make_forecaster
+from cosim.types import FloatArray, read_only
+from cosim.user_code import KeptProcess, failed_at, reason_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +126,7 @@ def assemble(
         InputError: the scenario names something that does not exist.
     """
     sites = placed_sites(scenario, folder, source.bounds_m)
-    xy_m = np.array([(site.x_m, site.y_m) for site in sites])
+    xy_m: FloatArray = read_only(np.array([(site.x_m, site.y_m) for site in sites]))
     topology = build_topology(xy_m, scenario.backhaul, scenario.cloud)
     hosts = make_hosts(clock, scenario, sites, topology.cloud)
     vehicle_hosts = VehicleHosts(clock, scenario.compute.vehicle, scenario.seed)
@@ -225,12 +227,14 @@ def make_parts(context: PartContext, makers: Iterable[Maker] = ()) -> list[Part]
 
 def _made(what: str, make: Maker, context: PartContext) -> Part:
     try:
-        part = make(context)
+        with KeptProcess():
+            part = make(context)
     except (InputError, RunError):
         raise
-    except Exception as error:
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
-        raise InputError(f"{what}: its part cannot be made ({reason}); correct the maker or its section") from error
+    except (Exception, SystemExit) as error:
+        raise InputError(
+            f"{what}: its part cannot be made ({reason_of(error)}); correct the maker or its section{failed_at(error)}"
+        ) from error
     if not isinstance(part, Part):
         raise InputError(f"{what}: made {part!r}, which is no cosim.part.Part; derive its class from Part")
     return part

@@ -12,7 +12,7 @@ import numpy as np
 
 from cosim.objective import total_latency_s
 from cosim.radio.link import power_gain
-from cosim.types import AnyArray, BoolArray, FloatArray, IntArray
+from cosim.types import AnyArray, BoolArray, FloatArray, IntArray, read_only
 
 
 class KeyView(Protocol):
@@ -56,8 +56,7 @@ class ExpectedArrivals:
     @property
     def most_per_s(self) -> FloatArray:
         """(N,) rate that a cautious plan allows for: lambda-hat + epsilon."""
-        most: FloatArray = self.rate_per_s + self.deviation_per_s
-        return most
+        return read_only(self.rate_per_s + self.deviation_per_s)
 
 
 class DemandView(Protocol):
@@ -184,9 +183,7 @@ class Observation:
             )
             service_s = self.work_cycles / self.core_hz
             total = total_latency_s(airtime_s, self.wire_s, self.wait_s, service_s, result_s)
-        expected: FloatArray = np.where(self.feasible, total, np.inf)
-        expected.flags.writeable = False
-        return expected
+        return read_only(np.where(self.feasible, total, np.inf))
 
 
 @dataclass(frozen=True, slots=True)

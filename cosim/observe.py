@@ -1,6 +1,6 @@
 """From the state of the network, true or as its twin believes it, to the observation of a policy."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
@@ -12,7 +12,7 @@ from cosim.scenario.schema import Scenario
 from cosim.state import HostLoad, StateSource
 from cosim.topology import Topology
 from cosim.transport import Transport
-from cosim.types import NOWHERE, AnyArray, Direction, FloatArray, IntArray, Tier
+from cosim.types import NOWHERE, AnyArray, Direction, FloatArray, IntArray, Tier, read_only
 
 _Columns: TypeAlias = dict[str, AnyArray | float]
 _CODES: Final[Mapping[str, int]] = {"tier": Tier.LOCAL, "target": NOWHERE, "cell": NOWHERE}
@@ -35,6 +35,12 @@ _OWN: Final = tuple(
     (tuple(own), np.array(list(own.values()), kind)[:, None, None])
     for own, kind in ((_CODES, np.int64), (_NUMBERS, np.float64))
 )
+
+
+_BLOCKS: Final = (("feasible",), *(names for names, _ in _OWN))
+_TASK: Final = (
+    "task", "vehicle", "task_class", "released_s", "deadline_s", "input_bit", "output_bit", "cycles", "priority",
+)  # fmt: skip
 
 
 class Views(NamedTuple):
@@ -123,7 +129,8 @@ class Observer:
         sidelink = self._transport.sidelink
         neighbours = 0 if sidelink is None else sidelink.neighbours.numbers.shape[1]
         clouds = int(self._cloud is not None)
-        options = _blank(len(rows), 1 + edges + clouds + neighbours)
+        blocks = _blank(len(rows), 1 + edges + clouds + neighbours)
+        options = _named(blocks)
         self._put(options, slice(0, 1), self._local(tasks))
         self._put(options, slice(1, 1 + edges), self._edges(tasks, state, edges))
         if clouds:
@@ -133,22 +140,14 @@ class Observer:
         radio, views = self._scenario.radio, self._views
         return Observation(
             time_s=now_s,
-            task=tasks["task"],
-            vehicle=tasks["vehicle"],
-            task_class=tasks["task_class"],
-            released_s=tasks["released_s"],
-            deadline_s=tasks["deadline_s"],
-            input_bit=tasks["input_bit"],
-            output_bit=tasks["output_bit"],
-            cycles=tasks["cycles"],
-            priority=tasks["priority"],
-            power_w=np.full(len(rows), radio.vehicle_power_w),
-            **options,
+            **{name: read_only(tasks[name]) for name in _TASK},
+            power_w=read_only(np.full(len(rows), radio.vehicle_power_w)),
+            **_named([read_only(block) for block in blocks]),
             max_power_w=radio.max_vehicle_power_w or radio.vehicle_power_w,
             max_efficiency_bps_hz=radio.max_efficiency_bps_hz or np.inf,
             latency_weight=self._scenario.decisions.latency_weight,
             keys=None if views.keys is None else views.keys(tasks["vehicle"]),
-            stake=None if views.stake is None else views.stake(),
+            stake=None if views.stake is None else read_only(views.stake()),
             demand=None if views.demand is None else views.demand(tasks["vehicle"]),
         )
 
@@ -263,11 +262,19 @@ def _served(state: _State) -> _Signal:
     )
 
 
-def _blank(rows: int, columns: int) -> dict[str, AnyArray]:
-    """Return all option columns, (rows, columns), filled with the values of the vehicle's own processor."""
-    options: dict[str, AnyArray] = {"feasible": np.ones((rows, columns), np.bool_)}
+def _blank(rows: int, columns: int) -> list[AnyArray]:
+    """Return blocks (names, rows, columns) of option columns, with the values of the vehicle's own processor."""
+    blocks: list[AnyArray] = [np.ones((1, rows, columns), np.bool_)]
     for names, values in _OWN:
         block = np.empty((len(names), rows, columns), values.dtype)
         block[:] = values
+        blocks.append(block)
+    return blocks
+
+
+def _named(blocks: Sequence[AnyArray]) -> dict[str, AnyArray]:
+    """Return the columns of the blocks by name; a view is as writeable as its block."""
+    options: dict[str, AnyArray] = {}
+    for names, block in zip(_BLOCKS, blocks, strict=True):
         options.update(zip(names, block, strict=True))
     return options

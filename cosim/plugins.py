@@ -1,10 +1,12 @@
 """Objects that other packages bring: found by entry-point group and name, and built with a scenario's options."""
 
+import copy
 from collections.abc import Mapping
 from importlib.metadata import entry_points
 from typing import Any
 
 from cosim.errors import InputError
+from cosim.user_code import KeptProcess, failed_at, reason_of
 
 
 def load_plugin(group: str, name: str) -> Any:
@@ -24,11 +26,12 @@ def load_plugin(group: str, name: str) -> Any:
         claims = ", ".join(sorted(entry.value for entry in found))
         raise InputError(f"plug-in {name!r} of {group} is declared more than once ({claims}); uninstall all but one")
     try:
-        return found[0].load()
-    except Exception as error:  # whatever a module does while it is imported
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        with KeptProcess():
+            return found[0].load()
+    except (Exception, SystemExit) as error:  # whatever a module does while it is imported
         raise InputError(
-            f"plug-in {name!r} of {group} ({found[0].value}) cannot be imported: {reason}; reinstall its package"
+            f"plug-in {name!r} of {group} ({found[0].value}) cannot be imported: {reason_of(error)}; "
+            f"reinstall its package, or correct it{failed_at(error)}"
         ) from error
 
 
@@ -44,15 +47,17 @@ def make_plugin(group: str, name: str, options: Mapping[str, Any], *arguments: A
     Raises:
         InputError: as `load_plugin`; or the plug-in does not take these options, or fails for another reason.
     """
+    who = f"plug-in {name!r} of {group}"
     factory = load_plugin(group, name)
     if not callable(factory):
-        raise InputError(f"plug-in {name!r} of {group} is not callable; its entry point must name a class or function")
+        raise InputError(f"{who} is not callable; its entry point must name a class or function")
     try:
-        return factory(*arguments, **options)
+        with KeptProcess():
+            return factory(*arguments, **copy.deepcopy(dict(options)))  # the scenario keeps its own
     except InputError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise InputError(
-            f"plug-in {name!r} of {group} failed with options={dict(options)}: {type(error).__name__}: {error}; "
-            "correct its options"
+            f"{who} failed with options={dict(options)}: {reason_of(error)}; "
+            f"correct its options, or it{failed_at(error)}"
         ) from error

@@ -23,6 +23,7 @@ from cosim.trace.metrics.tasks import kpis
 from cosim.trace.store.provenance import Provenance, new_provenance, write_provenance
 from cosim.trace.store.reader import Trace
 from cosim.trace.store.writer import TraceWriter
+from cosim.user_code import KeptProcess, failed_at, reason_of
 
 logger = logging.getLogger(__name__)
 
@@ -91,7 +92,7 @@ def simulate(loaded: Loaded, out: Path, progress: Callable[[float], None] | None
         )
 
     logger.info("run %s begins: policy %s, seed %d, folder %s", loaded.run_id, scenario.policy.name, scenario.seed, out)
-    with ExitStack() as undo:
+    with KeptProcess() as process, ExitStack() as undo:
         undo.callback(_unmake, _missing(out))
         writer = TraceWriter(out, scenario.trace.part_s)
         undo.callback(_clear, out)
@@ -99,13 +100,15 @@ def simulate(loaded: Loaded, out: Path, progress: Callable[[float], None] | None
         simulation = Simulation(scenario, writer, loaded.folder)
         undo.callback(simulation.close)
         try:
-            simulation.run(_Guarded(policy, scenario.policy.name), progress)
+            simulation.run(_Guarded(policy, scenario.policy.name, process), progress)
+            process.restore()
             simulation.close()
             writer.close(True, scenario.duration_s)
         except InputError:  # only the run has shown that the scenario is impossible
             raise
         except BaseException:
             undo.pop_all()
+            process.restore()
             with suppress(RunError, OSError):  # a full disk must not hide why the run broke
                 writer.close(False)
                 write_provenance(out, ended("partial"))
@@ -138,11 +141,18 @@ def simulate(loaded: Loaded, out: Path, progress: Callable[[float], None] | None
 
 
 class _Guarded:
-    """A policy whose exceptions and impossible actions end the run with a RunError of one line."""
+    """A policy whose exceptions and impossible actions end the run with a RunError of one line.
 
-    def __init__(self, policy: Policy, name: str) -> None:
+    Args:
+        policy: the policy.
+        name: its name in the scenario.
+        process: what it must leave as it is.
+    """
+
+    def __init__(self, policy: Policy, name: str, process: KeptProcess) -> None:
         self._policy = policy
         self._name = name
+        self._process = process
 
     def decide(self, observation: Observation) -> Action:
         try:
@@ -150,10 +160,12 @@ class _Guarded:
         except (InputError, RunError):
             raise
         except (Exception, SystemExit) as error:
-            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            self._process.restore()
             raise RunError(
-                f"policy {self._name} failed at t={observation.time_s:g} s ({reason}); correct its decide()"
+                f"policy {self._name} failed at t={observation.time_s:g} s ({reason_of(error)}); "
+                f"correct its decide(){failed_at(error)}"
             ) from error
+        self._process.restore()
         problem = action_problem(action, observation)
         if problem:
             raise RunError(f"policy {self._name} at t={observation.time_s:g} s: {problem}; correct its decide()")

@@ -12,6 +12,7 @@ import numpy as np
 
 from cosim.assembly import Maker, assemble, make_parts
 from cosim.decision import Action, DecisionEpoch, Observation, Policy
+from cosim.errors import InputError, RunError
 from cosim.journey import Decision
 from cosim.kernel.clock import LAST, Clock, quiet_collector
 from cosim.mobility.connect import connect
@@ -29,7 +30,8 @@ from cosim.trace.facts.run import (
     VehicleMoved,
 )
 from cosim.trace.store.writer import FactWriter, NullWriter
-from cosim.types import AnyArray, FloatArray, IntArray, Status
+from cosim.types import AnyArray, FloatArray, IntArray, Status, read_only
+from cosim.user_code import KeptProcess, failure_of
 
 P = TypeVar("P", bound=Part)
 _KNOBS = {
@@ -39,6 +41,7 @@ _KNOBS = {
     "detector": "detector",
     "proposer": "proposer",
 }
+_SHOWN = ("option", "share", "power_w", "cpu_share", "detector")
 _RELEASED = tuple(field.name for field in fields(Releases))
 
 
@@ -98,7 +101,10 @@ class Simulation:
             self._run = assemble(clock, scenario, folder, self.source, facts)
             self.tasks = task_source(scenario.tasks, scenario.seed, folder)
             self._register()
-            self.parts = (*self._run.parts, *make_parts(self._run.context, parts))
+            makers = list(parts)
+            made = make_parts(self._run.context, makers)
+            self._packages = _packages(made[: len(made) - len(makers)])
+            self.parts = (*self._run.parts, *made)
         except BaseException:
             self.source.close()
             raise
@@ -145,7 +151,7 @@ class Simulation:
         if self._epoch is not None:
             raise RuntimeError("this epoch waits for decide()")
         if not self._over:
-            self.clock.advance()
+            self._guarded(self.clock.advance)
         return self._epoch
 
     def true_observation(self) -> Observation:
@@ -170,7 +176,7 @@ class Simulation:
             raise RuntimeError("no epoch waits for a decision")
         columns, observation = self._decided, self._epoch.observation
         self._decided = self._epoch = None
-        self._start(as_tasks(columns), observation, action)
+        self._guarded(self._start, as_tasks(columns), observation, action)
 
     def run(self, policy: Policy, progress: Callable[[float], None] | None = None) -> None:
         """Run to the end under a policy.
@@ -207,11 +213,27 @@ class Simulation:
         """Close the source of traffic; may be called twice."""
         self.source.close()
 
+    def _guarded(self, step: Callable[..., None], *arguments: Any) -> None:
+        """Take a step, in which an error out of the part of a package, or of its processes, is one line."""
+        if not self._packages:
+            step(*arguments)
+            return
+        try:
+            with KeptProcess():
+                step(*arguments)
+        except (InputError, RunError):
+            raise
+        except (Exception, SystemExit) as error:
+            told = failure_of(self._packages, self.clock.now, error)
+            if told is None:
+                raise
+            raise told from error
+
     # --- what happens at a tick ------------------------------------------------------------------------------------
 
     def _tick(self, tick: int) -> None:
         now = self.clock.now
-        frame = self.source.advance(tick)
+        frame = self.source.advance(tick).read_only()
         self._frame = frame
         for entry in frame.entered:
             self._record_entry(now, *entry)
@@ -301,8 +323,10 @@ class Simulation:
         share = _knob(action.share, count, 1.0, 1.0)
         cpu_share = _knob(action.cpu_share, count, 1.0, 1.0)
         power_w = _knob(action.power_w, count, self.scenario.radio.vehicle_power_w, observation.max_power_w)
-        for hook in self._on_turn:
-            hook(action)
+        if self._on_turn:
+            shown = _copied(action)
+            for hook in self._on_turn:
+                hook(shown)
         place = np.arange(0, observation.tier.size, observation.tier.shape[1]) + option  # in the flattened tables
         tier, target = observation.tier.take(place), observation.target.take(place)
         now = self.clock.now
@@ -355,6 +379,18 @@ class Simulation:
             hook()
         self._over = True
         self.clock.halt()
+
+
+def _packages(parts: Iterable[Part]) -> dict[str, str]:
+    """Return what each package brings to the run, by its name."""
+    return {type(part).__module__.partition(".")[0]: f"part {type(part).__name__}" for part in parts}
+
+
+def _copied(action: Action) -> Action:
+    """Return an action with arrays that nobody can write; a policy may write its own again."""
+    given = {name: getattr(action, name) for name in _SHOWN}
+    arrays: dict[str, Any] = {name: read_only(np.array(one)) for name, one in given.items() if one is not None}
+    return replace(action, **arrays)
 
 
 def _knob(given: FloatArray | None, count: int, default: float, most: float) -> list[float]:

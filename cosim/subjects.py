@@ -14,9 +14,14 @@ from typing import Any, Final
 
 from cosim.errors import InputError
 from cosim.plugins import load_plugin
+from cosim.user_code import KeptProcess, failed_at, guarded, reason_of
 
 GROUP: Final = "cosim.parts"
 """Entry-point group of the subjects of other packages."""
+
+
+_FUNCTIONS: Final = ("rules", "end_rules", "checks", "figures", "series")
+"""Pieces that are called when a run is over; `cosim.assembly` calls the maker of a part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +75,18 @@ class Subject:
         if not reference:
             return None
         module, _, attribute = reference.partition(":")
-        try:
+        if module.startswith("cosim."):
             return getattr(import_module(module), attribute)
-        except Exception as error:  # whatever a module does while it is imported
-            reason = " ".join(f"{type(error).__name__}: {error}".split())
+        what = f"{name} of section {self.name} ({reference})"
+        try:
+            with KeptProcess():
+                found = getattr(import_module(module), attribute)
+        except (Exception, SystemExit) as error:  # whatever a module does while it is imported
             raise InputError(
-                f"{name} of section {self.name} ({reference}) cannot be imported: {reason}; "
-                "reinstall the package that brings it"
+                f"{what} cannot be imported: {reason_of(error)}; reinstall the package that brings it, "
+                f"or correct it{failed_at(error)}"
             ) from error
+        return guarded(what, found) if name in _FUNCTIONS else found
 
 
 BUILT_IN: Final = (

@@ -14,7 +14,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from cosim.scenario.schema import Backhaul, Cloud
-from cosim.types import FloatArray, IntArray
+from cosim.types import FloatArray, IntArray, read_only
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Topology:
         for start, routes in self._paths.items():
             for end, path in routes.items():
                 total[start, end] = sum(value(self.graph.edges[hop]) for hop in pairwise(path))
-        return total
+        return read_only(total)
 
 
 def build_topology(xy_m: FloatArray, backhaul: Backhaul, cloud: Cloud | None) -> Topology:

@@ -4,7 +4,7 @@ A code that people know by another word than its name has a `word`; see `word()`
 """
 
 from enum import IntEnum
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ FloatArray: TypeAlias = NDArray[np.float64]
 IntArray: TypeAlias = NDArray[np.int64]
 BoolArray: TypeAlias = NDArray[np.bool_]
 AnyArray: TypeAlias = NDArray[Any]
+N = TypeVar("N", bound=np.ndarray[Any, Any])
 
 NOWHERE = -1
 """Site number of a vehicle without coverage, and of a phase that did not happen."""
@@ -159,3 +160,23 @@ class VehicleGone(Failure):
     """The task's vehicle left the map."""
 
     status = Status.LEFT
+
+
+def read_only(array: N) -> N:
+    """Return a view through which nobody can write, of an array that nobody writes from now on.
+
+    The array itself becomes read-only, and with it what it is a view of: else NumPy would let who holds the view make
+    it writeable again.
+
+        >>> seen = read_only(np.zeros(2))
+        >>> seen.flags.writeable, seen.base.flags.writeable
+        (False, False)
+    """
+    owner: Any = array
+    while isinstance(owner, np.ndarray):
+        owner.flags.writeable = False
+        owner = owner.base
+    if owner is not None:  # memory of another library, which NumPy lets anybody write who asks
+        array = array.copy()
+        array.flags.writeable = False
+    return cast("N", array[...])

@@ -1,5 +1,6 @@
 """The registry of policies: from the name in a scenario to the object that decides."""
 
+import copy
 import difflib
 import importlib.util
 import inspect
@@ -15,6 +16,7 @@ import numpy as np
 from cosim.decision import Policy
 from cosim.errors import InputError
 from cosim.plugins import load_plugin
+from cosim.user_code import KeptProcess, failed_at
 from cosim_agents.baselines import GreedyLatency, Local, Nearest, Random, RoundRobin
 from cosim_agents.optimal import Optimal
 from cosim_agents.quantum.search_policy import GroverSearch
@@ -125,7 +127,7 @@ def _from_file(name: str, file: str, attribute: str, folder: Path) -> Callable[.
 
 def _instance(name: str, factory: Callable[..., Any], options: Mapping[str, Any], rng: np.random.Generator) -> Policy:
     signature = _called(name, lambda: inspect.signature(factory))
-    arguments = dict(options)
+    arguments = copy.deepcopy(dict(options))  # the scenario keeps its own
     if "rng" in signature.parameters:
         if "rng" in options:
             raise InputError(f"policy {_line(name)}: rng is not an option; it comes from the seed, leave it out")
@@ -146,12 +148,15 @@ def _instance(name: str, factory: Callable[..., Any], options: Mapping[str, Any]
 def _called(name: str, call: Callable[[], Any]) -> Any:
     """Return the result of a user's code, or raise its failure as one line."""
     try:
-        return call()
+        with KeptProcess():
+            return call()
     except InputError:
         raise
     except (Exception, SystemExit) as error:
         reason = f"{type(error).__name__}: {error}" if not isinstance(error, ValueError) else str(error)
-        raise InputError(f"policy {_line(name)}: {_line(reason)}; correct the policy or its options") from error
+        raise InputError(
+            f"policy {_line(name)}: {_line(reason)}; correct the policy or its options{failed_at(error)}"
+        ) from error
 
 
 def _line(value: object) -> str:

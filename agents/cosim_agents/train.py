@@ -13,7 +13,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from cosim.decision import Action
 from cosim.envs.loop import Loop, Round
-from cosim.errors import InputError
+from cosim.errors import InputError, RunError
 from cosim.kernel.clock import quiet_collector
 from cosim.kernel.rng import stream, stream_key
 from cosim.scenario.load import Loaded
@@ -21,7 +21,8 @@ from cosim.types import AnyArray, FloatArray
 from cosim_agents import checkpoint
 from cosim_agents.checkpoint import Checkpoint, as_read_from_json
 from cosim_agents.features import Features
-from cosim_agents.learners.catalog import make_learner
+from cosim_agents.learners.catalog import make_learner, raised_by
+from cosim_agents.learners.divergence import DivergenceError, diverged_settings
 from cosim_agents.learners.learner import AgentSpec, EpisodeLog, Learner, LearningProblem
 from cosim_agents.learners.rollout import EpisodeSums, turns
 
@@ -74,7 +75,8 @@ def train(
 
     Raises:
         InputError: `out` holds another training or a damaged one, or the scenario cannot be learnt.
-        RunError: a checkpoint cannot be written, or the simulation failed.
+        RunError: a checkpoint cannot be written, the simulation failed, or the agent has diverged: a loss, a weight or
+            an action is not finite. Its last checkpoint, in which all are, is kept.
 
     >>> import tempfile
     >>> from cosim import load
@@ -119,7 +121,7 @@ def train(
             )
 
         with quiet_collector():
-            _play(learner, loops, seed, range(start, episodes), out, saved, checkpoint_every, progress)
+            _play(learner, spec, loops, seed, range(start, episodes), out, saved, checkpoint_every, progress)
     finally:
         for loop in loops:
             loop.close()
@@ -218,6 +220,7 @@ def _run_id(scenarios: Sequence[Loaded]) -> str:
 
 def _play(
     learner: Learner,
+    spec: AgentSpec,
     loops: Sequence[Loop],
     seed: int,
     numbers: range,
@@ -234,8 +237,12 @@ def _play(
         raise InputError(f"{out}: cannot be written: {error.strerror}; choose another folder") from None
     with SummaryWriter(str(board), purge_step=numbers.start) as events, (out / CURVE).open("a", newline="") as file:
         rows = csv.writer(file, lineterminator="\n")
+        kept = numbers.start
         for number in numbers:
-            log = learner.episode(loops[_turn(seed, number, len(loops))], episode_seed(seed, number))
+            try:
+                log = _episode(learner, loops[_turn(seed, number, len(loops))], episode_seed(seed, number))
+            except DivergenceError as error:
+                raise _end_of(error, spec, number, kept, out) from error
             values = [getattr(log, name) for name in COLUMNS[1:]]
             rows.writerow([number, *(repr(float(value)) if isinstance(value, float) else value for value in values)])
             file.flush()
@@ -245,8 +252,50 @@ def _play(
             if done % checkpoint_every == 0 or done == numbers.stop:
                 os.fsync(file.fileno())  # a checkpoint never knows of episodes that the curve has lost
                 checkpoint.write(out / CHECKPOINT, saved(done))
+                kept = done
             if progress is not None:
                 progress(done, log)
+
+
+def _episode(learner: Learner, loop: Loop, seed: int) -> EpisodeLog:
+    """Play one episode.
+
+    Raises:
+        DivergenceError: a loss, a weight or an action is not finite; it names all settings whose weights are not.
+    """
+    try:
+        log = learner.episode(loop, seed)
+    except DivergenceError as error:
+        broken = diverged_settings(learner) if error.what == "an action" else []
+        raise DivergenceError(error.what, *(broken or error.settings)) from error
+    broken = diverged_settings(learner)
+    if broken:
+        raise DivergenceError("a weight", *broken)
+    return log
+
+
+def _end_of(error: DivergenceError, spec: AgentSpec, episode: int, kept: int, out: Path) -> RunError:
+    """Return the line on a training that has diverged.
+
+    Of several settings it names the one that was raised most, because what one part makes of it breaks the other.
+
+    Args:
+        error: why.
+        spec: the agent.
+        episode: number of the episode, from 0.
+        kept: episodes in the last checkpoint; 0 without one.
+        out: folder of the training.
+    """
+    raised = {name: raised_by(spec, name) for name in error.settings}
+    most = [name for name, factor in raised.items() if factor == max(raised.values())]
+    told = " or ".join(
+        f"--option {name} (now {spec.settings[name]:g})" if name in spec.settings else f"--set {name}" for name in most
+    )
+    what = f"its checkpoint after {kept} episodes is kept" if kept else "it had no checkpoint yet"
+    return RunError(
+        f"{out}: the agent diverged in episode {episode}: {error.what} is not finite; {what}; "
+        f"train again with a lower {told} and another --out"
+    )
 
 
 def _cut(curve: Path, episodes: int) -> None:

@@ -13,6 +13,7 @@ from typing import Any, Final, Protocol
 import typer
 
 from cosim.cli.loudness import quiet
+from cosim.cli.output import answers
 from cosim.errors import InputError, RunError
 from cosim.quantity import ABSENT, digits, quantity, with_interval
 from cosim.report.headline import headline
@@ -42,7 +43,7 @@ class EstimateLike(Protocol):
 
 def say(text: str) -> None:
     """A line on stdout."""
-    sys.stdout.write(f"{text}\n")
+    answers().write(f"{text}\n")
 
 
 def tell(text: str) -> None:

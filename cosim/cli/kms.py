@@ -1,6 +1,5 @@
 """`cosim kms`: the key network as a service in real time."""
 
-import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +9,7 @@ import typer
 from cosim.cli import console
 from cosim.cli.arguments import Json, Overrides
 from cosim.cli.loudness import Commands
+from cosim.cli.output import answers
 
 _SERVE = (
     "cosim kms serve qib_vec",
@@ -74,6 +74,6 @@ def serve_key_managers(
             known = "client certificates" if client_ca else str(tokens_file)
             console.say_table([("keys at", url), (f"{len(saes)} SAEs", shown), ("known by", known)])
             console.say("Ctrl-C ends it")
-        sys.stdout.flush()
+        answers().flush()
 
     serve_keys(what, overrides or [], endpoint, Limits(speed, rate, burst, keep), verbose, tell, console.note)

@@ -13,6 +13,7 @@ import typer
 from typer.models import CommandInfo
 
 from cosim.cli.answers import keys_line
+from cosim.cli.output import own_output
 
 Level = Literal["debug", "info", "warning", "error"]
 LEVEL: Final = "Lines on stderr about what is done. By default warning."
@@ -70,7 +71,7 @@ class _Stderr(logging.StreamHandler[IO[str]]):
 
 
 class Commands(typer.Typer):
-    """A Typer application each command of which takes `--quiet` and `--log-level` too."""
+    """A Typer application each command of which takes `--quiet` and `--log-level` too, and has stdout for itself."""
 
     def command(self, *arguments: Any, **named: Any) -> Callable[[_Command], _Command]:
         """Register a command."""
@@ -99,7 +100,8 @@ def _with_options(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def called(*arguments: Any, quiet: bool, log_level: Level | None, **named: Any) -> Any:
         choose(quiet, log_level)
-        return function(*arguments, **named)
+        with own_output():
+            return function(*arguments, **named)
 
     own = inspect.signature(function)
     options = (

@@ -16,6 +16,7 @@ from cosim.cli import circuit, console, experiments, kms, learn, ledger, maps, p
 from cosim.cli.arguments import Json, Overrides, ScenarioName
 from cosim.cli.interrupt import Interrupt, asked_to_stop, stop_on_signal
 from cosim.cli.loudness import LEVEL, Commands, Level, Quiet, choose, listening, quiet
+from cosim.cli.output import leave_stdout
 from cosim.errors import InputError, RunError
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         console.warn(console.STOPPED)  # a library has made an error of its own out of it
         code = 1
     interrupt.ignore()
+    leave_stdout()
     sys.exit(code)
 
 

@@ -21,7 +21,7 @@ from cosim.mobility.source import MobilityFrame
 from cosim.part import Part
 from cosim.radio.sidelink import HelperLost
 from cosim.scenario.keys import Keys
-from cosim.types import NOWHERE, Failure, FloatArray, IntArray, Status, VehicleGone
+from cosim.types import NOWHERE, Failure, FloatArray, IntArray, Status, VehicleGone, read_only
 
 _key = tuple.__new__
 """Makes a named tuple at half the cost of its own constructor."""
@@ -44,27 +44,27 @@ class KeyNetworkView:
     @cached_property
     def key_bps(self) -> FloatArray:  # (L,)
         """Secret key rate of each link in the last slot; 0 for a link that is down."""
-        return self._network.key_bps.copy()
+        return read_only(self._network.key_bps.copy())
 
     @cached_property
     def qber(self) -> FloatArray:  # (L,)
         """Quantum bit error rate of each link in the last slot; NaN without a signal."""
-        return self._network.qber.copy()
+        return read_only(self._network.qber.copy())
 
     @cached_property
     def stored_bit(self) -> IntArray:  # (L,)
         """Key bits in the pool of each link."""
-        return self._network.stored_bit()
+        return read_only(self._network.stored_bit())
 
     @cached_property
     def detector(self) -> FloatArray:  # (L,)
         """Detector efficiency that is set on each link."""
-        return self._network.detector.copy()
+        return read_only(self._network.detector.copy())
 
     @cached_property
     def vehicle_bit(self) -> IntArray:  # (T,)
         """Key bits in the pool of each task's vehicle."""
-        return self._keys.level_bit(self._vehicles)
+        return read_only(self._keys.level_bit(self._vehicles))
 
 
 class KeyService(Part):

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable
 import numpy as np
 
 from cosim.mobility.source import Entry, MobilityFrame
-from cosim.types import AnyArray, FloatArray, IntArray
+from cosim.types import AnyArray, FloatArray, IntArray, read_only
 
 CENTI = 100.0
 """Hundredths in one: positions, speeds and headings are rounded to 0.01, the precision of SUMO's FCD output."""
@@ -36,7 +36,7 @@ class Roster:
 
     def __init__(self) -> None:
         self.ids: list[str] = []
-        self.numbers: IntArray = np.empty(0, dtype=np.int64)
+        self.numbers: IntArray = read_only(np.empty(0, dtype=np.int64))
         self._number: dict[str, int] = {}
         self._next = 0
 
@@ -46,10 +46,10 @@ class Roster:
     def leave(self, vehicle_ids: Collection[str]) -> IntArray:
         """Remove vehicles and return their numbers, ascending; unknown ids are ignored."""
         gone = sorted(self._number.pop(vehicle_id) for vehicle_id in vehicle_ids if vehicle_id in self._number)
-        left = np.array(gone, dtype=np.int64)
+        left: IntArray = read_only(np.array(gone, dtype=np.int64))
         if gone:
             keep = ~np.isin(self.numbers, left, assume_unique=True)
-            self.numbers = self.numbers[keep]
+            self.numbers = read_only(self.numbers[keep])
             self.ids = [vehicle_id for vehicle_id in self.ids if vehicle_id in self._number]
         return left
 
@@ -63,7 +63,7 @@ class Roster:
             self._next += len(entries)
             self.ids = self.ids + [entry.vehicle_id for entry in entries]
             self._number.update((entry.vehicle_id, entry.number) for entry in entries)
-            self.numbers = np.append(self.numbers, [entry.number for entry in entries])
+            self.numbers = read_only(np.append(self.numbers, [entry.number for entry in entries]))
         return entries
 
 
@@ -88,4 +88,5 @@ def build_frame(
     speed_mps, heading_deg = quantise(speed_mps), quantise_heading(heading_deg)
     if gone.any():
         speed_mps[gone] = heading_deg[gone] = 0.0
-    return MobilityFrame(time_s, numbers, quantise(xy_m), speed_mps, heading_deg, entered, left)
+    xy_m, speed_mps, heading_deg = map(read_only, (quantise(xy_m), speed_mps, heading_deg))
+    return MobilityFrame(time_s, numbers, xy_m, speed_mps, heading_deg, entered, left)

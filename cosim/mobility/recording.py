@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from cosim.mobility.frames import CENTI, from_centi
 from cosim.mobility.source import Entry, MobilityFrame
 from cosim.roads.net import Bounds
-from cosim.types import AnyArray, FloatArray, IntArray
+from cosim.types import AnyArray, FloatArray, IntArray, read_only
 
 Centi = NDArray[np.int32]
 ABSENT = np.iinfo(np.int32).min
@@ -61,12 +61,12 @@ class Recording:
         gone, going = np.searchsorted(self.leaving_tick, [tick - 1, tick])
         return MobilityFrame(
             time_s=tick * step_s,
-            numbers=self.rows.vehicle[rows],
-            xy_m=xy_m,
-            speed_mps=values[:, 2].copy(),
-            heading_deg=values[:, 3].copy(),
+            numbers=read_only(self.rows.vehicle[rows]),
+            xy_m=read_only(xy_m),
+            speed_mps=read_only(values[:, 2].copy()),
+            heading_deg=read_only(values[:, 3].copy()),
             entered=tuple(Entry(number, *self.rows.names[number]) for number in range(first, end)),
-            left=self.leaving[gone:going],
+            left=read_only(self.leaving[gone:going]),
         )
 
 

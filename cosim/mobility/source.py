@@ -1,9 +1,11 @@
 """The interface of a source of traffic: a frame of arrays at each tick."""
 
-from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from dataclasses import dataclass, replace
+from typing import Final, NamedTuple, Protocol
 
-from cosim.types import BoolArray, FloatArray, IntArray
+from cosim.types import BoolArray, FloatArray, IntArray, read_only
+
+_ARRAYS: Final = ("numbers", "xy_m", "speed_mps", "heading_deg", "left")
 
 
 class Entry(NamedTuple):
@@ -41,11 +43,18 @@ class MobilityFrame:
     left: IntArray
     """Numbers of vehicles that were in the frame before and are not any more, ascending."""
 
+    def read_only(self) -> "MobilityFrame":
+        """Return the frame if nobody can write its arrays, else one with copies: a source may write its own again."""
+        arrays = {name: getattr(self, name) for name in _ARRAYS}
+        if not any(array.flags.writeable for array in arrays.values()):
+            return self
+        return replace(self, **{name: read_only(array.copy()) for name, array in arrays.items()})
+
     @property
     def on_road(self) -> BoolArray:  # (N,)
         """(N,) whether each vehicle is on the road; False while it is being teleported."""
         on_road: BoolArray = self.xy_m[:, 0] == self.xy_m[:, 0]
-        return on_road
+        return read_only(on_road)
 
 
 class MobilitySource(Protocol):

@@ -7,7 +7,7 @@ from cosim.mobility.frames import Roster, quantise
 from cosim.mobility.source import Entry, MobilityFrame
 from cosim.roads.net import Bounds
 from cosim.scenario.traffic import SyntheticMobility
-from cosim.types import FloatArray, IntArray
+from cosim.types import FloatArray, IntArray, read_only
 
 _EAST_DEG = 90.0
 _TYPE = "car"
@@ -62,7 +62,7 @@ class SyntheticRoads:
         arrived = (along_m >= self._roads.length_m).nonzero()[0]
         count = self._roads.vehicles if tick == 0 else len(arrived) if self._roads.reenter else 0
         entered: tuple[Entry, ...] = ()
-        left = arrived  # nobody, as at most ticks
+        left: IntArray = read_only(arrived)  # nobody, as at most ticks
         if len(arrived):
             left = self._roster.leave([self._roster.ids[k] for k in arrived])
             self._replace(arrived, along_m, time_s)
@@ -74,7 +74,7 @@ class SyntheticRoads:
         xy_m[:, 0] = along_m
         xy_m[:, 1] = self._y_m
         return MobilityFrame(
-            time_s, self._roster.numbers, quantise(xy_m), self._shown_mps, self._east_deg, entered, left
+            time_s, self._roster.numbers, read_only(quantise(xy_m)), self._shown_mps, self._east_deg, entered, left
         )
 
     def close(self) -> None:
@@ -100,5 +100,5 @@ class SyntheticRoads:
 
     def _show(self) -> None:
         """Compute speeds and headings of the frames, which are the same at every tick."""
-        self._shown_mps = quantise(self._speed_mps)
-        self._east_deg = np.full(len(self._speed_mps), _EAST_DEG)
+        self._shown_mps: FloatArray = read_only(quantise(self._speed_mps))
+        self._east_deg: FloatArray = read_only(np.full(len(self._speed_mps), _EAST_DEG))

@@ -16,6 +16,7 @@ from cosim.errors import InputError
 from cosim.plugins import make_plugin
 from cosim.scenario.radio import PathLoss, PluginPathLoss, PowerLaw, Umi, V2vHighway, V2vUrban
 from cosim.types import BoolArray, FloatArray
+from cosim.user_code import GuardedObject
 
 _LIGHT_MPS = 299_792_458.0  # TR 38.901 rounds it to 3.0e8, which is 0.006 dB more beyond the break point
 _FLOOR_M = 1.0
@@ -162,7 +163,8 @@ def path_loss_model(config: PathLoss) -> PathLossModel:
             without_los = partial(v2v_nlos_db, frequency_ghz=frequency_ghz)
             return TwoStateLoss(with_los, without_los, p_los_highway, (3.0, 4.0), config.los, config.shadowing)
         case PluginPathLoss(name=name, options=options):
-            return _checked(make_plugin("cosim.path_loss", name, options), name)
+            made = _checked(make_plugin("cosim.path_loss", name, options), name)
+            return GuardedObject(f"plug-in {name!r} of cosim.path_loss", made)
         case _:
             assert_never(config)
 

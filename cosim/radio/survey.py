@@ -14,7 +14,7 @@ from cosim.radio.link import noise_w
 from cosim.radio.pathloss import path_loss_model
 from cosim.radio.shadowing import ShadowField, los_state
 from cosim.scenario.schema import Radio
-from cosim.types import NOWHERE, BoolArray, FloatArray, IntArray
+from cosim.types import NOWHERE, BoolArray, FloatArray, IntArray, read_only
 from cosim.units import db_to_linear, dbm_to_w
 
 LOS_STRETCH_M = 50.0
@@ -164,19 +164,17 @@ class Survey:
         if len(numbers):  # else the rows of before stay: of vehicles that are gone for good
             self._numbers, self._xy_m, self._serving, self._travelled_m = numbers, xy_m, serving, travelled_m
         clean_snr_per_w = gain / self._budget.up_noise_w
-        return Air(
-            numbers=numbers,
-            row=self._row,
-            xy_m=xy_m,
-            sites=sites,
-            snr_per_w=gain / up_noise_w if self._radio.interference else clean_snr_per_w,
-            clean_snr_per_w=clean_snr_per_w,
-            down_snr=self._radio.site_power_w * gain / down_noise_w,
-            serving=serving,
-            slot=slot,
-            changed=(serving != before).nonzero()[0],
-            before=before,
-        )
+        columns = {
+            "sites": sites,
+            "snr_per_w": gain / up_noise_w if self._radio.interference else clean_snr_per_w,
+            "clean_snr_per_w": clean_snr_per_w,
+            "down_snr": self._radio.site_power_w * gain / down_noise_w,
+            "serving": serving,
+            "slot": slot,
+            "changed": (serving != before).nonzero()[0],
+            "before": before,
+        }
+        return Air(numbers, self._row, xy_m, **{name: read_only(values) for name, values in columns.items()})
 
     def _followed(self, numbers: IntArray) -> tuple[IntArray, BoolArray, IntArray]:
         """Return the row at the tick before, whether there was one, and the serving site then, each (N,)."""

@@ -24,7 +24,8 @@ from cosim.tasks.arrivals import SIZES, ArrivalProcess, Arrived, Fleet
 from cosim.tasks.arrivals_file import read_arrivals
 from cosim.tasks.arrivals_poisson import PoissonProcess
 from cosim.tasks.semantic import priority_score, queue_priority, sent_bit, sent_share, worked_cycles
-from cosim.types import AnyArray, BoolArray, FloatArray, IntArray
+from cosim.types import AnyArray, BoolArray, FloatArray, IntArray, read_only
+from cosim.user_code import GuardedObject
 
 _MEANINGS = ("efficiency", "vehicle_accuracy", "edge_accuracy")
 _WHOLE = Semantic(
@@ -178,7 +179,7 @@ class TaskSource:
         Raises:
             RunError: the arrival process broke its contract (times out of order or interval, unknown vehicles).
         """
-        fleet = Fleet(frame.numbers, self._type_of[frame.numbers], self._type_names)
+        fleet = Fleet(frame.numbers, read_only(self._type_of[frame.numbers]), tuple(self._type_names))
         arrived = self._process.draw(fleet, start_s, end_s)
         self._check(arrived, start_s, end_s)
         self.dropped += arrived.dropped
@@ -221,20 +222,21 @@ class TaskSource:
         score = priority_score(size["cycles"], self._weight[task_class])
         first = self._next_task
         self._next_task += len(task_class)
-        return Releases(
-            time_s=arrived.time_s,
-            task=np.arange(first, self._next_task),
-            vehicle=arrived.vehicle,
-            task_class=task_class,
-            deadline_s=deadline_s,
-            input_bit=size["input_bit"],
-            output_bit=size["output_bit"],
-            cycles=size["cycles"],
-            priority=queue_priority(score, deadline_s, self._urgency[task_class]),
-            efficiency=sent_share(meaning["efficiency"], self._floor[task_class]),
-            vehicle_accuracy=meaning["vehicle_accuracy"],
-            edge_accuracy=meaning["edge_accuracy"],
-        )
+        columns: dict[str, AnyArray] = {
+            "time_s": np.array(arrived.time_s),  # copies: the process may write its own again
+            "task": np.arange(first, self._next_task),
+            "vehicle": np.array(arrived.vehicle),
+            "task_class": task_class,
+            "deadline_s": deadline_s,
+            "input_bit": size["input_bit"],
+            "output_bit": size["output_bit"],
+            "cycles": size["cycles"],
+            "priority": queue_priority(score, deadline_s, self._urgency[task_class]),
+            "efficiency": sent_share(meaning["efficiency"], self._floor[task_class]),
+            "vehicle_accuracy": meaning["vehicle_accuracy"],
+            "edge_accuracy": meaning["edge_accuracy"],
+        }
+        return Releases(**{name: read_only(values) for name, values in columns.items()})
 
     def _check(self, arrived: Arrived, start_s: float, end_s: float) -> None:
         time_s, vehicle = arrived.time_s, arrived.vehicle
@@ -288,8 +290,8 @@ def arrival_process(config: Arrivals, classes: Sequence[TaskClass], seed: int, f
         case FileArrivals(file=file):
             return read_arrivals(folder / file, [task_class.name for task_class in classes])
         case PluginArrivals(name=name, options=options):
-            process: ArrivalProcess = make_plugin("cosim.arrivals", name, options, rng)
-            return process
+            made: ArrivalProcess = make_plugin("cosim.arrivals", name, options, rng)
+            return GuardedObject(f"plug-in {name!r} of cosim.arrivals", made)
         case _:
             return PoissonProcess(config, rng)
 

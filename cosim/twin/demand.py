@@ -14,7 +14,7 @@ from cosim.decision import ExpectedArrivals
 from cosim.kernel.clock import URGENT, Clock
 from cosim.scenario.twin_forecast import DemandForecast, HoltDemand
 from cosim.twin.tracks import grown
-from cosim.types import FloatArray, IntArray
+from cosim.types import FloatArray, IntArray, read_only
 
 _Batch: TypeAlias = tuple[FloatArray, IntArray, IntArray]
 _NO_RELEASES: Final[_Batch] = (np.empty(0), np.empty(0, np.int64), np.empty(0, np.int64))
@@ -33,7 +33,7 @@ class LearntRates(NamedTuple):
     def expected(self, numbers: IntArray, intervals_ahead: float = 1.0) -> ExpectedArrivals:
         """Return the rates (N,) of an interval to come; the next one by default."""
         if not len(numbers):
-            return ExpectedArrivals(np.empty(0), self.deviation_per_s)
+            return ExpectedArrivals(read_only(np.empty(0)), self.deviation_per_s)
         size = int(numbers.max()) + 1
         level, trend = grown(self.level, size, np.nan)[numbers], grown(self.trend, size)[numbers]
         rate = level + intervals_ahead * trend
@@ -41,7 +41,7 @@ class LearntRates(NamedTuple):
         if unseen.any():
             seen = self.level[~np.isnan(self.level)]
             rate[unseen] = seen.mean() if len(seen) else 0.0
-        return ExpectedArrivals(np.maximum(rate, 0.0), self.deviation_per_s)
+        return ExpectedArrivals(read_only(np.maximum(rate, 0.0)), self.deviation_per_s)
 
 
 class DemandForecaster:

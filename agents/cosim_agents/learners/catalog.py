@@ -206,6 +206,12 @@ def agent_spec(name: str, options: Mapping[str, Any]) -> AgentSpec:
     return AgentSpec(name, _algorithm(name), actor, NetSpec(kind="mlp", hidden=critic_hidden), settings)
 
 
+def raised_by(spec: AgentSpec, setting: str) -> float:
+    """Return by which factor an agent's setting is above its default; 1 for what is no number of its own."""
+    default, value = _all_settings(spec.name).get(setting, Setting(1.0, "")).default, spec.settings.get(setting, 1.0)
+    return float(value) / float(default) if isinstance(default, float) and default else 1.0
+
+
 def _quantum(settings: Mapping[str, Value], hidden: tuple[int, ...]) -> NetSpec:
     alone = settings["order"] == "quantum"
     return NetSpec(

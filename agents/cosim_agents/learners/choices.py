@@ -1,5 +1,6 @@
 """DQN of Stable-Baselines3 over rows of waiting tasks: each task takes one of options x power levels."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from stable_baselines3.common.utils import polyak_update
 from cosim.decision import Action, Policy
 from cosim.envs.loop import Loop, Round
 from cosim.types import AnyArray, IntArray
+from cosim_agents.learners.divergence import check_losses, check_values, trained_numbers
 from cosim_agents.learners.exploration import falling_epsilon
 from cosim_agents.learners.learner import AgentSpec, EpisodeLog, LearningProblem, State
 from cosim_agents.learners.randomness import Randomness
@@ -69,6 +71,7 @@ class Dqn:
                 if self._epochs > int(self._settings["warmup_epochs"]) and self._replay.size():
                     for _ in range(updates):
                         algorithm.train(1, batch)
+                        check_losses(algorithm.logger.name_to_value)
                         polyak_update(algorithm.q_net.parameters(), algorithm.q_net_target.parameters(), tau)
         return tally.log()
 
@@ -87,6 +90,10 @@ class Dqn:
         self._random.restore(state)
         restore_algorithm(self._algorithm, self._optimizers, state)
         self._replay.restore(state)
+
+    def weights(self) -> Mapping[str, list[torch.Tensor]]:
+        """Return weights and moments of the Q network."""
+        return {"lr": trained_numbers(self._algorithm.q_net.parameters(), self._optimizers["optimizer"])}
 
     def policy(self) -> Policy:
         """Return the policy that takes the possible choice of largest Q value."""
@@ -107,7 +114,9 @@ class Dqn:
     def _best(self, seen: AnyArray) -> IntArray:
         with torch.no_grad():
             q: Any = self._algorithm.q_net(torch.from_numpy(seen))
-        best: IntArray = q.numpy().argmax(axis=1)
+        values: AnyArray = q.numpy()
+        check_values(values)
+        best: IntArray = values.argmax(axis=1)
         return best
 
     def _values(self, features: AnyArray) -> AnyArray:

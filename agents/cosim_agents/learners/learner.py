@@ -1,16 +1,18 @@
 """The interface of learning algorithms: they play episodes, have a state, and give a policy."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 import numpy as np
+import torch
 
 from cosim.decision import Action, Observation, Policy
 from cosim.envs.knobs import Knobs
 from cosim.envs.loop import Loop
 from cosim.types import AnyArray, FloatArray
 from cosim_agents.features import Features
+from cosim_agents.learners.divergence import check_values
 from cosim_agents.networks import NetSpec
 
 Value: TypeAlias = int | float | str | bool
@@ -76,7 +78,12 @@ class LearningProblem:
         return clipped
 
     def action(self, values: AnyArray, observation: Observation) -> Action:
-        """Return the action for values, (T, values); knobs of the network take the mean over the tasks."""
+        """Return the action for values, (T, values); knobs of the network take the mean over the tasks.
+
+        Raises:
+            DivergenceError: a value is NaN.
+        """
+        check_values(values)
         own = len(self.knobs.names)
         network = values[:, own:].mean(axis=0) if self.knobs.network_size else None
         return self.knobs.decode(values[:, :own], observation, network)
@@ -88,7 +95,12 @@ class LearningProblem:
         return seen
 
     def choose(self, worth: AnyArray, observation: Observation) -> Action:
-        """Return the possible choice of the highest worth, the first of equals; `worth` is (T, choices)."""
+        """Return the possible choice of the highest worth, the first of equals; `worth` is (T, choices).
+
+        Raises:
+            DivergenceError: a worth is NaN.
+        """
+        check_values(worth)
         possible = self.knobs.choice_mask(observation)
         return self.knobs.decode_choice(np.where(possible, worth, -np.inf).argmax(axis=1), observation)
 
@@ -122,6 +134,10 @@ class Learner(Protocol):
 
     def restore(self, state: State) -> None:
         """Continue from a state of a learner of the same spec, task and seed."""
+        ...
+
+    def weights(self) -> Mapping[str, Iterable[AnyArray | torch.Tensor]]:
+        """Return the numbers that training changes, by the setting that governs their steps."""
         ...
 
     def policy(self) -> Policy:

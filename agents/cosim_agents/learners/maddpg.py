@@ -19,7 +19,9 @@ truncated are left out. Network-wide knobs (detector, proposer) take the mean of
 """
 
 import copy
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import torch
@@ -31,6 +33,7 @@ from cosim.envs.loop import Loop, Round
 from cosim.envs.traffic import sites_of
 from cosim.errors import RunError
 from cosim.types import AnyArray
+from cosim_agents.learners.divergence import DivergenceError, trained_numbers
 from cosim_agents.learners.exploration import Exploration
 from cosim_agents.learners.joint import JointReplay, PendingEpochs
 from cosim_agents.learners.joint_networks import Actors, Critics
@@ -39,6 +42,8 @@ from cosim_agents.learners.randomness import Randomness, torch_generator
 from cosim_agents.learners.rollout import EpisodeSums, turns
 from cosim_agents.learners.row_policy import RowPolicy
 from cosim_agents.learners.torch_state import module_state, optimizers_state, restore_module, restore_optimizers
+
+_RATES: Final = {"actors-optimizer": "lr", "critics-optimizer": "critic_lr"}
 
 
 class Maddpg:
@@ -119,6 +124,16 @@ class Maddpg:
         values = values.astype(np.float32)
         return values, self._task.action(values, round_.observation)
 
+    def weights(self) -> Mapping[str, list[Tensor]]:
+        """Return weights and moments of actors and critics."""
+        if not self.agents:
+            return {}
+        networks = {"actors-optimizer": self.actors, "critics-optimizer": self.critics}
+        return {
+            _RATES[name]: trained_numbers(network.parameters(), self._optimizers[name])
+            for name, network in networks.items()
+        }
+
     def policy(self) -> Policy:
         """Return the policy of the sites' actors without noise; it shares the networks of this learner."""
         return RowPolicy(self._task, lambda features: features, self._decide)
@@ -174,6 +189,8 @@ class Maddpg:
                     behind.lerp_(weight, self._number("tau"))
 
     def _step(self, name: str, loss: Tensor) -> None:
+        if not torch.isfinite(loss):
+            raise DivergenceError("a loss", "critic_lr")  # an actor's is what the critics say of finite values
         for optimizer in self._optimizers.values():
             optimizer.zero_grad()
         torch.autograd.backward(loss)

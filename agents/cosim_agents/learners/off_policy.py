@@ -14,6 +14,7 @@ from stable_baselines3.common.policies import ContinuousCritic
 from cosim.decision import Action, Policy
 from cosim.envs.loop import Loop, Round
 from cosim.types import AnyArray
+from cosim_agents.learners.divergence import check_losses, finite_distributions, trained_numbers
 from cosim_agents.learners.exploration import Exploration
 from cosim_agents.learners.learner import AgentSpec, EpisodeLog, LearningProblem, State
 from cosim_agents.learners.randomness import Randomness
@@ -83,10 +84,11 @@ class OffPolicy:
 
     def _update(self, updates: int, batch: int) -> None:
         """Take gradient steps, with the training method of the actor's circuit."""
-        with ExitStack() as rules:
+        with finite_distributions(), ExitStack() as rules:
             if self._settings.get("method") == "parameter-shift":
                 rules.enter_context(parameter_shift(self._actor))
             self._algorithm.train(updates, batch)
+        check_losses(self._algorithm.logger.name_to_value)
 
     def _actor_loss(self) -> torch.Tensor:
         """Return -mean Q(s, mu(s)) over the rows that were sampled last, which DDPG's actor minimises."""
@@ -116,6 +118,15 @@ class OffPolicy:
                 self._log_entropy.copy_(torch.from_numpy(np.array(state["log_entropy"])))
         self._replay.restore(state)
 
+    def weights(self) -> Mapping[str, list[torch.Tensor]]:
+        """Return weights and moments of actor and critic; the entropy coefficient of SAC has the rate of the actor."""
+        policy: Any = self._algorithm.policy
+        entropy = [] if self._log_entropy is None else [self._log_entropy.exp()]
+        return {
+            "lr": [*trained_numbers(policy.actor.parameters(), policy.actor.optimizer), *entropy],
+            "critic_lr": trained_numbers(policy.critic.parameters(), policy.critic.optimizer),
+        }
+
     def policy(self) -> Policy:
         """Return the policy of the actor's values without noise (SAC: of the mean)."""
         return RowPolicy(self._task, self._values, self._task.action)
@@ -131,7 +142,7 @@ class OffPolicy:
         elif self._exploration is not None:
             values = self._exploration.around(self._values(seen))
         else:
-            with torch.no_grad():
+            with torch.no_grad(), finite_distributions():
                 values = self._actor(torch.from_numpy(seen), deterministic=False).numpy()
         values = values.astype(np.float32)
         return values, self._task.action(values, round_.observation)

@@ -1,5 +1,6 @@
 """PPO of Stable-Baselines3 over rows of waiting tasks: its clipped loss, our own roll-outs and advantages."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,6 +12,7 @@ from stable_baselines3 import PPO
 from cosim.decision import Action, Policy
 from cosim.envs.loop import Loop, Round
 from cosim.types import AnyArray, FloatArray
+from cosim_agents.learners.divergence import check_losses, finite_distributions, trained_numbers
 from cosim_agents.learners.learner import AgentSpec, EpisodeLog, LearningProblem, State
 from cosim_agents.learners.randomness import Randomness
 from cosim_agents.learners.rollout import EpisodeSums, Turn, turns
@@ -93,7 +95,9 @@ class OnPolicy:
             if sum(len(rows[0]) for rows in self._collected) >= int(self._settings["rollout_rows"]):
                 self._buffer.fill(*(np.concatenate(column) for column in zip(*self._collected, strict=True)))
                 self._collected = []
-                self._algorithm.train()
+                with finite_distributions():
+                    self._algorithm.train()
+                check_losses(self._algorithm.logger.name_to_value)
         return tally.log()
 
     def state(self) -> State:
@@ -114,6 +118,14 @@ class OnPolicy:
         rows = tuple(np.array(state[f"{_ROWS}{number}"]) for number in range(columns))
         self._collected = [rows] if rows else []
 
+    def weights(self) -> Mapping[str, list[torch.Tensor]]:
+        """Return the weights of actor and critic, which one optimiser moves with a rate for each."""
+        optimizer = self._optimizers["optimizer"]
+        groups = [group["params"] for group in optimizer.param_groups]
+        return {
+            name: trained_numbers(group, optimizer) for name, group in zip(("lr", "critic_lr"), groups, strict=True)
+        }
+
     def policy(self) -> Policy:
         """Return the policy of the Gaussian's mean."""
         return RowPolicy(self._task, self._mean, self._task.action)
@@ -125,7 +137,7 @@ class OnPolicy:
 
     def _explore(self, round_: Round, seen: AnyArray) -> tuple[AnyArray, Action]:
         """Draw values from the Gaussian; they are kept as drawn, and decoded clipped to [-1, 1]."""
-        with torch.no_grad():
+        with torch.no_grad(), finite_distributions():
             drawn, value, log_prob = self._net(torch.from_numpy(seen))
         values: AnyArray = drawn.numpy()
         unknown = np.full(len(seen), np.nan)

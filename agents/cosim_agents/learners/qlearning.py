@@ -6,6 +6,7 @@ classes are equally frequent; the classes of all features together are the state
 the table: k features give bins^k states, so keep k small (`components`).
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
@@ -148,6 +149,10 @@ class QLearning:
         self.table.value, self.table.visits = value, visits
         self._edges = np.array(state["edges"]) if "edges" in state else None
         self._rows = [np.asarray(state["replay/rows"])] if "replay/rows" in state else []
+
+    def weights(self) -> Mapping[str, list[FloatArray]]:
+        """Return the table."""
+        return {"decisions.reward.scale": [self.table.value]}
 
     def policy(self) -> Policy:
         """Return the policy that takes the possible choice of largest value."""

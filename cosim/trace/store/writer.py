@@ -140,6 +140,7 @@ class TraceWriter:
     def __init__(self, folder: Path, part_s: float) -> None:
         _claim(folder)
         self._folder = folder
+        self._home = folder.absolute()  # wherever a user's code goes meanwhile
         self._part_s = part_s
         self._kinds = {fact: _Kind(layout(fact)) for fact in fact_kinds()}
         self._seq = itertools.count()
@@ -272,13 +273,13 @@ class TraceWriter:
         parts = list(self._committed.parts)
         for kind in self._kinds.values():
             if kind.size_byte():
-                parts.append(_write_part(self._folder, kind, self._sets))
+                parts.append(_write_part(self._home, kind, self._sets))
                 kind.clear()
         filled = {part.kind for part in parts}
         hashes = {kind.layout.kind: kind.hash for kind in self._kinds.values() if kind.layout.kind in filled}
         digests = {name: running.hexdigest() for name, running in hashes.items()}
         manifest = Manifest(SCHEMA_VERSION, state, self._now_s, digests, tuple(parts))
-        manifest.write(self._folder)
+        manifest.write(self._home)
         self._committed = manifest
         logger.debug("%s: %d facts up to t=%g s are kept", self._folder, self.facts, manifest.complete_to_s)
         self._sets += 1
@@ -286,13 +287,13 @@ class TraceWriter:
 
     def _give_up(self) -> None:
         """Keep what the manifest on the disk names and delete the parts of the set that was being written."""
-        self._committed = replace(read_manifest(self._folder), state="partial")
+        self._committed = replace(read_manifest(self._home), state="partial")
         named = {part.file for part in self._committed.parts}
         with suppress(OSError):  # the reader leaves unnamed parts out, and reads `running` as partial
-            for path in self._folder.glob("*/part-*.parquet"):
-                if path.relative_to(self._folder).as_posix() not in named:
+            for path in self._home.glob("*/part-*.parquet"):
+                if path.relative_to(self._home).as_posix() not in named:
                     path.unlink()
-            self._committed.write(self._folder)
+            self._committed.write(self._home)
 
 
 def _claim(folder: Path) -> None:

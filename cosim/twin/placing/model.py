@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from cosim.radio.link import rate_bps
-from cosim.types import NOWHERE, BoolArray, FloatArray, IntArray
+from cosim.types import NOWHERE, BoolArray, FloatArray, IntArray, read_only
 
 SLACK = 1e-6
 """Relative excess over a capacity that still counts as within it, so that three thirds fit."""
@@ -15,7 +15,7 @@ SLACK = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class PlacementProblem:
-    """One placement to decide: U twins, H hosts.
+    """One placement to decide: U twins, H hosts; its arrays are read-only from then on.
 
     An assignment is an array (U,) of host numbers, `cosim.types.NOWHERE` for a twin without a host.
 
@@ -56,6 +56,8 @@ class PlacementProblem:
         values = (self.cost_s, self.distance_m, self.share_hz, self.limit_s, self.places, self.compute_hz)
         if any(np.isnan(array).any() or (array < 0).any() for array in values):
             raise ValueError("costs, distances, shares, limits and capacities must be numbers of at least 0")
+        for name in self.__slots__:
+            object.__setattr__(self, name, read_only(getattr(self, name)))
 
     @property
     def allowed(self) -> BoolArray:  # (U, H)

@@ -1,0 +1,104 @@
+"""The standard streams of a command: stdout is the command's alone, whatever the code of users does meanwhile."""
+
+import ctypes
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from typing import IO, Any, Final, TextIO
+
+from cosim.errors import RunError
+from cosim.user_code import failed_at
+
+_ANSWERS: Final[ContextVar[IO[str] | None]] = ContextVar("answers", default=None)
+"""Where the running command writes its answer; None between commands."""
+
+
+def answers() -> IO[str]:
+    """Return the stream of what was asked for."""
+    return _ANSWERS.get() or sys.stdout
+
+
+@contextmanager
+def own_output() -> Iterator[None]:
+    """Within a command, send its answer to stdout and all else that is printed, by C code too, to stderr.
+
+    Streams that are closed or replaced meanwhile are there again afterwards.
+
+    Raises:
+        RunError: code that the command called wanted to end the process.
+    """
+    before = sys.stdout, sys.stderr
+    if _ANSWERS.get() is not None or before[0] is None or before[1] is None:
+        yield
+        return
+    before[0].flush()
+    copies = {number: os.dup(number) for number in (1, 2) if _is_open(number)}
+    stream = _beside(before[0], copies)
+    token = _ANSWERS.set(stream)
+    if len(copies) == 2:
+        os.dup2(2, 1)
+    shared: Any = _Shared(before[1])
+    sys.stdout = sys.stderr = shared
+    try:
+        yield
+        stream.flush()
+    except SystemExit as error:
+        raise RunError(
+            f"code that was called wanted to end the process (SystemExit: {error}); correct it{failed_at(error)}"
+        ) from error
+    finally:
+        _ANSWERS.reset(token)
+        if stream is not before[0]:
+            with suppress(OSError):  # a reader that has gone: the flush above has said so
+                stream.close()
+        ctypes.CDLL(None).fflush(None)  # of C, which would print later what it holds back
+        for number, copy in copies.items():
+            os.dup2(copy, number)
+            os.close(copy)
+        sys.stdout, sys.stderr = (_usable(one, number) for one, number in zip(before, (1, 2), strict=True))
+
+
+def leave_stdout() -> None:
+    """Send what is printed from now on, by what runs as the process ends, to stderr."""
+    with suppress(OSError, ValueError):
+        sys.stdout.flush()
+        os.dup2(2, 1)
+
+
+class _Shared:
+    """A stream that those who write to it cannot close."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def close(self) -> None:
+        """Keep it open."""
+
+
+def _is_open(number: int) -> bool:
+    try:
+        os.fstat(number)
+    except OSError:
+        return False
+    return True
+
+
+def _beside(stdout: TextIO, copies: dict[int, int]) -> IO[str]:
+    """Return a stream to where stdout goes that does not write to descriptor 1; itself if it does not, as in tests."""
+    try:
+        same = stdout.fileno() == 1 and 1 in copies
+    except (OSError, ValueError):
+        same = False
+    if not same:
+        return stdout
+    return os.fdopen(os.dup(copies[1]), "w", encoding=stdout.encoding, errors=stdout.errors)
+
+
+def _usable(stream: IO[str], number: int) -> Any:
+    """Return the stream, or a new one to the same descriptor if it was closed."""
+    return os.fdopen(number, "w", closefd=False) if stream.closed else stream
