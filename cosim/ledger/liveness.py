@@ -14,13 +14,15 @@ def decision_bound_s(timeouts: StepTimeouts, open_round: int, unheard: int, dela
 
     From T on more than two thirds of the stake are honest and connected: none of them is silent, stopped, delayed or
     parted from the others, and no message between them is lost. The block is decided by all of them after the time-outs
-    of the round that is open at T and of the next f + 2 rounds, and 3 message delays: f proposers may fail, one round
-    more may fail by a lock that its proposer has not heard of, and one succeeds. T is no earlier than the beginning of
-    the height. It holds for proposers in turn (`weighted_round_robin`) and messages that take at most a quarter of a
-    vote's time-out, the work of hosts on them included. The time for saying again what was lost (a vote's time-out) and
-    for going on to the next step (a message delay or two a round) is within it, because the last round ends before its
-    time-outs. Liars who know all time-outs to the message could make a lock late in each of their rounds and cost one
-    round more each; such are left out.
+    of the round that is open at T and of the next f + 2 rounds, and 3 message delays: the turns of f proposers may
+    fail, one round more by a lock that its proposer has not heard of, and one succeeds. T is no earlier than the
+    beginning of the height.
+
+    It holds for proposers in turn (`weighted_round_robin`) and messages that take at most a quarter of a vote's
+    time-out, the work of hosts on them included. The time for saying again what was lost (a vote's time-out) and for
+    going on to the next step (a message delay or two a round) is within it, because the last round ends before its
+    time-outs. Left out: liars who know all time-outs to the message, and could cost one round more each by a lock late
+    in their rounds; and stakes so unequal that f validators have f + 1 turns in a row, if such a lock comes on top.
 
     >>> timeouts = StepTimeouts(propose_s=1.0, prevote_s=0.5, precommit_s=0.5, growth_s=0.5)
     >>> decision_bound_s(timeouts, open_round=0, unheard=0, delay_s=0.0)  # 2 s, 3.5 s and 5 s
