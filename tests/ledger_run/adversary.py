@@ -92,7 +92,7 @@ class SingleVote(Validator[bytes]):
         elif self.tally.is_quorum(ballot.cast):
             self._be_patient(RoundStep.PRECOMMIT)
 
-    def _hear_decided(self, decided: Decided[bytes]) -> None:
+    def _receive_decided(self, decided: Decided[bytes]) -> None:
         like = Vote(RoundStep.PREVOTE, self.height, decided.round, decided.digest, decided.sender)
         if self._open and self.tally.proves(decided.certificate, like):
             self._decide(decided)
