@@ -15,6 +15,7 @@ from cosim.audit.ledger_rows import LedgerRows, read_rows
 from cosim.errors import InputError
 from cosim.ledger.proof import check_chain
 from cosim.trace.facts.keys import TaskKeyed
+from cosim.trace.facts.ledger import BatchCommitted, BatchSealed
 from cosim.trace.store.integrity import SHOWN, Finding
 from cosim.trace.store.reader import Trace
 
@@ -49,6 +50,13 @@ def check_rows(read: LedgerRows) -> Iterator[Finding]:
     yield from _shortened("block_committed", _chain(rebuilt, batches))
     yield from _shortened("batch_sealed", batches.check(rebuilt.stated))
     yield from _shortened("stake_changed", check_credits(read, rebuilt.stated, batches.served))
+
+
+def pending(read: LedgerRows) -> tuple[int, int]:
+    """Return the numbers of sealed batches that no block holds, and of the records in them."""
+    held = set(zip(*(read.of[BatchCommitted][name] for name in ("site", "batch")), strict=True))
+    waiting = [one.records for one in read.each(BatchSealed) if (one.site, one.batch) not in held]
+    return len(waiting), int(sum(waiting))
 
 
 def _chain(rebuilt: Rebuilt, batches: SealedBatches) -> Iterator[Finding]:

@@ -232,6 +232,8 @@ ANSWERS: Final[Mapping[str, tuple[AnswerKey, ...]]] = {
         AnswerKey("blocks", "", "blocks hashed again"),
         AnswerKey("batches", "", "batches hashed again"),
         AnswerKey("records", "", "records hashed again"),
+        AnswerKey("pending_batches", "", "sealed batches that no block holds"),
+        AnswerKey("pending_records", "", "records in them"),
         *_FINDINGS,
     ),
     "ledger check": (

@@ -51,8 +51,11 @@ def show_blocks(run_folder: RunFolder, json: Json = False) -> None:
 
 @app.command("verify", epilog=console.examples("cosim ledger verify RUN"))
 def verify_ledger(run_folder: RunFolder, json: Json = False) -> None:
-    """Hash all records and blocks again and compute all stakes again. Ends with 1 if something has changed."""
-    from cosim.audit.ledger_check import check_rows
+    """Hash all records and blocks again and compute all stakes again. Ends with 1 if something has changed.
+
+    Warns of sealed batches that no block holds: nobody has agreed on their records.
+    """
+    from cosim.audit.ledger_check import check_rows, pending
     from cosim.audit.ledger_rows import read_rows
     from cosim.trace.facts.ledger import BatchSealed, BlockCommitted
     from cosim.trace.store.reader import Trace
@@ -62,13 +65,16 @@ def verify_ledger(run_folder: RunFolder, json: Json = False) -> None:
     findings = list(check_rows(read))
     sealed = read.of[BatchSealed]
     counts = {"blocks": len(read.of[BlockCommitted]), "batches": len(sealed), "records": int(sealed.records.sum())}
+    batches, records = pending(read)
     if json:
-        console.say_json({"ok": not findings, "complete": read.complete, **counts, "findings": findings})
+        waiting = {"pending_batches": batches, "pending_records": records}
+        console.say_json({"ok": not findings, "complete": read.complete, **counts, **waiting, "findings": findings})
     elif findings or not quiet():
         verdict = f"{len(findings)} findings" if findings else "ok"
         told = ", ".join(f"{count} {name}" for name, count in counts.items())
         state = "" if read.complete else ", of a run that was stopped"
-        console.say("\n".join([f"{run_folder}: {verdict}: {told}{state}", *map(str, findings)]))
+        warning = f"; warning: no block holds {batches} sealed batches with {records} records" if batches else ""
+        console.say("\n".join([f"{run_folder}: {verdict}: {told}{state}{warning}", *map(str, findings)]))
     if findings:
         raise typer.Exit(1)
 

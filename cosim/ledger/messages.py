@@ -25,7 +25,7 @@ class RoundStep(IntEnum):
     PREVOTE = 1
     PRECOMMIT = 2
     COMMIT = 3
-    """The height is decided; as a time-out: it is overdue, and others may hold its commit certificate."""
+    """The height is decided; as a time-out: nothing has changed for a time, so what was said is said again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,18 +83,54 @@ class Decided(Generic[V]):
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
-    """A request of a validator that is behind for the commit certificate of a height."""
+class Polka(Generic[V]):
+    """The answer to a validator that lacks a quorum of prevotes: the value with the prevotes of its round."""
 
     height: int
+    round: int
+    digest: bytes
+    value: V
+    proof: tuple[Vote, ...]
     sender: int
 
     def size_bit(self, signature_bit: int) -> int:
-        """Return header without round and digest, and one signature, in bits."""
-        return _HEADER_BIT - 32 - 256 + signature_bit
+        """Return header, one signature, and sender and signature of each prevote, without the value, in bits."""
+        return _HEADER_BIT + signature_bit + len(self.proof) * (_SENDER_BIT + signature_bit)
 
 
-Message: TypeAlias = Proposal[V] | Vote | Decided[V] | Ask
+@dataclass(frozen=True, slots=True)
+class VoteSet:
+    """The answer to a validator in an earlier round: the votes by which one may follow to the sender's round."""
+
+    height: int
+    round: int
+    votes: tuple[Vote, ...]
+    sender: int
+
+    def size_bit(self, signature_bit: int) -> int:
+        """Return header without digest, one signature, and all of each vote but its height, in bits."""
+        return _HEADER_BIT - 256 + signature_bit + len(self.votes) * (_HEADER_BIT - 64 + signature_bit)
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A request of a validator that may be behind; it says where it stands, and whoever knows more answers.
+
+    The answer is the commit certificate of the height, or the votes of a later round, or a later quorum of prevotes.
+    """
+
+    height: int
+    round: int
+    valid_round: int
+    """Round of the latest quorum of prevotes that it knows, -1 for none."""
+    sender: int
+
+    def size_bit(self, signature_bit: int) -> int:
+        """Return header with the valid round and without digest, and one signature, in bits."""
+        return _HEADER_BIT + _ROUND_BIT - 256 + signature_bit
+
+
+Message: TypeAlias = Proposal[V] | Vote | Decided[V] | Polka[V] | VoteSet | Ask
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +148,7 @@ class ConflictingMessages(Generic[V]):
 
 @dataclass(frozen=True, slots=True)
 class Timeout:
-    """The time-out of one step of one round; in COMMIT, `round` counts the requests for a certificate so far."""
+    """The time-out of one step of one round; in COMMIT, `round` counts the steps and repetitions so far."""
 
     step: RoundStep
     height: int
@@ -124,8 +160,6 @@ class Broadcast(Generic[V]):
     """An output: send a message to all others, followers included; the sender has counted it already."""
 
     message: Message[V]
-    after_s: float = 0.0
-    """Time for which the sender holds it back first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +168,6 @@ class Send(Generic[V]):
 
     receiver: int
     message: Message[V]
-    after_s: float = 0.0
-    """Time for which the sender holds it back first."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,16 +31,16 @@ class StepTimeouts:
     growth_s: float
 
     def delay_s(self, step: RoundStep, round_: int) -> float:
-        """Return base(step) + growth * round; a height is overdue after the three steps of a round together."""
-        bases_s = (self.propose_s, self.prevote_s, self.precommit_s)
-        base_s = sum(bases_s) if step is RoundStep.COMMIT else bases_s[step]
-        return base_s + self.growth_s * round_
+        """Return base(step) + growth * round; what was said is said again after the time-out of a vote."""
+        bases_s = (self.propose_s, self.prevote_s, self.precommit_s, self.precommit_s)
+        return bases_s[step] + self.growth_s * round_
 
 
 class Participant(Protocol[V]):
     """A member of the consensus, honest or not; `number` is its place in the credits."""
 
     number: int
+    rules: Rules[V]
 
     def begin(self, height: int, credits: tuple[int, ...]) -> list[Output[V]]:  # noqa: A002
         """Start a height with the credits that vote at it, by number, after the height before was decided."""
@@ -52,4 +52,8 @@ class Participant(Protocol[V]):
 
     def timeout(self, timeout: Timeout) -> list[Output[V]]:
         """Receive a time-out that was scheduled, and return the outputs that follow, in order."""
+        ...
+
+    def restart(self) -> list[Output[V]]:
+        """Come back after a stop with what was stored, and return the outputs that follow, in order."""
         ...

@@ -16,6 +16,10 @@ class Ballot:
         self.cast = 0
         self.credit_of: dict[bytes | None, int] = {}
 
+    def all(self) -> tuple[Vote, ...]:
+        """Return all votes, ordered by sender."""
+        return tuple(vote for _, vote in sorted(self.votes.items()))
+
     def those_for(self, digest: bytes | None) -> tuple[Vote, ...]:
         """Return the votes for one digest, ordered by sender."""
         return tuple(vote for _, vote in sorted(self.votes.items()) if vote.digest == digest)

@@ -4,7 +4,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field, model_validator
 
-from cosim.scenario.section import Name, NonNegative, Positive, Section, Whole
+from cosim.scenario.section import Name, NonNegative, Positive, Real, Section, Whole
 
 MOST_CREDITS = 2**40
 
@@ -47,7 +47,10 @@ class Timeouts(Section):
     """Timeouts of a round; each grows by `growth_s` from round to round."""
 
     propose_s: Positive = Field(1.0, description="Wait for the proposal, in round 0.")
-    vote_s: Positive = Field(0.5, description="Wait for further votes, prevotes and precommits alike, in round 0.")
+    vote_s: Positive = Field(
+        0.5,
+        description="Wait for further votes, prevotes and precommits alike, in round 0; after as long without a step a validator says its messages again.",
+    )
     growth_s: Positive = Field(0.5, description="Added to each for every round that failed.")
 
 
@@ -78,14 +81,14 @@ class Credits(Section):
 
 
 class Misbehaviour(Section):
-    """A validator that does not follow the protocol for a time."""
+    """A validator that does not follow the protocol for a time, from start to end exactly, also within a height."""
 
-    kind: Literal["silent", "slow", "equivocate", "double_vote", "invalid"] = Field(
-        description="silent: sends nothing; slow: sends late; equivocate: proposes two blocks; double_vote: votes for everything; invalid: proposes blocks that do not check."
+    kind: Literal["silent", "slow", "restart", "equivocate", "double_vote", "invalid"] = Field(
+        description="silent: sends nothing; slow: sends late; restart: neither hears nor sends, and comes back with what it had signed, locked and decided; equivocate: proposes two blocks; double_vote: votes for everything; invalid: proposes blocks that do not check."
     )
     validator: Name = Field(description="The site's name.")
     start_s: NonNegative = Field(0.0, description="From then on.")
-    end_s: Positive = Field(1e7, description="Until then.")
+    end_s: Positive = Field(1e7, description="Until then; what was not heard is said again afterwards.")
     delay_s: Positive = Field(1.0, description="slow: how late.")
 
 
@@ -133,6 +136,14 @@ class Ledger(Section):
         (), description="Validators that do not follow the protocol, each with its time."
     )
     partitions: tuple[Partition, ...] = Field((), description="Times at which validators are parted in two.")
+    loss: Real = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Share of the messages of the vote that are lost on the wires, each drawn on its own; batches arrive.",
+    )
+    loss_start_s: NonNegative = Field(0.0, description="Messages that leave from then on can be lost.")
+    loss_end_s: Positive = Field(1e7, description="Messages that leave from then on are not lost any more.")
     membership: tuple[Membership, ...] = Field((), description="Validators that join or leave.")
 
     @model_validator(mode="after")
@@ -143,6 +154,10 @@ class Ledger(Section):
                 raise ValueError(
                     f"something ends at {span.end_s:g} s, before it starts at {span.start_s:g} s; swap them"
                 )
+        if self.loss_end_s <= self.loss_start_s:
+            raise ValueError(
+                f"loss_end_s={self.loss_end_s:g} is not after loss_start_s={self.loss_start_s:g}; swap them"
+            )
         if self.validators is not None and (not self.validators or len(set(self.validators)) != len(self.validators)):
             raise ValueError("validators must be different sites, at least one; correct the list")
         return self

@@ -27,6 +27,7 @@ from cosim.types import Failure, FloatArray
 from cosim.validation.doctor import Check
 from cosim.validation.drive import drive, poisson_s, sojourns_s
 from cosim.validation.theory import blocking, mg1_wait_s, mmc_wait_s, priority_waits_s, sharing_sojourn_s
+from cosim.validation.votes import outcome
 
 CONFIDENCE: Final = 0.99
 _BATCHES: Final = 20
@@ -36,6 +37,7 @@ _JOBS: Final = 200_000
 _HZ: Final = 2e9
 _SERVICE_S: Final = 0.05
 _KAPPA: Final = 1e-28
+_SCHEDULES: Final = 100
 _FIX: Final = "the model differs from its law: report it with `cosim doctor --validate --json`"
 
 
@@ -49,6 +51,7 @@ def validate() -> Iterator[Check]:
     yield from _path_losses()
     yield from _shadowing()
     yield from _totals()
+    yield _votes()
 
 
 def _estimated(name: str, expected: float, measured: Estimate, *, scale: float | None = None) -> Check:
@@ -174,6 +177,19 @@ def _shadowing() -> Iterator[Check]:
     half = float(ndtri(1.0 - tail)) / math.sqrt(vehicles - 3)
     low, high = math.tanh(math.atanh(kept) - half), math.tanh(math.atanh(kept) + half)
     yield _estimated("shadowing correlation at 10 m", math.exp(-10.0 / reach_m), Estimate(kept, low, high))
+
+
+def _votes() -> Check:
+    """Compare the time until the vote goes on after random disturbances with its bound; see `cosim.ledger.liveness`."""
+    outcomes = [outcome(seed) for seed in range(_SCHEDULES)]
+    conflicts = sum(one.conflicts for one in outcomes)
+    worst = max(outcomes, key=lambda one: one.ratio)
+    waited_s = worst.waited_s or 0.0
+    found = (
+        f"expected no conflict and at most {quantity(worst.bound_s, 's')}, measured {conflicts} conflicts and "
+        f"{quantity(waited_s, 's')} in the worst of {_SCHEDULES} schedules"
+    )
+    return Check("vote after silence and loss", not conflicts and worst.ratio <= 1.0, found, _FIX)
 
 
 class _TakenAway(Failure):

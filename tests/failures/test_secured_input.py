@@ -77,6 +77,8 @@ def test_impossible_keys(capfd: pytest.CaptureFixture[str], override: str, told:
         ("{membership: [{height: 2, validator: c, action: join}]}", "ledger.membership: site c has no cores"),
         ("{membership: [{height: 1, validator: a, action: leave}]}", "ledger.membership.0.height"),
         ("{signature: rsa}", "ledger.signature"),
+        ("{loss: 1.5}", "ledger.loss"),
+        ("{loss: 0.1, loss_start_s: 5, loss_end_s: 2}", "loss_end_s=2 is not after loss_start_s=5; swap them"),
     ],
 )
 def test_an_impossible_ledger(capfd: pytest.CaptureFixture[str], override: str, told: str) -> None:

@@ -51,10 +51,16 @@ def test_show(capsys: pytest.CaptureFixture[str], run: Path) -> None:
 
 
 def test_verify(capsys: pytest.CaptureFixture[str], run: Path, tmp_path: Path) -> None:
-    """A sound run ends with 0 and one line; a run with a changed Parquet part with 1 and a line for each finding."""
+    """A sound run ends with 0 and one line; a run with a changed Parquet part with 1 and a line for each finding.
+
+    The line warns of the records that no block holds, as many as `show` counts.
+    """
     status, text = answered(capsys, "ledger", "verify", run)
     assert (status, text.count("\n")) == (0, 1)
     assert " ok: " in text
+    waiting = json.loads(answered(capsys, "ledger", "verify", run, "--json")[1])
+    assert waiting["pending_records"] == shown(capsys, run)["pending"] > 0
+    assert f"no block holds {waiting['pending_batches']} sealed batches with {waiting['pending_records']} " in text
     changed = tmp_path / "changed"
     for path in (one for one in run.rglob("*") if one.is_file()):
         copy = changed / path.relative_to(run)

@@ -7,6 +7,13 @@ from cosim.ledger.messages import Broadcast, Decided, Message, Output, Proposal,
 from cosim.ledger.tendermint import Validator
 
 
+class Silent(Faulty[bytes]):
+    """One that follows the chain and sends nothing."""
+
+    def _as_signed(self, output: Output[bytes]) -> list[Output[bytes]]:
+        return [] if isinstance(output, Broadcast | Send) else [output]
+
+
 class Colludes(Faulty[bytes]):
     """One of a team that shows each half of the others its own proposal and votes there for that one alone.
 
@@ -25,7 +32,7 @@ class Colludes(Faulty[bytes]):
 
     def _both_votes(self, proposal: Proposal[bytes]) -> list[Output[bytes]]:
         """Votes for the proposal and for its twin, each to its half; the even half knows the lower digest."""
-        twin = other_proposal(proposal, self.honest, twin_of)
+        twin = other_proposal(proposal, self.rules, twin_of)
         even, odd = sorted((proposal.digest, twin.digest))
         votes = [
             Vote(step, proposal.height, proposal.round, None, self.number)
@@ -42,7 +49,7 @@ class Colludes(Faulty[bytes]):
         return replace(proposal, digest=digest, value=value, valid_round=-1, proof_of_lock=())
 
     def _propose_two(self, proposal: Proposal[bytes]) -> list[Output[bytes]]:
-        twin = other_proposal(proposal, self.honest, twin_of)
+        twin = other_proposal(proposal, self.rules, twin_of)
         even, odd = sorted((proposal, twin), key=lambda each: each.digest)
         strangers = [other for other in self._others if other not in self.team]
         fellows = [fellow for fellow in self.team if fellow != self.number]
@@ -85,7 +92,7 @@ class SingleVote(Validator[bytes]):
         elif self.tally.is_quorum(ballot.cast):
             self._be_patient(RoundStep.PRECOMMIT)
 
-    def _hear_decided(self, decided: Decided[bytes]) -> None:
+    def _receive_decided(self, decided: Decided[bytes]) -> None:
         like = Vote(RoundStep.PREVOTE, self.height, decided.round, decided.digest, decided.sender)
         if self._open and self.tally.proves(decided.certificate, like):
             self._decide(decided)

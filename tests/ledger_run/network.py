@@ -1,7 +1,7 @@
 """A small deterministic network of validators: exponential delays, partitions that delay, one heap of events."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from itertools import count
@@ -52,11 +52,13 @@ class Network:
         seed: int,
         partitions: Sequence[Partition] = (),
         start_s: Sequence[float] | None = None,
+        slow_s: Mapping[int, float] | None = None,
     ) -> None:
         self.participants = participants
         self.credits_of = credits_of
         self.watched = tuple(watched)
         self.jitter_s = jitter_s
+        self.slow_s = slow_s or {}
         self.partitions = tuple(sorted(partitions, key=lambda each: each.start_s))
         self.decisions: list[dict[int, bytes]] = [{} for _ in participants]
         self.rounds: list[dict[int, int]] = [{} for _ in participants]
@@ -108,9 +110,9 @@ class Network:
             if isinstance(output, Broadcast):
                 for other in range(len(self.participants)):
                     if other != number:
-                        self._send(number, other, output.message, output.after_s)
+                        self._send(number, other, output.message)
             elif isinstance(output, Send):
-                self._send(number, output.receiver, output.message, output.after_s)
+                self._send(number, output.receiver, output.message)
             elif isinstance(output, Schedule):
                 self._push(self.now_s + output.delay_s, number, output.timeout)
             elif isinstance(output, Decide):
@@ -118,8 +120,8 @@ class Network:
             elif isinstance(output, Accuse) and number in self.watched:
                 self.accusations.append((number, output.evidence))
 
-    def _send(self, sender: int, receiver: int, message: Message[bytes], after_s: float) -> None:
-        leaves_s = self.now_s + after_s
+    def _send(self, sender: int, receiver: int, message: Message[bytes]) -> None:
+        leaves_s = self.now_s + self.slow_s.get(sender, 0.0)
         for partition in self.partitions:
             leaves_s = partition.delayed_s(leaves_s, sender, receiver)
         if not self._draws:

@@ -5,11 +5,11 @@ from collections.abc import Callable
 from functools import cache
 
 import numpy as np
-from adversary import Colludes, twin_of
+from adversary import Colludes, Silent, twin_of
 from network import Network, Partition
 
 from cosim.kernel.rng import stream
-from cosim.ledger.faults import Equivocates, ProposesInvalid, Silent, Slow, VotesTwice
+from cosim.ledger.faults import Equivocates, ProposesInvalid, VotesTwice
 from cosim.ledger.participant import Participant, Rules, StepTimeouts
 from cosim.ledger.poqks import Rotation
 from cosim.ledger.tendermint import Validator
@@ -86,11 +86,11 @@ def draw_partitions(rng: np.random.Generator, jitter_s: float) -> tuple[Partitio
     return tuple(partitions)
 
 
-def faulty_one(kind: str, honest: Validator[bytes], team: tuple[int, ...], delay_s: float) -> Participant[bytes]:
-    """A faulty validator of one kind."""
+def faulty_one(kind: str, honest: Validator[bytes], team: tuple[int, ...]) -> Participant[bytes]:
+    """A faulty validator of one kind; it is the network that makes one slow."""
     return {
         "silent": lambda: Silent(honest),
-        "slow": lambda: Slow(honest, delay_s),
+        "slow": lambda: honest,
         "equivocates": lambda: Equivocates(honest, twin_of),
         "votes_twice": lambda: VotesTwice(honest),
         "invalid": lambda: ProposesInvalid(honest, spoilt),
@@ -116,9 +116,12 @@ def random_network(
     partitions = draw_partitions(rng, jitter_s)
     proposer = proposer_of(credits_of)
     participants: list[Participant[bytes]] = []
+    slow_s = {}
     for number in range(VALIDATORS):
         honest = machine(number, rules(number, proposer), TIMEOUTS[jitter_s])
         kind = kinds[int(rng.integers(len(kinds)))] if number in faulty else ""
-        participants.append(faulty_one(kind, honest, faulty, 5 * jitter_s) if kind else honest)
+        participants.append(faulty_one(kind, honest, faulty) if kind else honest)
+        if kind == "slow":
+            slow_s[number] = 5 * jitter_s
     watched = [number for number in range(VALIDATORS) if number not in faulty]
-    return Network(participants, credits_of, watched, jitter_s, seed, partitions), faulty
+    return Network(participants, credits_of, watched, jitter_s, seed, partitions, slow_s=slow_s), faulty

@@ -15,11 +15,11 @@ def network(credits_of, faults=None, partitions=(), start_s=None) -> Network:
     machines = [Validator(number, rules(number, proposer), TIMEOUTS[JITTER_S]) for number in range(len(credits_of[0]))]
     faults = faults or {}
     everybody = [
-        faulty_one(faults[each.number], each, tuple(faults), 0.1) if each.number in faults else each
-        for each in machines
+        faulty_one(faults[each.number], each, tuple(faults)) if each.number in faults else each for each in machines
     ]
     watched = [each.number for each in machines if each.number not in faults]
-    return Network(everybody, credits_of, watched, JITTER_S, 1, partitions, start_s)
+    slow_s = {number: 0.1 for number, kind in faults.items() if kind == "slow"}
+    return Network(everybody, credits_of, watched, JITTER_S, 1, partitions, start_s, slow_s)
 
 
 def test_minority_catches_up_after_healing():

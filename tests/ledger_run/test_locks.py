@@ -11,12 +11,14 @@ from cosim.ledger.messages import (
     Broadcast,
     Decide,
     Decided,
+    Polka,
     Proposal,
     RoundStep,
     Schedule,
     Send,
     Timeout,
     Vote,
+    VoteSet,
 )
 from cosim.ledger.participant import StepTimeouts
 from cosim.ledger.tendermint import Validator
@@ -128,9 +130,9 @@ def test_time_outs_grow_with_the_round():
     one = validator()
     first = tell(one, *votes(RoundStep.PREVOTE, 1, None, 0, 1))
     second = tell(one, *votes(RoundStep.PREVOTE, 2, None, 0, 1))
-    assert first == [Schedule(Timeout(RoundStep.PROPOSE, 0, 1), 1.125)]
-    assert second == [Schedule(Timeout(RoundStep.PROPOSE, 0, 2), 1.25)]
-    assert [TIMEOUTS.delay_s(step, 2) for step in RoundStep] == [1.25, 0.75, 0.5, 2.0]
+    assert first[0] == Schedule(Timeout(RoundStep.PROPOSE, 0, 1), 1.125)
+    assert second[0] == Schedule(Timeout(RoundStep.PROPOSE, 0, 2), 1.25)
+    assert [TIMEOUTS.delay_s(step, 2) for step in RoundStep] == [1.25, 0.75, 0.5, 0.5]
 
 
 def test_one_vote_of_a_later_round_is_not_followed():
@@ -195,16 +197,114 @@ def test_weak_certificate_is_not_believed(senders: tuple[int, ...]):
     assert tell(validator(), Decided(0, 0, digest_of(V), V, votes(RoundStep.PRECOMMIT, 0, V, *senders), 1)) == []
 
 
-def test_overdue_height_is_asked_for():
-    """When a height is overdue all are asked, later each time; who has decided answers with the certificate."""
+def wakes(one: Validator[bytes], outputs: list) -> list:
+    """What one says when the last of its times without a change among these outputs is over."""
+    timer = [each for each in outputs if isinstance(each, Schedule) and each.timeout.step is RoundStep.COMMIT][-1]
+    assert timer.delay_s == TIMEOUTS.delay_s(RoundStep.PRECOMMIT, one.round)
+    return one.timeout(timer.timeout)
+
+
+def test_step_that_lasts_is_said_again():
+    """After a vote's time-out in one step a validator says its messages of the round again, and only then."""
+    one = validator()
+    prevoted = tell(one, proposal(V, 0))
+    repeated = wakes(one, prevoted)
+    assert [each.message for each in repeated[:-1]] == [*votes(RoundStep.PREVOTE, 0, V, 3), Ask(0, 0, -1, 3)]
+    precommitted = tell(one, *votes(RoundStep.PREVOTE, 0, V, 0, 1))
+    assert wakes(one, repeated) == []
+    both = [votes(phase, 0, V, 3)[0] for phase in (RoundStep.PREVOTE, RoundStep.PRECOMMIT)]
+    assert [each.message for each in wakes(one, precommitted)[:-1]] == [*both, Ask(0, 0, 0, 3)]
+
+
+def test_proposer_repeats_its_proposal():
+    """The proposer of a round says its proposal again before its vote."""
+    one = Validator(0, rules(0, lambda _height, round_: round_ % 4), TIMEOUTS)
+    outputs = one.begin(0, FOUR)
+    (first,) = said(outputs, Proposal)
+    assert [each.message for each in wakes(one, outputs)[:2]] == [first, *votes(RoundStep.PREVOTE, 0, first.value, 0)]
+
+
+def test_who_has_decided_answers_with_the_certificate():
+    """One that asks at a decided height is sent the certificate, and decides; a height not begun has no answer."""
     behind, ahead = validator(number=2), validator(number=3)
     tell(ahead, proposal(V, 0), *votes(RoundStep.PRECOMMIT, 0, V, 0, 1, 2))
-    ask, again = behind.timeout(Timeout(RoundStep.COMMIT, 0, 0))
-    assert (ask, again) == (Broadcast(Ask(0, 2)), Schedule(Timeout(RoundStep.COMMIT, 0, 1), 1.875))
-    (answer,) = tell(ahead, ask.message)
+    (answer,) = tell(ahead, Ask(0, 0, -1, 2))
     assert answer.receiver == 2
     assert isinstance(tell(behind, answer.message)[0], Decide)
-    assert tell(behind, Ask(7, 3)) == []
+    assert tell(behind, Ask(7, 0, -1, 3)) == []
+
+
+def test_who_is_in_a_later_round_shows_why():
+    """One that asks in an earlier round gets the votes for which the other has left it, and follows at once."""
+    behind, ahead = validator(number=2), validator(number=3)
+    tell(ahead, *votes(RoundStep.PRECOMMIT, 4, None, 0, 1, 2))
+    ahead.timeout(Timeout(RoundStep.PRECOMMIT, 0, 4))
+    assert ahead.round == 5
+    (answer,) = tell(ahead, Ask(0, 3, -1, 2))
+    assert answer.message.votes == votes(RoundStep.PRECOMMIT, 4, None, 0, 1, 2)
+    tell(behind, answer.message)
+    assert behind.round == 5
+    tell(ahead, *votes(RoundStep.PREVOTE, 6, None, 0, 1))
+    assert ahead.round == 6
+    (skipped,) = tell(ahead, Ask(0, 5, -1, 2))
+    tell(behind, skipped.message)
+    assert behind.round == 6
+
+
+def test_too_few_votes_move_nobody():
+    """Votes of a third of the stake do not bring one to a later round."""
+    one = validator()
+    tell(one, VoteSet(0, 5, votes(RoundStep.PRECOMMIT, 4, None, 0, 0, 0), 1))
+    assert one.round == 0
+
+
+def test_quorum_of_prevotes_reaches_who_has_not_heard_it():
+    """One that asks without the latest quorum of prevotes is sent it with the value, and proposes that value."""
+    one, other = locked_on_v(), validator(number=2)
+    (answer,) = [each for each in tell(one, Ask(0, 1, -1, 2)) if isinstance(each.message, Polka)]
+    tell(other, answer.message, *votes(RoundStep.PREVOTE, 2, None, 0, 1))
+    (again,) = said(tell(other), Proposal) or [other._proposals[2]]
+    assert (again.value, again.valid_round) == (V, 0)
+    assert tell(one, Ask(0, 1, 0, 2)) == []
+
+
+@pytest.mark.parametrize("senders", [(0, 1), (0, 1, 1), (0, 1, 9)], ids=["few", "repeated", "no member"])
+def test_weak_quorum_of_prevotes_is_not_believed(senders: tuple[int, ...]):
+    """Prevotes below the quorum lock nobody."""
+    one = validator()
+    tell(one, Polka(0, 0, digest_of(V), V, votes(RoundStep.PREVOTE, 0, V, *senders), 1))
+    assert one._polka is None
+
+
+def test_round_without_a_decision_tells_its_lock():
+    """One that is locked when a quorum has precommitted otherwise sends the quorum of prevotes to those at once."""
+    one = validator()
+    tell(one, proposal(V, 0), *votes(RoundStep.PREVOTE, 0, V, 0, 1))
+    outputs = tell(one, *votes(RoundStep.PRECOMMIT, 0, None, 0, 1))
+    told = [each for each in outputs if isinstance(each, Send)]
+    assert [each.receiver for each in told] == [0, 1, 2]
+    assert {each.message.proof for each in told} == {votes(RoundStep.PREVOTE, 0, V, 0, 1, 3)}
+
+
+def test_restart_keeps_what_was_signed_and_locked():
+    """After a stop one says what it has signed, refuses another value as before, and never votes twice in a phase."""
+    one = locked_on_v()
+    tell(one, proposal(W, 1))
+    outputs = one.restart()
+    assert said(outputs, Vote) == list(votes(RoundStep.PREVOTE, 1, None, 3))
+    assert said(tell(one, proposal(V, 1)), Vote) == []
+    tell(one, *votes(RoundStep.PREVOTE, 2, None, 0, 1))
+    assert said(tell(one, proposal(W, 2)), Vote)[:1] == list(votes(RoundStep.PREVOTE, 2, None, 3))
+    (answer,) = [each for each in tell(one, Ask(0, 2, -1, 2)) if isinstance(each.message, Polka)]
+    assert answer.message.value == V
+
+
+def test_restart_forgets_what_it_heard():
+    """A quorum that was heard before a stop has to be heard again."""
+    one = validator()
+    tell(one, *votes(RoundStep.PRECOMMIT, 0, V, 0, 1, 2))
+    one.restart()
+    assert [each for each in tell(one, proposal(V, 0)) if isinstance(each, Decide)] == []
 
 
 def test_non_member_follows_without_a_word():
@@ -224,7 +324,9 @@ def test_sizes_count_every_signature():
     signature_bit = 512
     (vote, *_), three = votes(RoundStep.PREVOTE, 0, V, 0), votes(RoundStep.PREVOTE, 0, V, 0, 1, 2)
     assert vote.size_bit(signature_bit) == 392 + 512
-    assert Ask(0, 0).size_bit(signature_bit) == 104 + 512
+    assert Ask(0, 0, -1, 0).size_bit(signature_bit) == 168 + 512
+    assert VoteSet(0, 0, three, 0).size_bit(signature_bit) == 136 + 512 + 3 * (328 + 512)
+    assert Polka(0, 0, b"", V, three, 0).size_bit(signature_bit) == 392 + 512 + 3 * (32 + 512)
     assert proposal(V, 1).size_bit(signature_bit) == 424 + 512
     assert proposal(V, 1, 0, three).size_bit(signature_bit) == 424 + 512 + 3 * (32 + 512)
     assert Decided(0, 0, b"", V, three, 0).size_bit(signature_bit) == 392 + 512 + 3 * (32 + 512)

@@ -13,6 +13,7 @@ from cosim.compute import Host
 from cosim.decision import Action
 from cosim.errors import InputError
 from cosim.kernel.clock import URGENT, Clock
+from cosim.kernel.rng import stream
 from cosim.ledger.block import BATCH_BYTE, Batch
 from cosim.ledger.log import RecordLog
 from cosim.ledger.merkle import root
@@ -83,7 +84,7 @@ class Chain(Part):
             (partition, frozenset(self._site(name, "ledger.partitions", hosts) for name in partition.side))
             for partition in plan.partitions
         ]
-        self._network = Network(clock, wires, partitions)
+        self._network = Network(clock, wires, plan, partitions, stream(seed, "ledger.loss"))
         self._worker = Worker(clock, facts)
         self._hints: dict[int, int] = {}
         self._signature_bit = FIGURES[plan.signature].size_bit

@@ -91,11 +91,12 @@ class Commits:
             )
 
     def voted(self, vote: Vote) -> None:
-        """Record a vote when it first leaves its voter."""
-        if self._first("vote", vote.height, vote.round, vote.sender, int(vote.phase), vote.digest):
+        """Record a vote each time that it leaves its voter, once an instant whatever the number of receivers."""
+        now = self._clock.now
+        if self._first("vote", vote.height, vote.round, vote.sender, int(vote.phase), vote.digest, now):
             phase = VotePhase.PRECOMMIT if vote.phase is RoundStep.PRECOMMIT else VotePhase.PREVOTE
             agrees = int(vote.digest is not None)
-            self._record_vote(self._clock.now, vote.height, vote.round, vote.sender, phase, agrees)
+            self._record_vote(now, vote.height, vote.round, vote.sender, phase, agrees)
 
     def found(self, by: int, evidence: Evidence) -> None:
         """Record an offence when a first validator has seen it."""
@@ -169,7 +170,7 @@ class Commits:
             block.previous.hex(),
             block.digest.hex(),
         )
-        self._told = {what: None for what in self._told if what[0] == "offence" or what[1] > height}  # type: ignore[operator]
+        self._told = {what: None for what in self._told if what[0] != "vote" or what[1] > height}  # type: ignore[operator]
         self._tell_stakes(head)
         self.head = head
 

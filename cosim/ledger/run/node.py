@@ -15,6 +15,7 @@ from cosim.ledger.messages import (
     Decided,
     Message,
     Output,
+    Polka,
     Proposal,
     Schedule,
     Send,
@@ -76,18 +77,37 @@ class Node:
         self._voters: tuple[int, ...] = ()
         self._received: dict[tuple[int, int], None] = {}
         self._held: list[Proposal[Block]] = []
-        self._made: dict[bytes, None] = {}
+        self._made: dict[bytes, bool] = {}
+        self._verified: dict[tuple[int, bytes], None] = {}
+        self._lives = 0
         self._offences: dict[tuple[int, int, int, int], Evidence] = {}
         waits = context.plan.timeouts
         timeouts = StepTimeouts(waits.propose_s, waits.vote_s, waits.vote_s, waits.growth_s)
         rules = Rules(self._proposer, self._new_block, self._valid, digest_of)
-        self._honest = Validator(number, rules, timeouts)
-        self._part: Participant[Block] = self._honest
-        self._faulty: list[tuple[Misbehaviour, Participant[Block]]] = []
+        self._part: Participant[Block] = Validator(number, rules, timeouts)
+        self._faults: list[Misbehaviour] = []
 
     def misbehave(self, how: Misbehaviour) -> None:
-        """Misbehave in this way at the heights that begin between the misbehaviour's start and end."""
-        self._faulty.append((how, made_faulty(how, self._honest)))
+        """Misbehave in this way from its start to its end, beside all other ways."""
+        self._part = made_faulty(how, self._part, partial(self._is_now, how))
+        self._faults.append(how)
+        if how.kind == "restart":
+            self._clock.at(how.end_s, self._restart)
+
+    def _is_now(self, how: Misbehaviour) -> bool:
+        return how.start_s <= self._clock.now < how.end_s
+
+    def _is(self, *kinds: str) -> bool:
+        """Return whether a misbehaviour of one of these kinds holds now."""
+        return any(how.kind in kinds and self._is_now(how) for how in self._faults)
+
+    def _restart(self) -> None:
+        """Come back with what is stored: the chain, the batches, and what the machine has signed and locked."""
+        if not self._is("restart"):
+            self._lives += 1
+            self._held.clear()
+            self._perform(self._part.restart())
+            self.await_height()
 
     # --- heights ---------------------------------------------------------------------------------------------------
 
@@ -112,21 +132,22 @@ class Node:
             self._clock.at(self._clock.now, partial(self._begin, self.head.height + 1))
 
     def _begin(self, height: int) -> None:
-        if self._opened == height - 1 == self.head.height:
+        if self._opened == height - 1 == self.head.height and not self._is("restart"):
             self._opened = height
             begin(self._open(height))
 
     def _open(self, height: int) -> Story:
-        now, stakes = self._clock.now, self.head.stakes.credits
-        self._context.commits.began(height, now)
-        self._part = next(
-            (part for how, part in self._faulty if how.start_s <= now < how.end_s),
-            self._honest,
-        )
+        stakes, life = self.head.stakes.credits, self._lives
+        self._context.commits.began(height, self._clock.now)
         self._made.clear()
+        self._verified.clear()
         cycles = stakes[self.number] * self._context.plan.cost.cycles_per_credit
         yield from self._work(Work.WEIGH, height, cycles)
-        self._perform(self._part.begin(height, stakes))
+        if self._is("restart") or self._lives != life:
+            self._opened = height - 1
+            self.await_height()
+        else:
+            self._perform(self._part.begin(height, stakes))
 
     def _decided(self, decide: Decide[Block]) -> None:
         self._voters = tuple(sorted(vote.sender for vote in decide.certificate))
@@ -194,7 +215,7 @@ class Node:
 
     def receive(self, message: Message[Block], signature: bytes) -> None:
         """Receive a message from the wires, unless its signature fails."""
-        if not self._context.signatures.verify(message.sender, signed(message), signature):
+        if self._is("restart") or not self._context.signatures.verify(message.sender, signed(message), signature):
             return
         if isinstance(message, Proposal):
             self._receive_proposal(message)
@@ -204,22 +225,29 @@ class Node:
     def _receive_proposal(self, proposal: Proposal[Block]) -> None:
         """Hold a proposal until all its batches have arrived, then verify it."""
         wanted = [(batch.site, batch.number) for batch in proposal.value.batches]
-        if proposal.height == self.head.height + 1 and any(key not in self._received for key in wanted):
-            self._held.append(proposal)
+        if (proposal.round, proposal.digest) in self._verified:
+            self._perform(self._part.receive(proposal))
+        elif proposal.height == self.head.height + 1 and any(key not in self._received for key in wanted):
+            if proposal not in self._held:
+                self._held.append(proposal)
         else:
             begin(self._verify(proposal))
 
     def _verify(self, proposal: Proposal[Block]) -> Story:
         """Verify a proposal's block by eq 20, (s_h / Delta s_v + n_v) Delta t_v, then pass it to the machine.
 
-        A batch counts as one transaction, because it is signed as one.
+        A batch counts as one transaction, because it is signed as one. A proposal that is repeated is verified once.
         """
-        cost, block = self._context.plan.cost, proposal.value
+        cost, block, life = self._context.plan.cost, proposal.value, self._lives
         check_cycles = cost.cycles_per_check
         if check_cycles is None:
             check_cycles = float(self._context.signatures.figures.verify_cycles)
         cycles = (8 * HEADER_BYTE / cost.checked_bit + len(block.batches)) * check_cycles
         yield from self._work(Work.VERIFY, proposal.height, cycles)
+        if self._is("restart") or self._lives != life:
+            return
+        if proposal.height == self._opened:
+            self._verified[proposal.round, proposal.digest] = None
         # Only a block on the same chain is judged: on another, this validator lacks the state that it is valid in.
         if block.height == self.head.height + 1 and block.previous == self.head.digest and not self._valid(block):
             first = Evidence(
@@ -240,13 +268,17 @@ class Node:
         for place, output in enumerate(outputs):
             if isinstance(output, Broadcast | Send):
                 message = output.message
-                if isinstance(message, Proposal) and message.sender == self.number and message.digest not in self._made:
-                    self._made[message.digest] = None
-                    begin(self._make(message, outputs[place:]))
-                    return
+                if isinstance(message, Proposal) and message.sender == self.number:
+                    if message.digest not in self._made:
+                        self._made[message.digest] = False
+                        begin(self._make(message, outputs[place:]))
+                        return
+                    if not self._made[message.digest]:
+                        continue
                 self._send(output)
             elif isinstance(output, Schedule):
-                self._clock.at(self._clock.now + output.delay_s, partial(self._time_out, output.timeout))
+                waited = partial(self._time_out, output.timeout, self._lives)
+                self._clock.at(self._clock.now + output.delay_s, waited)
             elif isinstance(output, Decide):
                 self._decided(output)
             else:
@@ -257,29 +289,40 @@ class Node:
         size_bit = self._context.block_bit(proposal.value)
         cycles = self._context.plan.cost.density_cycles_per_bit * size_bit
         yield from self._work(Work.MAKE, proposal.height, cycles)
+        self._made[proposal.digest] = True
         self._perform(then)
 
     def _work(self, work: Work, height: int, cycles: float) -> Story:
         return self._context.worker.do(self._host, self.site, height, work, cycles)
 
-    def _time_out(self, timeout: Timeout) -> None:
-        self._perform(self._part.timeout(timeout))
+    def _time_out(self, timeout: Timeout, life: int) -> None:
+        if life == self._lives and not self._is("restart"):
+            self._perform(self._part.timeout(timeout))
 
     def _send(self, output: Broadcast[Block] | Send[Block]) -> None:
-        message = output.message
+        held_s = sum(how.delay_s for how in self._faults if how.kind == "slow" and self._is_now(how))
+        if held_s:
+            self._clock.at(self._clock.now + held_s, partial(self._leave, output))
+        else:
+            self._leave(output)
+
+    def _leave(self, output: Broadcast[Block] | Send[Block]) -> None:
+        """Hand a message to the wires, each time that it is said, unless this validator is silent or down then."""
+        if self._is("silent", "restart"):
+            return
+        message, context = output.message, self._context
         if message.sender == self.number:
             if isinstance(message, Proposal):
-                self._context.commits.proposed(message, self._context.block_bit(message.value))
+                context.commits.proposed(message, context.block_bit(message.value))
             elif isinstance(message, Vote):
-                self._context.commits.voted(message)
-        context = self._context
-        signature_bit = context.signatures.figures.size_bit
-        size_bit = float(message.size_bit(signature_bit))
-        if isinstance(message, Proposal | Decided):
+                context.commits.voted(message)
+        size_bit = float(message.size_bit(context.signatures.figures.size_bit))
+        if isinstance(message, Proposal | Decided | Polka):
             size_bit += context.block_bit(message.value)
-        signature = context.signatures.sign(message.sender, signed(message))
+        what = signed(message)
+        signature = context.signatures.sign(message.sender, what)
         receivers = [output.receiver] if isinstance(output, Send) else range(len(context.nodes))
         for receiver in receivers:
             if receiver != self.number:
-                arrived = partial(context.nodes[receiver].receive, message, signature)
-                context.network.send(size_bit, self.site, context.nodes[receiver].site, arrived, output.after_s)
+                node = context.nodes[receiver]
+                context.network.post(size_bit, self.site, node.site, partial(node.receive, message, signature), what)

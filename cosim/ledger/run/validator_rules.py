@@ -1,13 +1,12 @@
 """Rules of validators outside the voting machine: signed bytes, order of batches, evidence, and misbehaviour."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from cosim.ledger.block import Batch, Block, Evidence
-from cosim.ledger.faults import Equivocates, ProposesInvalid, Silent, Slow, VotesTwice
-from cosim.ledger.messages import Accuse, Decided, Message, Proposal, Vote
+from cosim.ledger.faults import Equivocates, ProposesInvalid, VotesTwice
+from cosim.ledger.messages import Accuse, Ask, Decided, Message, Polka, Proposal, Vote, VoteSet
 from cosim.ledger.participant import Participant
-from cosim.ledger.tendermint import Validator
 from cosim.scenario.ledger import Misbehaviour
 from cosim.types import Offence
 
@@ -37,8 +36,12 @@ def signed(message: Message[Block]) -> bytes:
         fields += [message.round, int(message.phase), message.digest]
     elif isinstance(message, Proposal):
         fields += [message.round, message.valid_round, message.digest]
-    elif isinstance(message, Decided):
+    elif isinstance(message, Decided | Polka):
         fields += [message.round, message.digest]
+    elif isinstance(message, VoteSet):
+        fields += [message.round, message.votes]
+    elif isinstance(message, Ask):
+        fields += [message.round, message.valid_round]
     return repr(fields).encode()
 
 
@@ -49,19 +52,23 @@ def as_evidence(accuse: Accuse[Block]) -> Evidence:
     return Evidence(first.height, first.round, first.sender, kind, first.digest or NO_HASH, second.digest or NO_HASH)
 
 
-def made_faulty(how: Misbehaviour, honest: Validator[Block]) -> Participant[Block]:
-    """Return a validator that misbehaves as the scenario says."""
+def made_faulty(how: Misbehaviour, honest: Participant[Block], holds: Callable[[], bool]) -> Participant[Block]:
+    """Return a validator that lies as the scenario says; the same one for what keeps messages from being heard.
+
+    Args:
+        how: the misbehaviour.
+        honest: the validator.
+        holds: returns whether the misbehaviour holds now.
+    """
     match how.kind:
-        case "silent":
-            return Silent(honest)
-        case "slow":
-            return Slow(honest, how.delay_s)
         case "equivocate":
-            return Equivocates(honest, _rival)
+            return Equivocates(honest, _rival, holds)
         case "double_vote":
-            return VotesTwice(honest)
+            return VotesTwice(honest, holds)
         case "invalid":
-            return ProposesInvalid(honest, _spoilt)
+            return ProposesInvalid(honest, _spoilt, holds)
+        case "silent" | "slow" | "restart":
+            return honest
 
 
 def _rival(block: Block) -> Block:

@@ -58,7 +58,7 @@ class BlockProposed:
 
 @dataclass(frozen=True, slots=True)
 class VoteCast:
-    """A validator sent a vote."""
+    """A validator sent a vote, for the first time or again."""
 
     time_s: Time
     height: Height
