@@ -209,7 +209,8 @@ class Offloading(Part):
     def _sidelink(self, journey: Journey, helper: int, sender: int, size_bit: float) -> Story:
         sidelink, choice = self._transport.sidelink, journey.choice
         assert sidelink is not None  # noqa: S101 - neighbours are offered only with a sidelink
-        transfer = sidelink.send(journey.task.vehicle, helper, size_bit, choice.power_w, choice.share)
+        owner = journey.task.vehicle
+        transfer = sidelink.send(owner, helper, size_bit, choice.power_w, choice.share, back=sender != owner)
         try:
             yield transfer
         finally:

@@ -31,6 +31,10 @@ class Medium(Protocol):
         """Take an active flow out; its `left` is then up to date."""
         ...
 
+    def used_by_s(self, flow: "Flow") -> float:
+        """Return the integral over time of an active flow's share in all media up to the last change or `settle`."""
+        ...
+
 
 class Flow(Wait):
     """An amount on its way through a medium, in units of the medium (bit or cycle).
@@ -52,8 +56,14 @@ class Flow(Wait):
     """Number of its present entry in the medium's heap, so that older entries are recognised."""
     finish_v = 0.0
     """Virtual time at which it ends."""
+    noise = 1.0
+    """Noise and interference from outside its medium over noise alone; only flows that disturb each other need it."""
     since_s = 0.0
     """Simulated time at which it entered the medium."""
+    since_v = 0.0
+    """Virtual time at which it entered the medium."""
+    used_s = 0.0
+    """Integral over time of its share of the media so far, w / max(1, W / F), up to date while it is in no medium."""
 
     def __init__(self, size: float, gain: float = 1.0, weight: float = 1.0) -> None:
         self.size = size
@@ -135,6 +145,7 @@ class Fluid:
             self.settle()
         flow.medium = self
         flow.since_s = now = self._since_s
+        flow.since_v = self._v
         flow.finish_v = finish_v = self._v + flow.left / (flow.weight * flow.gain)
         flow.entry = entry = next(self._numbers)
         heap = self._heap
@@ -160,9 +171,14 @@ class Fluid:
         flow.medium = None
         flow.entry = -1  # its place in the heap stays, and is skipped when it comes up: removal would cost O(n)
         flow.active_s += self._since_s - flow.since_s
+        flow.used_s += flow.weight * (self._v - flow.since_v) / self.unit_rate
         self.active -= 1
         self._weigh(self.weight - flow.weight)
         self._arm()
+
+    def used_by_s(self, flow: Flow) -> float:
+        """Return the integral over time of an active flow's share in all media up to the last change or `settle`."""
+        return flow.used_s + flow.weight * (self._v - flow.since_v) / self.unit_rate
 
     def retune(self, gain: Callable[[Flow], float]) -> None:
         """Set the gain of each active flow to what `gain` returns for it."""
@@ -230,6 +246,7 @@ class Fluid:
                 flow.medium = None
                 flow.entry = -1
                 flow.active_s += self._since_s - flow.since_s
+                flow.used_s += flow.weight * (self._v - flow.since_v) / self.unit_rate
                 self.active -= 1
                 weight -= flow.weight
                 self.done += flow.size

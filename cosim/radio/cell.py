@@ -67,6 +67,14 @@ class Cell(Protocol):
         """Take a flow out; its `left` is then up to date."""
         ...
 
+    def used_by_s(self, flow: Flow) -> float:
+        """Return the integral over time of an active flow's share of band or slice, up to the last `settle`."""
+        ...
+
+    def turns(self, snr: FloatArray) -> FloatArray:
+        """Return the share of a joint flow's time in which each of its senders sends, (V,), by their ratios, (V,)."""
+        ...
+
     def retune(self, gain: Callable[[Flow], float]) -> None:
         """Set the gain of each flow to what `gain` returns for it."""
         ...
@@ -100,6 +108,12 @@ class OrthogonalCell(Fluid):
         """Return the harmonic mean of the spectral efficiencies: sent in turn, messages take as long as the flow."""
         lone = np.maximum(spectral_efficiency_bps_hz(snr, self._cap_bps_hz), _LEAST_BPS_HZ)
         return len(snr) / float((1.0 / lone).sum())
+
+    def turns(self, snr: FloatArray) -> FloatArray:
+        """Return the share of a joint flow's time in which each of its senders sends: as long as its message takes."""
+        lone_s = 1.0 / np.maximum(spectral_efficiency_bps_hz(snr, self._cap_bps_hz), _LEAST_BPS_HZ)
+        turns: FloatArray = lone_s / lone_s.sum()
+        return turns
 
     @property
     def next_share(self) -> float:
@@ -151,6 +165,10 @@ class NomaCell:
         """Return the mean ratio: sent one after the other, messages interfere like their mean received power."""
         return float(snr.mean())
 
+    def turns(self, snr: FloatArray) -> FloatArray:
+        """Return the share of a joint flow's time in which each of its senders sends: equal ones."""
+        return np.full(len(snr), 1.0 / len(snr))
+
     @property
     def next_share(self) -> float:
         """Fraction of its rate with the whole cell that one more flow would get if flows took turns (no shares)."""
@@ -161,7 +179,10 @@ class NomaCell:
         return rate_bps(self._band_hz, snr, self._cap_bps_hz)
 
     def expected_bps(self, snr: FloatArray) -> FloatArray:
-        """Return the rate beside the present flows in bit/s: with SIC only the weaker ones interfere."""
+        """Return the rate beside the present flows in bit/s: with SIC only the weaker ones interfere.
+
+        One more flow is taken to hear the same interference from outside as they do.
+        """
         heard = np.array([flow.gain for flow in self._flows])
         others = (
             np.where(heard <= snr[..., None], heard, 0.0)
@@ -196,6 +217,10 @@ class NomaCell:
             flow.gain = gain(flow)
         self._rate()
 
+    def used_by_s(self, flow: Flow) -> float:
+        """Return the time of an active flow in all media up to the last `settle`: each has the whole band."""
+        return flow.used_s + self._since_s - flow.since_s
+
     def settle(self) -> None:
         """Bring the totals, and what is left of each flow, up to now."""
         passed_s = self._clock.now - self._since_s
@@ -210,13 +235,15 @@ class NomaCell:
         self._flows.remove(flow)
         flow.medium = None
         flow.active_s += self._since_s - flow.since_s
+        flow.used_s += self._since_s - flow.since_s
 
     def _rate(self) -> None:
         if not self._flows:
             self._rates = []
             self._armed_s = inf
             return
-        sinr = noma_sinr(np.array([flow.gain for flow in self._flows]), 1.0, self._sic)
+        noise = np.array([flow.noise for flow in self._flows])
+        sinr = noma_sinr(np.array([flow.gain for flow in self._flows]) * noise, noise, self._sic)
         self._rates = np.maximum(self.alone_bps(sinr), self._band_hz * _LEAST_BPS_HZ).tolist()
         due_s = self._since_s + min(flow.left / rate for flow, rate in zip(self._flows, self._rates, strict=True))
         if due_s < self._armed_s:

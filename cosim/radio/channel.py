@@ -1,6 +1,6 @@
 """Transfers over the air: they follow their vehicle from cell to cell, wait without coverage, and may be lost."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import ClassVar
 
@@ -9,8 +9,9 @@ import numpy as np
 from cosim.kernel.clock import Clock
 from cosim.kernel.fluid import Flow
 from cosim.radio.cell import Cell, make_cell
+from cosim.radio.interference import Emission, EmissionMeter, Emissions, Emitter
 from cosim.radio.survey import Air, Survey
-from cosim.scenario.schema import Radio
+from cosim.scenario.schema import Fixed, Radio
 from cosim.trace.facts.run import CellChanged, TransferMoved
 from cosim.trace.store.writer import FactWriter
 from cosim.types import NOWHERE, Direction, Failure, FloatArray, IntArray, Status, VehicleGone
@@ -22,14 +23,14 @@ class LinkLost(Failure):
     status = Status.NO_COVERAGE
 
 
-class Transfer(Flow):
+class Transfer(Emitter):
     """Bits between a vehicle and a site.
 
     Args:
         vehicle: vehicle number.
         task: number of its task; NOWHERE for none.
         size_bit: bits to send.
-        power_w: transmit power of the vehicle.
+        power_w: transmit power of the sender.
         share: weight in the cell, in (0, 1].
         pinned: site to use instead of the serving one; NOWHERE for the serving one.
     """
@@ -52,6 +53,10 @@ class Transfer(Flow):
         self.power_w = power_w
         self.pinned = pinned
 
+    def emissions(self, share: float, ended: bool) -> Iterable[Emission]:
+        """Return what its sender sent."""
+        return (Emission(self.vehicle, self.site, share * self.power_w, ended, self.pinned < 0),)
+
 
 class Uplink(Transfer):
     """From a vehicle to a site."""
@@ -65,8 +70,25 @@ class Downlink(Transfer):
     uplink = False
 
 
-class Bundle(Flow):
-    """Short messages of many vehicles to one site, as one flow that ends with the last of them."""
+class Bundle(Emitter):
+    """Short messages of many vehicles to one site, as one flow that ends with the last of them.
+
+    Args:
+        size_bit: bits of all messages.
+        gain: their joint gain in the cell.
+        site: site number of the cell.
+        vehicles: the senders, (V,).
+        power_w: mean power over the flow's time by sender, (V,).
+    """
+
+    def __init__(self, size_bit: float, gain: float, site: int, vehicles: IntArray, power_w: FloatArray) -> None:
+        super().__init__(size_bit, gain)
+        self.site = site
+        self._senders = list(zip(vehicles.tolist(), power_w.tolist(), strict=True))
+
+    def emissions(self, share: float, ended: bool) -> Iterable[Emission]:
+        """Return what its senders sent, in turn."""
+        return [Emission(vehicle, self.site, share * power_w, ended, ended) for vehicle, power_w in self._senders]
 
 
 class Channel:
@@ -92,7 +114,11 @@ class Channel:
         self.down: list[Cell] = [make_cell(clock, radio.access, down_hz, cap, uplink=False) for _ in sites]
         self._outside: dict[Transfer, None] = {}
         """Transfers without a medium: no coverage, or in the middle of a handover."""
-        self._busy_s = np.zeros((2, len(site_xy_m)))
+        self._meters: tuple[EmissionMeter, EmissionMeter] | None = None
+        """What uplinks and downlinks send; None without interference."""
+        if radio.interference:
+            band_share = radio.access.slice_share if isinstance(radio.access, Fixed) else 1.0
+            self._meters = EmissionMeter(band_share), EmissionMeter(band_share)
         self._ticked_s = 0.0
         self._cells_changed = facts.batch(CellChanged)
         self._moved = facts.recorder(TransferMoved)
@@ -128,9 +154,9 @@ class Channel:
             size_bit: bits to send.
             pinned: site to send from instead of the serving one; NOWHERE for the serving one.
         """
-        return self._send(Downlink(vehicle, task, size_bit, 0.0, 1.0, pinned), self.down)
+        return self._send(Downlink(vehicle, task, size_bit, self._radio.site_power_w, 1.0, pinned), self.down)
 
-    def carry_up(self, site: int, size_bit: float, snr: FloatArray) -> Bundle:
+    def carry_up(self, site: int, size_bit: float, vehicles: IntArray, snr: FloatArray) -> Bundle:
         """Send the messages of vehicles to their serving site, as one flow of weight 1 beside the transfers.
 
         It keeps its gain and its cell whatever its vehicles do, because messages are short.
@@ -138,10 +164,17 @@ class Channel:
         Args:
             site: site number of the cell.
             size_bit: bits of all messages.
+            vehicles: the vehicles that send, (V,).
             snr: signal over noise and interference of each vehicle that sends, linear, (V,).
         """
         cell = self.up[site]
-        bundle = Bundle(size_bit, cell.joint_gain(snr))
+        power_w = cell.turns(snr) * self._radio.vehicle_power_w
+        bundle = Bundle(size_bit, cell.joint_gain(snr), site, vehicles, power_w)
+        if self._meters is not None:
+            self._meters[0].watch(bundle)
+            rows = self.air.numbers.searchsorted(vehicles)
+            bundle.noise = float(self.air.clean_snr_per_w[rows, self.air.slot[rows]].mean() / snr.mean())
+            bundle.noise *= self._radio.vehicle_power_w
         cell.start(bundle)
         return bundle
 
@@ -173,8 +206,7 @@ class Channel:
             for transfer in self._transfers():
                 if transfer.vehicle in gone:
                     transfer.cancel(VehicleGone())
-        up_busy, down_busy = self._activity(tick)
-        self.air = air = self._survey.update(numbers, xy_m, tick, up_busy, down_busy)
+        self.air = air = self._survey.update(numbers, xy_m, tick, self._sent())
         self._row = air.row
         place = np.arange(0, air.sites.size, air.sites.shape[1]) + air.slot
         covered = air.serving >= 0
@@ -188,16 +220,15 @@ class Channel:
             )
         self._follow()
 
-    def _activity(self, tick: int) -> tuple[FloatArray, FloatArray]:
-        """Return the busy share of each cell and direction since the last tick; 0 unless interference is modelled."""
-        if not self._radio.interference or tick == 0:
-            return self._busy_s[0], self._busy_s[1]
+    def _sent(self) -> tuple[Emissions, Emissions] | None:
+        """Return what uplinks and downlinks sent since the last tick; None without interference."""
+        if self._meters is None:
+            return None
         for cell in (*self.up, *self.down):
             cell.settle()
-        busy_s = np.array([[cell.busy_s for cell in self.up], [cell.busy_s for cell in self.down]])
-        share = (busy_s - self._busy_s) / (self._clock.now - self._ticked_s)
-        self._busy_s = busy_s
-        return share[0], share[1]
+        passed_s = self._clock.now - self._ticked_s
+        up, down = self._meters
+        return up.take(passed_s), down.take(passed_s)
 
     def _follow(self) -> None:
         """Move the active transfers to where their vehicles are."""
@@ -226,7 +257,16 @@ class Channel:
     def _retuned(self, cell: Cell, flow: Flow) -> float:
         if not isinstance(flow, Transfer):
             return flow.gain
-        return cell.gain(self._link(flow, self.air.row[flow.vehicle])[1])
+        return self._tuned(cell, flow, self.air.row[flow.vehicle])
+
+    def _tuned(self, cell: Cell, transfer: Transfer, row: int) -> float:
+        """Return the gain of a transfer in its cell now, and set its noise."""
+        snr = self._link(transfer, row)[1]
+        if transfer.uplink and self._meters is not None:
+            air = self.air
+            column = air.sites[row].tolist().index(transfer.site)
+            transfer.noise = air.clean_snr_per_w.item(row, column) * transfer.power_w / snr
+        return cell.gain(snr)
 
     def _link(self, transfer: Transfer, row: int) -> tuple[int, float]:
         """Return site and signal-to-noise ratio of a transfer now; NOWHERE and 0 without coverage."""
@@ -243,18 +283,20 @@ class Channel:
     # --- the way of a transfer -------------------------------------------------------------------------------------
 
     def _send(self, transfer: Transfer, cells: Sequence[Cell]) -> Transfer:
+        if self._meters is not None:
+            self._meters[0 if transfer.uplink else 1].watch(transfer)
         row = self._row.get(transfer.vehicle)
         if row is None:
             self._outside[transfer] = None
             self._clock.at(self._clock.now, partial(self._lose, transfer, transfer.waits, VehicleGone()))
             return transfer
-        site, snr = self._link(transfer, row)
+        site, _ = self._link(transfer, row)
         if site < 0:
             self._suspend(transfer)
         else:
             transfer.site = site
             cell = cells[site]
-            transfer.gain = cell.gain(snr)
+            transfer.gain = self._tuned(cell, transfer, row)
             cell.start(transfer)
         return transfer
 
@@ -285,9 +327,8 @@ class Channel:
         if transfer.waits != waits or transfer.error is not None:
             return
         self._outside.pop(transfer, None)
-        _, snr = self._link(transfer, self.air.row[transfer.vehicle])
         cell = (self.up if transfer.uplink else self.down)[transfer.site]
-        transfer.gain = cell.gain(snr)
+        transfer.gain = self._tuned(cell, transfer, self.air.row[transfer.vehicle])
         cell.start(transfer)
 
     def _suspend(self, transfer: Transfer) -> None:

@@ -1,12 +1,15 @@
 """Vehicle-to-vehicle links: neighbours in range, and transfers between two vehicles.
 
-Resources are those of the site nearest to the sender (NR-V2X mode 1): transfers around one site share one sidelink
-band. A link ends when the two vehicles are out of range at a tick.
+Resources are those of the site nearest to the owner of the task (NR-V2X mode 1): transfers around one site share one
+sidelink band. A link ends when the two vehicles are out of range at a tick. With interference a receiver hears what was
+sent in the bands of its other candidate sites, whatever the distance; not what it sends itself.
 """
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import inf
+from typing import NamedTuple
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -15,6 +18,7 @@ from cosim.kernel.clock import Clock
 from cosim.kernel.fluid import Flow
 from cosim.kernel.rng import stream_key
 from cosim.radio.cell import OrthogonalCell
+from cosim.radio.interference import Emission, EmissionMeter, Emissions, Emitter
 from cosim.radio.link import noise_w, rate_bps
 from cosim.radio.pathloss import path_loss_model
 from cosim.radio.shadowing import los_state
@@ -29,8 +33,8 @@ class HelperLost(Failure):
     status = Status.HELPER_LOST
 
 
-class SideTransfer(Flow):
-    """Bits between the vehicle that owns the task and its helper, in either direction.
+class SideTransfer(Emitter):
+    """Bits between the vehicle that owns the task and its helper.
 
     Args:
         vehicle: vehicle that owns the task.
@@ -38,16 +42,24 @@ class SideTransfer(Flow):
         size_bit: bits to send.
         power_w: transmit power.
         share: weight in the band, in (0, 1].
+        back: whether the helper sends.
     """
 
     zone = NOWHERE
     """Site whose sidelink band carries it."""
+    heard = 0.0
+    """Interference at its receiver over noise."""
 
-    def __init__(self, vehicle: int, helper: int, size_bit: float, power_w: float, share: float) -> None:
+    def __init__(self, vehicle: int, helper: int, size_bit: float, power_w: float, share: float, back: bool) -> None:
         super().__init__(size_bit, 1.0, share)
         self.vehicle = vehicle
         self.helper = helper
         self.power_w = power_w
+        self.sender, self.receiver = (helper, vehicle) if back else (vehicle, helper)
+
+    def emissions(self, share: float, ended: bool) -> Iterable[Emission]:
+        """Return what its sender sent."""
+        return (Emission(self.sender, self.zone, share * self.power_w, ended, False),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +70,17 @@ class Neighbours:
     """(N, m) vehicle numbers, nearest first; NOWHERE where there is none."""
     distance_m: FloatArray
     """(N, m) distances; inf where there is none."""
+
+
+class NeighbourRates(NamedTuple):
+    """Rates in bit/s between vehicles and their neighbours beside the active transfers, (T, m) each."""
+
+    out_bps: FloatArray
+    """To the neighbour."""
+    clean_bps: FloatArray
+    """Likewise without interference."""
+    back_bps: FloatArray
+    """From the neighbour."""
 
 
 class SidelinkChannel:
@@ -87,7 +110,15 @@ class SidelinkChannel:
         self._active: dict[SideTransfer, None] = {}
         self._row: dict[int, int] = {}
         self._xy_m = np.empty((0, 2))
-        self._zone: list[int] = []
+        self._zone: IntArray = np.empty(0, np.int64)
+        self._near: IntArray = np.empty((0, 1), np.int64)
+        """(N, k) candidate sites of each vehicle, whose bands it hears."""
+        self._ranks = list(range(1, min(radio.candidates, len(site_xy_m)) + 1)) if radio.interference else [1]
+        self._meter = EmissionMeter(1.0) if radio.interference else None
+        self._sent = Emissions.of([])
+        self._sent_row: IntArray = np.empty(0, np.int64)
+        self._ticked_s = 0.0
+        self._numbers: IntArray = np.empty(0, np.int64)
         self.neighbours = Neighbours(np.empty((0, sidelink.max_neighbours), np.int64), np.empty((0, 1)))
 
     def tick(self, numbers: IntArray, xy_m: FloatArray, row: dict[int, int]) -> None:
@@ -100,8 +131,11 @@ class SidelinkChannel:
         """
         self._row = row
         self._xy_m = xy_m
+        self._numbers = numbers
         here = np.where(np.isnan(xy_m), 1e12, xy_m)
-        self._zone = np.asarray(self._tree.query(here)[1]).tolist()
+        self._near = np.asarray(self._tree.query(here, k=self._ranks)[1])
+        self._zone = self._near[:, 0]
+        self._measure(numbers)
         self.neighbours = self._nearest(numbers, here)
         touched: dict[int, None] = {}
         self._active = {transfer: None for transfer in self._active if transfer.medium is not None}
@@ -113,11 +147,14 @@ class SidelinkChannel:
                 transfer.cancel(error)
             else:
                 touched[transfer.zone] = None
+        self._disturb([transfer for transfer in self._active if transfer.medium is not None])
         for zone in touched:
             cell = self.zones[zone]
             cell.retune(partial(self._gain, cell))
 
-    def send(self, vehicle: int, helper: int, size_bit: float, power_w: float, share: float = 1.0) -> SideTransfer:
+    def send(
+        self, vehicle: int, helper: int, size_bit: float, power_w: float, share: float = 1.0, *, back: bool = False
+    ) -> SideTransfer:
         """Send between two vehicles and return the transfer, a wait that ends with HelperLost if they are out of range.
 
         Args:
@@ -126,26 +163,94 @@ class SidelinkChannel:
             size_bit: bits to send.
             power_w: transmit power.
             share: weight in the band, in (0, 1].
+            back: whether the helper sends.
         """
-        transfer = SideTransfer(vehicle, helper, size_bit, power_w, share)
+        transfer = SideTransfer(vehicle, helper, size_bit, power_w, share, back)
         error = self._broken(transfer)
         if error is not None:
             self._clock.at(self._clock.now, partial(transfer.cancel, error))
             return transfer
-        transfer.zone = self._zone[self._row[vehicle]]
+        transfer.zone = int(self._zone[self._row[vehicle]])
         cell = self.zones[transfer.zone]
+        self._disturb([transfer])
+        if self._meter is not None:
+            self._meter.watch(transfer)
         transfer.gain = self._gain(cell, transfer)
         self._active[transfer] = None
         cell.start(transfer)
         return transfer
 
-    def rates_bps(self, rows: IntArray) -> FloatArray:  # (T, m)
-        """Return the rate (T, m) in bit/s to each neighbour of the vehicles in `rows`, beside the active transfers."""
+    def rates(self, rows: IntArray) -> NeighbourRates:
+        """Return the rates, (T, m), between the vehicles in `rows` and each of their neighbours; 0 without one."""
         near = self.neighbours
-        snr = self._power_w * self._snr_per_w(near.distance_m[rows], self._los(near.numbers[rows], rows))
-        load = np.array([self.zones[zone].active + 1.0 for zone in self._zone])[rows][:, None]
-        rates: FloatArray = rate_bps(self._options.bandwidth_hz, snr, self._cap) / load
-        return rates
+        names = near.numbers[rows]
+        snr = self._power_w * self._snr_per_w(near.distance_m[rows], self._los(names, rows))
+        zones = self._zone[rows]
+        load = np.array([zone.active + 1.0 for zone in self.zones])[zones][:, None]
+        clean_bps: FloatArray = rate_bps(self._options.bandwidth_hz, snr, self._cap) / load
+        if not len(self._sent):
+            return NeighbourRates(clean_bps, clean_bps, clean_bps)
+        there = names >= 0
+        count = there.sum(axis=1)
+        own, helpers = np.repeat(self._numbers[rows], count), names[there]
+        bands = np.repeat(zones, count)
+        heard = np.zeros((2, *names.shape))
+        heard[0, there] = self._heard(own, helpers, bands)
+        heard[1, there] = self._heard(helpers, own, bands)
+        disturbed = rate_bps(self._options.bandwidth_hz, snr / (1.0 + heard), self._cap) / load
+        return NeighbourRates(disturbed[0], clean_bps, disturbed[1])
+
+    # --- interference ----------------------------------------------------------------------------------------------
+
+    def _measure(self, numbers: IntArray) -> None:
+        """Note what was sent since the last tick, by senders that are still on the road."""
+        passed_s, self._ticked_s = self._clock.now - self._ticked_s, self._clock.now
+        if self._meter is None:
+            return
+        for zone in self.zones:
+            zone.settle()
+        sent = self._meter.take(passed_s)
+        there, row, _ = sent.placed(numbers, numbers)
+        there[there] = ~np.isnan(self._xy_m[row[there], 0])
+        self._sent, self._sent_row = sent.pick(there), row[there]
+
+    def _disturb(self, transfers: Sequence[SideTransfer]) -> None:
+        """Set the interference that transfers hear."""
+        if len(self._sent):
+            pairs = np.array([(transfer.sender, transfer.receiver) for transfer in transfers], np.int64).reshape(-1, 2)
+            heard = self._heard(pairs[:, 0], pairs[:, 1], np.array([transfer.zone for transfer in transfers], np.int64))
+        else:
+            heard = np.zeros(len(transfers))
+        for transfer, ratio in zip(transfers, heard.tolist(), strict=True):
+            transfer.heard = ratio
+
+    def _heard(self, senders: IntArray, receivers: IntArray, zones: IntArray) -> FloatArray:
+        """Return the interference over noise that links hear, (L,).
+
+        Args:
+            senders: vehicles that send, (L,).
+            receivers: vehicles that receive, (L,).
+            zones: sites whose bands carry the links, (L,).
+        """
+        sent = self._sent
+        at = self._numbers.searchsorted(receivers)
+        in_reach = np.zeros((len(at), len(self.zones)), np.bool_)
+        in_reach[np.arange(len(at))[:, None], self._near[at]] = True
+        heard = in_reach[:, sent.cell] & (sent.cell != zones[:, None]) & (sent.vehicle != receivers[:, None])
+        heard &= ~sent.ended | (sent.vehicle != senders[:, None])
+        link, entry = heard.nonzero()
+        gap_m = self._xy_m[at[link]] - self._xy_m[self._sent_row[entry]]
+        distance_m = np.hypot(gap_m[:, 0], gap_m[:, 1])
+        pair = np.sort(np.stack([receivers[link], sent.vehicle[entry]]), axis=0)
+        ratio = sent.power_w[entry] * self._gain_over_noise(pair[0], pair[1], distance_m)
+        total: FloatArray = np.bincount(link, ratio, len(at))
+        return total
+
+    def _gain_over_noise(self, low: IntArray, high: IntArray, distance_m: FloatArray) -> FloatArray:
+        """Return signal over noise for each watt of pairs of vehicles, (P,), by their numbers, the lower one first."""
+        p_los = self._model.los_probability(distance_m)[:, None]
+        los = los_state(self._los_key, low, high[:, None], np.zeros(len(low)), p_los, 1.0)
+        return self._snr_per_w(distance_m[:, None], los)[:, 0]
 
     def _nearest(self, numbers: IntArray, here: FloatArray) -> Neighbours:
         count, most = len(numbers), self._options.max_neighbours
@@ -176,15 +281,13 @@ class SidelinkChannel:
         return np.where(np.isfinite(distance_m), db_to_linear(-loss_db) * self._gain_per_noise, 0.0)
 
     def _pair(self, transfer: SideTransfer) -> tuple[float, float]:
-        """Return distance in m and signal-to-noise ratio of a transfer's two vehicles."""
+        """Return distance in m and signal-to-noise ratio, without interference, of a transfer's two vehicles."""
         rows = [self._row[transfer.vehicle], self._row[transfer.helper]]
         gap = self._xy_m[rows[0]] - self._xy_m[rows[1]]
         distance_m = float(np.hypot(gap[0], gap[1]))
         low, high = sorted((transfer.vehicle, transfer.helper))
-        probability = self._model.los_probability(np.array([[distance_m]]))
-        los = los_state(self._los_key, np.array([low]), np.array([[high]]), np.zeros(1), probability, 1.0)
-        snr = self._snr_per_w(np.array([[distance_m]]), los)
-        return distance_m, float(snr[0, 0]) * transfer.power_w
+        snr_per_w = self._gain_over_noise(np.array([low]), np.array([high]), np.array([distance_m]))
+        return distance_m, float(snr_per_w[0]) * transfer.power_w
 
     def _broken(self, transfer: SideTransfer) -> Failure | None:
         if transfer.vehicle not in self._row:
@@ -196,4 +299,4 @@ class SidelinkChannel:
 
     def _gain(self, cell: OrthogonalCell, flow: Flow) -> float:
         assert isinstance(flow, SideTransfer)  # noqa: S101 - only side transfers run here
-        return cell.gain(self._pair(flow)[1])
+        return cell.gain(self._pair(flow)[1] / (1.0 + flow.heard))

@@ -129,7 +129,10 @@ class Radio(Section):
     association: Literal["strongest", "target"] = Field(
         "strongest", description="Uplink to the serving cell, or straight to the target's site (S1, S3)."
     )
-    interference: bool = Field(False, description="Co-channel interference between cells, updated at each tick.")
+    interference: bool = Field(
+        False,
+        description="Co-channel interference: what others really sent over the past tick outside a flow's own cell.",
+    )
     max_efficiency_bps_hz: Positive | None = Field(
         7.4063, description="Cap: 256-QAM at code rate 948/1024 (TS 38.214 Table 5.1.3.1-2); null: none."
     )

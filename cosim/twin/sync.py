@@ -151,13 +151,13 @@ class Synchronisation:
             Life(self._uplink(sent, snr[part])).begin()
 
     def _uplink(self, sent: _Sent, snr: FloatArray) -> Story:
-        bundle = self._channel.carry_up(sent.site, len(sent.states) * self._plan.message_bit, snr)
+        states = sent.states
+        bundle = self._channel.carry_up(sent.site, len(states) * self._plan.message_bit, states.numbers, snr)
         self._on_air[bundle] = sent
         yield bundle
         del self._on_air[bundle]
         lost = int(sent.lost.sum())
         self._tell(sent, lost)
-        states = sent.states
         if lost:
             self._miss(states.pick(sent.lost))
             states = states.pick(~sent.lost)

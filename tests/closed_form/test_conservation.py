@@ -36,6 +36,7 @@ class PlainFlow:
     delivered: float = 0.0
     """Integral of its rates since it was new or began again."""
     active_s: float = 0.0
+    used_s: float = 0.0
 
 
 Rates = Callable[[list[PlainFlow]], list[float]]
@@ -46,6 +47,7 @@ class PlainMedium:
     """Re-rates every flow whenever one ends."""
 
     rates: Rates
+    shares: Rates
     flows: dict[int, PlainFlow] = field(default_factory=dict)
     now_s: float = 0.0
     number_s: float = 0.0
@@ -62,8 +64,10 @@ class PlainMedium:
                 (self.flows[number].left / rate, number) for number, rate in zip(numbers, rates, strict=True)
             )
             step_s = min(first_s, until_s - self.now_s)
-            for number, rate in zip(numbers, rates, strict=True):
+            shares = self.shares([self.flows[number] for number in numbers])
+            for number, rate, share in zip(numbers, rates, shares, strict=True):
                 flow = self.flows[number]
+                flow.used_s += share * step_s
                 flow.left -= rate * step_s
                 flow.delivered += rate * step_s
                 flow.active_s += step_s
@@ -88,6 +92,16 @@ def shared_rates(unit_rate: float, room: float) -> Rates:
     return rates
 
 
+def shares_of(room: float) -> Rates:
+    """Shares w / max(1, W / F)."""
+    return lambda flows: [flow.weight / max(1.0, sum(one.weight for one in flows) / room) for flow in flows]
+
+
+def whole(flows: list[PlainFlow]) -> list[float]:
+    """The whole band for everybody."""
+    return [1.0 for _ in flows]
+
+
 def noma_rates(band_hz: float, cap: float, sic: bool) -> Rates:
     """B min(cap, log2(1 + P / (1 + I))): I is everybody else, or with SIC those who are decoded later."""
 
@@ -105,12 +119,16 @@ def noma_rates(band_hz: float, cap: float, sic: bool) -> Rates:
     return rates
 
 
-MEDIA: dict[str, tuple[Callable[[Clock], Fluid | NomaCell], Rates]] = {
-    "shared": (lambda clock: Fluid(clock, 3.0), shared_rates(3.0, 1.0)),
-    "slices": (lambda clock: Fluid(clock, 3.0, math.inf), shared_rates(3.0, math.inf)),
-    "cores": (lambda clock: Fluid(clock, 3.0, 2.5), shared_rates(3.0, 2.5)),
-    "noma": (lambda clock: NomaCell(clock, 3.0, 4.0, sic=False), noma_rates(3.0, 4.0, sic=False)),
-    "noma with sic": (lambda clock: NomaCell(clock, 3.0, math.inf, sic=True), noma_rates(3.0, math.inf, sic=True)),
+MEDIA: dict[str, tuple[Callable[[Clock], Fluid | NomaCell], Rates, Rates]] = {
+    "shared": (lambda clock: Fluid(clock, 3.0), shared_rates(3.0, 1.0), shares_of(1.0)),
+    "slices": (lambda clock: Fluid(clock, 3.0, math.inf), shared_rates(3.0, math.inf), shares_of(math.inf)),
+    "cores": (lambda clock: Fluid(clock, 3.0, 2.5), shared_rates(3.0, 2.5), shares_of(2.5)),
+    "noma": (lambda clock: NomaCell(clock, 3.0, 4.0, sic=False), noma_rates(3.0, 4.0, sic=False), whole),
+    "noma with sic": (
+        lambda clock: NomaCell(clock, 3.0, math.inf, sic=True),
+        noma_rates(3.0, math.inf, sic=True),
+        whole,
+    ),
 }
 
 
@@ -143,10 +161,10 @@ class Both:
     """Two media of one kind, as product and as arithmetic, and the same flows in both."""
 
     def __init__(self, kind: str, sizes: list[float], weights: list[float]) -> None:
-        make, rates = MEDIA[kind]
+        make, rates, shares = MEDIA[kind]
         self.clock = Clock()
         self.media = [make(self.clock) for _ in range(2)]
-        self.plain = [PlainMedium(rates) for _ in range(2)]
+        self.plain = [PlainMedium(rates, shares) for _ in range(2)]
         self.flows = [Flow(size, 1.0, weight) for size, weight in zip(sizes, weights, strict=True)]
         self.plain_flows = [PlainFlow(size, size, weight) for size, weight in zip(sizes, weights, strict=True)]
         self.ends_s: dict[int, float] = {}
@@ -233,6 +251,7 @@ def test_media_deliver_what_arithmetic_says(
         assert flow.left == pytest.approx(plain_flow.left, abs=TOLERANCE)
         assert plain_flow.delivered + flow.left == pytest.approx(flow.size, abs=TOLERANCE)
         assert flow.active_s == pytest.approx(plain_flow.active_s, abs=TOLERANCE)
+        assert flow.used_s == pytest.approx(plain_flow.used_s, abs=TOLERANCE)
 
 
 class Cancelled(Failure):

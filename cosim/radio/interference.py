@@ -1,0 +1,220 @@
+"""Interference: the power that a receiver hears from those who really sent outside its own orthogonal resource.
+
+The power p of a flow is a density p / B over its band, so that a flow with a share s of the band is heard as s p g: a
+full OFDMA cell is as loud as one sender, one fixed slice of ten a tenth, four NOMA senders four times as loud. What
+counts is the mean of s p over the past tick, flows that have ended in it included, times the path gain of this tick:
+
+    I(receiver) = sum over flows f of other cells: g(f, receiver) * integral of s_f p_f over the past tick / tick.
+
+A flow that follows its vehicle counts in the cell that serves the vehicle now, so that a handover makes nobody disturb
+itself; nor does what a vehicle sent before, in flows that are over, disturb what it sends now. An uplink is heard by
+the sites that are among the candidates of its vehicle, a downlink by the vehicles that have its site among theirs, a
+sidelink by the vehicles that have the site of its band among theirs. Left out: which parts of the band a cell uses (a
+receiver hears the mean over the band) and changes within a tick.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from cosim.kernel.fluid import Flow
+from cosim.scenario.radio import Radio
+from cosim.types import BoolArray, FloatArray, IntArray
+
+
+class Emission(NamedTuple):
+    """What one sender of a flow sent over the past tick."""
+
+    vehicle: int
+    """The vehicle that sends, or that a site sends to."""
+    cell: int
+    """Site in whose cell it was sent, at last."""
+    power_w: float
+    """Mean over the tick of share times transmit power."""
+    ended: bool
+    """Whether the flow is over."""
+    follows: bool
+    """Whether the flow is carried by the cell that serves the vehicle, whichever that is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Emissions:
+    """The emissions of one direction over the past tick, (E,) each; see `Emission`."""
+
+    vehicle: IntArray
+    cell: IntArray
+    power_w: FloatArray
+    ended: BoolArray
+    follows: BoolArray
+
+    @classmethod
+    def of(cls, given: list[Emission]) -> "Emissions":
+        """Return emissions as columns."""
+        vehicle, cell, power_w, ended, follows = zip(*given, strict=True) if given else ((),) * 5
+        return cls(
+            np.array(vehicle, np.int64),
+            np.array(cell, np.int64),
+            np.array(power_w, np.float64),
+            np.array(ended, np.bool_),
+            np.array(follows, np.bool_),
+        )
+
+    def __len__(self) -> int:
+        return len(self.vehicle)
+
+    def pick(self, which: BoolArray) -> "Emissions":
+        """Return some of them."""
+        columns = (self.vehicle, self.cell, self.power_w, self.ended, self.follows)
+        return Emissions(*(column[which] for column in columns))
+
+    def placed(self, numbers: IntArray, serving: IntArray) -> tuple[BoolArray, IntArray, IntArray]:
+        """Return whether each vehicle is there, its row, and the cell in which each emission counts now, (E,) each.
+
+        Args:
+            numbers: vehicles, (N,), ascending.
+            serving: their serving sites, (N,), or NOWHERE.
+        """
+        if not len(numbers):
+            return np.zeros(len(self.cell), np.bool_), np.zeros(len(self.cell), np.int64), self.cell
+        row = np.minimum(numbers.searchsorted(self.vehicle), len(numbers) - 1)
+        there: BoolArray = numbers[row] == self.vehicle
+        served = serving[row]
+        return there, row, np.where(there & self.follows & (served >= 0), served, self.cell)
+
+
+class Emitter(Flow):
+    """A flow that is heard outside its cell."""
+
+    counted_s = 0.0
+    """Its integral of shares up to the last tick."""
+
+    def emissions(self, share: float, ended: bool) -> Iterable[Emission]:
+        """Return what its senders sent.
+
+        Args:
+            share: mean over the tick of its share of the band.
+            ended: whether it is over.
+        """
+        raise NotImplementedError
+
+
+class EmissionMeter:
+    """Measures what the flows of one direction send, tick by tick.
+
+    Args:
+        band_share: part of the cell's band that a share of 1 stands for: below 1 for fixed slices.
+    """
+
+    def __init__(self, band_share: float) -> None:
+        self._band_share = band_share
+        self._flows: list[Emitter] = []
+
+    def watch(self, flow: Emitter) -> None:
+        """Measure a flow until it is over."""
+        self._flows.append(flow)
+
+    def take(self, passed_s: float) -> Emissions:
+        """Return what was sent since the last call; all cells must be settled.
+
+        Args:
+            passed_s: time since then.
+        """
+        told: list[Emission] = []
+        alive = []
+        for flow in self._flows:
+            medium = flow.medium
+            used_s = flow.used_s if medium is None else medium.used_by_s(flow)
+            ended = medium is None and (flow.error is not None or flow.left <= 0.0)
+            if used_s > flow.counted_s:
+                share = (used_s - flow.counted_s) * self._band_share / passed_s
+                told.extend(flow.emissions(share, ended))
+                flow.counted_s = used_s
+            if not ended:
+                alive.append(flow)
+        self._flows = alive
+        return Emissions.of(told)
+
+
+def interference_note(radio: Radio, sites: int) -> str | None:
+    """Return a remark for who reads the figures of a run without interference whose sites share a band, else None.
+
+        >>> interference_note(Radio(), sites=2)
+        'interference off: 2 sites share a band and do not disturb each other; radio.interference=true counts it'
+
+    Args:
+        radio: section `radio` of the scenario.
+        sites: number of sites.
+    """
+    if radio.interference or sites < 2:
+        return None
+    return (
+        f"interference off: {sites} sites share a band and do not disturb each other; radio.interference=true counts it"
+    )
+
+
+def heard_by_sites_w(
+    sent: Emissions, numbers: IntArray, gain: FloatArray, sites: IntArray, serving: IntArray, count: int
+) -> FloatArray:
+    """Return the interference at each candidate site for a flow of each vehicle, in W, (N, k).
+
+    Args:
+        sent: emissions of the uplinks.
+        numbers: vehicles, (N,), ascending.
+        gain: path gains to their candidates, (N, k).
+        sites: the candidates, (N, k).
+        serving: serving sites, (N,), or NOWHERE.
+        count: number of sites.
+    """
+    there, row, cell = sent.placed(numbers, serving)
+    if not there.any():
+        return np.zeros(gain.shape)
+    row, cell, ended = row[there], cell[there], sent.ended[there]
+    hearing = sites[row]
+    heard_w = sent.power_w[there][:, None] * gain[row] * (hearing != cell[:, None])
+    at_site_w = np.bincount(hearing.ravel(), heard_w.ravel(), count)
+    others_w: FloatArray = at_site_w[sites]
+    if ended.any():
+        own_w = np.zeros(gain.shape)
+        np.add.at(own_w, row[ended], heard_w[ended])
+        others_w = np.maximum(others_w - own_w, 0.0)
+    return others_w
+
+
+def heard_by_vehicles_w(
+    sent: Emissions, numbers: IntArray, gain: FloatArray, sites: IntArray, serving: IntArray, count: int
+) -> FloatArray:
+    """Return the interference at each vehicle for a flow from each of its candidate sites, in W, (N, k).
+
+    Args:
+        sent: emissions of the downlinks.
+        numbers: vehicles, (N,), ascending.
+        gain: path gains from their candidates, (N, k).
+        sites: the candidates, (N, k).
+        serving: serving sites, (N,), or NOWHERE.
+        count: number of sites.
+    """
+    there, row, cell = sent.placed(numbers, serving)
+    known = cell >= 0
+    sent_w = np.bincount(cell[known], sent.power_w[known], count)[sites]
+    own = there & sent.ended & known
+    if own.any():
+        own_w = np.zeros(gain.shape)
+        np.add.at(own_w, row[own], sent.power_w[own][:, None] * (sites[row[own]] == cell[own][:, None]))
+        sent_w = np.maximum(sent_w - own_w, 0.0)
+    return exclusive_sums(sent_w * gain)
+
+
+def exclusive_sums(values: FloatArray) -> FloatArray:
+    """Return for each element of the last axis the sum of all others, added up from both sides.
+
+    The total less the element itself would cancel where one element dominates.
+
+        >>> exclusive_sums(np.array([[1e20, 1.0, 2.0]])).tolist()
+        [[3.0, 1e+20, 1e+20]]
+    """
+    rest = np.zeros(values.shape)
+    rest[..., 1:] = np.cumsum(values[..., :-1], axis=-1)
+    rest[..., :-1] += np.cumsum(values[..., :0:-1], axis=-1)[..., ::-1]
+    return rest
