@@ -139,7 +139,7 @@ class Offloading(Part):
         finally:
             journey.uplink_site = up.site
             journey.handovers = up.handovers
-            self._pay_radio(journey, task.vehicle, transmit_energy_j(up.power_w, up.active_s))
+            self._pay_radio(journey, task.vehicle, up.energy_j)
         journey.uplinked_s = self._clock.now
 
         if up.site != choice.target:
@@ -214,7 +214,7 @@ class Offloading(Part):
         try:
             yield transfer
         finally:
-            self._pay_radio(journey, sender, transmit_energy_j(transfer.power_w, transfer.active_s))
+            self._pay_radio(journey, sender, transfer.energy_j)
 
     def _execute_in_vehicle(self, journey: Journey, vehicle: int) -> Story:
         """Execute in a vehicle's own processor, which leaves with the vehicle."""

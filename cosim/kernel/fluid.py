@@ -31,6 +31,10 @@ class Medium(Protocol):
         """Take an active flow out; its `left` is then up to date."""
         ...
 
+    def settle(self) -> None:
+        """Bring the totals up to now."""
+        ...
+
     def used_by_s(self, flow: "Flow") -> float:
         """Return the integral over time of an active flow's share in all media up to the last change or `settle`."""
         ...
@@ -70,6 +74,9 @@ class Flow(Wait):
         self.left = size
         self.gain = gain
         self.weight = weight
+
+    def finished(self) -> None:
+        """Take note that nothing is left; the medium calls it before the story goes on."""
 
     def cancel(self, error: Exception) -> None:
         """Leave the medium; `left` is then what was not done."""
@@ -257,5 +264,7 @@ class Fluid:
         if heap:
             self._arm()
         # Last, because a story that goes on may start or withdraw flows here.
+        for flow in ended:
+            flow.finished()
         for flow in ended:
             flow.resume(flow)

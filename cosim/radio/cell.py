@@ -262,6 +262,8 @@ class NomaCell:
             self.done += flow.size
         self._rate()
         for flow in ended:
+            flow.finished()
+        for flow in ended:
             flow.resume(flow)
 
 

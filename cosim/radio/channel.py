@@ -1,6 +1,7 @@
 """Transfers over the air: they follow their vehicle from cell to cell, wait without coverage, and may be lost."""
 
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from functools import partial
 from typing import ClassVar
 
@@ -10,6 +11,7 @@ from cosim.kernel.clock import Clock
 from cosim.kernel.fluid import Flow
 from cosim.radio.cell import Cell, make_cell
 from cosim.radio.interference import Emission, EmissionMeter, Emissions, Emitter
+from cosim.radio.power import RadiatedFlow, VehicleRadios
 from cosim.radio.survey import Air, Survey
 from cosim.scenario.schema import Fixed, Radio
 from cosim.trace.facts.run import CellChanged, TransferMoved
@@ -23,7 +25,7 @@ class LinkLost(Failure):
     status = Status.NO_COVERAGE
 
 
-class Transfer(Emitter):
+class Transfer(RadiatedFlow):
     """Bits between a vehicle and a site.
 
     Args:
@@ -50,12 +52,12 @@ class Transfer(Emitter):
         self.weight = share
         self.vehicle = vehicle
         self.task = task
-        self.power_w = power_w
         self.pinned = pinned
+        self.radiate(vehicle, power_w)
 
-    def emissions(self, share: float, ended: bool) -> Iterable[Emission]:
+    def emissions(self, power_w: float, ended: bool) -> Iterable[Emission]:
         """Return what its sender sent."""
-        return (Emission(self.vehicle, self.site, share * self.power_w, ended, self.pinned < 0),)
+        return (Emission(self.vehicle, self.site, power_w, ended, self.pinned < 0),)
 
 
 class Uplink(Transfer):
@@ -78,17 +80,21 @@ class Bundle(Emitter):
         gain: their joint gain in the cell.
         site: site number of the cell.
         vehicles: the senders, (V,).
-        power_w: mean power over the flow's time by sender, (V,).
+        turns: share of the flow's time in which each of them sends, (V,).
+        power_w: transmit power of each.
     """
 
-    def __init__(self, size_bit: float, gain: float, site: int, vehicles: IntArray, power_w: FloatArray) -> None:
+    def __init__(
+        self, size_bit: float, gain: float, site: int, vehicles: IntArray, turns: FloatArray, power_w: float
+    ) -> None:
         super().__init__(size_bit, gain)
         self.site = site
-        self._senders = list(zip(vehicles.tolist(), power_w.tolist(), strict=True))
+        self.density_w = power_w
+        self._senders = list(zip(vehicles.tolist(), turns.tolist(), strict=True))
 
-    def emissions(self, share: float, ended: bool) -> Iterable[Emission]:
+    def emissions(self, power_w: float, ended: bool) -> Iterable[Emission]:
         """Return what its senders sent, in turn."""
-        return [Emission(vehicle, self.site, share * power_w, ended, ended) for vehicle, power_w in self._senders]
+        return [Emission(vehicle, self.site, power_w * turn, ended, ended) for vehicle, turn in self._senders]
 
 
 class Channel:
@@ -119,6 +125,8 @@ class Channel:
         if radio.interference:
             band_share = radio.access.slice_share if isinstance(radio.access, Fixed) else 1.0
             self._meters = EmissionMeter(band_share), EmissionMeter(band_share)
+        self.radios = VehicleRadios(clock, radio.vehicle_power_w) if radio.power == "per_radio" else None
+        """The radios of the vehicles, whose power their flows share; None where each transfer has its own."""
         self._ticked_s = 0.0
         self._cells_changed = facts.batch(CellChanged)
         self._moved = facts.recorder(TransferMoved)
@@ -168,13 +176,13 @@ class Channel:
             snr: signal over noise and interference of each vehicle that sends, linear, (V,).
         """
         cell = self.up[site]
-        power_w = cell.turns(snr) * self._radio.vehicle_power_w
-        bundle = Bundle(size_bit, cell.joint_gain(snr), site, vehicles, power_w)
+        power_w = self._radio.vehicle_power_w
+        bundle = Bundle(size_bit, cell.joint_gain(snr), site, vehicles, cell.turns(snr), power_w)
         if self._meters is not None:
             self._meters[0].watch(bundle)
             rows = self.air.numbers.searchsorted(vehicles)
-            bundle.noise = float(self.air.clean_snr_per_w[rows, self.air.slot[rows]].mean() / snr.mean())
-            bundle.noise *= self._radio.vehicle_power_w
+            clean_snr = self.air.clean_snr_per_w[rows, self.air.slot[rows]] * power_w
+            bundle.noise = float(clean_snr.mean() / snr.mean())
         cell.start(bundle)
         return bundle
 
@@ -199,6 +207,10 @@ class Channel:
             left: vehicles that have left since the last tick.
             tick: number of the tick.
         """
+        with nullcontext() if self.radios is None else self.radios.held():
+            self._tick(numbers, xy_m, left, tick)
+
+    def _tick(self, numbers: IntArray, xy_m: FloatArray, left: IntArray, tick: int) -> None:
         now = self._clock.now
         # Before the survey: its rows are those of the vehicles that are still there.
         if len(left):
@@ -265,20 +277,20 @@ class Channel:
         if transfer.uplink and self._meters is not None:
             air = self.air
             column = air.sites[row].tolist().index(transfer.site)
-            transfer.noise = air.clean_snr_per_w.item(row, column) * transfer.power_w / snr
+            transfer.noise = air.clean_snr_per_w.item(row, column) * transfer.density_w / snr
         return cell.gain(snr)
 
     def _link(self, transfer: Transfer, row: int) -> tuple[int, float]:
         """Return site and signal-to-noise ratio of a transfer now; NOWHERE and 0 without coverage."""
         uplink = transfer.uplink
         if transfer.pinned < 0:
-            return self._serving[row], self._snr_per_w[row] * transfer.power_w if uplink else self._down_snr[row]
+            return self._serving[row], self._snr_per_w[row] * transfer.density_w if uplink else self._down_snr[row]
         air = self.air
         sites = air.sites[row].tolist()
         if transfer.pinned not in sites:
             return NOWHERE, 0.0
         snr = (air.snr_per_w if uplink else air.down_snr).item(row, sites.index(transfer.pinned))
-        return (transfer.pinned, snr * transfer.power_w if uplink else snr) if snr > 0.0 else (NOWHERE, 0.0)
+        return (transfer.pinned, snr * transfer.density_w if uplink else snr) if snr > 0.0 else (NOWHERE, 0.0)
 
     # --- the way of a transfer -------------------------------------------------------------------------------------
 
@@ -296,14 +308,29 @@ class Channel:
         else:
             transfer.site = site
             cell = cells[site]
-            transfer.gain = self._tuned(cell, transfer, row)
-            cell.start(transfer)
+            self._begin(transfer, cell, row)
         return transfer
+
+    def _begin(self, transfer: Transfer, cell: Cell, row: int) -> None:
+        transfer.gain = self._tuned(cell, transfer, row)
+        cell.start(transfer)
+        if transfer.uplink and self.radios is not None:
+            self.radios.enter(transfer, self._repowered)
+
+    def _repowered(self, transfer: RadiatedFlow) -> None:
+        """Retune a transfer whose radio has another power for it now."""
+        assert isinstance(transfer, Transfer)  # noqa: S101 - only transfers are given this function
+        row = self._row.get(transfer.vehicle)
+        if row is not None:  # else it is about to be lost
+            cell = self.up[transfer.site]
+            gain = self._tuned(cell, transfer, row)
+            cell.retune(lambda flow: gain if flow is transfer else flow.gain)
 
     def _change(self, transfer: Transfer, site: int) -> None:
         """Hand an active transfer over to another cell, or out of or back into coverage."""
         if transfer.medium is not None:
             transfer.medium.withdraw(transfer)
+            transfer.finished()
             if self._radio.handover.transfer == "restart":
                 transfer.left = transfer.size
         direction = Direction.UPLINK if transfer.uplink else Direction.DOWNLINK
@@ -328,8 +355,7 @@ class Channel:
             return
         self._outside.pop(transfer, None)
         cell = (self.up if transfer.uplink else self.down)[transfer.site]
-        transfer.gain = self._tuned(cell, transfer, self.air.row[transfer.vehicle])
-        cell.start(transfer)
+        self._begin(transfer, cell, self.air.row[transfer.vehicle])
 
     def _suspend(self, transfer: Transfer) -> None:
         self._outside[transfer] = None

@@ -66,8 +66,9 @@ class Emissions:
 
     def pick(self, which: BoolArray) -> "Emissions":
         """Return some of them."""
-        columns = (self.vehicle, self.cell, self.power_w, self.ended, self.follows)
-        return Emissions(*(column[which] for column in columns))
+        return Emissions(
+            self.vehicle[which], self.cell[which], self.power_w[which], self.ended[which], self.follows[which]
+        )
 
     def placed(self, numbers: IntArray, serving: IntArray) -> tuple[BoolArray, IntArray, IntArray]:
         """Return whether each vehicle is there, its row, and the cell in which each emission counts now, (E,) each.
@@ -87,14 +88,18 @@ class Emissions:
 class Emitter(Flow):
     """A flow that is heard outside its cell."""
 
+    density_w: float
+    """Power over the whole band that its signal has the density of."""
     counted_s = 0.0
-    """Its integral of shares up to the last tick."""
+    """Its integral of shares up to the last tick, or the last change of its power."""
+    carried_ws = 0.0
+    """Integral of share times power between the two."""
 
-    def emissions(self, share: float, ended: bool) -> Iterable[Emission]:
+    def emissions(self, power_w: float, ended: bool) -> Iterable[Emission]:
         """Return what its senders sent.
 
         Args:
-            share: mean over the tick of its share of the band.
+            power_w: mean over the tick of share times power.
             ended: whether it is over.
         """
         raise NotImplementedError
@@ -127,10 +132,10 @@ class EmissionMeter:
             medium = flow.medium
             used_s = flow.used_s if medium is None else medium.used_by_s(flow)
             ended = medium is None and (flow.error is not None or flow.left <= 0.0)
-            if used_s > flow.counted_s:
-                share = (used_s - flow.counted_s) * self._band_share / passed_s
-                told.extend(flow.emissions(share, ended))
-                flow.counted_s = used_s
+            sent_ws = flow.carried_ws + (used_s - flow.counted_s) * flow.density_w
+            if sent_ws > 0.0:
+                told.extend(flow.emissions(sent_ws * self._band_share / passed_s, ended))
+                flow.counted_s, flow.carried_ws = used_s, 0.0
             if not ended:
                 alive.append(flow)
         self._flows = alive
@@ -173,8 +178,8 @@ def heard_by_sites_w(
     row, cell, ended = row[there], cell[there], sent.ended[there]
     hearing = sites[row]
     heard_w = sent.power_w[there][:, None] * gain[row] * (hearing != cell[:, None])
-    at_site_w = np.bincount(hearing.ravel(), heard_w.ravel(), count)
-    others_w: FloatArray = at_site_w[sites]
+    at_site_w = np.bincount(hearing.ravel(), heard_w.ravel(), count).astype(np.float64)
+    others_w = at_site_w[sites]
     if ended.any():
         own_w = np.zeros(gain.shape)
         np.add.at(own_w, row[ended], heard_w[ended])

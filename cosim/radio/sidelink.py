@@ -6,6 +6,7 @@ sent in the bands of its other candidate sites, whatever the distance; not what 
 """
 
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from math import inf
@@ -18,9 +19,10 @@ from cosim.kernel.clock import Clock
 from cosim.kernel.fluid import Flow
 from cosim.kernel.rng import stream_key
 from cosim.radio.cell import OrthogonalCell
-from cosim.radio.interference import Emission, EmissionMeter, Emissions, Emitter
+from cosim.radio.interference import Emission, EmissionMeter, Emissions
 from cosim.radio.link import noise_w, rate_bps
 from cosim.radio.pathloss import path_loss_model
+from cosim.radio.power import RadiatedFlow, VehicleRadios
 from cosim.radio.shadowing import los_state
 from cosim.scenario.schema import Radio, Sidelink
 from cosim.types import NOWHERE, BoolArray, Failure, FloatArray, IntArray, Status, VehicleGone
@@ -33,7 +35,7 @@ class HelperLost(Failure):
     status = Status.HELPER_LOST
 
 
-class SideTransfer(Emitter):
+class SideTransfer(RadiatedFlow):
     """Bits between the vehicle that owns the task and its helper.
 
     Args:
@@ -54,12 +56,12 @@ class SideTransfer(Emitter):
         super().__init__(size_bit, 1.0, share)
         self.vehicle = vehicle
         self.helper = helper
-        self.power_w = power_w
-        self.sender, self.receiver = (helper, vehicle) if back else (vehicle, helper)
+        sender, self.receiver = (helper, vehicle) if back else (vehicle, helper)
+        self.radiate(sender, power_w)
 
-    def emissions(self, share: float, ended: bool) -> Iterable[Emission]:
+    def emissions(self, power_w: float, ended: bool) -> Iterable[Emission]:
         """Return what its sender sent."""
-        return (Emission(self.sender, self.zone, share * self.power_w, ended, False),)
+        return (Emission(self.sender, self.zone, power_w, ended, False),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +94,19 @@ class SidelinkChannel:
         sidelink: section `radio.sidelink`.
         site_xy_m: (S, 2) positions of the sites.
         seed: seed of the run.
+        radios: the radios of the vehicles, if their flows share them.
     """
 
-    def __init__(self, clock: Clock, radio: Radio, sidelink: Sidelink, site_xy_m: FloatArray, seed: int) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        radio: Radio,
+        sidelink: Sidelink,
+        site_xy_m: FloatArray,
+        seed: int,
+        radios: VehicleRadios | None = None,
+    ) -> None:
+        self._radios = radios
         self._clock = clock
         self._options = sidelink
         self._power_w = radio.vehicle_power_w
@@ -129,6 +141,10 @@ class SidelinkChannel:
             xy_m: their positions, (N, 2); NaN for a vehicle that is being teleported.
             row: row of each vehicle number.
         """
+        with nullcontext() if self._radios is None else self._radios.held():
+            self._tick(numbers, xy_m, row)
+
+    def _tick(self, numbers: IntArray, xy_m: FloatArray, row: dict[int, int]) -> None:
         self._row = row
         self._xy_m = xy_m
         self._numbers = numbers
@@ -178,6 +194,8 @@ class SidelinkChannel:
         transfer.gain = self._gain(cell, transfer)
         self._active[transfer] = None
         cell.start(transfer)
+        if self._radios is not None:
+            self._radios.enter(transfer, self._repowered)
         return transfer
 
     def rates(self, rows: IntArray) -> NeighbourRates:
@@ -243,7 +261,7 @@ class SidelinkChannel:
         distance_m = np.hypot(gap_m[:, 0], gap_m[:, 1])
         pair = np.sort(np.stack([receivers[link], sent.vehicle[entry]]), axis=0)
         ratio = sent.power_w[entry] * self._gain_over_noise(pair[0], pair[1], distance_m)
-        total: FloatArray = np.bincount(link, ratio, len(at))
+        total: FloatArray = np.bincount(link, ratio, len(at)).astype(np.float64)
         return total
 
     def _gain_over_noise(self, low: IntArray, high: IntArray, distance_m: FloatArray) -> FloatArray:
@@ -281,22 +299,31 @@ class SidelinkChannel:
         return np.where(np.isfinite(distance_m), db_to_linear(-loss_db) * self._gain_per_noise, 0.0)
 
     def _pair(self, transfer: SideTransfer) -> tuple[float, float]:
-        """Return distance in m and signal-to-noise ratio, without interference, of a transfer's two vehicles."""
+        """Return distance in m and signal-to-noise ratio for each watt, without interference, of a transfer's ends."""
         rows = [self._row[transfer.vehicle], self._row[transfer.helper]]
         gap = self._xy_m[rows[0]] - self._xy_m[rows[1]]
         distance_m = float(np.hypot(gap[0], gap[1]))
         low, high = sorted((transfer.vehicle, transfer.helper))
         snr_per_w = self._gain_over_noise(np.array([low]), np.array([high]), np.array([distance_m]))
-        return distance_m, float(snr_per_w[0]) * transfer.power_w
+        return distance_m, float(snr_per_w[0])
 
     def _broken(self, transfer: SideTransfer) -> Failure | None:
         if transfer.vehicle not in self._row:
             return VehicleGone()
         if transfer.helper not in self._row:
             return HelperLost()
-        distance_m, snr = self._pair(transfer)
-        return None if distance_m <= self._options.range_m and snr >= self._least_snr else HelperLost()
+        distance_m, snr_per_w = self._pair(transfer)
+        heard = snr_per_w * transfer.power_w >= self._least_snr
+        return None if distance_m <= self._options.range_m and heard else HelperLost()
+
+    def _repowered(self, transfer: RadiatedFlow) -> None:
+        """Retune a transfer whose radio has another power for it now."""
+        assert isinstance(transfer, SideTransfer)  # noqa: S101 - only side transfers are given this function
+        if transfer.vehicle in self._row and transfer.helper in self._row:  # else it is about to be lost
+            cell = self.zones[transfer.zone]
+            gain = self._gain(cell, transfer)
+            cell.retune(lambda flow: gain if flow is transfer else flow.gain)
 
     def _gain(self, cell: OrthogonalCell, flow: Flow) -> float:
         assert isinstance(flow, SideTransfer)  # noqa: S101 - only side transfers run here
-        return cell.gain(self._pair(flow)[1] / (1.0 + flow.heard))
+        return cell.gain(self._pair(flow)[1] * flow.density_w / (1.0 + flow.heard))

@@ -73,6 +73,7 @@ class Layout:
         self.places = [(first + tick * step).tolist() for tick in range(END_TICK + 1)]
         self.exponent, self.noise_dbm = float(rng.uniform(2, 4)), float(rng.uniform(-110, -70))
         self.flows = [self._flow(rng) for _ in range(int(rng.integers(2, 25)))]
+        self.power = "per_radio" if rng.random() < 0.5 else "per_transfer"
 
     def _flow(self, rng) -> PlainFlow:
         vehicle = int(rng.integers(self.vehicles))
@@ -88,7 +89,7 @@ class Layout:
         share = float(rng.uniform(0.05, 1.0)) if self.knob == "share" and self.direction != "down" else 1.0
         power_w = 1.0 if self.direction == "down" else 0.2
         if self.knob == "power" and self.direction != "down":
-            power_w = float(rng.uniform(0.01, 0.2))
+            power_w = float(rng.uniform(0.01, 0.5))
         return PlainFlow(vehicle, other, rng.random() < 0.5, share, power_w, start_s, end_s)
 
     # --- what is simulated -----------------------------------------------------------------------------------------
@@ -98,7 +99,7 @@ class Layout:
         return Radio.model_validate(
             {
                 "bandwidth_hz": 1e6, "vehicle_power_w": 0.2, "site_power_w": 1.0, "antenna_gain_db": 0.0,
-                "noise_dbm": self.noise_dbm, "min_snr_db": -300.0, "max_efficiency_bps_hz": None,
+                "power": self.power, "noise_dbm": self.noise_dbm, "min_snr_db": -300.0, "max_efficiency_bps_hz": None,
                 "path_loss": self.law(), "access": self.access, "association": self.association, "interference": True,
                 "candidates": self.k, "handover": {"hysteresis_db": 0.0, "interruption_s": 0.0},
                 "sidelink": {"range_m": 1e5, "bandwidth_hz": 1e6, "path_loss": self.law()},
@@ -113,7 +114,7 @@ class Layout:
         """Run to the last tick, after which the flows that go on have their new rates."""
         clock, radio, xy_m = Clock(), self.radio(), np.array(self.sites)
         channel = Channel(clock, radio, xy_m, 1, NullWriter())
-        side = SidelinkChannel(clock, radio, radio.sidelink, xy_m, 1)
+        side = SidelinkChannel(clock, radio, radio.sidelink, xy_m, 1, channel.radios)
         numbers, none = np.arange(self.vehicles), np.zeros(0, np.int64)
 
         def tick(number: int) -> None:
@@ -171,8 +172,22 @@ class Layout:
         total = 0.0
         for begin_s, end_s in pairwise(edges):
             if flow.active(begin_s):
-                total += (end_s - begin_s) * self.share(flow, begin_s) * flow.power_w
+                total += (end_s - begin_s) * self.share(flow, begin_s) * self.density_w(flow, begin_s, END_TICK - 1)
         return total
+
+    def density_w(self, flow: PlainFlow, time_s: float, tick: int) -> float:
+        """What is left of the chosen power: flows of one radio share it, those of one orthogonal cell its band."""
+        own = [other for other in self.flows if other.active(time_s) and self.sender(other) == self.sender(flow)]
+        if self.power == "per_transfer" or self.direction == "down" or len(own) < 2:
+            return flow.power_w
+        total_w = sum(other.power_w for other in own)
+        noma = self.access["kind"] == "noma" and self.direction == "up"
+        beside = [other for other in own if self.cell(other, tick) == self.cell(flow, tick) and not noma] or [flow]
+        limit_w = max(0.2, *(other.power_w for other in own))
+        if len(beside) == len(own) or total_w <= limit_w:
+            return flow.power_w
+        together_w = limit_w * sum(other.power_w for other in beside) / total_w
+        return flow.power_w * min(1.0, together_w / max(other.power_w for other in beside))
 
     def share(self, flow: PlainFlow, time_s: float) -> float:
         """Of the band."""
@@ -201,7 +216,7 @@ class Layout:
 
     def received_w(self, sender: PlainFlow, at: PlainFlow) -> float:
         """Power of one flow at the receiver of another."""
-        return sender.power_w * self.gain(self.ends(sender)[0], self.ends(at)[1])
+        return self.density_w(sender, END_TICK, END_TICK) * self.gain(self.ends(sender)[0], self.ends(at)[1])
 
     def heard_w(self, flow: PlainFlow, other: PlainFlow) -> float:
         """What a flow hears of another."""
@@ -231,6 +246,28 @@ class Layout:
             return there in self.candidates(flow.vehicle, END_TICK)
         receiver = flow.vehicle if flow.back else flow.other
         return there in self.candidates(receiver, END_TICK) and self.sender(other) != receiver
+
+    def energy_j(self, flow: PlainFlow) -> float:
+        """Integral of the power that a flow draws from its start to its end."""
+        edges = {flow.start_s, flow.end_s}
+        edges |= {t for one in self.flows for t in (one.start_s, one.end_s) if flow.start_s < t < flow.end_s}
+        total = 0.0
+        for begin_s, end_s in pairwise(sorted(edges)):
+            powers_w = [f.power_w for f in self.flows if f.active(begin_s) and self.sender(f) == self.sender(flow)]
+            part = min(1.0, max(0.2, *powers_w) / sum(powers_w)) if self.power == "per_radio" else 1.0
+            total += (end_s - begin_s) * part * flow.power_w
+        return total
+
+
+@pytest.mark.parametrize("seed", seeds(400, least=48))
+def test_energy_is_the_integral_of_the_power_that_is_left(seed):
+    """Flows that end have drawn P / sum of their power while the radio was shared, and all of it while it was not."""
+    layout = Layout(seed)
+    layout.simulate()
+    if layout.direction != "down":
+        for flow in layout.flows:
+            if flow.over:
+                assert flow.product.energy_j == pytest.approx(layout.energy_j(flow), rel=1e-9, abs=1e-12)
 
 
 def largest_error(seed: int) -> float:
