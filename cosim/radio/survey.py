@@ -1,8 +1,7 @@
 """Radio conditions at a tick: each vehicle's nearest sites, path gains, serving site, and interference.
 
 All computations are NumPy over all vehicles. Each vehicle considers its k nearest sites; what comes from farther away
-counts neither as signal nor as interference. What that leaves out, measured as the mean of the uplink interference at
-FARREST
+counts neither as signal nor as interference (docs/scenarios.md says what that is worth).
 """
 
 from dataclasses import dataclass
