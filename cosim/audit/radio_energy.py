@@ -4,10 +4,10 @@ A radio's stretches are the times during which at least one of its transfers is 
 them the energy of the transfers, less what receiving costs, is at most P times the length of the stretch, where P is
 the larger of `radio.vehicle_power_w` and the largest power chosen in it. Of a task that a neighbour helps with, whose
 energy is that of two radios, only what the owner must have spent counts. Runs with `radio.power: per_transfer` are
-spared, because there each transfer has a radio's whole power.
+spared, because there each transfer has a radio's whole power, and so are older runs, whose scenarios say nothing of it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from cosim.trace.store.integrity import Finding
@@ -45,9 +45,10 @@ ORDER BY seq
 
 def radio_energy_findings(trace: Trace) -> Iterator[Finding]:
     """Yield the stretches of sending in which a radio drew more than its power allows."""
-    scenario = trace.scenario
-    if scenario.radio.power == "per_transfer":
+    stored = trace.provenance.scenario.get("radio")
+    if not isinstance(stored, Mapping) or stored.get("power") != "per_radio":
         return
+    scenario = trace.scenario
     rows = trace.sql(
         _STRETCHES.format(
             neighbour=int(Tier.NEIGHBOUR),
