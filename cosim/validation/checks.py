@@ -167,8 +167,12 @@ def _disturbed_bps(radio: Radio) -> float:
     cars = np.array([[100.0, 0.0], *[[500.0, 0.0]] * 4])
     channel = _channel_of(clock, radio, [[0.0, 0.0], [600.0, 0.0]], cars)
     upload = partial(channel.uplink, task=NOWHERE, power_w=radio.vehicle_power_w, share=1.0)
-    for car in range(1, 5):
-        clock.at(0.5, partial(upload, car, size_bit=1e12))
+
+    def disturb() -> None:
+        for car in range(1, 5):
+            upload(car, size_bit=1e12)
+
+    clock.at(0.5, disturb)
     lasted_s = sojourns_s(clock, np.array([2.0]), lambda _: upload(0, size_bit=size_bit))
     return size_bit / float(lasted_s[0])
 
