@@ -132,7 +132,8 @@ def assemble(
     vehicle_hosts = VehicleHosts(clock, scenario.compute.vehicle, scenario.seed)
     channel = Channel(clock, scenario.radio, xy_m, scenario.seed, facts)
     plan = scenario.radio.sidelink
-    sidelink = None if plan is None else SidelinkChannel(clock, scenario.radio, plan, xy_m, scenario.seed)
+    radios = channel.radios
+    sidelink = None if plan is None else SidelinkChannel(clock, scenario.radio, plan, xy_m, scenario.seed, radios)
     transport = Transport(channel, Wires(clock, topology), sidelink)
     ledger = make_ledger(clock, scenario, sites, hosts, transport.wires, facts)
     log = None if ledger is None else ledger.log

@@ -207,21 +207,21 @@ class Observer:
         assert sidelink is not None  # noqa: S101 - asked only with a sidelink
         rows = np.searchsorted(self._transport.channel.air.numbers, tasks["vehicle"])
         names = sidelink.neighbours.numbers[rows]
-        rates_bps = sidelink.rates_bps(rows)
+        rates = sidelink.rates(rows)
         hosts = [self._vehicle_hosts.get(name) for name in names.ravel().tolist()]
         wait_s = np.array([0.0 if host is None else host.wait_s for host in hosts]).reshape(names.shape)
         speed_hz = self._vehicle_hosts.core_hz[np.maximum(names, 0)]
         return {
             "tier": _NEIGHBOUR,
             "target": names,
-            "feasible": (names != NOWHERE) & (rates_bps > 0.0) & self._scenario.compute.vehicle.shared,
+            "feasible": (names != NOWHERE) & (rates.out_bps > 0.0) & self._scenario.compute.vehicle.shared,
             "work_cycles": tasks["vehicle_cycles"][:, None],
             "core_hz": speed_hz,
             "wait_s": wait_s,
-            "uplink_bps": rates_bps,
-            "alone_bps": rates_bps,
-            "clean_bps": rates_bps,
-            "downlink_bps": rates_bps,
+            "uplink_bps": rates.out_bps,
+            "alone_bps": rates.out_bps,
+            "clean_bps": rates.clean_bps,
+            "downlink_bps": rates.back_bps,
             "kappa": self._scenario.compute.vehicle.kappa,
         }
 

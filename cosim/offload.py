@@ -141,7 +141,7 @@ class Offloading(Part):
         finally:
             journey.uplink_site = up.site
             journey.handovers = up.handovers
-            self._pay_radio(journey, task.vehicle, transmit_energy_j(up.power_w, up.active_s))
+            self._pay_radio(journey, task.vehicle, up.energy_j)
         journey.uplinked_s = self._clock.now
 
         if up.site != choice.target:
@@ -211,11 +211,12 @@ class Offloading(Part):
     def _sidelink(self, journey: Journey, helper: int, sender: int, size_bit: float) -> Story:
         sidelink, choice = self._transport.sidelink, journey.choice
         assert sidelink is not None  # noqa: S101 - neighbours are offered only with a sidelink
-        transfer = sidelink.send(journey.task.vehicle, helper, size_bit, choice.power_w, choice.share)
+        owner = journey.task.vehicle
+        transfer = sidelink.send(owner, helper, size_bit, choice.power_w, choice.share, back=sender != owner)
         try:
             yield transfer
         finally:
-            self._pay_radio(journey, sender, transmit_energy_j(transfer.power_w, transfer.active_s))
+            self._pay_radio(journey, sender, transfer.energy_j)
 
     def _execute_in_vehicle(self, journey: Journey, vehicle: int) -> Story:
         """Execute in a vehicle's own processor, which leaves with the vehicle."""

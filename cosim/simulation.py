@@ -18,6 +18,7 @@ from cosim.kernel.clock import LAST, Clock, quiet_collector
 from cosim.mobility.connect import connect
 from cosim.mobility.source import MobilityFrame, MobilitySource
 from cosim.part import Part, hooks
+from cosim.radio.interference import interference_note
 from cosim.scenario.schema import Scenario
 from cosim.tasks.source import Releases, Task, as_tasks, task_source
 from cosim.trace.facts.run import (
@@ -204,6 +205,9 @@ class Simulation:
 
     def notes(self) -> Iterator[str]:
         """Yield remarks for the user about the run that no fact records."""
+        told = interference_note(self.scenario.radio, len(self.sites))
+        if told is not None:
+            yield told
         for name, knob in sorted(self._ignored.items()):
             yield f"the policy turned {name}, which decisions.knobs does not hand over; add {knob} to it"
         if self.tasks.dropped:

@@ -8,6 +8,7 @@ and the ledger's work alike, so both are in these sums.
 import math
 from collections.abc import Iterator
 
+from cosim.audit.radio_energy import radio_energy_findings
 from cosim.trace.store.integrity import Finding
 from cosim.trace.store.reader import Trace
 
@@ -19,7 +20,8 @@ _LEFT_HOST = "CASE WHEN isnan(executed_s) THEN time_s ELSE executed_s END"
 
 
 def integral_findings(trace: Trace) -> Iterator[Finding]:
-    """Yield where totals and sums differ; a run that did not reach its end is not checked."""
+    """Yield where totals and sums differ, in a run that reached its end, and radios that drew more than they can."""
+    yield from radio_energy_findings(trace)
     if trace.complete:
         yield from _littles_law(trace)
         yield from _tasks_alive(trace)

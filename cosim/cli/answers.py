@@ -142,6 +142,7 @@ ANSWERS: Final[Mapping[str, tuple[AnswerKey, ...]]] = {
         _DIGEST,
         AnswerKey("complete_to_s", "s", "simulated time before which every fact is there"),
         *_KPIS,
+        AnswerKey("notes[]", "", "what somebody who reads the figures should know"),
     ),
     "trace task": (
         AnswerKey("task", "", "number of the task"),

@@ -37,20 +37,64 @@ class Medium(Protocol):
         """Take an active flow out; its `left` is then up to date."""
         ...
 
+    def settle(self) -> None:
+        """Bring the totals up to now."""
+        ...
+
+    def retune(self) -> None:
+        """Give each flow the gain of its bearer; a flow without one keeps its own."""
+        ...
+
+    @property
+    def share_s(self) -> float:
+        """Integral over time of the share of a flow of weight 1, up to the last change or `settle`.
+
+        It may begin again at 0 while the medium is empty.
+        """
+        ...
+
 
 class Bearer:
     """What flows have in common that change their gain together, such as those of one vehicle and cell at one power."""
 
+    noise = 1.0
+    """Noise and interference from outside the medium over noise alone; only flows that disturb each other need it."""
+    active = 0
+    """Number of its flows that are in a medium."""
+
     def __init__(self, gain: float = 1.0) -> None:
         self.gain = gain
-        """Gain that `Fluid.retune` gives to its flows."""
+        """Gain that a medium's `retune` gives to its flows."""
         self.flows: dict[Flow, None] = {}
         """Flows that belong to it and are not over."""
 
     def add(self, flow: "Flow") -> None:
-        """Have a flow belong to it, until that is over."""
+        """Have a flow belong to it, until that is over or belongs to another."""
+        if flow.bearer is not None:
+            flow.bearer.flows.pop(flow, None)
         flow.bearer = self
+        flow.gain, flow.noise = self.gain, self.noise
         self.flows[flow] = None
+
+    def joins(self, flow: "Flow", weight: float, share_s: float) -> None:  # noqa: ARG002 - for those who count
+        """Take note that a flow has begun in its medium.
+
+        Args:
+            flow: the flow.
+            weight: its share of the medium, as a multiple of that of a flow of weight 1.
+            share_s: the medium's `share_s`.
+        """
+        self.active += 1
+
+    def parts(self, flow: "Flow", weight: float, share_s: float) -> None:  # noqa: ARG002 - for those who count
+        """Take note that a flow has left its medium.
+
+        Args:
+            flow: the flow.
+            weight: as at `joins`.
+            share_s: the medium's `share_s` just before it may have begun again.
+        """
+        self.active -= 1
 
 
 class Flow(Wait):
@@ -77,6 +121,8 @@ class Flow(Wait):
     """Number of its entry into the medium, in order of time; -1 outside media. A heap may hold older ones."""
     finish_v = 0.0
     """Virtual time at which it ends."""
+    noise = 1.0
+    """Noise and interference from outside its medium over noise alone; only flows that disturb each other need it."""
     since_s = 0.0
     """Simulated time at which it entered the medium."""
 
@@ -250,6 +296,8 @@ class Fluid:
             if due_s < self._armed_s:
                 self._armed_s = due_s
                 self._clock.at(due_s, self._fire)
+        if flow.bearer is not None:
+            flow.bearer.joins(flow, flow.weight, self.share_s)
         return flow
 
     def withdraw(self, flow: Flow) -> None:
@@ -261,9 +309,17 @@ class Fluid:
         flow.medium = None
         flow.entry = -1  # its place in the heap stays, and is skipped when it comes up: removal would cost O(n)
         flow.active_s += self._since_s - flow.since_s
+        share_s = self.share_s
         self.active -= 1
         self._weigh(self.weight - flow.weight)
         self._arm()
+        if flow.bearer is not None:
+            flow.bearer.parts(flow, flow.weight, share_s)
+
+    @property
+    def share_s(self) -> float:
+        """Integral over time of the share of a flow of weight 1, up to the last change or `settle`; see `Medium`."""
+        return self._v / self.unit_rate
 
     def retune(self) -> None:
         """Give each active flow the gain of its bearer; a flow without one keeps its own."""
@@ -359,7 +415,7 @@ class Fluid:
         if limit_v >= self._far_v:
             self._draw_near(limit_v)
         ended: list[Flow] = []
-        weight = self.weight
+        weight, share_s = self.weight, self.share_s
         while heap and heap[0][0] <= limit_v:
             _, entry, flow = heappop(heap)
             if flow.entry == entry:
@@ -378,6 +434,9 @@ class Fluid:
             self._weigh(weight)
         if self.active:
             self._arm()
+        for flow in ended:
+            if flow.bearer is not None:
+                flow.bearer.parts(flow, flow.weight, share_s)
         # Last, because a story that goes on may start or withdraw flows here.
         for flow in ended:
             flow.resume(flow)

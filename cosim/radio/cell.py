@@ -63,8 +63,17 @@ class Cell(Protocol):
         """Take a flow out; its `left` is then up to date."""
         ...
 
+    def turns(self, snr: FloatArray) -> FloatArray:
+        """Return the share of a joint flow's time in which each of its senders sends, (V,), by their ratios, (V,)."""
+        ...
+
     def retune(self) -> None:
         """Give each flow the gain of its bearer; a flow without one keeps its own."""
+        ...
+
+    @property
+    def share_s(self) -> float:
+        """Integral over time of the share of a flow of weight 1, up to the last change or `settle`; see `Medium`."""
         ...
 
     def settle(self) -> None:
@@ -96,6 +105,12 @@ class OrthogonalCell(Fluid):
         """Return the harmonic mean of the spectral efficiencies: sent in turn, messages take as long as the flow."""
         lone = np.maximum(spectral_efficiency_bps_hz(snr, self._cap_bps_hz), _LEAST_BPS_HZ)
         return len(snr) / float((1.0 / lone).sum())
+
+    def turns(self, snr: FloatArray) -> FloatArray:
+        """Return the share of a joint flow's time in which each of its senders sends: as long as its message takes."""
+        lone_s = 1.0 / np.maximum(spectral_efficiency_bps_hz(snr, self._cap_bps_hz), _LEAST_BPS_HZ)
+        turns: FloatArray = lone_s / lone_s.sum()
+        return turns
 
     @property
     def next_share(self) -> float:
@@ -147,6 +162,10 @@ class NomaCell:
         """Return the mean ratio: sent one after the other, messages interfere like their mean received power."""
         return float(snr.mean())
 
+    def turns(self, snr: FloatArray) -> FloatArray:
+        """Return the share of a joint flow's time in which each of its senders sends: equal ones."""
+        return np.full(len(snr), 1.0 / len(snr))
+
     @property
     def next_share(self) -> float:
         """Fraction of its rate with the whole cell that one more flow would get if flows took turns (no shares)."""
@@ -157,7 +176,10 @@ class NomaCell:
         return rate_bps(self._band_hz, snr, self._cap_bps_hz)
 
     def expected_bps(self, snr: FloatArray) -> FloatArray:
-        """Return the rate beside the present flows in bit/s: with SIC only the weaker ones interfere."""
+        """Return the rate beside the present flows in bit/s: with SIC only the weaker ones interfere.
+
+        One more flow is taken to hear the same interference from outside as they do.
+        """
         heard = np.array([flow.gain for flow in self._flows])
         others = (
             np.where(heard <= snr[..., None], heard, 0.0)
@@ -174,6 +196,8 @@ class NomaCell:
         flow.entry = next(self._clock.numbers)
         self._flows.append(flow)
         self._rate()
+        if flow.bearer is not None:
+            flow.bearer.joins(flow, 1.0, self._since_s)
         return flow
 
     def withdraw(self, flow: Flow) -> None:
@@ -181,14 +205,20 @@ class NomaCell:
         self.settle()
         self._drop(flow)
         self._rate()
+        self._part(flow)
 
     def retune(self) -> None:
         """Give each flow the received power over noise of its bearer; a flow without one keeps its own."""
         self.settle()
         for flow in self._flows:
             if flow.bearer is not None:
-                flow.gain = flow.bearer.gain
+                flow.gain, flow.noise = flow.bearer.gain, flow.bearer.noise
         self._rate()
+
+    @property
+    def share_s(self) -> float:
+        """Simulated time up to the last change or `settle`: each flow has the whole band, whatever its weight."""
+        return self._since_s
 
     def settle(self) -> None:
         """Bring the totals, and what is left of each flow, up to now."""
@@ -205,12 +235,17 @@ class NomaCell:
         flow.medium = None
         flow.active_s += self._since_s - flow.since_s
 
+    def _part(self, flow: Flow) -> None:
+        if flow.bearer is not None:
+            flow.bearer.parts(flow, 1.0, self._since_s)
+
     def _rate(self) -> None:
         if not self._flows:
             self._rates = []
             self._armed_s = inf
             return
-        sinr = noma_sinr(np.array([flow.gain for flow in self._flows]), 1.0, self._sic)
+        noise = np.array([flow.noise for flow in self._flows])
+        sinr = noma_sinr(np.array([flow.gain for flow in self._flows]) * noise, noise, self._sic)
         self._rates = np.maximum(self.alone_bps(sinr), self._band_hz * _LEAST_BPS_HZ).tolist()
         due_s = self._since_s + min(flow.left / rate for flow, rate in zip(self._flows, self._rates, strict=True))
         if due_s < self._armed_s:
@@ -230,6 +265,8 @@ class NomaCell:
                 flow.bearer.flows.pop(flow, None)
             self.done += flow.size
         self._rate()
+        for flow in ended:
+            self._part(flow)
         for flow in ended:
             flow.resume(flow)
 

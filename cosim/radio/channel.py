@@ -1,16 +1,19 @@
 """Transfers over the air: they follow their vehicle from cell to cell, wait without coverage, and may be lost."""
 
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from functools import partial
 from typing import ClassVar, cast
 
 import numpy as np
 
 from cosim.kernel.clock import Clock
-from cosim.kernel.fluid import Bearer, Flow
+from cosim.kernel.fluid import Flow
 from cosim.radio.cell import Cell, make_cell
+from cosim.radio.interference import Emission, EmissionMeter, Emissions, Emitter
+from cosim.radio.power import RadiatedBearer, RadiatedFlow, VehicleRadios
 from cosim.radio.survey import Air, Survey
-from cosim.scenario.schema import Radio
+from cosim.scenario.schema import Fixed, Radio
 from cosim.trace.facts.run import CellChanged, TransferMoved
 from cosim.trace.store.writer import FactWriter
 from cosim.types import NOWHERE, Direction, Failure, FloatArray, IntArray, Status, VehicleGone
@@ -22,35 +25,47 @@ class LinkLost(Failure):
     status = Status.NO_COVERAGE
 
 
-class RadioBearer(Bearer):
+class RadioBearer(RadiatedBearer):
     """The transfers of one vehicle in one direction, at one power and with one pinned site: they always share a cell.
 
     Args:
+        channel: all cells.
         transfer: its first one.
+        site: the site of their cell; NOWHERE without coverage.
     """
 
-    def __init__(self, transfer: "Transfer") -> None:
-        super().__init__()
+    def __init__(self, channel: "Channel", transfer: "Transfer", site: int) -> None:
         self.uplink = transfer.uplink
-        self.power_w = transfer.power_w
         self.pinned = transfer.pinned
-        self.site = transfer.site
-        """Site of the transfers at the last tick; NOWHERE without coverage."""
+        self.site = site
+        """Site of their cell; NOWHERE without coverage."""
+        self._channel = channel
+        meter, radios = channel.shared_by(transfer.uplink)
+        cell = channel.cells(transfer.uplink)[site] if site >= 0 else None
+        super().__init__(cell, transfer.vehicle, transfer.power_w, meter, radios)
 
     @property
     def transfers(self) -> "dict[Transfer, None]":
         """Transfers that are not over, in the order in which they were sent."""
         return cast("dict[Transfer, None]", self.flows)
 
+    def tune(self) -> None:
+        """Set gain and noise to what positions and its density give now."""
+        self._channel.tune(self)
 
-class Transfer(Flow):
+    def emissions(self, power_w: float, ended: bool) -> Iterable[Emission]:
+        """Return what its sender sent."""
+        return (Emission(self.sender, self.site, power_w, ended, self.pinned < 0),)
+
+
+class Transfer(RadiatedFlow):
     """Bits between a vehicle and a site.
 
     Args:
         vehicle: vehicle number.
         task: number of its task; NOWHERE for none.
         size_bit: bits to send.
-        power_w: transmit power of the vehicle.
+        power_w: transmit power of the sender.
         share: weight in the cell, in (0, 1].
         pinned: site to use instead of the serving one; NOWHERE for the serving one.
     """
@@ -72,8 +87,8 @@ class Transfer(Flow):
         self.weight = share
         self.vehicle = vehicle
         self.task = task
-        self.power_w = power_w
         self.pinned = pinned
+        self.power_w = power_w
 
     def cancel(self, error: Exception) -> None:
         """Leave the cell, or the transfers that wait outside; `left` is then what was not sent."""
@@ -99,8 +114,28 @@ class Downlink(Transfer):
     uplink = False
 
 
-class Bundle(Flow):
-    """Short messages of many vehicles to one site, as one flow that ends with the last of them."""
+class BundleBearer(Emitter):
+    """The bearer of one flow that carries short messages of many vehicles to one site, and ends with the last of them.
+
+    Args:
+        cell: the site's uplink.
+        site: site number of the cell.
+        vehicles: the senders, (V,).
+        turns: share of the flow's time in which each of them sends, (V,).
+        power_w: transmit power of each.
+        meter: measures what they send.
+    """
+
+    def __init__(
+        self, cell: Cell, site: int, vehicles: IntArray, turns: FloatArray, power_w: float, meter: EmissionMeter
+    ) -> None:
+        super().__init__(cell, power_w, meter)
+        self._site = site
+        self._senders = list(zip(vehicles.tolist(), turns.tolist(), strict=True))
+
+    def emissions(self, power_w: float, ended: bool) -> Iterable[Emission]:
+        """Return what its senders sent, in turn."""
+        return [Emission(vehicle, self._site, power_w * turn, ended, ended) for vehicle, turn in self._senders]
 
 
 class Channel:
@@ -126,11 +161,15 @@ class Channel:
         self.down: list[Cell] = [make_cell(clock, radio.access, down_hz, cap, uplink=False) for _ in sites]
         self._outside: dict[Transfer, int] = {}
         """Transfers without a medium (no coverage, or in the middle of a handover), numbered in order of time."""
-        self._sent: list[Transfer] = []
-        """Transfers that have no bearer yet: sent since the last tick."""
         self._bearers: dict[int, dict[tuple[bool, int, float], RadioBearer]] = {}
         """Bearers of each vehicle by direction, pinned site and power: a tick looks at these, not at transfers."""
-        self._busy_s = np.zeros((2, len(site_xy_m)))
+        self._meters: tuple[EmissionMeter, EmissionMeter] | None = None
+        """What uplinks and downlinks send; None without interference."""
+        if radio.interference:
+            band_share = radio.access.slice_share if isinstance(radio.access, Fixed) else 1.0
+            self._meters = EmissionMeter(band_share), EmissionMeter(band_share)
+        self.radios = VehicleRadios(clock, radio.vehicle_power_w) if radio.power == "per_radio" else None
+        """The radios of the vehicles, whose power their flows share; None where each transfer has its own."""
         self._ticked_s = 0.0
         self._cells_changed = facts.batch(CellChanged)
         self._moved = facts.recorder(TransferMoved)
@@ -155,7 +194,7 @@ class Channel:
             share: weight in the cell, in (0, 1].
             pinned: site to send to instead of the serving one; NOWHERE for the serving one.
         """
-        return self._send(Uplink(vehicle, task, size_bit, power_w, share, pinned), self.up)
+        return self._send(Uplink(vehicle, task, size_bit, power_w, share, pinned))
 
     def downlink(self, vehicle: int, task: int, size_bit: float, pinned: int = NOWHERE) -> Transfer:
         """Send to a vehicle from its serving site and return the transfer, a wait.
@@ -166,9 +205,9 @@ class Channel:
             size_bit: bits to send.
             pinned: site to send from instead of the serving one; NOWHERE for the serving one.
         """
-        return self._send(Downlink(vehicle, task, size_bit, 0.0, 1.0, pinned), self.down)
+        return self._send(Downlink(vehicle, task, size_bit, self._radio.site_power_w, 1.0, pinned))
 
-    def carry_up(self, site: int, size_bit: float, snr: FloatArray) -> Bundle:
+    def carry_up(self, site: int, size_bit: float, vehicles: IntArray, snr: FloatArray) -> Flow:
         """Send the messages of vehicles to their serving site, as one flow of weight 1 beside the transfers.
 
         It keeps its gain and its cell whatever its vehicles do, because messages are short.
@@ -176,12 +215,19 @@ class Channel:
         Args:
             site: site number of the cell.
             size_bit: bits of all messages.
+            vehicles: the vehicles that send, (V,).
             snr: signal over noise and interference of each vehicle that sends, linear, (V,).
         """
         cell = self.up[site]
-        bundle = Bundle(size_bit, cell.joint_gain(snr))
-        cell.start(bundle)
-        return bundle
+        flow = Flow(size_bit, cell.joint_gain(snr))
+        if self._meters is not None:
+            power_w = self._radio.vehicle_power_w
+            bearer = BundleBearer(cell, site, vehicles, cell.turns(snr), power_w, self._meters[0])
+            rows = self.air.numbers.searchsorted(vehicles)
+            clean_snr = self.air.clean_snr_per_w[rows, self.air.slot[rows]] * power_w
+            bearer.gain, bearer.noise = flow.gain, float(clean_snr.mean() / snr.mean())
+            bearer.add(flow)
+        return cell.start(flow)
 
     def serving(self, vehicle: int) -> int:
         """Return the site that serves a vehicle now, or NOWHERE."""
@@ -192,6 +238,30 @@ class Channel:
         """Return x and y in m of a vehicle on the map at the last tick."""
         x_m, y_m = self.air.xy_m[self._row[vehicle]].tolist()
         return x_m, y_m
+
+    # --- what a bearer uses ----------------------------------------------------------------------------------------
+
+    def cells(self, uplink: bool) -> Sequence[Cell]:
+        """Return the cells of one direction, by site number."""
+        return self.up if uplink else self.down
+
+    def shared_by(self, uplink: bool) -> tuple[EmissionMeter | None, VehicleRadios | None]:
+        """Return what measures the transfers of one direction and the radios that share their power, if any do."""
+        meter = None if self._meters is None else self._meters[0 if uplink else 1]
+        return meter, self.radios if uplink else None
+
+    def tune(self, bearer: RadioBearer) -> None:
+        """Set gain and noise of a bearer to what positions and its density give now."""
+        row = self._row.get(bearer.sender)
+        if row is None:
+            return  # about to be lost
+        site, snr = self._link(row, bearer.uplink, bearer.pinned)
+        if bearer.uplink:
+            snr *= bearer.density_w
+            if self._meters is not None:
+                column = self.air.sites[row].tolist().index(site)
+                bearer.noise = self.air.clean_snr_per_w.item(row, column) * bearer.density_w / snr
+        bearer.gain = self.cells(bearer.uplink)[site].gain(snr)
 
     # --- what the tick does ----------------------------------------------------------------------------------------
 
@@ -204,15 +274,17 @@ class Channel:
             left: vehicles that have left since the last tick.
             tick: number of the tick.
         """
+        with nullcontext() if self.radios is None else self.radios.held():
+            self._tick(numbers, xy_m, left, tick)
+
+    def _tick(self, numbers: IntArray, xy_m: FloatArray, left: IntArray, tick: int) -> None:
         now = self._clock.now
         # Before the survey: its rows are those of the vehicles that are still there.
         if len(left):
-            self._bear()
             gone = [bearer for vehicle in left.tolist() for bearer in self._bearers.pop(vehicle, {}).values()]
             for transfer in _in_order(gone):
                 transfer.cancel(VehicleGone())
-        up_busy, down_busy = self._activity(tick)
-        self.air = air = self._survey.update(numbers, xy_m, tick, up_busy, down_busy)
+        self.air = air = self._survey.update(numbers, xy_m, tick, self._sent())
         self._row = air.row
         place = np.arange(0, air.sites.size, air.sites.shape[1]) + air.slot
         covered = air.serving >= 0
@@ -226,21 +298,19 @@ class Channel:
             )
         self._follow()
 
-    def _activity(self, tick: int) -> tuple[FloatArray, FloatArray]:
-        """Return the busy share of each cell and direction since the last tick; 0 unless interference is modelled."""
-        if not self._radio.interference or tick == 0:
-            return self._busy_s[0], self._busy_s[1]
+    def _sent(self) -> tuple[Emissions, Emissions] | None:
+        """Return what uplinks and downlinks sent since the last tick; None without interference."""
+        if self._meters is None:
+            return None
         for cell in (*self.up, *self.down):
             cell.settle()
-        busy_s = np.array([[cell.busy_s for cell in self.up], [cell.busy_s for cell in self.down]])
-        share = (busy_s - self._busy_s) / (self._clock.now - self._ticked_s)
-        self._busy_s = busy_s
-        return share[0], share[1]
+        passed_s = self._clock.now - self._ticked_s
+        up, down = self._meters
+        return up.take(passed_s), down.take(passed_s)
 
     def _follow(self) -> None:
         """Move the active transfers to where their vehicles are."""
         self._ticked_s = self._clock.now
-        self._bear()
         moved: list[RadioBearer] = []
         touched: set[tuple[bool, int]] = set()
         self._bearers = {
@@ -249,75 +319,72 @@ class Channel:
             if (used := {key: bearer for key, bearer in bearers.items() if bearer.flows})
         }
         for vehicle, bearers in self._bearers.items():
-            row = self.air.row.get(vehicle)
-            if row is None:
-                continue  # sent to a vehicle that is gone: about to be lost
-            for bearer in bearers.values():
-                before = bearer.site
-                bearer.site, snr = self._link(bearer, row)
-                if bearer.site >= 0:
-                    bearer.gain = self._cells(bearer)[bearer.site].gain(snr)
-                if bearer.site != before:
+            row = self._row[vehicle]
+            for key, bearer in list(bearers.items()):
+                if self._link(row, bearer.uplink, bearer.pinned)[0] != bearer.site:
+                    del bearers[key]
                     moved.append(bearer)
-                elif any(transfer.medium is not None for transfer in bearer.flows):
-                    touched.add((not bearer.uplink, bearer.site))
+                elif bearer.site >= 0:
+                    self.tune(bearer)
+                    if bearer.active:
+                        touched.add((not bearer.uplink, bearer.site))
         for transfer in _in_order(moved):
-            self._change(transfer, cast("RadioBearer", transfer.bearer).site)
+            self._change(transfer, self._row[transfer.vehicle])
         for downlink, site in sorted(touched):
-            (self.down if downlink else self.up)[site].retune()
+            self.cells(not downlink)[site].retune()
 
-    def _bear(self) -> None:
-        """Give bearers to the transfers that have none."""
-        for transfer in self._sent:
-            if transfer.medium is not None or transfer.outside is not None:
-                bearers = self._bearers.setdefault(transfer.vehicle, {})
-                key = (transfer.uplink, transfer.pinned, transfer.power_w)
-                bearer = bearers.get(key)
-                if bearer is None:
-                    bearers[key] = bearer = RadioBearer(transfer)
-                bearer.add(transfer)
-        self._sent.clear()
+    def _link(self, row: int, uplink: bool, pinned: int) -> tuple[int, float]:
+        """Return site and signal-to-noise ratio (uplinks: for each watt) now; NOWHERE and 0 without coverage.
 
-    def _cells(self, way: Transfer | RadioBearer) -> Sequence[Cell]:
-        return self.up if way.uplink else self.down
-
-    def _link(self, way: Transfer | RadioBearer, row: int) -> tuple[int, float]:
-        """Return site and signal-to-noise ratio of a transfer or bearer now; NOWHERE and 0 without coverage."""
-        uplink = way.uplink
-        if way.pinned < 0:
-            return self._serving[row], self._snr_per_w[row] * way.power_w if uplink else self._down_snr[row]
+        Args:
+            row: row of their vehicle.
+            uplink: direction.
+            pinned: site that they are pinned to; NOWHERE if to none.
+        """
+        if pinned < 0:
+            return self._serving[row], (self._snr_per_w if uplink else self._down_snr)[row]
         air = self.air
         sites = air.sites[row].tolist()
-        if way.pinned not in sites:
+        if pinned not in sites:
             return NOWHERE, 0.0
-        snr = (air.snr_per_w if uplink else air.down_snr).item(row, sites.index(way.pinned))
-        return (way.pinned, snr * way.power_w if uplink else snr) if snr > 0.0 else (NOWHERE, 0.0)
+        snr = (air.snr_per_w if uplink else air.down_snr).item(row, sites.index(pinned))
+        return (pinned, snr) if snr > 0.0 else (NOWHERE, 0.0)
 
     # --- the way of a transfer -------------------------------------------------------------------------------------
 
-    def _send(self, transfer: Transfer, cells: Sequence[Cell]) -> Transfer:
-        self._sent.append(transfer)
+    def _send(self, transfer: Transfer) -> Transfer:
         row = self._row.get(transfer.vehicle)
         if row is None:
             self._wait_outside(transfer)
             self._clock.at(self._clock.now, partial(self._lose, transfer, transfer.waits, VehicleGone()))
             return transfer
-        site, snr = self._link(transfer, row)
-        if site < 0:
+        transfer.site = self._bear(transfer, row)
+        if transfer.site < 0:
             self._suspend(transfer)
         else:
-            transfer.site = site
-            cell = cells[site]
-            transfer.gain = cell.gain(snr)
-            cell.start(transfer)
+            self.cells(transfer.uplink)[transfer.site].start(transfer)
         return transfer
 
-    def _change(self, transfer: Transfer, site: int) -> None:
-        """Hand an active transfer over to another cell, or out of or back into coverage."""
+    def _bear(self, transfer: Transfer, row: int) -> int:
+        """Have a transfer belong to the bearer of its vehicle, at this row, and its way; return their site."""
+        bearers = self._bearers.setdefault(transfer.vehicle, {})
+        key = (transfer.uplink, transfer.pinned, transfer.power_w)
+        bearer = bearers.get(key)
+        if bearer is None or not bearer.flows:
+            site, _ = self._link(row, transfer.uplink, transfer.pinned)
+            bearers[key] = bearer = RadioBearer(self, transfer, site)
+            if site >= 0:
+                self.tune(bearer)
+        bearer.add(transfer)
+        return bearer.site
+
+    def _change(self, transfer: Transfer, row: int) -> None:
+        """Hand an active transfer over to another cell, or out of or back into coverage; `row` is its vehicle's."""
         if transfer.medium is not None:
             transfer.medium.withdraw(transfer)
             if self._radio.handover.transfer == "restart":
                 transfer.left = transfer.size
+        site = self._bear(transfer, row)
         direction = Direction.UPLINK if transfer.uplink else Direction.DOWNLINK
         if transfer.task != NOWHERE:
             self._moved(self._clock.now, transfer.task, direction, transfer.site, site, transfer.left)
@@ -339,9 +406,9 @@ class Channel:
         if transfer.waits != waits or transfer.error is not None:
             return
         transfer.enter()
-        cell = self._cells(transfer)[transfer.site]
-        transfer.gain = cast("RadioBearer", transfer.bearer).gain
-        cell.start(transfer)
+        bearer = cast("RadioBearer", transfer.bearer)
+        transfer.gain, transfer.noise = bearer.gain, bearer.noise
+        self.cells(transfer.uplink)[transfer.site].start(transfer)
 
     def _wait_outside(self, transfer: Transfer) -> None:
         self._outside.setdefault(transfer, next(self._clock.numbers))

@@ -66,7 +66,7 @@ def power_gain(power_w: FloatArray, from_w: FloatArray, snr_per_w: FloatArray, c
     return known
 
 
-def noma_sinr(received_w: FloatArray, noise_w: float, sic: bool) -> FloatArray:
+def noma_sinr(received_w: FloatArray, noise_w: float | FloatArray, sic: bool) -> FloatArray:
     """Return the SINR of users that send at once over the whole band of one receiver (S3 eq 13), in the users' order.
 
     Without SIC every other user interferes: P_i / (N + sum of the others). Two equal users then never exceed 0 dB,
@@ -77,7 +77,7 @@ def noma_sinr(received_w: FloatArray, noise_w: float, sic: bool) -> FloatArray:
 
     Args:
         received_w: power of each user at the receiver, (n,).
-        noise_w: noise over the whole band.
+        noise_w: noise over the whole band, and what each user hears from outside, (n,) or one number.
         sic: successive interference cancellation.
     """
     if not sic:
@@ -88,7 +88,7 @@ def noma_sinr(received_w: FloatArray, noise_w: float, sic: bool) -> FloatArray:
     weaker = np.zeros(len(descending))
     weaker[:-1] = np.cumsum(descending[:0:-1])[::-1]
     ratio = np.empty(len(descending))
-    ratio[order] = descending / (noise_w + weaker)
+    ratio[order] = descending / (np.broadcast_to(noise_w, len(order))[order] + weaker)
     return ratio
 
 

@@ -1,22 +1,28 @@
 """Vehicle-to-vehicle links: neighbours in range, and transfers between two vehicles.
 
-Resources are those of the site nearest to the sender (NR-V2X mode 1): transfers around one site share one sidelink
-band. A link ends when the two vehicles are out of range at a tick.
+Resources are those of the site nearest to the owner of the task (NR-V2X mode 1): transfers around one site share one
+sidelink band. A link ends when the two vehicles are out of range at a tick. With interference a receiver hears what was
+sent in the bands of its other candidate sites, whatever the distance; not what it sends itself.
 """
 
+from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from math import inf
+from typing import NamedTuple
 
 import numpy as np
 from scipy.spatial import cKDTree
 
 from cosim.kernel.clock import Clock
-from cosim.kernel.fluid import Bearer, Flow
+from cosim.kernel.fluid import Flow
 from cosim.kernel.rng import stream_key
 from cosim.radio.cell import OrthogonalCell
+from cosim.radio.interference import Emission, EmissionMeter, Emissions
 from cosim.radio.link import noise_w, rate_bps
 from cosim.radio.pathloss import path_loss_model
+from cosim.radio.power import RadiatedBearer, RadiatedFlow, VehicleRadios
 from cosim.radio.shadowing import los_state
 from cosim.scenario.schema import Radio, Sidelink
 from cosim.types import NOWHERE, BoolArray, Failure, FloatArray, IntArray, Status, VehicleGone
@@ -29,8 +35,8 @@ class HelperLost(Failure):
     status = Status.HELPER_LOST
 
 
-class SideTransfer(Flow):
-    """Bits between the vehicle that owns the task and its helper, in either direction.
+class SideTransfer(RadiatedFlow):
+    """Bits between the vehicle that owns the task and its helper.
 
     Args:
         vehicle: vehicle that owns the task.
@@ -38,31 +44,49 @@ class SideTransfer(Flow):
         size_bit: bits to send.
         power_w: transmit power.
         share: weight in the band, in (0, 1].
+        back: whether the helper sends.
     """
 
     zone = NOWHERE
     """Site whose sidelink band carries it."""
 
-    def __init__(self, vehicle: int, helper: int, size_bit: float, power_w: float, share: float) -> None:
+    def __init__(self, vehicle: int, helper: int, size_bit: float, power_w: float, share: float, back: bool) -> None:
         super().__init__(size_bit, 1.0, share)
         self.vehicle = vehicle
         self.helper = helper
         self.power_w = power_w
+        self.back = back
 
 
-class SideBearer(Bearer):
-    """The transfers between two vehicles at one power in one zone.
+class SideBearer(RadiatedBearer):
+    """The transfers from one vehicle to another at one power in one zone.
 
     Args:
-        transfer: its first one.
+        channel: all sidelinks.
+        transfer: its first one, with its zone.
     """
 
-    def __init__(self, transfer: SideTransfer) -> None:
-        super().__init__()
+    snr_per_w = 0.0
+    """Signal-to-noise ratio for each watt, without interference."""
+    heard = 0.0
+    """Interference at the receiver over noise."""
+
+    def __init__(self, channel: "SidelinkChannel", transfer: SideTransfer) -> None:
         self.vehicle = transfer.vehicle
         self.helper = transfer.helper
-        self.power_w = transfer.power_w
         self.zone = transfer.zone
+        ends = (transfer.vehicle, transfer.helper)
+        sender, self.receiver = reversed(ends) if transfer.back else ends
+        self._cell = channel.zones[transfer.zone]
+        super().__init__(self._cell, sender, transfer.power_w, channel.meter, channel.radios)
+
+    def tune(self) -> None:
+        """Set the gain to what its ratios and its density give now."""
+        self.gain = self._cell.gain(self.snr_per_w * self.density_w / (1.0 + self.heard))
+
+    def emissions(self, power_w: float, ended: bool) -> Iterable[Emission]:
+        """Return what its sender sent."""
+        return (Emission(self.sender, self.zone, power_w, ended, False),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +99,17 @@ class Neighbours:
     """(N, m) distances; inf where there is none."""
 
 
+class NeighbourRates(NamedTuple):
+    """Rates in bit/s between vehicles and their neighbours beside the active transfers, (T, m) each."""
+
+    out_bps: FloatArray
+    """To the neighbour."""
+    clean_bps: FloatArray
+    """Likewise without interference."""
+    back_bps: FloatArray
+    """From the neighbour."""
+
+
 class SidelinkChannel:
     """All sidelinks. Shadowing is left out: pairs of vehicles are too short-lived to carry a state.
 
@@ -84,9 +119,19 @@ class SidelinkChannel:
         sidelink: section `radio.sidelink`.
         site_xy_m: (S, 2) positions of the sites.
         seed: seed of the run.
+        radios: the radios of the vehicles, if their flows share them.
     """
 
-    def __init__(self, clock: Clock, radio: Radio, sidelink: Sidelink, site_xy_m: FloatArray, seed: int) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        radio: Radio,
+        sidelink: Sidelink,
+        site_xy_m: FloatArray,
+        seed: int,
+        radios: VehicleRadios | None = None,
+    ) -> None:
+        self.radios = radios
         self._clock = clock
         self._options = sidelink
         self._power_w = radio.vehicle_power_w
@@ -99,13 +144,20 @@ class SidelinkChannel:
         self._least_snr = db_to_linear(radio.min_snr_db)
         self._tree = cKDTree(site_xy_m)
         self.zones = [OrthogonalCell(clock, sidelink.bandwidth_hz, self._cap) for _ in range(len(site_xy_m))]
-        self._active: dict[tuple[int, int, float, int], SideBearer] = {}
-        """Bearers by vehicle, helper, power and zone: a tick looks at these, not at transfers."""
-        self._sent: list[SideTransfer] = []
-        """Transfers that have no bearer yet: sent since the last tick."""
+        self._active: dict[tuple[int, int, float, int, bool], SideBearer] = {}
+        """Bearers by vehicle, helper, power, zone and direction: a tick looks at these, not at transfers."""
         self._row: dict[int, int] = {}
         self._xy_m = np.empty((0, 2))
-        self._zone: list[int] = []
+        self._zone: IntArray = np.empty(0, np.int64)
+        self._near: IntArray = np.empty((0, 1), np.int64)
+        """(N, k) candidate sites of each vehicle, whose bands it hears."""
+        self._ranks = list(range(1, min(radio.candidates, len(site_xy_m)) + 1)) if radio.interference else [1]
+        self.meter = EmissionMeter(1.0) if radio.interference else None
+        """What transfers send; None without interference."""
+        self._sent = Emissions.of([])
+        self._sent_row: IntArray = np.empty(0, np.int64)
+        self._ticked_s = 0.0
+        self._numbers: IntArray = np.empty(0, np.int64)
         self.neighbours = Neighbours(np.empty((0, sidelink.max_neighbours), np.int64), np.empty((0, 1)))
 
     def tick(self, numbers: IntArray, xy_m: FloatArray, row: dict[int, int]) -> None:
@@ -116,40 +168,37 @@ class SidelinkChannel:
             xy_m: their positions, (N, 2); NaN for a vehicle that is being teleported.
             row: row of each vehicle number.
         """
+        with nullcontext() if self.radios is None else self.radios.held():
+            self._tick(numbers, xy_m, row)
+
+    def _tick(self, numbers: IntArray, xy_m: FloatArray, row: dict[int, int]) -> None:
         self._row = row
         self._xy_m = xy_m
+        self._numbers = numbers
         here = np.where(np.isnan(xy_m), 1e12, xy_m)
-        self._zone = np.asarray(self._tree.query(here)[1]).tolist()
+        self._near = np.asarray(self._tree.query(here, k=self._ranks)[1])
+        self._zone = self._near[:, 0]
+        self._measure(numbers)
         self.neighbours = self._nearest(numbers, here)
-        self._bear()
+        self._active = {key: bearer for key, bearer in self._active.items() if bearer.flows}
         broken: list[tuple[Flow, type[Failure]]] = []
         whole: list[SideBearer] = []
         for bearer in sorted(self._active.values(), key=_began):
-            error, snr = self._condition(bearer)
+            error, bearer.snr_per_w = self._condition(bearer)
             if error is None:
-                bearer.gain = self.zones[bearer.zone].gain(snr)
                 whole.append(bearer)
             else:
                 broken += [(transfer, error) for transfer in bearer.flows]
         for transfer, error in sorted(broken, key=lambda pair: pair[0].entry):
             if transfer.medium is not None:  # else it ended at this instant
                 transfer.cancel(error())
+        self._disturb(whole)
         for zone in dict.fromkeys(bearer.zone for bearer in whole if bearer.flows):
             self.zones[zone].retune()
 
-    def _bear(self) -> None:
-        """Drop bearers whose transfers are over, and give bearers to the transfers that have none."""
-        self._active = {key: bearer for key, bearer in self._active.items() if bearer.flows}
-        for transfer in self._sent:
-            if transfer.medium is not None:
-                key = (transfer.vehicle, transfer.helper, transfer.power_w, transfer.zone)
-                bearer = self._active.get(key)
-                if bearer is None:
-                    self._active[key] = bearer = SideBearer(transfer)
-                bearer.add(transfer)
-        self._sent.clear()
-
-    def send(self, vehicle: int, helper: int, size_bit: float, power_w: float, share: float = 1.0) -> SideTransfer:
+    def send(
+        self, vehicle: int, helper: int, size_bit: float, power_w: float, share: float = 1.0, *, back: bool = False
+    ) -> SideTransfer:
         """Send between two vehicles and return the transfer, a wait that ends with HelperLost if they are out of range.
 
         Args:
@@ -158,26 +207,96 @@ class SidelinkChannel:
             size_bit: bits to send.
             power_w: transmit power.
             share: weight in the band, in (0, 1].
+            back: whether the helper sends.
         """
-        transfer = SideTransfer(vehicle, helper, size_bit, power_w, share)
-        error, snr = self._condition(transfer)
+        transfer = SideTransfer(vehicle, helper, size_bit, power_w, share, back)
+        error, snr_per_w = self._condition(transfer)
         if error is not None:
             self._clock.at(self._clock.now, partial(transfer.cancel, error()))
             return transfer
-        transfer.zone = self._zone[self._row[vehicle]]
-        cell = self.zones[transfer.zone]
-        transfer.gain = cell.gain(snr)
-        self._sent.append(transfer)
-        cell.start(transfer)
+        transfer.zone = int(self._zone[self._row[vehicle]])
+        key = (vehicle, helper, power_w, transfer.zone, back)
+        bearer = self._active.get(key)
+        if bearer is None or not bearer.flows:
+            self._active[key] = bearer = SideBearer(self, transfer)
+            bearer.snr_per_w = snr_per_w
+            self._disturb([bearer])
+        bearer.add(transfer)
+        self.zones[transfer.zone].start(transfer)
         return transfer
 
-    def rates_bps(self, rows: IntArray) -> FloatArray:  # (T, m)
-        """Return the rate (T, m) in bit/s to each neighbour of the vehicles in `rows`, beside the active transfers."""
+    def rates(self, rows: IntArray) -> NeighbourRates:
+        """Return the rates, (T, m), between the vehicles in `rows` and each of their neighbours; 0 without one."""
         near = self.neighbours
-        snr = self._power_w * self._snr_per_w(near.distance_m[rows], self._los(near.numbers[rows], rows))
-        load = np.array([self.zones[zone].active + 1.0 for zone in self._zone])[rows][:, None]
-        rates: FloatArray = rate_bps(self._options.bandwidth_hz, snr, self._cap) / load
-        return rates
+        names = near.numbers[rows]
+        snr = self._power_w * self._snr_per_w(near.distance_m[rows], self._los(names, rows))
+        zones = self._zone[rows]
+        load = np.array([zone.active + 1.0 for zone in self.zones])[zones][:, None]
+        clean_bps: FloatArray = rate_bps(self._options.bandwidth_hz, snr, self._cap) / load
+        if not len(self._sent):
+            return NeighbourRates(clean_bps, clean_bps, clean_bps)
+        there = names >= 0
+        count = there.sum(axis=1)
+        own, helpers = np.repeat(self._numbers[rows], count), names[there]
+        bands = np.repeat(zones, count)
+        heard = np.zeros((2, *names.shape))
+        heard[0, there] = self._heard(own, helpers, bands)
+        heard[1, there] = self._heard(helpers, own, bands)
+        disturbed = rate_bps(self._options.bandwidth_hz, snr / (1.0 + heard), self._cap) / load
+        return NeighbourRates(disturbed[0], clean_bps, disturbed[1])
+
+    # --- interference ----------------------------------------------------------------------------------------------
+
+    def _measure(self, numbers: IntArray) -> None:
+        """Note what was sent since the last tick, by senders that are still on the road."""
+        passed_s, self._ticked_s = self._clock.now - self._ticked_s, self._clock.now
+        if self.meter is None:
+            return
+        for zone in self.zones:
+            zone.settle()
+        sent = self.meter.take(passed_s)
+        there, row, _ = sent.placed(numbers, numbers)
+        there[there] = ~np.isnan(self._xy_m[row[there], 0])
+        self._sent, self._sent_row = sent.pick(there), row[there]
+
+    def _disturb(self, bearers: Sequence[SideBearer]) -> None:
+        """Set the interference that transfers hear, and with it their gains."""
+        if len(self._sent):
+            pairs = np.array([(bearer.sender, bearer.receiver) for bearer in bearers], np.int64).reshape(-1, 2)
+            heard = self._heard(pairs[:, 0], pairs[:, 1], np.array([bearer.zone for bearer in bearers], np.int64))
+        else:
+            heard = np.zeros(len(bearers))
+        for bearer, ratio in zip(bearers, heard.tolist(), strict=True):
+            bearer.heard = ratio
+            bearer.tune()
+
+    def _heard(self, senders: IntArray, receivers: IntArray, zones: IntArray) -> FloatArray:
+        """Return the interference over noise that links hear, (L,).
+
+        Args:
+            senders: vehicles that send, (L,).
+            receivers: vehicles that receive, (L,).
+            zones: sites whose bands carry the links, (L,).
+        """
+        sent = self._sent
+        at = self._numbers.searchsorted(receivers)
+        in_reach = np.zeros((len(at), len(self.zones)), np.bool_)
+        in_reach[np.arange(len(at))[:, None], self._near[at]] = True
+        heard = in_reach[:, sent.cell] & (sent.cell != zones[:, None]) & (sent.vehicle != receivers[:, None])
+        heard &= ~sent.ended | (sent.vehicle != senders[:, None])
+        link, entry = heard.nonzero()
+        gap_m = self._xy_m[at[link]] - self._xy_m[self._sent_row[entry]]
+        distance_m = np.hypot(gap_m[:, 0], gap_m[:, 1])
+        pair = np.sort(np.stack([receivers[link], sent.vehicle[entry]]), axis=0)
+        ratio = sent.power_w[entry] * self._gain_over_noise(pair[0], pair[1], distance_m)
+        total: FloatArray = np.bincount(link, ratio, len(at)).astype(np.float64)
+        return total
+
+    def _gain_over_noise(self, low: IntArray, high: IntArray, distance_m: FloatArray) -> FloatArray:
+        """Return signal over noise for each watt of pairs of vehicles, (P,), by their numbers, the lower one first."""
+        p_los = self._model.los_probability(distance_m)[:, None]
+        los = los_state(self._los_key, low, high[:, None], np.zeros(len(low)), p_los, 1.0)
+        return self._snr_per_w(distance_m[:, None], los)[:, 0]
 
     def _nearest(self, numbers: IntArray, here: FloatArray) -> Neighbours:
         count, most = len(numbers), self._options.max_neighbours
@@ -208,7 +327,7 @@ class SidelinkChannel:
         return np.where(np.isfinite(distance_m), db_to_linear(-loss_db) * self._gain_per_noise, 0.0)
 
     def _condition(self, way: SideTransfer | SideBearer) -> tuple[type[Failure] | None, float]:
-        """Return why the link between two vehicles is broken, None if it is not, and its signal-to-noise ratio."""
+        """Return why the link between two vehicles is broken, None if it is not, and its clean SNR for each watt."""
         if way.vehicle not in self._row:
             return VehicleGone, 0.0
         if way.helper not in self._row:
@@ -216,11 +335,9 @@ class SidelinkChannel:
         gap = self._xy_m[self._row[way.vehicle]] - self._xy_m[self._row[way.helper]]
         distance_m = float(np.hypot(gap[0], gap[1]))
         low, high = sorted((way.vehicle, way.helper))
-        probability = self._model.los_probability(np.array([[distance_m]]))
-        los = los_state(self._los_key, np.array([low]), np.array([[high]]), np.zeros(1), probability, 1.0)
-        snr = float(self._snr_per_w(np.array([[distance_m]]), los)[0, 0]) * way.power_w
-        able = distance_m <= self._options.range_m and snr >= self._least_snr
-        return (None if able else HelperLost), snr
+        snr_per_w = float(self._gain_over_noise(np.array([low]), np.array([high]), np.array([distance_m]))[0])
+        able = distance_m <= self._options.range_m and snr_per_w * way.power_w >= self._least_snr
+        return (None if able else HelperLost), snr_per_w
 
 
 def _began(bearer: SideBearer) -> int:

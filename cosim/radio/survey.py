@@ -1,7 +1,7 @@
 """Radio conditions at a tick: each vehicle's nearest sites, path gains, serving site, and interference.
 
 All computations are NumPy over all vehicles. Each vehicle considers its k nearest sites; what comes from farther away
-counts neither as signal nor as interference.
+counts neither as signal nor as interference (docs/scenarios.md says what that is worth).
 """
 
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from cosim.kernel.rng import stream_key
+from cosim.radio.interference import Emissions, heard_by_sites_w, heard_by_vehicles_w
 from cosim.radio.link import noise_w
 from cosim.radio.pathloss import path_loss_model
 from cosim.radio.shadowing import ShadowField, los_state
@@ -132,15 +133,16 @@ class Survey:
         self._stay: BoolArray = np.ones(1, np.bool_)
         """Result of `_followed`, with `_here`, while the set of vehicles is unchanged."""
 
-    def update(self, numbers: IntArray, xy_m: FloatArray, tick: int, up_busy: FloatArray, down_busy: FloatArray) -> Air:
+    def update(
+        self, numbers: IntArray, xy_m: FloatArray, tick: int, sent: tuple[Emissions, Emissions] | None = None
+    ) -> Air:
         """Return the radio conditions at a tick.
 
         Args:
             numbers: vehicles, (N,), ascending.
             xy_m: their positions, (N, 2); NaN for one that is off the road and has no coverage.
             tick: number of the tick, a counter of the random draws.
-            up_busy: (S,) share of the past tick in which the uplink of a cell was in use.
-            down_busy: (S,) likewise for the downlink.
+            sent: what uplinks and downlinks sent over the past tick; None without interference.
         """
         row, stayed, before = self._followed(numbers)
         moved_m, travelled_m = self._ways_m(xy_m, row, stayed)
@@ -159,14 +161,19 @@ class Survey:
             rows, order = np.arange(len(numbers))[:, None], (-gain).argsort(axis=1, kind="stable")
             gain, sites = gain[rows, order], sites[rows, order]
         serving, slot = self._budget.associate(gain, sites, before)
-        up_noise_w, down_noise_w = self._noise(gain, sites, serving, up_busy, down_busy)
+        up_noise_w: FloatArray | float = self._budget.up_noise_w
+        down_noise_w: FloatArray | float = self._budget.down_noise_w
+        if sent is not None:  # before the next line: what is too weak for a link disturbs others all the same
+            scene = (numbers, gain, sites, serving, self._sites)
+            up_noise_w = up_noise_w + heard_by_sites_w(sent[0], *scene)
+            down_noise_w = down_noise_w + heard_by_vehicles_w(sent[1], *scene)
         gain *= gain >= self._budget.least_gain
         if len(numbers):  # else the rows of before stay: of vehicles that are gone for good
             self._numbers, self._xy_m, self._serving, self._travelled_m = numbers, xy_m, serving, travelled_m
         clean_snr_per_w = gain / self._budget.up_noise_w
         columns = {
             "sites": sites,
-            "snr_per_w": gain / up_noise_w if self._radio.interference else clean_snr_per_w,
+            "snr_per_w": clean_snr_per_w if sent is None else gain / up_noise_w,
             "clean_snr_per_w": clean_snr_per_w,
             "down_snr": self._radio.site_power_w * gain / down_noise_w,
             "serving": serving,
@@ -215,23 +222,3 @@ class Survey:
         if self._shadow is not None:
             loss_db = loss_db + self._shadow.update(numbers, sites, moved_m, los, tick)
         return db_to_linear(self._budget.antenna_db - loss_db)
-
-    def _noise(
-        self, gain: FloatArray, sites: IntArray, serving: IntArray, up_busy: FloatArray, down_busy: FloatArray
-    ) -> tuple[FloatArray | float, FloatArray | float]:
-        """Return noise and, as an option, interference: by the past tick's activity, at the positions of this one.
-
-        The sender of a busy cell is taken as any of its vehicles with equal probability, so a site receives from
-        another cell its busy share times the mean of p g over that cell's vehicles.
-        """
-        up_w, down_w = self._budget.up_noise_w, self._budget.down_noise_w
-        if not self._radio.interference:
-            return up_w, down_w
-        attached = np.bincount(serving[serving >= 0], minlength=self._sites)
-        weight = np.where(serving >= 0, up_busy[serving] / np.maximum(attached[serving], 1), 0.0)
-        foreign = sites != serving[:, None]
-        sent_w = self._radio.vehicle_power_w * weight[:, None] * gain * foreign
-        others_w = np.bincount(sites.ravel(), sent_w.ravel(), self._sites).astype(np.float64)[sites]
-        received_w = self._radio.site_power_w * down_busy[sites] * gain
-        rest_w: FloatArray = received_w.sum(axis=1, keepdims=True) - received_w
-        return up_w + others_w, down_w + rest_w

@@ -114,6 +114,11 @@ class Radio(Section):
     max_vehicle_power_w: Positive | None = Field(
         None, description="Bound of the power knob; vehicle_power_w by default."
     )
+    power: Literal["per_radio", "per_transfer"] = Field(
+        "per_radio",
+        description="What a chosen power is of: the vehicle's radio, whose transfers in the air share the larger of "
+        "vehicle_power_w and the largest chosen one; or each transfer (S1 eq 15), however many are in the air.",
+    )
     site_power_w: Positive = Field(1.0, description="30 dBm.")
     antenna_gain_db: Decibel = Field(3.0, description="Sum over both ends.")
     noise_figure_db: Decibel = Field(9.0, ge=0, description="Of the receiver; adds to the thermal noise.")
@@ -129,7 +134,10 @@ class Radio(Section):
     association: Literal["strongest", "target"] = Field(
         "strongest", description="Uplink to the serving cell, or straight to the target's site (S1, S3)."
     )
-    interference: bool = Field(False, description="Co-channel interference between cells, updated at each tick.")
+    interference: bool = Field(
+        False,
+        description="Co-channel interference: what others really sent over the past tick outside a flow's own cell.",
+    )
     max_efficiency_bps_hz: Positive | None = Field(
         7.4063, description="Cap: 256-QAM at code rate 948/1024 (TS 38.214 Table 5.1.3.1-2); null: none."
     )

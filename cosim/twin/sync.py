@@ -13,9 +13,9 @@ from typing import TypeAlias
 import numpy as np
 
 from cosim.kernel.clock import Clock, Life, Story
+from cosim.kernel.fluid import Flow
 from cosim.kernel.rng import keyed_uniform, stream_key
 from cosim.mobility.source import MobilityFrame
-from cosim.radio.channel import Bundle
 from cosim.scenario.twin import Twin
 from cosim.trace.facts.twin import TwinSynced, TwinUplinked
 from cosim.trace.store.writer import FactWriter
@@ -85,7 +85,7 @@ class Synchronisation:
         self._loss_key = stream_key(seed, "twin/loss")
         self._record_uplinked = facts.recorder(TwinUplinked)
         self._record_synced = facts.batch(TwinSynced)
-        self._on_air: dict[Bundle, _Sent] = {}
+        self._on_air: dict[Flow, _Sent] = {}
         self._awaited = ColumnStore(since_s=-np.inf)
         """By vehicle number: time of the newest state on its way or received; -inf once it was lost."""
         self.sent = 0
@@ -151,13 +151,13 @@ class Synchronisation:
             Life(self._uplink(sent, snr[part])).begin()
 
     def _uplink(self, sent: _Sent, snr: FloatArray) -> Story:
-        bundle = self._channel.carry_up(sent.site, len(sent.states) * self._plan.message_bit, snr)
+        states = sent.states
+        bundle = self._channel.carry_up(sent.site, len(states) * self._plan.message_bit, states.numbers, snr)
         self._on_air[bundle] = sent
         yield bundle
         del self._on_air[bundle]
         lost = int(sent.lost.sum())
         self._tell(sent, lost)
-        states = sent.states
         if lost:
             self._miss(states.pick(sent.lost))
             states = states.pick(~sent.lost)

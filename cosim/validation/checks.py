@@ -5,7 +5,7 @@ same each time. A check fails if its interval misses the law or is wider than 10
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Final
@@ -19,11 +19,13 @@ from cosim.kernel.fluid import Flow
 from cosim.kernel.rng import stream, stream_key
 from cosim.quantity import quantity
 from cosim.radio.cell import NomaCell, OrthogonalCell
+from cosim.radio.channel import Channel, Transfer
 from cosim.radio.pathloss import path_loss_model, v2v_highway_los_db, v2v_nlos_db, v2v_urban_los_db
 from cosim.radio.shadowing import ShadowField
-from cosim.scenario.radio import Umi
+from cosim.scenario.radio import PowerLaw, Radio, Umi
 from cosim.trace.metrics.statistics import Estimate, batch_means
-from cosim.types import Failure, FloatArray
+from cosim.trace.store.writer import NullWriter
+from cosim.types import NOWHERE, Failure, FloatArray
 from cosim.validation.doctor import Check
 from cosim.validation.drive import drive, poisson_s, sojourns_s
 from cosim.validation.theory import blocking, mg1_wait_s, mmc_wait_s, priority_waits_s, sharing_sojourn_s
@@ -38,6 +40,7 @@ _HZ: Final = 2e9
 _SERVICE_S: Final = 0.05
 _KAPPA: Final = 1e-28
 _SCHEDULES: Final = 100
+_NOISE_W: Final = 10.0 ** ((-95.0 - 30.0) / 10.0)
 _FIX: Final = "the model differs from its law: report it with `cosim doctor --validate --json`"
 
 
@@ -48,6 +51,8 @@ def validate() -> Iterator[Check]:
     yield _loss()
     yield _sharing()
     yield from _rates()
+    yield from _interference()
+    yield from _power()
     yield from _path_losses()
     yield from _shadowing()
     yield from _totals()
@@ -147,6 +152,77 @@ def _together_s(size_bit: float, band_hz: float, sic: bool) -> FloatArray:
     clock = Clock()
     cell = NomaCell(clock, band_hz, math.inf, sic=sic)
     return sojourns_s(clock, np.zeros(2), lambda k: cell.start(Flow(size_bit, (100.0, 10.0)[k])))
+
+
+def _interference() -> Iterator[Check]:
+    """Check the uplink rate of a vehicle at 100 m beside four others that send to another site, 500 m away."""
+    for kind, louder, part in (("ofdma", 1.0, 1.0), ("noma", 4.0, 1.0), ("fixed", 0.4, 0.1)):
+        radio = _open_radio(kind, interference=True)
+        signal_w, other_w = (radio.vehicle_power_w * 1e-4 * at_m**-3.0 for at_m in (100.0, 500.0))
+        expected_bps = part * radio.bandwidth_hz * math.log2(1.0 + signal_w / (_NOISE_W + louder * other_w))
+        measured_bps = _disturbed_bps(radio)
+        name = f"SINR beside four senders, {kind}"
+        yield _equal(name, expected_bps, measured_bps, "bit/s", _EXACT * expected_bps)
+
+
+def _disturbed_bps(radio: Radio) -> float:
+    clock, size_bit = Clock(), 1e7
+    cars = np.array([[100.0, 0.0], *[[500.0, 0.0]] * 4])
+    channel = _channel_of(clock, radio, [[0.0, 0.0], [600.0, 0.0]], cars)
+    upload = partial(channel.uplink, task=NOWHERE, power_w=radio.vehicle_power_w, share=1.0)
+
+    def disturb() -> None:
+        for car in range(1, 5):
+            upload(car, size_bit=1e12)
+
+    clock.at(0.5, disturb)
+    lasted_s = sojourns_s(clock, np.array([2.0]), lambda _: upload(0, size_bit=size_bit))
+    return size_bit / float(lasted_s[0])
+
+
+def _power() -> Iterator[Check]:
+    """Check that two uploads of one vehicle at once cost its power times the time that it sends."""
+    for kind in ("ofdma", "noma"):
+        radio = _open_radio(kind)
+        measured_j, lasted_s = _both_uploads(radio)
+        expected_j = radio.vehicle_power_w * lasted_s
+        yield _equal(f"energy of two uploads at once, {kind}", expected_j, measured_j, "J", _EXACT * expected_j)
+
+
+def _both_uploads(radio: Radio) -> tuple[float, float]:
+    """Return the energy of two uploads of one vehicle that begin at once, and the time until the last ends."""
+    clock = Clock()
+    channel = _channel_of(clock, radio, [[0.0, 0.0]], np.array([[100.0, 0.0]]))
+    sent: list[Transfer] = []
+
+    def start(number: int) -> Transfer:
+        sent.append(channel.uplink(0, NOWHERE, 1e7 * (1 + number), radio.vehicle_power_w, 1.0))
+        return sent[-1]
+
+    spent_s = sojourns_s(clock, np.full(2, 0.5), start)
+    return math.fsum(one.energy_j for one in sent), float(spent_s.max())
+
+
+def _open_radio(access: str, *, interference: bool = False) -> Radio:
+    return Radio(
+        bandwidth_hz=1e7,
+        noise_dbm=-95.0,
+        antenna_gain_db=0.0,
+        max_efficiency_bps_hz=None,
+        min_snr_db=-60.0,
+        path_loss=PowerLaw(kind="power_law", exponent=3.0),
+        access=Radio.model_validate({"access": {"kind": access}}).access,
+        interference=interference,
+    )
+
+
+def _channel_of(clock: Clock, radio: Radio, sites: Sequence[Sequence[float]], cars: FloatArray) -> Channel:
+    """Return the channel of vehicles that stand, on a clock that halts when their transfers are long done."""
+    channel = Channel(clock, radio, np.array(sites), 1, NullWriter())
+    numbers, nobody = np.arange(len(cars)), np.zeros(0, np.int64)
+    clock.every(1.0, lambda tick: channel.tick(numbers, cars, nobody, tick))
+    clock.at(60.0, clock.halt)
+    return channel
 
 
 def _path_losses() -> Iterator[Check]:

@@ -38,6 +38,7 @@ class PlainFlow:
     delivered: float = 0.0
     """Integral of its rates since it was new or began again."""
     active_s: float = 0.0
+    used_s: float = 0.0
 
 
 Rates = Callable[[list[PlainFlow]], list[float]]
@@ -48,6 +49,7 @@ class PlainMedium:
     """Re-rates every flow whenever one ends."""
 
     rates: Rates
+    shares: Rates
     flows: dict[int, PlainFlow] = field(default_factory=dict)
     now_s: float = 0.0
     number_s: float = 0.0
@@ -64,8 +66,10 @@ class PlainMedium:
                 (self.flows[number].left / rate, number) for number, rate in zip(numbers, rates, strict=True)
             )
             step_s = min(first_s, until_s - self.now_s)
-            for number, rate in zip(numbers, rates, strict=True):
+            shares = self.shares([self.flows[number] for number in numbers])
+            for number, rate, share in zip(numbers, rates, shares, strict=True):
                 flow = self.flows[number]
+                flow.used_s += share * step_s
                 flow.left -= rate * step_s
                 flow.delivered += rate * step_s
                 flow.active_s += step_s
@@ -90,6 +94,16 @@ def shared_rates(unit_rate: float, room: float) -> Rates:
     return rates
 
 
+def shares_of(room: float) -> Rates:
+    """Shares w / max(1, W / F)."""
+    return lambda flows: [flow.weight / max(1.0, sum(one.weight for one in flows) / room) for flow in flows]
+
+
+def whole(flows: list[PlainFlow]) -> list[float]:
+    """The whole band for everybody."""
+    return [1.0 for _ in flows]
+
+
 def noma_rates(band_hz: float, cap: float, sic: bool) -> Rates:
     """B min(cap, log2(1 + P / (1 + I))): I is everybody else, or with SIC those who are decoded later."""
 
@@ -107,12 +121,16 @@ def noma_rates(band_hz: float, cap: float, sic: bool) -> Rates:
     return rates
 
 
-MEDIA: dict[str, tuple[Callable[[Clock], Fluid | NomaCell], Rates]] = {
-    "shared": (lambda clock: Fluid(clock, 3.0), shared_rates(3.0, 1.0)),
-    "slices": (lambda clock: Fluid(clock, 3.0, math.inf), shared_rates(3.0, math.inf)),
-    "cores": (lambda clock: Fluid(clock, 3.0, 2.5), shared_rates(3.0, 2.5)),
-    "noma": (lambda clock: NomaCell(clock, 3.0, 4.0, sic=False), noma_rates(3.0, 4.0, sic=False)),
-    "noma with sic": (lambda clock: NomaCell(clock, 3.0, math.inf, sic=True), noma_rates(3.0, math.inf, sic=True)),
+MEDIA: dict[str, tuple[Callable[[Clock], Fluid | NomaCell], Rates, Rates]] = {
+    "shared": (lambda clock: Fluid(clock, 3.0), shared_rates(3.0, 1.0), shares_of(1.0)),
+    "slices": (lambda clock: Fluid(clock, 3.0, math.inf), shared_rates(3.0, math.inf), shares_of(math.inf)),
+    "cores": (lambda clock: Fluid(clock, 3.0, 2.5), shared_rates(3.0, 2.5), shares_of(2.5)),
+    "noma": (lambda clock: NomaCell(clock, 3.0, 4.0, sic=False), noma_rates(3.0, 4.0, sic=False), whole),
+    "noma with sic": (
+        lambda clock: NomaCell(clock, 3.0, math.inf, sic=True),
+        noma_rates(3.0, math.inf, sic=True),
+        whole,
+    ),
 }
 
 
@@ -141,20 +159,36 @@ STEPS = st.lists(
 )
 
 
+class Counting(Bearer):
+    """Adds up the shares of its one flow."""
+
+    used_s = 0.0
+
+    def joins(self, flow: Flow, weight: float, share_s: float) -> None:
+        """Remember when it began."""
+        super().joins(flow, weight, share_s)
+        self.since_s = share_s
+
+    def parts(self, flow: Flow, weight: float, share_s: float) -> None:
+        """Add what it had since then."""
+        super().parts(flow, weight, share_s)
+        self.used_s += weight * (share_s - self.since_s)
+
+
 class Both:
     """Two media of one kind, as product and as arithmetic, and the same flows in both."""
 
     def __init__(self, kind: str, sizes: list[float], weights: list[float]) -> None:
-        make, rates = MEDIA[kind]
+        make, rates, shares = MEDIA[kind]
         self.clock = Clock()
         self.media = [make(self.clock) for _ in range(2)]
-        self.plain = [PlainMedium(rates) for _ in range(2)]
+        self.plain = [PlainMedium(rates, shares) for _ in range(2)]
         self.flows = [Flow(size, 1.0, weight) for size, weight in zip(sizes, weights, strict=True)]
         self.plain_flows = [PlainFlow(size, size, weight) for size, weight in zip(sizes, weights, strict=True)]
         self.ends_s: dict[int, float] = {}
         for number, flow in enumerate(self.flows):
             flow.resume = partial(self._ended, number)
-            Bearer().add(flow)
+            Counting().add(flow)
 
     def _ended(self, number: int, _: object) -> None:
         assert number not in self.ends_s
@@ -240,6 +274,8 @@ def _deliver(both: Both, steps: list[Step]) -> None:
         assert flow.left == pytest.approx(plain_flow.left, abs=TOLERANCE)
         assert plain_flow.delivered + flow.left == pytest.approx(flow.size, abs=TOLERANCE)
         assert flow.active_s == pytest.approx(plain_flow.active_s, abs=TOLERANCE)
+        assert isinstance(flow.bearer, Counting)
+        assert (flow.bearer.active, flow.bearer.used_s) == (0, pytest.approx(plain_flow.used_s, abs=TOLERANCE))
 
 
 def _run_of_a_crowd(near: int, seed: int) -> tuple[list[tuple[float, int]], list[float]]:

@@ -50,6 +50,7 @@ RADIO = some(
     ),
     access=kinds(ofdma=st.just({}), fixed=some(slice_share=of(0.1, 0.5)), noma=some(sic=of(True, False))),
     interference=of(False, True),
+    power=of("per_radio", "per_transfer"),
     handover=some(hysteresis_db=of(3, 3.0, 2), transfer=of("continue", "restart")),
     sidelink=st.one_of(st.none(), some(range_m=of(150, 150.0, 80))),
 )

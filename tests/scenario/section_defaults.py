@@ -58,13 +58,25 @@ def problems(pinned: dict[str, Any], number: int, now: dict[str, Any]) -> list[s
 
 def changed(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     """Defaults that are others, or are gone: a scenario that leaves the field out means something else than before."""
+    fresh = [(path.partition(".")[2], value) for path, value in now.items() if path not in before]
     gone = [f"{path} is gone, its default was {before[path]!r}" for path in before if path not in now]
     other = [
         f"the default of {path} was {before[path]!r} and is {now[path]!r}"
         for path in before
-        if path in now and whole({path: before[path]}) != whole({path: now[path]})
+        if path in now and whole({path: before[path]}) != whole({path: _without(fresh, before[path], now[path])})
     ]
     return [*gone, *other]
+
+
+def _without(fresh: list[tuple[str, Any]], before: Any, now: Any) -> Any:
+    """The default of a field that is a section, without new fields at their own defaults, which are looked at alone."""
+    if not (isinstance(before, dict) and isinstance(now, dict)):
+        return now
+    return {
+        name: _without(fresh, before.get(name), value)
+        for name, value in now.items()
+        if name in before or (name, value) not in fresh
+    }
 
 
 def main() -> int:

@@ -40,6 +40,12 @@ def test_what_a_change_asks_for() -> None:
     (line,) = problems(_pinned(before), 1, now)
     assert line.startswith("Wider.beams is new, with the default 4: then run ")
     assert "DEFAULTS" not in line
+    inside = {"Outer.wider": {"beams": 4, "power": "per_radio"}}
+    (line,) = problems(_pinned({**before, "Outer.wider": {"power": "per_radio"}}), 1, {**now, **inside})
+    assert line.startswith("Wider.beams is new")
+    told = problems(_pinned({**before, "Outer.wider": {"power": "other"}}), 1, {**now, **inside})
+    assert len(told) == 2
+    assert told[0].startswith("the default of Outer.wider was ")
     (line,) = problems(_pinned({**now, "Wider.beams": 5}), 1, now)
     assert line.startswith("the default of Wider.beams was 5 and is 4: ")
     assert "raise DEFAULTS in " in line

@@ -140,7 +140,7 @@ def test_a_policy_turns_the_detectors(tmp_path):
     assert 0 < told.key_bps[2] < told.key_bps[1] < KEY
     assert 0 < told.qber[1] < told.qber[2] < 0.11
     assert policy.seen == [1.0]
-    assert list(policy.simulation.notes()) == []
+    assert [note for note in policy.simulation.notes() if "interference" not in note] == []
 
 
 def test_a_detector_that_is_not_handed_over(tmp_path):
@@ -148,7 +148,7 @@ def test_a_detector_that_is_not_handed_over(tmp_path):
     policy = Turns([0.5])
     story = tell(tmp_path, NEAR, [(2.5, "a")], policy, keys=LINKED, duration_s=6.0)
     assert samples(story).detector.unique().tolist() == [1.0]
-    assert list(policy.simulation.notes()) == [
+    assert [note for note in policy.simulation.notes() if "interference" not in note] == [
         "the policy turned detector, which decisions.knobs does not hand over; add detector to it"
     ]
 

@@ -1,0 +1,210 @@
+"""The power of a vehicle's radio, which all its flows in the air share.
+
+A radio radiates at most P, the larger of `radio.vehicle_power_w` and the largest power chosen among its flows in the
+air. Flows whose powers add up to more get P / sum of theirs, in all cells and the sidelink together, for as long as
+they are in the air at once. Flows of one OFDMA or fixed cell use different parts of the band: there each flow has the
+density that one flow with the power of all of them would have, but never more than it chose, so that flows of one such
+cell alone pay less and are heard as well as before. Left out: the synchronisation messages of twins, which are short
+and count for no radio.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from math import fsum
+from typing import cast
+
+from cosim.energy import transmit_energy_j
+from cosim.kernel.clock import Clock
+from cosim.kernel.fluid import Flow, Fluid, Medium
+from cosim.radio.interference import EmissionMeter, Emitter
+
+
+class RadiatedFlow(Flow):
+    """A flow that is sent with a chosen power."""
+
+    power_w: float
+    """The chosen power."""
+    radio_s = 0.0
+    """Integral of its radio's scale when it entered the medium, in s."""
+    drawn_s: float | None = None
+    """Time in media with its power scaled down to what it drew, in s; None if its radio scales nothing."""
+
+    @property
+    def energy_j(self) -> float:
+        """Energy in J that it has drawn, once it is in no medium."""
+        return transmit_energy_j(self.power_w, self.active_s if self.drawn_s is None else self.drawn_s)
+
+
+class RadiatedBearer(Emitter):
+    """Flows that one sender sends in one medium, each with the same chosen power.
+
+    Args:
+        medium: where the flows are while they are active; None without coverage.
+        sender: vehicle that sends them; for downlinks the vehicle that they are sent to.
+        power_w: chosen power.
+        meter: measures what they send; None if nobody asks.
+        radios: the radios of the vehicles; None where each flow has a power of its own.
+    """
+
+    def __init__(
+        self,
+        medium: Medium | None,
+        sender: int,
+        power_w: float,
+        meter: EmissionMeter | None,
+        radios: "VehicleRadios | None",
+    ) -> None:
+        super().__init__(medium, power_w, meter)
+        self.sender = sender
+        self.power_w = power_w
+        self._radios = radios
+
+    def tune(self) -> None:
+        """Set gain and noise to what its density gives now."""
+        raise NotImplementedError
+
+    def joins(self, flow: Flow, weight: float, share_s: float) -> None:
+        """Take power from the radio for a flow."""
+        super().joins(flow, weight, share_s)
+        if self._radios is not None:
+            self._radios.enter(self, cast("RadiatedFlow", flow))
+
+    def parts(self, flow: Flow, weight: float, share_s: float) -> None:
+        """Leave the power of a flow to the others of the radio."""
+        super().parts(flow, weight, share_s)
+        if self._radios is not None:
+            self._radios.leave(self, cast("RadiatedFlow", flow))
+
+
+class _VehicleRadio:
+    """The radio of one vehicle while it sends.
+
+    Args:
+        power_w: its power if none of the flows asks for more.
+        now_s: simulated time.
+    """
+
+    __slots__ = ("_power_w", "_since_s", "bearers", "scale", "scaled_s")
+
+    def __init__(self, power_w: float, now_s: float) -> None:
+        self._power_w = power_w
+        self._since_s = now_s
+        self.bearers: dict[RadiatedBearer, None] = {}
+        """Bearers of the flows in the air."""
+        self.scale = 1.0
+        """Share of its power that each flow draws."""
+        self.scaled_s = 0.0
+        """Integral of the scale over time."""
+
+    def settle(self, now_s: float) -> None:
+        """Bring the integral up to now."""
+        self.scaled_s += self.scale * (now_s - self._since_s)
+        self._since_s = now_s
+
+    def share(self) -> None:
+        """Give each flow its part of the power."""
+        total_w = fsum(bearer.power_w * bearer.active for bearer in self.bearers)
+        most_w = max(self._power_w, *(bearer.power_w for bearer in self.bearers))
+        self.scale = min(1.0, most_w / total_w)
+
+    def densities_w(self) -> Iterator[tuple[RadiatedBearer, float]]:
+        """Yield each bearer with the density of its flows.
+
+        Flows of one orthogonal cell are a group: its power is that of all of them, on the band that they share.
+        """
+        groups: dict[object, list[RadiatedBearer]] = {}
+        for bearer in self.bearers:
+            groups.setdefault(bearer.medium if isinstance(bearer.medium, Fluid) else bearer, []).append(bearer)
+        for medium, group in groups.items():
+            factor = self.scale
+            if isinstance(medium, Fluid):
+                powers_w = [bearer.power_w for bearer in group]
+                total_w = fsum(bearer.power_w * bearer.active for bearer in group)
+                factor = 1.0 if len(groups) == 1 else min(1.0, self.scale * total_w / max(powers_w))
+            for bearer in group:
+                yield bearer, bearer.power_w * factor
+
+
+class VehicleRadios:
+    """The radios of all vehicles; each change in one retunes its other flows at that instant.
+
+    Args:
+        clock: simulated time.
+        power_w: power of a radio none of whose flows asks for more.
+    """
+
+    def __init__(self, clock: Clock, power_w: float) -> None:
+        self._clock = clock
+        self._power_w = power_w
+        self._radios: dict[int, _VehicleRadio] = {}
+        self._holds = 0
+        self._stale: dict[RadiatedBearer, None] = {}
+
+    def enter(self, bearer: RadiatedBearer, flow: RadiatedFlow) -> None:
+        """Take up a flow that has just begun in its medium.
+
+        Args:
+            bearer: its bearer.
+            flow: the flow.
+        """
+        radio = self._radios.get(bearer.sender)
+        if radio is None:
+            self._radios[bearer.sender] = radio = _VehicleRadio(self._power_w, self._clock.now)
+        radio.settle(self._clock.now)
+        flow.radio_s = radio.scaled_s
+        radio.bearers[bearer] = None
+        self._share(radio)
+
+    def leave(self, bearer: RadiatedBearer, flow: RadiatedFlow) -> None:
+        """Forget a flow that has left its medium.
+
+        Args:
+            bearer: its bearer.
+            flow: the flow.
+        """
+        radio = self._radios[bearer.sender]
+        radio.settle(self._clock.now)
+        flow.drawn_s = (flow.drawn_s or 0.0) + radio.scaled_s - flow.radio_s
+        if not bearer.active:
+            del radio.bearers[bearer]
+        if radio.bearers:
+            self._share(radio)
+        else:
+            del self._radios[bearer.sender]
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Put off new gains until flows have followed their vehicles."""
+        self._holds += 1
+        try:
+            yield
+        finally:
+            self._holds -= 1
+            if not self._holds:
+                stale, self._stale = self._stale, {}
+                _retune(stale)
+
+    def _share(self, radio: _VehicleRadio) -> None:
+        before = radio.scale
+        radio.share()
+        if radio.scale < 1.0 or before < 1.0:
+            changed: dict[RadiatedBearer, None] = {}
+            for bearer, density_w in radio.densities_w():
+                if density_w != bearer.density_w:
+                    bearer.set_density(density_w)
+                    changed[bearer] = None
+            if self._holds:
+                self._stale |= changed
+            else:
+                _retune(changed)
+
+
+def _retune(bearers: dict[RadiatedBearer, None]) -> None:
+    """Give the active flows of bearers, whose densities are new, their gains."""
+    media: dict[Medium, None] = {}
+    for bearer in bearers:
+        if bearer.active and bearer.medium is not None:
+            bearer.tune()
+            media[bearer.medium] = None
+    for medium in media:
+        medium.retune()
