@@ -253,9 +253,10 @@ class Channel:
     def tune(self, bearer: RadioBearer) -> None:
         """Set gain and noise of a bearer to what positions and its density give now."""
         row = self._row.get(bearer.sender)
-        if row is None:
-            return  # about to be lost
-        site, snr = self._link(row, bearer.uplink, bearer.pinned)
+        if row is not None:  # else about to be lost
+            self._tune(bearer, row, *self._link(row, bearer.uplink, bearer.pinned))
+
+    def _tune(self, bearer: RadioBearer, row: int, site: int, snr: float) -> None:
         if bearer.uplink:
             snr *= bearer.density_w
             if self._meters is not None:
@@ -321,11 +322,12 @@ class Channel:
         for vehicle, bearers in self._bearers.items():
             row = self._row[vehicle]
             for key, bearer in list(bearers.items()):
-                if self._link(row, bearer.uplink, bearer.pinned)[0] != bearer.site:
+                site, snr = self._link(row, bearer.uplink, bearer.pinned)
+                if site != bearer.site:
                     del bearers[key]
                     moved.append(bearer)
-                elif bearer.site >= 0:
-                    self.tune(bearer)
+                elif site >= 0:
+                    self._tune(bearer, row, site, snr)
                     if bearer.active:
                         touched.add((not bearer.uplink, bearer.site))
         for transfer in _in_order(moved):
@@ -370,11 +372,11 @@ class Channel:
         bearers = self._bearers.setdefault(transfer.vehicle, {})
         key = (transfer.uplink, transfer.pinned, transfer.power_w)
         bearer = bearers.get(key)
-        if bearer is None or not bearer.flows:
-            site, _ = self._link(row, transfer.uplink, transfer.pinned)
+        if bearer is None or not (bearer.flows or bearer.density_w == bearer.power_w):
+            site, snr = self._link(row, transfer.uplink, transfer.pinned)
             bearers[key] = bearer = RadioBearer(self, transfer, site)
             if site >= 0:
-                self.tune(bearer)
+                self._tune(bearer, row, site, snr)
         bearer.add(transfer)
         return bearer.site
 

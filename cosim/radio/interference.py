@@ -94,24 +94,26 @@ class Emitter(Bearer):
         meter: measures what they send; None if nobody asks.
     """
 
+    _share_s = 0.0
+    _weight = 0.0
+    """Sum of the weights of the active flows."""
+    _loud_ws = 0.0
+    """Integral over the medium's `share_s` of the density, since there have been active flows."""
+    _told_ws = 0.0
+    """Its value when it was last told."""
+    _sent_ws = 0.0
+    """Integral over time of share times density of all flows since then."""
+    _ended_ws = 0.0
+    """Part of it of flows that are not active any more."""
+
     def __init__(self, medium: Medium | None, density_w: float, meter: "EmissionMeter | None") -> None:
         super().__init__()
         self.medium = medium
         self._density_w = density_w
         self._meter = meter
-        self._share_s = 0.0
-        self._weight = 0.0
-        """Sum of the weights of the active flows."""
-        self._loud_ws = 0.0
-        """Integral over the medium's `share_s` of the density, since there have been active flows."""
-        self._told_ws = 0.0
-        """Its value when it was last told."""
-        self._sent_ws = 0.0
-        """Integral over time of share times density of all flows since then."""
-        self._ended_ws = 0.0
-        """Part of it of flows that are not active any more."""
-        self._begun_ws: dict[Flow, float] = {}
-        """Value of `_loud_ws` when each active flow began."""
+        if meter is not None:
+            self._begun_ws: dict[Flow, float] = {}
+            """Value of `_loud_ws` when each active flow began."""
 
     @property
     def density_w(self) -> float:
@@ -128,7 +130,7 @@ class Emitter(Bearer):
 
     def joins(self, flow: Flow, weight: float, share_s: float) -> None:
         """Count what the flow sends from now on."""
-        super().joins(flow, weight, share_s)
+        self.active += 1
         if self._meter is None:
             return
         if self.active == 1:
@@ -140,7 +142,7 @@ class Emitter(Bearer):
 
     def parts(self, flow: Flow, weight: float, share_s: float) -> None:
         """Count what the flow has sent."""
-        super().parts(flow, weight, share_s)
+        self.active -= 1
         if self._meter is None:
             return
         self._count(share_s)

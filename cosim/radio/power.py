@@ -84,7 +84,7 @@ class _VehicleRadio:
         now_s: simulated time.
     """
 
-    __slots__ = ("_power_w", "_since_s", "bearers", "scale", "scaled_s")
+    __slots__ = ("_power_w", "_since_s", "bearers", "scale", "scaled_s", "uneven")
 
     def __init__(self, power_w: float, now_s: float) -> None:
         self._power_w = power_w
@@ -95,34 +95,43 @@ class _VehicleRadio:
         """Share of its power that each flow draws."""
         self.scaled_s = 0.0
         """Integral of the scale over time."""
+        self.uneven = False
+        """Whether the density of a flow may differ from its power."""
 
     def settle(self, now_s: float) -> None:
         """Bring the integral up to now."""
         self.scaled_s += self.scale * (now_s - self._since_s)
         self._since_s = now_s
 
-    def share(self) -> None:
-        """Give each flow its part of the power."""
-        total_w = fsum(bearer.power_w * bearer.active for bearer in self.bearers)
-        most_w = max(self._power_w, *(bearer.power_w for bearer in self.bearers))
-        self.scale = min(1.0, most_w / total_w)
-
-    def densities_w(self) -> Iterator[tuple[RadiatedBearer, float]]:
-        """Yield each bearer with the density of its flows.
+    def share(self) -> dict[RadiatedBearer, None]:
+        """Give each flow its part of the power, and return the bearers whose density is another now.
 
         Flows of one orthogonal cell are a group: its power is that of all of them, on the band that they share.
         """
+        total_w = fsum(bearer.power_w * bearer.active for bearer in self.bearers)
+        most_w = max(self._power_w, *(bearer.power_w for bearer in self.bearers))
+        self.scale = min(1.0, most_w / total_w)
         groups: dict[object, list[RadiatedBearer]] = {}
+        if self.scale < 1.0:
+            for bearer in self.bearers:
+                groups.setdefault(bearer.medium if isinstance(bearer.medium, Fluid) else bearer, []).append(bearer)
+        divided = len(groups) > 1 or not all(isinstance(group, Fluid) for group in groups)
+        if not (divided or self.uneven):
+            return {}
+        self.uneven = divided
+        changed: dict[RadiatedBearer, None] = {}
         for bearer in self.bearers:
-            groups.setdefault(bearer.medium if isinstance(bearer.medium, Fluid) else bearer, []).append(bearer)
-        for medium, group in groups.items():
-            factor = self.scale
-            if isinstance(medium, Fluid):
-                powers_w = [bearer.power_w for bearer in group]
-                total_w = fsum(bearer.power_w * bearer.active for bearer in group)
-                factor = 1.0 if len(groups) == 1 else min(1.0, self.scale * total_w / max(powers_w))
-            for bearer in group:
-                yield bearer, bearer.power_w * factor
+            factor = 1.0
+            if divided and isinstance(bearer.medium, Fluid):
+                group = groups[bearer.medium]
+                group_w = fsum(one.power_w * one.active for one in group)
+                factor = min(1.0, self.scale * group_w / max(one.power_w for one in group))
+            elif divided:
+                factor = self.scale
+            if bearer.power_w * factor != bearer.density_w:
+                bearer.set_density(bearer.power_w * factor)
+                changed[bearer] = None
+        return changed
 
 
 class VehicleRadios:
@@ -138,7 +147,7 @@ class VehicleRadios:
         self._power_w = power_w
         self._radios: dict[int, _VehicleRadio] = {}
         self._holds = 0
-        self._stale: dict[RadiatedBearer, None] = {}
+        self._put_off: dict[_VehicleRadio, None] = {}
 
     def enter(self, bearer: RadiatedBearer, flow: RadiatedFlow) -> None:
         """Take up a flow that has just begun in its medium.
@@ -174,37 +183,33 @@ class VehicleRadios:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Put off new gains until flows have followed their vehicles."""
+        """Put off all changes until flows have followed their vehicles."""
         self._holds += 1
         try:
             yield
         finally:
             self._holds -= 1
             if not self._holds:
-                stale, self._stale = self._stale, {}
-                _retune(stale)
+                put_off, self._put_off = self._put_off, {}
+                changed: dict[RadiatedBearer, None] = {}
+                for radio in put_off:
+                    if radio.bearers:
+                        changed |= radio.share()
+                _retune(changed)
 
     def _share(self, radio: _VehicleRadio) -> None:
-        before = radio.scale
-        radio.share()
-        if radio.scale < 1.0 or before < 1.0:
-            changed: dict[RadiatedBearer, None] = {}
-            for bearer, density_w in radio.densities_w():
-                if density_w != bearer.density_w:
-                    bearer.set_density(density_w)
-                    changed[bearer] = None
-            if self._holds:
-                self._stale |= changed
-            else:
-                _retune(changed)
+        if self._holds:
+            self._put_off[radio] = None
+        else:
+            _retune(radio.share())
 
 
 def _retune(bearers: dict[RadiatedBearer, None]) -> None:
     """Give the active flows of bearers, whose densities are new, their gains."""
     media: dict[Medium, None] = {}
     for bearer in bearers:
-        if bearer.active and bearer.medium is not None:
-            bearer.tune()
+        bearer.tune()
+        if bearer.medium is not None:
             media[bearer.medium] = None
     for medium in media:
         medium.retune()
