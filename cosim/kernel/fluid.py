@@ -15,6 +15,7 @@ u = band, F = 1: a band shared equally or by weights;  u = slice, F = inf: fixed
 u = bit rate, F = 1, g = 1: a wire;  u = core speed, F = cores, g = 1: processor sharing on c cores.
 """
 
+from collections.abc import Iterable, Iterator, Sequence
 from heapq import heapify, heappop, heappush
 from math import inf
 from typing import Protocol
@@ -35,6 +36,10 @@ class Medium(Protocol):
 
     def withdraw(self, flow: "Flow") -> None:
         """Take an active flow out; its `left` is then up to date."""
+        ...
+
+    def withdraw_all(self, flows: Sequence["Flow"]) -> None:
+        """Take active flows out; what is left of them is then up to date."""
         ...
 
     def settle(self) -> None:
@@ -76,25 +81,34 @@ class Bearer:
         flow.gain, flow.noise = self.gain, self.noise
         self.flows[flow] = None
 
-    def joins(self, flow: "Flow", weight: float, share_s: float) -> None:  # noqa: ARG002 - for those who count
-        """Take note that a flow has begun in its medium.
+    def joins(self, flows: Sequence["Flow"], weights: Sequence[float], share_s: float) -> None:  # noqa: ARG002
+        """Take note that flows have begun in their medium.
 
         Args:
-            flow: the flow.
-            weight: its share of the medium, as a multiple of that of a flow of weight 1.
+            flows: the flows.
+            weights: the share of the medium that each gets, as a multiple of that of a flow of weight 1.
             share_s: the medium's `share_s`.
         """
-        self.active += 1
+        self.active += len(flows)
 
-    def parts(self, flow: "Flow", weight: float, share_s: float) -> None:  # noqa: ARG002 - for those who count
-        """Take note that a flow has left its medium.
+    def parts(self, flows: Sequence["Flow"], weights: Sequence[float], share_s: float) -> None:  # noqa: ARG002
+        """Take note that flows have left their medium.
 
         Args:
-            flow: the flow.
-            weight: as at `joins`.
+            flows: the flows.
+            weights: as at `joins`.
             share_s: the medium's `share_s` just before it may have begun again.
         """
-        self.active -= 1
+        self.active -= len(flows)
+
+
+def by_bearer(flows: Iterable["Flow"]) -> Iterator[tuple[Bearer, list["Flow"]]]:
+    """Yield bearers with those of the flows that belong to them, in order."""
+    found: dict[Bearer, list[Flow]] = {}
+    for flow in flows:
+        if flow.bearer is not None:
+            found.setdefault(flow.bearer, []).append(flow)
+    yield from found.items()
 
 
 class Flow(Wait):
@@ -297,24 +311,49 @@ class Fluid:
                 self._armed_s = due_s
                 self._clock.at(due_s, self._fire)
         if flow.bearer is not None:
-            flow.bearer.joins(flow, flow.weight, self.share_s)
+            flow.bearer.joins((flow,), (flow.weight,), self.share_s)
         return flow
+
+    def start_all(self, flows: Sequence[Flow]) -> None:
+        """Let flows run, as if each were started after the one before."""
+        self.settle()
+        for flow in flows:
+            flow.medium = self
+            flow.since_s = self._since_s
+            flow.finish_v = self._v + flow.left / (flow.weight * flow.gain)
+            flow.entry = next(self._numbers)
+            if flow.finish_v > self._far_v and flow.bearer is not None:
+                self._far.add(flow, flow.bearer)
+            else:
+                heappush(self._heap, (flow.finish_v, flow.entry, flow))
+            self.active += 1
+            self.weight += flow.weight
+        self._weigh(self.weight)
+        self._arm()
+        for bearer, own in by_bearer(flows):
+            bearer.joins(own, [flow.weight for flow in own], self.share_s)
 
     def withdraw(self, flow: Flow) -> None:
         """Take an active flow out; its `left` is then up to date."""
+        self.withdraw_all((flow,))
+
+    def withdraw_all(self, flows: Sequence[Flow]) -> None:
+        """Take active flows out; what is left of them is then up to date."""
         self.settle()
-        if flow.row >= 0:
-            self._far.remove(flow)
-        flow.left = max(0.0, (flow.finish_v - self._v) * flow.weight * flow.gain)
-        flow.medium = None
-        flow.entry = -1  # its place in the heap stays, and is skipped when it comes up: removal would cost O(n)
-        flow.active_s += self._since_s - flow.since_s
-        share_s = self.share_s
-        self.active -= 1
-        self._weigh(self.weight - flow.weight)
+        v, weight, share_s = self._v, self.weight, self.share_s
+        for flow in flows:
+            if flow.row >= 0:
+                self._far.remove(flow)
+            flow.left = max(0.0, (flow.finish_v - v) * flow.weight * flow.gain)
+            flow.medium = None
+            flow.entry = -1  # its place in the heap stays, and is skipped when it comes up: removal would cost O(n)
+            flow.active_s += self._since_s - flow.since_s
+            weight -= flow.weight
+        self.active -= len(flows)
+        self._weigh(weight)
         self._arm()
-        if flow.bearer is not None:
-            flow.bearer.parts(flow, flow.weight, share_s)
+        for bearer, own in by_bearer(flows):
+            bearer.parts(own, [flow.weight for flow in own], share_s)
 
     @property
     def share_s(self) -> float:
@@ -415,7 +454,7 @@ class Fluid:
         if limit_v >= self._far_v:
             self._draw_near(limit_v)
         ended: list[Flow] = []
-        weight, share_s = self.weight, self.share_s
+        weight, share_s, borne = self.weight, self.share_s, False
         while heap and heap[0][0] <= limit_v:
             _, entry, flow = heappop(heap)
             if flow.entry == entry:
@@ -425,6 +464,7 @@ class Fluid:
                 flow.active_s += self._since_s - flow.since_s
                 if flow.bearer is not None:
                     flow.bearer.flows.pop(flow, None)
+                    borne = True
                 self.active -= 1
                 weight -= flow.weight
                 self.done += flow.size
@@ -434,9 +474,9 @@ class Fluid:
             self._weigh(weight)
         if self.active:
             self._arm()
-        for flow in ended:
-            if flow.bearer is not None:
-                flow.bearer.parts(flow, flow.weight, share_s)
+        if borne:
+            for bearer, own in by_bearer(ended):
+                bearer.parts(own, [flow.weight for flow in own], share_s)
         # Last, because a story that goes on may start or withdraw flows here.
         for flow in ended:
             flow.resume(flow)

@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 
 from cosim.kernel.clock import Clock
-from cosim.kernel.fluid import Flow, Fluid
+from cosim.kernel.fluid import Flow, Fluid, by_bearer
 from cosim.radio.link import efficiency, noma_sinr, rate_bps, spectral_efficiency_bps_hz
 from cosim.scenario.schema import Access, Fixed, Noma
 from cosim.types import FloatArray, IntArray
@@ -59,8 +59,16 @@ class Cell(Protocol):
         """Let a flow run."""
         ...
 
+    def start_all(self, flows: Sequence[Flow]) -> None:
+        """Let flows run, as if each were started after the one before."""
+        ...
+
     def withdraw(self, flow: Flow) -> None:
         """Take a flow out; its `left` is then up to date."""
+        ...
+
+    def withdraw_all(self, flows: Sequence[Flow]) -> None:
+        """Take flows out; what is left of them is then up to date."""
         ...
 
     def turns(self, snr: FloatArray) -> FloatArray:
@@ -190,22 +198,29 @@ class NomaCell:
 
     def start(self, flow: Flow) -> Flow:
         """Let a flow run."""
-        self.settle()
-        flow.since_s = self._since_s
-        flow.medium = self
-        flow.entry = next(self._clock.numbers)
-        self._flows.append(flow)
-        self._rate()
-        if flow.bearer is not None:
-            flow.bearer.joins(flow, 1.0, self._since_s)
+        self.start_all((flow,))
         return flow
+
+    def start_all(self, flows: Sequence[Flow]) -> None:
+        """Let flows run, as if each were started after the one before."""
+        self.settle()
+        for flow in flows:
+            flow.since_s = self._since_s
+            flow.medium = self
+            flow.entry = next(self._clock.numbers)
+        self._flows.extend(flows)
+        self._rate()
+        for bearer, own in by_bearer(flows):
+            bearer.joins(own, [1.0] * len(own), self._since_s)
 
     def withdraw(self, flow: Flow) -> None:
         """Take a flow out; its `left` is then up to date."""
+        self.withdraw_all((flow,))
+
+    def withdraw_all(self, flows: Sequence[Flow]) -> None:
+        """Take flows out; what is left of them is then up to date."""
         self.settle()
-        self._drop(flow)
-        self._rate()
-        self._part(flow)
+        self._drop(flows)
 
     def retune(self) -> None:
         """Give each flow the received power over noise of its bearer; a flow without one keeps its own."""
@@ -230,14 +245,15 @@ class NomaCell:
             self.number_s += passed_s * len(self._flows)
             self.busy_s += passed_s
 
-    def _drop(self, flow: Flow) -> None:
-        self._flows.remove(flow)
-        flow.medium = None
-        flow.active_s += self._since_s - flow.since_s
-
-    def _part(self, flow: Flow) -> None:
-        if flow.bearer is not None:
-            flow.bearer.parts(flow, 1.0, self._since_s)
+    def _drop(self, flows: Sequence[Flow]) -> None:
+        """Forget flows, and give the others their new rates."""
+        for flow in flows:
+            flow.medium = None
+            flow.active_s += self._since_s - flow.since_s
+        self._flows = [flow for flow in self._flows if flow.medium is self]
+        self._rate()
+        for bearer, own in by_bearer(flows):
+            bearer.parts(own, [1.0] * len(own), self._since_s)
 
     def _rate(self) -> None:
         if not self._flows:
@@ -260,13 +276,10 @@ class NomaCell:
         ended = [flow for flow, rate in zip(self._flows, self._rates, strict=True) if flow.left <= rate * 1e-9]
         for flow in ended:
             flow.left = 0.0
-            self._drop(flow)
             if flow.bearer is not None:
                 flow.bearer.flows.pop(flow, None)
             self.done += flow.size
-        self._rate()
-        for flow in ended:
-            self._part(flow)
+        self._drop(ended)
         for flow in ended:
             flow.resume(flow)
 

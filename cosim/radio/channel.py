@@ -1,6 +1,6 @@
 """Transfers over the air: they follow their vehicle from cell to cell, wait without coverage, and may be lost."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from functools import partial
 from typing import ClassVar, cast
@@ -8,7 +8,7 @@ from typing import ClassVar, cast
 import numpy as np
 
 from cosim.kernel.clock import Clock
-from cosim.kernel.fluid import Flow
+from cosim.kernel.fluid import Flow, Medium
 from cosim.radio.cell import Cell, make_cell
 from cosim.radio.interference import Emission, EmissionMeter, Emissions, Emitter
 from cosim.radio.power import RadiatedBearer, RadiatedFlow, VehicleRadios
@@ -330,8 +330,7 @@ class Channel:
                     self._tune(bearer, row, site, snr)
                     if bearer.active:
                         touched.add((not bearer.uplink, bearer.site))
-        for transfer in _in_order(moved):
-            self._change(transfer, self._row[transfer.vehicle])
+        self._move(_in_order(moved))
         for downlink, site in sorted(touched):
             self.cells(not downlink)[site].retune()
 
@@ -357,12 +356,11 @@ class Channel:
     def _send(self, transfer: Transfer) -> Transfer:
         row = self._row.get(transfer.vehicle)
         if row is None:
-            self._wait_outside(transfer)
-            self._clock.at(self._clock.now, partial(self._lose, transfer, transfer.waits, VehicleGone()))
+            self._later([transfer], 0.0, partial(_lose, VehicleGone))
             return transfer
         transfer.site = self._bear(transfer, row)
         if transfer.site < 0:
-            self._suspend(transfer)
+            self._suspend([transfer])
         else:
             self.cells(transfer.uplink)[transfer.site].start(transfer)
         return transfer
@@ -380,50 +378,83 @@ class Channel:
         bearer.add(transfer)
         return bearer.site
 
-    def _change(self, transfer: Transfer, row: int) -> None:
-        """Hand an active transfer over to another cell, or out of or back into coverage; `row` is its vehicle's."""
-        if transfer.medium is not None:
-            transfer.medium.withdraw(transfer)
+    def _move(self, transfers: Sequence[Transfer]) -> None:
+        """Hand active transfers over to other cells, or out of or back into coverage."""
+        for cell, active in _by_cell(transfers):
+            cell.withdraw_all(active)
             if self._radio.handover.transfer == "restart":
-                transfer.left = transfer.size
-        site = self._bear(transfer, row)
-        direction = Direction.UPLINK if transfer.uplink else Direction.DOWNLINK
-        if transfer.task != NOWHERE:
-            self._moved(self._clock.now, transfer.task, direction, transfer.site, site, transfer.left)
-        came_back = transfer.site == NOWHERE
-        transfer.site = site
-        transfer.waits += 1  # timers set before now are out of date
-        if site == NOWHERE:
-            self._suspend(transfer)
+                for transfer in active:
+                    transfer.left = transfer.size
+        direct: list[Transfer] = []
+        interrupted: list[Transfer] = []
+        outside: list[Transfer] = []
+        for transfer in transfers:
+            before, site = transfer.site, self._bear(transfer, self._row[transfer.vehicle])
+            direction = Direction.UPLINK if transfer.uplink else Direction.DOWNLINK
+            if transfer.task != NOWHERE:
+                self._moved(self._clock.now, transfer.task, direction, before, site, transfer.left)
+            transfer.site = site
+            transfer.waits += 1  # timers set before now are out of date
+            transfer.handovers += NOWHERE not in (before, site)
+            if site == NOWHERE:
+                outside.append(transfer)
+            elif before != NOWHERE and self._radio.handover.interruption_s > 0.0:
+                interrupted.append(transfer)
+            else:
+                direct.append(transfer)
+        self._suspend(outside)
+        self._later(interrupted, self._radio.handover.interruption_s, self._join)
+        self._join(direct)
+
+    def _join(self, transfers: Sequence[Transfer]) -> None:
+        """Let transfers run in their cells."""
+        joining: dict[Cell, list[Transfer]] = {}
+        for transfer in transfers:
+            transfer.enter()
+            bearer = cast("RadioBearer", transfer.bearer)
+            transfer.gain, transfer.noise = bearer.gain, bearer.noise
+            joining.setdefault(self.cells(transfer.uplink)[transfer.site], []).append(transfer)
+        for cell, together in joining.items():
+            cell.start_all(together)
+
+    def _suspend(self, transfers: Sequence[Transfer]) -> None:
+        self._later(transfers, self._radio.outage_s, partial(_lose, LinkLost))
+
+    def _later(self, transfers: Sequence[Transfer], wait_s: float, do: Callable[[Sequence[Transfer]], None]) -> None:
+        """Have transfers wait outside, and do something with those that have neither moved nor ended until then.
+
+        Args:
+            transfers: the transfers.
+            wait_s: time to wait.
+            do: what to do.
+        """
+        if not transfers:
             return
-        transfer.handovers += not came_back
-        interruption_s = 0.0 if came_back else self._radio.handover.interruption_s
-        if interruption_s > 0.0:
-            self._wait_outside(transfer)
-            self._clock.at(self._clock.now + interruption_s, partial(self._join, transfer, transfer.waits))
-        else:
-            self._join(transfer, transfer.waits)
+        for transfer in transfers:
+            self._outside.setdefault(transfer, next(self._clock.numbers))
+            transfer.outside = self._outside
+        waits = [transfer.waits for transfer in transfers]
 
-    def _join(self, transfer: Transfer, waits: int) -> None:
-        if transfer.waits != waits or transfer.error is not None:
-            return
-        transfer.enter()
-        bearer = cast("RadioBearer", transfer.bearer)
-        transfer.gain, transfer.noise = bearer.gain, bearer.noise
-        self.cells(transfer.uplink)[transfer.site].start(transfer)
+        def due() -> None:
+            still = zip(transfers, waits, strict=True)
+            do([transfer for transfer, before in still if transfer.waits == before and transfer.error is None])
 
-    def _wait_outside(self, transfer: Transfer) -> None:
-        self._outside.setdefault(transfer, next(self._clock.numbers))
-        transfer.outside = self._outside
+        self._clock.at(self._clock.now + wait_s, due)
 
-    def _suspend(self, transfer: Transfer) -> None:
-        self._wait_outside(transfer)
-        give_up_s = self._clock.now + self._radio.outage_s
-        self._clock.at(give_up_s, partial(self._lose, transfer, transfer.waits, LinkLost()))
 
-    def _lose(self, transfer: Transfer, waits: int, error: Failure) -> None:
-        if transfer.waits == waits and transfer.error is None:
-            transfer.cancel(error)
+def _lose(why: type[Failure], transfers: Sequence[Transfer]) -> None:
+    for transfer in transfers:
+        if transfer.error is None:
+            transfer.cancel(why())
+
+
+def _by_cell(transfers: Iterable[Transfer]) -> Iterator[tuple[Medium, list[Transfer]]]:
+    """Yield media with those of the transfers that are in them, in order."""
+    found: dict[Medium, list[Transfer]] = {}
+    for transfer in transfers:
+        if transfer.medium is not None:
+            found.setdefault(transfer.medium, []).append(transfer)
+    yield from found.items()
 
 
 def _in_order(bearers: Iterable[RadioBearer]) -> list[Transfer]:

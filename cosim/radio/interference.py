@@ -13,7 +13,7 @@ sidelink by the vehicles that have the site of its band among theirs. Left out: 
 receiver hears the mean over the band) and changes within a tick.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -128,26 +128,25 @@ class Emitter(Bearer):
             self._count(self.medium.share_s)
         self._density_w = density_w
 
-    def joins(self, flow: Flow, weight: float, share_s: float) -> None:
-        """Count what the flow sends from now on."""
-        self.active += 1
-        if self._meter is None:
-            return
-        if self.active == 1:
-            self._share_s, self._weight, self._loud_ws, self._told_ws = share_s, 0.0, 0.0, 0.0
-            self._meter.watch(self)
-        self._count(share_s)
-        self._weight += weight
-        self._begun_ws[flow] = self._loud_ws
+    def joins(self, flows: Sequence[Flow], weights: Sequence[float], share_s: float) -> None:
+        """Count what flows send from now on."""
+        if self._meter is not None:
+            if not self.active:
+                self._share_s, self._weight, self._loud_ws, self._told_ws = share_s, 0.0, 0.0, 0.0
+                self._meter.watch(self)
+            self._count(share_s)
+            self._weight += sum(weights)
+            self._begun_ws.update(dict.fromkeys(flows, self._loud_ws))
+        self.active += len(flows)
 
-    def parts(self, flow: Flow, weight: float, share_s: float) -> None:
-        """Count what the flow has sent."""
-        self.active -= 1
-        if self._meter is None:
-            return
-        self._count(share_s)
-        self._weight -= weight
-        self._ended_ws += weight * (self._loud_ws - max(self._begun_ws.pop(flow), self._told_ws))
+    def parts(self, flows: Sequence[Flow], weights: Sequence[float], share_s: float) -> None:
+        """Count what flows have sent."""
+        self.active -= len(flows)
+        if self._meter is not None:
+            self._count(share_s)
+            for flow, weight in zip(flows, weights, strict=True):
+                self._weight -= weight
+                self._ended_ws += weight * (self._loud_ws - max(self._begun_ws.pop(flow), self._told_ws))
 
     def emissions(self, power_w: float, ended: bool) -> Iterable[Emission]:
         """Return what its senders sent.

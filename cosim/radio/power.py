@@ -8,7 +8,7 @@ cell alone pay less and are heard as well as before. Left out: the synchronisati
 and count for no radio.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from math import fsum
 from typing import cast
@@ -63,17 +63,17 @@ class RadiatedBearer(Emitter):
         """Set gain and noise to what its density gives now."""
         raise NotImplementedError
 
-    def joins(self, flow: Flow, weight: float, share_s: float) -> None:
-        """Take power from the radio for a flow."""
-        super().joins(flow, weight, share_s)
+    def joins(self, flows: Sequence[Flow], weights: Sequence[float], share_s: float) -> None:
+        """Take power from the radio for flows."""
+        super().joins(flows, weights, share_s)
         if self._radios is not None:
-            self._radios.enter(self, cast("RadiatedFlow", flow))
+            self._radios.enter(self, cast("Sequence[RadiatedFlow]", flows))
 
-    def parts(self, flow: Flow, weight: float, share_s: float) -> None:
-        """Leave the power of a flow to the others of the radio."""
-        super().parts(flow, weight, share_s)
+    def parts(self, flows: Sequence[Flow], weights: Sequence[float], share_s: float) -> None:
+        """Leave the power of flows to the others of the radio."""
+        super().parts(flows, weights, share_s)
         if self._radios is not None:
-            self._radios.leave(self, cast("RadiatedFlow", flow))
+            self._radios.leave(self, cast("Sequence[RadiatedFlow]", flows))
 
 
 class _VehicleRadio:
@@ -149,31 +149,33 @@ class VehicleRadios:
         self._holds = 0
         self._put_off: dict[_VehicleRadio, None] = {}
 
-    def enter(self, bearer: RadiatedBearer, flow: RadiatedFlow) -> None:
-        """Take up a flow that has just begun in its medium.
+    def enter(self, bearer: RadiatedBearer, flows: Sequence[RadiatedFlow]) -> None:
+        """Take up flows that have just begun in their medium.
 
         Args:
-            bearer: its bearer.
-            flow: the flow.
+            bearer: their bearer.
+            flows: the flows.
         """
         radio = self._radios.get(bearer.sender)
         if radio is None:
             self._radios[bearer.sender] = radio = _VehicleRadio(self._power_w, self._clock.now)
         radio.settle(self._clock.now)
-        flow.radio_s = radio.scaled_s
+        for flow in flows:
+            flow.radio_s = radio.scaled_s
         radio.bearers[bearer] = None
         self._share(radio)
 
-    def leave(self, bearer: RadiatedBearer, flow: RadiatedFlow) -> None:
-        """Forget a flow that has left its medium.
+    def leave(self, bearer: RadiatedBearer, flows: Sequence[RadiatedFlow]) -> None:
+        """Forget flows that have left their medium.
 
         Args:
-            bearer: its bearer.
-            flow: the flow.
+            bearer: their bearer.
+            flows: the flows.
         """
         radio = self._radios[bearer.sender]
         radio.settle(self._clock.now)
-        flow.drawn_s = (flow.drawn_s or 0.0) + radio.scaled_s - flow.radio_s
+        for flow in flows:
+            flow.drawn_s = (flow.drawn_s or 0.0) + radio.scaled_s - flow.radio_s
         if not bearer.active:
             del radio.bearers[bearer]
         if radio.bearers:

@@ -5,7 +5,7 @@ time. Both must tell the same ends, the same bits left and the same totals.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Literal
@@ -164,15 +164,15 @@ class Counting(Bearer):
 
     used_s = 0.0
 
-    def joins(self, flow: Flow, weight: float, share_s: float) -> None:
+    def joins(self, flows: Sequence[Flow], weights: Sequence[float], share_s: float) -> None:
         """Remember when it began."""
-        super().joins(flow, weight, share_s)
+        super().joins(flows, weights, share_s)
         self.since_s = share_s
 
-    def parts(self, flow: Flow, weight: float, share_s: float) -> None:
+    def parts(self, flows: Sequence[Flow], weights: Sequence[float], share_s: float) -> None:
         """Add what it had since then."""
-        super().parts(flow, weight, share_s)
-        self.used_s += weight * (share_s - self.since_s)
+        super().parts(flows, weights, share_s)
+        self.used_s += weights[0] * (share_s - self.since_s)
 
 
 class Both:
