@@ -397,7 +397,7 @@ def quiet_collector() -> Iterator[None]:
     if not frozen:
         gc.collect()
         gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
+    gc.set_threshold(500_000, 20, 100)
     try:
         yield
     finally:
