@@ -219,7 +219,7 @@ def test_a_policy_that_prints_or_goes_elsewhere(capfd: pytest.CaptureFixture[str
     assert ("noise" in noise) == (deed in ("print", "descriptor", "C", "child"))
 
 
-@pytest.mark.parametrize("deed", rest_long([deed for deed in DEEDS if deed != "nothing"], 1))
+@pytest.mark.parametrize("deed", rest_long(sorted([*DEEDS][1:], key="descriptors".__ne__), 1))
 def test_packages_that_print_or_go_elsewhere(
     capfd: pytest.CaptureFixture[str], package: Path, monkeypatch: pytest.MonkeyPatch, deed: str
 ) -> None:
@@ -262,6 +262,37 @@ def test_a_policy_that_writes(capfd: pytest.CaptureFixture[str], home: Path) -> 
     assert told.startswith("cosim: policy own.py:Own failed at t=")
     assert "(ValueError: output array is read-only, as all that it is given: write to a copy)" in told
     assert told.endswith("; correct its decide() at own.py:12\n")
+
+
+TENSOR = "__import__('warnings').simplefilter('ignore'); __import__('torch').from_numpy({}).mul_(0.1)"
+
+
+@pytest.mark.parametrize("name", ["input_bit", "expected_s"])
+def test_a_policy_that_writes_through_a_tensor(capfd: pytest.CaptureFixture[str], home: Path, name: str) -> None:
+    """PyTorch does not ask whether it may write to an array: what it wrote is found, with where decide() stands."""
+    policy(home, decides=TENSOR.format(f"observation.{name}"))
+    told = line(capfd, 1, *RUN)
+    assert told.startswith("cosim: policy own.py:Own at t=")
+    assert told.endswith(
+        f": observation.{name} is read-only and was written to: write to a copy; correct its decide() at own.py:11\n"
+    )
+
+
+def test_a_policy_that_reads_through_a_tensor(capfd: pytest.CaptureFixture[str], home: Path) -> None:
+    """A tensor of an observation's array that is only read changes nothing."""
+    same(capfd, home, policy, decides=TENSOR.replace("mul_", "mul").format("observation.input_bit"))
+
+
+@pytest.mark.parametrize(("place", "status"), [("made", 2), ("decides", 1)])
+def test_a_decorator_is_not_where_a_policy_fails(
+    capfd: pytest.CaptureFixture[str], home: Path, place: str, status: int
+) -> None:
+    """A policy under a decorator of another package, as PyTorch's, is told with its own line."""
+    policy(home, **{place: "1 / 0"})
+    text = (home / "own.py").read_text().replace("    def ", "    @torch.no_grad()\n    def ")
+    (home / "own.py").write_text(f"import torch{text}")
+    number = text.splitlines().index("        1 / 0") + 1
+    assert f" at own.py:{number}\n" in line(capfd, status, *RUN)
 
 
 @pytest.mark.parametrize(("place", "status", "number"), [("imported", 2, 6), ("made", 2, 10), ("decides", 1, 12)])
