@@ -9,11 +9,14 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from effort import rest_long
 
 from cosim import subjects
 from cosim.cli import main as cli
+from cosim.types import FloatArray
+from cosim.user_code import guarded
 
 TINY = """\
 name: tiny
@@ -194,22 +197,35 @@ def line(capfd: pytest.CaptureFixture[str], status: int, *arguments: str) -> str
 
 def same(capfd: pytest.CaptureFixture[str], home: Path, write: Callable[..., None], **deeds: str) -> str:
     """Look whether a run with deeds answers as one without: digest, place, files, audit; return what it printed."""
-    (home / "a").mkdir()
-    os.chdir(home / "a")
-    write(home / "a")
-    quiet = answered(capfd, *RUN)
-    (home / "b").mkdir()
-    os.chdir(home / "b")
-    write(home / "b", **deeds)
+    if write.__name__ not in WITHOUT:
+        os.chdir(made(home / "quiet"))
+        write(home / "quiet")
+        WITHOUT[write.__name__] = answered(capfd, *RUN)["digest"], files(home / "quiet")
+    os.chdir(made(home / "loud"))
+    write(home / "loud", **deeds)
     capfd.readouterr()
     assert cli.status(RUN) == 0
     printed = capfd.readouterr()
-    loud = json.loads(printed.out)
-    assert (loud["digest"], loud["folder"]) == (quiet["digest"], "out")
-    left = [sorted(str(path.relative_to(home / one)) for path in (home / one / "out").rglob("*")) for one in "ab"]
-    assert left[0] == left[1]
+    answer = json.loads(printed.out)
+    assert (answer["digest"], files(home / "loud")) == WITHOUT[write.__name__]
+    assert answer["folder"] == "out"
     assert answered(capfd, "trace", "verify", "out", "--json")["ok"]
     return printed.err
+
+
+WITHOUT: dict[str, tuple[str, list[str]]] = {}
+"""Digest and files of the run without deeds, by what was written for it; it is the same for all deeds."""
+
+
+def made(folder: Path) -> Path:
+    """The folder, once it is made."""
+    folder.mkdir()
+    return folder
+
+
+def files(folder: Path) -> list[str]:
+    """The files of a run, as paths."""
+    return sorted(str(path.relative_to(folder)) for path in (folder / "out").rglob("*"))
 
 
 @pytest.mark.parametrize("deed", rest_long(sorted(DEEDS, key=["C", "chdir", "descriptors", "close", *DEEDS].index), 4))
@@ -225,11 +241,11 @@ def test_packages_that_print_or_go_elsewhere(
 ) -> None:
     """The same for arrivals, path losses, parts with their processes, figures and rules of a package."""
 
-    def write(folder: Path, **deeds: str) -> None:
+    def package_in(folder: Path, **deeds: str) -> None:
         monkeypatch.syspath_prepend(str(folder))
         installed(folder, **deeds)
 
-    same(capfd, package, write, **dict.fromkeys(PLACES, DEEDS[deed]))
+    same(capfd, package, package_in, **dict.fromkeys(PLACES, DEEDS[deed]))
 
 
 @pytest.mark.parametrize("deed", ["sys.exit(0)", "raise ValueError('no\\nidea')"])
@@ -296,12 +312,34 @@ def test_a_decorator_is_not_where_a_policy_fails(
 
 
 @pytest.mark.parametrize(("place", "status", "number"), [("imported", 2, 6), ("made", 2, 10), ("decides", 1, 12)])
+@pytest.mark.parametrize(("deed", "told"), [("1 / 0", "ZeroDivisionError"), ("sys.exit(0)", "SystemExit: 0")])
 def test_where_a_policy_fails(
-    capfd: pytest.CaptureFixture[str], home: Path, place: str, status: int, number: int
+    capfd: pytest.CaptureFixture[str], home: Path, place: str, status: int, number: int, deed: str, told: str
 ) -> None:
-    """An error in a policy's module, constructor or decide() is told with its line, also from another folder."""
-    policy(home, **{place: "os.chdir('/'); 1 / 0"})
-    assert f" at own.py:{number}\n" in line(capfd, status, *RUN)
+    """An error or exit in a policy's module, constructor or decide() is told with its line, also from elsewhere."""
+    policy(home, **{place: f"os.chdir('/'); {deed}"})
+    text = line(capfd, status, *RUN)
+    assert text.startswith("cosim: policy own.py:Own")
+    assert told in text
+    assert f" at own.py:{number}\n" in text
+
+
+def test_arrays_of_a_function_of_a_package() -> None:
+    """A guarded function gets copies that it cannot write, named ones too; what it returns it may write again."""
+    kept = {}
+
+    def scaled(value: FloatArray, *, by: FloatArray) -> FloatArray:
+        kept.update(value=value, by=by, result=value * by)
+        return kept["result"]
+
+    value, by = np.ones(2), np.full(2, 3.0)
+    found = guarded("it", scaled)(value, by=by)
+    for name, given in (("value", value), ("by", by)):
+        assert not kept[name].flags.writeable, name
+        assert not np.shares_memory(kept[name], given), name
+        assert given.flags.writeable, name
+    kept["result"][:] = 0.0
+    assert found.tolist() == [3.0, 3.0]
 
 
 def test_options_stay_as_they_are(capfd: pytest.CaptureFixture[str], home: Path) -> None:

@@ -45,7 +45,7 @@ def test_single_vote_is_unsafe_among_the_honest(jitter_s: float):
     Found when written: 24 of 400 seeds at 20 ms, 25 of 400 at 300 ms.
     """
     conflicting = 0
-    for seed in seeds(400, least=120):
+    for seed in seeds(400, least=60):
         network, _ = random_network(seed, jitter_s, (), machine=SingleVote)
         network.run(UNTIL_S)
         conflicting += network.conflicts() > 0
