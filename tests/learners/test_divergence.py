@@ -103,6 +103,20 @@ def test_every_number_is_looked_at(name: str) -> None:
                     number.copy_(before)
 
 
+@pytest.mark.parametrize("name", rest_long(["td3", "dqn", "sac", "ppo", "maddpg", "q-ddpg", "q-dqn"], 2))
+def test_actions_are_looked_at(name: str) -> None:
+    """A policy whose network gives NaN takes no action: argmax and clip would make a wrong one of it, and no error."""
+    learner, loop = small.fresh(small.scenario(), small.spec(name))
+    learner.episode(loop, 1)
+    with torch.no_grad():
+        for number in learner.weights()["lr"]:
+            if number.is_floating_point():
+                number.fill_(float("nan"))
+    observation = loop.reset(seed=1).observation
+    with pytest.raises(DivergenceError, match="an action is not finite"):
+        learner.policy().decide(observation)
+
+
 def test_losses_are_looked_at() -> None:
     """A loss that is infinite or NaN is told with the rate of its part; those that are finite, or none, are not."""
     check_losses({"train/critic_loss": 1e38, "train/explained_variance": float("nan")})
