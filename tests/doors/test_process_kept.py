@@ -28,6 +28,7 @@ statistics: {{batches: 2}}
 {more}
 """
 POLICY = """
+import io
 import os
 import sys
 import numpy as np
@@ -49,11 +50,16 @@ DEEDS = {
     "child": "__import__('subprocess').run(['echo', 'noise'], check=True)",
     "chdir": "os.chdir('/')",
     "close": "sys.stdout.close(); sys.stderr.close()",
+    "detach": "sys.stdout.detach().write(b'noise'); sys.stderr.detach()",
+    "wrap": "sys.stdout = io.TextIOWrapper(sys.stdout.buffer, 'utf-8'); print('noise')",
+    "with": "exec('with sys.stdout as stream: stream.write(\\'noise\\')')",
     "originals": "sys.__stdout__.flush(); sys.stdout = sys.stderr = open(os.devnull, 'w')",
     "descriptors": "os.closerange(1, 3)",
 }
 """What a user's code may do to the process without harm to others."""
+LOUD = ("print", "descriptor", "C", "child", "detach", "wrap", "with")
 PACKAGE = '''
+import io
 import os
 import sys
 import numpy as np
@@ -228,11 +234,13 @@ def files(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in (folder / "out").rglob("*"))
 
 
-@pytest.mark.parametrize("deed", rest_long(sorted(DEEDS, key=["C", "chdir", "descriptors", "close", *DEEDS].index), 4))
+@pytest.mark.parametrize(
+    "deed", rest_long(sorted(DEEDS, key=["C", "chdir", "descriptors", "close", "wrap", *DEEDS].index), 5)
+)
 def test_a_policy_that_prints_or_goes_elsewhere(capfd: pytest.CaptureFixture[str], home: Path, deed: str) -> None:
     """Printing in every way, going elsewhere, closing streams, when imported, made and asked: the answer stays."""
     noise = same(capfd, home, policy, imported=DEEDS[deed], made=DEEDS[deed], decides=DEEDS[deed])
-    assert ("noise" in noise) == (deed in ("print", "descriptor", "C", "child"))
+    assert ("noise" in noise) == (deed in LOUD)
 
 
 @pytest.mark.parametrize("deed", rest_long(sorted([*DEEDS][1:], key="descriptors".__ne__), 1))
@@ -277,7 +285,7 @@ def test_a_policy_that_writes(capfd: pytest.CaptureFixture[str], home: Path) -> 
     told = line(capfd, 1, *RUN)
     assert told.startswith("cosim: policy own.py:Own failed at t=")
     assert "(ValueError: output array is read-only, as all that it is given: write to a copy)" in told
-    assert told.endswith("; correct its decide() at own.py:12\n")
+    assert told.endswith("; correct its decide() at own.py:13\n")
 
 
 TENSOR = "__import__('warnings').simplefilter('ignore'); __import__('torch').from_numpy({}).mul_(0.1)"
@@ -290,7 +298,7 @@ def test_a_policy_that_writes_through_a_tensor(capfd: pytest.CaptureFixture[str]
     told = line(capfd, 1, *RUN)
     assert told.startswith("cosim: policy own.py:Own at t=")
     assert told.endswith(
-        f": observation.{name} is read-only and was written to: write to a copy; correct its decide() at own.py:11\n"
+        f": observation.{name} is read-only and was written to: write to a copy; correct its decide() at own.py:12\n"
     )
 
 
@@ -311,7 +319,7 @@ def test_a_decorator_is_not_where_a_policy_fails(
     assert f" at own.py:{number}\n" in line(capfd, status, *RUN)
 
 
-@pytest.mark.parametrize(("place", "status", "number"), [("imported", 2, 6), ("made", 2, 10), ("decides", 1, 12)])
+@pytest.mark.parametrize(("place", "status", "number"), [("imported", 2, 7), ("made", 2, 11), ("decides", 1, 13)])
 @pytest.mark.parametrize(("deed", "told"), [("1 / 0", "ZeroDivisionError"), ("sys.exit(0)", "SystemExit: 0")])
 def test_where_a_policy_fails(
     capfd: pytest.CaptureFixture[str], home: Path, place: str, status: int, number: int, deed: str, told: str
