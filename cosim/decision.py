@@ -187,9 +187,12 @@ class Observation:
             total = total_latency_s(airtime_s, self.wire_s, self.wait_s, service_s, result_s)
         return read_only(np.where(self.feasible, total, np.inf))
 
-    def content(self) -> dict[str, bytes]:
-        """Return the bytes of its arrays by name, `expected_s` among them once it is computed."""
-        return {name: value.tobytes() for name, value in vars(self).items() if isinstance(value, np.ndarray)}
+    def content(self, *, expected: bool = False) -> dict[str, bytes]:
+        """Return the bytes of its arrays by name, `expected_s` among them once it is computed, or if `expected`."""
+        arrays = {name: value for name, value in vars(self).items() if isinstance(value, np.ndarray)}
+        if expected:
+            arrays["expected_s"] = self.expected_s
+        return {name: array.tobytes() for name, array in arrays.items()}
 
     def check_content(self, before: Mapping[str, bytes]) -> None:
         """Check that nobody has written to its arrays.

@@ -316,9 +316,8 @@ class Simulation:
                 return
         self._decided = columns
         observation = self._run.observer.observe(self.clock.now, columns)
-        if self.facts.records or "target" not in self.scenario.decisions.knobs:
-            _ = observation.expected_s  # it is used after the decision: its bytes are kept as well
-        self._content = observation.content()
+        used = self.facts.records or "target" not in self.scenario.decisions.knobs  # after the decision
+        self._content = observation.content(expected=used)
         self._epoch = DecisionEpoch(self.clock.now, observation)
         self.clock.halt()
 

@@ -31,9 +31,9 @@ def test_a_wrong_law_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("found", "ok", "told"),
     [
-        (Outcome(0, 2.0, 2.0, True), True, "at most 2 s, measured 0 conflicts and 2 s in the worst of 100"),
-        (Outcome(0, 3.0, 2.0, True), False, "at most 2 s, measured 0 conflicts and 3 s in the worst of 100"),
-        (Outcome(1, 1.0, 2.0, True), False, "measured 100 conflicts and 1 s"),
+        (Outcome(0, 2.0, 2.0, True), True, "at most 2.000 s, measured 0 conflicts and 2.000 s in the worst of 100"),
+        (Outcome(0, 3.0, 2.0, True), False, "at most 2.000 s, measured 0 conflicts and 3.000 s in the worst of 100"),
+        (Outcome(1, 1.0, 2.0, True), False, "measured 100 conflicts and 1.000 s"),
         (Outcome(0, inf, 2.0, False), False, "measured 0 conflicts and no decision in the worst of 100"),
     ],
 )
