@@ -59,6 +59,31 @@ def test_three_restart_with_what_they_have_signed(tmp_path):
     assert story.of("OffenceFound") == []
 
 
+def test_a_stop_ends_time_outs(tmp_path):
+    """A is silent: C and D give its proposal up at 3.0, and B, which was down until 2.5, has waited 1 s anew at 3.5."""
+    faults = [
+        {"kind": "silent", "validator": "A", "start_s": 2.0, "end_s": 6.0},
+        {"kind": "restart", "validator": "B", "start_s": 2.3, "end_s": 2.5},
+    ]
+    story = vote(tmp_path, duration_s=4.0, faults=faults)
+    said = [(words[1], when) for when, words in of(story, "VoteCast") if words[2:] == ["PREVOTE", "no"]]
+    assert {name: min(when for other, when in said if other == name) for name in "BCD"} == {
+        "B": 3.5,
+        "C": 3.0,
+        "D": 3.0,
+    }
+
+
+def test_what_is_held_back_stays_with_one_that_is_down(tmp_path):
+    """A's block would leave at 2.3, 0.3 s late, but A is down then: it leaves when A is back at 2.4."""
+    faults = [
+        {"kind": "slow", "validator": "A", "start_s": 2.0, "end_s": 2.1, "delay_s": 0.3},
+        {"kind": "restart", "validator": "A", "start_s": 2.2, "end_s": 2.4},
+    ]
+    story = vote(tmp_path, duration_s=4.0, faults=faults)
+    assert of(story, "BlockProposed")[0][0] == 2.4
+
+
 def test_one_that_is_down_begins_its_height_later(tmp_path):
     """D is down from before height 1 until 3.0, asks at 3.5, and with the answer at 3.9 is in time for height 2."""
     story = vote(tmp_path, **fault("restart", "D", start_s=1.0, end_s=3.0))
