@@ -86,12 +86,15 @@ def test_the_last_good_checkpoint_is_kept(
     assert small.same(checkpoint.read(again).state, checkpoint.read(whole).state)
 
 
-@pytest.mark.parametrize("name", rest_long(agent_names(), 0))
+@pytest.mark.parametrize("name", agent_names())
 def test_every_number_is_looked_at(name: str) -> None:
     """In every agent each weight and each moment of an optimiser is broken by NaN and found, with its rate."""
     learner, loop = small.fresh(small.scenario(), small.spec(name))
     learner.episode(loop, 1)
     assert diverged_settings(learner) == []
+    rates = {rate for rate in ("lr", "critic_lr") if rate in agent_settings(name)}
+    assert learner.weights().keys() == (rates or {"decisions.reward.scale"})
+    assert all(map(list, learner.weights().values()))
     for setting, numbers in learner.weights().items():
         for number in numbers:
             if isinstance(number, torch.Tensor) and number.is_leaf and number.is_floating_point():
@@ -103,7 +106,7 @@ def test_every_number_is_looked_at(name: str) -> None:
                     number.copy_(before)
 
 
-@pytest.mark.parametrize("name", rest_long(["td3", "dqn", "sac", "ppo", "maddpg", "q-ddpg", "q-dqn"], 2))
+@pytest.mark.parametrize("name", ["td3", "dqn", "sac", "ppo", "maddpg", "q-ddpg", "q-dqn"])
 def test_actions_are_looked_at(name: str) -> None:
     """A policy whose network gives NaN takes no action: argmax and clip would make a wrong one of it, and no error."""
     learner, loop = small.fresh(small.scenario(), small.spec(name))
