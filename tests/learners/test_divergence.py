@@ -120,6 +120,19 @@ def test_actions_are_looked_at(name: str) -> None:
         learner.policy().decide(observation)
 
 
+@pytest.mark.parametrize(
+    ("name", "loss"), [("td3", "critic_loss"), ("sac", "ent_coef_loss"), ("ppo", "value_loss"), ("dqn", "loss")]
+)
+def test_a_loss_alone_ends_an_episode(name: str, loss: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An update of Stable-Baselines3 that logs an infinite loss ends the episode though all weights are finite."""
+    learner, loop = small.fresh(small.scenario(), small.spec(name))
+    kind = type(learner._algorithm)
+    monkeypatch.setattr(kind, "train", lambda self, *_: self.logger.record(f"train/{loss}", float("inf")))
+    with pytest.raises(DivergenceError, match="a loss is not finite"):
+        _ = [learner.episode(loop, seed) for seed in range(4)]
+    assert diverged_settings(learner) == []
+
+
 def test_losses_are_looked_at() -> None:
     """A loss that is infinite or NaN is told with the rate of its part; those that are finite, or none, are not."""
     check_losses({"train/critic_loss": 1e38, "train/explained_variance": float("nan")})
