@@ -4,7 +4,6 @@ It writes nothing that it is given, what fails in it is one line with its file a
 (working directory, standard streams) is undone.
 """
 
-import fcntl
 import os
 import sys
 import traceback
@@ -79,7 +78,13 @@ def _shown(file: str) -> str:
 
 def _copy_of(descriptor: int) -> int:
     """Return a copy of a descriptor that is not of the standard streams, one of which may be closed just now."""
-    return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, _STREAMS[-1] + 1)
+    copy = os.dup(descriptor)
+    if copy > _STREAMS[-1]:
+        return copy
+    try:
+        return _copy_of(copy)
+    finally:
+        os.close(copy)
 
 
 class KeptProcess:
