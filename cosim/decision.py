@@ -4,12 +4,14 @@ Column 0 is the vehicle itself; then come the edge hosts at the sites with the s
 one, and the neighbours in range if there is a sidelink.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
 
+from cosim.errors import RunError
 from cosim.objective import total_latency_s
 from cosim.radio.link import power_gain
 from cosim.types import AnyArray, BoolArray, FloatArray, IntArray, read_only
@@ -184,6 +186,44 @@ class Observation:
             service_s = self.work_cycles / self.core_hz
             total = total_latency_s(airtime_s, self.wire_s, self.wait_s, service_s, result_s)
         return read_only(np.where(self.feasible, total, np.inf))
+
+    def content(self, *, expected: bool = False) -> dict[str, bytes]:
+        """Return the bytes of its arrays by name, `expected_s` among them once it is computed, or if `expected`."""
+        arrays = {name: value for name, value in vars(self).items() if isinstance(value, np.ndarray)}
+        if expected:
+            arrays["expected_s"] = self.expected_s
+        return {name: array.tobytes() for name, array in arrays.items()}
+
+    def check_content(self, before: Mapping[str, bytes]) -> None:
+        """Check that nobody has written to its arrays.
+
+        NumPy refuses to, but not every library asks NumPy: a tensor of `torch.from_numpy` writes to the same memory.
+
+        Args:
+            before: its content when it was made.
+
+        Raises:
+            WrittenError: somebody has.
+        """
+        now = self.content()
+        for name, value in before.items():
+            if value != now[name]:
+                raise WrittenError(name)
+
+
+class WrittenError(RunError):
+    """The error of a policy that has written to an array of its observation, past its being read-only.
+
+    Args:
+        name: the array's name.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+    def __str__(self) -> str:
+        return f"observation.{self.name} is read-only and was written to: write to a copy"
 
 
 @dataclass(frozen=True, slots=True)

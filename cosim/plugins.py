@@ -6,7 +6,7 @@ from importlib.metadata import entry_points
 from typing import Any
 
 from cosim.errors import InputError
-from cosim.user_code import KeptProcess, failed_at, reason_of
+from cosim.user_code import KeptProcess, failed_at, failed_in, reason_of
 
 
 def load_plugin(group: str, name: str) -> Any:
@@ -59,5 +59,5 @@ def make_plugin(group: str, name: str, options: Mapping[str, Any], *arguments: A
     except (Exception, SystemExit) as error:
         raise InputError(
             f"{who} failed with options={dict(options)}: {reason_of(error)}; "
-            f"correct its options, or it{failed_at(error)}"
+            f"correct its options, or it{failed_in(factory, error)}"
         ) from error

@@ -13,7 +13,7 @@ from typing import Literal
 
 from cosim_agents.registry import make_policy
 
-from cosim.decision import Action, Observation, Policy, action_problem
+from cosim.decision import Action, Observation, Policy, WrittenError, action_problem
 from cosim.errors import InputError, RunError
 from cosim.kernel.rng import stream
 from cosim.scenario.load import Loaded
@@ -23,7 +23,7 @@ from cosim.trace.metrics.tasks import kpis
 from cosim.trace.store.provenance import Provenance, new_provenance, write_provenance
 from cosim.trace.store.reader import Trace
 from cosim.trace.store.writer import TraceWriter
-from cosim.user_code import KeptProcess, failed_at, reason_of
+from cosim.user_code import KeptProcess, defined_at, failed_in, reason_of
 
 logger = logging.getLogger(__name__)
 
@@ -100,7 +100,13 @@ def simulate(loaded: Loaded, out: Path, progress: Callable[[float], None] | None
         simulation = Simulation(scenario, writer, loaded.folder)
         undo.callback(simulation.close)
         try:
-            simulation.run(_Guarded(policy, scenario.policy.name, process), progress)
+            try:
+                simulation.run(_Guarded(policy, scenario.policy.name, process), progress)
+            except WrittenError as error:
+                raise RunError(
+                    f"policy {scenario.policy.name} at t={simulation.clock.now:g} s: {error}; "
+                    f"correct its decide(){defined_at(policy.decide)}"
+                ) from error
             process.restore()
             simulation.close()
             writer.close(True, scenario.duration_s)
@@ -163,7 +169,7 @@ class _Guarded:
             self._process.restore()
             raise RunError(
                 f"policy {self._name} failed at t={observation.time_s:g} s ({reason_of(error)}); "
-                f"correct its decide(){failed_at(error)}"
+                f"correct its decide(){failed_in(self._policy, error)}"
             ) from error
         self._process.restore()
         problem = action_problem(action, observation)

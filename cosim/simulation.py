@@ -120,6 +120,7 @@ class Simulation:
         self._on_sample = hooks(self.parts, "sample")
         self._epoch: DecisionEpoch | None = None
         self._decided: dict[str, AnyArray] | None = None
+        self._content: dict[str, bytes] = {}
         self._over = False
         self._ignored: dict[str, str] = {}
         self._frame: MobilityFrame
@@ -172,10 +173,12 @@ class Simulation:
 
         Raises:
             RuntimeError: no epoch waits for a decision.
+            WrittenError: the epoch's observation is not as it was.
         """
         if self._decided is None or self._epoch is None:
             raise RuntimeError("no epoch waits for a decision")
         columns, observation = self._decided, self._epoch.observation
+        observation.check_content(self._content)
         self._decided = self._epoch = None
         self._guarded(self._start, as_tasks(columns), observation, action)
 
@@ -316,7 +319,10 @@ class Simulation:
             if not in_time.any():
                 return
         self._decided = columns
-        self._epoch = DecisionEpoch(self.clock.now, self._run.observer.observe(self.clock.now, columns))
+        observation = self._run.observer.observe(self.clock.now, columns)
+        used = self.facts.records or "target" not in self.scenario.decisions.knobs  # after the decision
+        self._content = observation.content(expected=used)
+        self._epoch = DecisionEpoch(self.clock.now, observation)
         self.clock.halt()
 
     def _start(self, tasks: list[Task], observation: Observation, action: Action) -> None:

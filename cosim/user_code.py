@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import wraps
+from inspect import unwrap
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
@@ -53,11 +54,37 @@ def failed_at(error: BaseException, packages: Sequence[str] = ()) -> str:
     return found
 
 
+def failed_in(called: object, error: BaseException) -> str:
+    """Return where a user's object failed, as `failed_at`: the innermost line of the package that the object is of.
+
+    A decorator of another package, as `torch.no_grad()`, stands before it in the traceback.
+    """
+    package = str(getattr(called, "__module__", "")).partition(".")[0]
+    return failed_at(error, [package]) or failed_at(error)
+
+
+def defined_at(function: Callable[..., Any]) -> str:
+    """Return where a function is defined, as " at mine.py:6"; "" for one that is not written in Python."""
+    code = getattr(unwrap(function), "__code__", None)
+    return "" if code is None else f" at {_shown(code.co_filename)}:{code.co_firstlineno}"
+
+
 def _shown(file: str) -> str:
     """Return a path as short as it can be from where the user stands."""
     with suppress(OSError, ValueError):
         return str(Path(file).relative_to(Path.cwd()))
     return file
+
+
+def _copy_of(descriptor: int) -> int:
+    """Return a copy of a descriptor that is not of the standard streams, one of which may be closed just now."""
+    copy = os.dup(descriptor)
+    if copy > _STREAMS[-1]:
+        return copy
+    try:
+        return _copy_of(copy)
+    finally:
+        os.close(copy)
 
 
 class KeptProcess:
@@ -71,10 +98,12 @@ class KeptProcess:
         self._copies: dict[int, int] = {}
         self._folder: int | None = None
         with suppress(OSError):  # a folder that is gone, or that nobody may read
-            self._folder = os.open(".", os.O_RDONLY)
+            folder = os.open(".", os.O_RDONLY)
+            self._folder = _copy_of(folder)
+            os.close(folder)
         for number in _STREAMS:
             with suppress(OSError):  # closed before we came
-                self._copies[number] = os.dup(number)
+                self._copies[number] = _copy_of(number)
         return self
 
     def restore(self) -> None:
@@ -115,14 +144,14 @@ def guarded(who: str, call: Callable[..., Any]) -> Callable[..., Any]:
     def called(*arguments: Any, **named: Any) -> Any:
         try:
             with KeptProcess():
-                found = call(*map(copied, arguments), **named)
+                found = call(*map(copied, arguments), **{name: copied(value) for name, value in named.items()})
                 if isinstance(found, np.ndarray):
                     return found.copy()
                 return list(found) if isinstance(found, Iterator) else found
         except (InputError, RunError):
             raise
         except (Exception, SystemExit) as error:
-            raise RunError(f"{who} failed ({reason_of(error)}); correct it{failed_at(error)}") from error
+            raise RunError(f"{who} failed ({reason_of(error)}); correct it{failed_in(call, error)}") from error
 
     return called
 

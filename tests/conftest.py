@@ -39,6 +39,14 @@ def pytest_report_header() -> str:
     return f"seeds from {effort.FIRST_SEED} (SEEDS={effort.FIRST_SEED} repeats them)" if effort.FIRST_SEED else ""
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print at the end of the long run what its tests measured: `record_property("measured", text)`."""
+    for report in terminalreporter.stats.get("passed", []) if effort.LONG else []:
+        for name, text in report.user_properties:
+            if name == "measured":
+                terminalreporter.write_line(f"{report.nodeid}: {text}")
+
+
 @pytest.fixture(autouse=True, scope="session")
 def own_cache(tmp_path_factory: pytest.TempPathFactory):
     """Every test session has its own cache folder, which its processes share."""

@@ -16,7 +16,7 @@ import numpy as np
 from cosim.decision import Policy
 from cosim.errors import InputError
 from cosim.plugins import load_plugin
-from cosim.user_code import KeptProcess, failed_at
+from cosim.user_code import KeptProcess, failed_in
 from cosim_agents.baselines import GreedyLatency, Local, Nearest, Random, RoundRobin
 from cosim_agents.optimal import Optimal
 from cosim_agents.quantum.search_policy import GroverSearch
@@ -139,14 +139,20 @@ def _instance(name: str, factory: Callable[..., Any], options: Mapping[str, Any]
         raise InputError(
             f"policy {_line(name)}: options: {_line(error)}; it takes {', '.join(known) or 'no options'}"
         ) from None
-    policy = _called(name, lambda: factory(**arguments))
+    policy = _called(name, lambda: factory(**arguments), factory)
     if not callable(getattr(policy, "decide", None)):
         raise InputError(f"policy {_line(name)}: has no method decide(observation); add one")
     return policy  # type: ignore[no-any-return]  # a Policy by the check above
 
 
-def _called(name: str, call: Callable[[], Any]) -> Any:
-    """Return the result of a user's code, or raise its failure as one line."""
+def _called(name: str, call: Callable[[], Any], of: object = None) -> Any:
+    """Return the result of a user's code, or raise its failure as one line.
+
+    Args:
+        name: name of the policy.
+        call: calls the code.
+        of: the class or function that it is, where it is known.
+    """
     try:
         with KeptProcess():
             return call()
@@ -155,7 +161,7 @@ def _called(name: str, call: Callable[[], Any]) -> Any:
     except (Exception, SystemExit) as error:
         reason = f"{type(error).__name__}: {error}" if not isinstance(error, ValueError) else str(error)
         raise InputError(
-            f"policy {_line(name)}: {_line(reason)}; correct the policy or its options{failed_at(error)}"
+            f"policy {_line(name)}: {_line(reason)}; correct the policy or its options{failed_in(of, error)}"
         ) from error
 
 

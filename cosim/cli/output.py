@@ -68,13 +68,28 @@ def leave_stdout() -> None:
 
 
 class _Shared:
-    """A stream that those who write to it cannot close."""
+    """A stream that those who write to it cannot close: not itself, not by a wrapper of its buffer."""
 
-    def __init__(self, stream: IO[str]) -> None:
+    def __init__(self, stream: Any) -> None:
         self._stream = stream
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
+
+    def __enter__(self) -> "_Shared":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.flush()
+
+    @property
+    def buffer(self) -> "_Shared":
+        """The bytes below the text, likewise."""
+        return _Shared(self._stream.buffer)
+
+    def detach(self) -> "_Shared":
+        """Return the buffer and stay usable."""
+        return self.buffer
 
     def close(self) -> None:
         """Keep it open."""
@@ -100,5 +115,8 @@ def _beside(stdout: TextIO, copies: dict[int, int]) -> IO[str]:
 
 
 def _usable(stream: IO[str], number: int) -> Any:
-    """Return the stream, or a new one to the same descriptor if it was closed."""
-    return os.fdopen(number, "w", closefd=False) if stream.closed else stream
+    """Return the stream, or a new one to the same descriptor if it was closed or detached."""
+    with suppress(ValueError):  # of one without a buffer
+        if not stream.closed:
+            return stream
+    return os.fdopen(number, "w", closefd=False)

@@ -260,10 +260,10 @@ def _votes() -> Check:
     outcomes = [outcome(seed) for seed in range(_SCHEDULES)]
     conflicts = sum(one.conflicts for one in outcomes)
     worst = max(outcomes, key=lambda one: one.ratio)
-    waited_s = worst.waited_s or 0.0
+    took = "no decision" if worst.ratio == math.inf else quantity(worst.waited_s or 0.0, "s")
     found = (
-        f"expected no conflict and at most {quantity(worst.bound_s, 's')}, measured {conflicts} conflicts and "
-        f"{quantity(waited_s, 's')} in the worst of {_SCHEDULES} schedules"
+        f"expected no conflict and at most {quantity(worst.bound_s, 's')}, measured {conflicts} conflicts and {took} "
+        f"in the worst of {_SCHEDULES} schedules"
     )
     return Check("vote after silence and loss", not conflicts and worst.ratio <= 1.0, found, _FIX)
 

@@ -1,9 +1,12 @@
 """What `cosim doctor --validate` runs."""
 
+from math import inf
+
 import pytest
 
 from cosim.validation import validate
-from cosim.validation.checks import mmc_wait_s
+from cosim.validation.checks import _votes, mmc_wait_s
+from cosim.validation.votes import Outcome
 
 
 @pytest.mark.long
@@ -23,3 +26,22 @@ def test_a_wrong_law_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not check.ok
     assert check.name == "M/M/1 wait, rho 0.7"
     assert "doctor --validate" in check.fix
+
+
+@pytest.mark.parametrize(
+    ("found", "ok", "told"),
+    [
+        (Outcome(0, 2.0, 2.0, True), True, "at most 2.000 s, measured 0 conflicts and 2.000 s in the worst of 100"),
+        (Outcome(0, 3.0, 2.0, True), False, "at most 2.000 s, measured 0 conflicts and 3.000 s in the worst of 100"),
+        (Outcome(1, 1.0, 2.0, True), False, "measured 100 conflicts and 1.000 s"),
+        (Outcome(0, inf, 2.0, False), False, "measured 0 conflicts and no decision in the worst of 100"),
+    ],
+)
+def test_a_vote_that_is_late_or_split_is_told(
+    monkeypatch: pytest.MonkeyPatch, found: Outcome, ok: bool, told: str
+) -> None:
+    """The line of the vote names the bound and the worst of its schedules, and fails for one late or split."""
+    monkeypatch.setattr("cosim.validation.checks.outcome", lambda _seed: found)
+    check = _votes()
+    assert check.ok == ok
+    assert told in check.found

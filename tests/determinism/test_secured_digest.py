@@ -19,6 +19,11 @@ ATTACKS = (
     "{kind: cut, ends: [qn-1, qn-2], start_s: 6, end_s: 12}",
     "{kind: eavesdropper, ends: [qn-3, rsu-east], start_s: 5, end_s: 15}",
 )
+FAULTS = (
+    "{kind: equivocate, validator: rsu-east}",
+    "{kind: silent, validator: rsu-west, start_s: 3, end_s: 4}",
+    "{kind: restart, validator: rsu-north, start_s: 3, end_s: 3.5}",
+)
 SHORT = (
     "duration_s=25",
     "statistics.warmup_s=0",
@@ -26,7 +31,8 @@ SHORT = (
     "mobility.begin_s=60",
     f"keys.attacks=[{', '.join(ATTACKS)}]",
     "ledger.block.interval_s=3",
-    "ledger.faults=[{kind: equivocate, validator: rsu-east}]",
+    f"ledger.faults=[{', '.join(FAULTS)}]",
+    "ledger.loss=0.1",
     "ledger.partitions=[{start_s: 8, end_s: 13, side: [rsu-west, rsu-north]}]",
 )
 RUN = """

@@ -9,11 +9,14 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from effort import rest_long
 
 from cosim import subjects
 from cosim.cli import main as cli
+from cosim.types import FloatArray
+from cosim.user_code import guarded
 
 TINY = """\
 name: tiny
@@ -25,6 +28,7 @@ statistics: {{batches: 2}}
 {more}
 """
 POLICY = """
+import io
 import os
 import sys
 import numpy as np
@@ -46,11 +50,16 @@ DEEDS = {
     "child": "__import__('subprocess').run(['echo', 'noise'], check=True)",
     "chdir": "os.chdir('/')",
     "close": "sys.stdout.close(); sys.stderr.close()",
+    "detach": "sys.stdout.detach().write(b'noise'); sys.stderr.detach()",
+    "wrap": "sys.stdout = io.TextIOWrapper(sys.stdout.buffer, 'utf-8'); print('noise')",
+    "with": "exec('with sys.stdout as stream: stream.write(\\'noise\\')')",
     "originals": "sys.__stdout__.flush(); sys.stdout = sys.stderr = open(os.devnull, 'w')",
     "descriptors": "os.closerange(1, 3)",
 }
 """What a user's code may do to the process without harm to others."""
+LOUD = ("print", "descriptor", "C", "child", "detach", "wrap", "with")
 PACKAGE = '''
+import io
 import os
 import sys
 import numpy as np
@@ -194,42 +203,57 @@ def line(capfd: pytest.CaptureFixture[str], status: int, *arguments: str) -> str
 
 def same(capfd: pytest.CaptureFixture[str], home: Path, write: Callable[..., None], **deeds: str) -> str:
     """Look whether a run with deeds answers as one without: digest, place, files, audit; return what it printed."""
-    (home / "a").mkdir()
-    os.chdir(home / "a")
-    write(home / "a")
-    quiet = answered(capfd, *RUN)
-    (home / "b").mkdir()
-    os.chdir(home / "b")
-    write(home / "b", **deeds)
+    if write.__name__ not in WITHOUT:
+        os.chdir(made(home / "quiet"))
+        write(home / "quiet")
+        WITHOUT[write.__name__] = answered(capfd, *RUN)["digest"], files(home / "quiet")
+    os.chdir(made(home / "loud"))
+    write(home / "loud", **deeds)
     capfd.readouterr()
     assert cli.status(RUN) == 0
     printed = capfd.readouterr()
-    loud = json.loads(printed.out)
-    assert (loud["digest"], loud["folder"]) == (quiet["digest"], "out")
-    left = [sorted(str(path.relative_to(home / one)) for path in (home / one / "out").rglob("*")) for one in "ab"]
-    assert left[0] == left[1]
+    answer = json.loads(printed.out)
+    assert (answer["digest"], files(home / "loud")) == WITHOUT[write.__name__]
+    assert answer["folder"] == "out"
     assert answered(capfd, "trace", "verify", "out", "--json")["ok"]
     return printed.err
 
 
-@pytest.mark.parametrize("deed", rest_long(sorted(DEEDS, key=["C", "chdir", "descriptors", "close", *DEEDS].index), 4))
+WITHOUT: dict[str, tuple[str, list[str]]] = {}
+"""Digest and files of the run without deeds, by what was written for it; it is the same for all deeds."""
+
+
+def made(folder: Path) -> Path:
+    """The folder, once it is made."""
+    folder.mkdir()
+    return folder
+
+
+def files(folder: Path) -> list[str]:
+    """The files of a run, as paths."""
+    return sorted(str(path.relative_to(folder)) for path in (folder / "out").rglob("*"))
+
+
+@pytest.mark.parametrize(
+    "deed", rest_long(sorted(DEEDS, key=["C", "chdir", "descriptors", "close", "wrap", *DEEDS].index), 5)
+)
 def test_a_policy_that_prints_or_goes_elsewhere(capfd: pytest.CaptureFixture[str], home: Path, deed: str) -> None:
     """Printing in every way, going elsewhere, closing streams, when imported, made and asked: the answer stays."""
     noise = same(capfd, home, policy, imported=DEEDS[deed], made=DEEDS[deed], decides=DEEDS[deed])
-    assert ("noise" in noise) == (deed in ("print", "descriptor", "C", "child"))
+    assert ("noise" in noise) == (deed in LOUD)
 
 
-@pytest.mark.parametrize("deed", rest_long([deed for deed in DEEDS if deed != "nothing"], 1))
+@pytest.mark.parametrize("deed", rest_long(sorted([*DEEDS][1:], key="descriptors".__ne__), 1))
 def test_packages_that_print_or_go_elsewhere(
     capfd: pytest.CaptureFixture[str], package: Path, monkeypatch: pytest.MonkeyPatch, deed: str
 ) -> None:
     """The same for arrivals, path losses, parts with their processes, figures and rules of a package."""
 
-    def write(folder: Path, **deeds: str) -> None:
+    def package_in(folder: Path, **deeds: str) -> None:
         monkeypatch.syspath_prepend(str(folder))
         installed(folder, **deeds)
 
-    same(capfd, package, write, **dict.fromkeys(PLACES, DEEDS[deed]))
+    same(capfd, package, package_in, **dict.fromkeys(PLACES, DEEDS[deed]))
 
 
 @pytest.mark.parametrize("deed", ["sys.exit(0)", "raise ValueError('no\\nidea')"])
@@ -261,16 +285,69 @@ def test_a_policy_that_writes(capfd: pytest.CaptureFixture[str], home: Path) -> 
     told = line(capfd, 1, *RUN)
     assert told.startswith("cosim: policy own.py:Own failed at t=")
     assert "(ValueError: output array is read-only, as all that it is given: write to a copy)" in told
-    assert told.endswith("; correct its decide() at own.py:12\n")
+    assert told.endswith("; correct its decide() at own.py:13\n")
 
 
-@pytest.mark.parametrize(("place", "status", "number"), [("imported", 2, 6), ("made", 2, 10), ("decides", 1, 12)])
-def test_where_a_policy_fails(
-    capfd: pytest.CaptureFixture[str], home: Path, place: str, status: int, number: int
+TENSOR = "__import__('warnings').simplefilter('ignore'); __import__('torch').from_numpy({}).mul_(0.1)"
+
+
+@pytest.mark.parametrize("name", ["input_bit", "expected_s"])
+def test_a_policy_that_writes_through_a_tensor(capfd: pytest.CaptureFixture[str], home: Path, name: str) -> None:
+    """PyTorch does not ask whether it may write to an array: what it wrote is found, with where decide() stands."""
+    policy(home, decides=TENSOR.format(f"observation.{name}"))
+    told = line(capfd, 1, *RUN)
+    assert told.startswith("cosim: policy own.py:Own at t=")
+    assert told.endswith(
+        f": observation.{name} is read-only and was written to: write to a copy; correct its decide() at own.py:12\n"
+    )
+
+
+def test_a_policy_that_reads_through_a_tensor(capfd: pytest.CaptureFixture[str], home: Path) -> None:
+    """A tensor of an observation's array that is only read changes nothing."""
+    same(capfd, home, policy, decides=TENSOR.replace("mul_", "mul").format("observation.input_bit"))
+
+
+@pytest.mark.parametrize(("place", "status"), [("made", 2), ("decides", 1)])
+def test_a_decorator_is_not_where_a_policy_fails(
+    capfd: pytest.CaptureFixture[str], home: Path, place: str, status: int
 ) -> None:
-    """An error in a policy's module, constructor or decide() is told with its line, also from another folder."""
-    policy(home, **{place: "os.chdir('/'); 1 / 0"})
+    """A policy under a decorator of another package, as PyTorch's, is told with its own line."""
+    policy(home, **{place: "1 / 0"})
+    text = (home / "own.py").read_text().replace("    def ", "    @torch.no_grad()\n    def ")
+    (home / "own.py").write_text(f"import torch{text}")
+    number = text.splitlines().index("        1 / 0") + 1
     assert f" at own.py:{number}\n" in line(capfd, status, *RUN)
+
+
+@pytest.mark.parametrize(("place", "status", "number"), [("imported", 2, 7), ("made", 2, 11), ("decides", 1, 13)])
+@pytest.mark.parametrize(("deed", "told"), [("1 / 0", "ZeroDivisionError"), ("sys.exit(0)", "SystemExit: 0")])
+def test_where_a_policy_fails(
+    capfd: pytest.CaptureFixture[str], home: Path, place: str, status: int, number: int, deed: str, told: str
+) -> None:
+    """An error or exit in a policy's module, constructor or decide() is told with its line, also from elsewhere."""
+    policy(home, **{place: f"os.chdir('/'); {deed}"})
+    text = line(capfd, status, *RUN)
+    assert text.startswith("cosim: policy own.py:Own")
+    assert told in text
+    assert f" at own.py:{number}\n" in text
+
+
+def test_arrays_of_a_function_of_a_package() -> None:
+    """A guarded function gets copies that it cannot write, named ones too; what it returns it may write again."""
+    kept = {}
+
+    def scaled(value: FloatArray, *, by: FloatArray) -> FloatArray:
+        kept.update(value=value, by=by, result=value * by)
+        return kept["result"]
+
+    value, by = np.ones(2), np.full(2, 3.0)
+    found = guarded("it", scaled)(value, by=by)
+    for name, given in (("value", value), ("by", by)):
+        assert not kept[name].flags.writeable, name
+        assert not np.shares_memory(kept[name], given), name
+        assert given.flags.writeable, name
+    kept["result"][:] = 0.0
+    assert found.tolist() == [3.0, 3.0]
 
 
 def test_options_stay_as_they_are(capfd: pytest.CaptureFixture[str], home: Path) -> None:

@@ -1,6 +1,7 @@
 """Everything that a policy, a part or an arrival process is given is read-only, in every scenario with every option."""
 
-from collections.abc import Collection, Iterator, Mapping
+import ctypes
+from collections.abc import Collection, Iterator, Mapping, MutableMapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from effort import rest_long
 
 from cosim.assembly import PartContext
-from cosim.decision import Action
+from cosim.decision import Action, WrittenError
 from cosim.envs.loop import Loop
 from cosim.mobility.source import MobilityFrame
 from cosim.part import Part
@@ -44,14 +45,22 @@ CASES = [
 ]
 
 
+INDEXES = ("air.row",)
+"""Dictionaries that parts look things up in, and that nobody is handed."""
+
+
 def arrays_in(thing: Any, path: str) -> Iterator[tuple[str, AnyArray]]:
-    """All arrays that can be reached: by fields, by public attributes and properties, in mappings and sequences."""
+    """All arrays that can be reached: by fields, by public attributes and properties, in mappings and tuples.
+
+    There is nothing else that can be changed in place on the way.
+    """
+    assert not isinstance(thing, list | set | bytearray | MutableMapping) or path in INDEXES, path
     if isinstance(thing, np.ndarray):
         yield path, thing
     elif isinstance(thing, Mapping):
         for name, value in thing.items():
             yield from arrays_in(value, f"{path}[{name!r}]")
-    elif isinstance(thing, list | tuple):
+    elif isinstance(thing, tuple):
         for number, value in enumerate(thing):
             yield from arrays_in(value, f"{path}[{number}]")
     elif not isinstance(thing, str | int | float | None | type) and not callable(thing):
@@ -89,7 +98,7 @@ def writing_part(writer: Writer) -> Any:
     class WritingPart(Part):
         def __init__(self, context: PartContext) -> None:
             self.context = context
-            writer.write([context.topology.latency_s, context.topology.per_bit_s], "topology")
+            writer.write((context.topology.latency_s, context.topology.per_bit_s), "topology")
             writer.write(context.transport.channel.site_xy_m, "sites")
 
         def tick(self, frame: MobilityFrame, tick: int) -> None:  # noqa: ARG002 - the hook's signature
@@ -132,7 +141,7 @@ def test_nothing_that_is_given_can_be_written(
 
     def looked_at(problem: PlacementProblem) -> None:
         post_init(problem)
-        writer.write([getattr(problem, one) for one in problem.__slots__], "problem")
+        writer.write(tuple(getattr(problem, one) for one in problem.__slots__), "problem")
 
     monkeypatch.setattr(PlacementProblem, "__post_init__", looked_at)
     loaded = load(name, [*SHORT, *options])
@@ -158,6 +167,31 @@ def test_nothing_that_is_given_can_be_written(
     assert {"frame.xy_m", "fleet.numbers", "releases.input_bit", "action.option", "air.snr_per_w"} <= writer.tried
     if scenario.twin is not None and scenario.twin.placement is not None:
         assert "problem[0]" in writer.tried
+
+
+@pytest.mark.parametrize("options", [(KEYS, LEDGER, TWIN, KNOBS), ("decisions.knobs=[share]",)])
+def test_what_is_written_past_numpy_is_found(options: tuple[str, ...]) -> None:
+    """A byte that changes in any array of an observation while a policy decides is an error that names the array.
+
+    Libraries that take over memory, as `torch.from_numpy`, do not ask whether NumPy may write to it.
+    """
+    loaded = load("intersection", [*SHORT, *options])
+    run = Simulation(loaded.scenario, folder=loaded.folder)
+    epoch = run.advance()
+    assert epoch is not None
+    observation = epoch.observation
+    arrays = {name: value for name, value in vars(observation).items() if isinstance(value, np.ndarray)}
+    assert len(arrays) == 25 + (loaded.scenario.ledger is not None) + ("target" not in loaded.scenario.decisions.knobs)
+    action = Action(np.zeros(len(observation), np.int64))
+    for name, array in arrays.items():
+        last = array.ctypes.data + array.nbytes - 1
+        (before,) = ctypes.string_at(last, 1)
+        ctypes.memset(last, before ^ 1, 1)
+        with pytest.raises(WrittenError, match=f"^observation.{name} is read-only and was written to"):
+            run.decide(action)
+        ctypes.memset(last, before, 1)
+    run.decide(action)
+    run.close()
 
 
 @pytest.mark.parametrize("reward", ["analytic", "realised"])

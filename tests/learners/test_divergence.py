@@ -86,12 +86,15 @@ def test_the_last_good_checkpoint_is_kept(
     assert small.same(checkpoint.read(again).state, checkpoint.read(whole).state)
 
 
-@pytest.mark.parametrize("name", rest_long(agent_names(), 0))
+@pytest.mark.parametrize("name", agent_names())
 def test_every_number_is_looked_at(name: str) -> None:
     """In every agent each weight and each moment of an optimiser is broken by NaN and found, with its rate."""
     learner, loop = small.fresh(small.scenario(), small.spec(name))
     learner.episode(loop, 1)
     assert diverged_settings(learner) == []
+    rates = {rate for rate in ("lr", "critic_lr") if rate in agent_settings(name)}
+    assert learner.weights().keys() == (rates or {"decisions.reward.scale"})
+    assert all(map(list, learner.weights().values()))
     for setting, numbers in learner.weights().items():
         for number in numbers:
             if isinstance(number, torch.Tensor) and number.is_leaf and number.is_floating_point():
@@ -101,6 +104,33 @@ def test_every_number_is_looked_at(name: str) -> None:
                 assert setting in diverged_settings(learner)
                 with torch.no_grad():
                     number.copy_(before)
+
+
+@pytest.mark.parametrize("name", ["td3", "dqn", "sac", "ppo", "maddpg", "q-ddpg", "q-dqn"])
+def test_actions_are_looked_at(name: str) -> None:
+    """A policy whose network gives NaN takes no action: argmax and clip would make a wrong one of it, and no error."""
+    learner, loop = small.fresh(small.scenario(), small.spec(name))
+    learner.episode(loop, 1)
+    with torch.no_grad():
+        for number in learner.weights()["lr"]:
+            if number.is_floating_point():
+                number.fill_(float("nan"))
+    observation = loop.reset(seed=1).observation
+    with pytest.raises(DivergenceError, match="an action is not finite"):
+        learner.policy().decide(observation)
+
+
+@pytest.mark.parametrize(
+    ("name", "loss"), [("td3", "critic_loss"), ("sac", "ent_coef_loss"), ("ppo", "value_loss"), ("dqn", "loss")]
+)
+def test_a_loss_alone_ends_an_episode(name: str, loss: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An update of Stable-Baselines3 that logs an infinite loss ends the episode though all weights are finite."""
+    learner, loop = small.fresh(small.scenario(), small.spec(name))
+    kind = type(learner._algorithm)
+    monkeypatch.setattr(kind, "train", lambda self, *_: self.logger.record(f"train/{loss}", float("inf")))
+    with pytest.raises(DivergenceError, match="a loss is not finite"):
+        _ = [learner.episode(loop, seed) for seed in range(4)]
+    assert diverged_settings(learner) == []
 
 
 def test_losses_are_looked_at() -> None:

@@ -5,14 +5,15 @@ slow, parted from others or not heard by chance; less than a third of the stake 
 with more than two thirds of the stake hear each other. See `cosim.validation.votes`.
 """
 
-import sys
+from collections.abc import Callable
 from dataclasses import replace
 from math import inf
+from typing import TypeAlias
 
 import numpy as np
 import pytest
 from adversary import Colludes
-from effort import count, seeds
+from effort import count, rest_long, seeds
 
 from cosim.kernel.rng import stream
 from cosim.ledger.liveness import decision_bound_s
@@ -22,35 +23,38 @@ from cosim.ledger.poqks import Rotation
 from cosim.ledger.tendermint import Validator
 from cosim.validation.votes import Outcome, Span, VotingSchedule, drawn, liar_of, outcome
 
+Record: TypeAlias = Callable[[str, object], None]
+
 
 def told(outcomes: list[Outcome]) -> str:
-    """The worst case of some schedules, as a line."""
+    """The worst case of some schedules, as a line; the long run prints it at its end."""
     worst = max(outcomes, key=lambda one: one.ratio)
     claims = sum(one.waited_s is not None for one in outcomes)
+    late, conflicts = sum(one.ratio > 1.0 for one in outcomes), sum(one.conflicts for one in outcomes)
     return (
-        f"{len(outcomes)} schedules, {claims} open at T: {sum(one.conflicts for one in outcomes)} conflicts, "
-        f"{sum(one.ratio > 1.0 for one in outcomes)} late, worst {worst.waited_s} s of {worst.bound_s:.2f} s allowed"
+        f"{len(outcomes)} schedules, {claims} open at T: {conflicts} conflicts, {late} late, "
+        f"worst {worst.waited_s or 0.0:.2f} s of {worst.bound_s:.2f} s allowed"
     )
 
 
-@pytest.mark.parametrize("block", range(5))
-def test_the_vote_goes_on_within_its_bound(block: int):
+@pytest.mark.parametrize("block", rest_long(range(5)))
+def test_the_vote_goes_on_within_its_bound(block: int, record_property: Record):
     """Of 10,000 schedules none has two blocks at one height, and none waits longer than the bound."""
-    outcomes = [outcome(seed) for seed in seeds(2000, least=100, start=2000 * block)]
-    sys.stdout.write(f"{told(outcomes)}\n")
+    outcomes = [outcome(seed) for seed in seeds(2000, least=200, start=2000 * block)]
+    record_property("measured", told(outcomes))
     assert all(one.conflicts == 0 and one.finished and one.ratio <= 1.0 for one in outcomes), told(outcomes)
     assert sum(one.waited_s is not None for one in outcomes) > 0.7 * len(outcomes)
     assert max(one.ratio for one in outcomes) > 0.1
 
 
-def test_liars_who_collude_do_not_stop_it():
+def test_liars_who_collude_do_not_stop_it(record_property: Record):
     """Liars with less than a third of the stake who share their proposals neither split the others nor delay them."""
     outcomes = [outcome(seed, Colludes) for seed in seeds(1000, least=50)]
-    sys.stdout.write(f"{told(outcomes)}\n")
+    record_property("measured", told(outcomes))
     assert all(one.conflicts == 0 and one.ratio <= 1.0 for one in outcomes), told(outcomes)
 
 
-def test_more_than_half_lying_splits_parted_validators():
+def test_more_than_half_lying_splits_parted_validators(record_property: Record):
     """A control: with more than half of the stake equivocating and the honest parted in two, heights have two."""
     split = 0
     for seed in seeds(100, least=10):
@@ -65,7 +69,7 @@ def test_more_than_half_lying_splits_parted_validators():
         parted = (Span(0.0, 60.0, (0, 2, 4, 6)),)
         plan = replace(calm, credits=credits_, liars=tuple(sorted(liars)), connected=honest, partitions=parted)
         split += VotingSchedule(plan, rng, Colludes).run().conflicts > 0
-    sys.stdout.write(f"{split} schedules of more than half liars have two blocks at a height\n")
+    record_property("measured", f"{split} schedules of more than half liars have two blocks at a height")
     assert split > 0
 
 

@@ -28,7 +28,7 @@ def test_less_than_a_third_faulty_is_safe_and_live(block: int, kinds: tuple[str,
 def test_more_than_half_faulty_conflicts(jitter_s: float):
     """Liars with more than half of the stake do split the honest: the test above can find a conflict.
 
-    Found when written: 15 of 40 seeds at 20 ms, 18 of 40 at 300 ms.
+    Found when written: 25 of 40 seeds at 20 ms, 17 of 40 at 300 ms.
     """
     conflicting = 0
     for seed in seeds(40, least=8):
@@ -42,10 +42,10 @@ def test_more_than_half_faulty_conflicts(jitter_s: float):
 def test_single_vote_is_unsafe_among_the_honest(jitter_s: float):
     """One vote without a lock, as printed in the paper, decides twice at one height though nobody lies.
 
-    Found when written: 24 of 400 seeds at 20 ms, 25 of 400 at 300 ms.
+    Found when written: 5 of 400 seeds at 20 ms, 10 of 400 at 300 ms.
     """
     conflicting = 0
-    for seed in seeds(400, least=120):
+    for seed in seeds(400, least=60):
         network, _ = random_network(seed, jitter_s, (), machine=SingleVote)
         network.run(UNTIL_S)
         conflicting += network.conflicts() > 0

@@ -7,7 +7,7 @@ is 1 s, for a vote 0.5 s, each 0.5 s longer from round to round.
 from typing import Any
 
 import pytest
-from effort import count
+from effort import rest_long
 from stories import Story
 from test_ledger import fault, vote
 
@@ -39,12 +39,13 @@ def test_half_of_the_stake_is_silent_for_a_moment(tmp_path):
     assert [when for when, words in of(story, "VoteCast") if words[:2] == ["1.0", "C"]] == [2.4, 2.9, 2.9]
 
 
-def test_everything_is_lost_for_a_moment(tmp_path):
-    """Nothing of what leaves before 2.5 arrives: A says its block again then, and it is final three messages later."""
-    story = vote(tmp_path, loss=1.0, loss_start_s=2.0, loss_end_s=2.5)
+@pytest.mark.parametrize(("start_s", "end_s", "final_s"), [(2.0, 2.5, 3.1), (2.0, 2.1, 3.1), (1.0, 2.0, 2.6)])
+def test_everything_is_lost_for_a_moment(tmp_path, start_s: float, end_s: float, final_s: float):
+    """Nothing of what leaves in [start, end) arrives: A's block of 2.0 is said again at 2.5, and final 0.6 s later."""
+    story = vote(tmp_path, duration_s=4.0, loss=1.0, loss_start_s=start_s, loss_end_s=end_s)
     assert story.of("BlockProposed", "BlockCommitted")[:2] == [
         "2 BlockProposed 1.0 A 0 batches",
-        "3.1 BlockCommitted 1.0 A 0 records",
+        f"{final_s} BlockCommitted 1.0 A 0 records",
     ]
 
 
@@ -56,6 +57,31 @@ def test_three_restart_with_what_they_have_signed(tmp_path):
     assert said == [(2.2, ["PREVOTE", "yes"]), (2.9, ["PREVOTE", "yes"]), (3.1, ["PRECOMMIT", "yes"])]
     assert story.of("BlockCommitted")[0] == "3.3 BlockCommitted 1.0 A 0 records"
     assert story.of("OffenceFound") == []
+
+
+def test_a_stop_ends_time_outs(tmp_path):
+    """A is silent: C and D give its proposal up at 3.0, and B, which was down until 2.5, has waited 1 s anew at 3.5."""
+    faults = [
+        {"kind": "silent", "validator": "A", "start_s": 2.0, "end_s": 6.0},
+        {"kind": "restart", "validator": "B", "start_s": 2.3, "end_s": 2.5},
+    ]
+    story = vote(tmp_path, duration_s=4.0, faults=faults)
+    said = [(words[1], when) for when, words in of(story, "VoteCast") if words[2:] == ["PREVOTE", "no"]]
+    assert {name: min(when for other, when in said if other == name) for name in "BCD"} == {
+        "B": 3.5,
+        "C": 3.0,
+        "D": 3.0,
+    }
+
+
+def test_what_is_held_back_stays_with_one_that_is_down(tmp_path):
+    """A's block would leave at 2.3, 0.3 s late, but A is down then: it leaves when A is back at 2.4."""
+    faults = [
+        {"kind": "slow", "validator": "A", "start_s": 2.0, "end_s": 2.1, "delay_s": 0.3},
+        {"kind": "restart", "validator": "A", "start_s": 2.2, "end_s": 2.4},
+    ]
+    story = vote(tmp_path, duration_s=4.0, faults=faults)
+    assert of(story, "BlockProposed")[0][0] == 2.4
 
 
 def test_one_that_is_down_begins_its_height_later(tmp_path):
@@ -71,19 +97,21 @@ def test_one_that_is_down_begins_its_height_later(tmp_path):
     )
 
 
-@pytest.mark.parametrize(("start_s", "end_s", "twice"), [(2.3, 2.5, [2.4]), (2.4, 2.5, [2.4]), (2.25, 2.4, [])])
+@pytest.mark.parametrize(
+    ("start_s", "end_s", "twice"), rest_long([(2.4, 2.5, [2.4]), (2.25, 2.4, []), (2.3, 2.5, [2.4])], 2)
+)
 def test_a_fault_holds_within_a_height(tmp_path, start_s: float, end_s: float, twice: list[float]):
-    """D votes twice at 2.4 if its fault holds then; the start is within the fault, the end is not."""
+    """D votes twice at 2.4 if its fault holds then."""
     story = vote(tmp_path, **fault("double_vote", "D", start_s=start_s, end_s=end_s))
     cast = [when for when, words in of(story, "VoteCast") if words[1] == "D" and words[0] == "1.0"]
     assert [when for when in sorted(set(cast)) if cast.count(when) > 1] == twice
     assert (story.of("OffenceFound") != []) == bool(twice)
 
 
-@pytest.mark.parametrize(("end_s", "first_s"), [(2.1, 2.3), (2.0, 2.0)])
-def test_one_is_slow_until_its_fault_ends(tmp_path, end_s: float, first_s: float):
-    """What A says at 2.0 leaves 0.3 s later if A is slow then."""
-    story = vote(tmp_path, **fault("slow", "A", start_s=1.0, end_s=end_s, delay_s=0.3))
+@pytest.mark.parametrize(("start_s", "end_s", "first_s"), [(2.0, 2.1, 2.3), (1.0, 2.0, 2.0)])
+def test_one_is_slow_until_its_fault_ends(tmp_path, start_s: float, end_s: float, first_s: float):
+    """What A says at 2.0 leaves 0.3 s later if A is slow then: the start is within the fault, the end is not."""
+    story = vote(tmp_path, duration_s=4.0, **fault("slow", "A", start_s=start_s, end_s=end_s, delay_s=0.3))
     assert of(story, "BlockProposed")[0][0] == first_s
 
 
@@ -118,7 +146,7 @@ def disturbed(seed: int) -> tuple[dict[str, Any], float]:
     return plan, max(ends_s) + 1.0  # what a slow one said last is on its way for its delay of 1 s
 
 
-@pytest.mark.parametrize("seed", range(count(60, least=3)))
+@pytest.mark.parametrize("seed", rest_long(range(60)))
 def test_a_run_goes_on_within_the_bound(tmp_path, seed: int):
     """After the last disturbance of a run the open block is final within the bound, and nobody is accused wrongly."""
     plan, settled_s = disturbed(seed)

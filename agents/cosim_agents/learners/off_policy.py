@@ -149,7 +149,7 @@ class OffPolicy:
 
     def _values(self, seen: AnyArray) -> AnyArray:
         """Return the values of the deterministic actor, (T, A)."""
-        with torch.no_grad():
+        with torch.no_grad(), finite_distributions():
             rows = torch.from_numpy(seen)
             given = self._actor(rows, deterministic=True) if isinstance(self._algorithm, SAC) else self._actor(rows)
         values: AnyArray = given.numpy()
