@@ -10,23 +10,29 @@ import physics
 import pytest
 from pydantic import BaseModel
 
-from cosim.scenario.schema import Scenario
+from cosim.scenario.reward import Reward
+from cosim.scenario.schema import Choice, Exponential, Lognormal, Scenario, Uniform
 from cosim.scenario.twin_placement import PlacementStudy
 from cosim.validation import checks
 from cosim.validation.doctor import Check
 
 ROOT = Path(__file__).parents[2]
-SECTIONS = {
-    "radio": "Radio",
-    "backhaul": "Wires and WAN",
-    "compute": "Hosts",
-    "energy": "Hosts",
-    "tasks": "Tasks",
-    "keys": "Quantum keys",
-    "ledger": "Ledger",
-    "twin": "Digital twin",
+MODELS = {
+    "Radio": ("radio",),
+    "Wires and WAN": ("backhaul", "cloud"),
+    "Hosts": ("compute", "energy"),
+    "Tasks": ("tasks",),
+    "Quantum keys": ("keys",),
+    "Ledger": ("ledger",),
+    "Digital twin": ("twin",),
 }
-"""Sections of a scenario that choose models, and the part of the page that tells of them."""
+"""Parts of the page, and the sections of a scenario whose models they tell of."""
+BESIDE = {"Tasks": Reward, "Digital twin": PlacementStudy}
+"""Sections that are not at the top of a scenario."""
+OTHERS = {"policy", "statistics", "mobility", "sites", "decisions", "trace"}
+"""Sections that choose no model, apart from the reward in `decisions`."""
+DISTRIBUTIONS = {Uniform, Exponential, Lognormal, Choice}
+"""Told once, with the tasks."""
 AWAITED: dict[str, tuple[str, ...]] = {
     "cosim/radio/interference.py": (
         "SINR beside four senders, ofdma",
@@ -162,14 +168,26 @@ def choices(kind: object, known: set[object]) -> Iterator[str]:
             yield from choices(part, known)
 
 
-@pytest.mark.parametrize("section", SECTIONS)
-def test_every_kind_is_named(section: str) -> None:
+@pytest.mark.parametrize("part", MODELS)
+def test_every_kind_is_named(part: str) -> None:
     """Each `kind`, and each other choice by a word, of a section that chooses models stands in its part of the page."""
-    found = set(choices(Scenario.model_fields[section].annotation, set()))
-    if section == "twin":
-        found |= set(choices(PlacementStudy, set()))
-    assert found or section == "energy"
-    assert found - physics.named(SECTIONS[section]) == set()
+    known: set[object] = set() if part == "Tasks" else set(DISTRIBUTIONS)
+    kinds = [Scenario.model_fields[section].annotation for section in MODELS[part]]
+    found = {choice for kind in (*kinds, BESIDE.get(part)) for choice in choices(kind, known)}
+    assert found - physics.named(part) == set()
+
+
+def test_no_section_is_forgotten() -> None:
+    """A section of a scenario has a part of the page, or chooses no model."""
+    told = {section for sections in MODELS.values() for section in sections}
+    sections = {name for name, field in Scenario.model_fields.items() if _has_section(field.annotation)}
+    assert sections == told | OTHERS
+
+
+def _has_section(kind: object) -> bool:
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return True
+    return any(_has_section(part) for part in get_args(kind))
 
 
 def test_every_file_that_is_named_is_there() -> None:
