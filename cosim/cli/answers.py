@@ -84,6 +84,12 @@ ANSWERS: Final[Mapping[str, tuple[AnswerKey, ...]]] = {
         AnswerKey("checks[].ok", "", "whether it is as it should be"),
         AnswerKey("checks[].found", "", "what was found"),
         AnswerKey("checks[].fix", "", "what to do if it is not"),
+        AnswerKey("checks[].expected", "checks[].unit", "what a law gives, or its bound; null without one"),
+        AnswerKey("checks[].measured", "checks[].unit", "what the model gives"),
+        AnswerKey("checks[].low", "checks[].unit", "lower end of the 99 % interval; null for an exact number"),
+        AnswerKey("checks[].high", "checks[].unit", "upper end"),
+        AnswerKey("checks[].error", "", "distance of the two over expected, in dB where that is the unit"),
+        AnswerKey("checks[].unit", "", 'unit of expected, measured, low and high; "" for shares'),
     ),
     "report": (
         AnswerKey("report", "", "path of the page"),

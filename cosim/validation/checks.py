@@ -67,13 +67,23 @@ def _estimated(name: str, expected: float, measured: Estimate, *, scale: float |
         f"expected {quantity(expected, measured.unit)}, measured {quantity(measured.value, measured.unit)}, "
         f"{CONFIDENCE:.0%} interval {quantity(measured.low, measured.unit)} to {quantity(measured.high, measured.unit)}"
     )
-    return Check(name, hit and tight, found, _FIX)
+    error = _error(expected, measured.value, measured.unit)
+    return Check(
+        name, hit and tight, found, _FIX, expected, measured.value, measured.low, measured.high, error, measured.unit
+    )
 
 
 def _equal(name: str, expected: float, measured: float, unit: str, tolerance: float) -> Check:
     """Return the verdict on a number that has no spread; `tolerance` is absolute."""
     found = f"expected {quantity(expected, unit)}, measured {quantity(measured, unit)}, equal to within {tolerance:.1g}"
-    return Check(name, abs(measured - expected) <= tolerance, found, _FIX)
+    ok, error = abs(measured - expected) <= tolerance, _error(expected, measured, unit)
+    return Check(name, ok, found, _FIX, expected=expected, measured=measured, error=error, unit=unit)
+
+
+def _error(expected: float, measured: float, unit: str) -> float:
+    """Return how far a number is from its law, in dB for levels, else as a share of the law's."""
+    distance = abs(measured - expected)
+    return distance if unit == "dB" else distance / abs(expected)
 
 
 def _settled(values: FloatArray, unit: str) -> Estimate:
@@ -265,7 +275,16 @@ def _votes() -> Check:
         f"expected no conflict and at most {quantity(worst.bound_s, 's')}, measured {conflicts} conflicts and {took} "
         f"in the worst of {_SCHEDULES} schedules"
     )
-    return Check("vote after silence and loss", not conflicts and worst.ratio <= 1.0, found, _FIX)
+    return Check(
+        "vote after silence and loss",
+        not conflicts and worst.ratio <= 1.0,
+        found,
+        _FIX,
+        expected=worst.bound_s,
+        measured=waited_s,
+        error=max(0.0, worst.ratio - 1.0),
+        unit="s",
+    )
 
 
 class _TakenAway(Failure):

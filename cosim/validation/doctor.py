@@ -24,12 +24,24 @@ ENOUGH_BYTE: Final = 2**30
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """The outcome of a check: what was found, and the remedy if it failed."""
+    """The outcome of a check: what was found, the remedy if it failed, and what a comparison with a law measured."""
 
     name: str
     ok: bool
     found: str
     fix: str = ""
+    expected: float | None = None
+    """What the law gives, in `unit`; None where nothing is compared with a law."""
+    measured: float | None = None
+    """What the model gives."""
+    low: float | None = None
+    """Lower end of the interval of `measured`; None for a number without spread."""
+    high: float | None = None
+    """Upper end."""
+    error: float | None = None
+    """Distance of both: in dB if that is the unit, else as a share of `expected`; 0 while a bound is kept."""
+    unit: str = ""
+    """SI unit of expected, measured, low and high; "" for shares and counts."""
 
 
 def checks() -> Iterator[Check]:

@@ -4,6 +4,7 @@ import tracemalloc
 from dataclasses import replace
 
 import numpy as np
+import physics
 import pytest
 from effort import drawn
 from hypothesis import given
@@ -81,6 +82,7 @@ def test_own_is_the_formula_with_shares(case: Case) -> None:
     terms = cost_terms(seen, option, power_w, share)
     np.testing.assert_allclose(terms.own, own_by_hand(seen, option, power_w, share), rtol=1e-10)
     finite = np.isfinite(terms.own)
+    physics.seen(terms.own[finite], own_by_hand(seen, option, power_w, share)[finite])
     weighted = seen.latency_weight * terms.latency_s + (1.0 - seen.latency_weight) * terms.energy_j
     np.testing.assert_allclose(weighted[finite], terms.own[finite], rtol=1e-12)
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
+from physics import seen
 
 from cosim.compute import SharingHost
 from cosim.kernel.clock import Clock, Story, Wait
@@ -28,6 +29,7 @@ def test_shares_of_two_to_one() -> None:
     cell = OrthogonalCell(clock, 1.0, math.inf)
     ends = ends_s(clock, [0.0, 0.0], lambda k: cell.start(Flow(1.0, cell.gain(1.0), (2.0, 1.0)[k])))
     assert ends == pytest.approx([1.5, 2.0], abs=1e-12)
+    seen(ends, [1.5, 2.0])
 
 
 def test_shares_below_one_are_parts_of_the_band() -> None:
@@ -44,6 +46,7 @@ def test_shares_of_a_processor() -> None:
     host = SharingHost(clock, 1.0, 2, 1.0)
     ends = ends_s(clock, [0.0] * 3, lambda k: host.execute((0.8, 1.8, 0.9)[k], share=(1.0, 1.0, 0.5)[k]))
     assert ends == pytest.approx([1.0, 2.0, 2.0], abs=1e-12)
+    seen(ends, [1.0, 2.0, 2.0])
     assert host.busy_core_s == pytest.approx(2.0 + 1.5, abs=1e-12)
 
 
@@ -53,6 +56,7 @@ def test_fixed_slices_do_not_feel_each_other() -> None:
     cell = make_cell(clock, Fixed(kind="fixed", slice_share=0.1), 10e6, math.inf, uplink=True)
     ends = ends_s(clock, [0.0, 0.1, 0.2], lambda k: cell.start(Flow(size_bit[k], cell.gain((3.0, 1.0, 15.0)[k]))))
     assert ends == pytest.approx([1e6 / 2e6, 0.1 + 2e6 / 1e6, 0.2 + 5e5 / 4e6], rel=1e-12)
+    seen(ends, [1e6 / 2e6, 0.1 + 2e6 / 1e6, 0.2 + 5e5 / 4e6])
 
 
 def test_noma_without_sic() -> None:
@@ -125,7 +129,9 @@ def test_wires_store_and_forward() -> None:
     between_s = 2.0 * (size_bit / 1e9 + 0.001)
     up_s = size_bit / 1e9 + 0.001 + size_bit / 1e8 + 0.04
     for route, expected_s in (((0, 1), between_s), ((2, topology.cloud), up_s)):
-        assert carried_s(topology, size_bit, [route]) == pytest.approx([expected_s], rel=1e-12)
+        took_s = carried_s(topology, size_bit, [route])
+        assert took_s == pytest.approx([expected_s], rel=1e-12)
+        seen(took_s, [expected_s])
         table_s = topology.latency_s[route] + size_bit * topology.per_bit_s[route]
         assert table_s == pytest.approx(expected_s, rel=1e-12)
 
@@ -135,6 +141,7 @@ def test_wires_are_shared_in_one_direction() -> None:
     topology = build_topology(np.array([[0.0, 0.0], [100.0, 0.0]]), Backhaul(bandwidth_bps=1e9, latency_s=0.001), None)
     arrived_s = carried_s(topology, 8e6, [(0, 1), (0, 1), (1, 0)])
     assert arrived_s == pytest.approx([0.034, 0.034, 0.018], rel=1e-12)
+    seen(arrived_s, [0.034, 0.034, 0.018])
 
 
 def test_a_flow_that_moved_is_no_longer_in_its_first_medium() -> None:

@@ -16,6 +16,7 @@ import pytest
 from effort import drawn
 from hypothesis import given
 from hypothesis import strategies as st
+from physics import seen
 
 from cosim.kernel.clock import Clock
 from cosim.kernel.fluid import Bearer, Flow, Fluid
@@ -269,7 +270,9 @@ def _deliver(both: Both, steps: list[Step]) -> None:
         assert medium.number_s == pytest.approx(plain.number_s, abs=TOLERANCE)
         assert medium.busy_s == pytest.approx(plain.busy_s, abs=TOLERANCE)
         assert medium.done == pytest.approx(plain.done, abs=TOLERANCE)
-    assert both.ends_s == pytest.approx({**both.plain[0].ends_s, **both.plain[1].ends_s}, abs=TOLERANCE)
+    plain_ends_s = {**both.plain[0].ends_s, **both.plain[1].ends_s}
+    assert both.ends_s == pytest.approx(plain_ends_s, abs=TOLERANCE)
+    seen([both.ends_s[number] for number in plain_ends_s], list(plain_ends_s.values()), "s")
     for flow, plain_flow in zip(both.flows, both.plain_flows, strict=True):
         assert flow.left == pytest.approx(plain_flow.left, abs=TOLERANCE)
         assert plain_flow.delivered + flow.left == pytest.approx(flow.size, abs=TOLERANCE)

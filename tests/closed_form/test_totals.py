@@ -10,6 +10,7 @@ import pytest
 from effort import drawn
 from hypothesis import given
 from hypothesis import strategies as st
+from physics import seen
 
 from cosim.compute import Execution, Host, QueueHost, SharingHost, energy_j
 from cosim.kernel.clock import Clock, Story, Wait
@@ -111,6 +112,7 @@ def test_host(kind: str, jobs: list[Job]) -> None:
     assert host.number_s == pytest.approx(math.fsum(spent_s), rel=EXACT, abs=EXACT)
     paid_j = math.fsum(execution.energy_j for execution in executions)
     assert energy_j(host) == pytest.approx(paid_j, rel=EXACT, abs=EXACT)
+    seen([host.number_s, energy_j(host)], [math.fsum(spent_s), paid_j], "s or J")
     assert paid_j == pytest.approx(0.3 * 2.0**2 * math.fsum(e.size - e.left for e in executions), rel=EXACT)
     assert host.served + taken + host.rejected == len(jobs)
     assert (host.running, host.queued, host.wait_s) == (0, 0, 0.0)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from key_links import rates, row
+from physics import seen
 from scipy.optimize import brentq, minimize_scalar
 
 from cosim.keys.rates.decoy_bb84 import decoy_bb84
@@ -103,6 +104,7 @@ def test_golden_rows(length_km: int) -> None:
     pulse = decoy_bb84(GYS, row(length_km), row(0.045), row(0.0))
     ours = (pulse.gain, pulse.qber, pulse.single_yield, pulse.single_error, pulse.single_gain, pulse.key_bit)
     np.testing.assert_allclose(np.ravel(ours), GOLDEN[length_km], rtol=1e-9)
+    seen(np.ravel(ours), GOLDEN[length_km])
 
 
 @pytest.mark.parametrize(
@@ -113,6 +115,7 @@ def test_cut_off(weak_mu: float | None, golden_km: float) -> None:
     model = GYS.model_copy(update={"weak_mu": weak_mu})
     found_km = brentq(lambda length_km: margin(model, length_km), 100.0, 170.0, xtol=1e-11)
     assert found_km == pytest.approx(golden_km, rel=1e-9)
+    seen(found_km, golden_km)
     assert rates(model, row(golden_km - 0.01, golden_km + 0.01)).key_bps.tolist()[1] == 0.0
 
 

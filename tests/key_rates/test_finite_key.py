@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from key_links import rates, row
+from physics import seen
 from scipy.optimize import minimize
 
 from cosim.keys.rates.finite_key import finite_key
@@ -177,6 +178,7 @@ def test_golden_rows(length_km: int, block_bit: float) -> None:
         block.key_bit / block.pulses,
     )
     np.testing.assert_allclose(np.ravel(ours), GOLDEN[length_km, block_bit], rtol=1e-9)
+    seen(np.ravel(ours), GOLDEN[length_km, block_bit])
     assert block.vacuum[0] == 0.0
 
 
@@ -216,6 +218,7 @@ def test_optimised_rates(length_km: int, block_bit: float) -> None:
         options={"maxiter": 600, "xatol": 1e-6, "fatol": 1e-11},
     )
     assert -best.fun / 1e4 == pytest.approx(OPTIMISED[length_km, block_bit], rel=1e-7)
+    seen(-best.fun / 1e4, OPTIMISED[length_km, block_bit])
 
 
 def test_small_blocks_give_no_key() -> None:

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 from key_links import GOLDEN_NOISE_PER_S, row
+from physics import seen
 
 from cosim.kernel.rng import stream_key
 from cosim.keys.rates.noise import conditions, slot_noise_per_s
@@ -28,7 +29,9 @@ def test_printed_primitive(slot_s: float) -> None:
     printed = 0.2 / 0.5 * (1 - math.exp(-0.5 * slot_s)) + 0.05 / turn * (
         np.sin(turn * slot_s + phase_rad) - np.sin(phase_rad)
     )
-    np.testing.assert_allclose(slot_noise_per_s(GOLDEN, phase_rad, slot_s), printed / slot_s, rtol=1e-12, atol=1e-15)
+    ours = slot_noise_per_s(GOLDEN, phase_rad, slot_s)
+    np.testing.assert_allclose(ours, printed / slot_s, rtol=1e-12, atol=1e-15)
+    seen(ours, printed / slot_s, "per s")
 
 
 @pytest.mark.parametrize("small", [0.0, 1e-30, 1e-12])

@@ -6,6 +6,7 @@ from effort import drawn
 from hypothesis import given
 from hypothesis import strategies as st
 from key_links import rates, row, weather
+from physics import seen
 from pydantic import ValidationError
 
 from cosim.keys.rates.entropy import binary_entropy
@@ -171,6 +172,7 @@ def test_intercepted_share_by_simulation() -> None:
     expected = float(intercepted_qber(row(own), row(share))[0])
     assert expected == pytest.approx(0.6 * 0.03 + 0.4 * (0.25 + 0.015), rel=1e-12)
     assert wrong.mean() == pytest.approx(expected, abs=4.5 * (expected * (1 - expected) / bits) ** 0.5)
+    seen(wrong.mean(), expected, "of 1")
 
 
 def test_entropy() -> None:
@@ -184,12 +186,14 @@ def test_entropy() -> None:
 def test_fibre_loss() -> None:
     """50 km at 0.2 dB/km let a tenth through; no length lets all through."""
     np.testing.assert_allclose(fibre_transmittance(row(0, 50, 1e5), 0.2), [1.0, 0.1, 0.0], rtol=1e-12)
+    seen(fibre_transmittance(row(0, 50, 1e5), 0.2), [1.0, 0.1, 0.0])
 
 
 def test_free_space_loss() -> None:
     """A beam of 2 cm with 0.1 mrad half angle is 22 cm wide at 1 km; 5 cm catch (5/22)^2, less half a dB in air."""
     caught = free_space_transmittance(row(0.0, 0.01, 1.0), FreeSpace())
     np.testing.assert_allclose(caught, [1.0, 10**-0.0005, (5 / 22) ** 2 * 10**-0.05], rtol=1e-12)
+    seen(caught, [1.0, 10**-0.0005, (5 / 22) ** 2 * 10**-0.05])
 
 
 def test_free_space_replaces_fibre() -> None:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from key_links import GOLDEN_NOISE_PER_S, rates, row, weather
+from physics import seen
 
 from cosim.keys.rates.qib_vec import qib_vec_chain, visibility
 from cosim.scenario.key_rates import QibVecRate
@@ -49,6 +50,7 @@ def test_golden_distances() -> None:
     np.testing.assert_allclose(chain.signal_per_s, signal, **TIGHT)
     np.testing.assert_allclose(chain.qber, qber, **TIGHT)
     np.testing.assert_allclose(rates(GOLDEN, length_km).key_bps, printed, **TIGHT)
+    seen([chain.signal_per_s, chain.qber, chain.key_bps], [signal, qber, printed])
     np.testing.assert_allclose(
         rates(GOLDEN.model_copy(update={"minus_qber": False}), length_km).key_bps, physical, **TIGHT
     )

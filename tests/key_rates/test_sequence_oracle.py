@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from physics import seen
 from scipy.stats import binomtest
 
 from cosim.keys.rates.noise import Conditions
@@ -96,4 +97,5 @@ def test_sequence_agrees(length_km: float) -> None:
     )
     assert rate.low * PULSE_HZ <= ours.sifted_bps[0] <= rate.high * PULSE_HZ
     assert qber.low <= ours.qber[0] <= qber.high
+    seen([ours.sifted_bps[0], ours.qber[0]], [sifted / pulses * PULSE_HZ, wrong / sifted])
     assert qber.high < 1 - FIDELITY  # the check has teeth: a QBER of 1 - fidelity would be refused

@@ -3,6 +3,7 @@
 from effort import drawn
 from hypothesis import given
 from hypothesis import strategies as st
+from physics import seen
 
 from cosim.keys.pool import KeyPool
 
@@ -69,4 +70,5 @@ def test_bits_are_conserved_by_every_operation(operations, capacity_bit, expiry_
             case "expire":
                 pool.expire(now)
         assert pool.stored_bit == len(naive)
+        seen(pool.stored_bit, len(naive), "bit")
         assert pool.generated_bit == pool.used_bit + pool.lost_bit + pool.stored_bit

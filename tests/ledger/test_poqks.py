@@ -4,6 +4,7 @@ import pytest
 from effort import drawn
 from hypothesis import given
 from hypothesis import strategies as st
+from physics import seen
 
 from cosim.ledger.poqks import Stakes, apportioned, earn, founded, join, leave, quorum, settle, slash
 
@@ -17,6 +18,7 @@ def test_golden_settlement(valid, credits_after, treasury_after):
     """Reward 100, fee 10 and penalty 50 move 500/300/200 and a treasury of 1000 as the reference values say."""
     after = settle(START, 0, (1, 2), valid, 100, 10, 50)
     assert (after.credits, after.treasury) == (credits_after, treasury_after)
+    seen((*after.credits, after.treasury), (*credits_after, treasury_after), "credits")
 
 
 def test_as_printed_the_cheat_gains():

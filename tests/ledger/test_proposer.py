@@ -8,6 +8,7 @@ import pytest
 from effort import drawn
 from hypothesis import given
 from hypothesis import strategies as st
+from physics import seen
 
 from cosim.ledger.poqks import NOBODY, Rotation, founded, proposer
 
@@ -83,6 +84,7 @@ def test_sortition_is_proportional():
     counts = Counter(proposer("sortition", stakes, Rotation.fresh(3), bytes(32), h, 0) for h in range(heights))
     expected = [heights * held / 1000 for held in stakes.credits]
     assert sum((counts[each] - mean) ** 2 / mean for each, mean in enumerate(expected)) < 13.8
+    seen([counts[each] for each in range(3)], expected)
 
 
 @pytest.mark.parametrize("changed", [(b"\x01" + bytes(31), 0, 0), (bytes(32), 1, 0), (bytes(32), 0, 1)])

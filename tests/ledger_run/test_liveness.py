@@ -11,6 +11,7 @@ from math import inf
 from typing import TypeAlias
 
 import numpy as np
+import physics
 import pytest
 from adversary import Colludes
 from effort import count, rest_long, seeds
@@ -44,6 +45,7 @@ def test_the_vote_goes_on_within_its_bound(block: int, record_property: Record):
     record_property("measured", told(outcomes))
     assert all(one.conflicts == 0 and one.finished and one.ratio <= 1.0 for one in outcomes), told(outcomes)
     assert sum(one.waited_s is not None for one in outcomes) > 0.7 * len(outcomes)
+    physics.seen(max(1.0, *(one.ratio for one in outcomes)), 1.0)
     assert max(one.ratio for one in outcomes) > 0.1
 
 

@@ -5,6 +5,7 @@ import pytest
 from effort import drawn
 from hypothesis import given
 from hypothesis import strategies as st
+from physics import seen
 from placing_cases import keeps, problem, problems
 
 from cosim.scenario.twin_placement import Migration
@@ -55,6 +56,7 @@ def test_precopy_follows_the_rounds():
         sent, left = sent + left, left * per_bit_s * dirty_bps
     copy = copy_state(np.array([state]), np.zeros(1), np.array([per_bit_s]), dirty_bps, rounds, 0.0)
     assert (copy.sent_bit[0], copy.downtime_s[0]) == pytest.approx((sent + left, left * per_bit_s))
+    seen((copy.sent_bit[0], copy.downtime_s[0]), (sent + left, left * per_bit_s))
 
 
 def test_precopy_that_cannot_end():

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from effort import count
+from physics import seen
 from pydantic import ValidationError
 
 from cosim.scenario.twin_placement import (
@@ -39,6 +40,7 @@ def test_instance_follows_the_equations():
     np.testing.assert_allclose(case.problem.share_hz, np.broadcast_to(case.problem.compute_hz / 2, (4, 2)))
     together = case.data_bit[:, None] * (1.0 / case.rate_bps + 1.0 / case.problem.share_hz)
     np.testing.assert_allclose(case.problem.cost_s, together)
+    seen([case.rate_bps, case.problem.cost_s], [10e6 * np.log2(1.0 + snr), together])
     assert ((case.data_bit >= 300e6) & (case.data_bit <= 500e6)).all()
     assert ((case.problem.compute_hz >= 1e9) & (case.problem.compute_hz <= 2e9)).all()
 

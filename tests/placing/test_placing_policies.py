@@ -7,6 +7,7 @@ import pytest
 from effort import drawn
 from hypothesis import given
 from hypothesis import strategies as st
+from physics import seen
 from placing_cases import brute_force, keeps, problem, problems
 
 from cosim.scenario.twin_placement import PlacingPolicy
@@ -29,6 +30,7 @@ def test_exact_is_the_optimum(case):
     most, least_s = brute_force(case)
     assert (placed(best.assignment), best.total_s) == (most, pytest.approx(least_s, abs=1e-9))
     assert best.feasible == (most == len(case.limit_s))
+    seen(best.total_s, least_s, "s")
 
 
 @pytest.mark.parametrize("seed", range(3))

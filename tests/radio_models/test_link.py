@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from physics import seen
 
 from cosim.radio.link import efficiency, noise_w, noma_sinr, rate_bps, spectral_efficiency_bps_hz
 from cosim.units import linear_to_db
@@ -13,6 +14,7 @@ from cosim.units import linear_to_db
 def test_noise_power(bandwidth_hz, level_dbm):
     """Thermal noise with a 9 dB noise figure is -105, -95 and -92 dBm in 1, 10 and 20 MHz."""
     assert linear_to_db(noise_w(bandwidth_hz, 9.0)) + 30.0 == pytest.approx(level_dbm, abs=1e-9)
+    seen(linear_to_db(noise_w(bandwidth_hz, 9.0)) + 30.0, level_dbm, "dB")
 
 
 def test_shannon_rate():
@@ -30,7 +32,9 @@ def test_link_budget_of_s1():
 
 def test_cap():
     """The cap bounds the efficiency, and is not felt below it."""
-    np.testing.assert_allclose(spectral_efficiency_bps_hz(np.array([3.0, 1e9]), 7.4063), [2.0, 7.4063])
+    capped = spectral_efficiency_bps_hz(np.array([3.0, 1e9]), 7.4063)
+    np.testing.assert_allclose(capped, [2.0, 7.4063])
+    seen(capped, [2.0, 7.4063])
 
 
 def test_scalar_and_array_forms_agree():
@@ -63,7 +67,9 @@ def test_sic_sum_rate_is_the_joint_capacity(users):
     """With SIC the users' rates add up to log2(1 + sum P / N), exactly, over eight decades of power."""
     received_w = 10.0 ** np.random.default_rng(users).uniform(-8, 0, users)
     ratio = noma_sinr(received_w, 1e-6, sic=True)
-    assert np.log2(1.0 + ratio).sum() == pytest.approx(math.log2(1.0 + received_w.sum() / 1e-6), rel=1e-12)
+    joint = math.log2(1.0 + received_w.sum() / 1e-6)
+    assert np.log2(1.0 + ratio).sum() == pytest.approx(joint, rel=1e-12)
+    seen(np.log2(1.0 + ratio).sum(), joint)
 
 
 @pytest.mark.parametrize("sic", [True, False])

@@ -5,6 +5,7 @@ from importlib.metadata import EntryPoint
 
 import numpy as np
 import pytest
+from physics import seen
 
 from cosim.errors import InputError
 from cosim.radio.pathloss import (
@@ -46,25 +47,31 @@ PUBLISHED_AT_5_GHZ = {
 @pytest.mark.parametrize("law", PUBLISHED_AT_5_GHZ)
 def test_v2v_laws_give_the_values_published_with_ns3(law):
     """The TR 37.885 laws give the values of ns-3's own tests at 5 GHz and 10, 100, 1000 m."""
-    np.testing.assert_allclose(law(np.array([10.0, 100.0, 1000.0]), 5.0), PUBLISHED_AT_5_GHZ[law], atol=5e-5)
+    ours = law(np.array([10.0, 100.0, 1000.0]), 5.0)
+    np.testing.assert_allclose(ours, PUBLISHED_AT_5_GHZ[law], atol=5e-5)
+    seen(ours, PUBLISHED_AT_5_GHZ[law], "dB")
 
 
 @pytest.mark.parametrize("law", AT_5_9_GHZ)
 def test_v2v_laws_at_5_9_ghz(law):
     """The TR 37.885 laws give the computed values at 5.9 GHz from 10 to 1000 m."""
     np.testing.assert_allclose(law(DISTANCES_M, 5.9), AT_5_9_GHZ[law], atol=1e-6)
+    seen(law(DISTANCES_M, 5.9), AT_5_9_GHZ[law], "dB")
 
 
 @pytest.mark.parametrize("law", UMI_AT_5_9_GHZ)
 def test_umi_laws_at_5_9_ghz(law):
     """The TR 38.901 UMi laws give the computed values on both sides of the break point at 354 m."""
-    np.testing.assert_allclose(law(DISTANCES_M, 5.9, 10.0, 1.5), UMI_AT_5_9_GHZ[law], atol=1e-6)
+    ours = law(DISTANCES_M, 5.9, 10.0, 1.5)
+    np.testing.assert_allclose(ours, UMI_AT_5_9_GHZ[law], atol=1e-6)
+    seen(ours, UMI_AT_5_9_GHZ[law], "dB")
 
 
 @pytest.mark.parametrize("probability", LINE_OF_SIGHT)
 def test_probability_of_line_of_sight(probability):
     """The probabilities of line of sight give the computed values and stay in [0, 1] from 0 to 3 km."""
     np.testing.assert_allclose(probability(DISTANCES_M), LINE_OF_SIGHT[probability], atol=1e-6)
+    seen(probability(DISTANCES_M), LINE_OF_SIGHT[probability], "of 1")
     everywhere = probability(np.linspace(0.0, 3000.0, 3001))
     assert ((everywhere >= 0.0) & (everywhere <= 1.0)).all()
 
@@ -78,7 +85,9 @@ def test_umi_is_continuous_at_its_break_point():
 def test_power_law_is_the_gain_of_s1():
     """The power law with alpha 2 and g0 = 1e-4 is h = g0 / d^2 (paper S1 eq 3)."""
     distance_m = np.array([1.0, 50.0, 300.0])
-    np.testing.assert_allclose(10 ** (-power_law_db(distance_m, 2.0, -40.0) / 10), 1e-4 / distance_m**2, rtol=1e-12)
+    ours = 10 ** (-power_law_db(distance_m, 2.0, -40.0) / 10)
+    np.testing.assert_allclose(ours, 1e-4 / distance_m**2, rtol=1e-12)
+    seen(ours, 1e-4 / distance_m**2)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from physics import seen
 from scipy import stats
 
 from cosim.kernel.rng import stream_key
@@ -41,6 +42,7 @@ def test_autocorrelation(los, correlation_m, lag):
     estimate = np.corrcoef(fields[0], fields[lag])[0, 1]
     expected = np.exp(-5.0 * lag / correlation_m)
     assert abs(np.arctanh(estimate) - np.arctanh(expected)) < Z / np.sqrt(len(fields[0]) - 3)
+    seen(estimate, expected, "of 1")
 
 
 def test_ar1_limits():
@@ -100,6 +102,7 @@ def test_line_of_sight_has_its_probability():
     n, p = 20_000, 0.3
     los = los_state(KEY, np.arange(n), np.zeros((n, 1), np.int64), np.zeros(n), np.full((n, 1), p), 10.0)
     assert abs(los.mean() - p) < Z * np.sqrt(p * (1 - p) / n)
+    seen(los.mean(), p, "of 1")
 
 
 def test_line_of_sight_stays_on_a_stretch():

@@ -3,6 +3,7 @@
 import math
 
 import pytest
+from physics import seen
 
 from cosim.energy import EnergyMeter, cpu_energy_j, cpu_power_w, transmit_energy_j
 
@@ -16,6 +17,7 @@ def test_cpu_energy_of_s1():
 def test_cpu_energy_is_power_times_time():
     """The energy kappa f^2 C equals the power kappa f^3 times the execution time C / f."""
     assert cpu_energy_j(1e-28, 3e9, 5e8) == pytest.approx(cpu_power_w(1e-28, 3e9) * 5e8 / 3e9)
+    seen(cpu_energy_j(1e-28, 3e9, 5e8), cpu_power_w(1e-28, 3e9) * 5e8 / 3e9)
 
 
 def test_transmit_energy():

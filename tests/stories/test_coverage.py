@@ -1,6 +1,7 @@
 """A vehicle drives through a hole in the coverage, or was never in any."""
 
 import pytest
+from physics import seen
 from stories import FAR, NEAR_A, NEAR_B, tell
 
 TASK = [(0.5, "a", {"input_bit": 4e6})]
@@ -29,6 +30,7 @@ def test_a_hole_shorter_than_the_outage(tmp_path):
     assert story.facts[9] == "6.5 uplinked 0 A"
     assert story.number(0, "handovers") == 0
     assert story.number(0, "transmit_j") == pytest.approx(4.0)
+    seen([story.number(0, "uplinked_s"), story.number(0, "transmit_j")], [6.5, 4.0])
 
 
 def test_a_hole_longer_than_the_outage(tmp_path):

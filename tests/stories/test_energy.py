@@ -4,6 +4,7 @@ One task at home costs kappa f^2 C = 1e-27 x (1e9)^2 x 1e9 = 1 J; a second on th
 """
 
 import pytest
+from physics import seen
 from stories import NEAR_A, Told, tell
 
 PATH = {"a": [NEAR_A] * 11, "b": [NEAR_A] * 11}
@@ -37,6 +38,7 @@ def test_receiving_costs_what_the_scenario_says(tmp_path):
     story = tell(tmp_path, PATH, [(0.5, "a")], energy={"receive_power_w": 0.2})
     assert story.number(0, "transmit_j") == pytest.approx(1.1)
     assert story.number(0, "edge_cpu_j") == pytest.approx(0.1)
+    seen([story.number(0, "transmit_j"), story.number(0, "edge_cpu_j")], [1.1, 0.1])
     assert story.number(0, "vehicle_cpu_j") == 0.0
 
 

@@ -7,6 +7,7 @@ car:  40 at ticks 0 and 1, then 110
 """
 
 import pytest
+from physics import seen
 from stories import sites, tell
 
 CROSSING = [(40.0, 0.0)] * 2 + [(110.0, 0.0)] * 9
@@ -38,6 +39,7 @@ def test_uplink_goes_on_in_the_new_cell(tmp_path):
     ]
     assert story.number(0, "handovers") == 1
     assert story.number(0, "transmit_j") == pytest.approx(4.0)  # 4 s on the air at 1 W, not 4.25
+    seen([story.number(0, name) for name in ("uplinked_s", "time_s", "transmit_j")], [4.75, 6.25, 4.0])
 
 
 def test_uplink_starts_again_in_the_new_cell(tmp_path):

@@ -1,6 +1,7 @@
 """A neighbour in range executes the task: out of all coverage, 50 m away, over a sidelink of 1 Mbit/s."""
 
 import pytest
+from physics import seen
 from stories import FAR, Told, tell
 
 BESIDE, BEYOND = (550.0, 10.0), (800.0, 10.0)
@@ -40,6 +41,8 @@ def test_a_neighbour_helps(tmp_path):
     ]
     assert story.number(0, "transmit_j") == pytest.approx(1.5)
     assert story.number(0, "vehicle_cpu_j") == pytest.approx(1.0)
+    names = ("uplinked_s", "executed_s", "time_s", "transmit_j", "vehicle_cpu_j")
+    seen([story.number(0, name) for name in names], [1.5, 2.5, 3.0, 1.5, 1.0])
     assert story.number(0, "edge_cpu_j") == 0.0
 
 

@@ -1,5 +1,6 @@
 """A task goes over wires: to a host behind another site, to a vehicle that has moved on, to the cloud."""
 
+from physics import seen
 from stories import FAR, NEAR_A, NEAR_B, Told, tell
 
 WIRE = {"kind": "star", "bandwidth_bps": 1e6, "latency_s": 0.1}
@@ -108,3 +109,4 @@ def test_cloud_behind_the_wan(tmp_path):
         "5.25 downlink 0",
         "5.75 TaskEnded 0 COMPLETED through A",
     ]
+    seen([story.number(0, name) for name in ("queued_s", "downlink_s", "time_s")], [3.5, 5.25, 5.75])

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from physics import seen
 from scipy import stats
 
 from cosim.distributions import draw, keyed_draw, mean, quantile
@@ -39,6 +40,7 @@ def test_quantiles(distribution, law):
     """The inverse distribution functions are those of SciPy."""
     probability = np.linspace(0.01, 0.99, 99)
     np.testing.assert_allclose(quantile(distribution, probability), law.ppf(probability), rtol=1e-10)
+    seen(quantile(distribution, probability), law.ppf(probability))
 
 
 def test_plain_number_draws_nothing():

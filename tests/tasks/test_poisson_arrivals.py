@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fleets import entries, frame
+from physics import seen
 from scipy import stats
 
 from cosim.errors import InputError
@@ -35,6 +36,7 @@ def test_counts_are_poisson():
     _, vehicle = drawn({"rate_per_s": 0.8}, end_s=10.0, ticks=10)
     counts = np.bincount(vehicle, minlength=VEHICLES)
     assert within(counts.sum(), 8.0 * VEHICLES)
+    seen([counts.mean(), counts.var(ddof=1)], [8.0, 8.0])
     low, high = stats.chi2.ppf([0.0005, 0.9995], VEHICLES - 1)
     assert low < ((counts - counts.mean()) ** 2).sum() / counts.mean() < high
 
@@ -68,6 +70,7 @@ def test_profile_mean_and_shape():
     profile = [{"time_s": 0.0, "factor": 0.0}, {"time_s": 10.0, "factor": 2.0}]
     time_s, _ = drawn({"rate_per_s": 0.5, "profile": profile}, end_s=10.0, ticks=4)
     assert within(len(time_s), 0.5 * VEHICLES * 10.0)
+    seen(len(time_s), 0.5 * VEHICLES * 10.0)
     assert stats.kstest((time_s / 10.0) ** 2, "uniform").pvalue > 0.001
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fleets import entries, frame
+from physics import seen
 from scipy import stats
 
 from cosim.errors import InputError, RunError
@@ -101,6 +102,8 @@ def test_tasks_carry_the_semantic_work():
         assert task.vehicle_cycles == pytest.approx(6e5)
         assert task.edge_cycles == pytest.approx(9e5)
         assert task.priority == pytest.approx(1.0 - (time_s + 0.05))
+    ours = [(task.input_bit, task.vehicle_cycles, task.edge_cycles, task.priority) for task in tasks]
+    seen(ours, [(5e3, 6e5, 9e5, 1.0 - (time_s + 0.05)) for time_s in releases.time_s])
     assert [task.task for task in tasks] == list(range(len(releases)))
     assert isinstance(tasks[0].vehicle, int)
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from physics import seen
 
 from cosim.scenario.twin_forecast import HoltDemand, SmoothedDemand
 from cosim.twin.demand import DemandForecaster, queue_ahead
@@ -17,6 +18,7 @@ def test_holt_is_exact_on_a_line():
     for ahead in (1.0, 4.0):
         expected = (np.array([2.0, 0.0, 10.0]) + np.array([1.0, 3.0, 0.5]) * (5 + ahead)) / 2
         assert np.allclose(made.expected(THREE, ahead).rate_per_s, expected)
+        seen(made.expected(THREE, ahead).rate_per_s, expected)
 
 
 def test_smoothed_is_the_weighted_sum():
@@ -27,6 +29,7 @@ def test_smoothed_is_the_weighted_sum():
         made.observe(THREE, rate, 1.0)
     weights = np.append(0.7**11, 0.3 * 0.7 ** np.arange(10, -1, -1))
     assert np.allclose(made.expected(THREE).rate_per_s, weights @ rates)
+    seen(made.expected(THREE).rate_per_s, weights @ rates)
 
 
 def test_deviation_bounds_what_came():
@@ -40,6 +43,7 @@ def test_deviation_bounds_what_came():
             missed.append(np.abs(rate - made.expected(THREE).rate_per_s).max())
         made.observe(THREE, rate, 1.0)
     assert made.deviation_per_s == pytest.approx(max(missed[-10:]))
+    seen(made.deviation_per_s, max(missed[-10:]))
     assert np.allclose(made.expected(THREE).most_per_s, made.expected(THREE).rate_per_s + max(missed[-10:]))
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from physics import seen
 from twins import KINDS, bent_net, drive, forecaster
 
 from cosim.errors import InputError
@@ -25,6 +26,7 @@ def test_exact_on_a_straight_road(kind, tmp_path):
     for ahead in (0.0, 0.5, 1.0, 5.0):
         expected = np.column_stack((np.array([60.0, 10.0]) + speed * (3 + ahead), [0.0, 0.0]))
         assert np.allclose(made.at(3 + ahead, numbers).xy_m, expected, atol=1e-9)
+        seen(made.at(3 + ahead, numbers).xy_m, expected, "m")
 
 
 def test_map_goes_around_the_bend(tmp_path):
@@ -38,7 +40,9 @@ def test_map_goes_around_the_bend(tmp_path):
     assert ways[2] > 255
     made.observe(np.array([7]), 39.0, np.array([[190.0, 0.0]]), np.array([10.0]), np.array([90.0]))
     for ahead in (1.0, 3.0, 5.0, 8.0):
-        assert np.allclose(made.at(39 + ahead, np.array([7])).xy_m, drive(190 + 10 * ahead)[:2], atol=1e-6)
+        ours = made.at(39 + ahead, np.array([7])).xy_m
+        assert np.allclose(ours, drive(190 + 10 * ahead)[:2], atol=1e-6)
+        seen(ours[0], drive(190 + 10 * ahead)[:2], "m")
 
 
 def test_map_keeps_behind_a_standing_vehicle(tmp_path):

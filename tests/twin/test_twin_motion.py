@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from physics import seen
 from scipy.linalg import solve_discrete_are
 
 from cosim.twin.motion import (
@@ -39,6 +40,7 @@ def test_circle():
         (np.cos(heading) - np.cos(heading + omega * AHEAD), np.sin(heading + omega * AHEAD) - np.sin(heading))
     )
     assert np.allclose(constant_turn(XY, SPEED, HEADING, rate, AHEAD), exact)
+    seen(constant_turn(XY, SPEED, HEADING, rate, AHEAD), exact, "m")
     straight = constant_velocity(XY, SPEED, HEADING, AHEAD)
     for tiny in (0.0, 1e-9):
         assert np.allclose(constant_turn(XY, SPEED, HEADING, np.full(40, tiny), AHEAD), straight, atol=1e-4)
@@ -75,6 +77,7 @@ def test_kalman_steady_state(order):
     before = solve_discrete_are(f.T, h.T, q, r)
     after = before - before @ h.T @ np.linalg.solve(h @ before @ h.T + r, h @ before)
     assert np.allclose(variance, after)
+    seen(variance, np.broadcast_to(after, variance.shape))
     ahead = place_sd_m(model, variance, step)
     assert np.allclose(ahead, np.sqrt(2 * before[0, 0]))
 
@@ -94,3 +97,4 @@ def test_kalman_equals_least_squares():
     rows = np.vstack((np.column_stack((np.ones(8), times - 7.0)), np.column_stack((np.zeros(8), np.ones(8)))))
     line, *_ = np.linalg.lstsq(rows, np.concatenate((places, speeds)), rcond=None)
     assert np.allclose(mean[0, :, 0], line)
+    seen(mean[0, :, 0], line)

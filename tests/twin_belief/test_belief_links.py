@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from physics import seen
 
 from cosim.mobility.source import MobilityFrame
 from cosim.mobility.synthetic import SyntheticRoads
@@ -163,6 +164,7 @@ def test_what_was_measured_fades_as_shadowing_decorrelates(way_m):
     then = Links(np.array([[0]]), mean_then * above, mean_then * above, mean_then, np.array([0]), np.array([0]))
     got_db = 10.0 * np.log10(links.ahead(then, start, end).clean_snr_per_w / mean_now)
     assert got_db == pytest.approx(6.0 * np.exp(-way_m / 10.0), abs=1e-9)
+    seen(got_db, 6.0 * np.exp(-way_m / 10.0), "dB")
 
 
 def test_the_forecast_of_shadowed_links_is_nearer_than_the_mirror():

@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from physics import seen
 from stories import NEAR_A, NEAR_B
 from twin_runs import TENTH, mirrored
 
@@ -70,6 +71,7 @@ def test_running_totals_are_the_mean_age():
     totals.settle(60.0)
     assert totals.twin_s == pytest.approx(6 * 60.0, rel=1e-12)
     assert totals.age_s2 / totals.twin_s == pytest.approx(np.mean(means), rel=1e-12)
+    seen(totals.age_s2 / totals.twin_s, np.mean(means))
 
 
 @pytest.mark.parametrize("load", [0.3, 0.53, 0.8])
@@ -89,6 +91,7 @@ def test_a_queue_of_states(load):
     expected_s = 1.0 + 1.0 / load + load**2 / (1.0 - load)
     assert estimate.half_width <= 0.1 * expected_s
     assert estimate.low <= expected_s <= estimate.high
+    seen(estimate.value, expected_s)
 
 
 def _around(generated_s, received_s, span):
@@ -107,6 +110,7 @@ def test_a_run_with_one_vehicle(tmp_path):
     with Trace.open(run.run) as trace:
         measured = kpis(trace, trace.scenario.statistics.model_copy(update={"warmup_s": 4.0, "batches": 4}))
     assert measured["age_mean"].value == pytest.approx(1.1, rel=1e-9)
+    seen(measured["age_mean"].value, 1.1)
     assert measured["age_mean"].half_width == pytest.approx(0.0, abs=1e-9)
     assert measured["sync_rate"].value == pytest.approx(TENTH / 2.0)
     assert measured["sync_lost_ratio"].value == 0.0

@@ -1,6 +1,7 @@
 """The realised cost of S1 eq 18: latency and vehicle energy of the tasks whose result came back, weighed."""
 
 import pytest
+from physics import seen
 from stories import NEAR_A
 from twin_runs import mirrored
 
@@ -16,3 +17,4 @@ def test_the_cost_of_a_task(tmp_path):
     )  # fmt: skip
     with Trace.open(run.run) as trace:
         assert kpis(trace)["cost_mean"].value == pytest.approx(0.25 * 2.5 + 0.75 * 1.0)
+        seen(kpis(trace)["cost_mean"].value, 0.25 * 2.5 + 0.75 * 1.0)
