@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from cosim.kernel.clock import Clock
+from cosim.kernel.clock import Clock, Wait
 from cosim.kernel.fluid import Flow
 from cosim.radio.cell import Cell, make_cell
 from cosim.radio.survey import Air, Survey
@@ -17,7 +17,7 @@ from cosim.types import NOWHERE, Direction, Failure, FloatArray, IntArray, Statu
 
 
 class LinkLost(Failure):
-    """A transfer had no coverage for longer than `radio.outage_s`."""
+    """A transfer, or a result before its downlink, had no coverage for longer than `radio.outage_s`."""
 
     status = Status.NO_COVERAGE
 
@@ -69,6 +69,17 @@ class Bundle(Flow):
     """Short messages of many vehicles to one site, as one flow that ends with the last of them."""
 
 
+class CoverageWait(Wait):
+    """A wait until a vehicle has a cell."""
+
+    def __init__(self, vehicle: int) -> None:
+        self.vehicle = vehicle
+
+    def cancel(self, error: Exception) -> None:
+        """Stop waiting."""
+        self.fail(error)
+
+
 class Channel:
     """All cells and the transfers in them.
 
@@ -92,6 +103,7 @@ class Channel:
         self.down: list[Cell] = [make_cell(clock, radio.access, down_hz, cap, uplink=False) for _ in sites]
         self._outside: dict[Transfer, None] = {}
         """Transfers without a medium: no coverage, or in the middle of a handover."""
+        self._uncovered: dict[CoverageWait, None] = {}
         self._busy_s = np.zeros((2, len(site_xy_m)))
         self._ticked_s = 0.0
         self._cells_changed = facts.batch(CellChanged)
@@ -150,6 +162,17 @@ class Channel:
         row = self._row.get(vehicle)
         return NOWHERE if row is None else self._serving[row]
 
+    def coverage(self, vehicle: int) -> CoverageWait:
+        """Return a wait until a site serves a vehicle that is on the map and in no cell now.
+
+        It is over right after the tick that brings a cell, and fails with LinkLost after `radio.outage_s`, or with
+        VehicleGone.
+        """
+        wait = CoverageWait(vehicle)
+        self._uncovered[wait] = None
+        self._clock.at(self._clock.now + self._radio.outage_s, partial(self._give_up, wait))
+        return wait
+
     def place(self, vehicle: int) -> tuple[float, float]:
         """Return x and y in m of a vehicle on the map at the last tick."""
         x_m, y_m = self.air.xy_m[self._row[vehicle]].tolist()
@@ -173,6 +196,8 @@ class Channel:
             for transfer in self._transfers():
                 if transfer.vehicle in gone:
                     transfer.cancel(VehicleGone())
+            for wait in [wait for wait in self._uncovered if wait.vehicle in gone and wait.error is None]:
+                wait.cancel(VehicleGone())
         up_busy, down_busy = self._activity(tick)
         self.air = air = self._survey.update(numbers, xy_m, tick, up_busy, down_busy)
         self._row = air.row
@@ -187,6 +212,24 @@ class Channel:
                 time_s=now, vehicle=air.numbers[rows], from_site=air.before[rows], to_site=air.serving[rows]
             )
         self._follow()
+        self._end_waits()
+
+    def _end_waits(self) -> None:
+        """End the waits for a cell of the vehicles that have one now, once all parts have seen the tick."""
+        still: dict[CoverageWait, None] = {}
+        for wait in self._uncovered:
+            if wait.error is not None:
+                continue
+            if self.serving(wait.vehicle) == NOWHERE:
+                still[wait] = None
+            else:
+                self._clock.at(self._clock.now, partial(_resume, wait))
+        self._uncovered = still
+
+    def _give_up(self, wait: CoverageWait) -> None:
+        if wait in self._uncovered and wait.error is None:
+            del self._uncovered[wait]
+            wait.cancel(LinkLost())
 
     def _activity(self, tick: int) -> tuple[FloatArray, FloatArray]:
         """Return the busy share of each cell and direction since the last tick; 0 unless interference is modelled."""
@@ -298,3 +341,8 @@ class Channel:
     def _lose(self, transfer: Transfer, waits: int, error: Failure) -> None:
         if transfer.waits == waits and transfer.error is None:
             transfer.cancel(error)
+
+
+def _resume(wait: CoverageWait) -> None:
+    if wait.error is None:  # else cancelled since the tick
+        wait.resume(wait)
