@@ -121,10 +121,7 @@ class Offloading(Part):
         return self._help(journey) if tier == NEIGHBOUR else self._offload(journey)
 
     def _offload(self, journey: Journey) -> Story:
-        """Key, uplink, wires to the target, its queue and processor, wires to the vehicle's cell, key, downlink.
-
-        A vehicle that changes its cell while the key is waited for draws no other one: the result crosses encrypted.
-        """
+        """Key, uplink, wires to the target, its queue and processor, and the way back."""
         channel, keys, task, choice = self._channel, self._keys, journey.task, journey.choice
         pinned = choice.target if self._pinned and choice.tier == EDGE else NOWHERE
         if keys is not None:
@@ -156,7 +153,15 @@ class Offloading(Part):
         finally:
             self._executed(journey, execution)
             journey.edge_cpu_j = execution.energy_j
+        yield from self._return(journey, pinned)
 
+    def _return(self, journey: Journey, pinned: int) -> Story:
+        """Wires to the vehicle's cell, key, and downlink.
+
+        The key ends at the host or, from the cloud, at the cell that the wires led to. If the vehicle changes its cell
+        while the key is waited for, the result crosses to the other cell under that key.
+        """
+        channel, keys, task, choice = self._channel, self._keys, journey.task, journey.choice
         at = choice.target
         if pinned == NOWHERE and channel.serving(task.vehicle) != at:
             at = yield from self._carry_back(journey, at, moved=False)
@@ -164,9 +169,7 @@ class Offloading(Part):
         if keys is not None:
             journey.phase = KEY
             site = choice.target if choice.tier == EDGE else at
-            journey.down_key = key = keys.request(
-                task.vehicle, site, task.output_bit, task.priority, task.deadline_s
-            )
+            journey.down_key = key = keys.request(task.vehicle, site, task.output_bit, task.priority, task.deadline_s)
             if isinstance(key, QueuedKeyRequest) and not key.ready:
                 yield key
                 if pinned == NOWHERE and channel.serving(task.vehicle) != at:

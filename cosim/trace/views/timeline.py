@@ -136,7 +136,7 @@ def _keyed(keys: dict[Any, Any], life: dict[Any, Any]) -> dict[str, Any]:
 def _brought(row: dict[Any, Any], sites: dict[int, str]) -> str:
     """Return where the downlink starts and what wires its result has crossed; "" if none or unknown, as in old runs."""
     site, wire_bit = row["downlink_from_site"], row["wire_bit"]
-    if not site >= 0:  # NaN: a run of an older schema
+    if pd.isna(site) or site < 0:  # missing in a run of an older schema
         return ""
     wires = f", after {quantity(wire_bit, 'bit')} x wires" if wire_bit > 0.0 else ""
     return f" in cell {_site(site, sites)}{wires}"
