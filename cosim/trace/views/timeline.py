@@ -10,6 +10,7 @@ from cosim.errors import InputError
 from cosim.quantity import digits, quantity
 from cosim.types import NOWHERE, Direction, KeyState, Phase, Status, Tier
 
+_EXECUTED = "execution ends"
 _STEPS = (
     ("up_asked_s", "asks for a key for its uplink"),
     ("up_keyed_s", "{up_drawn} for its uplink"),
@@ -18,7 +19,7 @@ _STEPS = (
     ("uplinked_s", "uplink ends in cell {uplink_site}"),
     ("queued_s", "enters the queue of {host}"),
     ("started_s", "execution starts at {host}"),
-    ("executed_s", "execution ends"),
+    ("executed_s", _EXECUTED),
     ("down_asked_s", "asks for a key for its downlink"),
     ("down_keyed_s", "{down_drawn} for its downlink"),
     ("down_downgraded_s", "downgraded: its downlink goes without a quantum key"),
@@ -45,15 +46,18 @@ def timeline(sql: Callable[[str], pd.DataFrame], task: int) -> list[tuple[float,
     sites = dict(zip(deployed.site.tolist(), deployed.name.tolist(), strict=True))
     release = released.to_dict("records")[0]
     ended = sql(f"SELECT * FROM task_ended WHERE task = {task:d}")
-    events = [
+    keyed = sql(f"SELECT * EXCLUDE (time_s) FROM task_keyed WHERE task = {task:d}").to_dict("records")
+    steps: list[tuple[float, str]] = []
+    for row in ended.to_dict("records"):
+        steps.extend(_lived({**row, **(_keyed(keyed[0], row) if keyed else {})}, sites))
+    events = [  # of one instant in this order
         *_released(release),
         *_decided(sql(f"SELECT * FROM task_decided WHERE task = {task:d}"), sites),
+        *(step for step in steps if step[1] == _EXECUTED),
         *_moved(sql(f"SELECT * FROM transfer_moved WHERE task = {task:d} ORDER BY seq"), sites),
         *_cells(sql, release, ended, sites),
+        *(step for step in steps if step[1] != _EXECUTED),
     ]
-    keyed = sql(f"SELECT * EXCLUDE (time_s) FROM task_keyed WHERE task = {task:d}").to_dict("records")
-    for row in ended.to_dict("records"):
-        events.extend(_lived({**row, **(_keyed(keyed[0], row) if keyed else {})}, sites))
     return sorted(events, key=lambda event: event[0])
 
 
