@@ -56,15 +56,16 @@ def wire_findings(trace: Trace) -> Iterator[Finding]:
     start, stop = crossings.start.to_numpy(np.int64), crossings.stop.to_numpy(np.int64)
     known = np.maximum(start, stop) < len(hops)  # other rules name places that were not deployed
     task = crossings.task.to_numpy(np.int64)
-    paths = np.zeros(int(max(task.max(initial=-1), results.task.max())) + 1)
+    ended = results.task.to_numpy(np.int64)
+    paths = np.zeros(int(max(task.max(initial=-1), ended.max())) + 1)
     np.add.at(paths, task[known], hops[start[known], stop[known]])
     paths[task[~known]] = math.nan
-    expected_bit = results.output_bit.to_numpy(np.float64) * paths[results.task.to_numpy(np.int64)]
-    wire_bit = results.wire_bit.to_numpy(np.float64)
+    expected_bit = results.output_bit.to_numpy(np.float64) * paths[ended]
+    wire_bit, seqs = results.wire_bit.to_numpy(np.float64), results.seq.tolist()
     wrong = np.flatnonzero(~np.isclose(wire_bit, expected_bit, rtol=_RELATIVE, atol=0.0) & ~np.isnan(expected_bit))
     for row in wrong[:SHOWN].tolist():
         why = f"its wire_bit={wire_bit[row]:.17g} is not that of the path from its host to its cell"
-        yield Finding("task_ended", int(results.seq[row]), f"{why}, {expected_bit[row]:.17g}")
+        yield Finding("task_ended", seqs[row], f"{why}, {expected_bit[row]:.17g}")
     if len(wrong) > SHOWN:
         yield Finding("task_ended", None, f"{len(wrong) - SHOWN} more results crossed other wires than their paths")
 
