@@ -167,10 +167,12 @@ def _lives() -> list[Rule]:
 def _states() -> list[Rule]:
     """Return the rules that NO_KEY, the phase KEY and the state of a task's keys agree.
 
-    A task whose vehicle or helper is gone as it asks ends in phase KEY too, without having asked.
+    A task whose vehicle or helper is gone as it asks ends in phase KEY too, without having asked. After the downlink's
+    key a result may be carried on to another cell, in phase RETURN.
     """
-    waiting = f"({_WAITS_UP} AND isnan(uplink_s)) OR ({_WAITS_DOWN} AND isnan(downlink_s))"
-    without = f"({_WAITS_UP} AND NOT isnan(uplink_s)) OR ({_WAITS_DOWN} AND NOT isnan(downlink_s))"
+    went_on = f"(NOT isnan(downlink_s) OR phase = {Phase.RETURN:d})"
+    waiting = f"({_WAITS_UP} AND isnan(uplink_s)) OR ({_WAITS_DOWN} AND NOT {went_on})"
+    without = f"({_WAITS_UP} AND NOT isnan(uplink_s)) OR ({_WAITS_DOWN} AND {went_on})"
     stories = (
         ("it is REFUSED and did not end in phase KEY", f"state = {KeyState.REFUSED:d} AND phase <> {Phase.KEY:d}"),
         (

@@ -2,7 +2,7 @@
 
 from cosim.audit.rule import Rule, amounts, growing_totals, known_codes, where
 from cosim.trace.facts.run import CellSampled, TaskDecided, TaskEnded, TransferMoved
-from cosim.types import NOWHERE, Phase, Status, Tier
+from cosim.types import NOWHERE, Direction, Phase, Status, Tier
 
 _LIFE = (
     "released_s",
@@ -20,7 +20,7 @@ _SITES = f"(SELECT site FROM site_deployed UNION ALL SELECT {NOWHERE})"
 
 def task_rules() -> list[Rule]:
     """Return the rules that hold at every moment of a run."""
-    return [*_order(), *_endings(), *_amounts(), *_places(), *_identity(), *_totals(), *_codes()]
+    return [*_order(), *_endings(), *_amounts(), *_places(), *_wires(), *_identity(), *_totals(), *_codes()]
 
 
 def task_end_rules() -> list[Rule]:
@@ -78,7 +78,7 @@ def _amounts() -> list[Rule]:
     return amounts(
         {
             "task_released": ("input_bit", "output_bit", "cycles"),
-            "task_ended": ("transmit_j", "vehicle_cpu_j", "edge_cpu_j"),
+            "task_ended": ("transmit_j", "vehicle_cpu_j", "edge_cpu_j", "wire_bit"),
             "host_sampled": ("number_s", "busy_core_s", "energy_j", "queued", "running", "served", "rejected"),
             "cell_sampled": ("number_s", "busy_s", "sent_bit", "active"),
             "traffic_sampled": ("alive_number_s", "alive", "waiting", "vehicles", "covered"),
@@ -92,7 +92,7 @@ def _places() -> list[Rule]:
     columns = {
         "cell_changed": ("from_site", "to_site"),
         "transfer_moved": ("from_site", "to_site"),
-        "task_ended": ("uplink_site", "downlink_site"),
+        "task_ended": ("uplink_site", "downlink_site", "downlink_from_site"),
         "host_sampled": ("site",),
         "cell_sampled": ("site",),
         "vehicle_moved": ("site",),
@@ -106,6 +106,38 @@ def _places() -> list[Rule]:
     rules.extend(where(kind, "its target is no deployed site", at_host) for kind in ("task_decided", "task_ended"))
     rules.append(where("cell_changed", "it goes from a cell to the same cell", "from_site = to_site"))
     return rules
+
+
+def _wires() -> list[Rule]:
+    """Return the rules that results cross wires to the cell that delivers them; `cosim.audit.wires` has their number.
+
+    Rows of older schemas have NULL in these columns and break none of them.
+    """
+    at_host = f"tier IN ({Tier.EDGE:d}, {Tier.CLOUD:d})"
+    told = (
+        (
+            "its result crossed wires or came from a site, and no host had it",
+            f"(wire_bit > 0 OR downlink_from_site >= 0) AND (NOT ({at_host}) OR isnan(executed_s))",
+        ),
+        (
+            "its downlink did not start and has a site that it came from",
+            "downlink_from_site >= 0 AND isnan(downlink_s)",
+        ),
+        (
+            "its result is back from no site",
+            f"{at_host} AND phase = {Phase.DONE:d} AND downlink_from_site < 0",
+        ),
+    )
+    moved = f"SELECT task FROM transfer_moved WHERE direction = {Direction.DOWNLINK:d}"
+    return [
+        *(where("task_ended", why, condition) for why, condition in told),
+        where(
+            "task_ended",
+            "its downlink ended in another cell than it started in, without a row that tells it",
+            f"downlink_from_site >= 0 AND downlink_site >= 0 AND downlink_from_site <> downlink_site "
+            f"AND task NOT IN ({moved})",
+        ),
+    ]
 
 
 def _identity() -> list[Rule]:

@@ -6,7 +6,7 @@ from typing import ClassVar, cast
 
 import numpy as np
 
-from cosim.kernel.clock import Clock
+from cosim.kernel.clock import Clock, Wait
 from cosim.kernel.fluid import Bearer, Flow
 from cosim.radio.cell import Cell, make_cell
 from cosim.radio.survey import Air, Survey
@@ -17,7 +17,7 @@ from cosim.types import NOWHERE, Direction, Failure, FloatArray, IntArray, Statu
 
 
 class LinkLost(Failure):
-    """A transfer had no coverage for longer than `radio.outage_s`."""
+    """A transfer, or a result before its downlink, had no coverage for longer than `radio.outage_s`."""
 
     status = Status.NO_COVERAGE
 
@@ -103,6 +103,17 @@ class Bundle(Flow):
     """Short messages of many vehicles to one site, as one flow that ends with the last of them."""
 
 
+class CoverageWait(Wait):
+    """A wait until a vehicle has a cell."""
+
+    def __init__(self, vehicle: int) -> None:
+        self.vehicle = vehicle
+
+    def cancel(self, error: Exception) -> None:
+        """Stop waiting."""
+        self.fail(error)
+
+
 class Channel:
     """All cells and the transfers in them.
 
@@ -130,6 +141,7 @@ class Channel:
         """Transfers that have no bearer yet: sent since the last tick."""
         self._bearers: dict[int, dict[tuple[bool, int, float], RadioBearer]] = {}
         """Bearers of each vehicle by direction, pinned site and power: a tick looks at these, not at transfers."""
+        self._uncovered: dict[CoverageWait, None] = {}
         self._busy_s = np.zeros((2, len(site_xy_m)))
         self._ticked_s = 0.0
         self._cells_changed = facts.batch(CellChanged)
@@ -188,6 +200,17 @@ class Channel:
         row = self._row.get(vehicle)
         return NOWHERE if row is None else self._serving[row]
 
+    def coverage(self, vehicle: int) -> CoverageWait:
+        """Return a wait until a site serves a vehicle that is on the map and in no cell now.
+
+        It is over right after the tick that brings a cell, and fails with LinkLost after `radio.outage_s`, or with
+        VehicleGone.
+        """
+        wait = CoverageWait(vehicle)
+        self._uncovered[wait] = None
+        self._clock.at(self._clock.now + self._radio.outage_s, partial(self._give_up, wait))
+        return wait
+
     def place(self, vehicle: int) -> tuple[float, float]:
         """Return x and y in m of a vehicle on the map at the last tick."""
         x_m, y_m = self.air.xy_m[self._row[vehicle]].tolist()
@@ -211,6 +234,9 @@ class Channel:
             gone = [bearer for vehicle in left.tolist() for bearer in self._bearers.pop(vehicle, {}).values()]
             for transfer in _in_order(gone):
                 transfer.cancel(VehicleGone())
+            absent = set(left.tolist())
+            for wait in [wait for wait in self._uncovered if wait.vehicle in absent and wait.error is None]:
+                wait.cancel(VehicleGone())
         up_busy, down_busy = self._activity(tick)
         self.air = air = self._survey.update(numbers, xy_m, tick, up_busy, down_busy)
         self._row = air.row
@@ -225,6 +251,24 @@ class Channel:
                 time_s=now, vehicle=air.numbers[rows], from_site=air.before[rows], to_site=air.serving[rows]
             )
         self._follow()
+        self._end_waits()
+
+    def _end_waits(self) -> None:
+        """End the waits for a cell of the vehicles that have one now, once all parts have seen the tick."""
+        still: dict[CoverageWait, None] = {}
+        for wait in self._uncovered:
+            if wait.error is not None:
+                continue
+            if self.serving(wait.vehicle) == NOWHERE:
+                still[wait] = None
+            else:
+                self._clock.at(self._clock.now, partial(_resume, wait))
+        self._uncovered = still
+
+    def _give_up(self, wait: CoverageWait) -> None:
+        if wait in self._uncovered and wait.error is None:
+            del self._uncovered[wait]
+            wait.cancel(LinkLost())
 
     def _activity(self, tick: int) -> tuple[FloatArray, FloatArray]:
         """Return the busy share of each cell and direction since the last tick; 0 unless interference is modelled."""
@@ -366,3 +410,8 @@ def _in_order(bearers: Iterable[RadioBearer]) -> list[Transfer]:
         return int(not transfer.uplink), transfer.site, transfer.entry
 
     return sorted((transfer for bearer in bearers for transfer in bearer.transfers), key=place)
+
+
+def _resume(wait: CoverageWait) -> None:
+    if wait.error is None:  # else cancelled since the tick
+        wait.resume(wait)

@@ -11,13 +11,14 @@ class Column(NamedTuple):
     """How a field of a fact is stored and read.
 
     `code` is the NumPy type, "O" for text. `codes` is the table of names of a column of codes: store, SQL, export,
-    audit and page take the names from there.
+    audit and page take the names from there. `since` is the schema of the trace in which the column appeared.
     """
 
     code: str
     unit: str
     meaning: str = ""
     codes: type[IntEnum] | None = None
+    since: int = 2
 
 
 Time: TypeAlias = Annotated[float, Column("<f8", "s", "simulated time")]

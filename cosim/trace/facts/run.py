@@ -14,7 +14,7 @@ from typing import Annotated, Any
 from cosim.trace.facts.column import Column, SiteNumber, TaskId, Text, Time, Vehicle
 from cosim.types import Direction, Phase, Status, Tier
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +88,15 @@ class CellChanged:
 
 @dataclass(frozen=True, slots=True)
 class TransferMoved:
-    """A running transfer followed its vehicle to another cell, or waits because there is none."""
+    """A transfer followed its vehicle to another cell, or waits because there is none.
+
+    Over wires: a result waits at a site or in the cloud for a cell, goes on from there, or crosses once more because
+    its vehicle has another cell as it arrives or has its key. Its first crossing after the execution has no such row.
+    """
 
     time_s: Time
     task: TaskId
-    direction: Annotated[int, Column("<i1", "", "uplink or downlink", Direction)]
+    direction: Annotated[int, Column("<i1", "", "uplink, downlink, or wires before the downlink", Direction)]
     from_site: Annotated[int, Column("<i4", "", "-1: it waited without coverage")]
     to_site: Annotated[int, Column("<i4", "", "-1: it waits for coverage")]
     left_bit: Annotated[float, Column("<f8", "bit", "what was still to be sent")]
@@ -158,6 +162,14 @@ class TaskEnded:
     transmit_j: Annotated[float, Column("<f8", "J", "spent by the vehicle's radio")]
     vehicle_cpu_j: Annotated[float, Column("<f8", "J", "spent by its own or the neighbour's processor")]
     edge_cpu_j: Annotated[float, Column("<f8", "J", "spent by the edge or cloud host")]
+    downlink_from_site: Annotated[
+        int,
+        Column("<i4", "", "site to which wires had brought the result as its downlink started; -1: none", since=4),
+    ]
+    wire_bit: Annotated[
+        float,
+        Column("<f8", "bit", "output_bit x wires that its result crossed, the WAN is one; not its upload's", since=4),
+    ]
 
 
 @dataclass(frozen=True, slots=True)

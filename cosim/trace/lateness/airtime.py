@@ -3,7 +3,7 @@
 A transfer is a chain of legs, cut at its `transfer_moved` rows: the first leg begins with the transfer and the last one
 ends with it. A leg without a site waits for coverage. A leg after a change from cell to cell begins with
 `radio.handover.interruption_s` in which nothing is sent; with `radio.handover.transfer: restart` the data of the legs
-before is sent again, and their time counts as handover too.
+before is sent again, and their time counts as handover too. The moves of results over wires are no legs.
 
 The lone time of a leg is what it would have lasted without other transfers: in a cell shared by weight a flow of weight
 w among flows of total weight W gets w / max(1, W) of its lone rate (`cosim.kernel.fluid`), so that
@@ -40,7 +40,7 @@ WITH transfers AS (
 ), moved AS (
   SELECT t.task, way, t.direction, m.seq, least(m.time_s, t.end_s) AS begin_s, t.end_s, last_site, share, from_site,
     to_site
-  FROM transfer_moved m JOIN transfers t ON t.way = 2 * m.task + m.direction
+  FROM transfer_moved m JOIN transfers t ON t.way = 2 * m.task + m.direction WHERE m.direction IN (0, 1)
 ), points AS (
   SELECT * FROM moved UNION ALL
   SELECT task, way, direction, -1, begin_s, end_s, last_site, share, NULL, NULL FROM transfers

@@ -67,7 +67,7 @@ def check_parts(run: Path, manifest: Manifest) -> Integrity:
 
     One part is in memory at a time, plus one byte for each row of the run.
     """
-    layouts = known_layouts()
+    layouts = known_layouts(manifest.schema_version)
     unknown = tuple(kind for kind in manifest.kinds if kind not in layouts)
     hashes = {kind: hashlib.sha256() for kind in (*DIGESTED[manifest.schema_version], *manifest.kinds)}
     seen = np.zeros(sum(part.rows for part in manifest.parts), dtype=np.uint8)

@@ -127,9 +127,18 @@ def _layout_of(fact: Any) -> Layout:
     return _laid_out(kind_name(fact), " ".join(str(fact.__doc__).split()), columns(fact))
 
 
-def known_layouts() -> dict[str, Layout]:
-    """Return the layouts of the kinds of facts that this installation knows, by name, in the order of storage."""
-    return {stored.kind: stored for stored in map(layout, fact_kinds())}
+def known_layouts(schema_version: int = SCHEMA_VERSION) -> dict[str, Layout]:
+    """Return the layouts of the kinds of facts that this installation knows, by name, in the order of storage.
+
+    Those of an older schema lack the columns that came later.
+    """
+    known = {stored.kind: stored for stored in map(layout, fact_kinds())}
+    return {kind: _as_of(stored, schema_version) for kind, stored in known.items()}
+
+
+def _as_of(stored: Layout, schema_version: int) -> Layout:
+    kept = {name: column for name, column in stored.columns.items() if column.since <= schema_version}
+    return stored if len(kept) == len(stored.columns) else _laid_out(stored.kind, stored.meaning, kept)
 
 
 def stored_layout(kind: str, schema: Any) -> Layout:

@@ -32,7 +32,8 @@ _SQL_TYPES = {
 class Trace:
     """A run folder behind an in-memory database with one view for each kind of fact, for example `task_ended`.
 
-    A kind that no installed package brings has a view too, by the schema in its files. The views have `seq` and the
+    A column that a run of an older schema does not have is NULL in its view. A kind that no installed package brings
+    has a view too, by the schema in its files. The views have `seq` and the
     fact's columns; order by time_s, then seq. `status_name(status)` and the like give names for codes
     (`cosim.trace.facts.codes`). Queries can read the run folder and nothing else. They run on one thread: otherwise the
     last digit of a sum of floats would depend on the order of threads.
@@ -59,6 +60,7 @@ class Trace:
         self.manifest = manifest
         self.layouts = _layouts(run, manifest)
         """Where the columns of each kind lie, known here or not."""
+        self._today = known_layouts()
         self._database = duckdb.connect(":memory:", config={"threads": 1})
         self._asking = ThreadPoolExecutor(max_workers=1)
         self._prepare()
@@ -96,11 +98,16 @@ class Trace:
             _quoted(str(self.run.resolve() / part.file)) for part in self.manifest.parts if part.kind == stored.kind
         ]
         types = {"seq": "BIGINT", **{name: _SQL_TYPES[column.code] for name, column in stored.columns.items()}}
+        today = self._today.get(stored.kind, stored).columns
+        later = {name: _SQL_TYPES[column.code] for name, column in today.items() if name not in types}
         if not files:
-            empty = ", ".join(f"CAST(NULL AS {sql_type}) AS {quoted(name)}" for name, sql_type in types.items())
+            empty = ", ".join(
+                f"CAST(NULL AS {sql_type}) AS {quoted(name)}" for name, sql_type in {**types, **later}.items()
+            )
             return f"SELECT {empty} WHERE false"
-        names = ", ".join(map(quoted, types))  # one of them may be a word of SQL
-        return f"SELECT {names} FROM read_parquet([{', '.join(files)}])"
+        names = [quoted(name) for name in types]  # one of them may be a word of SQL
+        names += [f"CAST(NULL AS {sql_type}) AS {quoted(name)}" for name, sql_type in later.items()]
+        return f"SELECT {', '.join(names)} FROM read_parquet([{', '.join(files)}])"
 
     @property
     def complete_to_s(self) -> float:
@@ -185,7 +192,7 @@ class Trace:
 
 def _layouts(run: Path, manifest: Manifest) -> dict[str, Layout]:
     """Return the layouts of all kinds that this installation knows, then of those described only by their own files."""
-    found = known_layouts()
+    found = known_layouts(manifest.schema_version)
     for part in manifest.parts:
         if part.kind not in found:
             found[part.kind] = stored_layout(part.kind, pq.read_schema(run / part.file))
