@@ -405,6 +405,18 @@ def test_the_way_back_in_words(tmp_path, capsys):
     assert parts.receiving_s == pytest.approx(0.5)
 
 
+def test_a_wait_on_wires_is_no_time_of_another_task(tmp_path):
+    """The wait of a result for a cell is its own: the next task, whose result was not held up, has none of it."""
+    paths = {"a": drive("AA--B"), "b": drive("A")}
+    given = {"sites": LINE, "backhaul": WIRE, "radio": PATIENT, "compute": {"edge": {"cores": 2}}}
+    story = tell(tmp_path, paths, [(0.5, "a"), (1.5, "b", {"cycles": 2e9})], duration_s=12.0, **given)
+    with Trace.open(story.run) as trace:
+        parts = attribute_delay(trace, "true")
+    assert story.number(1, "downlink_s") < 5.2
+    assert parts.coverage_s.tolist() == pytest.approx([1.5, 0.0])
+    assert parts.receiving_s.tolist() == pytest.approx([0.5, 0.5])
+
+
 def test_a_wait_for_a_cell_makes_late(tmp_path):
     """A task that is late because its result found no cell has the cause `coverage`."""
     story = told(tmp_path, "AA------B", arrival=(0.5, "a", {"deadline_s": 4.0}))

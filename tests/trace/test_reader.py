@@ -110,7 +110,7 @@ def test_the_life_of_a_task(stored_run: Path) -> None:
     texts = [text.split(":")[0].split(" after ")[0] for _, text in steps]
     assert texts[:4] == ["released by vehicle 0", "decided", "uplink starts", "uplink ends in cell rsu-0"]
     assert texts[4:7] == ["enters the queue of rsu-0", "execution starts at rsu-0", "execution ends"]
-    assert texts[7] == "downlink starts"
+    assert texts[7] == "downlink starts in cell rsu-0"
     assert texts[8].startswith("ends ")
     assert [time_s for time_s, _ in steps] == sorted(time_s for time_s, _ in steps)
 
