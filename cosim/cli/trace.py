@@ -177,8 +177,9 @@ def sql(
     if json:
         console.say_json({"rows": answer.to_dict(orient="records")})
     else:
+        shown = answer.astype(object).where(answer.notna(), None)
         console.say_table(
-            [list(map(console.table_cell, row)) for row in answer.itertuples(index=False)],
+            [list(map(console.table_cell, row)) for row in shown.itertuples(index=False)],
             list(map(str, answer.columns)),
         )
 

@@ -52,7 +52,7 @@ from cosim.subjects import pieces
 from cosim.trace.lateness.airtime import ROUNDING_S, Airtime, Legs, airtime, legs
 from cosim.trace.lateness.cause import Cause
 from cosim.trace.store.reader import Trace
-from cosim.types import BoolArray, FloatArray, IntArray, Status, Tier
+from cosim.types import NOWHERE, BoolArray, FloatArray, IntArray, Status, Tier
 
 DEADLINE: Final = "deadline"
 _EVERY_RUN: Final = (
@@ -79,9 +79,10 @@ CLAIMABLE: Final = ("decision", "there", "queue", "shared_cpu", "back")
 """Steps of whose time a cause can claim a part."""
 WRONG: Final = f"status NOT IN ({Status.COMPLETED:d}, {Status.IN_FLIGHT:d})"
 """SQL condition on task_ended: the task was late or lost."""
-_FACTS = """
-SELECT task, status, e.tier, e.target, e.time_s, e.released_s, e.deadline_s, decided_s, uplink_s, uplinked_s, queued_s,
-  started_s, executed_s, downlink_s, input_bit * efficiency AS bit, alone_bps, clean_bps, core_hz, cores,
+_FACTS = f"""
+SELECT task, status, coalesce(e.tier, {NOWHERE:d}) AS tier, coalesce(e.target, {NOWHERE:d}) AS target, e.time_s,
+  e.released_s, e.deadline_s, decided_s, uplink_s, uplinked_s, queued_s, started_s, executed_s, downlink_s,
+  input_bit * efficiency AS bit, alone_bps, clean_bps, core_hz, cores,
   cycles * CASE WHEN e.tier IN (1, 2) THEN edge_accuracy ELSE vehicle_accuracy END AS cycles
 FROM task_ended e JOIN task_released r USING (task) LEFT JOIN task_decided d USING (task)
   LEFT JOIN site_deployed s ON e.tier IN (1, 2) AND s.site = e.target

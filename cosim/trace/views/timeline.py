@@ -8,7 +8,7 @@ import pandas as pd
 
 from cosim.errors import InputError
 from cosim.quantity import digits, quantity
-from cosim.types import NOWHERE, Direction, KeyState, Phase, Status, Tier
+from cosim.types import Direction, KeyState, Phase, Status, Tier
 
 _STEPS = (
     ("up_asked_s", "asks for a key for its uplink"),
@@ -57,11 +57,11 @@ def timeline(sql: Callable[[str], pd.DataFrame], task: int) -> list[tuple[float,
     return sorted(events, key=lambda event: event[0])
 
 
-def _site(number: int, sites: dict[int, str]) -> str:
-    return "none" if number == NOWHERE else sites.get(int(number), f"site {number}")
+def _site(number: int | None, sites: dict[int, str]) -> str:
+    return "none" if number is None else sites.get(number, f"site {number}")
 
 
-def _host(tier: int, target: int, sites: dict[int, str]) -> str:
+def _host(tier: int | None, target: int | None, sites: dict[int, str]) -> str:
     if tier == Tier.LOCAL:
         return "its own vehicle"
     return f"vehicle {target}" if tier == Tier.NEIGHBOUR else _site(target, sites)
@@ -84,9 +84,9 @@ def _decided(rows: pd.DataFrame, sites: dict[int, str]) -> Iterator[tuple[float,
 def _moved(rows: pd.DataFrame, sites: dict[int, str]) -> Iterator[tuple[float, str]]:
     for row in rows.to_dict("records"):
         name = Direction(row["direction"]).name.lower()
-        if row["to_site"] == NOWHERE:
+        if row["to_site"] is None:
             what = f"{name} waits for coverage"
-        elif row["from_site"] == NOWHERE:
+        elif row["from_site"] is None:
             what = f"{name} goes on in cell {_site(row['to_site'], sites)}"
         else:
             what = f"{name} moves from cell {_site(row['from_site'], sites)} to {_site(row['to_site'], sites)}"
