@@ -144,7 +144,7 @@ class TaskEnded:
     vehicle: Vehicle
     status: Annotated[int, Column("<i1", "", "how it ended", Status)]
     phase: Annotated[int, Column("<i1", "", "where it ended", Phase)]
-    tier: Annotated[int, Column("<i1", "", "where it was executed; null: not decided", Tier, absent=NOWHERE)]
+    tier: Annotated[int, Column("<i1", "", "where it was executed, once decided", Tier, absent=NOWHERE)]
     target: Annotated[
         int, Column("<i4", "", "site number or neighbour's vehicle number; null: local or not decided", absent=NOWHERE)
     ]
