@@ -45,9 +45,7 @@ def facts() -> list[tuple[str, tuple[Kind, ...]]]:
 
 
 def _kind(kind: Kind) -> str:
-    rows = []
-    for column in kind.columns[1:]:
-        rows.append((code(column.name), column.unit, code(column.type), sentence(column.said)))
+    rows = [(code(column.name), column.unit, code(column.type), sentence(column.said)) for column in kind.columns[1:]]
     return f"### `{kind.kind}` {{ #{kind.kind} }}\n\n{sentence(kind.meaning)}\n\n" + (
         table(("column", "unit", "type", "meaning"), rows) + "\n"
     )
