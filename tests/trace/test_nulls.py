@@ -247,6 +247,18 @@ def test_readers_agree(recorded: Recorded, reader: Callable[[Path], Any]) -> Non
     assert disagreements(recorded, recorded.run, reader) == []
 
 
+def test_no_other_column_tells_what_did_not_happen(recorded: Recorded) -> None:
+    """No column that always has a value was recorded with NaN or -1; changes of credits alone may be -1."""
+    odd = [
+        f"{kind}.{name}"
+        for kind, rows in recorded.rows.items()
+        for name, column in known_layouts()[kind].columns.items()
+        if column.absent is None and column.code != "O" and column.unit != "credit"
+        if (np.isnan(rows[name]) if column.code[1] == "f" else rows[name] == -1).any()
+    ]
+    assert odd == []
+
+
 def test_numbers_in_place_of_nulls_would_be_seen(recorded: Recorded, old: Path) -> None:
     """Over files that hold NaN and -1, plain SQL says something else: the comparison has teeth."""
     assert len(disagreements(recorded, old, plain_sql)) > 3
