@@ -22,11 +22,12 @@ _RELATIVE: Final = 1e-9
 _MOVES: Final = f"transfer_moved WHERE direction = {Direction.WIRES:d}"
 _CROSSINGS: Final = f"""
 WITH delivered AS (
-  SELECT task, target, downlink_from_site AS cell FROM task_ended WHERE tier IN (1, 2) AND downlink_from_site >= 0
+  SELECT task, target, downlink_from_site AS cell FROM task_ended
+  WHERE tier IN (1, 2) AND downlink_from_site IS NOT NULL
 ), places AS (
   SELECT task, -1 AS place, target AS site FROM delivered WHERE task IN (SELECT task FROM {_MOVES})
-  UNION ALL SELECT task, 2 * seq, from_site FROM {_MOVES} AND from_site >= 0
-  UNION ALL SELECT task, 2 * seq + 1, to_site FROM {_MOVES} AND to_site >= 0
+  UNION ALL SELECT task, 2 * seq, from_site FROM {_MOVES} AND from_site IS NOT NULL
+  UNION ALL SELECT task, 2 * seq + 1, to_site FROM {_MOVES} AND to_site IS NOT NULL
 ), legs AS (
   SELECT task, site AS start, coalesce(lead(site) OVER (PARTITION BY task ORDER BY place), cell) AS stop
   FROM places JOIN delivered USING (task)
@@ -36,7 +37,7 @@ SELECT task, start, stop FROM legs WHERE start <> stop
 """
 _RESULTS: Final = """
 SELECT e.seq, task, wire_bit, output_bit FROM task_ended e JOIN task_released USING (task)
-WHERE e.tier IN (1, 2) AND downlink_from_site >= 0 ORDER BY e.seq
+WHERE e.tier IN (1, 2) AND downlink_from_site IS NOT NULL ORDER BY e.seq
 """
 
 
@@ -72,5 +73,5 @@ def wire_findings(trace: Trace) -> Iterator[Finding]:
 
 def _hops(trace: Trace) -> FloatArray:  # (nodes, nodes)
     """Return the number of wires between sites and cloud, on the run's own topology."""
-    sites = trace.sql("SELECT x_m, y_m FROM site_deployed WHERE NOT isnan(x_m) ORDER BY site").to_numpy(np.float64)
+    sites = trace.sql("SELECT x_m, y_m FROM site_deployed WHERE x_m IS NOT NULL ORDER BY site").to_numpy(np.float64)
     return build_topology(sites, trace.scenario.backhaul, trace.scenario.cloud).hops

@@ -79,9 +79,10 @@ CLAIMABLE: Final = ("decision", "there", "queue", "shared_cpu", "back")
 """Steps of whose time a cause can claim a part."""
 WRONG: Final = f"status NOT IN ({Status.COMPLETED:d}, {Status.IN_FLIGHT:d})"
 """SQL condition on task_ended: the task was late or lost."""
-_FACTS = """
-SELECT task, status, e.tier, e.target, e.time_s, e.released_s, e.deadline_s, decided_s, uplink_s, uplinked_s, queued_s,
-  started_s, executed_s, downlink_s, input_bit * efficiency AS bit, alone_bps, clean_bps, core_hz, cores,
+_FACTS = f"""
+SELECT task, status, coalesce(e.tier, {NOWHERE:d}) AS tier, coalesce(e.target, {NOWHERE:d}) AS target, e.time_s,
+  e.released_s, e.deadline_s, decided_s, uplink_s, uplinked_s, queued_s, started_s, executed_s, downlink_s,
+  input_bit * efficiency AS bit, alone_bps, clean_bps, core_hz, cores,
   cycles * CASE WHEN e.tier IN (1, 2) THEN edge_accuracy ELSE vehicle_accuracy END AS cycles
 FROM task_ended e JOIN task_released r USING (task) LEFT JOIN task_decided d USING (task)
   LEFT JOIN site_deployed s ON e.tier IN (1, 2) AND s.site = e.target
@@ -91,7 +92,7 @@ SELECT task, sum(until_s - time_s) AS waited_s FROM (
   SELECT task, to_site, m.time_s,
     coalesce(lead(m.time_s) OVER (PARTITION BY task ORDER BY m.seq), e.time_s) AS until_s
   FROM transfer_moved m JOIN task_ended e USING (task) WHERE direction = {Direction.WIRES:d}
-) WHERE to_site = {NOWHERE} GROUP BY task
+) WHERE to_site IS NULL GROUP BY task
 """
 
 

@@ -15,6 +15,7 @@ from cosim.scenario.schema import Scenario, known_part, scenario_model
 from cosim.trace.facts.codes import code_names, code_tables
 from cosim.trace.store.layout import Layout, kind_name, known_layouts, stored_layout
 from cosim.trace.store.manifest import Manifest, read_manifest
+from cosim.trace.store.nulls import NULLS_SINCE, sql_with_nulls
 from cosim.trace.store.provenance import Provenance, read_provenance
 from cosim.trace.store.sql_problem import ONE_SELECT, sql_problem
 
@@ -27,6 +28,8 @@ _SQL_TYPES = {
     "<i1": "TINYINT",
     "O": "VARCHAR",
 }
+_NULLABLE = {"<i8": "Int64", "<i4": "Int32", "<i2": "Int16", "<i1": "Int8"}
+"""Types of pandas for integers that can be null."""
 
 
 class Trace:
@@ -35,8 +38,9 @@ class Trace:
     A column that a run of an older schema does not have is NULL in its view. A kind that no installed package brings
     has a view too, by the schema in its files. The views have `seq` and the
     fact's columns; order by time_s, then seq. `status_name(status)` and the like give names for codes
-    (`cosim.trace.facts.codes`). Queries can read the run folder and nothing else. They run on one thread: otherwise the
-    last digit of a sum of floats would depend on the order of threads.
+    (`cosim.trace.facts.codes`); what did not happen is NULL, in runs of every schema. Queries can read the run folder
+    and nothing else. They run on one thread: otherwise the last digit of a sum of floats would depend on the order of
+    threads.
 
         >>> from pathlib import Path
         >>> from tempfile import TemporaryDirectory
@@ -105,9 +109,11 @@ class Trace:
                 f"CAST(NULL AS {sql_type}) AS {quoted(name)}" for name, sql_type in {**types, **later}.items()
             )
             return f"SELECT {empty} WHERE false"
-        names = [quoted(name) for name in types]  # one of them may be a word of SQL
-        names += [f"CAST(NULL AS {sql_type}) AS {quoted(name)}" for name, sql_type in later.items()]
-        return f"SELECT {', '.join(names)} FROM read_parquet([{', '.join(files)}])"
+        names = {name: quoted(name) for name in types}  # one of them may be a word of SQL
+        if self.manifest.schema_version < NULLS_SINCE:
+            names.update({name: sql_with_nulls(names[name], column) for name, column in stored.columns.items()})
+        names.update({name: f"CAST(NULL AS {sql_type}) AS {quoted(name)}" for name, sql_type in later.items()})
+        return f"SELECT {', '.join(names.values())} FROM read_parquet([{', '.join(files)}])"
 
     @property
     def complete_to_s(self) -> float:
@@ -146,6 +152,9 @@ class Trace:
     def sql(self, query: str) -> pd.DataFrame:
         """Return the answer to one SELECT over the views.
 
+        A null is NaN in a column of floats; a column of integers with a null has a nullable type of pandas, such as
+        Int32, in which it is NA.
+
         Raises:
             InputError: the query is wrong, is no SELECT, or reaches outside the run.
         """
@@ -175,8 +184,15 @@ class Trace:
         return list(self.layouts)
 
     def table(self, fact: type[Any]) -> pd.DataFrame:
-        """Return all facts of one kind in order of time, then of recording."""
-        return self.sql(f"SELECT * FROM {quoted(kind_name(fact))} ORDER BY time_s, seq")
+        """Return all facts of one kind in order of time, then of recording.
+
+        Integers that can be null have a nullable type of pandas, such as Int32, whether or not a row has a null.
+        """
+        kind = kind_name(fact)
+        rows = self.sql(f"SELECT * FROM {quoted(kind)} ORDER BY time_s, seq")
+        stored = self.layouts[kind].columns
+        nullable = {name for name, column in stored.items() if column.absent is not None and column.code in _NULLABLE}
+        return rows.astype({name: _NULLABLE[stored[name].code] for name in nullable})
 
     def close(self) -> None:
         """Close the database and end its thread."""

@@ -1,8 +1,9 @@
 """The schemas of run folders that this program reads, and the kinds that the digest of each covers.
 
-The digest of the current schema covers the kinds of facts that have rows, so that a new kind does not change the digest
-of other runs. In schema 2 it covered all kinds that existed, in their order. Schema 4 has two more columns in
-`task_ended`; each `Column` says since which schema it is stored.
+From schema 3 on the digest covers the kinds of facts that have rows, so that a new kind does not change the digest of
+other runs. In schema 2 it covered all kinds that existed, in their order. Schema 4 has two more columns in
+`task_ended` (each `Column` says since which schema it is stored), and in its files what did not happen is null
+(`cosim.trace.store.nulls`).
 """
 
 import hashlib

@@ -8,7 +8,7 @@ import pandas as pd
 
 from cosim.errors import InputError
 from cosim.quantity import digits, quantity
-from cosim.types import NOWHERE, Direction, KeyState, Phase, Status, Tier
+from cosim.types import Direction, KeyState, Phase, Status, Tier
 
 _EXECUTED = "execution ends"
 _STEPS = (
@@ -61,11 +61,11 @@ def timeline(sql: Callable[[str], pd.DataFrame], task: int) -> list[tuple[float,
     return sorted(events, key=lambda event: event[0])
 
 
-def _site(number: int, sites: dict[int, str]) -> str:
-    return "none" if number == NOWHERE else sites.get(int(number), f"site {number}")
+def _site(number: int | None, sites: dict[int, str]) -> str:
+    return "none" if number is None else sites.get(number, f"site {number}")
 
 
-def _host(tier: int, target: int, sites: dict[int, str]) -> str:
+def _host(tier: int | None, target: int | None, sites: dict[int, str]) -> str:
     if tier == Tier.LOCAL:
         return "its own vehicle"
     return f"vehicle {target}" if tier == Tier.NEIGHBOUR else _site(target, sites)
@@ -91,9 +91,9 @@ def _moved(rows: pd.DataFrame, sites: dict[int, str]) -> Iterator[tuple[float, s
             yield row["time_s"], _carried(row, sites)
             continue
         name = Direction(row["direction"]).name.lower()
-        if row["to_site"] == NOWHERE:
+        if row["to_site"] is None:
             what = f"{name} waits for coverage"
-        elif row["from_site"] == NOWHERE:
+        elif row["from_site"] is None:
             what = f"{name} goes on in cell {_site(row['to_site'], sites)}"
         else:
             what = f"{name} moves from cell {_site(row['from_site'], sites)} to {_site(row['to_site'], sites)}"
@@ -101,9 +101,9 @@ def _moved(rows: pd.DataFrame, sites: dict[int, str]) -> Iterator[tuple[float, s
 
 
 def _carried(row: dict[Any, Any], sites: dict[int, str]) -> str:
-    if row["to_site"] == NOWHERE:
+    if row["to_site"] is None:
         return f"result waits at {_site(row['from_site'], sites)} for a cell of its vehicle"
-    if row["from_site"] == NOWHERE:
+    if row["from_site"] is None:
         return f"result goes on to cell {_site(row['to_site'], sites)}"
     at, cell = (_site(row[name], sites) for name in ("from_site", "to_site"))
     return f"result is at {at} and crosses wires again, to cell {cell}"
@@ -140,7 +140,7 @@ def _keyed(keys: dict[Any, Any], life: dict[Any, Any]) -> dict[str, Any]:
 def _brought(row: dict[Any, Any], sites: dict[int, str]) -> str:
     """Return where the downlink starts and what wires its result has crossed; "" if none or unknown, as in old runs."""
     site, wire_bit = row["downlink_from_site"], row["wire_bit"]
-    if pd.isna(site) or site < 0:  # missing in a run of an older schema
+    if site is None:  # as in a run of an older schema
         return ""
     wires = f", after {quantity(wire_bit, 'bit')} x wires" if wire_bit > 0.0 else ""
     return f" in cell {_site(site, sites)}{wires}"
