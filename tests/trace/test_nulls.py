@@ -7,6 +7,7 @@ import shutil
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import make_dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -18,7 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from crafted import CraftedRun
-from effort import LONG, few, rest_long
+from effort import few, rest_long
 
 from cosim.audit.verify import verify
 from cosim.cli import main as cli
@@ -207,9 +208,11 @@ def agree(found: Summary, wanted: Summary, column: Column) -> bool:
 def disagreements(
     recorded: Recorded, run: Path, reader: Callable[[Path], Callable[[str, str, float], Summary]]
 ) -> list[Any]:
-    """The columns about which a reader says something else than what was recorded."""
-    ask, wrong = reader(run), []
+    """The columns of a run of any schema about which a reader says something else than what was recorded."""
+    ask, wrong, schema = reader(run), [], read_manifest(run).schema_version
     for kind, name, column, there, limit in recorded.happened():
+        if column.since > schema:
+            continue
         rows = recorded.rows[kind]
         wanted = of_numbers(rows[name], rows["time_s"], there, limit)
         found = ask(kind, name, limit)
@@ -299,51 +302,68 @@ def changed(path: Path, name: str, row: int, value: Any) -> int:
     return int(table.column("seq")[row].as_py())
 
 
-def edits(run: Path, null: bool) -> Iterator[tuple[Path, str, str, int, Column]]:
-    """Each column with a row in which it is null, or is not: path, kind, name, row, column."""
+class Edit(NamedTuple):
+    """A row of a file in which a column is null, or is not."""
+
+    path: Path
+    kind: str
+    name: str
+    row: int
+    column: Column
+
+
+def edits(run: Path, null: bool) -> list[list[Edit]]:
+    """Edits of each column that has a row in which it is null, or is not; those of a list are of different kinds."""
+    of_kind: dict[str, list[Edit]] = defaultdict(list)
     for part in read_manifest(run).parts:
         table = pq.read_table(run / part.file)
         for name, column in known_layouts()[part.kind].columns.items():
             rows = [row for row, value in enumerate(table.column(name).to_pylist()) if (value is None) == null]
-            if rows:
-                yield run / part.file, part.kind, name, rows[-1], column
+            if rows and all(edit.name != name for edit in of_kind[part.kind]):
+                of_kind[part.kind].append(Edit(run / part.file, part.kind, name, rows[-1], column))
+    return [[edit for edit in together if edit] for together in zip_longest(*of_kind.values())]
 
 
-def found_after(run: Path, path: Path, name: str, row: int, value: Any) -> tuple[int, list[str]]:
-    """The `seq` of the row that is changed and what the audit of the run says; the file is put back."""
-    whole = path.read_bytes()
+def found_after(run: Path, together: list[Edit], value: Callable[[Column], Any]) -> tuple[list[int], list[str]]:
+    """The `seq` of the rows that are changed and what the audit of the run says; the files are put back."""
+    whole = {edit.path: edit.path.read_bytes() for edit in together}
     try:
-        return changed(path, name, row, value), [str(finding) for finding in verify(run).findings]
+        seqs = [changed(edit.path, edit.name, edit.row, value(edit.column)) for edit in together]
+        return seqs, [str(finding) for finding in verify(run).findings]
     finally:
-        path.write_bytes(whole)
+        for path, content in whole.items():
+            path.write_bytes(content)
 
 
 def test_a_number_in_place_of_a_null_is_found(run: Path) -> None:
     """NaN or -1 in place of a null, which leaves the packed row as it was, is named with its row."""
-    cases = few(edits(run, null=True), 6)
-    assert len(cases) >= 6
-    for path, kind, name, row, column in cases:
-        seq, findings = found_after(run, path, name, row, column.absent)
-        assert f"{kind} row seq={seq}: has {column.absent} for {name}, where what did not happen is null" in findings
+    cases = edits(run, null=True)
+    assert sum(map(len, cases)) > 6
+    for together in few(cases, 2):
+        seqs, findings = found_after(run, together, lambda column: column.absent)
+        for seq, (_, kind, name, _, column) in zip(seqs, together, strict=True):
+            assert (
+                f"{kind} row seq={seq}: has {column.absent} for {name}, where what did not happen is null" in findings
+            )
 
 
 def test_a_null_in_place_of_a_value_is_found(run: Path) -> None:
     """A null in any column is named with its row: the row does not fit its check, or always has a value there."""
-    cases = list(edits(run, null=False))
-    assert len(cases) > 60
-    for path, kind, name, row, column in cases if LONG else cases[::15]:
-        seq, findings = found_after(run, path, name, row, None)
-        if column.absent is None:
-            assert f"{kind} row seq={seq}: has no {name}, which every row has" in findings
-        else:
-            assert f"{kind} row seq={seq}: was changed: it does not fit its check" in findings
+    cases = edits(run, null=False)
+    assert sum(map(len, cases)) > 60
+    for together in few(cases, 4):
+        seqs, findings = found_after(run, together, lambda _column: None)
+        for seq, (_, kind, name, _, column) in zip(seqs, together, strict=True):
+            absent = f"has no {name}, which every row has"
+            why = absent if column.absent is None else "was changed: it does not fit its check"
+            assert f"{kind} row seq={seq}: {why}" in findings
 
 
 def test_nulls_in_an_older_run_are_found(run: Path) -> None:
     """A run that says that it is of schema 3 and has nulls is not read as one."""
     manifest = run / "manifest.json"
     manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "schema_version": 3}))
-    assert "task_ended: task_ended/part-00000.parquet has empty values" in map(str, verify(run).findings)
+    assert "task_decided: task_decided/part-00000.parquet has empty values" in map(str, verify(run).findings)
 
 
 def test_a_number_that_is_none_is_null(tmp_path: Path) -> None:
