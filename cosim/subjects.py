@@ -18,8 +18,6 @@ from cosim.user_code import KeptProcess, failed_at, guarded, reason_of
 
 GROUP: Final = "cosim.parts"
 """Entry-point group of the subjects of other packages."""
-
-
 _FUNCTIONS: Final = ("rules", "end_rules", "checks", "figures", "series")
 """Pieces that are called when a run is over; `cosim.assembly` calls the maker of a part."""
 

@@ -55,7 +55,7 @@ def wire_findings(trace: Trace) -> Iterator[Finding]:
         return  # the audit of the provenance says so
     crossings = trace.sql(_CROSSINGS)
     start, stop = crossings.start.to_numpy(np.int64), crossings.stop.to_numpy(np.int64)
-    known = np.maximum(start, stop) < len(hops)  # other rules name places that were not deployed
+    known = (np.minimum(start, stop) >= 0) & (np.maximum(start, stop) < len(hops))  # other rules name the other places
     task = crossings.task.to_numpy(np.int64)
     ended = results.task.to_numpy(np.int64)
     paths = np.zeros(int(max(task.max(initial=-1), ended.max())) + 1)

@@ -142,6 +142,7 @@ class Channel:
         self._bearers: dict[int, dict[tuple[bool, int, float], RadioBearer]] = {}
         """Bearers of each vehicle by direction, pinned site and power: a tick looks at these, not at transfers."""
         self._uncovered: dict[CoverageWait, None] = {}
+        """Results that wait until their vehicles have a cell."""
         self._busy_s = np.zeros((2, len(site_xy_m)))
         self._ticked_s = 0.0
         self._cells_changed = facts.batch(CellChanged)
@@ -231,11 +232,11 @@ class Channel:
         # Before the survey: its rows are those of the vehicles that are still there.
         if len(left):
             self._bear()
-            gone = [bearer for vehicle in left.tolist() for bearer in self._bearers.pop(vehicle, {}).values()]
-            for transfer in _in_order(gone):
+            gone = dict.fromkeys(left.tolist())
+            bearers = [bearer for vehicle in gone for bearer in self._bearers.pop(vehicle, {}).values()]
+            for transfer in _in_order(bearers):
                 transfer.cancel(VehicleGone())
-            absent = set(left.tolist())
-            for wait in [wait for wait in self._uncovered if wait.vehicle in absent and wait.error is None]:
+            for wait in [wait for wait in self._uncovered if wait.vehicle in gone and wait.error is None]:
                 wait.cancel(VehicleGone())
         up_busy, down_busy = self._activity(tick)
         self.air = air = self._survey.update(numbers, xy_m, tick, up_busy, down_busy)

@@ -47,7 +47,13 @@ class Span:
         return self.start_s <= now_s < self.end_s and number in self.numbers
 
     def parts(self, now_s: float, sender: int, receiver: int) -> bool:
-        """Return whether, as a partition, it lies between two validators now."""
+        """Return whether, as a partition, it lies between two validators now.
+
+        Args:
+            now_s: the time.
+            sender: one validator.
+            receiver: the other one.
+        """
         return self.start_s <= now_s < self.end_s and (sender in self.numbers) != (receiver in self.numbers)
 
 

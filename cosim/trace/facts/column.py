@@ -14,7 +14,7 @@ class Column(NamedTuple):
     `code` is the NumPy type, "O" for text. `codes` is the table of names of a column of codes: store, SQL, export,
     audit and page take the names from there. `absent` is the number that stands in memory for what did not happen: NaN
     or -1 (`cosim.types.NOWHERE`); the store has a null for it. Without it every row has a value. `since` is the schema
-    of the trace in which the column appeared.
+    of run folders in which a column of cosim appeared.
 
     Example:
         >>> from cosim.trace.facts.run import TaskEnded

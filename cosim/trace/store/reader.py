@@ -35,12 +35,11 @@ _NULLABLE = {"<i8": "Int64", "<i4": "Int32", "<i2": "Int16", "<i1": "Int8"}
 class Trace:
     """A run folder behind an in-memory database with one view for each kind of fact, for example `task_ended`.
 
-    A column that a run of an older schema does not have is NULL in its view. A kind that no installed package brings
-    has a view too, by the schema in its files. The views have `seq` and the
-    fact's columns; order by time_s, then seq. `status_name(status)` and the like give names for codes
-    (`cosim.trace.facts.codes`); what did not happen is NULL, in runs of every schema. Queries can read the run folder
-    and nothing else. They run on one thread: otherwise the last digit of a sum of floats would depend on the order of
-    threads.
+    The views have `seq` and the fact's columns; order by time_s, then seq. What did not happen is NULL, in runs of
+    every schema, and so is a column that a run of an older schema does not have. A kind that no installed package
+    brings has a view too, by the schema in its files. `status_name(status)` and the like give names for codes
+    (`cosim.trace.facts.codes`). Queries can read the run folder and nothing else. They run on one thread: otherwise the
+    last digit of a sum of floats would depend on the order of threads.
 
         >>> from pathlib import Path
         >>> from tempfile import TemporaryDirectory
