@@ -142,7 +142,7 @@ def _below(held: tuple[int, ...], order: list[int], most: float) -> tuple[int, .
     return tuple(found)
 
 
-def digest_of(value: bytes) -> bytes:
+def sha256_of(value: bytes) -> bytes:
     """Return SHA-256 of a value."""
     return hashlib.sha256(value).digest()
 
@@ -192,7 +192,7 @@ class VotingSchedule:
                 proposer,
                 lambda height, round_: f"{height}/{round_}/{number}".encode(),
                 lambda value: not value.startswith(_BAD),
-                digest_of,
+                sha256_of,
             )
 
         self.machines = [Validator(number, rules(number), plan.timeouts) for number in members]
