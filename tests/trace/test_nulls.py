@@ -378,7 +378,9 @@ def test_a_number_that_is_none_is_null(tmp_path: Path) -> None:
     assert not any("mean_speed_mps" in finding for finding in named)
 
 
-@pytest.mark.parametrize(("code", "absent"), [("<f8", -1), ("<i4", math.nan), ("O", -1), ("O", math.nan)])
+@pytest.mark.parametrize(
+    ("code", "absent"), [("<f8", -1), ("<i4", math.nan), ("<i4", 0), ("<i4", -1.0), ("O", -1), ("O", math.nan)]
+)
 def test_what_stands_for_a_null_fits_its_type(code: str, absent: float) -> None:
     """A column of floats is absent by NaN, one of integers by -1, text never."""
     odd = make_dataclass("Odd", [("time_s", Time), ("odd", Annotated[Any, Column(code, absent=absent, unit="")])])

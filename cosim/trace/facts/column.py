@@ -3,9 +3,13 @@
 import math
 from dataclasses import fields
 from enum import IntEnum
-from typing import Annotated, Any, NamedTuple, TypeAlias, get_type_hints
+from typing import Annotated, Any, Final, NamedTuple, TypeAlias, get_type_hints
 
 from cosim.errors import InputError
+from cosim.types import NOWHERE
+
+_ABSENT: Final = {"f": repr(math.nan), "i": repr(NOWHERE)}
+"""What can stand for what did not happen, by kind of type."""
 
 
 class Column(NamedTuple):
@@ -63,7 +67,7 @@ def columns(fact: type[Any]) -> dict[str, Column]:
                 f"fact {fact.__name__}: {field.name} is no column; annotate it with a Column, and give it a name "
                 "that is not seq, row_check or begins with _"
             )
-        if column.absent is not None and (column.code == "O" or math.isnan(column.absent) != (column.code[1] == "f")):
+        if column.absent is not None and repr(column.absent) != _ABSENT.get(column.code[1:2]):
             raise InputError(
                 f"fact {fact.__name__}: {field.name} of type {column.code} cannot hold {column.absent!r} for what did "
                 "not happen; give absent=math.nan to floats, -1 to integers, none to text"
