@@ -306,43 +306,43 @@ def test_an_end_on_the_way_back(tmp_path):
 REKEYED = {"pool": {"initial_bit": KEY}, "use": {"kind": "aes256_rekey", "lifetime_byte": 1.25e4}}
 
 
-def keyed(folder: Path, path: str, policy: str = "A", *, plan: Mapping[str, Any] = {}, **changes: Any) -> Story:
-    """One car has a quick task between two sites that share keys."""
-    given = {"sites": PAIR, "backhaul": WIRE, "radio": PATIENT, "duration_s": 12.0, **changes}
-    return tell(folder, {"a": places(path)}, [(0.25, "a", QUICK)], policy, keys=keys(**REKEYED, **plan), **given)
+@pytest.fixture(scope="module")
+def keyed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Way]:
+    """Drives with quick tasks between two sites that share keys, of which there is one at the start."""
+    drives = {"over": Drive("AB", task=QUICK), "cloud": Drive("A-B", "cloud", QUICK)}
+    return driven(tmp_path_factory.mktemp("keyed"), drives, sites=PAIR, cloud=WAN, keys=keys(**REKEYED))
 
 
-def test_a_handover_while_the_key_is_waited_for(tmp_path):
+def test_a_handover_while_the_key_is_waited_for(keyed):
     """A result whose vehicle changes its cell while its key is waited for crosses under that key: no other is drawn."""
-    story = keyed(tmp_path, "AB")
-    assert story.about(0)[-5:] == [
-        "0.45 down_asked 0",
-        "1 TransferMoved 0 WIRES A->B 100000 bit left",
-        "1 down_keyed 0 256 bit over 1 hops",
-        "1.4 downlink 0",
-        "1.5 TaskEnded 0 COMPLETED through B",
+    assert keyed["over"].steps() == [
+        "0.7 down_asked",
+        "1 TransferMoved WIRES A->B 100000 bit left",
+        "1 down_keyed 256 bit over 1 hops",
+        "1.4 downlink",
+        "1.5 TaskEnded COMPLETED through B",
     ]
-    assert story.of("TaskKeyed") == ["1.5 TaskKeyed 0 DRAWN"]
-    assert Way(story).delivered() == ("B", 2e5)
+    assert keyed["over"].story.of("TaskKeyed")[0] == "1.5 TaskKeyed 0 DRAWN"
+    assert keyed["over"].delivered() == ("B", 2e5)
 
 
-def test_a_downgraded_result_that_never_arrives(tmp_path):
-    """A result that goes without a key and then finds no cell is told as downgraded, in phase RETURN."""
-    plan = {"shortage": {"patience_s": 1.2, "then": "downgrade"}, "rate": {"pulse_hz": 1.0}}
-    story = keyed(tmp_path, "A-", plan=plan, radio={"outage_s": 1.0})
-    assert story.of("TaskEnded") == ["2.65 TaskEnded 0 NO_COVERAGE in RETURN"]
-    assert story.of("TaskKeyed") == ["2.65 TaskKeyed 0 DOWNGRADED"]
-
-
-def test_the_key_of_a_result_from_the_cloud(tmp_path):
+def test_the_key_of_a_result_from_the_cloud(keyed):
     """The key of a result from the cloud is that of the cell which the wires brought it to: of B, where a has loaded.
 
     The one of its upload is relayed over A-B.
     """
-    story = keyed(tmp_path, "A-B", "cloud", cloud=WAN)
-    assert story.of("up_keyed", "down_keyed")[0].endswith("256 bit over 1 hops")
-    assert story.of("up_keyed", "down_keyed")[1].endswith("256 bit over 0 hops")
-    assert Way(story).delivered() == ("B", 2e5)
+    drawn = [fact.split("_keyed 1 ")[1] for fact in keyed["cloud"].story.about(1) if "_keyed" in fact]
+    assert drawn == ["256 bit over 1 hops", "256 bit over 0 hops"]
+    assert keyed["cloud"].delivered() == ("B", 2e5)
+
+
+def test_a_downgraded_result_that_never_arrives(tmp_path):
+    """A result that goes without a key and then finds no cell is told as downgraded, in phase RETURN."""
+    shortage = {"patience_s": 1.2, "then": "downgrade"}
+    plan = keys(**REKEYED, shortage=shortage, rate={"pulse_hz": 1.0})
+    way = driven(tmp_path, {"a": Drive("A-", task=QUICK)}, sites=PAIR, keys=plan, radio={"outage_s": 1.0})["a"]
+    assert way.steps()[-1] == "2.9 TaskEnded NO_COVERAGE in RETURN"
+    assert way.story.of("TaskKeyed") == ["2.9 TaskKeyed 0 DOWNGRADED"]
 
 
 def brought(cells: str, at: int | str, begin_s: float, size_bit: float, mesh: bool) -> tuple[float, int, int]:
