@@ -4,7 +4,8 @@
     python benchmarks/digests.py --out after.json --against before.json  # at the last one, on the same machine
 
 Digests are taken from the stored Parquet files, over the values of the columns (`seq` and `row_check` left out), so
-that they depend on what was computed and not on how the trace sums it up. Another processor gives other last bits:
+that they depend on what was computed and not on how the trace sums it up. A column that is new is left out by
+`--without`, so that the rest can be compared with an older file. Another processor gives other last bits:
 compare files of one machine only, and do not commit them.
 """
 
@@ -15,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -32,18 +33,22 @@ def main() -> int:
     parser.add_argument("--against", type=Path, help="JSON file of an earlier call: print what differs")
     parser.add_argument("--scenarios", default="", help="names with commas; all bundled ones by default")
     parser.add_argument("--columns", default="", help="kind.column with commas: digest these columns only")
+    parser.add_argument("--without", default="", help="kind.column with commas: leave these columns out")
     parser.add_argument("--seconds", type=float, default=20.0, help="simulated seconds of each run")
     parser.add_argument("--command", default=str(Path(sys.executable).with_name("cosim")), help="the cosim command")
     given = parser.parse_args()
     names = given.scenarios.split(",") if given.scenarios else sorted(path.stem for path in SCENARIOS.glob("*.yaml"))
     columns = [column for column in given.columns.split(",") if column]
+    without = [column for column in given.without.split(",") if column]
     stated: set[str] = set()
-    runs = {name: _digests(given.command, name, given.seconds, columns, stated) for name in names}
-    missing = [column for column in columns if column not in stated]
-    if missing:
-        parser.error(
-            f"--columns {','.join(missing)}: no run has rows with it; give kind.column of `cosim trace schema`"
-        )
+    chosen = Chosen(columns, without)
+    runs = {name: _digests(given.command, name, given.seconds, chosen, stated) for name in names}
+    for option, named in (("--columns", columns), ("--without", without)):
+        missing = [column for column in named if column not in stated]
+        if missing:
+            parser.error(
+                f"{option} {','.join(missing)}: no run has rows with it; give kind.column of `cosim trace schema`"
+            )
     result = {"machine": _machine(), "seconds": given.seconds, "columns": columns, "runs": runs}
     given.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     print(f"{given.out}: {len(runs)} runs, {sum(map(len, runs.values()))} digests of kinds")
@@ -54,7 +59,25 @@ def main() -> int:
     return 1 if differences else 0
 
 
-def _digests(command: str, name: str, seconds: float, columns: list[str], stated: set[str]) -> dict[str, str]:
+class Chosen(NamedTuple):
+    """The columns that digests are over, each as kind.column."""
+
+    only: list[str]
+    """Empty: all."""
+    without: list[str]
+
+    def of(self, kind: str, names: list[str]) -> list[str]:
+        """Return those of the columns of a kind."""
+        return [
+            name
+            for name in names
+            if name not in _CHECKS
+            and (not self.only or f"{kind}.{name}" in self.only)
+            and f"{kind}.{name}" not in self.without
+        ]
+
+
+def _digests(command: str, name: str, seconds: float, chosen: Chosen, stated: set[str]) -> dict[str, str]:
     """Return the digests of one run by kind; the columns of its rows are added to `stated`."""
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
@@ -67,13 +90,11 @@ def _digests(command: str, name: str, seconds: float, columns: list[str], stated
             for kind in kinds
         }
     stated.update(f"{kind}.{name}" for kind, table in tables.items() for name in table.column_names)
-    return {kind: found for kind, table in tables.items() if (found := _digest(kind, table, columns))}
+    return {kind: found for kind, table in tables.items() if (found := _digest(kind, table, chosen))}
 
 
-def _digest(kind: str, table: Any, columns: list[str]) -> str:
-    names = [name for name in table.column_names if name not in _CHECKS]
-    if columns:
-        names = [name for name in names if f"{kind}.{name}" in columns]
+def _digest(kind: str, table: Any, chosen: Chosen) -> str:
+    names = chosen.of(kind, table.column_names)
     if not names:
         return ""
     summed = hashlib.sha256(f"{table.num_rows} rows\n".encode())
@@ -83,7 +104,8 @@ def _digest(kind: str, table: Any, columns: list[str]) -> str:
         if pa.types.is_string(column.type):
             summed.update("\0".join(column.to_pylist()).encode())
         else:
-            summed.update(np.ascontiguousarray(column.to_numpy()).tobytes())
+            absent = np.nan if pa.types.is_floating(column.type) else -1  # files of schema 3 hold these for nulls
+            summed.update(np.ascontiguousarray(column.fill_null(absent).to_numpy()).tobytes())
     return summed.hexdigest()
 
 

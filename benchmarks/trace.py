@@ -46,7 +46,7 @@ def write(folder: Path, facts: int) -> int:
             time_s=done_s, **who, status=(done_s > time_s + 0.3).astype(int), phase=7, tier=0, target=-1,
             uplink_site=-1, downlink_site=-1, handovers=0, released_s=time_s, deadline_s=time_s + 0.3,
             decided_s=time_s, queued_s=time_s, started_s=time_s, executed_s=done_s, **unknown, transmit_j=0.0,
-            vehicle_cpu_j=0.1, edge_cpu_j=0.0,
+            vehicle_cpu_j=0.1, edge_cpu_j=0.0, downlink_from_site=-1, wire_bit=0.0,
         )  # fmt: skip
         writer.tick(float(second))
     run.close({"duration_s": SECONDS + 10}, SECONDS + 10.0, policy="local")

@@ -58,6 +58,7 @@ class Journey(Life):
 
     phase = Phase.DECISION
     uplink_site = NOWHERE
+    downlink_from_site = NOWHERE
     downlink_site = NOWHERE
     handovers = 0
     uplink_s = nan
@@ -66,6 +67,7 @@ class Journey(Life):
     started_s = nan
     executed_s = nan
     downlink_s = nan
+    wire_bit = 0.0
     transmit_j = 0.0
     vehicle_cpu_j = 0.0
     edge_cpu_j = 0.0

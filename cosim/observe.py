@@ -35,8 +35,6 @@ _OWN: Final = tuple(
     (tuple(own), np.array(list(own.values()), kind)[:, None, None])
     for own, kind in ((_CODES, np.int64), (_NUMBERS, np.float64))
 )
-
-
 _BLOCKS: Final = (("feasible",), *(names for names, _ in _OWN))
 _TASK: Final = (
     "task", "vehicle", "task_class", "released_s", "deadline_s", "input_bit", "output_bit", "cycles", "priority",

@@ -4,14 +4,14 @@ A task runs in its vehicle, at a site's host or in the cloud, or in a neighbour.
 thrown into the story by the part that it waits for; it becomes the status in the one row that records the task's life.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping
 from functools import partial
 from math import isnan, nan
 
 from cosim.compute import Execution, Host, QueueFull
 from cosim.energy import EnergyMeter, transmit_energy_j
 from cosim.journey import BudgetSpent, DeadlinePassed, Decision, Journey, RunOver
-from cosim.kernel.clock import LAST, Clock, Story
+from cosim.kernel.clock import LAST, Clock, Story, Wait
 from cosim.keys.request_queue import GrantedKey, QueuedKeyRequest
 from cosim.keys.service import KeyService
 from cosim.ledger.log import RecordLog
@@ -19,16 +19,16 @@ from cosim.part import Part
 from cosim.radio.sidelink import HelperLost
 from cosim.tasks.source import Task
 from cosim.trace.facts.keys import TaskKeyed
-from cosim.trace.facts.run import TaskEnded
+from cosim.trace.facts.run import TaskEnded, TransferMoved
 from cosim.trace.store.writer import FactWriter
 from cosim.transport import Transport
-from cosim.types import NOWHERE, Failure, KeyState, Phase, Status, Tier, VehicleGone
+from cosim.types import NOWHERE, Direction, Failure, KeyState, Phase, Status, Tier, VehicleGone
 
 # Bound here once: looking a member up in its enum costs ten times as much, and a task does it a dozen times.
 LOCAL, NEIGHBOUR, EDGE, CLOUD = Tier.LOCAL, Tier.NEIGHBOUR, Tier.EDGE, Tier.CLOUD
 UPLINK, BACKHAUL, QUEUE, EXECUTION = Phase.UPLINK, Phase.BACKHAUL, Phase.QUEUE, Phase.EXECUTION
 RETURN, DOWNLINK, DONE, KEY = Phase.RETURN, Phase.DOWNLINK, Phase.DONE, Phase.KEY
-COMPLETED, LATE = Status.COMPLETED, Status.LATE
+COMPLETED, LATE, WIRES = Status.COMPLETED, Status.LATE, Direction.WIRES
 DRAWN, DOWNGRADED, REFUSED = KeyState.DRAWN, KeyState.DOWNGRADED, KeyState.REFUSED
 _UNASKED = GrantedKey(nan, nan, 0, 0)
 
@@ -82,6 +82,7 @@ class Offloading(Part):
         self._receive_power_w = receive_power_w
         self._record = facts.recorder(TaskEnded)
         self._record_keys = facts.recorder(TaskKeyed)
+        self._record_move = facts.recorder(TransferMoved)
         self._since_s = 0.0
         self._inside: dict[int, dict[int, Journey]] = {}
         """Tasks that vehicles' own processors execute or queue, by vehicle and task."""
@@ -122,7 +123,7 @@ class Offloading(Part):
         return self._help(journey) if tier == NEIGHBOUR else self._offload(journey)
 
     def _offload(self, journey: Journey) -> Story:
-        """Key, uplink, wires to the target, its queue and processor, wires to the vehicle's cell, key, downlink."""
+        """Key, uplink, wires to the target, its queue and processor, and the way back."""
         channel, keys, task, choice = self._channel, self._keys, journey.task, journey.choice
         pinned = choice.target if self._pinned and choice.tier == EDGE else NOWHERE
         if keys is not None:
@@ -154,21 +155,30 @@ class Offloading(Part):
         finally:
             self._executed(journey, execution)
             journey.edge_cpu_j = execution.energy_j
+        yield from self._return(journey, pinned)
 
-        serving = channel.serving(task.vehicle) if pinned == NOWHERE else pinned
-        if serving not in (choice.target, NOWHERE):
-            journey.phase = RETURN
-            yield from self._transport.wires.carry(task.output_bit, choice.target, serving)
+    def _return(self, journey: Journey, pinned: int) -> Story:
+        """Wires to the vehicle's cell, key, and downlink.
+
+        The key ends at the host or, from the cloud, at the cell that the wires led to. If the vehicle changes its cell
+        while the key is waited for, the result crosses to the other cell under that key.
+        """
+        channel, keys, task, choice = self._channel, self._keys, journey.task, journey.choice
+        at = choice.target
+        if pinned == NOWHERE and channel.serving(task.vehicle) != at:
+            at = yield from self._carry_back(journey, at, moved=False)
 
         if keys is not None:
             journey.phase = KEY
-            journey.down_key = key = keys.request(
-                task.vehicle, self._key_site(journey), task.output_bit, task.priority, task.deadline_s
-            )
+            site = choice.target if choice.tier == EDGE else at
+            journey.down_key = key = keys.request(task.vehicle, site, task.output_bit, task.priority, task.deadline_s)
             if isinstance(key, QueuedKeyRequest) and not key.ready:
                 yield key
+                if pinned == NOWHERE and channel.serving(task.vehicle) != at:
+                    at = yield from self._carry_back(journey, at, moved=True)
 
         journey.phase = DOWNLINK
+        journey.downlink_from_site = at if task.vehicle in channel.air.row else NOWHERE
         journey.downlink_s = self._clock.now
         down = channel.downlink(task.vehicle, task.task, task.output_bit, pinned)
         try:
@@ -178,6 +188,34 @@ class Offloading(Part):
             journey.handovers += down.handovers
             if self._receive_power_w > 0.0:
                 self._pay_radio(journey, task.vehicle, transmit_energy_j(self._receive_power_w, down.active_s))
+
+    def _carry_back(self, journey: Journey, start: int, *, moved: bool) -> Generator[Wait, None, int]:
+        """Carry the result over wires until it is at the site that serves its vehicle, and return that site.
+
+        It waits where it is while no site does, and crosses again from where another one serves at its arrival. For a
+        vehicle that has left the map there is nothing to do.
+
+        Args:
+            journey: the task's.
+            start: site or cloud where the result is.
+            moved: whether the result was on its way already, so that a crossing is recorded as a move.
+        """
+        channel, wires, task, at = self._channel, self._transport.wires, journey.task, start
+        vehicle, size_bit = task.vehicle, task.output_bit
+        while vehicle in channel.air.row and (serving := channel.serving(vehicle)) != at:
+            journey.phase = RETURN
+            if serving == NOWHERE:
+                self._record_move(self._clock.now, task.task, WIRES, at, NOWHERE, size_bit)
+                yield channel.coverage(vehicle)
+                self._record_move(self._clock.now, task.task, WIRES, NOWHERE, channel.serving(vehicle), size_bit)
+                moved = False
+                continue
+            if moved:
+                self._record_move(self._clock.now, task.task, WIRES, at, serving, size_bit)
+            yield from wires.carry(size_bit, at, serving)
+            journey.wire_bit += size_bit * wires.hops(at, serving)
+            at, moved = serving, True
+        return at
 
     def _help(self, journey: Journey) -> Story:
         """Sidelink to a neighbour, its processor, sidelink back, each way under a key."""
@@ -286,6 +324,7 @@ class Offloading(Part):
             journey.uplink_site, journey.downlink_site, journey.handovers, task.released_s, task.deadline_s,
             choice.decided_s, journey.uplink_s, journey.uplinked_s, journey.queued_s, journey.started_s,
             journey.executed_s, journey.downlink_s, journey.transmit_j, journey.vehicle_cpu_j, journey.edge_cpu_j,
+            journey.downlink_from_site, journey.wire_bit,
         )  # fmt: skip
         up, down = journey.up_key, journey.down_key
         if up is not None or down is not None:
@@ -330,7 +369,7 @@ class Offloading(Part):
         self._record(
             time_s, task.task, task.vehicle, status, Phase.DECISION, NOWHERE, NOWHERE, NOWHERE, NOWHERE, 0,
             task.released_s, task.deadline_s, nothing, nothing, nothing, nothing, nothing, nothing, nothing,
-            0.0, 0.0, 0.0,
+            0.0, 0.0, 0.0, NOWHERE, 0.0,
         )  # fmt: skip
 
     def end_all(self) -> None:

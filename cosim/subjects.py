@@ -18,8 +18,6 @@ from cosim.user_code import KeptProcess, failed_at, guarded, reason_of
 
 GROUP: Final = "cosim.parts"
 """Entry-point group of the subjects of other packages."""
-
-
 _FUNCTIONS: Final = ("rules", "end_rules", "checks", "figures", "series")
 """Pieces that are called when a run is over; `cosim.assembly` calls the maker of a part."""
 
@@ -95,7 +93,7 @@ BUILT_IN: Final = (
         facts="cosim.trace.facts.run:FACTS",
         rules="cosim.audit.rules_tasks:task_rules",
         end_rules="cosim.audit.rules_tasks:task_end_rules",
-        checks="cosim.audit.integrals:integral_findings",
+        checks="cosim.audit.run_check:run_findings",
         figures="cosim.trace.metrics.tasks:task_figures",
         definitions="cosim.trace.metrics.tasks:DEFINITIONS",
         headline="cosim.trace.metrics.tasks:HEADLINE",

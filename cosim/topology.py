@@ -43,6 +43,11 @@ class Topology:
         return self._along_routes(lambda wire: 1.0 / wire["bandwidth_bps"])
 
     @cached_property
+    def hops(self) -> FloatArray:  # (nodes, nodes)
+        """Number of wires on the way between two nodes."""
+        return self._along_routes(lambda _wire: 1.0)
+
+    @cached_property
     def _paths(self) -> dict[int, dict[int, list[int]]]:
         return dict(nx.all_pairs_dijkstra_path(self.graph, weight="latency_s"))
 

@@ -38,16 +38,23 @@ class Wires:
         """
         if start == end:
             return
+        wires, latency_s = self._route(start, end)
+        for wire in wires:
+            yield wire.start(Flow(size_bit))
+        if latency_s > 0.0:
+            yield self._clock.pause(latency_s)
+
+    def hops(self, start: int, end: int) -> int:
+        """Return the number of wires between two nodes."""
+        return len(self._route(start, end)[0])
+
+    def _route(self, start: int, end: int) -> tuple[list[Fluid], float]:
         route = self._routes.get((start, end))
         if route is None:
             hops = self._topology.route(start, end)
             route = [self._wires[hop] for hop in hops], sum(self._delay_s[hop] for hop in hops)
             self._routes[start, end] = route
-        wires, latency_s = route
-        for wire in wires:
-            yield wire.start(Flow(size_bit))
-        if latency_s > 0.0:
-            yield self._clock.pause(latency_s)
+        return route
 
     def media(self) -> Iterable[Fluid]:
         """Return the media of all wires, for their totals."""

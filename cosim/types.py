@@ -40,7 +40,7 @@ class Status(IntEnum):
     LATE = 1
     """The result was back, after the deadline."""
     NO_COVERAGE = 2
-    """A radio transfer found no usable link for longer than `radio.outage_s`."""
+    """A radio transfer, or a result before its downlink, found no usable link for longer than `radio.outage_s`."""
     REJECTED = 3
     """A queue was full, or the site has no processor."""
     LEFT = 4
@@ -71,6 +71,7 @@ class Phase(IntEnum):
     QUEUE = 3
     EXECUTION = 4
     RETURN = 5
+    """Its result waited where it was for a cell of its vehicle, or crossed wires to it."""
     DOWNLINK = 6
     DONE = 7
     KEY = 8
@@ -78,11 +79,13 @@ class Phase(IntEnum):
 
 
 class Direction(IntEnum):
-    """The medium of a radio transfer."""
+    """The medium of a transfer."""
 
     UPLINK = 0
     DOWNLINK = 1
     SIDELINK = 2
+    WIRES = 3
+    """Between sites and the cloud: a result before its downlink."""
 
 
 class KeyState(IntEnum):

@@ -14,9 +14,9 @@ from cosim.trace.store.reader import Trace
 
 _SOJOURN_RELATIVE, _SOJOURN_S = 1e-6, 1e-6
 _ENERGY_RELATIVE, _ENERGY_J = 1e-9, 1e-12
-_AT_HOST = "tier IN (1, 2) AND NOT isnan(queued_s)"
+_AT_HOST = "tier IN (1, 2) AND queued_s IS NOT NULL"
 _LEDGER_WORK = "site, time_s, queued_s, time_s, energy_j"
-_LEFT_HOST = "CASE WHEN isnan(executed_s) THEN time_s ELSE executed_s END"
+_LEFT_HOST = "coalesce(executed_s, time_s)"
 
 
 def integral_findings(trace: Trace) -> Iterator[Finding]:
@@ -62,7 +62,7 @@ def _tasks_alive(trace: Trace) -> Iterator[Finding]:
         "WITH last AS (SELECT max(seq) AS seq, arg_max(time_s, seq) AS at_s, arg_max(alive_number_s, seq) AS total "
         "FROM traffic_sampled) SELECT last.seq, at_s, total, "
         "(SELECT coalesce(fsum(greatest(0.0, least(time_s, at_s) - decided_s)), 0) FROM task_ended, last "
-        "WHERE NOT isnan(decided_s)) AS summed FROM last WHERE last.seq IS NOT NULL"
+        "WHERE decided_s IS NOT NULL) AS summed FROM last WHERE last.seq IS NOT NULL"
     )
     for seq, at_s, integral, summed in rows.itertuples(index=False, name=None):
         if not math.isclose(integral, summed, rel_tol=_SOJOURN_RELATIVE, abs_tol=_SOJOURN_S):

@@ -53,9 +53,10 @@ def leaves(read: LedgerRows) -> list[Leaves]:
 
 def _offloads(read: LedgerRows) -> _Part:
     table = read.of[TaskEnded]
-    edge = table.tier.to_numpy() == Tier.EDGE
-    cloud = table.tier.to_numpy() == Tier.CLOUD
-    site = np.where(edge, table.target, np.where(cloud, table.uplink_site, NOWHERE)).astype(np.int64)
+    tier, target, uplink_site = (
+        table[name].fillna(NOWHERE).to_numpy(np.int64) for name in ("tier", "target", "uplink_site")
+    )
+    site = np.where(tier == Tier.EDGE, target, np.where(tier == Tier.CLOUD, uplink_site, NOWHERE))
     kept = site != NOWHERE
     ended = table[kept]
     keyed = read.of[TaskKeyed]

@@ -36,7 +36,7 @@ from cosim.trace.facts.run import SiteDeployed, TaskEnded
 from cosim.trace.store.reader import Trace
 
 _QUERIES: Final[Mapping[type[Any], str]] = {
-    SiteDeployed: "SELECT site, name, cores FROM site_deployed WHERE NOT isnan(x_m) ORDER BY site",
+    SiteDeployed: "SELECT site, name, cores FROM site_deployed WHERE x_m IS NOT NULL ORDER BY site",
     KeyLinkDeployed: "SELECT link, from_node, to_node FROM key_link_deployed ORDER BY link",
     TaskEnded: "SELECT seq, time_s, task, vehicle, status, tier, target, uplink_site, released_s, edge_cpu_j "
     "FROM task_ended ORDER BY seq",

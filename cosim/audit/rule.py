@@ -6,7 +6,6 @@ from typing import Any
 from cosim.trace.facts.column import columns
 from cosim.trace.store.layout import kind_name
 from cosim.trace.store.reader import quoted
-from cosim.types import NOWHERE
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +45,13 @@ def unknown(kind: str, why: str, column: str, known: str) -> Rule:
         column: column of the kind.
         known: SQL that gives the values, in one column.
     """
-    return where(kind, why, f"{quoted(column)} NOT IN ({known})")
+    return where(kind, why, f"{quoted(column)} IS NOT NULL AND {quoted(column)} NOT IN ({known})")
 
 
 def amounts(held: dict[str, tuple[str, ...]]) -> list[Rule]:
     """Return the rules that columns, named by kind, hold numbers that are not negative."""
     return [
-        where(
-            kind, f"its {name} is negative or no number", f"NOT ({quoted(name)} >= 0) OR isnan({quoted(name)}::DOUBLE)"
-        )
+        where(kind, f"its {name} is negative or no number", f"({quoted(name)} >= 0) IS NOT TRUE")
         for kind, names in held.items()
         for name in names
     ]
@@ -71,12 +68,12 @@ def growing_totals(held: dict[tuple[str, ...], tuple[str, ...]]) -> list[Rule]:
     return rules
 
 
-def known_codes(fact: type[Any], or_absent: tuple[str, ...] = ()) -> list[Rule]:
-    """Return the rules that columns with a table of codes hold codes of it, or NOWHERE in the columns `or_absent`."""
+def known_codes(fact: type[Any]) -> list[Rule]:
+    """Return the rules that columns with a table of codes hold codes of it; NULL is not checked."""
     rules = []
     for name, column in columns(fact).items():
         if column.codes is not None:
-            known = ", ".join(map(str, [*([NOWHERE] if name in or_absent else []), *map(int, column.codes)]))
+            known = ", ".join(str(int(code)) for code in column.codes)
             rules.append(where(kind_name(fact), f"its {name} is unknown", f"{quoted(name)} NOT IN ({known})"))
     return rules
 

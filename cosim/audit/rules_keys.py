@@ -9,8 +9,8 @@ from cosim.trace.facts.keys import KeyLinkChanged, TaskKeyed
 from cosim.types import KeyState, Phase, Status, Tier
 
 _LIVES = "SELECT k.seq FROM task_keyed k JOIN task_ended e USING (task) WHERE"
-_WAITS_UP = "NOT isnan(up_asked_s) AND isnan(up_keyed_s)"
-_WAITS_DOWN = "NOT isnan(down_asked_s) AND isnan(down_keyed_s)"
+_WAITS_UP = "up_asked_s IS NOT NULL AND up_keyed_s IS NULL"
+_WAITS_DOWN = "down_asked_s IS NOT NULL AND down_keyed_s IS NULL"
 
 
 def key_rules() -> list[Rule]:
@@ -89,7 +89,7 @@ def _pools() -> list[Rule]:
             "SELECT s.seq FROM key_pool_sampled s JOIN key_link_deployed USING (link) WHERE stored_bit > capacity_bit",
         ),
         where("key_block_distilled", "it stored more bits than it has", "stored_bit > bit"),
-        where("key_block_distilled", "its qber is no error rate", "NOT isnan(qber) AND qber NOT BETWEEN 0 AND 1"),
+        where("key_block_distilled", "its qber is no error rate", "qber NOT BETWEEN 0 AND 1"),
     ]
 
 
@@ -136,22 +136,22 @@ def _lives() -> list[Rule]:
         Rule(
             "task_keyed",
             f"its {earlier} is after its {later.removeprefix('e.')}",
-            f"{_LIVES} NOT isnan({earlier}) AND NOT isnan({later}) AND {earlier} > {later}",
+            f"{_LIVES} {earlier} > {later}",
         )
         for earlier, later in steps
     ]
     rules.extend(
-        Rule("task_keyed", f"it asks for a key without {before}", f"{_LIVES} NOT isnan({asked}) AND isnan({before})")
+        Rule("task_keyed", f"it asks for a key without {before}", f"{_LIVES} {asked} IS NOT NULL AND {before} IS NULL")
         for before, asked in (("decided_s", "up_asked_s"), ("executed_s", "down_asked_s"))
     )
     for way in ("up", "down"):
         asked, keyed, bit, hops = (f"{way}_{name}" for name in ("asked_s", "keyed_s", "bit", "hops"))
-        rules.append(where("task_keyed", f"it has {keyed} without {asked}", f"NOT isnan({keyed}) AND isnan({asked})"))
+        rules.append(where("task_keyed", f"it has {keyed} without {asked}", f"{keyed} IS NOT NULL AND {asked} IS NULL"))
         rules.append(
             where(
                 "task_keyed",
                 f"it has {bit} or {hops} without {keyed}",
-                f"isnan({keyed}) AND ({bit} <> 0 OR {hops} <> 0)",
+                f"{keyed} IS NULL AND ({bit} <> 0 OR {hops} <> 0)",
             )
         )
     return [
@@ -167,10 +167,12 @@ def _lives() -> list[Rule]:
 def _states() -> list[Rule]:
     """Return the rules that NO_KEY, the phase KEY and the state of a task's keys agree.
 
-    A task whose vehicle or helper is gone as it asks ends in phase KEY too, without having asked.
+    A task whose vehicle or helper is gone as it asks ends in phase KEY too, without having asked. After the downlink's
+    key a result may be carried on to another cell, in phase RETURN.
     """
-    waiting = f"({_WAITS_UP} AND isnan(uplink_s)) OR ({_WAITS_DOWN} AND isnan(downlink_s))"
-    without = f"({_WAITS_UP} AND NOT isnan(uplink_s)) OR ({_WAITS_DOWN} AND NOT isnan(downlink_s))"
+    went_on = f"(downlink_s IS NOT NULL OR phase = {Phase.RETURN:d})"
+    waiting = f"({_WAITS_UP} AND uplink_s IS NULL) OR ({_WAITS_DOWN} AND NOT {went_on})"
+    without = f"({_WAITS_UP} AND uplink_s IS NOT NULL) OR ({_WAITS_DOWN} AND {went_on})"
     stories = (
         ("it is REFUSED and did not end in phase KEY", f"state = {KeyState.REFUSED:d} AND phase <> {Phase.KEY:d}"),
         (

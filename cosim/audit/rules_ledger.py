@@ -188,11 +188,11 @@ def _contents() -> list[Rule]:
 def _work() -> list[Rule]:
     """Return the rules that the ledger's work is queued, starts and ends in this order."""
     return [
-        where("consensus_worked", "it ends before it was queued", "NOT (queued_s <= time_s) OR isnan(queued_s)"),
+        where("consensus_worked", "it ends before it was queued", "(queued_s <= time_s) IS NOT TRUE"),
         where(
             "consensus_worked",
             "it starts before it was queued or after its end",
-            "NOT isnan(started_s) AND started_s NOT BETWEEN queued_s AND time_s",
+            "started_s NOT BETWEEN queued_s AND time_s",
         ),
-        where("consensus_worked", "it cost energy and never started", "isnan(started_s) AND energy_j > 0"),
+        where("consensus_worked", "it cost energy and never started", "started_s IS NULL AND energy_j > 0"),
     ]

@@ -1,8 +1,8 @@
 """Rules for the rows that every run has: tasks, cells, hosts and traffic."""
 
-from cosim.audit.rule import Rule, amounts, growing_totals, known_codes, where
+from cosim.audit.rule import Rule, amounts, growing_totals, known_codes, unknown, where
 from cosim.trace.facts.run import CellSampled, TaskDecided, TaskEnded, TransferMoved
-from cosim.types import NOWHERE, Phase, Status, Tier
+from cosim.types import Direction, Phase, Status, Tier
 
 _LIFE = (
     "released_s",
@@ -15,12 +15,12 @@ _LIFE = (
     "downlink_s",
     "time_s",
 )
-_SITES = f"(SELECT site FROM site_deployed UNION ALL SELECT {NOWHERE})"
+_SITES = "SELECT site FROM site_deployed"
 
 
 def task_rules() -> list[Rule]:
     """Return the rules that hold at every moment of a run."""
-    return [*_order(), *_endings(), *_amounts(), *_places(), *_identity(), *_totals(), *_codes()]
+    return [*_order(), *_endings(), *_amounts(), *_places(), *_wires(), *_identity(), *_totals(), *_codes()]
 
 
 def task_end_rules() -> list[Rule]:
@@ -30,12 +30,10 @@ def task_end_rules() -> list[Rule]:
 
 
 def _order() -> list[Rule]:
-    """Return the rules that times do not decrease along a task's life; NaN means that a step did not happen."""
+    """Return the rules that times do not decrease along a task's life; NULL means that a step did not happen."""
     rules = []
-    known = [f"if(isnan({name}), -1e300, {name})" for name in _LIFE]
     for place, later in enumerate(_LIFE[1:], start=1):
-        earlier = f"greatest({', '.join(known[:place])})"
-        condition = f"NOT isnan({later}) AND {later} < {earlier}"
+        condition = f"{later} < greatest({', '.join(_LIFE[:place])})"  # greatest() leaves NULL out
         rules.append(where("task_ended", f"its {later} is before an earlier step of its life", condition))
     pairs = (
         ("decided_s", "uplink_s"),
@@ -45,7 +43,7 @@ def _order() -> list[Rule]:
     )
     for earlier, later in pairs:
         why = f"it has {later} without {earlier}"
-        rules.append(where("task_ended", why, f"NOT isnan({later}) AND isnan({earlier})"))
+        rules.append(where("task_ended", why, f"{later} IS NOT NULL AND {earlier} IS NULL"))
     rules.append(where("task_released", "its deadline is before its release", "deadline_s < time_s"))
     return rules
 
@@ -61,16 +59,19 @@ def _endings() -> list[Rule]:
         ),
         ("it EXPIRED before its deadline", f"status = {Status.EXPIRED:d} AND time_s < deadline_s"),
         ("it was REJECTED outside a queue", f"status = {Status.REJECTED:d} AND phase <> {Phase.QUEUE:d}"),
-        ("it lost a helper without having one", f"status = {Status.HELPER_LOST:d} AND tier <> {Tier.NEIGHBOUR:d}"),
-        ("it has a tier without a decision, or the reverse", f"(tier = {NOWHERE}) <> isnan(decided_s)"),
-        ("it is DONE without execution", f"phase = {Phase.DONE:d} AND isnan(executed_s)"),
-        ("it ended in QUEUE after execution started", f"phase = {Phase.QUEUE:d} AND NOT isnan(started_s)"),
+        (
+            "it lost a helper without having one",
+            f"status = {Status.HELPER_LOST:d} AND tier IS DISTINCT FROM {Tier.NEIGHBOUR:d}",
+        ),
+        ("it has a tier without a decision, or the reverse", "(tier IS NULL) <> (decided_s IS NULL)"),
+        ("it is DONE without execution", f"phase = {Phase.DONE:d} AND executed_s IS NULL"),
+        ("it ended in QUEUE after execution started", f"phase = {Phase.QUEUE:d} AND started_s IS NOT NULL"),
         (
             "it ended in EXECUTION without start or after its end",
-            f"phase = {Phase.EXECUTION:d} AND (isnan(started_s) OR NOT isnan(executed_s))",
+            f"phase = {Phase.EXECUTION:d} AND (started_s IS NULL OR executed_s IS NOT NULL)",
         ),
     )
-    return [*known_codes(TaskEnded, ("tier",)), *(where("task_ended", why, condition) for why, condition in ended)]
+    return [*known_codes(TaskEnded), *(where("task_ended", why, condition) for why, condition in ended)]
 
 
 def _amounts() -> list[Rule]:
@@ -92,20 +93,54 @@ def _places() -> list[Rule]:
     columns = {
         "cell_changed": ("from_site", "to_site"),
         "transfer_moved": ("from_site", "to_site"),
-        "task_ended": ("uplink_site", "downlink_site"),
+        "task_ended": ("uplink_site", "downlink_site", "downlink_from_site"),
         "host_sampled": ("site",),
         "cell_sampled": ("site",),
         "vehicle_moved": ("site",),
     }
     rules = [
-        where(kind, f"its {name} is no deployed site", f"{name} NOT IN {_SITES}")
+        unknown(kind, f"its {name} is no deployed site", name, _SITES)
         for kind, names in columns.items()
         for name in names
     ]
-    at_host = f"tier IN ({Tier.EDGE:d}, {Tier.CLOUD:d}) AND target NOT IN (SELECT site FROM site_deployed)"
+    at_host = f"tier IN ({Tier.EDGE:d}, {Tier.CLOUD:d}) AND (target IS NULL OR target NOT IN ({_SITES}))"
     rules.extend(where(kind, "its target is no deployed site", at_host) for kind in ("task_decided", "task_ended"))
-    rules.append(where("cell_changed", "it goes from a cell to the same cell", "from_site = to_site"))
+    rules.append(
+        where("cell_changed", "it goes from a cell to the same cell", "from_site IS NOT DISTINCT FROM to_site")
+    )
     return rules
+
+
+def _wires() -> list[Rule]:
+    """Return the rules that results cross wires to the cell that delivers them; `cosim.audit.wires` has their number.
+
+    Rows of older schemas have NULL in these columns and break none of them.
+    """
+    at_host = f"tier IN ({Tier.EDGE:d}, {Tier.CLOUD:d})"
+    told = (
+        (
+            "its result crossed wires or came from a site, and no host had it",
+            f"(wire_bit > 0 OR downlink_from_site IS NOT NULL) AND (({at_host}) IS NOT TRUE OR executed_s IS NULL)",
+        ),
+        (
+            "its downlink did not start and has a site that it came from",
+            "downlink_from_site IS NOT NULL AND downlink_s IS NULL",
+        ),
+        (
+            "its result is back from no site",
+            f"{at_host} AND phase = {Phase.DONE:d} AND wire_bit IS NOT NULL AND downlink_from_site IS NULL",
+        ),
+    )
+    moved = f"SELECT task FROM transfer_moved WHERE direction = {Direction.DOWNLINK:d}"
+    return [
+        *(where("task_ended", why, condition) for why, condition in told),
+        where("task_ended", "its wire_bit is negative", "wire_bit < 0"),
+        where(
+            "task_ended",
+            "its downlink ended in another cell than it started in, without a row that tells it",
+            f"downlink_from_site <> downlink_site AND task NOT IN ({moved})",
+        ),
+    ]
 
 
 def _identity() -> list[Rule]:
@@ -130,13 +165,13 @@ def _identity() -> list[Rule]:
             f"SELECT e.seq FROM task_ended e JOIN task_released r USING (task) WHERE {differs}",
         )
     )
-    decided = "e.decided_s <> d.time_s OR e.tier <> d.tier OR e.target <> d.target"
+    pairs = (("decided_s", "time_s"), ("tier", "tier"), ("target", "target"))
+    decided = " OR ".join(f"e.{ended} IS DISTINCT FROM d.{told}" for ended, told in pairs)
     rules.append(
         Rule(
             "task_ended",
             "its decision is not the one that was recorded",
-            "SELECT e.seq FROM task_ended e LEFT JOIN task_decided d USING (task) "
-            f"WHERE (isnan(e.decided_s)) <> (d.task IS NULL) OR {decided}",
+            f"SELECT e.seq FROM task_ended e LEFT JOIN task_decided d USING (task) WHERE {decided}",
         )
     )
     return rules

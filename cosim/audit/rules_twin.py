@@ -7,7 +7,6 @@ adds ((r' - g)^2 - (r - g)^2) / 2, and a vehicle's first state is that of its en
 from typing import Final
 
 from cosim.audit.rule import Rule, amounts, growing_totals, unknown, where
-from cosim.types import NOWHERE
 
 _RELATIVE: Final = 1e-6
 _NODES: Final = "SELECT site FROM site_deployed"
@@ -103,18 +102,17 @@ def _states() -> list[Rule]:
 
 def _samples() -> list[Rule]:
     """Return the rules that running totals grow, and that ages and errors are in their ranges."""
-    ratio = "NOT isnan(inside_ratio) AND inside_ratio NOT BETWEEN 0 AND 1"
     return [
         *amounts({"twin_sampled": ("twins", "twin_s", "age_s2", "sent", "received", "lost", "sent_bit")}),
         *growing_totals({("twin_sampled",): ("twin_s", "age_s2", "sent", "received", "lost", "sent_bit")}),
         where("twin_sampled", "more messages were received or lost than sent", "received + lost > sent"),
-        where("twin_sampled", "it has an age without twins, or the reverse", "isnan(mean_age_s) <> (twins = 0)"),
+        where("twin_sampled", "it has an age without twins, or the reverse", "(mean_age_s IS NULL) <> (twins = 0)"),
         where(
             "twin_sampled",
             "its mean age is negative or above its largest",
             f"mean_age_s < -{_RELATIVE!r} OR mean_age_s > max_age_s * (1 + {_RELATIVE!r}) + {_RELATIVE!r}",
         ),
-        where("twin_sampled", "its inside_ratio is no share", ratio),
+        where("twin_sampled", "its inside_ratio is no share", "inside_ratio NOT BETWEEN 0 AND 1"),
         *(
             where("twin_sampled", f"its {name} is negative", f"{name} < 0")
             for name in ("mirror_error_m", "mean_error_m", "p95_error_m", "demand_error_per_s", "demand_bound_per_s")
@@ -124,10 +122,9 @@ def _samples() -> list[Rule]:
 
 def _homes() -> list[Rule]:
     """Return the rules of placement: hosts of twins are deployed, and hold no more twins than they have room for."""
-    nodes = f"{_NODES} UNION ALL SELECT {NOWHERE}"
     return [
         *(
-            unknown("twin_moved", f"its {end} is no deployed site or cloud", end, nodes)
+            unknown("twin_moved", f"its {end} is no deployed site or cloud", end, _NODES)
             for end in ("from_node", "to_node")
         ),
         where("twin_moved", "it arrived before it set out", "began_s > time_s"),
@@ -141,7 +138,7 @@ def _homes() -> list[Rule]:
             "twin_moved",
             "it leaves a host on which it was not",
             "SELECT seq FROM twin_moved WINDOW twin AS (PARTITION BY vehicle ORDER BY seq) "
-            f"QUALIFY from_node <> coalesce(lag(to_node) OVER twin, {NOWHERE})",
+            "QUALIFY from_node IS DISTINCT FROM lag(to_node) OVER twin",
         ),
         *amounts({"twin_moved": ("bit",), "twin_host_sampled": ("twins", "capacity")}),
         unknown("twin_host_sampled", "its node is no deployed site or cloud", "node", _NODES),

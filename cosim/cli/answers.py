@@ -200,6 +200,7 @@ ANSWERS: Final[Mapping[str, tuple[AnswerKey, ...]]] = {
         AnswerKey("kinds[].columns[].unit", "", "unit"),
         AnswerKey("kinds[].columns[].meaning", "", "meaning"),
         AnswerKey("kinds[].columns[].codes.*", "", "name of each code, where the numbers are codes"),
+        AnswerKey("kinds[].columns[].can_be_null", "", "whether it is null where a thing did not happen"),
     ),
     "trace sql": (
         AnswerKey("rows[].*", "", "the answer, a value for each column; units as `cosim trace schema` says"),

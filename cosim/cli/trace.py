@@ -132,13 +132,14 @@ def export_run(
     run_folder: RunFolder,
     form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="perfetto, chrome or csv.")],
     out: Annotated[Path, typer.Option("--out", metavar="PATH", help="A new file; for csv a new folder.")],
+    names: Annotated[bool, typer.Option("--names", help="In CSV the names of codes instead of their numbers.")] = False,
 ) -> None:
     """Write a run for another tool: Perfetto (ui.perfetto.dev), chrome://tracing, or CSV."""
     from cosim.trace.store.reader import Trace
     from cosim.trace.views.export import export_trace
 
     with Trace.open(run_folder) as trace:
-        export_trace(trace, form, out)
+        export_trace(trace, form, out, names=names)
     console.tell(str(out))
 
 
@@ -183,8 +184,9 @@ def sql(
     if json:
         console.say_json({"rows": answer.to_dict(orient="records")})
     else:
+        shown = answer.astype(object).where(answer.notna(), None)
         console.say_table(
-            [list(map(console.table_cell, row)) for row in answer.itertuples(index=False)],
+            [list(map(console.table_cell, row)) for row in shown.itertuples(index=False)],
             list(map(str, answer.columns)),
         )
 

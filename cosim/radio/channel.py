@@ -7,7 +7,7 @@ from typing import ClassVar, cast
 
 import numpy as np
 
-from cosim.kernel.clock import Clock
+from cosim.kernel.clock import Clock, Wait
 from cosim.kernel.fluid import Flow, Medium
 from cosim.radio.cell import Cell, make_cell
 from cosim.radio.interference import Emission, EmissionMeter, Emissions, Emitter
@@ -20,7 +20,7 @@ from cosim.types import NOWHERE, Direction, Failure, FloatArray, IntArray, Statu
 
 
 class LinkLost(Failure):
-    """A transfer had no coverage for longer than `radio.outage_s`."""
+    """A transfer, or a result before its downlink, had no coverage for longer than `radio.outage_s`."""
 
     status = Status.NO_COVERAGE
 
@@ -138,6 +138,17 @@ class BundleBearer(Emitter):
         return [Emission(vehicle, self._site, power_w * turn, ended, ended) for vehicle, turn in self._senders]
 
 
+class CoverageWait(Wait):
+    """A wait until a vehicle has a cell."""
+
+    def __init__(self, vehicle: int) -> None:
+        self.vehicle = vehicle
+
+    def cancel(self, error: Exception) -> None:
+        """Stop waiting."""
+        self.fail(error)
+
+
 class Channel:
     """All cells and the transfers in them.
 
@@ -170,6 +181,8 @@ class Channel:
             self._meters = EmissionMeter(band_share), EmissionMeter(band_share)
         self.radios = VehicleRadios(clock, radio.vehicle_power_w) if radio.power == "per_radio" else None
         """The radios of the vehicles, whose power their flows share; None where each transfer has its own."""
+        self._uncovered: dict[CoverageWait, None] = {}
+        """Results that wait until their vehicles have a cell."""
         self._ticked_s = 0.0
         self._cells_changed = facts.batch(CellChanged)
         self._moved = facts.recorder(TransferMoved)
@@ -234,6 +247,17 @@ class Channel:
         row = self._row.get(vehicle)
         return NOWHERE if row is None else self._serving[row]
 
+    def coverage(self, vehicle: int) -> CoverageWait:
+        """Return a wait until a site serves a vehicle that is on the map and in no cell now.
+
+        It is over right after the tick that brings a cell, and fails with LinkLost after `radio.outage_s`, or with
+        VehicleGone.
+        """
+        wait = CoverageWait(vehicle)
+        self._uncovered[wait] = None
+        self._clock.at(self._clock.now + self._radio.outage_s, partial(self._give_up, wait))
+        return wait
+
     def place(self, vehicle: int) -> tuple[float, float]:
         """Return x and y in m of a vehicle on the map at the last tick."""
         x_m, y_m = self.air.xy_m[self._row[vehicle]].tolist()
@@ -282,9 +306,12 @@ class Channel:
         now = self._clock.now
         # Before the survey: its rows are those of the vehicles that are still there.
         if len(left):
-            gone = [bearer for vehicle in left.tolist() for bearer in self._bearers.pop(vehicle, {}).values()]
-            for transfer in _in_order(gone):
+            gone = dict.fromkeys(left.tolist())
+            bearers = [bearer for vehicle in gone for bearer in self._bearers.pop(vehicle, {}).values()]
+            for transfer in _in_order(bearers):
                 transfer.cancel(VehicleGone())
+            for wait in [wait for wait in self._uncovered if wait.vehicle in gone and wait.error is None]:
+                wait.cancel(VehicleGone())
         self.air = air = self._survey.update(numbers, xy_m, tick, self._sent())
         self._row = air.row
         place = np.arange(0, air.sites.size, air.sites.shape[1]) + air.slot
@@ -298,6 +325,24 @@ class Channel:
                 time_s=now, vehicle=air.numbers[rows], from_site=air.before[rows], to_site=air.serving[rows]
             )
         self._follow()
+        self._end_waits()
+
+    def _end_waits(self) -> None:
+        """End the waits for a cell of the vehicles that have one now, once all parts have seen the tick."""
+        still: dict[CoverageWait, None] = {}
+        for wait in self._uncovered:
+            if wait.error is not None:
+                continue
+            if self.serving(wait.vehicle) == NOWHERE:
+                still[wait] = None
+            else:
+                self._clock.at(self._clock.now, partial(_resume, wait))
+        self._uncovered = still
+
+    def _give_up(self, wait: CoverageWait) -> None:
+        if wait in self._uncovered and wait.error is None:
+            del self._uncovered[wait]
+            wait.cancel(LinkLost())
 
     def _sent(self) -> tuple[Emissions, Emissions] | None:
         """Return what uplinks and downlinks sent since the last tick; None without interference."""
@@ -466,3 +511,8 @@ def _in_order(bearers: Iterable[RadioBearer]) -> list[Transfer]:
         return int(not transfer.uplink), transfer.site, transfer.entry
 
     return sorted((transfer for bearer in bearers for transfer in bearer.transfers), key=place)
+
+
+def _resume(wait: CoverageWait) -> None:
+    if wait.error is None:  # else cancelled since the tick
+        wait.resume(wait)

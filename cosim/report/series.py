@@ -44,7 +44,7 @@ def by_position(trace: Trace) -> tuple[FloatArray, FloatArray]:
     tasks = trace.sql(
         "SELECT x_m, y_m, e.time_s - released_s AS latency_s FROM task_ended e JOIN vehicle_moved m "
         f"ON e.vehicle = m.vehicle AND floor(released_s / {step_s!r} + 1e-9) = round(m.time_s / {step_s!r}) "
-        f"WHERE {_DONE} AND {_measured(trace)} AND NOT isnan(x_m)"
+        f"WHERE {_DONE} AND {_measured(trace)} AND x_m IS NOT NULL ORDER BY task"
     )
     return tasks[["x_m", "y_m"]].to_numpy(np.float64), tasks.latency_s.to_numpy(np.float64)
 
@@ -74,9 +74,9 @@ def hexagons(xy_m: FloatArray, latency_s: FloatArray, cell_m: tuple[float, float
 
 def by_cell(trace: Trace) -> Places:
     """Return the mean latency of finished tasks by the site that served their vehicle at release, without positions."""
-    cells = trace.sql(
-        "SELECT s.x_m, s.y_m, avg(t.latency_s) AS latency_s, count(*) AS tasks FROM ("
-        f"SELECT vehicle, released_s, time_s - released_s AS latency_s FROM task_ended WHERE {_DONE} "
+    cells = trace.sql(  # in order, so that the last digit of a mean does not depend on how DuckDB joins
+        "SELECT s.x_m, s.y_m, avg(t.latency_s ORDER BY task) AS latency_s, count(*) AS tasks FROM ("
+        f"SELECT task, vehicle, released_s, time_s - released_s AS latency_s FROM task_ended WHERE {_DONE} "
         f"AND {_measured(trace)}) t ASOF JOIN cell_changed c ON t.vehicle = c.vehicle AND t.released_s >= c.time_s "
         "JOIN site_deployed s ON s.site = c.to_site GROUP BY ALL ORDER BY ALL"
     ).astype(np.float64)
@@ -85,7 +85,7 @@ def by_cell(trace: Trace) -> Places:
 
 def deployed(trace: Trace) -> pd.DataFrame:
     """Return name, x_m and y_m of the sites on the map."""
-    return trace.sql("SELECT name, x_m, y_m FROM site_deployed WHERE NOT isnan(x_m) ORDER BY site")
+    return trace.sql("SELECT name, x_m, y_m FROM site_deployed WHERE x_m IS NOT NULL ORDER BY site")
 
 
 def latency_curves(trace: Trace) -> dict[str, tuple[int, FloatArray]]:

@@ -144,7 +144,9 @@ class Radio(Section):
     min_snr_db: Decibel = Field(
         -6.7, description="Below it there is no coverage; -6.7 dB is the lowest CQI's usual SNR."
     )
-    outage_s: NonNegative = Field(1.0, description="A transfer without coverage for longer fails.")
+    outage_s: NonNegative = Field(
+        1.0, description="A transfer, or a result on its way back, without coverage for longer fails."
+    )
     candidates: Whole = Field(4, ge=1, le=16, description="Each vehicle looks at this many nearest sites.")
     handover: Handover = Field(default_factory=Handover)
     sidelink: Sidelink | None = Field(

@@ -47,7 +47,13 @@ class Span:
         return self.start_s <= now_s < self.end_s and number in self.numbers
 
     def parts(self, now_s: float, sender: int, receiver: int) -> bool:
-        """Return whether, as a partition, it lies between two validators now."""
+        """Return whether, as a partition, it lies between two validators now.
+
+        Args:
+            now_s: the time.
+            sender: one validator.
+            receiver: the other one.
+        """
         return self.start_s <= now_s < self.end_s and (sender in self.numbers) != (receiver in self.numbers)
 
 
@@ -136,7 +142,7 @@ def _below(held: tuple[int, ...], order: list[int], most: float) -> tuple[int, .
     return tuple(found)
 
 
-def digest_of(value: bytes) -> bytes:
+def sha256_of(value: bytes) -> bytes:
     """Return SHA-256 of a value."""
     return hashlib.sha256(value).digest()
 
@@ -186,7 +192,7 @@ class VotingSchedule:
                 proposer,
                 lambda height, round_: f"{height}/{round_}/{number}".encode(),
                 lambda value: not value.startswith(_BAD),
-                digest_of,
+                sha256_of,
             )
 
         self.machines = [Validator(number, rules(number), plan.timeouts) for number in members]

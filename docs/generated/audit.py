@@ -13,7 +13,8 @@ _INTRODUCTION: Final = """\
 
 What `cosim trace verify RUN` checks of the rows of each kind of fact, made at each build from the code: a row that is
 so is a finding. Beside these rules the audit checks the files against the manifest, the order of the rows, the digest,
-the integrals of running totals, and the provenance; of a ledger it hashes every record and block again.
+the integrals of running totals, the wires that each result crossed against the path from its host to its cell, and the
+provenance; of a ledger it hashes every record and block again.
 """
 
 

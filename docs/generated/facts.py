@@ -13,9 +13,9 @@ _INTRODUCTION: Final = """\
 Every kind of fact that a run can record, made at each build from the code. Each kind is a table in SQL and a folder of
 Parquet files in the run folder; a kind whose section a scenario does not have has no rows. `cosim trace schema` prints
 the same, `cosim trace schema RUN` also the kinds that only a run's own files know. Each table begins with `seq`, the
-place in the order of recording, gapless over all kinds. Times are seconds of the run's clock. NaN and -1 mean that a
-thing did not happen. Numbers that stand for names have a function in SQL: `status_name(status)` for the column `status`
-of the table of codes `Status`.
+place in the order of recording, gapless over all kinds. Times are seconds of the run's clock. A column that can be null
+is so where a thing did not happen. Numbers that stand for names have a function in SQL: `status_name(status)` for the
+column `status` of the table of codes `Status`.
 """
 TITLES: Final = {
     "core": "Every run",
@@ -45,11 +45,7 @@ def facts() -> list[tuple[str, tuple[Kind, ...]]]:
 
 
 def _kind(kind: Kind) -> str:
-    rows = []
-    for column in kind.columns[1:]:
-        codes = ", ".join(f"{number} {name}" for number, name in column.codes.items())
-        meaning = sentence(column.meaning) + (f": {codes}" if codes else "")
-        rows.append((code(column.name), column.unit, code(column.type), meaning))
+    rows = [(code(column.name), column.unit, code(column.type), sentence(column.said)) for column in kind.columns[1:]]
     return f"### `{kind.kind}` {{ #{kind.kind} }}\n\n{sentence(kind.meaning)}\n\n" + (
         table(("column", "unit", "type", "meaning"), rows) + "\n"
     )

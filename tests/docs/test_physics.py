@@ -33,25 +33,6 @@ OTHERS = {"policy", "statistics", "mobility", "sites", "decisions", "trace"}
 """Sections that choose no model, apart from the reward in `decisions`."""
 DISTRIBUTIONS = {Uniform, Exponential, Lognormal, Choice}
 """Told once, with the tasks."""
-AWAITED: dict[str, tuple[str, ...]] = {
-    "cosim/radio/interference.py": (
-        "SINR beside four senders, ofdma",
-        "SINR beside four senders, noma",
-        "SINR beside four senders, fixed",
-        "energy of two uploads at once, ofdma",
-        "energy of two uploads at once, noma",
-        "tests/radio_models/test_interference_sum.py::",
-        "tests/stories/test_radio_power.py::",
-    ),
-    "cosim/audit/wires.py": ("wires, cloud to cell to cell", "tests/stories/test_way_back.py::"),
-}
-"""Rows whose models are on their way, by the file that comes with them."""
-
-
-def rows() -> list[physics.Row]:
-    """The rows of the page, without those of models that are not there yet."""
-    ahead = tuple(name for file, names in AWAITED.items() if not (ROOT / file).exists() for name in names)
-    return [row for row in physics.rows() if not row.where.startswith(ahead or ("\0",))]
 
 
 @pytest.fixture(scope="module")
@@ -65,13 +46,13 @@ def quick() -> list[Check]:
 
 def test_every_check_has_a_row(quick: list[Check]) -> None:
     """Each line of `cosim doctor --validate` is a row, and each row that is no test is such a line."""
-    lines = [row.where for row in rows() if not row.where.startswith("tests/")]
+    lines = [row.where for row in physics.rows() if not row.where.startswith("tests/")]
     assert sorted(lines) == sorted(check.name for check in quick)
 
 
 def test_every_test_of_a_row_is_there_and_measures() -> None:
     """Each test that a row names exists and compares what it has seen with the page."""
-    named = [row.where for row in rows() if row.where.startswith("tests/")]
+    named = [row.where for row in physics.rows() if row.where.startswith("tests/")]
     assert len(named) == len(set(named)) > 40
     for where in named:
         file, _, name = where.partition("::")
@@ -119,7 +100,7 @@ def test_no_check_errs_more_than_told() -> None:
 
 
 def _compare(done: list[Check]) -> None:
-    stated = {row.where: row for row in rows()}
+    stated = {row.where: row for row in physics.rows()}
     for check in done:
         row = stated[check.name]
         assert check.error is not None, check.name
@@ -192,8 +173,7 @@ def _has_section(kind: object) -> bool:
 
 def test_every_file_that_is_named_is_there() -> None:
     """Tests that the text names beside the tables exist."""
-    ahead = tuple(name for file, names in AWAITED.items() if not (ROOT / file).exists() for name in names)
     for name in physics.named():
         file = name.partition("::")[0]
-        if name.startswith("tests/") and not name.startswith(ahead or ("\0",)):
+        if name.startswith("tests/"):
             assert (ROOT / file).exists(), name

@@ -75,7 +75,7 @@ def test_a_changed_weighting_changes_all_together(swapped: bool, trace: Trace, m
 
     `cost_mean` counts from the release and only tasks that have a result, as its documentation says.
     """
-    table = trace.sql(f"SELECT {', '.join(Ended._fields)}, released_s FROM task_ended ORDER BY seq")
+    table = trace.sql(f"SELECT {', '.join(Ended._fields)}, released_s FROM task_ended ORDER BY seq").astype(float)
     rows = [Ended(*row[:-1]) for row in table.itertuples(index=False)]
     released_s = table.released_s.tolist()
     decided = [row for row in rows if row.decided_s < END_S]

@@ -48,11 +48,13 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def other(value: Any) -> Any:
     """The nearest other value of the same type."""
+    if value is None:
+        return 1
     if isinstance(value, str):
         return value + "x"
     if isinstance(value, int):
         return value + 1
-    return 1.0 if math.isnan(value) else math.nextafter(value, math.inf)
+    return math.nextafter(value, math.inf)
 
 
 def damage(table: Any, way: str, row: int, rng: np.random.Generator) -> Any:
@@ -64,8 +66,8 @@ def damage(table: Any, way: str, row: int, rng: np.random.Generator) -> Any:
     name = str(rng.choice([column for column in table.column_names if column not in ("seq", "row_check")]))
     column = table.schema.get_field_index(name)
     values = table[name].to_pylist()
-    if pa.types.is_float32(table.schema.field(name).type):
-        values[row] = 1.0 if math.isnan(values[row]) else float(np.nextafter(np.float32(values[row]), np.float32(9e9)))
+    if pa.types.is_float32(table.schema.field(name).type) and values[row] is not None:
+        values[row] = float(np.nextafter(np.float32(values[row]), np.float32(9e9)))
     else:
         values[row] = other(values[row])
     return table.set_column(column, table.schema.field(name), pa.array(values, table.schema.field(name).type))

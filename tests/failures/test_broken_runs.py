@@ -97,7 +97,7 @@ def test_a_policy_without_end(capfd: pytest.CaptureFixture[str], home: Path) -> 
     arguments = ("--policy", "late.py:Late", "--set", "duration_s=20", "--set", "trace.part_s=2", "--no-picture")
     line = failed(capfd, 1, "run", "tiny.yaml", *arguments, "--out", "run")
     assert "policy late.py:Late failed at t=4.1 s (RecursionError: " in line
-    assert line.endswith("; correct its decide()\n")
+    assert line.endswith("; correct its decide() at late.py:7\n")
     assert said_to_be_partial(capfd, RUN) == 4.0
     assert provenance(RUN)["status"] == "partial"
     assert cli.status(["run", "tiny.yaml", "--out", "again", "--no-picture"]) == 0

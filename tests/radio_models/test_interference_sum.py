@@ -12,6 +12,7 @@ from itertools import pairwise, product
 import numpy as np
 import pytest
 from effort import seeds
+from physics import seen
 
 from cosim.kernel.clock import LAST, Clock
 from cosim.radio.channel import Channel
@@ -268,6 +269,7 @@ def test_energy_is_the_integral_of_the_power_that_is_left(seed):
         for flow in layout.flows:
             if flow.over:
                 assert flow.product.energy_j == pytest.approx(layout.energy_j(flow), rel=1e-9, abs=1e-12)
+                seen(flow.product.energy_j, layout.energy_j(flow), "J")
 
 
 def largest_error(seed: int) -> float:
@@ -286,7 +288,9 @@ def largest_error(seed: int) -> float:
 @pytest.mark.parametrize("seed", seeds(1000, least=50))
 def test_ratio_is_that_of_the_sum_over_all_senders(seed):
     """Every flow's signal to interference and noise is that of a sum over all others, to 1e-9."""
-    assert largest_error(seed) <= 1e-9
+    error = largest_error(seed)
+    assert error <= 1e-9
+    seen(1.0 + error, 1.0)
 
 
 def drive(layout: Layout, start, end_s: float) -> Channel:
@@ -413,3 +417,4 @@ def test_mean_rate_beside_senders_that_come_and_go():
     """Over transfers of at least 10 ticks the mean rate is that of interference at each instant to 5 %."""
     rates = np.array([mean_rates(seed) for seed in seeds(200, least=40)])
     assert rates[:, 0].mean() == pytest.approx(rates[:, 1].mean(), rel=0.05)
+    seen(rates[:, 0].mean(), rates[:, 1].mean())

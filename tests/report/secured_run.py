@@ -60,7 +60,7 @@ class _Story:
         self._setting = setting
         self._draw = np.random.default_rng(7)
         self._end_s = trace.complete_to_s
-        self._sites = trace.sql("SELECT * FROM site_deployed WHERE NOT isnan(x_m) ORDER BY site")
+        self._sites = trace.sql("SELECT * FROM site_deployed WHERE x_m IS NOT NULL ORDER BY site")
         self._tasks = trace.table(TaskEnded)
 
     def keys(self) -> None:

@@ -96,7 +96,8 @@ def test_a_twin_on_its_way_is_told(window: tuple[Browser, Path]) -> None:
     opened, home = window
     opened.open(home / "placed.html")
     with Trace.open(home / "placed") as trace:
-        move = trace.sql("SELECT * FROM twin_moved WHERE from_node >= 0 ORDER BY time_s - began_s DESC LIMIT 1").iloc[0]
+        moved = "SELECT * FROM twin_moved WHERE from_node IS NOT NULL ORDER BY time_s - began_s DESC LIMIT 1"
+        move = trace.sql(moved).iloc[0]
     start, end = "abc"[int(move.from_node)], "abc"[int(move.to_node)]
     moments = {
         (move.began_s + move.still_s) / 2: f"{start}, while it is copied to {end}",

@@ -161,9 +161,9 @@ def test_moves_are_counted(home: Path, pages: Shown, name: str) -> None:
     begins, changes = run["series"]["outcomes"]["begin_s"], changes_of(home / name, name == "placed")
     for number in range(len(begins)):
         inside = [row for row in changes if min(int(row["time_s"] // slice_s), len(begins) - 1) == number]
-        made = [row for row in inside if row["from_node"] < 0 <= row["to_node"]]
-        moved = [row for row in inside if row["from_node"] >= 0]
-        homeless = [row for row in inside if row["to_node"] < 0]
+        made = [row for row in inside if row["from_node"] is None and row["to_node"] is not None]
+        moved = [row for row in inside if row["from_node"] is not None]
+        homeless = [row for row in inside if row["to_node"] is None]
         for kind, chosen in (("made", made), ("moved", moved), ("homeless", homeless)):
             assert moves[kind][number] == len(chosen)
         for kind, chosen, since in (
@@ -186,7 +186,7 @@ def changes_of(run: Path, placed: bool) -> list[Row]:
     last: dict[int, int] = {}
     found = []
     for row in rows_of(run, "twin_synced"):
-        before = last.get(row["vehicle"], -1)
+        before = last.get(row["vehicle"])
         if before != row["node"]:
             at = dict.fromkeys(("time_s", "began_s", "still_s"), row["time_s"])
             found.append({"vehicle": row["vehicle"], "from_node": before, "to_node": row["node"], **at})
@@ -222,7 +222,7 @@ def test_stories_have_the_lives(home: Path, pages: Shown, name: str) -> None:
         own = slice(*starts["homes"][vehicle : vehicle + 2])
         moved = [row for row in changes if row["vehicle"] == vehicle]
         assert np.cumsum(found["home_ms"][own]) == pytest.approx([row["time_s"] * 1e3 for row in moved], abs=0.51)
-        assert found["home_node"][own].tolist() == [row["to_node"] for row in moved]
+        assert found["home_node"][own].tolist() == [-1 if row["to_node"] is None else row["to_node"] for row in moved]
         for column, since in (("home_took_ms", "began_s"), ("home_still_ms", "still_s")):
             took_ms = [(row["time_s"] - row[since]) * 1e3 for row in moved]
             assert found[column][own] == pytest.approx(took_ms, abs=0.51)

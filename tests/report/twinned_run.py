@@ -42,7 +42,7 @@ class _Story:
         self._setting = setting
         self._draw = np.random.default_rng(11)
         self._end_s = trace.complete_to_s
-        self._sites = int(trace.sql("SELECT count(*) AS n FROM site_deployed WHERE NOT isnan(x_m)").n.iloc[0])
+        self._sites = int(trace.sql("SELECT count(*) AS n FROM site_deployed WHERE x_m IS NOT NULL").n.iloc[0])
         left = trace.sql("SELECT vehicle, time_s AS left_s FROM vehicle_left")
         entered = trace.sql("SELECT vehicle, time_s AS entered_s FROM vehicle_entered ORDER BY vehicle")
         stays = entered.merge(left, how="left", on="vehicle").fillna({"left_s": self._end_s})

@@ -52,9 +52,13 @@ def test_two_short_holes_are_not_one_long_hole(tmp_path):
 
 
 def test_a_result_that_cannot_be_delivered(tmp_path):
-    """A result waits at its site for the vehicle; when outage_s is over it is lost in the downlink."""
+    """A result waits at its site for the vehicle; when outage_s is over it is lost on its way back."""
     story = tell(tmp_path, {"a": [NEAR_A] * 2 + [FAR] * 9}, [(0.5, "a")], radio={"outage_s": 2.0})
-    assert story.about(0)[-2:] == ["2.5 downlink 0", "4.5 TaskEnded 0 NO_COVERAGE in DOWNLINK"]
+    assert story.about(0)[-3:] == [
+        "2.5 TransferMoved 0 WIRES A->- 500000 bit left",
+        "2.5 executed 0",
+        "4.5 TaskEnded 0 NO_COVERAGE in RETURN",
+    ]
 
 
 def test_no_site_is_heard_at_all(tmp_path):

@@ -7,6 +7,7 @@ from math import log2
 
 import pytest
 from crafted import CraftedRun
+from physics import seen
 from stories import FAR, NEAR_A, Told, sites, tell
 
 from cosim.audit.verify import verify
@@ -66,6 +67,8 @@ def test_cells_and_sidelink_share_it(tmp_path):
     assert story.number(1, "uplinked_s") - 0.5 == pytest.approx(side_s)
     assert story.number(0, "uplinked_s") - 0.5 == pytest.approx(up_s)
     assert story.number(0, "transmit_j") == pytest.approx(0.5 * side_s + (up_s - side_s))
+    ours = [story.number(1, "uplinked_s"), story.number(0, "uplinked_s"), story.number(0, "transmit_j")]
+    seen(ours, [0.5 + side_s, 0.5 + up_s, 0.5 * side_s + (up_s - side_s)])
 
 
 def test_uploads_to_two_sites_share_it(tmp_path):

@@ -30,11 +30,15 @@ def test_result_after_the_vehicle_has_moved_on(tmp_path):
 
 
 def test_vehicle_moves_on_while_the_result_returns(tmp_path):
-    """The way back is chosen when execution ends; who comes back to A meanwhile still gets the result there."""
+    """A result for B whose vehicle is back in A as it arrives there crosses the wires back, and goes down in A."""
     path = [NEAR_A] * 2 + [NEAR_B] + [NEAR_A] * 8
     story = tell(tmp_path, {"a": path}, [(0.5, "a")], backhaul=WIRE)
     assert story.of("CellChanged")[1:] == ["2 CellChanged a A->B", "3 CellChanged a B->A"]
-    assert story.about(0)[-2:] == ["3.7 downlink 0", "4.2 TaskEnded 0 COMPLETED through A"]
+    assert story.about(0)[-3:] == [
+        "3.7 TransferMoved 0 WIRES B->A 500000 bit left",
+        "4.9 downlink 0",
+        "5.4 TaskEnded 0 COMPLETED through A",
+    ]
 
 
 def test_vehicle_without_coverage_has_no_way_back_yet(tmp_path):
@@ -42,8 +46,8 @@ def test_vehicle_without_coverage_has_no_way_back_yet(tmp_path):
     path = [NEAR_A] * 2 + [FAR] + [NEAR_A] * 8
     story = tell(tmp_path, {"a": path}, [(0.5, "a")], backhaul=WIRE)
     assert story.about(0)[-3:] == [
-        "2.5 downlink 0",
-        "3 TransferMoved 0 DOWNLINK -->A 500000 bit left",
+        "3 TransferMoved 0 WIRES -->A 500000 bit left",
+        "3 downlink 0",
         "3.5 TaskEnded 0 COMPLETED through A",
     ]
 

@@ -15,6 +15,12 @@ from cosim.trace.store.reader import Trace
 from cosim.trace.store.writer import TraceWriter
 
 
+def recorded(trace: Trace, fact: type) -> pd.DataFrame:
+    """All rows of a kind as they were recorded, with NaN and -1 for nulls."""
+    absent = {name: column.absent for name, column in columns(fact).items() if column.absent is not None}
+    return trace.table(fact).fillna(absent)
+
+
 class CraftedRun:
     """A run folder that is being written.
 
@@ -37,9 +43,9 @@ class CraftedRun:
         self._recorder(type(row))(*(getattr(row, field.name) for field in fields(row)))
 
     def copy(self, trace: Trace, change: Callable[[type, pd.DataFrame], None] = lambda _fact, _rows: None) -> None:
-        """Write all rows of another run, each kind's table after a change in place."""
+        """Write all rows of another run, each kind's table after a change in place; nulls are NaN and -1 in it."""
         for fact in fact_kinds():
-            rows = trace.table(fact).drop(columns="seq")
+            rows = recorded(trace, fact).drop(columns="seq")
             change(fact, rows)
             for row in rows.itertuples(index=False, name=None):
                 self._recorder(fact)(*row)

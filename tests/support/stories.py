@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from crafted import CraftedRun
+from crafted import CraftedRun, recorded
 from scripted import TELEPORTING, Place, ScriptedMobility
 from secured import UNTOLD as UNTOLD_SECURED
 from secured import SecuredNames
@@ -176,7 +176,7 @@ def tell(
     assert audit.ok, audit.lines
     assert audit.complete
     with Trace.open(run) as trace:
-        ended = trace.table(TaskEnded).set_index("task").sort_index()
+        ended = recorded(trace, TaskEnded).set_index("task").sort_index()
         return Story(list(_facts(trace)), run, ended, told)
 
 
@@ -214,11 +214,11 @@ def _facts(trace: Trace) -> Iterator[str]:
     for kind in fact_kinds():
         if kind not in _UNTOLD and kind_name(kind) in stored:
             columns = [field.name for field in fields(kind)][1:]
-            for row in trace.table(kind).to_dict("records"):
+            for row in recorded(trace, kind).to_dict("records"):
                 text = names.line(kind.__name__, {name: row[name] for name in columns})
                 rows.append((row["time_s"], row["seq"], 0, f"{kind.__name__} {text}"))
     keyed = trace.table(TaskKeyed).drop(columns=["seq", "time_s", "vehicle", "state"])
-    for row in trace.table(TaskEnded).merge(keyed, how="left", on="task").to_dict("records"):
+    for row in recorded(trace, TaskEnded).merge(keyed, how="left", on="task").to_dict("records"):
         rows.extend((at_s, row["seq"], place, text) for place, (at_s, text) in enumerate(names.life(row)))
     for at_s, _, _, text in sorted(rows):
         yield f"{_brief(at_s)} {text}"

@@ -228,7 +228,7 @@ def _tasks() -> list[Any]:
         rows.append(TaskEnded(
             life.end_s, task, 0, life.status, life.phase, life.tier, life.target, site, 0 if back else -1, 0,
             at_s, life.deadline_s, at_s, life.uplink_s, uplinked_s, life.queued_s, life.started_s, life.executed_s,
-            life.downlink_s, 0.01, joules if helped else 0.0, 0.0 if helped else joules,
+            life.downlink_s, 0.01, joules if helped else 0.0, 0.0 if helped else joules, 0 if back else -1, 0.0,
         ))  # fmt: skip
         if life.keys is not None:
             rows.append(TaskKeyed(life.end_s, task, 0, life.keys, *life.up, *life.down))

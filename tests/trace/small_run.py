@@ -92,6 +92,8 @@ def ended(life: Life) -> TaskEnded:
         transmit_j=0.01 if life.edge else 0.0,
         vehicle_cpu_j=0.0 if life.edge else 0.5,
         edge_cpu_j=EDGE_J * (life.edge and life.executed_s <= END_S),
+        downlink_from_site=0 if life.edge and life.executed_s <= END_S else NOWHERE,
+        wire_bit=0.0,
     )
 
 

@@ -221,7 +221,7 @@ def test_without_its_package_it_is_exported_and_described(
     told = json.loads(capsys.readouterr().out)["kinds"][-1]
     assert told["kind"] == "quake_felt"
     assert told["meaning"] == "The ground has shaken under a site."
-    strength = {"name": "strength_mps2", "type": "float32", "unit": "m/s2", "codes": {}}
+    strength = {"name": "strength_mps2", "type": "float32", "unit": "m/s2", "codes": {}, "can_be_null": False}
     assert told["columns"][3] == {**strength, "meaning": "peak acceleration of the ground"}
     assert told["columns"][4]["codes"] == {"0": "MAIN", "1": "AFTER"}
     assert "quake_felt,aftershock,1,AFTER" in (tmp_path / "csv" / "codes.csv").read_text()

@@ -70,15 +70,15 @@ def test_sums_are_the_same_each_time(tmp_path: Path) -> None:
         assert len({tuple(trace.sql(query).x_m) for _ in range(100)}) == 1
 
 
-def test_nan_is_seen_in_a_run_of_one_part(tmp_path: Path) -> None:
-    """isnan() is true of a NaN also where one part holds it beside numbers (Parquet's statistics leave NaN out)."""
+def test_null_is_seen_in_a_run_of_one_part(tmp_path: Path) -> None:
+    """IS NULL is true of what did not happen also where one part holds it beside numbers."""
     writer = TraceWriter(tmp_path / "run", 60.0)
     site = writer.recorder(SiteDeployed)
     site(0.0, 0, "rsu", 1.0, 2.0, 1, 1e9)
     site(0.0, 1, "cloud", float("nan"), float("nan"), 1, 1e9)
     writer.close(complete=True)
     with Trace.open(tmp_path / "run") as trace:
-        assert trace.sql("SELECT isnan(x_m) AS nowhere FROM site_deployed ORDER BY site").nowhere.tolist() == [
+        assert trace.sql("SELECT x_m IS NULL AS nowhere FROM site_deployed ORDER BY site").nowhere.tolist() == [
             False,
             True,
         ]
@@ -110,7 +110,7 @@ def test_the_life_of_a_task(stored_run: Path) -> None:
     texts = [text.split(":")[0].split(" after ")[0] for _, text in steps]
     assert texts[:4] == ["released by vehicle 0", "decided", "uplink starts", "uplink ends in cell rsu-0"]
     assert texts[4:7] == ["enters the queue of rsu-0", "execution starts at rsu-0", "execution ends"]
-    assert texts[7] == "downlink starts"
+    assert texts[7] == "downlink starts in cell rsu-0"
     assert texts[8].startswith("ends ")
     assert [time_s for time_s, _ in steps] == sorted(time_s for time_s, _ in steps)
 

@@ -33,7 +33,7 @@ def test_schema_lists_all_kinds(capsys: pytest.CaptureFixture[str]) -> None:
     assert listed == {kind_name(fact): ["seq", *(field.name for field in fields(fact))] for fact in fact_kinds()}
     ended = next(kind for kind in told["kinds"] if kind["kind"] == "task_ended")
     spent = {"name": "transmit_j", "type": "float64", "unit": "J", "meaning": "spent by the vehicle's radio"}
-    assert {**spent, "codes": {}} in ended["columns"]
+    assert {**spent, "codes": {}, "can_be_null": False} in ended["columns"]
     assert cli.status(["trace", "schema"]) == 0
     text = capsys.readouterr().out
     assert all(f"{kind_name(fact)}: " in text for fact in fact_kinds())

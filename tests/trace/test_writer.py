@@ -8,6 +8,7 @@ from typing import Annotated
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from crafted import recorded
 from small_run import write_small_run
 
 from cosim.errors import InputError
@@ -29,7 +30,7 @@ def test_rows_come_back_as_recorded(tmp_path: Path) -> None:
     changed(time_s=0.75, vehicle=7, from_site=3, to_site=-1)
     writer.close(complete=True)
     with Trace.open(tmp_path / "run") as trace:
-        assert trace.table(CellChanged).to_numpy().tolist() == [[0, 0.25, 7, -1, 3], [2, 0.75, 7, 3, -1]]
+        assert recorded(trace, CellChanged).to_numpy().tolist() == [[0, 0.25, 7, -1, 3], [2, 0.75, 7, 3, -1]]
         assert trace.table(VehicleEntered).iloc[0].tolist() == [1, 0.5, 8, "müller \N{BUS}", "bus"]
 
 

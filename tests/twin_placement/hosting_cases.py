@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from crafted import recorded
 from stories import Told, merged, perform, scenario, write_arrivals
 
 from cosim.audit.verify import verify
@@ -48,7 +49,7 @@ def lives(
     audit = verify(run)
     assert audit.ok, audit.lines
     with Trace.open(run) as trace:
-        return {name: trace.table(kind) for name, kind in KINDS.items()}
+        return {name: recorded(trace, kind) for name, kind in KINDS.items()}
 
 
 def moves(tables: Mapping[str, pd.DataFrame]) -> list[tuple[float, int, int, int]]:

@@ -67,7 +67,7 @@ def _rates(trace: Trace, over_time: Outcomes, named: list[int]) -> dict[str, Any
     """Return the mean key rate [bit/s] and error rate in each slice; NaN without a sample or a signal."""
     rows = trace.sql(
         f"SELECT link, {slice_until(over_time)} AS slice, avg(key_bps) AS key_bps, "
-        "avg(qber) FILTER (NOT isnan(qber)) AS qber FROM key_pool_sampled GROUP BY ALL"
+        "avg(qber) AS qber FROM key_pool_sampled GROUP BY ALL"
     )
     slices, links = (
         np.arange(len(over_time.begin_s)),

@@ -123,7 +123,7 @@ def _traffic(trace: Trace, over_time: Outcomes) -> dict[str, AnyArray]:
     slices = np.arange(len(over_time.begin_s))
     where = f"SELECT floor(time_s / {over_time.slice_s!r})::INTEGER AS slice"
     handovers = trace.sql(
-        f"{where}, count(*) AS n FROM cell_changed WHERE from_site >= 0 AND to_site >= 0 GROUP BY slice"
+        f"{where}, count(*) AS n FROM cell_changed WHERE from_site IS NOT NULL AND to_site IS NOT NULL GROUP BY slice"
     ).set_index("slice")
     vehicles = trace.sql(
         f"{where}, avg(vehicles) AS mean, sum(covered) / nullif(sum(vehicles), 0) AS covered "
@@ -170,8 +170,7 @@ def site_columns(trace: Trace) -> list[dict[str, Any]]:
 def frame(trace: Trace, folder: Path) -> Ground:
     """Return the map under a run, with the nodes of its key network inside."""
     places = trace.sql(
-        "SELECT x_m, y_m FROM site_deployed WHERE NOT isnan(x_m) "
-        "UNION ALL SELECT x_m, y_m FROM key_node_deployed WHERE NOT isnan(x_m)"
+        "SELECT x_m, y_m FROM site_deployed WHERE x_m IS NOT NULL UNION ALL SELECT x_m, y_m FROM key_node_deployed"
     )
     return ground(trace.scenario, places, folder)
 

@@ -13,7 +13,7 @@ from cosim.report.ground import Ground
 from cosim.report.page.columns import Packed, differences, pack_columns
 from cosim.trace.lateness.key_waits import key_waits
 from cosim.trace.store.reader import Trace
-from cosim.types import BoolArray, FloatArray, IntArray, Status
+from cosim.types import NOWHERE, BoolArray, FloatArray, IntArray, Status
 
 UNIT_M: Final = 0.1
 """Positions are whole multiples of this."""
@@ -37,7 +37,7 @@ class Kept:
 
 def kept(trace: Trace) -> Kept:
     """Return the thinning with which the page stays small."""
-    places = _count(trace, "vehicle_moved WHERE NOT isnan(x_m)")
+    places = _count(trace, "vehicle_moved WHERE x_m IS NOT NULL")
     done = _count(trace, f"task_ended WHERE status = {Status.COMPLETED:d}")
     others = _count(trace, f"task_ended WHERE status <> {Status.COMPLETED:d}")
     return Kept(-(-places // _MOST_PLACES), -(-done // _MOST_TASKS), -(-others // _MOST_TASKS))
@@ -56,7 +56,7 @@ def places(trace: Trace, every: int) -> Packed:
     step_s = trace.scenario.mobility.step_s
     rows = trace.sql(
         f"SELECT vehicle, round(time_s / {step_s!r})::INTEGER AS tick, x_m, y_m FROM vehicle_moved "
-        f"WHERE NOT isnan(x_m) AND round(time_s / {step_s!r})::INTEGER % {max(1, every)} = 0 ORDER BY vehicle, tick"
+        f"WHERE x_m IS NOT NULL AND round(time_s / {step_s!r})::INTEGER % {max(1, every)} = 0 ORDER BY vehicle, tick"
     )
     vehicle, tick = rows.vehicle.to_numpy(np.int64), rows.tick.to_numpy(np.int64) // max(1, every)
     units = [np.rint(rows[name].to_numpy(np.float64) / UNIT_M).astype(np.int64) for name in ("x_m", "y_m")]
@@ -134,7 +134,7 @@ def _tasks(trace: Trace, keep: Kept, count: int) -> dict[str, IntArray]:
         "task": differences(rows.task.to_numpy(), starts),
         "released_ms": differences(_ms(rows.released_s), starts),
         "deadline_ms": _ms(rows.deadline_s - rows.released_s),
-        **{name: rows[name].to_numpy(np.int64) for name in plain},
+        **{name: rows[name].fillna(NOWHERE).to_numpy(np.int64) for name in plain},
         **{f"{name.removesuffix('_s')}_ms": lasted[:, place] for place, name in enumerate(_STAGES)},
         **(_keyed(trace, rows.task.to_numpy(np.int64)) if trace.scenario.keys else {}),
     }
@@ -155,7 +155,7 @@ def _cells(trace: Trace, count: int) -> dict[str, IntArray]:
     return {
         "cells": _by_vehicle(rows.groupby("vehicle").size(), count),
         "cell_ms": differences(_ms(rows.time_s), _changes(rows.vehicle)),
-        "cell_site": rows.to_site.to_numpy(np.int64),
+        "cell_site": rows.to_site.fillna(NOWHERE).to_numpy(np.int64),
     }
 
 

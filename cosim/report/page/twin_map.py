@@ -52,7 +52,7 @@ def lives(trace: Trace) -> Lives:
             "synced_ms": _differences(news),
             "old_ms": _ms(news.old_s),
             "home_ms": _differences(moves),
-            "home_node": moves.to_node.to_numpy(np.int64),
+            "home_node": moves.to_node.fillna(NOWHERE).to_numpy(np.int64),
             "home_took_ms": _ms(moves.took_s),
             "home_still_ms": _ms(moves.still_s),
         }
@@ -69,7 +69,7 @@ def homes(trace: Trace) -> str:
     if trace.scenario.twin and trace.scenario.twin.placement:
         return "SELECT vehicle, time_s, seq, from_node, to_node, began_s, still_s FROM twin_moved"
     return (
-        f"SELECT vehicle, time_s, seq, coalesce(before, {NOWHERE:d}) AS from_node, node AS to_node, "
+        "SELECT vehicle, time_s, seq, before AS from_node, node AS to_node, "
         "time_s AS began_s, time_s AS still_s FROM (SELECT *, lag(node) OVER "
         "(PARTITION BY vehicle ORDER BY time_s, seq) AS before FROM twin_synced) WHERE before IS DISTINCT FROM node"
     )

@@ -9,7 +9,7 @@ from cosim.report.page.packaged import packaged
 from cosim.report.page.twin_map import homes, lives
 from cosim.report.series import Outcomes, by_slice, slice_from, slice_until
 from cosim.trace.store.reader import Trace
-from cosim.types import NOWHERE, FloatArray
+from cosim.types import FloatArray
 
 _MOST_SAMPLES: Final = 240
 _MOST_TIMES: Final = 120  # of the numbers of twins by host
@@ -106,7 +106,7 @@ def _heard(trace: Trace) -> pd.DataFrame:
     """Return the number of vehicles on the map by the node of their last update; those without one are left out."""
     changes = trace.sql(
         f"WITH homes AS ({homes(trace)}) SELECT time_s, to_node AS node, 1 AS step FROM homes UNION ALL "
-        f"SELECT time_s, from_node, -1 FROM homes WHERE from_node <> {NOWHERE:d} UNION ALL "
+        "SELECT time_s, from_node, -1 FROM homes WHERE from_node IS NOT NULL UNION ALL "
         "SELECT l.time_s, node, -1 FROM vehicle_left l JOIN "
         "(SELECT vehicle, arg_max(node, time_s) AS node FROM twin_synced GROUP BY vehicle) USING (vehicle)"
     )
@@ -123,8 +123,8 @@ def _moves(trace: Trace, over_time: Outcomes) -> dict[str, FloatArray]:
     `made_p50_s` and `moved_p50_s` count from when a twin's data or state set out, `still_p50_s` is how long those that
     moved stood still; p95 likewise. NaN where nothing came.
     """
-    made = f"from_node = {NOWHERE:d} AND to_node <> {NOWHERE:d}"
-    moved = f"from_node <> {NOWHERE:d} AND to_node <> {NOWHERE:d}"
+    made = "from_node IS NULL AND to_node IS NOT NULL"
+    moved = "from_node IS NOT NULL AND to_node IS NOT NULL"
     took = {"made": (made, "began_s"), "moved": (moved, "began_s"), "still": (moved, "still_s")}
     quantiles = [
         f"quantile_cont(time_s - {since}, {level / 100}) FILTER ({chosen}) AS {name}_p{level}_s"
@@ -133,7 +133,7 @@ def _moves(trace: Trace, over_time: Outcomes) -> dict[str, FloatArray]:
     ]
     rows = trace.sql(
         f"SELECT {slice_from('time_s', over_time)} AS slice, count(*) FILTER ({made}) AS made, "
-        f"count(*) FILTER ({moved}) AS moved, count(*) FILTER (to_node = {NOWHERE:d}) AS homeless, "
+        f"count(*) FILTER ({moved}) AS moved, count(*) FILTER (to_node IS NULL) AS homeless, "
         f"{', '.join(quantiles)} FROM ({homes(trace)}) GROUP BY slice"
     ).set_index("slice")
     found = by_slice(rows.astype(np.float64).round(_DIGITS), over_time)

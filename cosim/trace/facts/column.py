@@ -1,23 +1,37 @@
 """Columns of facts: the NumPy type, unit, meaning and codes of a field, and the columns that many facts share."""
 
+import math
 from dataclasses import fields
 from enum import IntEnum
-from typing import Annotated, Any, NamedTuple, TypeAlias, get_type_hints
+from typing import Annotated, Any, Final, NamedTuple, TypeAlias, get_type_hints
 
 from cosim.errors import InputError
+from cosim.types import NOWHERE
+
+_ABSENT: Final = {"f": repr(math.nan), "i": repr(NOWHERE)}
+"""What can stand for what did not happen, by kind of type."""
 
 
 class Column(NamedTuple):
     """How a field of a fact is stored and read.
 
     `code` is the NumPy type, "O" for text. `codes` is the table of names of a column of codes: store, SQL, export,
-    audit and page take the names from there.
+    audit and page take the names from there. `absent` is the number that stands in memory for what did not happen: NaN
+    or -1 (`cosim.types.NOWHERE`); the store has a null for it. Without it every row has a value. `since` is the schema
+    of run folders in which a column of cosim appeared.
+
+    Example:
+        >>> from cosim.trace.facts.run import TaskEnded
+        >>> columns(TaskEnded)["target"].absent, columns(TaskEnded)["task"].absent
+        (-1, None)
     """
 
     code: str
     unit: str
     meaning: str = ""
     codes: type[IntEnum] | None = None
+    absent: float | None = None
+    since: int = 2
 
 
 Time: TypeAlias = Annotated[float, Column("<f8", "s", "simulated time")]
@@ -36,7 +50,8 @@ def columns(fact: type[Any]) -> dict[str, Column]:
     """Return the columns of a fact in order, without `seq`.
 
     Raises:
-        InputError: a field is not annotated with a `Column` or has a reserved name, or the first field is not `time_s`.
+        InputError: a field is not annotated with a `Column`, has a reserved name, or is absent by a number that its type
+            does not hold, or the first field is not `time_s`.
 
     Example:
         >>> from cosim.trace.facts.run import VehicleLeft
@@ -51,6 +66,11 @@ def columns(fact: type[Any]) -> dict[str, Column]:
             raise InputError(
                 f"fact {fact.__name__}: {field.name} is no column; annotate it with a Column, and give it a name "
                 "that is not seq, row_check or begins with _"
+            )
+        if column.absent is not None and repr(column.absent) != _ABSENT.get(column.code[1:2]):
+            raise InputError(
+                f"fact {fact.__name__}: {field.name} of type {column.code} cannot hold {column.absent!r} for what did "
+                "not happen; give absent=math.nan to floats, -1 to integers, none to text"
             )
         found[field.name] = column
     if next(iter(found), None) != "time_s":

@@ -1,6 +1,7 @@
 """The facts of the key network: nodes, links, blocks of key, pools, the keys of vehicles, and the keys of tasks."""
 
 from dataclasses import dataclass
+from math import nan
 from typing import Annotated, Any
 
 from cosim.trace.facts.column import Column, Link, Node, TaskId, Text, Time, Vehicle
@@ -39,7 +40,7 @@ class KeyBlockDistilled:
     link: Link
     bit: Annotated[int, Column("<i8", "bit", "secret bits of the block")]
     stored_bit: Annotated[int, Column("<i8", "bit", "0 if the block was thrown away; the rest of bit is lost")]
-    qber: Annotated[float, Column("<f8", "", "error rate of the block; NaN without a signal")]
+    qber: Annotated[float, Column("<f8", "", "error rate of the block; null without a signal", absent=nan)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ class KeyPoolSampled:
     used_bit: Annotated[int, Column("<i8", "bit", "relayed for transfers and given to vehicles")]
     lost_bit: Annotated[int, Column("<i8", "bit", "thrown away, overflowed or expired")]
     key_bps: Annotated[float, Column("<f8", "bit/s", "secret rate of the last slot")]
-    qber: Annotated[float, Column("<f8", "", "of the last slot")]
+    qber: Annotated[float, Column("<f8", "", "of the last slot; null without a signal", absent=nan)]
     detector: Annotated[float, Column("<f8", "", "detector efficiency that is set")]
 
 
@@ -99,12 +100,12 @@ class TaskKeyed:
     task: TaskId
     vehicle: Vehicle
     state: Annotated[int, Column("<i1", "", "what became of them", KeyState)]
-    up_asked_s: Annotated[float, Column("<f8", "s", "key of the uplink asked for")]
-    up_keyed_s: Annotated[float, Column("<f8", "s", "and drawn")]
+    up_asked_s: Annotated[float, Column("<f8", "s", "key of the uplink asked for", absent=nan)]
+    up_keyed_s: Annotated[float, Column("<f8", "s", "and drawn", absent=nan)]
     up_bit: Annotated[int, Column("<i8", "bit", "taken from the vehicle's pool")]
     up_hops: Annotated[int, Column("<i2", "", "links whose pools gave as many bits")]
-    down_asked_s: Annotated[float, Column("<f8", "s", "key of the downlink asked for")]
-    down_keyed_s: Annotated[float, Column("<f8", "s", "and drawn")]
+    down_asked_s: Annotated[float, Column("<f8", "s", "key of the downlink asked for", absent=nan)]
+    down_keyed_s: Annotated[float, Column("<f8", "s", "and drawn", absent=nan)]
     down_bit: Annotated[int, Column("<i8", "bit", "taken from the vehicle's pool")]
     down_hops: Annotated[int, Column("<i2", "", "links whose pools gave as many bits")]
 

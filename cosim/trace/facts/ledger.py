@@ -1,6 +1,7 @@
 """The facts of the ledger: stakes, batches, votes, blocks, offences, and the work that they cost."""
 
 from dataclasses import dataclass
+from math import nan
 from typing import Annotated, Any
 
 from cosim.trace.facts.column import Column, Height, Round, SiteNumber, Time, Validator
@@ -140,7 +141,7 @@ class ConsensusWorked:
     work: Annotated[int, Column("<i1", "", "what it did there", Work)]
     cycles: Annotated[float, Column("<f8", "cycle", "of the work")]
     queued_s: Annotated[float, Column("<f8", "s", "entered the host's queue")]
-    started_s: Annotated[float, Column("<f8", "s", "NaN: it never started")]
+    started_s: Annotated[float, Column("<f8", "s", "null: it never started", absent=nan)]
     energy_j: Annotated[float, Column("<f8", "J", "spent by the host")]
 
 

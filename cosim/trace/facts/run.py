@@ -4,17 +4,18 @@ The facts of keys, ledger and twin are in modules beside this one, those of othe
 them; what is said here holds for all. The dataclasses are the schema, not the storage:
 `TraceWriter.recorder(TaskEnded)` returns a function with the signature of the dataclass that packs a row. Every row
 also gets `seq`, its place in the order of recording, gapless over all kinds. Facts that are recorded in batches carry
-times within the past tick: order by time first, then by `seq`. The numbers -1 and NaN mean that something did not
-happen.
+times within the past tick: order by time first, then by `seq`. What did not happen is recorded as NaN or -1, as the
+`absent` of a column says, and stored as null; where a column has no `absent`, every row has a value.
 """
 
 from dataclasses import dataclass
+from math import nan
 from typing import Annotated, Any
 
 from cosim.trace.facts.column import Column, SiteNumber, TaskId, Text, Time, Vehicle
-from cosim.types import Direction, Phase, Status, Tier
+from cosim.types import NOWHERE, Direction, Phase, Status, Tier
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +25,8 @@ class SiteDeployed:
     time_s: Time
     site: SiteNumber
     name: Text
-    x_m: Annotated[float, Column("<f8", "m", "position; NaN for the cloud")]
-    y_m: Annotated[float, Column("<f8", "m", "position; NaN for the cloud")]
+    x_m: Annotated[float, Column("<f8", "m", "position; null for the cloud", absent=nan)]
+    y_m: Annotated[float, Column("<f8", "m", "position; null for the cloud", absent=nan)]
     cores: Annotated[int, Column("<i4", "", "cores of the site's host; 0: none")]
     core_hz: Annotated[float, Column("<f8", "Hz", "cycles per second of a core")]
 
@@ -50,14 +51,14 @@ class VehicleLeft:
 
 @dataclass(frozen=True, slots=True)
 class VehicleMoved:
-    """A vehicle's position at a tick, NaN while it is being teleported; recorded only with `trace.positions`."""
+    """A vehicle's position at a tick, null while it is being teleported; recorded only with `trace.positions`."""
 
     time_s: Time
     vehicle: Vehicle
-    x_m: Annotated[float, Column("<f8", "m", "front of the vehicle")]
-    y_m: Annotated[float, Column("<f8", "m", "front of the vehicle")]
+    x_m: Annotated[float, Column("<f8", "m", "front of the vehicle", absent=nan)]
+    y_m: Annotated[float, Column("<f8", "m", "front of the vehicle", absent=nan)]
     speed_mps: Annotated[float, Column("<f4", "m/s", "speed")]
-    site: Annotated[int, Column("<i4", "", "serving site, -1: no coverage")]
+    site: Annotated[int, Column("<i4", "", "serving site; null: no coverage", absent=NOWHERE)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,19 +83,23 @@ class CellChanged:
 
     time_s: Time
     vehicle: Vehicle
-    from_site: Annotated[int, Column("<i4", "", "-1: it had no coverage")]
-    to_site: Annotated[int, Column("<i4", "", "-1: coverage is lost")]
+    from_site: Annotated[int, Column("<i4", "", "null: it had no coverage", absent=NOWHERE)]
+    to_site: Annotated[int, Column("<i4", "", "null: coverage is lost", absent=NOWHERE)]
 
 
 @dataclass(frozen=True, slots=True)
 class TransferMoved:
-    """A running transfer followed its vehicle to another cell, or waits because there is none."""
+    """A transfer followed its vehicle to another cell, or waits because there is none.
+
+    Over wires: a result waits at a site or in the cloud for a cell, goes on from there, or crosses once more because
+    its vehicle has another cell as it arrives or has its key. Its first crossing after the execution has no such row.
+    """
 
     time_s: Time
     task: TaskId
-    direction: Annotated[int, Column("<i1", "", "uplink or downlink", Direction)]
-    from_site: Annotated[int, Column("<i4", "", "-1: it waited without coverage")]
-    to_site: Annotated[int, Column("<i4", "", "-1: it waits for coverage")]
+    direction: Annotated[int, Column("<i1", "", "uplink, downlink, or wires before the downlink", Direction)]
+    from_site: Annotated[int, Column("<i4", "", "null: it waited without coverage", absent=NOWHERE)]
+    to_site: Annotated[int, Column("<i4", "", "null: it waits for coverage", absent=NOWHERE)]
     left_bit: Annotated[float, Column("<f8", "bit", "what was still to be sent")]
 
 
@@ -123,13 +128,15 @@ class TaskDecided:
     time_s: Time
     task: TaskId
     tier: Annotated[int, Column("<i1", "", "where it is executed", Tier)]
-    target: Annotated[int, Column("<i4", "", "site number or neighbour's vehicle number; -1: local")]
+    target: Annotated[int, Column("<i4", "", "site number or neighbour's vehicle number; null: local", absent=NOWHERE)]
     share: Annotated[float, Column("<f8", "", "bandwidth share (1: equal)")]
     power_w: Annotated[float, Column("<f8", "W", "transmit power")]
     cpu_share: Annotated[float, Column("<f8", "", "CPU share under processor sharing (1: equal)")]
-    expected_s: Annotated[float, Column("<f8", "s", "latency from now on that the observation promised")]
-    alone_bps: Annotated[float, Column("<f4", "bit/s", "uplink rate if it had the cell for itself; inf for local")]
-    clean_bps: Annotated[float, Column("<f4", "bit/s", "likewise without interference")]
+    expected_s: Annotated[float, Column("<f8", "s", "latency from now on that the observation promised", absent=nan)]
+    alone_bps: Annotated[
+        float, Column("<f4", "bit/s", "uplink rate if it had the cell for itself; inf for local", absent=nan)
+    ]
+    clean_bps: Annotated[float, Column("<f4", "bit/s", "likewise without interference", absent=nan)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,23 +148,35 @@ class TaskEnded:
     vehicle: Vehicle
     status: Annotated[int, Column("<i1", "", "how it ended", Status)]
     phase: Annotated[int, Column("<i1", "", "where it ended", Phase)]
-    tier: Annotated[int, Column("<i1", "", "where it was executed; -1: not decided", Tier)]
-    target: Annotated[int, Column("<i4", "", "site number or neighbour's vehicle number")]
-    uplink_site: Annotated[int, Column("<i4", "", "cell in which the uplink ended")]
-    downlink_site: Annotated[int, Column("<i4", "", "cell in which the downlink ended")]
+    tier: Annotated[int, Column("<i1", "", "where it was executed, once decided", Tier, absent=NOWHERE)]
+    target: Annotated[
+        int, Column("<i4", "", "site number or neighbour's vehicle number; null: local or not decided", absent=NOWHERE)
+    ]
+    uplink_site: Annotated[int, Column("<i4", "", "cell in which the uplink ended; null: in none", absent=NOWHERE)]
+    downlink_site: Annotated[int, Column("<i4", "", "cell in which the downlink ended; null: in none", absent=NOWHERE)]
     handovers: Annotated[int, Column("<i2", "", "cell changes of its transfers")]
     released_s: Annotated[float, Column("<f8", "s", "released")]
     deadline_s: Annotated[float, Column("<f8", "s", "absolute simulated time")]
-    decided_s: Annotated[float, Column("<f8", "s", "the policy decided")]
-    uplink_s: Annotated[float, Column("<f8", "s", "uplink started")]
-    uplinked_s: Annotated[float, Column("<f8", "s", "uplink ended")]
-    queued_s: Annotated[float, Column("<f8", "s", "entered the host's queue")]
-    started_s: Annotated[float, Column("<f8", "s", "execution started")]
-    executed_s: Annotated[float, Column("<f8", "s", "execution ended")]
-    downlink_s: Annotated[float, Column("<f8", "s", "downlink started")]
+    decided_s: Annotated[float, Column("<f8", "s", "the policy decided", absent=nan)]
+    uplink_s: Annotated[float, Column("<f8", "s", "uplink started", absent=nan)]
+    uplinked_s: Annotated[float, Column("<f8", "s", "uplink ended", absent=nan)]
+    queued_s: Annotated[float, Column("<f8", "s", "entered the host's queue", absent=nan)]
+    started_s: Annotated[float, Column("<f8", "s", "execution started", absent=nan)]
+    executed_s: Annotated[float, Column("<f8", "s", "execution ended", absent=nan)]
+    downlink_s: Annotated[float, Column("<f8", "s", "downlink started", absent=nan)]
     transmit_j: Annotated[float, Column("<f8", "J", "spent by the vehicle's radio")]
     vehicle_cpu_j: Annotated[float, Column("<f8", "J", "spent by its own or the neighbour's processor")]
     edge_cpu_j: Annotated[float, Column("<f8", "J", "spent by the edge or cloud host")]
+    downlink_from_site: Annotated[
+        int,
+        Column(
+            "<i4", "", "site to which wires had brought the result as its downlink started", absent=NOWHERE, since=4
+        ),
+    ]
+    wire_bit: Annotated[
+        float,
+        Column("<f8", "bit", "output_bit x wires that its result crossed, the WAN is one; not its upload's", since=4),
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +215,7 @@ class TrafficSampled:
     vehicles: Annotated[int, Column("<i4", "", "on the map now")]
     covered: Annotated[int, Column("<i4", "", "with a serving site")]
     teleporting: Annotated[int, Column("<i4", "", "taken off the road by SUMO and not back")]
-    mean_speed_mps: Annotated[float, Column("<f8", "m/s", "NaN without vehicles")]
+    mean_speed_mps: Annotated[float, Column("<f8", "m/s", "null without vehicles", absent=nan)]
     waiting: Annotated[int, Column("<i4", "", "tasks that wait for a decision")]
     alive: Annotated[int, Column("<i4", "", "tasks decided and not ended")]
     alive_number_s: Annotated[float, Column("<f8", "s", "integral of decided, not ended tasks over time")]

@@ -1,9 +1,11 @@
 """The facts of the digital twin: synchronisation, age and error of its state, and the hosts of the twins."""
 
 from dataclasses import dataclass
+from math import nan
 from typing import Annotated, Any
 
 from cosim.trace.facts.column import Column, SiteNumber, Time, Vehicle
+from cosim.types import NOWHERE
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,22 +36,29 @@ class TwinSampled:
 
     time_s: Time
     twins: Annotated[int, Column("<i4", "", "of vehicles on the map now")]
-    mean_age_s: Annotated[float, Column("<f8", "s", "NaN without twins")]
-    max_age_s: Annotated[float, Column("<f8", "s", "NaN without twins")]
+    mean_age_s: Annotated[float, Column("<f8", "s", "null without twins", absent=nan)]
+    max_age_s: Annotated[float, Column("<f8", "s", "null without twins", absent=nan)]
     twin_s: Annotated[float, Column("<f8", "s", "integral of the number of twins over time")]
     age_s2: Annotated[float, Column("<f8", "s^2", "integral of the sum of their ages; over twin_s it is the mean age")]
     sent: Annotated[int, Column("<i8", "", "messages")]
     received: Annotated[int, Column("<i8", "", "messages that brought a newer state")]
     lost: Annotated[int, Column("<i8", "", "messages lost on the air, or held up until a newer one had come")]
     sent_bit: Annotated[float, Column("<f8", "bit", "of all messages")]
-    mirror_error_m: Annotated[float, Column("<f8", "m", "mean distance between last synchronised and true place")]
-    mean_error_m: Annotated[float, Column("<f8", "m", "mean distance between forecast and true place")]
-    p95_error_m: Annotated[float, Column("<f8", "m", "95 % of the forecasts are nearer")]
-    inside_ratio: Annotated[
-        float, Column("<f8", "", "share of the true places inside the disc that the forecast said to hold 90 %")
+    mirror_error_m: Annotated[
+        float, Column("<f8", "m", "mean distance between last synchronised and true place", absent=nan)
     ]
-    demand_error_per_s: Annotated[float, Column("<f8", "1/s", "largest |delta_lambda| of S1 eq 9 over the sites")]
-    demand_bound_per_s: Annotated[float, Column("<f8", "1/s", "epsilon_lambda of S1 eq 9 that was held to bound it")]
+    mean_error_m: Annotated[float, Column("<f8", "m", "mean distance between forecast and true place", absent=nan)]
+    p95_error_m: Annotated[float, Column("<f8", "m", "95 % of the forecasts are nearer", absent=nan)]
+    inside_ratio: Annotated[
+        float,
+        Column("<f8", "", "share of the true places inside the disc that the forecast said to hold 90 %", absent=nan),
+    ]
+    demand_error_per_s: Annotated[
+        float, Column("<f8", "1/s", "largest |delta_lambda| of S1 eq 9 over the sites", absent=nan)
+    ]
+    demand_bound_per_s: Annotated[
+        float, Column("<f8", "1/s", "epsilon_lambda of S1 eq 9 that was held to bound it", absent=nan)
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +67,8 @@ class TwinMoved:
 
     time_s: Time
     vehicle: Vehicle
-    from_node: Annotated[int, Column("<i4", "", "-1: it is new")]
-    to_node: Annotated[int, Column("<i4", "", "site, cloud, or -1: no host has room or is in reach")]
+    from_node: Annotated[int, Column("<i4", "", "null: it is new", absent=NOWHERE)]
+    to_node: Annotated[int, Column("<i4", "", "site or cloud; null: no host has room or is in reach", absent=NOWHERE)]
     began_s: Annotated[float, Column("<f8", "s", "when its state set out; for a new one its data")]
     still_s: Annotated[float, Column("<f8", "s", "from when it stood still; updates since then were lost to it")]
     bit: Annotated[float, Column("<f8", "bit", "state that was sent, for a new one data; 0 if no host has room")]

@@ -3,7 +3,7 @@
 A transfer is a chain of legs, cut at its `transfer_moved` rows: the first leg begins with the transfer and the last one
 ends with it. A leg without a site waits for coverage. A leg after a change from cell to cell begins with
 `radio.handover.interruption_s` in which nothing is sent; with `radio.handover.transfer: restart` the data of the legs
-before is sent again, and their time counts as handover too.
+before is sent again, and their time counts as handover too. The moves of results over wires are no legs.
 
 The lone time of a leg is what it would have lasted without other transfers: in a cell shared by weight a flow of weight
 w among flows of total weight W gets w / max(1, W) of its lone rate (`cosim.kernel.fluid`), so that
@@ -24,23 +24,24 @@ import numpy as np
 
 from cosim.scenario.radio import Fixed, Noma, Radio
 from cosim.trace.store.reader import Trace
-from cosim.types import BoolArray, FloatArray, IntArray
+from cosim.types import NOWHERE, BoolArray, FloatArray, IntArray
 
 ROUNDING_S = 1e-9
 """Differences of times below this are rounding."""
-_LEGS = """
+# In `points` no site is NOWHERE, because NULL stands in its sites for the begin of a transfer.
+_LEGS = f"""
 WITH transfers AS (
   SELECT e.task, 2 * e.task AS way, 0 AS direction, uplink_s AS begin_s,
-    CASE WHEN isnan(uplinked_s) THEN e.time_s ELSE uplinked_s END AS end_s,
-    uplink_site AS last_site, coalesce(share, 1.0) AS share
-  FROM task_ended e LEFT JOIN task_decided d USING (task) WHERE e.tier IN (1, 2) AND NOT isnan(uplink_s)
+    coalesce(uplinked_s, e.time_s) AS end_s, coalesce(uplink_site, {NOWHERE:d}) AS last_site,
+    coalesce(share, 1.0) AS share
+  FROM task_ended e LEFT JOIN task_decided d USING (task) WHERE e.tier IN (1, 2) AND uplink_s IS NOT NULL
   UNION ALL
-  SELECT task, 2 * task + 1, 1, downlink_s, time_s, downlink_site, 1.0
-  FROM task_ended WHERE tier IN (1, 2) AND NOT isnan(downlink_s)
+  SELECT task, 2 * task + 1, 1, downlink_s, time_s, coalesce(downlink_site, {NOWHERE:d}), 1.0
+  FROM task_ended WHERE tier IN (1, 2) AND downlink_s IS NOT NULL
 ), moved AS (
-  SELECT t.task, way, t.direction, m.seq, least(m.time_s, t.end_s) AS begin_s, t.end_s, last_site, share, from_site,
-    to_site
-  FROM transfer_moved m JOIN transfers t ON t.way = 2 * m.task + m.direction
+  SELECT t.task, way, t.direction, m.seq, least(m.time_s, t.end_s) AS begin_s, t.end_s, last_site, share,
+    coalesce(from_site, {NOWHERE:d}) AS from_site, coalesce(to_site, {NOWHERE:d}) AS to_site
+  FROM transfer_moved m JOIN transfers t ON t.way = 2 * m.task + m.direction WHERE m.direction IN (0, 1)
 ), points AS (
   SELECT * FROM moved UNION ALL
   SELECT task, way, direction, -1, begin_s, end_s, last_site, share, NULL, NULL FROM transfers

@@ -4,13 +4,13 @@ The time from release to end is cut, without a gap, into
 
     decision_wait   release to the first step: the epoch and `decisions.inference_s`
     key             from asking for a key to drawing it or going without, before the uplink and before the downlink
-    coverage        transfers without a cell
+    coverage        transfers without a cell, and results that wait for one before their downlink
     handover        interruptions of transfers, and what a restart sends again
     shared_cell     time on the air beyond the lone time, up and down (`cosim.trace.lateness.airtime`)
     sending         lone uplink time, up to bits / clean_bps; bits = input_bit * efficiency
     interference    more of it, up to bits / alone_bps - bits / clean_bps
     weaker_link     the rest of it: the link became slower than it was at the decision
-    backhaul        wires to the host and back
+    backhaul        wires to the host and back, all crossings of a result
     queue           waiting at the host
     block           the share of queue and shared_cpu that the ledger's work took
     shared_cpu      execution beyond cycles / core_hz (processor sharing)
@@ -52,7 +52,7 @@ from cosim.subjects import pieces
 from cosim.trace.lateness.airtime import ROUNDING_S, Airtime, Legs, airtime, legs
 from cosim.trace.lateness.cause import Cause
 from cosim.trace.store.reader import Trace
-from cosim.types import BoolArray, FloatArray, IntArray, Status, Tier
+from cosim.types import NOWHERE, BoolArray, Direction, FloatArray, IntArray, Status, Tier
 
 DEADLINE: Final = "deadline"
 _EVERY_RUN: Final = (
@@ -79,12 +79,20 @@ CLAIMABLE: Final = ("decision", "there", "queue", "shared_cpu", "back")
 """Steps of whose time a cause can claim a part."""
 WRONG: Final = f"status NOT IN ({Status.COMPLETED:d}, {Status.IN_FLIGHT:d})"
 """SQL condition on task_ended: the task was late or lost."""
-_FACTS = """
-SELECT task, status, e.tier, e.target, e.time_s, e.released_s, e.deadline_s, decided_s, uplink_s, uplinked_s, queued_s,
-  started_s, executed_s, downlink_s, input_bit * efficiency AS bit, alone_bps, clean_bps, core_hz, cores,
+_FACTS = f"""
+SELECT task, status, coalesce(e.tier, {NOWHERE:d}) AS tier, coalesce(e.target, {NOWHERE:d}) AS target, e.time_s,
+  e.released_s, e.deadline_s, decided_s, uplink_s, uplinked_s, queued_s, started_s, executed_s, downlink_s,
+  input_bit * efficiency AS bit, alone_bps, clean_bps, core_hz, cores,
   cycles * CASE WHEN e.tier IN (1, 2) THEN edge_accuracy ELSE vehicle_accuracy END AS cycles
 FROM task_ended e JOIN task_released r USING (task) LEFT JOIN task_decided d USING (task)
   LEFT JOIN site_deployed s ON e.tier IN (1, 2) AND s.site = e.target
+"""
+_WAITED_FOR_CELL = f"""
+SELECT task, sum(until_s - time_s) AS waited_s FROM (
+  SELECT task, to_site, m.time_s,
+    coalesce(lead(m.time_s) OVER (PARTITION BY task ORDER BY m.seq), e.time_s) AS until_s
+  FROM transfer_moved m JOIN task_ended e USING (task) WHERE direction = {Direction.WIRES:d}
+) WHERE to_site IS NULL GROUP BY task
 """
 
 
@@ -150,10 +158,12 @@ def attribute_delay(trace: Trace, which: str = WRONG, ways: Legs | None = None) 
     up, down = (_of(airtime(ways, radio, count, up=direction), task) for direction in (True, False))
     steps = _steps(facts)
     steps.update(_execution(facts, steps.pop("execution")))
+    waited_s = np.minimum(_waited_for_cell_s(trace, task), steps["back"])
+    steps["back"] = steps["back"] - waited_s
     claimed = _claimed(trace, task, facts, steps)  # before the parts, since it shortens the steps
     parts = {
         "decision_wait": steps["decision"],
-        "coverage": up.coverage_s + down.coverage_s,
+        "coverage": up.coverage_s + down.coverage_s + waited_s,
         "handover": up.handover_s + down.handover_s,
         "backhaul": steps["there"] + steps["back"],
         **{name: steps[name] for name in ("queue", "execution", "slow_cpu", "shared_cpu")},
@@ -173,6 +183,16 @@ def attribute_delay(trace: Trace, which: str = WRONG, ways: Legs | None = None) 
 
 def _fastest_hz(trace: Trace) -> float:
     return float(trace.sql("SELECT coalesce(max(core_hz) FILTER (cores > 0), 0) AS hz FROM site_deployed").hz[0])
+
+
+def _waited_for_cell_s(trace: Trace, task: IntArray) -> FloatArray:  # (T,)
+    """Return how long the results of tasks waited at a site or in the cloud for a cell of their vehicles."""
+    rows = trace.sql(f"SELECT task, waited_s FROM ({_WAITED_FOR_CELL}) ORDER BY task")
+    waiting = rows.task.to_numpy(np.int64)
+    mine = np.isin(waiting, task, assume_unique=True)
+    waited_s = np.zeros(len(task))
+    waited_s[np.searchsorted(task, waiting[mine])] = rows.waited_s.to_numpy(np.float64)[mine]
+    return waited_s
 
 
 def _of(times: Airtime, task: IntArray) -> Airtime:

@@ -3,9 +3,9 @@
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from cosim.quantity import quantity
 from cosim.trace.lateness.airtime import ROUNDING_S, Legs, legs
@@ -85,7 +85,7 @@ def explain_task(trace: Trace, task: int) -> TaskExplanation | None:
     ended = trace.sql(
         "SELECT e.*, input_bit * efficiency AS bit, output_bit FROM task_ended e JOIN task_released USING (task) "
         f"WHERE task = {task:d}"
-    ).iloc[0]
+    ).to_dict("records")[0]
     cause = str(row["cause"])
     return TaskExplanation(
         task=task,
@@ -122,7 +122,7 @@ def _numbered(what: str, numbers: tuple[int, ...]) -> str:
     return f"{what if len(numbers) == 1 else f'{what}s'} {', '.join(map(str, numbers[:SHOWN]))}{more}"
 
 
-def _received_s(ended: "pd.Series[float]") -> float:
+def _received_s(ended: Mapping[Any, Any]) -> float:
     """Return the duration of a downlink that ended; NaN without one."""
     done = ended["status"] in (Status.COMPLETED, Status.LATE) and ended["tier"] != Tier.LOCAL
     return float(ended["time_s"] - ended["downlink_s"]) if done else math.nan
@@ -143,27 +143,27 @@ def _beside(ways: Legs, task: int, *, up: bool) -> tuple[int, ...]:
     return tuple(found.tolist())
 
 
-def _ahead(trace: Trace, ended: "pd.Series[float]") -> tuple[int, ...]:
+def _ahead(trace: Trace, ended: Mapping[Any, Any]) -> tuple[int, ...]:
     until_s = ended["time_s"] if math.isnan(ended["started_s"]) else ended["started_s"]
     if not until_s - ended["queued_s"] > ROUNDING_S:
         return ()
     rows = trace.sql(
         f"SELECT task FROM task_ended WHERE started_s < {float(until_s) - ROUNDING_S!r} "
-        f"AND CASE WHEN isnan(executed_s) THEN time_s ELSE executed_s END > {float(ended['queued_s']) + ROUNDING_S!r} "
+        f"AND coalesce(executed_s, time_s) > {float(ended['queued_s']) + ROUNDING_S!r} "
         f"AND task <> {int(ended['task'])} "
         f"AND {_HOST} = (SELECT {_HOST} FROM task_ended WHERE task = {int(ended['task'])}) ORDER BY started_s, task"
     )
     return tuple(rows.task.tolist())
 
 
-def _blocks(trace: Trace, ended: "pd.Series[float]") -> tuple[int, ...]:
+def _blocks(trace: Trace, ended: Mapping[Any, Any]) -> tuple[int, ...]:
     """Return the heights of the ledger's work on the host while the task queued or, if it never did, was executed."""
     started_s, executed_s = (
         ended["time_s"] if math.isnan(ended[name]) else ended[name] for name in ("started_s", "executed_s")
     )
     until_s = started_s if started_s - ended["queued_s"] > ROUNDING_S else executed_s
     rows = trace.sql(
-        f"SELECT DISTINCT height FROM consensus_worked WHERE site = {int(ended['target'])} AND NOT isnan(started_s) "
+        f"SELECT DISTINCT height FROM consensus_worked WHERE site = {int(ended['target'])} "
         f"AND started_s < {float(until_s) - ROUNDING_S!r} AND time_s > {float(ended['queued_s']) + ROUNDING_S!r} "
         "ORDER BY height"
     )

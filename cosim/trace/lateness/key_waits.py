@@ -10,13 +10,9 @@ from cosim.trace.store.reader import Trace
 from cosim.types import FloatArray, IntArray, Status
 
 WAITS: Final = """
-SELECT task, e.released_s, e.status, state, NOT isnan(up_asked_s) OR NOT isnan(down_asked_s) AS asked,
-  CASE WHEN isnan(up_asked_s) THEN 0.0 WHEN NOT isnan(up_keyed_s) THEN up_keyed_s
-    WHEN NOT isnan(uplink_s) THEN uplink_s ELSE e.time_s END
-    - CASE WHEN isnan(up_asked_s) THEN 0.0 ELSE up_asked_s END AS up_s,
-  CASE WHEN isnan(down_asked_s) THEN 0.0 WHEN NOT isnan(down_keyed_s) THEN down_keyed_s
-    WHEN NOT isnan(downlink_s) THEN downlink_s ELSE e.time_s END
-    - CASE WHEN isnan(down_asked_s) THEN 0.0 ELSE down_asked_s END AS down_s
+SELECT task, e.released_s, e.status, state, up_asked_s IS NOT NULL OR down_asked_s IS NOT NULL AS asked,
+  coalesce(coalesce(up_keyed_s, uplink_s, e.time_s) - up_asked_s, 0.0) AS up_s,
+  coalesce(coalesce(down_keyed_s, downlink_s, e.time_s) - down_asked_s, 0.0) AS down_s
 FROM task_keyed JOIN task_ended e USING (task)
 """
 """SQL: the waits of the tasks that have a `task_keyed` row, in s; 0 for a transfer that asked for nothing."""

@@ -17,7 +17,7 @@ from cosim.types import NOWHERE, FloatArray, IntArray, Tier
 _EXECUTIONS = """
 SELECT site, started_s, w.time_s AS ended_s, least(1.0, cycles / core_hz / (w.time_s - started_s)) AS cores
 FROM consensus_worked w JOIN site_deployed USING (site)
-WHERE NOT isnan(started_s) AND w.time_s > started_s ORDER BY site, w.seq
+WHERE w.time_s > started_s ORDER BY site, w.seq
 """
 
 

@@ -49,7 +49,7 @@ DEFINITIONS: Final[Mapping[str, Definition]] = {
     "qber_mean": Definition(
         "",
         "mean error rate of the blocks that had a signal",
-        "SELECT avg(qber) FROM key_block_distilled WHERE NOT isnan(qber) AND time_s >= $begin_s AND time_s <= $end_s",
+        "SELECT avg(qber) FROM key_block_distilled WHERE time_s >= $begin_s AND time_s <= $end_s",
     ),
     "key_wait_mean": Definition(
         "s", "wait for keys, uplink and downlink together, mean over the ended tasks that asked for one"
@@ -99,7 +99,7 @@ def _delivered(trace: Trace, slices: Batches) -> Estimate:
 def _qber(trace: Trace, slices: Batches) -> Estimate:
     blocks = trace.sql(
         f"SELECT {slices.by_start('time_s')} AS batch, count(*) AS n, sum(qber) AS total FROM key_block_distilled "
-        f"WHERE NOT isnan(qber) AND time_s >= {slices.begin_s!r} AND time_s <= {slices.end_s!r} GROUP BY batch"
+        f"WHERE qber IS NOT NULL AND time_s >= {slices.begin_s!r} AND time_s <= {slices.end_s!r} GROUP BY batch"
     ).set_index("batch")
     return batch_ratio(slices.column(blocks, "total"), slices.column(blocks, "n"), slices.confidence)
 

@@ -84,7 +84,7 @@ def ledger_figures(trace: Trace, slices: Batches) -> Iterator[tuple[str, Estimat
 def _processors(trace: Trace, slices: Batches) -> Iterator[tuple[str, Estimate]]:
     loads = ledger_loads(trace)
     busy = increments(trace, slices, "host_sampled", "busy_core_s", ("site",))
-    sites = trace.sql("SELECT site, name FROM site_deployed WHERE cores > 0 AND NOT isnan(x_m) ORDER BY site")
+    sites = trace.sql("SELECT site, name FROM site_deployed WHERE cores > 0 AND x_m IS NOT NULL ORDER BY site")
     edges_s: FloatArray = np.linspace(slices.begin_s, slices.end_s, slices.count + 1)
     whole, whole_busy = np.zeros(slices.count), np.zeros(slices.count)
     for site, name in sites.itertuples(index=False, name=None):

@@ -155,7 +155,7 @@ DEFINITIONS: Final[Mapping[str, Definition]] = {
     "handovers": Definition(
         "",
         "changes of a vehicle from one cell to another",
-        "SELECT count(*) FROM cell_changed WHERE from_site >= 0 AND to_site >= 0 "
+        "SELECT count(*) FROM cell_changed WHERE from_site IS NOT NULL AND to_site IS NOT NULL "
         "AND time_s >= $begin_s AND time_s <= $end_s",
     ),
     "coverage_ratio": Definition(
@@ -292,8 +292,8 @@ def _performance(semantic: Semantic) -> str:
 def _traffic(trace: Trace, slices: Batches) -> Iterator[tuple[str, Estimate]]:
     window = f"WHERE time_s >= {slices.begin_s!r} AND time_s <= {slices.end_s!r} GROUP BY batch"
     handovers = trace.sql(
-        f"SELECT {slices.by_start('time_s')} AS batch, count(*) FILTER (from_site >= 0 AND to_site >= 0) AS n "
-        f"FROM cell_changed {window}"
+        f"SELECT {slices.by_start('time_s')} AS batch, "
+        f"count(*) FILTER (from_site IS NOT NULL AND to_site IS NOT NULL) AS n FROM cell_changed {window}"
     ).set_index("batch")
     vehicles = trace.sql(
         f"SELECT {slices.by_start('time_s')} AS batch, sum(vehicles) AS vehicles, sum(covered) AS covered "
@@ -312,7 +312,7 @@ def _traffic(trace: Trace, slices: Batches) -> Iterator[tuple[str, Estimate]]:
 def _utilisations(trace: Trace, slices: Batches) -> Iterator[tuple[str, Estimate]]:
     busy = increments(trace, slices, "host_sampled", "busy_core_s", ("site",))
     hosts = trace.sql(
-        "SELECT site, name, cores, NOT isnan(x_m) AS on_map FROM site_deployed WHERE cores > 0 ORDER BY site"
+        "SELECT site, name, cores, x_m IS NOT NULL AS on_map FROM site_deployed WHERE cores > 0 ORDER BY site"
     )
     pairs = []
     for site, name, cores, on_map in zip(hosts.site, hosts.name, hosts.cores, hosts.on_map, strict=True):

@@ -15,7 +15,7 @@ _ALL = "(SELECT 0 AS all_of_them, * FROM twin_sampled)"
 
 _SAMPLED = "FROM twin_sampled WHERE time_s >= $begin_s AND time_s <= $end_s"
 _MOVED = "FROM twin_moved WHERE time_s >= $begin_s AND time_s <= $end_s"
-_CREATED = f"{_MOVED} AND from_node < 0 AND to_node >= 0"
+_CREATED = f"{_MOVED} AND from_node IS NULL AND to_node IS NOT NULL"
 
 
 def _growth(total: str) -> str:
@@ -26,7 +26,7 @@ def _growth(total: str) -> str:
 def _by_twins(column: str) -> str:
     return (
         f"SELECT sum({column} * twins) / sum(twins) FROM twin_sampled "
-        f"WHERE NOT isnan({column}) AND time_s >= $begin_s AND time_s <= $end_s"
+        f"WHERE {column} IS NOT NULL AND time_s >= $begin_s AND time_s <= $end_s"
     )
 
 
@@ -36,7 +36,7 @@ DEFINITIONS: Final[Mapping[str, Definition]] = {
         "age of what the twins know, mean over all twins and the measured time",
         f"SELECT {_growth('age_s2')} / {_growth('twin_s')} FROM twin_sampled WHERE time_s <= $end_s",
     ),
-    "age_max": Definition("s", "largest age at a sample", f"SELECT max(max_age_s) {_SAMPLED} AND NOT isnan(max_age_s)"),
+    "age_max": Definition("s", "largest age at a sample", f"SELECT max(max_age_s) {_SAMPLED}"),
     "sync_rate": Definition(
         "bit/s",
         "what vehicles sent to their twins",
@@ -63,13 +63,13 @@ DEFINITIONS: Final[Mapping[str, Definition]] = {
         "s", "time to make a twin, T_ij of S5 eq 17", f"SELECT avg(time_s - began_s) {_CREATED}"
     ),
     "twins_moved": Definition(
-        "", "twins that moved to another host, or lost theirs", f"SELECT count(*) {_MOVED} AND from_node >= 0"
+        "", "twins that moved to another host, or lost theirs", f"SELECT count(*) {_MOVED} AND from_node IS NOT NULL"
     ),
     "twin_downtime_mean": Definition(
-        "s", "time that a moved twin stood still", f"SELECT avg(time_s - still_s) {_MOVED} AND from_node >= 0"
+        "s", "time that a moved twin stood still", f"SELECT avg(time_s - still_s) {_MOVED} AND from_node IS NOT NULL"
     ),
     "twins_refused": Definition(
-        "", "vehicles that found no host with room at once", f"SELECT count(*) {_MOVED} AND to_node < 0"
+        "", "vehicles that found no host with room at once", f"SELECT count(*) {_MOVED} AND to_node IS NULL"
     ),
 }
 """Of the figures of a run with a twin; those of hosts only with `twin.placement`."""
@@ -86,7 +86,7 @@ def twin_figures(trace: Trace, slices: Batches) -> Iterator[tuple[str, Estimate]
     sure = slices.confidence
     yield "age_mean", batch_ratio(_grown(trace, slices, "age_s2"), _grown(trace, slices, "twin_s"), sure, "s")
     oldest = trace.sql(
-        "SELECT max(max_age_s) FILTER (NOT isnan(max_age_s)) AS age_s FROM twin_sampled "
+        "SELECT max(max_age_s) AS age_s FROM twin_sampled "
         f"WHERE time_s >= {slices.begin_s!r} AND time_s <= {slices.end_s!r}"
     )
     yield "age_max", Estimate(float(oldest.age_s.astype(np.float64).iloc[0]), unit="s")
@@ -99,7 +99,7 @@ def twin_figures(trace: Trace, slices: Batches) -> Iterator[tuple[str, Estimate]
     ):
         weighted = trace.sql(
             f"SELECT {slices.by_start('time_s')} AS batch, sum({column} * twins) AS total, sum(twins) AS n "
-            f"FROM twin_sampled WHERE NOT isnan({column}) AND time_s >= {slices.begin_s!r} "
+            f"FROM twin_sampled WHERE {column} IS NOT NULL AND time_s >= {slices.begin_s!r} "
             f"AND time_s <= {slices.end_s!r} GROUP BY batch"
         ).set_index("batch")
         if len(weighted):
@@ -116,10 +116,11 @@ def _homes(trace: Trace, slices: Batches) -> Iterator[tuple[str, Estimate]]:
     that a moved twin (`twins_moved`) stood still. `twins_refused`: vehicles that found no host with room at once.
     """
     moved = trace.sql(
-        f"SELECT {slices.by_start('time_s')} AS batch, count(*) FILTER (to_node < 0) AS refused, "
-        "count(*) FILTER (from_node < 0 AND to_node >= 0) AS created, count(*) FILTER (from_node >= 0) AS moved, "
-        "sum(time_s - began_s) FILTER (from_node < 0 AND to_node >= 0) AS creation_s, "
-        "sum(time_s - still_s) FILTER (from_node >= 0) AS down_s FROM twin_moved "
+        f"SELECT {slices.by_start('time_s')} AS batch, count(*) FILTER (to_node IS NULL) AS refused, "
+        "count(*) FILTER (from_node IS NULL AND to_node IS NOT NULL) AS created, "
+        "count(*) FILTER (from_node IS NOT NULL) AS moved, "
+        "sum(time_s - began_s) FILTER (from_node IS NULL AND to_node IS NOT NULL) AS creation_s, "
+        "sum(time_s - still_s) FILTER (from_node IS NOT NULL) AS down_s FROM twin_moved "
         f"WHERE time_s >= {slices.begin_s!r} AND time_s <= {slices.end_s!r} GROUP BY batch"
     ).set_index("batch")
     created, moves, refused, creation_s, down_s = (

@@ -28,12 +28,15 @@ class Field:
     meaning: str
     codes: Mapping[int, str]
     """The names of its numbers, where they are codes."""
+    can_be_null: bool = False
+    """Whether it is null where a thing did not happen; otherwise every row has a value."""
 
     @property
     def said(self) -> str:
-        """Its meaning, followed by its codes and their names."""
+        """Its meaning, followed by its codes and their names, and whether it can be null."""
         codes = ", ".join(f"{code} {name}" for code, name in self.codes.items())
-        return ": ".join(filter(None, (self.meaning, codes)))
+        null = "can be null" if self.can_be_null and "null" not in self.meaning else ""
+        return "; ".join(filter(None, (": ".join(filter(None, (self.meaning, codes))), null)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,4 +70,4 @@ def dictionary(layouts: Iterable[Layout]) -> tuple[Kind, ...]:
 
 def _field(name: str, column: Column) -> Field:
     codes = code_names(column.codes) if column.codes is not None else {}
-    return Field(name, _TYPES[column.code], column.unit, column.meaning, codes)
+    return Field(name, _TYPES[column.code], column.unit, column.meaning, codes, column.absent is not None)

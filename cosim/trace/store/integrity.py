@@ -15,8 +15,9 @@ import pyarrow.parquet as pq
 
 from cosim.trace.store.layout import CHECK, Layout, digest_bytes, known_layouts, row_checks, stored_layout
 from cosim.trace.store.manifest import Manifest, StoredFile
+from cosim.trace.store.nulls import NULLS_SINCE, absences, stand_in, without_nulls
 from cosim.trace.store.schemas import DIGESTED
-from cosim.types import AnyArray, IntArray
+from cosim.types import AnyArray, BoolArray, IntArray
 
 SHOWN = 20
 """Findings of one sort that are listed; the rest is a number."""
@@ -67,7 +68,7 @@ def check_parts(run: Path, manifest: Manifest) -> Integrity:
 
     One part is in memory at a time, plus one byte for each row of the run.
     """
-    layouts = known_layouts()
+    layouts = known_layouts(manifest.schema_version)
     unknown = tuple(kind for kind in manifest.kinds if kind not in layouts)
     hashes = {kind: hashlib.sha256() for kind in (*DIGESTED[manifest.schema_version], *manifest.kinds)}
     seen = np.zeros(sum(part.rows for part in manifest.parts), dtype=np.uint8)
@@ -75,14 +76,16 @@ def check_parts(run: Path, manifest: Manifest) -> Integrity:
     short: list[StoredFile] = []
     readable = True
     for part in manifest.parts:
-        table, problem = _read(run / part.file, part.kind, layouts)
+        table, problem = _read(run / part.file, part.kind, layouts, nulls=manifest.schema_version >= NULLS_SINCE)
         if problem:
             found.append(Finding(part.kind, None, f"{part.file} {problem}"))
             short.append(part)
             readable = False
             continue
         # Packed again as the writer packed it, so that checks and digests are over the same bytes.
-        rows = _image(table, layouts[part.kind])
+        rows, missing = _image(table, layouts[part.kind])
+        if manifest.schema_version >= NULLS_SINCE:
+            found.extend(_wrongly_null(rows, missing, layouts[part.kind]))
         hashes[part.kind].update(digest_bytes(rows))
         changed = row_checks(rows) != table.column(CHECK).to_numpy()
         found.extend(shortened(part.kind, rows["seq"][changed], "was changed: it does not fit its check"))
@@ -99,8 +102,15 @@ def check_parts(run: Path, manifest: Manifest) -> Integrity:
     return Integrity(found, readable, digests, unknown)
 
 
-def _read(path: Path, kind: str, layouts: dict[str, Layout]) -> tuple[Any, str]:
-    """Return the rows of a file, or what is wrong with it; a kind without a layout gets that of its first file."""
+def _read(path: Path, kind: str, layouts: dict[str, Layout], *, nulls: bool) -> tuple[Any, str]:
+    """Return the rows of a file, or what is wrong with it; a kind without a layout gets that of its first file.
+
+    Args:
+        path: the file.
+        kind: kind of fact of its rows.
+        layouts: layouts by kind, to which a new one is added.
+        nulls: whether columns of facts may have nulls.
+    """
     try:
         table = pq.read_table(path)
     except FileNotFoundError:
@@ -115,17 +125,32 @@ def _read(path: Path, kind: str, layouts: dict[str, Layout]) -> tuple[Any, str]:
     expected = [(column.name, column.type) for column in layouts[kind].schema]
     if [(column.name, column.type) for column in table.schema] != expected:
         return None, "has other columns than its kind"
-    if any(column.null_count for column in table.columns):
+    full = ("seq", CHECK) if nulls else table.column_names
+    if any(table.column(name).null_count for name in full):
         return None, "has empty values"
     return table, ""
 
 
-def _image(table: Any, stored: Layout) -> AnyArray:
-    values = {
-        name: table.column(name).to_pylist() if name in stored.texts else table.column(name).to_numpy()
-        for name in ("seq", *stored.columns)
-    }
-    return stored.image(values, table.num_rows)
+def _image(table: Any, stored: Layout) -> tuple[AnyArray, dict[str, BoolArray]]:
+    """Return the rows of a file as they were packed, and where each column has nulls, (N,) each."""
+    values, missing = {"seq": table.column("seq").to_numpy()}, {}
+    for name, column in stored.columns.items():
+        values[name], missing[name] = without_nulls(table.column(name), column)
+    return stored.image(values, table.num_rows), missing
+
+
+def _wrongly_null(rows: AnyArray, missing: dict[str, BoolArray], stored: Layout) -> Iterator[Finding]:
+    """Yield the rows that have a null where there is always a value, or a number where the store has a null.
+
+    Checks and digests, which are over packed rows, cannot tell these apart.
+    """
+    for name, column in stored.columns.items():
+        if column.absent is None:
+            yield from shortened(stored.kind, rows["seq"][missing[name]], f"has no {name}, which every row has")
+        if name not in stored.texts:
+            instead = absences(rows[name], column) & ~missing[name]
+            why = f"has {stand_in(column)} for {name}, where what did not happen is null"
+            yield from shortened(stored.kind, rows["seq"][instead], why)
 
 
 def _count(seen: AnyArray, seqs: AnyArray) -> int:

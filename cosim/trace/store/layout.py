@@ -2,7 +2,7 @@
 
 A row in memory is packed little-endian: `seq`, the columns in order, zeros up to a multiple of 8 bytes. A text is
 represented in it by the first 8 bytes of its SHA-256. NaN has one bit pattern and zero has no sign, so that equal facts
-have equal bytes.
+have equal bytes. What did not happen is NaN or -1 in a packed row and null in Parquet (`cosim.trace.store.nulls`).
 """
 
 import hashlib
@@ -13,6 +13,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import cache
+from math import nan
 from typing import Any, cast
 
 import numpy as np
@@ -23,7 +24,8 @@ from cosim.subjects import fact_kinds
 from cosim.trace.facts.codes import code_names
 from cosim.trace.facts.column import Column, columns
 from cosim.trace.facts.run import SCHEMA_VERSION
-from cosim.types import AnyArray
+from cosim.trace.store.nulls import stand_in, with_nulls
+from cosim.types import NOWHERE, AnyArray
 
 CHECK = "row_check"
 """Name of the column that holds each row's check."""
@@ -80,10 +82,11 @@ class Layout:
     def table(self, rows: AnyArray, texts: Mapping[str, Sequence[str]]) -> Any:
         """Return rows with their checks as an Arrow table; `texts` holds the texts of which the rows have words."""
         arrays = [
-            pa.array(texts[name] if name in self.texts else rows[name].copy())  # a view would pin the buffer
-            for name in ("seq", *self.columns)
+            pa.array(texts[name]) if name in self.texts else with_nulls(rows[name].copy(), column)
+            for name, column in self.columns.items()  # copied, because a view would pin the buffer
         ]
-        return pa.Table.from_arrays([*arrays, pa.array(row_checks(rows))], schema=self.schema)
+        seq, checks = pa.array(rows["seq"].copy()), pa.array(row_checks(rows))
+        return pa.Table.from_arrays([seq, *arrays, checks], schema=self.schema)
 
 
 def _canonical(rows: AnyArray, stored: Mapping[str, Column]) -> None:
@@ -127,9 +130,18 @@ def _layout_of(fact: Any) -> Layout:
     return _laid_out(kind_name(fact), " ".join(str(fact.__doc__).split()), columns(fact))
 
 
-def known_layouts() -> dict[str, Layout]:
-    """Return the layouts of the kinds of facts that this installation knows, by name, in the order of storage."""
-    return {stored.kind: stored for stored in map(layout, fact_kinds())}
+def known_layouts(schema_version: int = SCHEMA_VERSION) -> dict[str, Layout]:
+    """Return the layouts of the kinds of facts that this installation knows, by name, in the order of storage.
+
+    Those of an older schema lack the columns that came later.
+    """
+    known = {stored.kind: stored for stored in map(layout, fact_kinds())}
+    return {kind: _as_of(stored, schema_version) for kind, stored in known.items()}
+
+
+def _as_of(stored: Layout, schema_version: int) -> Layout:
+    kept = {name: column for name, column in stored.columns.items() if column.since <= schema_version}
+    return stored if len(kept) == len(stored.columns) else _laid_out(stored.kind, stored.meaning, kept)
 
 
 def stored_layout(kind: str, schema: Any) -> Layout:
@@ -147,6 +159,7 @@ def stored_layout(kind: str, schema: Any) -> Layout:
             _metadata_text(column, "unit"),
             _metadata_text(column, "meaning"),
             _stored_codes(column),
+            _stored_absent(column),
         )
         for column in list(schema)[1:-1]
     }
@@ -199,7 +212,7 @@ def _arrow_schema(kind: str, meaning: str, stored: Mapping[str, Column]) -> Any:
         pa.field(
             name,
             pa.string() if column.code == "O" else pa.from_numpy_dtype(np.dtype(column.code)),
-            nullable=False,
+            nullable=stand_in(column) is not None,
             metadata=_described(column),
         )
         for name, column in described.items()
@@ -209,9 +222,24 @@ def _arrow_schema(kind: str, meaning: str, stored: Mapping[str, Column]) -> Any:
 
 
 def _described(column: Column) -> dict[str, str]:
-    """Return the metadata of a column: unit, meaning, and the names of its codes as JSON."""
+    """Return the metadata of a column: unit, meaning, the names of its codes as JSON, and what stands for a null."""
     said = {"unit": column.unit, "meaning": column.meaning}
-    return said if column.codes is None else {**said, "codes": json.dumps(code_names(column.codes))}
+    if column.codes is not None:
+        said["codes"] = json.dumps(code_names(column.codes))
+    return said if column.absent is None else {**said, "absent": repr(column.absent)}
+
+
+def _stored_absent(column: Any) -> float | None:
+    """Return what stands for a null of a stored column, by its metadata.
+
+    Raises:
+        ValueError: the entry is not the number that stands for it in a column of its type.
+    """
+    told = _metadata_text(column, "absent")
+    expected = repr(nan) if pa.types.is_floating(column.type) else repr(NOWHERE)
+    if told not in ("", expected) or (told and column.type == pa.string()):
+        raise ValueError(f"has {told} for what did not happen in {column.name}, which is no such number")
+    return (nan if told == repr(nan) else NOWHERE) if told else None
 
 
 def _stored_codes(column: Any) -> type[IntEnum] | None:

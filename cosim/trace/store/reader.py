@@ -15,6 +15,7 @@ from cosim.scenario.schema import Scenario, known_part, scenario_model
 from cosim.trace.facts.codes import code_names, code_tables
 from cosim.trace.store.layout import Layout, kind_name, known_layouts, stored_layout
 from cosim.trace.store.manifest import Manifest, read_manifest
+from cosim.trace.store.nulls import NULLS_SINCE, sql_with_nulls
 from cosim.trace.store.provenance import Provenance, read_provenance
 from cosim.trace.store.sql_problem import ONE_SELECT, sql_problem
 
@@ -27,13 +28,16 @@ _SQL_TYPES = {
     "<i1": "TINYINT",
     "O": "VARCHAR",
 }
+_NULLABLE = {"<i8": "Int64", "<i4": "Int32", "<i2": "Int16", "<i1": "Int8"}
+"""Types of pandas for integers that can be null."""
 
 
 class Trace:
     """A run folder behind an in-memory database with one view for each kind of fact, for example `task_ended`.
 
-    A kind that no installed package brings has a view too, by the schema in its files. The views have `seq` and the
-    fact's columns; order by time_s, then seq. `status_name(status)` and the like give names for codes
+    The views have `seq` and the fact's columns; order by time_s, then seq. What did not happen is NULL, in runs of
+    every schema, and so is a column that a run of an older schema does not have. A kind that no installed package
+    brings has a view too, by the schema in its files. `status_name(status)` and the like give names for codes
     (`cosim.trace.facts.codes`). Queries can read the run folder and nothing else. They run on one thread: otherwise the
     last digit of a sum of floats would depend on the order of threads.
 
@@ -59,6 +63,7 @@ class Trace:
         self.manifest = manifest
         self.layouts = _layouts(run, manifest)
         """Where the columns of each kind lie, known here or not."""
+        self._today = known_layouts()
         self._database = duckdb.connect(":memory:", config={"threads": 1})
         self._asking = ThreadPoolExecutor(max_workers=1)
         self._prepare()
@@ -96,11 +101,18 @@ class Trace:
             _quoted(str(self.run.resolve() / part.file)) for part in self.manifest.parts if part.kind == stored.kind
         ]
         types = {"seq": "BIGINT", **{name: _SQL_TYPES[column.code] for name, column in stored.columns.items()}}
+        today = self._today.get(stored.kind, stored).columns
+        later = {name: _SQL_TYPES[column.code] for name, column in today.items() if name not in types}
         if not files:
-            empty = ", ".join(f"CAST(NULL AS {sql_type}) AS {quoted(name)}" for name, sql_type in types.items())
+            empty = ", ".join(
+                f"CAST(NULL AS {sql_type}) AS {quoted(name)}" for name, sql_type in {**types, **later}.items()
+            )
             return f"SELECT {empty} WHERE false"
-        names = ", ".join(map(quoted, types))  # one of them may be a word of SQL
-        return f"SELECT {names} FROM read_parquet([{', '.join(files)}])"
+        names = {name: quoted(name) for name in types}  # one of them may be a word of SQL
+        if self.manifest.schema_version < NULLS_SINCE:
+            names.update({name: sql_with_nulls(names[name], column) for name, column in stored.columns.items()})
+        names.update({name: f"CAST(NULL AS {sql_type}) AS {quoted(name)}" for name, sql_type in later.items()})
+        return f"SELECT {', '.join(names.values())} FROM read_parquet([{', '.join(files)}])"
 
     @property
     def complete_to_s(self) -> float:
@@ -139,6 +151,9 @@ class Trace:
     def sql(self, query: str) -> pd.DataFrame:
         """Return the answer to one SELECT over the views.
 
+        A null is NaN in a column of floats; a column of integers with a null has a nullable type of pandas, such as
+        Int32, in which it is NA.
+
         Raises:
             InputError: the query is wrong, is no SELECT, or reaches outside the run.
         """
@@ -168,8 +183,15 @@ class Trace:
         return list(self.layouts)
 
     def table(self, fact: type[Any]) -> pd.DataFrame:
-        """Return all facts of one kind in order of time, then of recording."""
-        return self.sql(f"SELECT * FROM {quoted(kind_name(fact))} ORDER BY time_s, seq")
+        """Return all facts of one kind in order of time, then of recording.
+
+        Integers that can be null have a nullable type of pandas, such as Int32, whether or not a row has a null.
+        """
+        kind = kind_name(fact)
+        rows = self.sql(f"SELECT * FROM {quoted(kind)} ORDER BY time_s, seq")
+        stored = self.layouts[kind].columns
+        nullable = {name for name, column in stored.items() if column.absent is not None and column.code in _NULLABLE}
+        return rows.astype({name: _NULLABLE[stored[name].code] for name in nullable})
 
     def close(self) -> None:
         """Close the database and end its thread."""
@@ -185,7 +207,7 @@ class Trace:
 
 def _layouts(run: Path, manifest: Manifest) -> dict[str, Layout]:
     """Return the layouts of all kinds that this installation knows, then of those described only by their own files."""
-    found = known_layouts()
+    found = known_layouts(manifest.schema_version)
     for part in manifest.parts:
         if part.kind not in found:
             found[part.kind] = stored_layout(part.kind, pq.read_schema(run / part.file))

@@ -1,7 +1,9 @@
 """The schemas of run folders that this program reads, and the kinds that the digest of each covers.
 
-The digest of the current schema covers the kinds of facts that have rows, so that a new kind does not change the digest
-of other runs. In schema 2 it covered all kinds that existed, in their order.
+From schema 3 on the digest covers the kinds of facts that have rows, so that a new kind does not change the digest of
+other runs. In schema 2 it covered all kinds that existed, in their order. Schema 4 has two more columns in
+`task_ended` (each `Column` says since which schema it is stored), and in its files what did not happen is null
+(`cosim.trace.store.nulls`).
 """
 
 import hashlib
@@ -20,7 +22,7 @@ _OF_SCHEMA_2: Final = (
     *("block_committed", "batch_committed", "evidence_committed", "consensus_worked", "validators_parted"),
     *("twin_uplinked", "twin_synced", "twin_sampled", "twin_moved", "twin_host_sampled"),
 )
-DIGESTED: Final[Mapping[int, tuple[str, ...]]] = {2: _OF_SCHEMA_2, SCHEMA_VERSION: ()}
+DIGESTED: Final[Mapping[int, tuple[str, ...]]] = {2: _OF_SCHEMA_2, 3: (), SCHEMA_VERSION: ()}
 """Kinds that the digest covers even without rows, in its order, by schema version."""
 NO_ROWS: Final = hashlib.sha256().hexdigest()
 """Digest of a kind without rows."""

@@ -319,8 +319,6 @@ def _write_part(folder: Path, kind: _Kind, number: int) -> StoredFile:
 def write_parquet(path: Path, table: Any, encoding: Mapping[str, str]) -> None:
     """Write one Parquet part durably: zstd, no dictionaries, delta-coded integers, byte-split floats.
 
-    Columns that can hold NaN get no statistics: those of Parquet leave NaN out, and DuckDB 2.0 folds isnan() to false.
-
     Args:
         path: file to write; its folder is made if missing.
         table: Arrow table of the rows.
@@ -329,7 +327,6 @@ def write_parquet(path: Path, table: Any, encoding: Mapping[str, str]) -> None:
     Raises:
         OSError: the disk is full or refuses; nothing is left at `path`.
     """
-    bounded = [name for name, code in encoding.items() if code != "BYTE_STREAM_SPLIT" or name == "time_s"]
 
     def write(sink: BinaryIO) -> None:
         pq.write_table(
@@ -338,7 +335,6 @@ def write_parquet(path: Path, table: Any, encoding: Mapping[str, str]) -> None:
             compression="zstd",
             use_dictionary=False,
             column_encoding=dict(encoding),
-            write_statistics=bounded,
         )
 
     path.parent.mkdir(exist_ok=True)

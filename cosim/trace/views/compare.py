@@ -18,8 +18,8 @@ from cosim.trace.store.reader import Trace
 from cosim.types import NOWHERE, BoolArray, FloatArray, Status
 
 _TASKS = (
-    "SELECT task, released_s, status, uplink_site, time_s - released_s AS latency_s, "
-    f"{PAID_SQL} AS vehicle_j, edge_cpu_j AS edge_j FROM task_ended"
+    "SELECT task, released_s, status, time_s - released_s AS latency_s, "
+    f"coalesce(uplink_site, {NOWHERE:d}) AS uplink_site, {PAID_SQL} AS vehicle_j, edge_cpu_j AS edge_j FROM task_ended"
 )
 _ARRIVALS = "SELECT * EXCLUDE (seq) FROM task_released ORDER BY task"
 

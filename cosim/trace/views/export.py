@@ -7,46 +7,52 @@ each site, one thread for each lane.
 
 import csv
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from cosim.errors import InputError
 from cosim.trace.facts.codes import code_names
 from cosim.trace.store.durable import write_durably
-from cosim.trace.store.layout import CHECK
+from cosim.trace.store.layout import CHECK, Layout
+from cosim.trace.store.nulls import table_with_nulls
 from cosim.trace.store.reader import Trace
 from cosim.trace.views.slices import Counter, Track, counters, status_word, tracks
 
 CODES: Final = "codes.csv"
-"""File with the names of the codes in the other files, where they stay numbers: kind, column, code, name."""
+"""File with the names of the codes in the other files: kind, column, code, name."""
 FORMATS: Final = ("perfetto", "chrome", "csv")
 _SEQUENCE: Final = 1
 _US: Final = 1e-3
 
 
-def export_trace(trace: Trace, form: str, out: Path) -> None:
+def export_trace(trace: Trace, form: str, out: Path, *, names: bool = False) -> None:
     """Write a run into a new file, or for `csv` into a new folder with a file for each kind and one for the codes.
 
     Args:
         trace: a run.
         form: one of FORMATS.
         out: the file or folder to make.
+        names: write the names of codes instead of their numbers; for `csv`, the other formats have names anyway.
 
     Raises:
-        InputError: unknown format, `out` exists, a kind has the name of the file of codes, or the package perfetto is
-            missing.
+        InputError: unknown format, `out` exists, a kind has the name of the file of codes, names are asked for in
+            another format than CSV, or the package perfetto is missing.
         OSError: the disk refuses.
     """
     if form not in FORMATS:
         raise InputError(f"--format {form}: unknown; give one of {', '.join(FORMATS)}")
+    if names and form != "csv":
+        raise InputError(f"--names: is for --format csv, {form} has the names of codes anyway; leave --names out")
     if out.exists():
         raise InputError(f"{out}: exists; give another --out or remove it")
     if form == "csv":
-        _write_csv(trace, out)
+        _write_csv(trace, out, names=names)
         return
     schema = _perfetto() if form == "perfetto" else None
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -56,8 +62,11 @@ def export_trace(trace: Trace, form: str, out: Path) -> None:
 # --- csv -----------------------------------------------------------------------------------------------------------
 
 
-def _write_csv(trace: Trace, folder: Path) -> None:
-    """Write the kinds part by part, in the order of recording, so that one part is in memory at a time."""
+def _write_csv(trace: Trace, folder: Path, *, names: bool) -> None:
+    """Write the kinds part by part, in the order of recording, so that one part is in memory at a time.
+
+    A cell of what did not happen is empty.
+    """
     if Path(CODES).stem in trace.layouts:
         raise InputError(
             f"--format csv: the run has a kind {Path(CODES).stem}, whose file would be {CODES}, the table of codes; "
@@ -67,12 +76,29 @@ def _write_csv(trace: Trace, folder: Path) -> None:
     with (folder / CODES).open("w", newline="", encoding="utf-8") as sink:
         csv.writer(sink).writerows([("kind", "column", "code", "name"), *_codes(trace)])
     for stored in trace.layouts.values():
-        names = [name for name in stored.schema.names if name != CHECK]
-        schema = stored.schema.remove(stored.schema.get_field_index(CHECK)).remove_metadata()
-        with pa_csv.CSVWriter(folder / f"{stored.kind}.csv", schema) as writer:
+        shown = [name for name in stored.schema.names if name != CHECK]
+        empty = stored.schema.empty_table().select(shown)
+        with pa_csv.CSVWriter(folder / f"{stored.kind}.csv", _csv_rows(empty, stored, names=names).schema) as writer:
             for part in trace.manifest.parts:
                 if part.kind == stored.kind:
-                    writer.write_table(pq.read_table(trace.run / part.file, columns=names).cast(schema))
+                    rows = pq.read_table(trace.run / part.file, columns=shown)
+                    writer.write_table(_csv_rows(rows, stored, names=names))
+
+
+def _csv_rows(rows: Any, stored: Layout, *, names: bool) -> Any:
+    """Return rows as CSV has them: nulls for what did not happen, and names of codes if they are asked for."""
+    rows = table_with_nulls(rows, stored.columns)
+    columns = {name: rows.column(name) for name in rows.column_names}
+    for name, column in stored.columns.items() if names else ():
+        if column.codes is not None:
+            columns[name] = _named(columns[name], code_names(column.codes))
+    return pa.table(columns)
+
+
+def _named(codes: Any, names: Mapping[int, str]) -> Any:
+    """Return a column of codes as their names; a number that is no code stays one."""
+    place = pc.index_in(codes, pa.array(list(names), codes.type))
+    return pc.coalesce(pa.chunked_array([pa.array(list(names.values()))]).take(place), codes.cast(pa.string()))
 
 
 def _codes(trace: Trace) -> Iterator[tuple[str, str, int, str]]:

@@ -17,7 +17,7 @@ from cosim.trace.store.reader import Trace
 from cosim.types import AnyArray, FloatArray, IntArray, Status, Tier
 
 _VEHICLES: Final = "vehicles"
-_CLOSED: Final = "CASE WHEN isnan({0}) THEN time_s ELSE {0} END"
+_CLOSED: Final = "coalesce({}, time_s)"
 _NS: Final = 1e9
 
 
@@ -62,14 +62,16 @@ def tracks(trace: Trace) -> Iterator[Track]:
     for site, owner in site_names(trace).items():
         here = f"{edge} AND target = {site}"
         yield from _track(trace, owner, "uplink", "uplink_s", "uplinked_s", f"{edge} AND uplink_site = {site}")
-        yield from _track(trace, owner, "wires in", "uplinked_s", "queued_s", f"{here} AND uplink_site <> {site}")
+        yield from _track(
+            trace, owner, "wires in", "uplinked_s", "queued_s", f"{here} AND uplink_site IS DISTINCT FROM {site}"
+        )
         yield from _track(trace, owner, "queue", "queued_s", "started_s", here)
         yield from _track(trace, owner, "host", "started_s", "executed_s", here)
         yield from _track(trace, owner, "downlink", "downlink_s", "time_s", f"{edge} AND downlink_site = {site}")
     own = f"tier IN ({Tier.LOCAL:d}, {Tier.NEIGHBOUR:d})"
     helped = f"tier = {Tier.NEIGHBOUR:d}"
     yield from _track(trace, _VEHICLES, "wait for decision", "released_s", "decided_s", "true")
-    yield from _track(trace, _VEHICLES, "no cell", "uplink_s", "uplinked_s", f"{edge} AND uplink_site < 0")
+    yield from _track(trace, _VEHICLES, "no cell", "uplink_s", "uplinked_s", f"{edge} AND uplink_site IS NULL")
     yield from _track(trace, _VEHICLES, "sidelink out", "uplink_s", "uplinked_s", helped)
     yield from _track(trace, _VEHICLES, "queue", "queued_s", "started_s", own)
     yield from _track(trace, _VEHICLES, "host", "started_s", "executed_s", own)
@@ -108,7 +110,7 @@ def _counter(owner: str, name: str, time_s: FloatArray, value: AnyArray) -> Iter
 def _track(trace: Trace, owner: str, name: str, begin: str, end: str, where: str) -> Iterator[Track]:
     rows = trace.sql(
         f"SELECT {begin} AS begin_s, {_CLOSED.format(end)} AS end_s, task, vehicle, status FROM task_ended "
-        f"WHERE {where} AND NOT isnan({begin}) ORDER BY begin_s, task"
+        f"WHERE {where} AND {begin} IS NOT NULL ORDER BY begin_s, task"
     )
     begin_ns, end_ns = _ns(rows.begin_s.to_numpy(np.float64)), _ns(rows.end_s.to_numpy(np.float64))
     there = end_ns > begin_ns

@@ -8,8 +8,9 @@ import pandas as pd
 
 from cosim.errors import InputError
 from cosim.quantity import digits, quantity
-from cosim.types import NOWHERE, Direction, KeyState, Phase, Status, Tier
+from cosim.types import Direction, KeyState, Phase, Status, Tier
 
+_EXECUTED = "execution ends"
 _STEPS = (
     ("up_asked_s", "asks for a key for its uplink"),
     ("up_keyed_s", "{up_drawn} for its uplink"),
@@ -18,11 +19,11 @@ _STEPS = (
     ("uplinked_s", "uplink ends in cell {uplink_site}"),
     ("queued_s", "enters the queue of {host}"),
     ("started_s", "execution starts at {host}"),
-    ("executed_s", "execution ends"),
+    ("executed_s", _EXECUTED),
     ("down_asked_s", "asks for a key for its downlink"),
     ("down_keyed_s", "{down_drawn} for its downlink"),
     ("down_downgraded_s", "downgraded: its downlink goes without a quantum key"),
-    ("downlink_s", "downlink starts"),
+    ("downlink_s", "downlink starts{downlink_from}"),
     ("refused_s", "refused: the key that it waits for has not come"),
 )
 
@@ -45,23 +46,26 @@ def timeline(sql: Callable[[str], pd.DataFrame], task: int) -> list[tuple[float,
     sites = dict(zip(deployed.site.tolist(), deployed.name.tolist(), strict=True))
     release = released.to_dict("records")[0]
     ended = sql(f"SELECT * FROM task_ended WHERE task = {task:d}")
-    events = [
+    keyed = sql(f"SELECT * EXCLUDE (time_s) FROM task_keyed WHERE task = {task:d}").to_dict("records")
+    steps: list[tuple[float, str]] = []
+    for row in ended.to_dict("records"):
+        steps.extend(_lived({**row, **(_keyed(keyed[0], row) if keyed else {})}, sites))
+    events = [  # of one instant in this order
         *_released(release),
         *_decided(sql(f"SELECT * FROM task_decided WHERE task = {task:d}"), sites),
+        *(step for step in steps if step[1] == _EXECUTED),
         *_moved(sql(f"SELECT * FROM transfer_moved WHERE task = {task:d} ORDER BY seq"), sites),
         *_cells(sql, release, ended, sites),
+        *(step for step in steps if step[1] != _EXECUTED),
     ]
-    keyed = sql(f"SELECT * EXCLUDE (time_s) FROM task_keyed WHERE task = {task:d}").to_dict("records")
-    for row in ended.to_dict("records"):
-        events.extend(_lived({**row, **(_keyed(keyed[0], row) if keyed else {})}, sites))
     return sorted(events, key=lambda event: event[0])
 
 
-def _site(number: int, sites: dict[int, str]) -> str:
-    return "none" if number == NOWHERE else sites.get(int(number), f"site {number}")
+def _site(number: int | None, sites: dict[int, str]) -> str:
+    return "none" if number is None else sites.get(number, f"site {number}")
 
 
-def _host(tier: int, target: int, sites: dict[int, str]) -> str:
+def _host(tier: int | None, target: int | None, sites: dict[int, str]) -> str:
     if tier == Tier.LOCAL:
         return "its own vehicle"
     return f"vehicle {target}" if tier == Tier.NEIGHBOUR else _site(target, sites)
@@ -83,14 +87,26 @@ def _decided(rows: pd.DataFrame, sites: dict[int, str]) -> Iterator[tuple[float,
 
 def _moved(rows: pd.DataFrame, sites: dict[int, str]) -> Iterator[tuple[float, str]]:
     for row in rows.to_dict("records"):
+        if row["direction"] == Direction.WIRES:
+            yield row["time_s"], _carried(row, sites)
+            continue
         name = Direction(row["direction"]).name.lower()
-        if row["to_site"] == NOWHERE:
+        if row["to_site"] is None:
             what = f"{name} waits for coverage"
-        elif row["from_site"] == NOWHERE:
+        elif row["from_site"] is None:
             what = f"{name} goes on in cell {_site(row['to_site'], sites)}"
         else:
             what = f"{name} moves from cell {_site(row['from_site'], sites)} to {_site(row['to_site'], sites)}"
         yield row["time_s"], f"{what}, {quantity(row['left_bit'], 'bit')} left"
+
+
+def _carried(row: dict[Any, Any], sites: dict[int, str]) -> str:
+    if row["to_site"] is None:
+        return f"result waits at {_site(row['from_site'], sites)} for a cell of its vehicle"
+    if row["from_site"] is None:
+        return f"result goes on to cell {_site(row['to_site'], sites)}"
+    at, cell = (_site(row[name], sites) for name in ("from_site", "to_site"))
+    return f"result is at {at} and crosses wires again, to cell {cell}"
 
 
 def _cells(
@@ -121,11 +137,21 @@ def _keyed(keys: dict[Any, Any], life: dict[Any, Any]) -> dict[str, Any]:
     return steps
 
 
+def _brought(row: dict[Any, Any], sites: dict[int, str]) -> str:
+    """Return where the downlink starts and what wires its result has crossed; "" if none or unknown, as in old runs."""
+    site, wire_bit = row["downlink_from_site"], row["wire_bit"]
+    if site is None:  # as in a run of an older schema
+        return ""
+    wires = f", after {quantity(wire_bit, 'bit')} x wires" if wire_bit > 0.0 else ""
+    return f" in cell {_site(site, sites)}{wires}"
+
+
 def _lived(row: dict[Any, Any], sites: dict[int, str]) -> Iterator[tuple[float, str]]:
     host = _host(row["tier"], row["target"], sites)
+    known = {"host": host, "uplink_site": _site(row["uplink_site"], sites), "downlink_from": _brought(row, sites)}
     for column, text in _STEPS:
         if not math.isnan(row.get(column, math.nan)):
-            yield row[column], text.format_map({**row, "host": host, "uplink_site": _site(row["uplink_site"], sites)})
+            yield row[column], text.format_map({**row, **known})
     spare_s = row["deadline_s"] - row["time_s"]
     text = (
         f"ends {Status(row['status']).name} in phase {Phase(row['phase']).name} after "
