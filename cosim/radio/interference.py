@@ -129,7 +129,13 @@ class Emitter(Bearer):
         self._density_w = density_w
 
     def joins(self, flows: Sequence[Flow], weights: Sequence[float], share_s: float) -> None:
-        """Count what flows send from now on."""
+        """Count what flows send from now on.
+
+        Args:
+            flows: the flows.
+            weights: the share of the medium that each gets, as a multiple of that of a flow of weight 1.
+            share_s: the medium's `share_s`.
+        """
         if self._meter is not None:
             if not self.active:
                 self._share_s, self._weight, self._loud_ws, self._told_ws = share_s, 0.0, 0.0, 0.0
@@ -140,7 +146,13 @@ class Emitter(Bearer):
         self.active += len(flows)
 
     def parts(self, flows: Sequence[Flow], weights: Sequence[float], share_s: float) -> None:
-        """Count what flows have sent."""
+        """Count what flows have sent.
+
+        Args:
+            flows: the flows.
+            weights: the share of the medium that each gets, as a multiple of that of a flow of weight 1.
+            share_s: the medium's `share_s` just before it may have begun again.
+        """
         self.active -= len(flows)
         if self._meter is not None:
             self._count(share_s)

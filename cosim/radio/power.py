@@ -64,13 +64,25 @@ class RadiatedBearer(Emitter):
         raise NotImplementedError
 
     def joins(self, flows: Sequence[Flow], weights: Sequence[float], share_s: float) -> None:
-        """Take power from the radio for flows."""
+        """Take power from the radio for flows.
+
+        Args:
+            flows: the flows.
+            weights: the share of the medium that each gets, as a multiple of that of a flow of weight 1.
+            share_s: the medium's `share_s`.
+        """
         super().joins(flows, weights, share_s)
         if self._radios is not None:
             self._radios.enter(self, cast("Sequence[RadiatedFlow]", flows))
 
     def parts(self, flows: Sequence[Flow], weights: Sequence[float], share_s: float) -> None:
-        """Leave the power of flows to the others of the radio."""
+        """Leave the power of flows to the others of the radio.
+
+        Args:
+            flows: the flows.
+            weights: the share of the medium that each gets, as a multiple of that of a flow of weight 1.
+            share_s: the medium's `share_s` just before it may have begun again.
+        """
         super().parts(flows, weights, share_s)
         if self._radios is not None:
             self._radios.leave(self, cast("Sequence[RadiatedFlow]", flows))

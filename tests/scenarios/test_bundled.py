@@ -35,6 +35,7 @@ ELSEWHERE = {
     "free_space": "stories/test_key_sessions.py",
     "otp": "stories/test_key_sessions.py",
     "none": "stories/test_key_sessions.py",
+    "restart": "stories/test_vote_goes_on.py",
     "silent": "stories/test_ledger.py",
     "slow": "stories/test_ledger.py",
     "equivocate": "stories/test_ledger.py",

@@ -38,9 +38,8 @@ class World:
     def tick(self, tick: int, *, heard: bool, lost: tuple[int, ...] = ()) -> tuple[MobilityFrame, Air]:
         """The truth at a tick; the twin is told of it or not. Vehicles in `lost` are off the road."""
         frame = self.source.advance(tick)
-        frame.xy_m[np.isin(frame.numbers, lost)] = np.nan
-        idle = np.zeros(len(SITES_M))
-        air = self.survey.update(frame.numbers, frame.xy_m, tick, idle, idle)
+        frame = replace(frame, xy_m=np.where(np.isin(frame.numbers, lost)[:, None], np.nan, frame.xy_m))
+        air = self.survey.update(frame.numbers, frame.xy_m, tick)
         states = capture(frame, air, np.arange(len(frame.numbers)))
         if tick == 0:
             self.mirror.register(states, frame.time_s)
@@ -173,10 +172,10 @@ def test_the_forecast_of_shadowed_links_is_nearer_than_the_mirror():
     radio = Radio.model_validate({"path_loss": {"kind": "umi"}, "candidates": 1, "min_snr_db": -60.0})
     site = np.zeros((1, 2))
     survey, links = Survey(radio, site, seed=9), LinkForecast(radio, site)
-    numbers, idle = np.arange(200), np.zeros(1)
+    numbers = np.arange(200)
     start = np.column_stack((rng.uniform(60.0, 160.0, 200), np.full(200, 20.0)))
     end = start - (40.0, 0.0)
-    then, now = (survey.update(numbers, at, tick, idle, idle) for tick, at in enumerate((start, end)))
+    then, now = (survey.update(numbers, at, tick) for tick, at in enumerate((start, end)))
     believed = links.ahead(Links(*(getattr(then, name) for name in COLUMNS)), start, end)
     true_db = 10.0 * np.log10(now.clean_snr_per_w[:, 0])
     expected_db = 10.0 * np.log10(believed.clean_snr_per_w[:, 0])
