@@ -1,9 +1,9 @@
 """The identity of a scenario: a text of what differs from the defaults, whose hash is in the run id.
 
 A new field of one of cosim's own sections changes no text as long as it keeps its default; a section of a package is in
-the text completely. A default whose *value* changes would give old and new runs one text: then `DEFAULTS` grows. Key
-order, comments, defaults written out and 5 against 5.0 make no difference; the content of files that the scenario names
-is not part of it.
+the text completely. A default whose *value* changes would give old and new runs one text, and so would a new field
+whose default is not what was computed before: then `DEFAULTS` grows. Key order, comments, defaults written out and 5
+against 5.0 make no difference; the content of files that the scenario names is not part of it.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from pydantic_core import to_jsonable_python
 from cosim.scenario.section import Section
 from cosim.subjects import outside
 
-DEFAULTS: Final = 1
+DEFAULTS: Final = 2
 """Number of the values of all defaults; raise it when one changes (tests/scenario/defaults.json pins them)."""
 _DIGITS: Final = 12
 

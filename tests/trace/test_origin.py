@@ -135,7 +135,7 @@ def test_the_command_ends_with_1(run: Path, name: str, capsys: pytest.CaptureFix
 
 def test_a_run_of_other_defaults(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run made under another number of the defaults is held to what its text tells, and to no default of today."""
-    monkeypatch.setattr(origin, "DEFAULTS", 2)
+    monkeypatch.setattr(origin, "DEFAULTS", origin.DEFAULTS + 1)
     assert edited(run, lambda p: p["scenario"]["keys"].update(slot_s=2.0)) == []
     assert "duration_s differs" in edited(run, lambda p: p["scenario"].update(duration_s=5.0))[0]
 
