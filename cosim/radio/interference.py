@@ -15,6 +15,7 @@ receiver hears the mean over the band) and changes within a tick.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -52,13 +53,14 @@ class Emissions:
     @classmethod
     def of(cls, given: list[Emission]) -> "Emissions":
         """Return emissions as columns."""
-        vehicle, cell, power_w, ended, follows = zip(*given, strict=True) if given else ((),) * 5
+        table = np.fromiter(chain.from_iterable(given), np.float64, 5 * len(given)).reshape(-1, 5).T
+        vehicle, cell, power_w, ended, follows = table
         return cls(
-            np.array(vehicle, np.int64),
-            np.array(cell, np.int64),
-            np.array(power_w, np.float64),
-            np.array(ended, np.bool_),
-            np.array(follows, np.bool_),
+            vehicle.astype(np.int64),
+            cell.astype(np.int64),
+            power_w.copy(),
+            ended.astype(np.bool_),
+            follows.astype(np.bool_),
         )
 
     def __len__(self) -> int:
@@ -128,6 +130,11 @@ class Emitter(Bearer):
             self._count(self.medium.share_s)
         self._density_w = density_w
 
+    def unwatch(self) -> None:
+        """Have the meter forget it until flows begin: none is active, and what they sent has been taken."""
+        if self._meter is not None:
+            self._meter.unwatch(self)
+
     def joins(self, flows: Sequence[Flow], weights: Sequence[float], share_s: float) -> None:
         """Count what flows send from now on."""
         if self._meter is not None:
@@ -192,6 +199,10 @@ class EmissionMeter:
         """Measure an emitter until none of its flows is active."""
         self._emitters[emitter] = None
 
+    def unwatch(self, emitter: Emitter) -> None:
+        """Measure an emitter no longer."""
+        self._emitters.pop(emitter, None)
+
     def take(self, passed_s: float) -> Emissions:
         """Return what was sent since the last call; all cells must be settled.
 
@@ -200,9 +211,11 @@ class EmissionMeter:
         """
         told: list[Emission] = []
         for emitter in self._emitters:
-            for sent_ws, ended in zip(emitter.take_ws(), (False, True), strict=True):
-                if sent_ws > 0.0:
-                    told.extend(emitter.emissions(sent_ws * self._band_share / passed_s, ended))
+            active_ws, ended_ws = emitter.take_ws()
+            if active_ws > 0.0:
+                told += emitter.emissions(active_ws * self._band_share / passed_s, False)
+            if ended_ws > 0.0:
+                told += emitter.emissions(ended_ws * self._band_share / passed_s, True)
         self._emitters = {emitter: None for emitter in self._emitters if emitter.active}
         return Emissions.of(told)
 
