@@ -10,7 +10,7 @@ from typing import ClassVar, cast
 import numpy as np
 
 from cosim.kernel.clock import Clock
-from cosim.kernel.fluid import Flow
+from cosim.kernel.fluid import Flow, Medium
 from cosim.radio.cell import Cell, make_cell
 from cosim.radio.interference import Emission, EmissionMeter, Emissions, Emitter
 from cosim.radio.power import RadiatedBearer, RadiatedFlow, VehicleRadios
@@ -227,6 +227,14 @@ class Channel:
             bearer.gain, bearer.noise = flow.gain, float(clean_snr.mean() / snr.mean())
             bearer.add(flow)
         return cell.start(flow)
+
+    def stop(self, transfers: Iterable[Transfer]) -> None:
+        """Take transfers out of their cells together, each of which is cancelled next: cheaper than one by one."""
+        places: dict[Medium | None, list[Transfer]] = {}
+        for transfer in transfers:
+            places.setdefault(transfer.medium, []).append(transfer)
+        for together in places.values():
+            _withdraw(together)
 
     def serving(self, vehicle: int) -> int:
         """Return the site that serves a vehicle now, or NOWHERE."""
