@@ -345,14 +345,15 @@ class Fluid:
     def withdraw_all(self, flows: Sequence[Flow]) -> None:
         """Take active flows out; what is left of them is then up to date."""
         self.settle()
-        v, weight, share_s = self._v, self.weight, self.share_s
+        v, since_s, weight, share_s = self._v, self._since_s, self.weight, self.share_s
         if far := [flow for flow in flows if flow.row >= 0]:
             self._far.remove(far)
         for flow in flows:
-            flow.left = max(0.0, (flow.finish_v - v) * flow.weight * flow.gain)
+            left = (flow.finish_v - v) * flow.weight * flow.gain
+            flow.left = left if left > 0.0 else 0.0
             flow.medium = None
             flow.entry = -1  # its place in the heap stays, and is skipped when it comes up: removal would cost O(n)
-            flow.active_s += self._since_s - flow.since_s
+            flow.active_s += since_s - flow.since_s
             weight -= flow.weight
         self.active -= len(flows)
         self._weigh(weight)

@@ -63,7 +63,7 @@ class RadioBearer(RadiatedBearer):
 
     def emissions(self, power_w: float, ended: bool) -> Iterable[Emission]:
         """Return what its sender sent."""
-        return (Emission(self.sender, self.site, power_w, ended, self.pinned < 0),)
+        return ((self.sender, self.site, power_w, ended, self.pinned < 0),)
 
 
 class Transfer(RadiatedFlow):
@@ -135,7 +135,7 @@ class BundleBearer(Emitter):
 
     def emissions(self, power_w: float, ended: bool) -> Iterable[Emission]:
         """Return what its senders sent, in turn."""
-        return [Emission(vehicle, self._site, power_w * turn, ended, ended) for vehicle, turn in self._senders]
+        return [(vehicle, self._site, power_w * turn, ended, ended) for vehicle, turn in self._senders]
 
 
 class Channel:

@@ -16,7 +16,7 @@ receiver hears the mean over the band) and changes within a tick.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import NamedTuple
+from typing import TypeAlias
 
 import numpy as np
 
@@ -25,30 +25,24 @@ from cosim.scenario.radio import Radio
 from cosim.types import BoolArray, FloatArray, IntArray
 
 
-class Emission(NamedTuple):
-    """What one sender of a flow sent over the past tick."""
-
-    vehicle: int
-    """The vehicle that sends, or that a site sends to."""
-    cell: int
-    """Site in whose cell it was sent, at last."""
-    power_w: float
-    """Mean over the tick of share times transmit power."""
-    ended: bool
-    """Whether the flow is over."""
-    follows: bool
-    """Whether the flow is carried by the cell that serves the vehicle, whichever that is."""
+Emission: TypeAlias = tuple[int, int, float, bool, bool]
+"""What one sender of a flow sent over the past tick; the fields of `Emissions`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Emissions:
-    """The emissions of one direction over the past tick, (E,) each; see `Emission`."""
+    """The emissions of one direction over the past tick, (E,) each."""
 
     vehicle: IntArray
+    """The vehicle that sends, or that a site sends to."""
     cell: IntArray
+    """Site in whose cell it was sent, at last."""
     power_w: FloatArray
+    """Mean over the tick of share times transmit power."""
     ended: BoolArray
+    """Whether the flow is over."""
     follows: BoolArray
+    """Whether the flow is carried by the cell that serves the vehicle, whichever that is."""
 
     @classmethod
     def of(cls, given: list[Emission]) -> "Emissions":
@@ -151,9 +145,11 @@ class Emitter(Bearer):
         self.active -= len(flows)
         if self._meter is not None:
             self._count(share_s)
+            told_ws, begun_ws = self._told_ws, self._begun_ws
             for flow, weight in zip(flows, weights, strict=True):
+                from_ws = begun_ws.pop(flow)
                 self._weight -= weight
-                self._ended_ws += weight * (self._loud_ws - max(self._begun_ws.pop(flow), self._told_ws))
+                self._ended_ws += weight * (self._loud_ws - (from_ws if from_ws > told_ws else told_ws))
 
     def emissions(self, power_w: float, ended: bool) -> Iterable[Emission]:
         """Return what its senders sent.
