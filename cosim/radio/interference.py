@@ -24,7 +24,6 @@ from cosim.kernel.fluid import Bearer, Flow, Medium
 from cosim.scenario.radio import Radio
 from cosim.types import BoolArray, FloatArray, IntArray
 
-
 Emission: TypeAlias = tuple[int, int, float, bool, bool]
 """What one sender of a flow sent over the past tick; the fields of `Emissions`."""
 
