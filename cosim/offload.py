@@ -16,6 +16,7 @@ from cosim.keys.request_queue import GrantedKey, QueuedKeyRequest
 from cosim.keys.service import KeyService
 from cosim.ledger.log import RecordLog
 from cosim.part import Part
+from cosim.radio.channel import Transfer
 from cosim.radio.sidelink import HelperLost
 from cosim.tasks.source import Task
 from cosim.trace.facts.keys import TaskKeyed
@@ -374,7 +375,9 @@ class Offloading(Part):
 
     def end_all(self) -> None:
         """End what is still alive as in flight, at the end of the run; parts finish later and record what is left."""
-        for life in sorted(self.alive.values(), key=_runs):
+        lives = sorted(self.alive.values(), key=_runs)
+        self._channel.stop(life.wait for life in lives if isinstance(life.wait, Transfer))
+        for life in lives:
             life.cancel(RunOver())
 
     def settle(self) -> None:

@@ -15,6 +15,7 @@ u = band, F = 1: a band shared equally or by weights;  u = slice, F = inf: fixed
 u = bit rate, F = 1, g = 1: a wire;  u = core speed, F = cores, g = 1: processor sharing on c cores.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from heapq import heapify, heappop, heappush
 from math import inf
@@ -197,24 +198,27 @@ class _Columns:
         self._users[number] += 1
         self._number[row] = number
 
-    def remove(self, flow: Flow) -> None:
-        """Remove a flow, which then knows its gain and finish itself; the last row takes its place."""
-        row = flow.row
-        flow.row = -1
-        flow.finish_v = self._finish_v.item(row)
-        flow.gain = self._gain.item(row)
-        number = self._number.item(row)
-        self._users[number] -= 1
-        if not self._users[number]:
-            del self._numbers[self._bearers[number]]
-            self._free.append(number)
-        last = self.flows.pop()
-        if last is not flow:
-            end = len(self.flows)
-            self.flows[row] = last
-            last.row = row
-            for column in (self._finish_v, self._gain, self._number):
-                column[row] = column[end]
+    def remove(self, flows: Sequence[Flow]) -> None:
+        """Remove flows, which then know their gains and finishes themselves; flows of the last rows take their rows."""
+        rows = np.array([flow.row for flow in flows], np.int64)
+        numbers = self._number[rows].tolist()
+        for flow, finish_v, gain in zip(flows, self._finish_v[rows].tolist(), self._gain[rows].tolist(), strict=True):
+            flow.row, flow.finish_v, flow.gain = -1, finish_v, gain
+        for number, removed in Counter(numbers).items():
+            self._users[number] -= removed
+            if not self._users[number]:
+                del self._numbers[self._bearers[number]]
+                self._free.append(number)
+        end = len(self.flows) - len(flows)
+        stays = np.ones(len(flows), np.bool_)
+        stays[rows[rows >= end] - end] = False
+        holes, last = rows[rows < end], end + stays.nonzero()[0]
+        for column in (self._finish_v, self._gain, self._number):
+            column[holes] = column[last]
+        for hole, row in zip(holes.tolist(), last.tolist(), strict=True):
+            self.flows[hole] = flow = self.flows[row]
+            flow.row = hole
+        del self.flows[end:]
 
     def retune(self, v: float) -> None:
         """Give each flow the gain of its bearer, from virtual time v on."""
@@ -317,18 +321,19 @@ class Fluid:
     def start_all(self, flows: Sequence[Flow]) -> None:
         """Let flows run, as if each were started after the one before."""
         self.settle()
+        v, weight, heap, far = self._v, self.weight, self._heap, self._far
         for flow in flows:
             flow.medium = self
             flow.since_s = self._since_s
-            flow.finish_v = self._v + flow.left / (flow.weight * flow.gain)
-            flow.entry = next(self._numbers)
-            if flow.finish_v > self._far_v and flow.bearer is not None:
-                self._far.add(flow, flow.bearer)
+            flow.finish_v = finish_v = v + flow.left / (flow.weight * flow.gain)
+            flow.entry = entry = next(self._numbers)
+            if finish_v > self._far_v and flow.bearer is not None:
+                far.add(flow, flow.bearer)
             else:
-                heappush(self._heap, (flow.finish_v, flow.entry, flow))
-            self.active += 1
-            self.weight += flow.weight
-        self._weigh(self.weight)
+                heappush(heap, (finish_v, entry, flow))
+            weight += flow.weight
+        self.active += len(flows)
+        self._weigh(weight)
         self._arm()
         for bearer, own in by_bearer(flows):
             bearer.joins(own, [flow.weight for flow in own], self.share_s)
@@ -340,14 +345,15 @@ class Fluid:
     def withdraw_all(self, flows: Sequence[Flow]) -> None:
         """Take active flows out; what is left of them is then up to date."""
         self.settle()
-        v, weight, share_s = self._v, self.weight, self.share_s
+        v, since_s, weight, share_s = self._v, self._since_s, self.weight, self.share_s
+        if far := [flow for flow in flows if flow.row >= 0]:
+            self._far.remove(far)
         for flow in flows:
-            if flow.row >= 0:
-                self._far.remove(flow)
-            flow.left = max(0.0, (flow.finish_v - v) * flow.weight * flow.gain)
+            left = (flow.finish_v - v) * flow.weight * flow.gain
+            flow.left = left if left > 0.0 else 0.0
             flow.medium = None
             flow.entry = -1  # its place in the heap stays, and is skipped when it comes up: removal would cost O(n)
-            flow.active_s += self._since_s - flow.since_s
+            flow.active_s += since_s - flow.since_s
             weight -= flow.weight
         self.active -= len(flows)
         self._weigh(weight)
@@ -393,9 +399,8 @@ class Fluid:
                 self._heap.append(place)
             else:
                 far.add(flow, flow.bearer)
-        for flow in drawn:
-            far.remove(flow)
-            self._heap.append((flow.finish_v, flow.entry, flow))
+        far.remove(drawn)
+        self._heap += [(flow.finish_v, flow.entry, flow) for flow in drawn]
 
     def _draw_near(self, least_v: float) -> None:
         """Move flows from the columns to the heap: those that end soonest, and all that end by `least_v`."""
@@ -403,8 +408,9 @@ class Fluid:
         near, self._far_v = _soonest(far.finish_v)
         if self._far_v <= least_v:
             near, self._far_v = (far.finish_v <= least_v).nonzero()[0], least_v
-        for flow in [far.flows[row] for row in near.tolist()]:
-            far.remove(flow)
+        drawn = [far.flows[row] for row in near.tolist()]
+        far.remove(drawn)
+        for flow in drawn:
             heappush(self._heap, (flow.finish_v, flow.entry, flow))
 
     def settle(self) -> None:

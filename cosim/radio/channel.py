@@ -1,8 +1,10 @@
 """Transfers over the air: they follow their vehicle from cell to cell, wait without coverage, and may be lost."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from functools import partial
+from itertools import chain
+from operator import attrgetter
 from typing import ClassVar, cast
 
 import numpy as np
@@ -41,13 +43,19 @@ class RadioBearer(RadiatedBearer):
         """Site of their cell; NOWHERE without coverage."""
         self._channel = channel
         meter, radios = channel.shared_by(transfer.uplink)
-        cell = channel.cells(transfer.uplink)[site] if site >= 0 else None
-        super().__init__(cell, transfer.vehicle, transfer.power_w, meter, radios)
+        super().__init__(channel.cell(transfer.uplink, site), transfer.vehicle, transfer.power_w, meter, radios)
 
     @property
     def transfers(self) -> "dict[Transfer, None]":
         """Transfers that are not over, in the order in which they were sent."""
         return cast("dict[Transfer, None]", self.flows)
+
+    def follow(self, site: int) -> None:
+        """Belong to the cell of another site, or to none, while no transfer is active; nothing is left to be told."""
+        self.site = site
+        self.medium = self._channel.cell(self.uplink, site)
+        self.set_density(self.power_w)
+        self.unwatch()
 
     def tune(self) -> None:
         """Set gain and noise to what positions and its density give now."""
@@ -55,7 +63,7 @@ class RadioBearer(RadiatedBearer):
 
     def emissions(self, power_w: float, ended: bool) -> Iterable[Emission]:
         """Return what its sender sent."""
-        return (Emission(self.sender, self.site, power_w, ended, self.pinned < 0),)
+        return ((self.sender, self.site, power_w, ended, self.pinned < 0),)
 
 
 class Transfer(RadiatedFlow):
@@ -71,6 +79,7 @@ class Transfer(RadiatedFlow):
     """
 
     uplink: ClassVar[bool]
+    direction: ClassVar[Direction]
     gain = 1.0
     site = NOWHERE
     """Number of the cell it is in, or was in last."""
@@ -78,8 +87,8 @@ class Transfer(RadiatedFlow):
     """Number of changes from one cell to another."""
     waits = 0
     """Number of changes of cell or coverage so far; a timer set before the last one is out of date."""
-    outside: "dict[Transfer, int] | None" = None
-    """The channel's transfers without a medium, while it is one of them."""
+    outside = -1
+    """Its number, in order of time, among the transfers without a medium; -1 while it has one."""
 
     def __init__(self, vehicle: int, task: int, size_bit: float, power_w: float, share: float, pinned: int) -> None:
         self.size = size_bit
@@ -90,28 +99,19 @@ class Transfer(RadiatedFlow):
         self.pinned = pinned
         self.power_w = power_w
 
-    def cancel(self, error: Exception) -> None:
-        """Leave the cell, or the transfers that wait outside; `left` is then what was not sent."""
-        self.enter()
-        super().cancel(error)
-
-    def enter(self) -> None:
-        """Leave the transfers that wait outside, if it is one of them."""
-        if self.outside is not None:
-            del self.outside[self]
-            self.outside = None
-
 
 class Uplink(Transfer):
     """From a vehicle to a site."""
 
     uplink = True
+    direction = Direction.UPLINK
 
 
 class Downlink(Transfer):
     """From a site to a vehicle."""
 
     uplink = False
+    direction = Direction.DOWNLINK
 
 
 class BundleBearer(Emitter):
@@ -135,7 +135,7 @@ class BundleBearer(Emitter):
 
     def emissions(self, power_w: float, ended: bool) -> Iterable[Emission]:
         """Return what its senders sent, in turn."""
-        return [Emission(vehicle, self._site, power_w * turn, ended, ended) for vehicle, turn in self._senders]
+        return [(vehicle, self._site, power_w * turn, ended, ended) for vehicle, turn in self._senders]
 
 
 class CoverageWait(Wait):
@@ -170,8 +170,6 @@ class Channel:
         sites = range(len(site_xy_m))
         self.up: list[Cell] = [make_cell(clock, radio.access, radio.bandwidth_hz, cap, uplink=True) for _ in sites]
         self.down: list[Cell] = [make_cell(clock, radio.access, down_hz, cap, uplink=False) for _ in sites]
-        self._outside: dict[Transfer, int] = {}
-        """Transfers without a medium (no coverage, or in the middle of a handover), numbered in order of time."""
         self._bearers: dict[int, dict[tuple[bool, int, float], RadioBearer]] = {}
         """Bearers of each vehicle by direction, pinned site and power: a tick looks at these, not at transfers."""
         self._meters: tuple[EmissionMeter, EmissionMeter] | None = None
@@ -190,6 +188,7 @@ class Channel:
         self._row: dict[int, int] = {}
         self._serving: list[int] = []
         self._snr_per_w: list[float] = []
+        self._clean_snr_per_w: list[float] = []
         self._down_snr: list[float] = []
 
     # --- what a story uses -----------------------------------------------------------------------------------------
@@ -242,6 +241,14 @@ class Channel:
             bearer.add(flow)
         return cell.start(flow)
 
+    def stop(self, transfers: Iterable[Transfer]) -> None:
+        """Take transfers out of their cells together, each of which is cancelled next: cheaper than one by one."""
+        places: dict[Medium | None, list[Transfer]] = {}
+        for transfer in transfers:
+            places.setdefault(transfer.medium, []).append(transfer)
+        for together in places.values():
+            _withdraw(together)
+
     def serving(self, vehicle: int) -> int:
         """Return the site that serves a vehicle now, or NOWHERE."""
         row = self._row.get(vehicle)
@@ -265,9 +272,9 @@ class Channel:
 
     # --- what a bearer uses ----------------------------------------------------------------------------------------
 
-    def cells(self, uplink: bool) -> Sequence[Cell]:
-        """Return the cells of one direction, by site number."""
-        return self.up if uplink else self.down
+    def cell(self, uplink: bool, site: int) -> Cell | None:
+        """Return one direction of the cell of a site; None for NOWHERE."""
+        return (self.up if uplink else self.down)[site] if site >= 0 else None
 
     def shared_by(self, uplink: bool) -> tuple[EmissionMeter | None, VehicleRadios | None]:
         """Return what measures the transfers of one direction and the radios that share their power, if any do."""
@@ -284,9 +291,11 @@ class Channel:
         if bearer.uplink:
             snr *= bearer.density_w
             if self._meters is not None:
-                column = self.air.sites[row].tolist().index(site)
-                bearer.noise = self.air.clean_snr_per_w.item(row, column) * bearer.density_w / snr
-        bearer.gain = self.cells(bearer.uplink)[site].gain(snr)
+                clean_snr_per_w = self._clean_snr_per_w[row]
+                if bearer.pinned >= 0:
+                    clean_snr_per_w = self.air.clean_snr_per_w.item(row, self.air.sites[row].tolist().index(site))
+                bearer.noise = clean_snr_per_w * bearer.density_w / snr
+        bearer.gain = (self.up if bearer.uplink else self.down)[site].gain(snr)
 
     # --- what the tick does ----------------------------------------------------------------------------------------
 
@@ -308,8 +317,10 @@ class Channel:
         if len(left):
             gone = dict.fromkeys(left.tolist())
             bearers = [bearer for vehicle in gone for bearer in self._bearers.pop(vehicle, {}).values()]
-            for transfer in _in_order(bearers):
-                transfer.cancel(VehicleGone())
+            for transfers in _by_place(bearers):
+                _withdraw(transfers)
+                for transfer in transfers:
+                    transfer.cancel(VehicleGone())
             for wait in [wait for wait in self._uncovered if wait.vehicle in gone and wait.error is None]:
                 wait.cancel(VehicleGone())
         self.air = air = self._survey.update(numbers, xy_m, tick, self._sent())
@@ -318,6 +329,7 @@ class Channel:
         covered = air.serving >= 0
         self._serving = air.serving.tolist()
         self._snr_per_w = (air.snr_per_w.take(place) * covered).tolist()
+        self._clean_snr_per_w = air.clean_snr_per_w.take(place).tolist()
         self._down_snr = (air.down_snr.take(place) * covered).tolist()
         if len(air.changed):
             rows = air.changed
@@ -358,26 +370,29 @@ class Channel:
         """Move the active transfers to where their vehicles are."""
         self._ticked_s = self._clock.now
         moved: list[RadioBearer] = []
+        spent: list[tuple[int, tuple[bool, int, float]]] = []
         touched: set[tuple[bool, int]] = set()
-        self._bearers = {
-            vehicle: used
-            for vehicle, bearers in self._bearers.items()
-            if (used := {key: bearer for key, bearer in bearers.items() if bearer.flows})
-        }
         for vehicle, bearers in self._bearers.items():
             row = self._row[vehicle]
-            for key, bearer in list(bearers.items()):
+            for key, bearer in bearers.items():
+                if not bearer.flows:
+                    spent.append((vehicle, key))
+                    continue
                 site, snr = self._link(row, bearer.uplink, bearer.pinned)
                 if site != bearer.site:
-                    del bearers[key]
                     moved.append(bearer)
                 elif site >= 0:
                     self._tune(bearer, row, site, snr)
                     if bearer.active:
-                        touched.add((not bearer.uplink, bearer.site))
-        self._move(_in_order(moved))
+                        touched.add((not bearer.uplink, site))
+        for vehicle, key in spent:
+            bearers = self._bearers[vehicle]
+            del bearers[key]
+            if not bearers:
+                del self._bearers[vehicle]
+        self._move(moved)
         for downlink, site in sorted(touched):
-            self.cells(not downlink)[site].retune()
+            (self.down if downlink else self.up)[site].retune()
 
     def _link(self, row: int, uplink: bool, pinned: int) -> tuple[int, float]:
         """Return site and signal-to-noise ratio (uplinks: for each watt) now; NOWHERE and 0 without coverage.
@@ -407,7 +422,7 @@ class Channel:
         if transfer.site < 0:
             self._suspend([transfer])
         else:
-            self.cells(transfer.uplink)[transfer.site].start(transfer)
+            (self.up if transfer.uplink else self.down)[transfer.site].start(transfer)
         return transfer
 
     def _bear(self, transfer: Transfer, row: int) -> int:
@@ -423,42 +438,48 @@ class Channel:
         bearer.add(transfer)
         return bearer.site
 
-    def _move(self, transfers: Sequence[Transfer]) -> None:
-        """Hand active transfers over to other cells, or out of or back into coverage."""
-        for cell, active in _by_cell(transfers):
-            cell.withdraw_all(active)
-            if self._radio.handover.transfer == "restart":
-                for transfer in active:
-                    transfer.left = transfer.size
+    def _move(self, bearers: Sequence[RadioBearer]) -> None:
+        """Hand bearers with their transfers over to other cells, or out of or back into coverage."""
+        places = _by_place(bearers)
+        for transfers in places:
+            _withdraw(transfers)
+        for bearer in bearers:
+            row = self._row[bearer.sender]
+            site, snr = self._link(row, bearer.uplink, bearer.pinned)
+            bearer.follow(site)
+            if site >= 0:
+                self._tune(bearer, row, site, snr)
+        now, handover = self._clock.now, self._radio.handover
         direct: list[Transfer] = []
         interrupted: list[Transfer] = []
         outside: list[Transfer] = []
-        for transfer in transfers:
-            before, site = transfer.site, self._bear(transfer, self._row[transfer.vehicle])
-            direction = Direction.UPLINK if transfer.uplink else Direction.DOWNLINK
+        for transfer in chain.from_iterable(places):
+            before, transfer.site = transfer.site, cast("RadioBearer", transfer.bearer).site
+            if handover.transfer == "restart" and transfer.outside < 0:
+                transfer.left = transfer.size
             if transfer.task != NOWHERE:
-                self._moved(self._clock.now, transfer.task, direction, before, site, transfer.left)
-            transfer.site = site
+                self._moved(now, transfer.task, transfer.direction, before, transfer.site, transfer.left)
             transfer.waits += 1  # timers set before now are out of date
-            transfer.handovers += NOWHERE not in (before, site)
-            if site == NOWHERE:
+            if transfer.site == NOWHERE:
                 outside.append(transfer)
-            elif before != NOWHERE and self._radio.handover.interruption_s > 0.0:
+                continue
+            transfer.handovers += before != NOWHERE
+            if before != NOWHERE and handover.interruption_s > 0.0:
                 interrupted.append(transfer)
             else:
                 direct.append(transfer)
         self._suspend(outside)
-        self._later(interrupted, self._radio.handover.interruption_s, self._join)
+        self._later(interrupted, handover.interruption_s, self._join)
         self._join(direct)
 
     def _join(self, transfers: Sequence[Transfer]) -> None:
         """Let transfers run in their cells."""
         joining: dict[Cell, list[Transfer]] = {}
         for transfer in transfers:
-            transfer.enter()
+            transfer.outside = -1
             bearer = cast("RadioBearer", transfer.bearer)
             transfer.gain, transfer.noise = bearer.gain, bearer.noise
-            joining.setdefault(self.cells(transfer.uplink)[transfer.site], []).append(transfer)
+            joining.setdefault(cast("Cell", bearer.medium), []).append(transfer)
         for cell, together in joining.items():
             cell.start_all(together)
 
@@ -476,8 +497,8 @@ class Channel:
         if not transfers:
             return
         for transfer in transfers:
-            self._outside.setdefault(transfer, next(self._clock.numbers))
-            transfer.outside = self._outside
+            if transfer.outside < 0:
+                transfer.outside = next(self._clock.numbers)
         waits = [transfer.waits for transfer in transfers]
 
         def due() -> None:
@@ -493,24 +514,23 @@ def _lose(why: type[Failure], transfers: Sequence[Transfer]) -> None:
             transfer.cancel(why())
 
 
-def _by_cell(transfers: Iterable[Transfer]) -> Iterator[tuple[Medium, list[Transfer]]]:
-    """Yield media with those of the transfers that are in them, in order."""
-    found: dict[Medium, list[Transfer]] = {}
-    for transfer in transfers:
-        if transfer.medium is not None:
-            found.setdefault(transfer.medium, []).append(transfer)
-    yield from found.items()
+def _withdraw(transfers: Sequence[Transfer]) -> None:
+    """Take transfers out of the cell that all of them are in, if they are in one."""
+    if transfers[0].medium is not None:
+        transfers[0].medium.withdraw_all(transfers)
 
 
-def _in_order(bearers: Iterable[RadioBearer]) -> list[Transfer]:
-    """Return the transfers of bearers: those in cells, uplinks first, by cell and entry, then those outside."""
-
-    def place(transfer: Transfer) -> tuple[int, int, int]:
-        if transfer.outside is not None:
-            return 2, 0, transfer.outside[transfer]
-        return int(not transfer.uplink), transfer.site, transfer.entry
-
-    return sorted((transfer for bearer in bearers for transfer in bearer.transfers), key=place)
+def _by_place(bearers: Iterable[RadioBearer]) -> list[list[Transfer]]:
+    """Return the transfers of bearers: those of each cell by entry, uplinks first, and at last those outside."""
+    inside: dict[tuple[bool, int], list[Transfer]] = {}
+    outside: list[Transfer] = []
+    for bearer in bearers:
+        here = inside.setdefault((not bearer.uplink, bearer.site), [])
+        for transfer in bearer.transfers:
+            (here if transfer.outside < 0 else outside).append(transfer)
+    places = [sorted(here, key=attrgetter("entry")) for _, here in sorted(inside.items())]
+    places.append(sorted(outside, key=attrgetter("outside")))
+    return [place for place in places if place]
 
 
 def _resume(wait: CoverageWait) -> None:

@@ -15,7 +15,8 @@ receiver hears the mean over the band) and changes within a tick.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from itertools import chain
+from typing import TypeAlias
 
 import numpy as np
 
@@ -23,42 +24,36 @@ from cosim.kernel.fluid import Bearer, Flow, Medium
 from cosim.scenario.radio import Radio
 from cosim.types import BoolArray, FloatArray, IntArray
 
-
-class Emission(NamedTuple):
-    """What one sender of a flow sent over the past tick."""
-
-    vehicle: int
-    """The vehicle that sends, or that a site sends to."""
-    cell: int
-    """Site in whose cell it was sent, at last."""
-    power_w: float
-    """Mean over the tick of share times transmit power."""
-    ended: bool
-    """Whether the flow is over."""
-    follows: bool
-    """Whether the flow is carried by the cell that serves the vehicle, whichever that is."""
+Emission: TypeAlias = tuple[int, int, float, bool, bool]
+"""What one sender of a flow sent over the past tick; the fields of `Emissions`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Emissions:
-    """The emissions of one direction over the past tick, (E,) each; see `Emission`."""
+    """The emissions of one direction over the past tick, (E,) each."""
 
     vehicle: IntArray
+    """The vehicle that sends, or that a site sends to."""
     cell: IntArray
+    """Site in whose cell it was sent, at last."""
     power_w: FloatArray
+    """Mean over the tick of share times transmit power."""
     ended: BoolArray
+    """Whether the flow is over."""
     follows: BoolArray
+    """Whether the flow is carried by the cell that serves the vehicle, whichever that is."""
 
     @classmethod
     def of(cls, given: list[Emission]) -> "Emissions":
         """Return emissions as columns."""
-        vehicle, cell, power_w, ended, follows = zip(*given, strict=True) if given else ((),) * 5
+        table = np.fromiter(chain.from_iterable(given), np.float64, 5 * len(given)).reshape(-1, 5).T
+        vehicle, cell, power_w, ended, follows = table
         return cls(
-            np.array(vehicle, np.int64),
-            np.array(cell, np.int64),
-            np.array(power_w, np.float64),
-            np.array(ended, np.bool_),
-            np.array(follows, np.bool_),
+            vehicle.astype(np.int64),
+            cell.astype(np.int64),
+            power_w.copy(),
+            ended.astype(np.bool_),
+            follows.astype(np.bool_),
         )
 
     def __len__(self) -> int:
@@ -128,6 +123,11 @@ class Emitter(Bearer):
             self._count(self.medium.share_s)
         self._density_w = density_w
 
+    def unwatch(self) -> None:
+        """Have the meter forget it until flows begin: none is active, and what they sent has been taken."""
+        if self._meter is not None:
+            self._meter.unwatch(self)
+
     def joins(self, flows: Sequence[Flow], weights: Sequence[float], share_s: float) -> None:
         """Count what flows send from now on.
 
@@ -156,9 +156,11 @@ class Emitter(Bearer):
         self.active -= len(flows)
         if self._meter is not None:
             self._count(share_s)
+            told_ws, begun_ws = self._told_ws, self._begun_ws
             for flow, weight in zip(flows, weights, strict=True):
+                from_ws = begun_ws.pop(flow)
                 self._weight -= weight
-                self._ended_ws += weight * (self._loud_ws - max(self._begun_ws.pop(flow), self._told_ws))
+                self._ended_ws += weight * (self._loud_ws - (from_ws if from_ws > told_ws else told_ws))
 
     def emissions(self, power_w: float, ended: bool) -> Iterable[Emission]:
         """Return what its senders sent.
@@ -204,6 +206,10 @@ class EmissionMeter:
         """Measure an emitter until none of its flows is active."""
         self._emitters[emitter] = None
 
+    def unwatch(self, emitter: Emitter) -> None:
+        """Measure an emitter no longer."""
+        self._emitters.pop(emitter, None)
+
     def take(self, passed_s: float) -> Emissions:
         """Return what was sent since the last call; all cells must be settled.
 
@@ -212,9 +218,11 @@ class EmissionMeter:
         """
         told: list[Emission] = []
         for emitter in self._emitters:
-            for sent_ws, ended in zip(emitter.take_ws(), (False, True), strict=True):
-                if sent_ws > 0.0:
-                    told.extend(emitter.emissions(sent_ws * self._band_share / passed_s, ended))
+            active_ws, ended_ws = emitter.take_ws()
+            if active_ws > 0.0:
+                told += emitter.emissions(active_ws * self._band_share / passed_s, False)
+            if ended_ws > 0.0:
+                told += emitter.emissions(ended_ws * self._band_share / passed_s, True)
         self._emitters = {emitter: None for emitter in self._emitters if emitter.active}
         return Emissions.of(told)
 

@@ -120,6 +120,11 @@ class _VehicleRadio:
 
         Flows of one orthogonal cell are a group: its power is that of all of them, on the band that they share.
         """
+        if len(self.bearers) == 1 and not self.uneven:
+            (bearer,) = self.bearers
+            if isinstance(bearer.medium, Fluid):
+                self.scale = min(1.0, max(self._power_w, bearer.power_w) / (bearer.power_w * bearer.active))
+                return {}
         total_w = fsum(bearer.power_w * bearer.active for bearer in self.bearers)
         most_w = max(self._power_w, *(bearer.power_w for bearer in self.bearers))
         self.scale = min(1.0, most_w / total_w)

@@ -86,7 +86,7 @@ class SideBearer(RadiatedBearer):
 
     def emissions(self, power_w: float, ended: bool) -> Iterable[Emission]:
         """Return what its sender sent."""
-        return (Emission(self.sender, self.zone, power_w, ended, False),)
+        return ((self.sender, self.zone, power_w, ended, False),)
 
 
 @dataclass(frozen=True, slots=True)

@@ -321,6 +321,76 @@ def test_not_a_bit_depends_on_what_is_in_columns(seed: int) -> None:
         assert _run_of_a_crowd(near, seed) == (ends, totals)
 
 
+class Adding(Bearer):
+    """Adds up the shares of all its flows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.since_s: dict[Flow, float] = {}
+        self.used_s = 0.0
+
+    def joins(self, flows: Sequence[Flow], weights: Sequence[float], share_s: float) -> None:
+        """Remember when they began."""
+        super().joins(flows, weights, share_s)
+        self.since_s.update(dict.fromkeys(flows, share_s))
+
+    def parts(self, flows: Sequence[Flow], weights: Sequence[float], share_s: float) -> None:
+        """Add what they had since then."""
+        super().parts(flows, weights, share_s)
+        for flow, weight in zip(flows, weights, strict=True):
+            self.used_s += weight * (share_s - self.since_s.pop(flow))
+
+
+def _run_in_groups(kind: str, together: bool, seed: int) -> tuple[list[float], list[float], list[float]]:
+    """Ends of 60 flows of 5 bearers that enter and leave in groups, the shares of the bearers, and the totals."""
+    rng, clock = np.random.default_rng(seed), Clock()
+    medium, bearers, ends_s = MEDIA[kind][0](clock), [Adding() for _ in range(5)], [math.nan] * 60
+    flows = [Flow(size, 1.0, weight) for size, weight in rng.uniform(0.1, 2.0, (60, 2)).tolist()]
+
+    def end(number: int, _: object) -> None:
+        ends_s[number] = clock.now
+
+    def swap(numbers: list[int]) -> None:
+        """Let those that are in the medium out, and the others in."""
+        group = [flows[number] for number in numbers if flows[number].left > 0.0]
+        outside = [flow for flow in group if flow.medium is None]
+        for bearer in bearers:
+            bearer.gain = rng.uniform(0.1, 3.0)
+        for flow in outside:
+            assert flow.bearer is not None
+            flow.gain = flow.bearer.gain
+        for size in [len(group)] if together else [1] * len(group):
+            leaving = [flow for flow in group[:size] if flow.medium is medium]
+            del group[:size]
+            medium.withdraw_all(leaving)
+        for size in [len(outside)] if together else [1] * len(outside):
+            medium.start_all(outside[:size])
+            del outside[:size]
+        medium.retune()
+
+    for number, flow in enumerate(flows):
+        flow.resume = partial(end, number)
+        bearers[number % 5].add(flow)
+    for time_s in range(30):
+        clock.at(float(time_s), partial(swap, rng.permutation(60)[: int(rng.integers(1, 40))].tolist()))
+    clock.at(2000.0, clock.halt)
+    with patch("cosim.kernel.fluid._NEAR", 5):
+        clock.advance()
+    totals = [medium.done, medium.number_s, medium.busy_s, *(flow.active_s for flow in flows)]
+    return ends_s, [bearer.used_s for bearer in bearers], totals
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("kind", MEDIA)
+def test_a_group_is_as_one_after_another(kind: str, seed: int) -> None:
+    """Flows that enter and leave a medium together end when, and have the shares that, they would have one by one."""
+    found, expected = _run_in_groups(kind, True, seed), _run_in_groups(kind, False, seed)
+    assert np.isfinite(found[0]).sum() > 20
+    assert sum(found[1]) > 1.0
+    for values, plain in zip(found, expected, strict=True):
+        assert values == pytest.approx(plain, rel=1e-6, abs=TOLERANCE, nan_ok=True)
+
+
 class Cancelled(Failure):
     """By the test."""
 

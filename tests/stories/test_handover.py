@@ -6,9 +6,15 @@ A (0)                     B (150)
 car:  40 at ticks 0 and 1, then 110
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import pytest
 from physics import seen
 from stories import sites, tell
+
+from cosim.radio.cell import OrthogonalCell
+from cosim.radio.channel import Channel
 
 CROSSING = [(40.0, 0.0)] * 2 + [(110.0, 0.0)] * 9
 TASK = [(0.5, "a", {"input_bit": 4e6})]
@@ -97,3 +103,40 @@ def test_a_newcomer_shares_the_new_cell(tmp_path):
     arrivals = [(0.5, "a", {"input_bit": 4e6}), (0.5, "b", {"input_bit": 2e6})]
     story = tell(tmp_path, paths, arrivals, "B", sites=sites(A=0, B=150))
     assert story.of("uplinked") == ["3 uplinked 1 B", "5 uplinked 0 B"]
+
+
+@pytest.mark.parametrize("transfer", ["continue", "restart"])
+@pytest.mark.parametrize("interruption_s", [0.0, 0.25, 1.5])
+@pytest.mark.parametrize("power", ["per_radio", "per_transfer"])
+def test_transfers_change_their_cells_together_as_one_by_one(tmp_path, monkeypatch, transfer, interruption_s, power):
+    """Vehicles with several transfers each, from A to B, back and out of coverage: the same facts in either way."""
+    paths = {
+        "a": [(40.0, 0.0)] * 2 + [(110.0, 0.0)] * 3 + [(40.0, 0.0)] * 8,
+        "b": [(45.0, 0.0)] * 2 + [(110.0, 0.0)] * 2 + [(400.0, 0.0)] * 2 + [(110.0, 0.0)] * 7,
+        "c": [(110.0, 0.0)] * 3 + [(40.0, 0.0)] * 10,
+    }
+    tasks = [(0.125 * number, "abc"[number % 3], {"input_bit": 1e5 * (1 + number)}) for number in range(1, 16)]
+    radio = {
+        "handover": {"interruption_s": interruption_s, "transfer": transfer}, "power": power, "interference": True,
+        "outage_s": 5.0,
+    }  # fmt: skip
+
+    def facts(name: str) -> list[str]:
+        (tmp_path / name).mkdir()
+        return sorted(tell(tmp_path / name, paths, tasks, "B", sites=sites(A=0, B=150), radio=radio).facts)
+
+    together = facts("together")
+    assert len([fact for fact in together if "TransferMoved" in fact]) > 20
+    move, withdraw_all, start_all = Channel._move, OrthogonalCell.withdraw_all, OrthogonalCell.start_all
+
+    def each(whole: Any) -> Any:
+        def one_by_one(self: object, items: Sequence[object]) -> None:
+            for item in items:
+                whole(self, (item,))
+
+        return one_by_one
+
+    monkeypatch.setattr(Channel, "_move", each(move))
+    monkeypatch.setattr(OrthogonalCell, "withdraw_all", each(withdraw_all))
+    monkeypatch.setattr(OrthogonalCell, "start_all", each(start_all))
+    assert facts("one") == together

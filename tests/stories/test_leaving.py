@@ -1,7 +1,11 @@
 """A vehicle leaves the map while its task is on the way."""
 
+import gc
+
 import pytest
 from stories import NEAR_A, Told, tell
+
+from cosim.journey import Journey
 
 START = ["0 VehicleEntered a", "0 CellChanged a -->A", "0.5 TaskReleased 0 a"]
 
@@ -93,3 +97,16 @@ def test_another_vehicle_is_not_disturbed(tmp_path):
     story = tell(tmp_path, paths, [(0.5, "a", {"input_bit": 4e6}), (0.5, "b", {"input_bit": 4e6})])
     assert story.about(0)[-1] == "2 TaskEnded 0 LEFT in UPLINK"
     assert story.about(1)[1] == "5.25 uplinked 1 A"
+
+
+def test_tasks_that_failed_are_freed_at_once(tmp_path):
+    """What a failed task leaves is freed without the garbage collector, which would else walk a whole backlog."""
+    tasks = [(0.5 + 0.125 * number, "a", {"input_bit": 4e6}) for number in range(8)]
+    gc.collect()
+    gc.disable()
+    try:
+        story = tell(tmp_path, {"a": [NEAR_A] * 2}, tasks)
+        assert len([fact for fact in story.facts if "LEFT in" in fact]) == 8
+        assert not [thing for thing in gc.get_objects() if isinstance(thing, Journey) and thing.wait is None]
+    finally:
+        gc.enable()
