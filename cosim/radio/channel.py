@@ -410,7 +410,7 @@ class Channel:
         outside: list[Transfer] = []
         for transfer in chain.from_iterable(places):
             before, transfer.site = transfer.site, cast("RadioBearer", transfer.bearer).site
-            if handover.transfer == "restart" and transfer.outside < 0:
+            if handover.transfer == "restart":
                 transfer.left = transfer.size
             if transfer.task != NOWHERE:
                 self._moved(now, transfer.task, transfer.direction, before, transfer.site, transfer.left)
