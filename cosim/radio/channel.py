@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from functools import partial
-from itertools import chain
 from operator import attrgetter
 from typing import ClassVar, cast
 
@@ -246,8 +245,9 @@ class Channel:
         places: dict[Medium | None, list[Transfer]] = {}
         for transfer in transfers:
             places.setdefault(transfer.medium, []).append(transfer)
-        for together in places.values():
-            _withdraw(together)
+        for medium, together in places.items():
+            if medium is not None:
+                medium.withdraw_all(together)
 
     def serving(self, vehicle: int) -> int:
         """Return the site that serves a vehicle now, or NOWHERE."""
@@ -317,10 +317,8 @@ class Channel:
         if len(left):
             gone = dict.fromkeys(left.tolist())
             bearers = [bearer for vehicle in gone for bearer in self._bearers.pop(vehicle, {}).values()]
-            for transfers in _by_place(bearers):
-                _withdraw(transfers)
-                for transfer in transfers:
-                    transfer.cancel(VehicleGone())
+            for transfer in _take_out(bearers):
+                transfer.cancel(VehicleGone())
             for wait in [wait for wait in self._uncovered if wait.vehicle in gone and wait.error is None]:
                 wait.cancel(VehicleGone())
         self.air = air = self._survey.update(numbers, xy_m, tick, self._sent())
@@ -440,9 +438,7 @@ class Channel:
 
     def _move(self, bearers: Sequence[RadioBearer]) -> None:
         """Hand bearers with their transfers over to other cells, or out of or back into coverage."""
-        places = _by_place(bearers)
-        for transfers in places:
-            _withdraw(transfers)
+        transfers = _take_out(bearers)
         for bearer in bearers:
             row = self._row[bearer.sender]
             site, snr = self._link(row, bearer.uplink, bearer.pinned)
@@ -453,9 +449,9 @@ class Channel:
         direct: list[Transfer] = []
         interrupted: list[Transfer] = []
         outside: list[Transfer] = []
-        for transfer in chain.from_iterable(places):
+        for transfer in transfers:
             before, transfer.site = transfer.site, cast("RadioBearer", transfer.bearer).site
-            if handover.transfer == "restart" and transfer.outside < 0:
+            if handover.transfer == "restart":
                 transfer.left = transfer.size
             if transfer.task != NOWHERE:
                 self._moved(now, transfer.task, transfer.direction, before, transfer.site, transfer.left)
@@ -514,23 +510,22 @@ def _lose(why: type[Failure], transfers: Sequence[Transfer]) -> None:
             transfer.cancel(why())
 
 
-def _withdraw(transfers: Sequence[Transfer]) -> None:
-    """Take transfers out of the cell that all of them are in, if they are in one."""
-    if transfers[0].medium is not None:
-        transfers[0].medium.withdraw_all(transfers)
-
-
-def _by_place(bearers: Iterable[RadioBearer]) -> list[list[Transfer]]:
-    """Return the transfers of bearers: those of each cell by entry, uplinks first, and at last those outside."""
+def _take_out(bearers: Iterable[RadioBearer]) -> list[Transfer]:
+    """Take the transfers of bearers out of their cells: return them by cell and entry, uplinks first, then the rest."""
     inside: dict[tuple[bool, int], list[Transfer]] = {}
     outside: list[Transfer] = []
     for bearer in bearers:
-        here = inside.setdefault((not bearer.uplink, bearer.site), [])
         for transfer in bearer.transfers:
-            (here if transfer.outside < 0 else outside).append(transfer)
-    places = [sorted(here, key=attrgetter("entry")) for _, here in sorted(inside.items())]
-    places.append(sorted(outside, key=attrgetter("outside")))
-    return [place for place in places if place]
+            if transfer.outside < 0:
+                inside.setdefault((not bearer.uplink, bearer.site), []).append(transfer)
+            else:
+                outside.append(transfer)
+    taken: list[Transfer] = []
+    for _, here in sorted(inside.items()):
+        here.sort(key=attrgetter("entry"))
+        cast("Medium", here[0].medium).withdraw_all(here)
+        taken += here
+    return taken + sorted(outside, key=attrgetter("outside"))
 
 
 def _resume(wait: CoverageWait) -> None:

@@ -131,3 +131,19 @@ def test_the_audit_spares_radios_of_per_transfer(tmp_path):
     """S1's eq 15 counts each transfer with the whole power, and the audit knows that."""
     story = tell(tmp_path, PATH, TWO, radio={"power": "per_transfer"})
     assert energy_j(story, 0, 1) == pytest.approx(4.0)
+
+
+def test_a_transfer_that_is_alone_after_a_handover_has_it_all(tmp_path):
+    """Two uploads halve it in NOMA; one is dropped while both change cells, and the other goes on with all of it.
+
+    At 0 dB from either site: log2(1 + (1/2) / (1 + 1/2)) Mbit/s from 0.5 to 2, nothing to 2.5, then 1 Mbit/s.
+    """
+    path = {"a": [(0.0, 100.0)] * 2 + [(1e3, 100.0)] * 29}
+    tasks = [(0.5, "a", {"input_bit": 2e6, "deadline_s": deadline_s}) for deadline_s in (1.75, 30.0)]
+    access = {"kind": "noma", "sic": False}
+    story = tell(
+        tmp_path, path, tasks, "B", sites=sites(A=0, B=1e3), tasks={"on_deadline": "drop"},
+        radio={**OPEN, "access": access, "handover": {"interruption_s": 0.5}},
+    )  # fmt: skip
+    left_mbit = 2.0 - 1.5 * log2(1 + 0.5 / 1.5)
+    assert story.number(1, "uplinked_s") == pytest.approx(2.5 + left_mbit, abs=0.01)
