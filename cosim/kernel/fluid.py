@@ -460,7 +460,7 @@ class Fluid:
         if limit_v >= self._far_v:
             self._draw_near(limit_v)
         ended: list[Flow] = []
-        weight, share_s, borne = self.weight, self.share_s, False
+        v, weight, borne = self._v, self.weight, False
         while heap and heap[0][0] <= limit_v:
             _, entry, flow = heappop(heap)
             if flow.entry == entry:
@@ -482,7 +482,7 @@ class Fluid:
             self._arm()
         if borne:
             for bearer, own in by_bearer(ended):
-                bearer.parts(own, [flow.weight for flow in own], share_s)
+                bearer.parts(own, [flow.weight for flow in own], v / self.unit_rate)
         # Last, because a story that goes on may start or withdraw flows here.
         for flow in ended:
             flow.resume(flow)

@@ -171,12 +171,15 @@ class Channel:
         self.down: list[Cell] = [make_cell(clock, radio.access, down_hz, cap, uplink=False) for _ in sites]
         self._bearers: dict[int, dict[tuple[bool, int, float], RadioBearer]] = {}
         """Bearers of each vehicle by direction, pinned site and power: a tick looks at these, not at transfers."""
+        self._loose: list[Transfer] = []
+        """Transfers sent since the last tick that have no bearer: nobody else hears them, and their radio is theirs."""
         self._meters: tuple[EmissionMeter, EmissionMeter] | None = None
         """What uplinks and downlinks send; None without interference."""
         if radio.interference:
             band_share = radio.access.slice_share if isinstance(radio.access, Fixed) else 1.0
             self._meters = EmissionMeter(band_share), EmissionMeter(band_share)
-        self.radios = VehicleRadios(clock, radio.vehicle_power_w) if radio.power == "per_radio" else None
+        power_w = radio.vehicle_power_w
+        self.radios = VehicleRadios(clock, power_w, self._tie) if radio.power == "per_radio" else None
         """The radios of the vehicles, whose power their flows share; None where each transfer has its own."""
         self._uncovered: dict[CoverageWait, None] = {}
         """Results that wait until their vehicles have a cell."""
@@ -314,6 +317,10 @@ class Channel:
     def _tick(self, numbers: IntArray, xy_m: FloatArray, left: IntArray, tick: int) -> None:
         now = self._clock.now
         # Before the survey: its rows are those of the vehicles that are still there.
+        for transfer in self._loose:
+            if transfer.bearer is None and transfer.medium is not None:
+                self._tie(transfer)
+        self._loose.clear()
         if len(left):
             gone = dict.fromkeys(left.tolist())
             bearers = [bearer for vehicle in gone for bearer in self._bearers.pop(vehicle, {}).values()]
@@ -416,15 +423,29 @@ class Channel:
         if row is None:
             self._later([transfer], 0.0, partial(_lose, VehicleGone))
             return transfer
-        transfer.site = self._bear(transfer, row)
-        if transfer.site < 0:
+        site, snr = self._link(row, transfer.uplink, transfer.pinned)
+        transfer.site = site
+        if site < 0:
+            self._bear(transfer, row)
             self._suspend([transfer])
+            return transfer
+        cell = (self.up if transfer.uplink else self.down)[site]
+        if self._meters is None and (self.radios is None or not transfer.uplink or self.radios.alone(transfer)):
+            transfer.gain = cell.gain(snr * transfer.power_w if transfer.uplink else snr)
+            self._loose.append(transfer)
         else:
-            (self.up if transfer.uplink else self.down)[transfer.site].start(transfer)
+            self._bear(transfer, row)
+        cell.start(transfer)
         return transfer
 
-    def _bear(self, transfer: Transfer, row: int) -> int:
-        """Have a transfer belong to the bearer of its vehicle, at this row, and its way; return their site."""
+    def _tie(self, transfer: RadiatedFlow) -> None:
+        """Give an active transfer without a bearer one."""
+        assert isinstance(transfer, Transfer)  # noqa: S101 - only transfers are loose
+        self._bear(transfer, self._row[transfer.vehicle])
+        cast("RadioBearer", transfer.bearer).joins((transfer,), (transfer.weight,), 0.0)
+
+    def _bear(self, transfer: Transfer, row: int) -> None:
+        """Have a transfer belong to the bearer of its vehicle, at this row, and its way."""
         bearers = self._bearers.setdefault(transfer.vehicle, {})
         key = (transfer.uplink, transfer.pinned, transfer.power_w)
         bearer = bearers.get(key)
@@ -434,7 +455,6 @@ class Channel:
             if site >= 0:
                 self._tune(bearer, row, site, snr)
         bearer.add(transfer)
-        return bearer.site
 
     def _move(self, bearers: Sequence[RadioBearer]) -> None:
         """Hand bearers with their transfers over to other cells, or out of or back into coverage."""

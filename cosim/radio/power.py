@@ -8,7 +8,7 @@ cell alone pay less and are heard as well as before. Left out: the synchronisati
 and count for no radio.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from math import fsum
 from typing import cast
@@ -22,6 +22,8 @@ from cosim.radio.interference import EmissionMeter, Emitter
 class RadiatedFlow(Flow):
     """A flow that is sent with a chosen power."""
 
+    vehicle: int
+    """The vehicle whose radio sends it, or that owns its task."""
     power_w: float
     """The chosen power."""
     radio_s = 0.0
@@ -157,14 +159,33 @@ class VehicleRadios:
     Args:
         clock: simulated time.
         power_w: power of a radio none of whose flows asks for more.
+        tie: gives a flow a bearer that enters it here.
     """
 
-    def __init__(self, clock: Clock, power_w: float) -> None:
+    def __init__(self, clock: Clock, power_w: float, tie: Callable[[RadiatedFlow], None]) -> None:
         self._clock = clock
         self._power_w = power_w
+        self._tie = tie
+        self._alone: dict[int, RadiatedFlow] = {}
+        """The last flow of each vehicle that was alone as it began, and is so while it is active and without bearer."""
         self._radios: dict[int, _VehicleRadio] = {}
         self._holds = 0
         self._put_off: dict[_VehicleRadio, None] = {}
+
+    def alone(self, flow: RadiatedFlow) -> bool:
+        """Return whether a flow that is about to begin has its radio to itself, until others come; it needs no bearer.
+
+        Else the other flow has one from now on.
+        """
+        vehicle = flow.vehicle
+        if vehicle in self._radios:
+            return False
+        other = self._alone.get(vehicle)
+        if other is not None and other.medium is not None and other.bearer is None:
+            self._tie(other)
+            return False
+        self._alone[vehicle] = flow
+        return True
 
     def enter(self, bearer: RadiatedBearer, flows: Sequence[RadiatedFlow]) -> None:
         """Take up flows that have just begun in their medium.
@@ -173,11 +194,17 @@ class VehicleRadios:
             bearer: their bearer.
             flows: the flows.
         """
+        now = self._clock.now
+        other = self._alone.pop(bearer.sender, None)
+        if other is not None and other.medium is not None and other.bearer is None:
+            self._tie(other)
         radio = self._radios.get(bearer.sender)
         if radio is None:
-            self._radios[bearer.sender] = radio = _VehicleRadio(self._power_w, self._clock.now)
-        radio.settle(self._clock.now)
+            self._radios[bearer.sender] = radio = _VehicleRadio(self._power_w, now)
+        radio.settle(now)
         for flow in flows:
+            if flow.drawn_s is None:  # it has just begun, or was alone
+                flow.drawn_s = flow.active_s + now - flow.since_s
             flow.radio_s = radio.scaled_s
         radio.bearers[bearer] = None
         self._share(radio)
@@ -192,7 +219,7 @@ class VehicleRadios:
         radio = self._radios[bearer.sender]
         radio.settle(self._clock.now)
         for flow in flows:
-            flow.drawn_s = (flow.drawn_s or 0.0) + radio.scaled_s - flow.radio_s
+            flow.drawn_s = (flow.drawn_s or 0.0) + radio.scaled_s - flow.radio_s  # set since it entered
         if not bearer.active:
             del radio.bearers[bearer]
         if radio.bearers:
