@@ -54,6 +54,28 @@ def test_two_uploads_in_one_noma_cell(tmp_path):
     assert energy_j(story, 0, 1) == pytest.approx(last_s)
 
 
+@pytest.mark.parametrize("access", ["ofdma", "noma"])
+@pytest.mark.parametrize("second_s", [0.9, 1.0, 1.3])
+def test_an_upload_that_was_alone_shares_it_from_then_on(tmp_path, access, second_s):
+    """1 Mbit alone, then beside another: together 1 Mbit/s at 0 dB, whichever access, so 2 s and 2 J in all."""
+    radio = {**OPEN, "access": {"kind": access}}
+    story = tell(tmp_path, EDGE, [(0.5, "a"), (second_s, "a")], radio=radio)
+    assert max(story.number(task, "uplinked_s") for task in (0, 1)) == pytest.approx(2.5)
+    assert energy_j(story, 0, 1) == pytest.approx(2.0)
+
+
+def test_an_upload_that_was_alone_beside_a_transfer_to_a_neighbour(tmp_path):
+    """0.4 s alone with the whole power, half of it while the neighbour is sent to, then the whole for the rest."""
+    paths = {"a": [(0.0, 100.0)] * 31, "b": [(0.0, 150.0)] * 31}
+    tasks = [(0.5, "a"), (0.9, "a")]
+    story = tell(tmp_path, paths, tasks, Told(["A", "b"]), radio={**OPEN, "sidelink": SIDELINK})
+    side_s = 1.0 / log2(1 + 4.0 / 2.0)
+    rest_s = 0.6 - side_s * log2(1.5)
+    assert story.number(1, "uplinked_s") == pytest.approx(0.9 + side_s)
+    assert story.number(0, "uplinked_s") == pytest.approx(0.9 + side_s + rest_s)
+    assert story.number(0, "transmit_j") == pytest.approx(0.4 + 0.5 * side_s + rest_s)
+
+
 def test_cells_and_sidelink_share_it(tmp_path):
     """An upload and a transfer to a neighbour halve each other's power; the rest has all of it from that instant on.
 
