@@ -321,6 +321,8 @@ class Channel:
             if transfer.bearer is None and transfer.medium is not None:
                 self._tie(transfer)
         self._loose.clear()
+        if self.radios is not None:
+            self.radios.forget_alone()
         if len(left):
             gone = dict.fromkeys(left.tolist())
             bearers = [bearer for vehicle in gone for bearer in self._bearers.pop(vehicle, {}).values()]

@@ -181,11 +181,15 @@ class VehicleRadios:
         if vehicle in self._radios:
             return False
         other = self._alone.get(vehicle)
-        if other is not None and other.medium is not None and other.bearer is None:
+        if other is not None and _is_loose(other):
             self._tie(other)
             return False
         self._alone[vehicle] = flow
         return True
+
+    def forget_alone(self) -> None:
+        """Forget the flows that were alone, once all that are still active have bearers."""
+        self._alone.clear()
 
     def enter(self, bearer: RadiatedBearer, flows: Sequence[RadiatedFlow]) -> None:
         """Take up flows that have just begun in their medium.
@@ -196,7 +200,7 @@ class VehicleRadios:
         """
         now = self._clock.now
         other = self._alone.pop(bearer.sender, None)
-        if other is not None and other.medium is not None and other.bearer is None:
+        if other is not None and _is_loose(other):
             self._tie(other)
         radio = self._radios.get(bearer.sender)
         if radio is None:
@@ -248,6 +252,11 @@ class VehicleRadios:
             self._put_off[radio] = None
         else:
             _retune(radio.share())
+
+
+def _is_loose(flow: RadiatedFlow) -> bool:
+    """Return whether a flow that was alone as it began is active and still without a bearer."""
+    return flow.medium is not None and flow.bearer is None
 
 
 def _retune(bearers: dict[RadiatedBearer, None]) -> None:

@@ -4,7 +4,9 @@ The sum is plain Python over positions, starts and ends of flows; nothing of cos
 and end inside ticks, vehicles move from tick to tick, and cells are left: the law of distance is the only model.
 """
 
+import gc
 import math
+import weakref
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise, product
@@ -62,6 +64,7 @@ class Layout:
 
     def __init__(self, seed: int) -> None:
         rng = np.random.default_rng(seed)
+        self.interference = True
         self.direction, access, self.association, self.knob = CASES[seed * 7 % len(CASES)]
         self.access = dict(access)
         if access["kind"] == "fixed":
@@ -101,8 +104,9 @@ class Layout:
             {
                 "bandwidth_hz": 1e6, "vehicle_power_w": 0.2, "site_power_w": 1.0, "antenna_gain_db": 0.0,
                 "power": self.power, "noise_dbm": self.noise_dbm, "min_snr_db": -300.0, "max_efficiency_bps_hz": None,
-                "path_loss": self.law(), "access": self.access, "association": self.association, "interference": True,
-                "candidates": self.k, "handover": {"hysteresis_db": 0.0, "interruption_s": 0.0},
+                "path_loss": self.law(), "access": self.access, "association": self.association,
+                "interference": self.interference, "candidates": self.k,
+                "handover": {"hysteresis_db": 0.0, "interruption_s": 0.0},
                 "sidelink": {"range_m": 1e5, "bandwidth_hz": 1e6, "path_loss": self.law()},
             }
         )  # fmt: skip
@@ -260,10 +264,15 @@ class Layout:
         return total
 
 
+@pytest.mark.parametrize("interference", [True, False])
 @pytest.mark.parametrize("seed", seeds(400, least=48))
-def test_energy_is_the_integral_of_the_power_that_is_left(seed):
-    """Flows that end have drawn P / sum of their power while the radio was shared, and all of it while it was not."""
+def test_energy_is_the_integral_of_the_power_that_is_left(seed, interference):
+    """Flows that end have drawn P / sum of their power while the radio was shared, and all of it while it was not.
+
+    Without interference flows that are alone in their radio are counted in another way until others come.
+    """
     layout = Layout(seed)
+    layout.interference = interference
     layout.simulate()
     if layout.direction != "down":
         for flow in layout.flows:
@@ -418,3 +427,19 @@ def test_mean_rate_beside_senders_that_come_and_go():
     rates = np.array([mean_rates(seed) for seed in seeds(200, least=40)])
     assert rates[:, 0].mean() == pytest.approx(rates[:, 1].mean(), rel=0.05)
     seen(rates[:, 0].mean(), rates[:, 1].mean())
+
+
+@pytest.mark.parametrize("interference", [True, False])
+def test_transfers_that_are_over_are_freed_at_the_tick(interference):
+    """A channel holds no transfer that ended before its last tick, though its vehicle sends nothing else."""
+    layout = Layout(0)
+    layout.interference, layout.power = interference, "per_radio"
+    over = []
+
+    def start(clock, channel):
+        clock.at(0.25, lambda: over.append(weakref.ref(channel.uplink(0, 0, 1.0, 0.2, 1.0))))
+
+    channel = drive(layout, start, 2.5)
+    gc.collect()
+    assert channel.air.row
+    assert [one() for one in over] == [None]
