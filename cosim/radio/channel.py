@@ -50,11 +50,10 @@ class RadioBearer(RadiatedBearer):
         return cast("dict[Transfer, None]", self.flows)
 
     def follow(self, site: int) -> None:
-        """Belong to the cell of another site, or to none, while no transfer is active; nothing is left to be told."""
+        """Belong to the cell of another site, or to none, while no transfer is active."""
         self.site = site
         self.medium = self._channel.cell(self.uplink, site)
         self.set_density(self.power_w)
-        self.unwatch()
 
     def tune(self) -> None:
         """Set gain and noise to what positions and its density give now."""

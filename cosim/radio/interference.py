@@ -123,11 +123,6 @@ class Emitter(Bearer):
             self._count(self.medium.share_s)
         self._density_w = density_w
 
-    def unwatch(self) -> None:
-        """Have the meter forget it until flows begin: none is active, and what they sent has been taken."""
-        if self._meter is not None:
-            self._meter.unwatch(self)
-
     def joins(self, flows: Sequence[Flow], weights: Sequence[float], share_s: float) -> None:
         """Count what flows send from now on.
 
@@ -205,10 +200,6 @@ class EmissionMeter:
     def watch(self, emitter: Emitter) -> None:
         """Measure an emitter until none of its flows is active."""
         self._emitters[emitter] = None
-
-    def unwatch(self, emitter: Emitter) -> None:
-        """Measure an emitter no longer."""
-        self._emitters.pop(emitter, None)
 
     def take(self, passed_s: float) -> Emissions:
         """Return what was sent since the last call; all cells must be settled.
