@@ -103,10 +103,11 @@ def _spec(agent: dict[str, Any]) -> AgentSpec:
 
 
 def _measured(path: Path, spec: AgentSpec, given: dict[str, Any]) -> AgentSpec:
-    if spec.actor is None or spec.actor.kind == "mlp":
-        raise InputError(f"{path}: {', '.join(given)}: {spec.name} has no circuit to measure; leave it out")
-    trained = {name: spec.settings[name] for name in ("device", "shots", "depolarizing", "readout")}
-    return replace(spec, actor=replace(spec.actor, engine=engine_options({**trained, **given})))
+    zeros = bool(spec.settings.get("circuit_zero"))
+    if spec.actor is None or spec.actor.kind == "mlp" or zeros:
+        agent = spec.name + " with circuit_zero=true" * zeros
+        raise InputError(f"{path}: {', '.join(given)}: {agent} has no circuit to measure; leave it out")
+    return replace(spec, actor=replace(spec.actor, engine=engine_options({**spec.settings, **given})))
 
 
 def _tuple(value: Any) -> Any:

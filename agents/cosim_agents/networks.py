@@ -49,7 +49,7 @@ class NetSpec:
     circuit_options: tuple[tuple[str, Option], ...] = ()
     """Options of `make_circuit`, such as (("ring", "cz"),)."""
     engine: tuple[tuple[str, Option], ...] = ()
-    """Arguments of `VQC`: backend, device, shots, depolarizing, readout, such as (("shots", 1000),)."""
+    """Arguments of `VQC`: backend, device, shots, depolarizing, readout, frozen, zero, such as (("shots", 1000),)."""
 
     def __post_init__(self) -> None:
         for field, known in (("kind", KINDS), ("order", ORDERS)):
@@ -178,8 +178,9 @@ class QuantumCost:
     """The cost of a network on a quantum computer, with a classical one beside it. Here all of it is simulated."""
 
     circuit: CircuitCost | None
-    """Qubits, gates and depth after decomposition; None without a circuit."""
+    """Qubits, gates and depth after decomposition; None without a circuit, or with zeros in its place."""
     circuit_parameters: int
+    """Trained weights of the circuit: none of one that is frozen."""
     classical_parameters: int
     decision_circuits: int
     """Circuits of different angles for the decision of one row; one circuit gives <Z> of all qubits."""
@@ -194,8 +195,9 @@ def quantum_cost(spec: NetSpec, inputs: int, outputs: int, batch: int, method: s
 
     With P trained rotations and a batch of B rows an update takes (1 + 2 P) B circuits by parameter-shift and 3 P B by
     a sweep of rotosolve. Backprop takes B: it goes through the simulator's state, which no device gives away. P leaves
-    out the input factors of re-uploading, whose derivative comes with that of the rotation behind them. Left out:
-    circuits that target networks and critics run in an update.
+    out the input factors of re-uploading, whose derivative comes with that of the rotation behind them. A frozen
+    circuit has P = 0 and takes B by each method, for the layers around it. Left out: circuits that target networks and
+    critics run in an update.
 
     Args:
         spec: specification of the network.
@@ -209,15 +211,15 @@ def quantum_cost(spec: NetSpec, inputs: int, outputs: int, batch: int, method: s
     """
     check_method(method, spec)
     network = make_network(spec, inputs, outputs, torch.Generator().manual_seed(0))
-    if not isinstance(network, QuantumNet):
+    if not isinstance(network, QuantumNet) or network.circuit.zero:
         return QuantumCost(None, 0, parameter_count(network), 0, 0, None)
-    circuit = network.circuit.circuit
-    trained = circuit.parameters
-    if isinstance(circuit.encoding, Reuploading):
-        trained -= circuit.layers * circuit.qubits
-    each_row = {"backprop": 1, "parameter-shift": 1 + 2 * trained, "rotosolve": 3 * trained}[method]
-    classical = parameter_count(network) - circuit.parameters
-    return QuantumCost(circuit.cost(), circuit.parameters, classical, 1, each_row * batch, network.circuit.shots)
+    circuit, weights = network.circuit.circuit, parameter_count(network.circuit)
+    rotations = weights
+    if weights and isinstance(circuit.encoding, Reuploading):
+        rotations -= circuit.layers * circuit.qubits
+    each_row = {"backprop": 1, "parameter-shift": 1 + 2 * rotations, "rotosolve": max(1, 3 * rotations)}[method]
+    classical = parameter_count(network) - weights
+    return QuantumCost(circuit.cost(), weights, classical, 1, each_row * batch, network.circuit.shots)
 
 
 def check_method(method: str, spec: NetSpec) -> None:

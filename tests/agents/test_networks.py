@@ -10,6 +10,7 @@ from cosim_agents.networks import (
     METHODS,
     ORDERS,
     NetSpec,
+    QuantumCost,
     QuantumNet,
     make_network,
     mlp_like,
@@ -31,6 +32,8 @@ SPECS = [
     NetSpec(kind="quantum", circuit="reuploading", qubits=4, layers=2),
     *[NetSpec(kind="hybrid", order=order, qubits=4, hidden=(5,)) for order in ORDERS],
 ]
+
+FROZEN = NetSpec(kind="hybrid", qubits=4, hidden=(5,), engine=(("frozen", True),))
 
 
 def build(spec: NetSpec, inputs: int, outputs: int, seed: int = 1, **engine: object) -> nn.Module:
@@ -102,6 +105,56 @@ def test_orders_are_what_their_names_say() -> None:
     both = third.circuit(x) @ weight[:, :4].T + third.beside(x) @ weight[:, 4:].T + bias
     torch.testing.assert_close(third(x), both)
     assert (third.beside(x) >= 0).all()
+
+
+@pytest.mark.parametrize("order", [None, *ORDERS])
+@pytest.mark.parametrize("circuit", ["zz", "reuploading"])
+def test_frozen_is_the_same_network(circuit: str, order: str | None) -> None:
+    """The same weights are drawn, the same values come out, and all layers but the circuit get the same gradient."""
+    fields = {"kind": "hybrid", "order": order} if order else {"kind": "quantum"}
+    free, frozen = (
+        build(NetSpec(circuit=circuit, qubits=4, hidden=(5,), engine=engine, **fields), 4, 3)
+        for engine in ((), (("frozen", True),))
+    )
+    assert free.state_dict().keys() == frozen.state_dict().keys()
+    assert not frozen.circuit.weights.requires_grad
+    assert not list(frozen.circuit.parameters()), "soft updates round: 5 % of numbers move towards an equal one"
+    x = torch.rand(6, 4, generator=torch.Generator().manual_seed(3))
+    for net in (free, frozen):
+        net(x).square().sum().backward()
+    torch.testing.assert_close(free(x), frozen(x))
+    wanted = {name: one.grad for name, one in free.named_parameters() if name != "circuit.weights"}
+    got = {name: one.grad for name, one in frozen.named_parameters()}
+    assert wanted.keys() == got.keys()
+    for name, gradient in wanted.items():
+        torch.testing.assert_close(got[name], gradient, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("engine", [{}, {"shots": 10}, {"backend": "pennylane"}])
+def test_zeros_in_the_place_of_a_circuit(engine: dict[str, object]) -> None:
+    """What reads the circuit alone has the same output for all rows; in parallel order the classical half is left."""
+    x = torch.rand(6, 4, generator=torch.Generator().manual_seed(3))
+    given = (*engine.items(), ("zero", True))
+    one = build(NetSpec(kind="quantum", qubits=4, engine=given), 4, 3)
+    assert torch.equal(one(x), one.head[0].bias.expand(6, 3))
+    one(x).sum().backward()
+    assert torch.equal(one.head[0].bias.grad, torch.full((3,), 6.0))
+    assert not one.head[0].weight.grad.any()
+    deep, squashed, both = (
+        build(NetSpec(kind="hybrid", order=order, qubits=4, hidden=(5,), engine=given), 4, 3) for order in ORDERS
+    )
+    for net in (deep, squashed):
+        assert torch.equal(net(x), net(x[:1]).expand(6, 3))
+    weight, bias = both.head[0].parameters()
+    torch.testing.assert_close(both(x), both.beside(x) @ weight[:, 4:].T + bias)
+    both(x).square().sum().backward()
+    assert all(parameter.grad.any() for parameter in both.beside.parameters())
+
+
+def test_zeros_are_frozen_already() -> None:
+    """Both at once is one line."""
+    with pytest.raises(InputError, match="frozen and zero"):
+        build(NetSpec(kind="quantum", qubits=4, engine=(("frozen", True), ("zero", True))), 4, 3)
 
 
 @pytest.mark.parametrize(
@@ -188,8 +241,20 @@ def test_quantum_cost_of_the_s1_actor() -> None:
     assert (mlp.circuit, mlp.classical_parameters, mlp.decision_circuits, mlp.update_circuits) == (None, 41, 0, 0)
 
 
+def test_quantum_cost_of_controls() -> None:
+    """A frozen circuit is run once a row by every method and has no trained weights; of zeros nothing is run."""
+    frozen, zero = (NetSpec(kind="quantum", engine=((control, True),)) for control in ("frozen", "zero"))
+    for method in METHODS:
+        cost = quantum_cost(frozen, 6, 5, 4, method)
+        assert cost.circuit == quantum_cost(NetSpec(kind="quantum"), 6, 5, 4).circuit
+        assert (cost.circuit_parameters, cost.classical_parameters) == (0, 35)
+        assert (cost.decision_circuits, cost.update_circuits) == (1, 4)
+        assert quantum_cost(zero, 6, 5, 4, method) == QuantumCost(None, 0, 35, 0, 0, None)
+    assert [parameter_count(build(spec, 6, 5)) for spec in (frozen, zero)] == [35, 35]
+
+
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("spec", SPECS[1:4], ids=lambda spec: f"{spec.kind}-{spec.circuit}-{spec.order}")
+@pytest.mark.parametrize("spec", [*SPECS[1:4], FROZEN], ids=lambda spec: f"{spec.circuit}-{spec.order}-{spec.engine}")
 def test_cost_counts_what_an_update_runs(spec: NetSpec, method: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """`update_circuits` is the number of rows that circuits really evaluate in one step of that method."""
     if method == "rotosolve" and spec.circuit == "reuploading":

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 import torch
-from cosim_agents.networks import ORDERS, NetSpec, make_network
+from cosim_agents.networks import METHODS, ORDERS, NetSpec, make_network
 from cosim_agents.quantum.circuits import make_circuit
 from cosim_agents.quantum.engine import VQC
 from cosim_agents.quantum.training import parameter_shift, rotosolve
@@ -217,6 +217,19 @@ def test_rotosolve_leaves_classical_weights() -> None:
     moved = network.circuit.weights.detach().clone()
     rotosolve(lambda: 0.0 * network(x).sum() + 3.0, network)
     assert torch.equal(network.circuit.weights, moved)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_frozen_circuit_is_not_trained(method: str) -> None:
+    """No method moves its angles, beside a free circuit either; a sweep of it alone still tells the loss."""
+    frozen, free = build(engine=(("frozen", True),)), build(seed=2)
+    networks, x = nn.ModuleList([frozen, free]), rows()
+    before = frozen.circuit.weights.clone(), free.circuit.weights.detach().clone()
+    stepper(method, networks)(lambda: curved(frozen, x) + curved(free, x))
+    assert torch.equal(frozen.circuit.weights, before[0])
+    assert not torch.equal(free.circuit.weights, before[1])
+    assert rotosolve(lambda: curved(frozen, x), frozen) == float(curved(frozen, x).detach())
+    assert torch.equal(frozen.circuit.weights, before[0])
 
 
 def test_rotosolve_is_an_approximation_elsewhere() -> None:

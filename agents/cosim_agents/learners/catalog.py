@@ -67,6 +67,12 @@ _CIRCUIT: Final[Mapping[str, Setting]] = {
     "depolarizing": Setting(0.0, "probability of a depolarised qubit after each layer"),
     "readout": Setting(0.0, "probability that a bit is read wrongly"),
 }
+_CONTROLS: Final[Mapping[str, Setting]] = {
+    "circuit_frozen": Setting(False, "control: angles of the circuit stay as drawn, classical layers learn"),
+    "circuit_zero": Setting(False, "control: zeros in the place of the circuit's expectations"),
+}
+"""What a circuit is worth is told beside these. A spec has one only where it is chosen, because finished trainings,
+which are found by all settings, were made before they were."""
 _NOISE: Final[Mapping[str, Setting]] = {
     "noise_sigma": Setting(0.2, "step of the exploration noise"),
     "noise_theta": Setting(0.15, "its pull to zero: below 1 Ornstein-Uhlenbeck, 1 white"),
@@ -167,6 +173,8 @@ def _all_settings(name: str) -> dict[str, Setting]:
     settings = dict(_SETTINGS[_algorithm(name)])
     if _is_quantum(name) or name == _SMALL:
         settings.update(_CIRCUIT)
+    if _is_quantum(name):
+        settings.update(_CONTROLS)
     if name in _TRAINED_BY_METHOD:
         settings.update(_METHOD)
     return settings
@@ -194,6 +202,7 @@ def agent_spec(name: str, options: Mapping[str, Any]) -> AgentSpec:
             hint = f"did you mean {near[0]}? " if near else ""
             raise InputError(f"--option {key}: {name} has no such setting; {hint}use {', '.join(known)}")
         settings[key] = _value(name, key, value, known[key].default)
+    settings = {key: value for key, value in settings.items() if value or key not in _CONTROLS}
     _check_ranges(name, settings)
     if name == _TABULAR:
         state_count(int(settings["bins"]), int(settings["components"]))
@@ -245,11 +254,12 @@ def _circuit_options(settings: Mapping[str, Value]) -> tuple[tuple[str, Value], 
 
 
 def engine_options(settings: Mapping[str, Value]) -> tuple[tuple[str, Value], ...]:
-    """Return the settings that differ from exact simulation by our engine, in the form of `NetSpec.engine`."""
+    """Return the settings that differ from a trained circuit's exact simulation by our engine, as `NetSpec.engine`."""
     options: dict[str, Value] = {}
     if settings.get("device", "torch") != "torch":
         options |= {"backend": "pennylane", "device": settings["device"]}
     options |= {name: settings[name] for name in ("shots", "depolarizing", "readout") if settings.get(name)}
+    options |= {name.removeprefix("circuit_"): True for name in _CONTROLS if settings.get(name)}
     return tuple(options.items())
 
 
@@ -334,6 +344,10 @@ def _check_ranges(agent: str, settings: Mapping[str, Value]) -> None:
         raise InputError(f"--option batch=1: {agent} normalises advantages over a batch; give at least 2")
     if settings.get("order", "quantum") not in ("quantum", *ORDERS):
         raise InputError(f"--option order={settings['order']}: is not known; use quantum, {', '.join(ORDERS)}")
+    if all(settings.get(control) for control in _CONTROLS):
+        raise InputError(
+            "--option circuit_zero=true: excludes circuit_frozen=true, since zeros have no angles; give one of them"
+        )
     entropy = settings.get("entropy")
     if isinstance(entropy, str) and not _is_entropy(entropy):
         raise InputError(f"--option entropy={entropy}: give auto, auto_0.1 or a number")

@@ -52,6 +52,8 @@ class VQC(torch.nn.Module):
             for each of its circuits.
         depolarizing: p of `Circuit.apply`.
         readout: probability that a measured bit is read wrongly: <Z> shrinks by 1 - 2 readout.
+        frozen: whether the weights stay as they are drawn; they are a buffer then, no parameter.
+        zero: whether all <Z> are 0, whatever weights and inputs are; no circuit is run.
         dtype: dtype of weights and outputs, float32 or float64.
         generator: draws the weights and, with shots, their seed; without it both come from seed 0.
 
@@ -67,6 +69,7 @@ class VQC(torch.nn.Module):
     (5, 2)
     """
 
+    weights: Tensor
     signs: Tensor
     action: Tensor
     outcomes: Tensor
@@ -81,15 +84,22 @@ class VQC(torch.nn.Module):
         shots: int | None = None,
         depolarizing: float = 0.0,
         readout: float = 0.0,
+        frozen: bool = False,
+        zero: bool = False,
         dtype: torch.dtype = torch.float32,
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
         self.circuit, self.backend, self.device_name = circuit, backend, device
         self.shots, self.depolarizing, self.readout = shots, depolarizing, readout
+        self.frozen, self.zero = frozen, zero
         self._check(dtype)
         generator = generator or torch.Generator().manual_seed(0)
-        self.weights = torch.nn.Parameter(initial_weights(circuit, generator).to(dtype))
+        weights = initial_weights(circuit, generator).to(dtype)  # drawn always: what is drawn next stays the same
+        if frozen or zero:  # a buffer: soft updates of targets would round a parameter away from its equal
+            self.register_buffer("weights", weights)
+        else:
+            self.weights = torch.nn.Parameter(weights)
         signs, action = basis_signs(circuit.qubits), ring_action(circuit.ring, circuit.qubits)
         cnot = circuit.ring == "cnot"
         self.register_buffer("signs", signs.to(dtype), persistent=False)
@@ -110,6 +120,8 @@ class VQC(torch.nn.Module):
                 f"circuit {self.circuit.name}: x of shape {tuple(x.shape)}: give (B, {self.circuit.inputs})"
             )
         x = x.to(self.weights.dtype)
+        if self.zero:
+            return x.new_zeros(len(x), self.circuit.qubits)
         if self.backend == "pennylane":
             self._run = self._run or self._make_run()
             return self._run(x, self.weights).to(x.dtype)
@@ -209,6 +221,8 @@ class VQC(torch.nn.Module):
     def _check(self, dtype: torch.dtype) -> None:
         if dtype not in {torch.float32, torch.float64}:
             raise InputError(f"VQC: dtype={dtype}: use torch.float32 or torch.float64")
+        if self.frozen and self.zero:
+            raise InputError("VQC: frozen and zero: what is not run has no angles to freeze; give one of them")
         shots = self.shots
         if shots is not None and (not isinstance(shots, int) or shots < 1):
             raise InputError(f"VQC: shots={shots!r}: give a whole number from 1, or None for exact expectation values")

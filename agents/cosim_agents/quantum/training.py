@@ -56,7 +56,7 @@ def rotosolve(loss: Loss, network: nn.Module) -> float:
     (Ostaszewski, Grant and Benedetti, Quantum 5, 391). Exact, and never uphill, if the loss is **linear in the
     circuit's expectations**; of any other loss, as with a critic that is an MLP, it is an approximation that may go
     uphill, the more the further the critic is from linear. Three evaluations for each angle. Classical weights do not
-    change, nor does an angle that moves the loss by no more than rounding.
+    change, nor does an angle that moves the loss by no more than rounding, nor do those of frozen circuits.
 
     Raises:
         InputError: there is no circuit, or one with re-uploading: in an input factor the loss of a batch is a sum of
@@ -78,7 +78,7 @@ def rotosolve(loss: Loss, network: nn.Module) -> float:
                 if math.hypot(cosine, sine) > rounding:
                     best = angle - 0.5 * math.pi - math.atan2(cosine, sine)
                 flat[index] = (best + math.pi) % (2.0 * math.pi) - math.pi if best != angle else angle
-    return before
+        return float(loss()) if math.isnan(before) else before
 
 
 def _at(loss: Loss, weights: Tensor, index: int, angle: float) -> Tensor:
@@ -156,7 +156,7 @@ def _shifted_circuits(network: nn.Module) -> list[VQC]:
 
 
 def _swept_circuits(network: nn.Module) -> list[VQC]:
-    circuits = _circuits(network, "rotosolve")
+    circuits = [one for one in _circuits(network, "rotosolve") if one.weights.requires_grad]
     for one in circuits:
         if isinstance(one.circuit.encoding, Reuploading):
             raise InputError(
