@@ -16,10 +16,11 @@ from cosim_agents import checkpoint
 from cosim_agents.features import Features
 from cosim_agents.learners.learner import LearningProblem
 from cosim_agents.learners.rollout import EpisodeSums, turns
+from cosim_agents.learners.scenario_rows import ScenarioRows, TaskRows
 from cosim_agents.train import COLUMNS, train
 
 from cosim.decision import Action
-from cosim.envs.loop import Loop, Round
+from cosim.envs.loop import Loop
 from cosim.errors import InputError
 
 SCRIPT = """
@@ -45,7 +46,7 @@ def test_what_it_leaves(tmp_path: Path) -> None:
     with result.curve.open() as file:
         rows = list(csv.DictReader(file))
     assert tuple(rows[0]) == COLUMNS
-    assert [float(row["reward"]) for row in rows] == [log.reward for _, log in heard]
+    assert [float(row["reward"]) for row in rows] == [log["reward"] for _, log in heard]
     assert any((tmp_path / "tensorboard").iterdir())
     kept = checkpoint.read(result.checkpoint)
     assert (kept.episodes, kept.agent["name"], kept.seed) == (3, "ddpg", 1)
@@ -148,14 +149,15 @@ def test_realised_rewards(name: str, tmp_path: Path) -> None:
 
 def test_the_end_of_a_run_outranks_that_of_an_episode() -> None:
     """Where both fall on the same epoch nothing follows, for every kind of learner."""
-    loop = Loop(small.scenario("duration_s=3.5"), episode_epochs=3)
-    task = LearningProblem(loop.columns, loop.knobs, Features.fit(np.zeros((2, len(loop.columns))), 0), 0.9)
+    environment = ScenarioRows(Loop(small.scenario("duration_s=3.5"), episode_epochs=3))
+    features = Features.fit(np.zeros((2, len(environment.columns))), 0)
+    task = LearningProblem(environment.columns, environment.actions, features, 0.9)
 
-    def stay(round_: Round, seen: np.ndarray) -> tuple[np.ndarray, Action]:
+    def stay(rows: TaskRows, seen: np.ndarray) -> tuple[np.ndarray, Action]:
         values = np.zeros((len(seen), task.values))
-        return values, task.action(values, round_.observation)
+        return values, task.action(values, rows)
 
-    played = list(turns(loop, 1, lambda round_: round_.features, stay, EpisodeSums()))
+    played = list(turns(environment, 1, lambda rows: rows.features, stay, EpisodeSums()))
     assert len(played) == 3
     assert [turn.following is None for turn in played] == [False, False, True]
     assert [bool(turn.transitions.terminal.any()) for turn in played] == [False, False, True]
