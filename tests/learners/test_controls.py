@@ -13,7 +13,8 @@ from cosim_agents.learned import Learned
 from cosim_agents.learners.catalog import agent_names, agent_settings, agent_spec
 from cosim_agents.learners.learner import Learner
 from cosim_agents.learners.maddpg import Maddpg
-from cosim_agents.networks import METHODS
+from cosim_agents.learners.rollout import play
+from cosim_agents.networks import METHODS, QuantumNet
 from effort import rest_long
 
 from cosim.envs.loop import Loop
@@ -52,9 +53,9 @@ STILL = {"warmup_epochs": 1000, "rollout_rows": 100_000}
 def played(name: str, episodes: int, **options: object) -> Learner:
     """A learner after some episodes, with the options that its agent has."""
     given = {key: value for key, value in options.items() if key in agent_settings(name)}
-    learner, loop = small.fresh(small.scenario(), small.spec(name, **given))
+    learner, environment = small.fresh(small.scenario(), small.spec(name, **given))
     for seed in range(episodes):
-        learner.episode(loop, seed)
+        play(learner, environment, seed)
     return learner
 
 
@@ -72,11 +73,10 @@ def equal(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> list[bool
 
 
 def judged(learner: Learner) -> np.ndarray:
-    """What the policy's network gives for five different rows."""
-    rows = torch.from_numpy(np.random.default_rng(1).random((5, 3), np.float32))
-    if isinstance(learner, Maddpg):
-        return learner.actors(torch.cat([rows, torch.zeros(5, 1)], 1)).detach().numpy()
-    return np.asarray(learner.policy()._judge(rows.numpy()))
+    """What the network that decides gives for five different rows."""
+    root = learner.actors if isinstance(learner, Maddpg) else learner._algorithm.policy
+    network = next(one for one in root.modules() if isinstance(one, QuantumNet))
+    return network(torch.from_numpy(np.random.default_rng(1).random((5, 3), np.float32))).detach().numpy()
 
 
 def test_every_circuit_has_its_controls() -> None:
