@@ -15,6 +15,7 @@ from cosim_agents.learners.maddpg import Maddpg
 from cosim_agents.learners.off_policy import OffPolicy
 from cosim_agents.learners.on_policy import OnPolicy
 from cosim_agents.learners.qlearning import QLearning, state_count
+from cosim_agents.learners.reinforce import BASELINES, Reinforce
 from cosim_agents.networks import ORDERS, NetSpec, check_method, make_network, mlp_like, parameter_count
 
 
@@ -103,6 +104,17 @@ _PROXIMAL: Final[Mapping[str, Setting]] = {
     "critic_lr": Setting(1e-3, "learning rate of the critic"),
     "batch": Setting(64, "rows of a gradient step"),
 }
+_SCORE: Final[Mapping[str, Setting]] = {
+    "baseline": Setting("critic", "what returns are compared with: critic, mean (that of returns seen) or none"),
+    "critic_steps": Setting(10, "gradient steps of the critic in an update; baseline=critic"),
+    "forget": Setting(0.05, "weight of an update's returns in their running mean and deviation"),
+    "entropy": Setting(0.3, "weight of the entropy at first"),
+    "entropy_last": Setting(0.0, "its weight in the end"),
+    "entropy_episodes": Setting(200, "episodes until then, linearly"),
+    "rollout_rows": Setting(1, "rows to collect before an update; whole episodes"),
+    "lr": Setting(1e-2, "learning rate of the actor"),
+    "critic_lr": Setting(1e-3, "learning rate of the critic"),
+}
 _MULTI_AGENT: Final[Mapping[str, Setting]] = {
     **_NOISE,
     "buffer": Setting(1_000_000, "epochs that are remembered, each with the rows of all its tasks"),
@@ -119,7 +131,11 @@ _TABLE: Final[Mapping[str, Setting]] = {
 _METHOD: Final[Mapping[str, Setting]] = {
     "method": Setting("backprop", "gradient of the circuit: backprop, parameter-shift or rotosolve"),
 }
-_TRAINED_BY_METHOD: Final = ("q-ddpg", "q-td3")
+_TRAINED_BY_METHOD: Final[Mapping[str, Mapping[str, Setting]]] = {
+    "q-ddpg": _METHOD,
+    "q-td3": _METHOD,
+    "q-reinforce": {"method": Setting("backprop", "gradient of the circuit: backprop or parameter-shift")},
+}
 _ONE_NETWORK: Final = frozenset({"critic_lr", "critic_hidden"})
 _UNUSED: Final[Mapping[str, frozenset[str]]] = {
     "dqn": _ONE_NETWORK,
@@ -134,6 +150,7 @@ _SETTINGS: Final[Mapping[str, Mapping[str, Setting]]] = {
     "sac": {**_ROWS, **_GRADIENT, **_FAST, **_REPLAY, **_SOFT},
     "dqn": {**_ROWS, **_GRADIENT, **_FAST, **_REPLAY, **_GREEDY},
     "ppo": {**_ROWS, **_GRADIENT, **_PROXIMAL},
+    "reinforce": {**_ROWS, **{name: one for name, one in _GRADIENT.items() if name != "batch"}, **_SCORE},
     "maddpg": {**_ROWS, **_GRADIENT, **_FAST, **_REPLAY, **_MULTI_AGENT},
     _TABULAR: {**_ROWS, **_TABLE},
 }
@@ -143,6 +160,7 @@ _MAKERS: Final[Mapping[str, Callable[[AgentSpec, LearningProblem, int], Learner]
     "sac": OffPolicy,
     "dqn": Dqn,
     "ppo": OnPolicy,
+    "reinforce": Reinforce,
     "maddpg": Maddpg,
     _TABULAR: QLearning,
 }
@@ -175,8 +193,7 @@ def _all_settings(name: str) -> dict[str, Setting]:
         settings.update(_CIRCUIT)
     if _is_quantum(name):
         settings.update(_CONTROLS)
-    if name in _TRAINED_BY_METHOD:
-        settings.update(_METHOD)
+    settings.update(_TRAINED_BY_METHOD.get(name, {}))
     return settings
 
 
@@ -204,6 +221,7 @@ def agent_spec(name: str, options: Mapping[str, Any]) -> AgentSpec:
         settings[key] = _value(name, key, value, known[key].default)
     settings = {key: value for key, value in settings.items() if value or key not in _CONTROLS}
     _check_ranges(name, settings)
+    _check_words(name, settings)
     if name == _TABULAR:
         state_count(int(settings["bins"]), int(settings["components"]))
         return AgentSpec(name, _TABULAR, None, None, settings)
@@ -315,11 +333,22 @@ def _value(agent: str, key: str, value: Any, default: Value) -> Value:
 
 
 _POSITIVE: Final = frozenset(
-    {"feature_epochs", "batch", "buffer", "updates", "qubits", "layers", "passes", "rollout_rows", "policy_delay"}
-    | {"lr", "critic_lr", "clip", "reward_clip", "tau", "noise_theta", "embedding", "bins", "decay"}
+    {
+        "feature_epochs",
+        "batch",
+        "buffer",
+        "updates",
+        "qubits",
+        "layers",
+        "passes",
+        "rollout_rows",
+        "policy_delay",
+        "critic_steps",
+    }
+    | {"lr", "critic_lr", "clip", "reward_clip", "tau", "noise_theta", "embedding", "bins", "decay", "forget"}
 )
 _MOST: Final[Mapping[str, int]] = {
-    **dict.fromkeys(("tau", "epsilon", "gae_lambda", "noise_theta", "decay"), 1),
+    **dict.fromkeys(("tau", "epsilon", "gae_lambda", "noise_theta", "decay", "forget"), 1),
     "buffer": 100_000_000,
 }
 _ANY_SIGN: Final = frozenset({"log_std"})
@@ -340,6 +369,10 @@ def _check_ranges(agent: str, settings: Mapping[str, Value]) -> None:
         if needed:
             remedy = f"{agent} needs it {needed}; the default is {defaults[key].default}"
             raise InputError(f"--option {key}={value}: {remedy}")
+
+
+def _check_words(agent: str, settings: Mapping[str, Value]) -> None:
+    """Check what is no matter of one number's range."""
     if settings.get("batch") == 1 and _algorithm(agent) == "ppo":
         raise InputError(f"--option batch=1: {agent} normalises advantages over a batch; give at least 2")
     if settings.get("order", "quantum") not in ("quantum", *ORDERS):
@@ -347,6 +380,13 @@ def _check_ranges(agent: str, settings: Mapping[str, Value]) -> None:
     if all(settings.get(control) for control in _CONTROLS):
         raise InputError(
             "--option circuit_zero=true: excludes circuit_frozen=true, since zeros have no angles; give one of them"
+        )
+    if settings.get("baseline", BASELINES[0]) not in BASELINES:
+        raise InputError(f"--option baseline={settings['baseline']}: is not known; use {', '.join(BASELINES)}")
+    if _algorithm(agent) == "reinforce" and settings.get("method") == "rotosolve":
+        raise InputError(
+            f"--option method=rotosolve: {agent}'s loss is far from linear in expectations; "
+            "use backprop or parameter-shift"
         )
     entropy = settings.get("entropy")
     if isinstance(entropy, str) and not _is_entropy(entropy):

@@ -28,7 +28,8 @@ def cost_table(trained: Mapping[tuple[str, str], Sequence[StudyTraining]], knobs
 
     Circuits of an update are those of one batch in the actor's loss: by backprop through the simulator's state, which
     no device gives away, and by the parameter-shift rule, which a device needs. Target networks and the actor's part in
-    the critic's target are left out. Expectations are exact (no shots). The columns of time are the only ones that
+    the critic's target are left out. An update of REINFORCE takes all rows of an episode; its circuits are told for one
+    row. Expectations are exact (no shots). The columns of time are the only ones that
     differ from machine to machine: of one process with one thread, other processes beside it.
 
     Args:
@@ -58,7 +59,7 @@ def cost_table(trained: Mapping[tuple[str, str], Sequence[StudyTraining]], knobs
 
 
 def _actor(spec: AgentSpec, knobs: Knobs) -> tuple[Any, ...]:
-    outputs = knobs.choices if spec.algorithm == "dqn" else len(knobs.names) + knobs.network_size
+    outputs = knobs.choices if spec.algorithm in ("dqn", "reinforce") else len(knobs.names) + knobs.network_size
     inputs, batch = int(spec.settings.get("components", 0)), int(spec.settings.get("batch", 1))
     if spec.actor is None:
         return ("", "", *[""] * (3 * len(GATE_SETS)), "", 0, 0, 0, "", 0, "")
