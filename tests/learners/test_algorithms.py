@@ -27,9 +27,11 @@ def test_it_learns(name: str) -> None:
         assert log["tasks"] > 0
         assert log["reward"] < 0.0
     after = learner.state()
-    part, target = {"dqn": ("/q_net.", "/q_net_target"), "ppo": ("pi.", "vf.")}.get(
-        name.removeprefix("q-"), ("/actor.", "/critic_target")
-    )
+    part, target = {
+        "dqn": ("/q_net.", "/q_net_target"),
+        "ppo": ("pi.", "vf."),
+        "reinforce": ("actor/", "critic/"),
+    }.get(name.removeprefix("q-"), ("/actor.", "/critic_target"))
     assert moved(before, after, part)
     assert moved(before, after, target)
     assert all(np.isfinite(value).all() for value in after.values() if isinstance(value, np.ndarray))
@@ -52,7 +54,7 @@ def test_it_can_be_put_down(name: str) -> None:
     assert small.same(learner.state(), other.state())
 
 
-@pytest.mark.parametrize("name", ["q-ddpg", "sac", "ppo", "dqn"])
+@pytest.mark.parametrize("name", ["q-ddpg", "sac", "ppo", "dqn", "reinforce"])
 def test_learners_do_not_meet(name: str) -> None:
     """Two learners that take turns learn what each learns alone, and leave the generators of the process alone."""
     loaded, agent = small.scenario(), small.spec(name)
@@ -106,9 +108,11 @@ def test_small_twin_is_of_equal_size() -> None:
     assert abs(sizes[0] - sizes[1]) <= neuron
 
 
-def test_dqn_keeps_to_what_is_possible() -> None:
-    """Neither an exploring nor a settled DQN ever takes an option that is not feasible."""
-    learner, environment = small.fresh(small.scenario("radio.min_snr_db=20"), small.spec("dqn", epsilon=0.5))
+@pytest.mark.parametrize("name", ["dqn", "reinforce"])
+def test_choices_keep_to_what_is_possible(name: str) -> None:
+    """Neither exploring nor settled does a learner of choices ever take an option that is not feasible."""
+    options = {"dqn": {"epsilon": 0.5}}.get(name, {})
+    learner, environment = small.fresh(small.scenario("radio.min_snr_db=20"), small.spec(name, **options))
     policy = RowPolicy(environment.columns, learner)
     taken, impossible = [], 0
     for seed in range(4):

@@ -30,7 +30,7 @@ COVERING = {
     for order, method in zip(ALL_ORDERS, methods, strict=True)
 }
 """Of the combinations that can be, few in which every two of circuit, order and method meet."""
-ALGORITHMS = ("q-td3", "q-sac", "q-dqn", "q-ppo", "q-maddpg")
+ALGORITHMS = ("q-td3", "q-sac", "q-dqn", "q-ppo", "q-maddpg", "q-reinforce")
 
 
 def moved(name: str, out: Path, **options: object) -> bool:

@@ -13,6 +13,7 @@ from cosim_agents.learned import Learned
 from cosim_agents.learners.catalog import agent_names, agent_settings, agent_spec
 from cosim_agents.learners.learner import Learner
 from cosim_agents.learners.maddpg import Maddpg
+from cosim_agents.learners.reinforce import Reinforce
 from cosim_agents.learners.rollout import play
 from cosim_agents.networks import METHODS, QuantumNet
 from effort import rest_long
@@ -26,7 +27,8 @@ TRAINED = [
     (name, method)
     for name in QUANTUM
     for method in (METHODS if "method" in agent_settings(name) else METHODS[:1])
-]  # fmt: skip
+    if (name, method) != ("q-reinforce", "rotosolve")
+]
 SPECS = {
     "q-ddpg": "52bb76a6698bdb32",
     "ddpg": "9f32ba13a2460c06",
@@ -74,7 +76,8 @@ def equal(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> list[bool
 
 def judged(learner: Learner) -> np.ndarray:
     """What the network that decides gives for five different rows."""
-    root = learner.actors if isinstance(learner, Maddpg) else learner._algorithm.policy
+    own = {Maddpg: "actors", Reinforce: "actor"}
+    root = getattr(learner, own[type(learner)]) if type(learner) in own else learner._algorithm.policy
     network = next(one for one in root.modules() if isinstance(one, QuantumNet))
     return network(torch.from_numpy(np.random.default_rng(1).random((5, 3), np.float32))).detach().numpy()
 

@@ -19,10 +19,11 @@ from cosim.errors import RunError
 
 ABSURD = 1e30
 CHEAP = [("ppo", "critic_lr"), ("sac", "lr"), ("q-ddpg", "critic_lr"), ("maddpg", "critic_lr"), ("dqn", "lr")]
+CHEAP += [("reinforce", "lr"), ("reinforce", "critic_lr")]
 """One of each kind of learner; q-learning has no rate that could be too high."""
 BOUNDED = {(name, "lr") for name in agent_names() if name.removeprefix("q-").startswith(("ddpg", "td3", "maddpg"))}
 """Actors that end in a hyperbolic tangent, or a circuit: whatever their weights are, what they give is finite."""
-BOUNDED |= {("q-dqn", "lr")}
+BOUNDED |= {("q-dqn", "lr"), ("q-reinforce", "lr")}
 RATES = [
     (name, rate)
     for name in agent_names()
@@ -61,7 +62,7 @@ def diverging(monkeypatch: pytest.MonkeyPatch, agent: str, after: int, what: str
 
 PARTS = [
     ("td3", "critic_lr"), ("q-learning", "decisions.reward.scale"), ("q-ddpg", "lr"), ("ppo", "lr"), ("maddpg", "lr"),
-    ("q-dqn", "lr"), ("q-sac", "critic_lr"),
+    ("q-dqn", "lr"), ("q-sac", "critic_lr"), ("reinforce", "critic_lr"),
 ]  # fmt: skip
 
 
@@ -106,7 +107,7 @@ def test_every_number_is_looked_at(name: str) -> None:
                     number.copy_(before)
 
 
-@pytest.mark.parametrize("name", ["td3", "dqn", "sac", "ppo", "maddpg", "q-ddpg", "q-dqn"])
+@pytest.mark.parametrize("name", ["td3", "dqn", "sac", "ppo", "maddpg", "q-ddpg", "q-dqn", "reinforce"])
 def test_actions_are_looked_at(name: str) -> None:
     """A policy whose network gives NaN takes no action: argmax and clip would make a wrong one of it, and no error."""
     learner, environment = small.fresh(small.scenario(), small.spec(name))

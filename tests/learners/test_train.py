@@ -52,7 +52,7 @@ def test_what_it_leaves(tmp_path: Path) -> None:
     assert (kept.episodes, kept.agent["name"], kept.seed) == (3, "ddpg", 1)
 
 
-@pytest.mark.parametrize("name", ["q-ddpg", "sac", "q-dqn", "ppo"])
+@pytest.mark.parametrize("name", ["q-ddpg", "sac", "q-dqn", "ppo", "reinforce", "q-reinforce"])
 def test_longer_is_the_same(name: str, tmp_path: Path) -> None:
     """Two episodes and then two more end bit for bit where four at once do, weights and curve."""
     loaded, agent = small.scenario(), small.spec(name)
@@ -64,10 +64,11 @@ def test_longer_is_the_same(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-def test_killed_and_resumed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["q-ddpg", "q-reinforce"])
+def test_killed_and_resumed(name: str, tmp_path: Path) -> None:
     """Killed without warning between two arbitrary instructions and run again, it ends as if nothing had happened."""
     here = str(Path(__file__).parent)
-    command = [sys.executable, "-c", SCRIPT, here, "q-ddpg", str(tmp_path / "killed"), "4000"]
+    command = [sys.executable, "-c", SCRIPT, here, name, str(tmp_path / "killed"), "4000"]
     process = subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"})
     curve, end = tmp_path / "killed/curve.csv", time.monotonic() + 120.0
     while time.monotonic() < end and not (curve.exists() and len(curve.read_text().splitlines()) > 4):
@@ -76,7 +77,7 @@ def test_killed_and_resumed(tmp_path: Path) -> None:
     time.sleep(float(np.random.default_rng().uniform(0.0, 0.05)))
     process.send_signal(signal.SIGKILL)
     process.wait()
-    loaded, agent = small.scenario(), small.spec("q-ddpg")
+    loaded, agent = small.scenario(), small.spec(name)
     done = checkpoint.read(tmp_path / "killed/checkpoint.ckpt").episodes
     assert done < 4000
     resumed = small.quick_train(loaded, agent, tmp_path / "killed", episodes=done + 3)
@@ -162,7 +163,7 @@ def test_the_end_of_a_run(end: str) -> None:
     assert sums.log()["tasks"] > decided if end == "none waits" else sums.log()["tasks"] == decided
 
 
-@pytest.mark.parametrize("name", ["ddpg", "ppo", "dqn", "maddpg", "q-learning"])
+@pytest.mark.parametrize("name", ["ddpg", "ppo", "dqn", "reinforce", "maddpg", "q-learning"])
 @pytest.mark.parametrize("end", OVER)
 def test_every_learner_trains_to_the_end_of_a_run(name: str, end: str, tmp_path: Path) -> None:
     """Episodes that end with the scenario train; only those after which no task can come have terminal transitions."""
@@ -185,14 +186,14 @@ def test_training_names_every_seed(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert given[-3:] == [episode_seed(1, number) for number in range(3)]
 
 
-@pytest.mark.parametrize("name", ["ddpg", "ppo", "dqn", "maddpg", "q-learning"])
+@pytest.mark.parametrize("name", ["ddpg", "ppo", "dqn", "reinforce", "maddpg", "q-learning"])
 def test_realised_rewards(name: str, tmp_path: Path) -> None:
     """Rewards that come when tasks end, epochs later, train as well; an episode's unfinished tasks are left out."""
     loaded = small.scenario("decisions.reward.kind=realised", "decisions.period_s=0.05", "tasks.arrivals.rate_per_s=20")
     state = weights(small.quick_train(loaded, small.spec(name), tmp_path, episodes=2, epochs=10))
     if name == "ddpg":
         assert 0 < len(state["replay/rewards"]) < 3 * 2 * 10 * 4
-    learnt = {"q-learning": "visits", "maddpg": "replay/critics-optimizer/0/step"}.get(name, "updates")
+    learnt = {"q-learning": "visits", "maddpg": "replay/critics-optimizer/0/step", "reinforce": "batches"}.get(name, "updates")
     assert np.sum(state[learnt]) > 0
 
 
