@@ -23,7 +23,7 @@ from cosim_agents.learners.score_function import (
     row_returns,
     score_loss,
 )
-from cosim_agents.learners.transitions import Turn
+from cosim_agents.learners.transitions import Transitions
 from effort import rest_long
 
 from cosim.errors import InputError
@@ -306,33 +306,47 @@ def test_a_circuit_learns_by_its_score(method: str) -> None:
         assert chosen(learner, environment) == list(_Bandits.BEST)
 
 
-def test_an_update_by_hand() -> None:
-    """One episode: the step of Adam on the actor is along the gradient of the score with the returns' own scale."""
-    environment = _Bandits()
-    spec = agent_spec("reinforce", QUICK | {"baseline": "mean", "entropy": 0.2, "lr": 0.05})
-    learner = learner_of(environment, spec, 0.9)
+def test_updates_by_hand() -> None:
+    """Two episodes: steps of Adam along the score's gradient, on the running scale of returns, the entropy falling."""
+    environment, moments = _Bandits(), RunningMoments(0.05)
+    options = {"baseline": "mean", "entropy": 2.0, "entropy_episodes": 4, "lr": 0.05}
+    learner = learner_of(environment, agent_spec("reinforce", QUICK | options), 0.9)
     by_hand = copy.deepcopy(learner.actor)
-    made: list[tuple[AnyArray, IntArray, AnyArray]] = []
-    learn = learner.learn
-
-    def watched(turn: Turn) -> None:
-        batch = turn.transitions
-        made.append((batch.seen, batch.values[:, 0].astype(int), batch.reward))
-        learn(turn)
-
-    learner.learn = watched  # type: ignore[method-assign]
-    play(learner, environment, 3)
-    (seen, first, earned), (later, second, last) = made
-    returned = np.concatenate([earned + 0.9 * last.mean(), last])
-    advantage = torch.from_numpy((returned - returned.mean()) / returned.std())
-    rows = torch.from_numpy(np.concatenate([seen, later]))
-    log_prob = log_probabilities(by_hand(rows[:, :3]), rows[:, 3:] > 0.5)
-    loss = score_loss(log_prob, torch.from_numpy(np.concatenate([first, second])), advantage, 0.2)
     optimizer = torch.optim.Adam(by_hand.parameters(), lr=0.05)
-    loss.backward()
-    optimizer.step()
-    for one, wanted in zip(learner.actor.parameters(), by_hand.parameters(), strict=True):
-        torch.testing.assert_close(one, wanted, atol=1e-5, rtol=1e-4)
+    learn, batches = learner.learn, list[Transitions]()
+    learner.learn = lambda turn: (batches.append(turn.transitions), learn(turn))  # type: ignore[method-assign]
+    for weight in (2.0, 1.5):
+        play(learner, environment, 3)
+        first, last = batches[-2:]
+        returned = np.concatenate([first.reward + 0.9 * last.reward.mean(), last.reward])
+        moments.add(returned)
+        advantage = torch.from_numpy((returned - moments.mean) / moments.deviation)
+        rows = torch.from_numpy(np.concatenate([first.seen, last.seen]))
+        choice = torch.from_numpy(np.concatenate([first.values, last.values])[:, 0].astype(int))
+        optimizer.zero_grad()
+        score_loss(log_probabilities(by_hand(rows[:, :3]), rows[:, 3:] > 0.5), choice, advantage, weight).backward()
+        optimizer.step()
+        for one, wanted in zip(learner.actor.parameters(), by_hand.parameters(), strict=True):
+            torch.testing.assert_close(one, wanted, atol=1e-4, rtol=1e-4)
+
+
+def test_what_follows_a_cut_counts_with_the_critic() -> None:
+    """A critic that says 2 everywhere, in deviations of 3: what follows the twelfth step of a chain is worth 6."""
+    spec = agent_spec("reinforce", QUICK | {"rollout_rows": 1000})
+    learner = learner_of(_Chain(), spec, _Chain.DISCOUNT)
+    learner._returns.add(np.array([-3.0, 3.0]))
+    with torch.no_grad():
+        for net, bias in ((learner.critic, [2.0]), (learner.actor, [50.0, 0.0])):
+            for parameter in net.parameters():
+                parameter.zero_()
+            list(net.parameters())[-1].copy_(torch.tensor(bias))
+    play(learner, _Chain(), 1)
+    wanted, ahead = [], 6.0
+    for _ in range(12):
+        ahead = 0.15 + _Chain.DISCOUNT * ahead
+        wanted.append(ahead)
+    returned = [float(columns[-1][0]) for columns in learner._collected]
+    assert returned == pytest.approx(wanted[::-1])
 
 
 def test_the_critic_sees_all_rows() -> None:

@@ -193,7 +193,9 @@ def test_realised_rewards(name: str, tmp_path: Path) -> None:
     state = weights(small.quick_train(loaded, small.spec(name), tmp_path, episodes=2, epochs=10))
     if name == "ddpg":
         assert 0 < len(state["replay/rewards"]) < 3 * 2 * 10 * 4
-    learnt = {"q-learning": "visits", "maddpg": "replay/critics-optimizer/0/step", "reinforce": "batches"}.get(name, "updates")
+    learnt = {"q-learning": "visits", "maddpg": "replay/critics-optimizer/0/step", "reinforce": "batches"}.get(
+        name, "updates"
+    )
     assert np.sum(state[learnt]) > 0
 
 
