@@ -289,8 +289,10 @@ def make_learner(spec: AgentSpec, task: LearningProblem, seed: int) -> Learner:
     rows = _MAKERS[spec.algorithm](_sized(spec, task), task, seed) if task.values else ExpectedOptions(task)
     algorithm, form = _HEADS[spec.algorithm]
     actions = NetworkActions(knobs, form)
+    learned = (_head_spec(spec, algorithm, knobs), network_problem(task, actions))
     head_seed = stream_key(seed, "network head") % 2**31
-    head = _MAKERS[algorithm](_head_spec(spec, algorithm, knobs), network_problem(task, actions), head_seed)
+    team = knobs.network_knobs
+    head = Dqn(*learned, head_seed, team) if algorithm == "dqn" else _MAKERS[algorithm](*learned, head_seed)
     return WithNetworkHead(rows, head, task, actions)
 
 
