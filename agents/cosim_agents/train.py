@@ -322,11 +322,11 @@ def _task(
     discount = loaded.scenario.decisions.reward.discount
     if any((one.columns, one.actions) != (columns, actions) for one in environments):
         raise InputError(f"{loaded.path}: scenarios of one training differ in columns or knobs; train one for each")
-    if not actions.values:
-        raise InputError(f"{loaded.path}: decisions.knobs hands nothing over that a task chooses; add target")
+    if not actions.values and not actions.knobs.network_size:
+        raise InputError(f"{loaded.path}: decisions.knobs hands nothing over that an agent chooses; add target")
     if kept is None:
-        features, unit = _fitted(environments, spec, seed)
-        return LearningProblem(columns, actions, features, discount, unit)
+        features, unit, rows = _fitted(environments, spec, seed)
+        return LearningProblem(columns, actions, features, discount, unit, rows)
     if kept.columns != columns or kept.knobs != as_read_from_json(actions.knobs):
         raise InputError(
             f"{out}: its training saw other columns or knobs: files of the scenario changed; {_again(out)}"
@@ -334,8 +334,8 @@ def _task(
     return LearningProblem(columns, actions, kept.features, discount, kept.reward_unit)
 
 
-def _fitted(environments: Sequence[ScenarioRows], spec: AgentSpec, seed: int) -> tuple[Features, float]:
-    """Return features fitted to the rows that a uniformly random policy meets, and the median size of a reward."""
+def _fitted(environments: Sequence[ScenarioRows], spec: AgentSpec, seed: int) -> tuple[Features, float, float]:
+    """Return features fitted to the rows that a uniformly random policy meets, median reward, and rows in a step."""
     rng, first = stream(seed, "features"), environments[0]
     unfitted = Features.fit(np.zeros((2, len(first.columns))), 0)
     task = LearningProblem(first.columns, first.actions, unfitted, 1.0)
@@ -356,7 +356,8 @@ def _fitted(environments: Sequence[ScenarioRows], spec: AgentSpec, seed: int) ->
                 break
         run += 1
     unit = float(np.median(np.concatenate(rewards))) if any(map(len, rewards)) else 0.0
-    return Features.fit(np.concatenate(kept), int(spec.settings["components"])), unit if unit > 0.0 else 1.0
+    met = np.concatenate(kept)
+    return Features.fit(met, int(spec.settings["components"])), unit if unit > 0.0 else 1.0, len(met) / len(kept)
 
 
 def _columns(rows: Rows) -> AnyArray:

@@ -4,7 +4,8 @@ A quantity that is never 0 is encoded as log10(x / unit), one that can be 0 as l
 [-LIMIT, LIMIT]. So a neural network needs no further scaling, and a scenario's own range can be fitted later. Eq 20
 has latency and energy of the whole epoch; here each option has its own, which is what a decision needs.
 
-Left out: credits of validators, states of QKD links and the demand that is expected of sites, which belong to no task.
+Credits of validators and states of QKD links belong to no task: `network_columns` has them. Left out is the demand that
+is expected of sites.
 """
 
 from collections.abc import Mapping
@@ -51,6 +52,16 @@ KEY: Final = "key"
 """Column after the options, with a key network: log10(1 + bits in the pool of the task's vehicle, in 256 bit)."""
 DEMAND: Final = "demand"
 """Last column, with a digital twin: log10(1 + tasks that the vehicle is expected to release each second); eq 8."""
+
+LINK: Final[Mapping[str, str]] = {
+    "key_rate": "a quarter of log10(1 + the secret key rate of the last slot, in 1 kbit/s)",
+    "qber": "twice the bit error rate of the last slot; 1 without a signal",
+    "stored": "a quarter of log10(1 + the bits in its pool, in 256 bit)",
+    "detector": "the detector efficiency that is set",
+}
+"""Columns of the network for each QKD link, with what each holds; all are about 0 to 1."""
+SITE: Final[Mapping[str, str]] = {"stake": "its share of all credits"}
+"""Columns of the network for each site with a ledger, likewise."""
 
 _TABLE: Final = np.array(
     [
@@ -124,6 +135,41 @@ def encode(observation: Observation) -> NDArray[np.float32]:
     columns = np.concatenate(parts, axis=1)
     np.minimum(columns, LIMIT, out=columns)
     return np.maximum(columns, -LIMIT, out=columns).astype(np.float32)
+
+
+def network_column_names(links: int, sites: int) -> tuple[str, ...]:
+    """Return the names of the columns that `network_columns` gives for so many links and sites.
+
+    >>> network_column_names(links=1, sites=2)
+    ('link0.key_rate', 'link0.qber', 'link0.stored', 'link0.detector', 'site0.stake', 'site1.stake')
+    """
+    of_links = [f"link{link}.{name}" for link in range(links) for name in LINK]
+    return (*of_links, *(f"site{site}.{name}" for site in range(sites) for name in SITE))
+
+
+def network_columns(observation: Observation, links: bool, sites: bool) -> FloatArray:
+    """Return the features of the network as a whole, (N,): LINK for each QKD link, then SITE for each site.
+
+    Args:
+        observation: what a policy observes.
+        links: whether those of links are wanted; they are left out without a key network.
+        sites: whether those of sites are wanted; they are left out without a ledger.
+    """
+    parts = [np.zeros(0)]
+    keys, stake = observation.keys, observation.stake
+    if links and keys is not None:
+        of_links = np.column_stack(
+            [
+                np.log10(1.0 + keys.key_bps / 1e3) / 4.0,
+                2.0 * np.nan_to_num(keys.qber, nan=0.5),
+                np.log10(1.0 + keys.stored_bit / 256.0) / 4.0,
+                keys.detector,
+            ]
+        )
+        parts.append(of_links.ravel())
+    if sites and stake is not None:
+        parts.append(stake / max(1, int(stake.sum())))
+    return np.concatenate(parts)
 
 
 def option_mask(observation: Observation) -> BoolArray:

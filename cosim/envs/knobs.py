@@ -17,6 +17,8 @@ from cosim.types import BoolArray, FloatArray, IntArray
 
 LEVELS: Final = (0.1, 0.4, 1.0)
 """Transmit powers that a discrete learner may choose, as fractions of the highest."""
+DETECTOR_LEVELS: Final = (0.4, 0.6, 0.8, 1.0)
+"""Detector efficiencies that a discrete learner may choose."""
 LEAST: Final = 0.2
 """Fraction of the highest share or power that a value of -1 means: less would stall a task, not save energy."""
 _LEAST_DETECTOR: Final = 1e-6
@@ -70,6 +72,16 @@ class Knobs:
         return self.links + self.validators
 
     @property
+    def network_knobs(self) -> int:
+        """K, the number of knobs of the network as a whole: the detector of each link, then the proposer."""
+        return self.links + (self.validators > 0)
+
+    @property
+    def network_choices(self) -> int:
+        """Number of discrete choices of each of them: levels of a detector, or sites, whichever are more."""
+        return max(len(DETECTOR_LEVELS) if self.links else 0, self.validators)
+
+    @property
     def choices(self) -> int:
         """Number of discrete choices of a task: options times powers; bandwidth and processor shares stay 1."""
         return (self.options if self.targets else 1) * max(1, len(self.levels))
@@ -112,28 +124,22 @@ class Knobs:
         }
         if "power" in turned:
             turned["power_w"] = turned.pop("power") * observation.max_power_w
-        return Action(option, **turned, **self._network(observation, network))
+        given = {} if network is None else self.network_of_values(network, observation)
+        return Action(option, **turned, **given)
 
-    def decode_choice(
-        self,
-        choice: IntArray,
-        observation: Observation,
-        network: Values | None = None,
-        rows: slice = slice(None),
-    ) -> Action:
+    def decode_choice(self, choice: IntArray, observation: Observation, rows: slice = slice(None)) -> Action:
         """Return the action for discrete choices: choice = option len(levels) + level.
 
         Args:
             choice: (n,) from 0 to choices - 1; infeasible ones, see `choice_mask`, are carried out as they are.
             observation: T tasks.
-            network: as in `decode`.
             rows: the n tasks that the choices are for; all by default.
         """
         option, level = np.divmod(np.asarray(choice, np.int64), max(1, len(self.levels)))
         if not self.targets:
             option = self._expected(observation, rows)
         power_w = np.array(self.levels)[level] * observation.max_power_w if self.levels else None
-        return Action(option, power_w=power_w, **self._network(observation, network))
+        return Action(option, power_w=power_w)
 
     def choice_mask(self, observation: Observation) -> BoolArray:
         """Return which discrete choices are feasible, (T, choices)."""
@@ -146,10 +152,17 @@ class Knobs:
         fastest: IntArray = observation.expected_s[rows].argmin(axis=1)
         return fastest
 
-    def _network(self, observation: Observation, network: Values | None) -> dict[str, Any]:
-        if network is None or not self.network_size:
-            return {}
-        values = _numbers(network)
+    # --- the network as a whole ------------------------------------------------------------------------------------
+
+    def network_of_values(self, values: Values, observation: Observation) -> dict[str, Any]:
+        """Return the fields of an action that values for the network set, (network_size,).
+
+        detector: linear from [-1, 1] to (0, 1]. proposer: the site with stake of the highest score.
+
+        Raises:
+            RunError: a value is NaN.
+        """
+        values = _numbers(values)
         turned: dict[str, Any] = {}
         if self.links:
             turned["detector"] = np.clip((values[: self.links] + 1.0) / 2.0, _LEAST_DETECTOR, 1.0)
@@ -157,6 +170,30 @@ class Knobs:
             scores: FloatArray = np.where(observation.stake > 0, values[self.links :], -np.inf)
             turned["proposer"] = int(scores.argmax())
         return turned
+
+    def network_of_choices(self, choice: IntArray) -> dict[str, Any]:
+        """Return the fields of an action that discrete choices for the network set, (network_knobs,).
+
+        A choice is one of DETECTOR_LEVELS for a detector, a site for the proposer.
+        """
+        turned: dict[str, Any] = {}
+        if self.links:
+            turned["detector"] = np.array(DETECTOR_LEVELS)[choice[: self.links]]
+        if self.validators:
+            turned["proposer"] = int(choice[-1])
+        return turned
+
+    def network_mask(self, observation: Observation) -> BoolArray:
+        """Return which discrete choices each knob of the network has, (network_knobs, network_choices).
+
+        A site without stake may not be chosen, unless none has any.
+        """
+        mask = np.zeros((self.network_knobs, self.network_choices), np.bool_)
+        mask[: self.links, : len(DETECTOR_LEVELS)] = True
+        if self.validators:
+            voting = np.ones(self.validators) if observation.stake is None else observation.stake
+            mask[-1, : self.validators] = voting > 0 if voting.any() else True
+        return mask
 
 
 def _numbers(values: Values) -> FloatArray:

@@ -38,7 +38,7 @@ _STEPS = (
     *("up_asked", "up_keyed", "uplink", "uplinked", "queued", "started", "executed"),
     *("down_asked", "down_keyed", "downlink"),
 )
-_BASE: Mapping[str, Any] = {
+BASE: Mapping[str, Any] = {
     "duration_s": 10.0,
     "mobility": {"kind": "synthetic", "step_s": 1.0},
     "sites": {
@@ -79,7 +79,7 @@ def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any
 
 def scenario(**changes: Any) -> Scenario:
     """The usual scenario with changes, section by section."""
-    return Scenario.model_validate(merged(_BASE, changes))
+    return Scenario.model_validate(merged(BASE, changes))
 
 
 def sites(**x_m: float) -> dict[str, Any]:

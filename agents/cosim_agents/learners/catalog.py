@@ -8,10 +8,20 @@ from typing import Any, Final
 
 import torch
 
+from cosim.envs.knobs import Knobs
 from cosim.errors import InputError
+from cosim.kernel.rng import stream_key
 from cosim_agents.learners.choices import Dqn
 from cosim_agents.learners.learner import AgentSpec, Learner, LearningProblem, Value
 from cosim_agents.learners.maddpg import Maddpg
+from cosim_agents.learners.network_head import (
+    ExpectedOptions,
+    HeadForm,
+    NetworkActions,
+    WithNetworkHead,
+    network_knobs,
+    network_problem,
+)
 from cosim_agents.learners.off_policy import OffPolicy
 from cosim_agents.learners.on_policy import OnPolicy
 from cosim_agents.learners.qlearning import QLearning, state_count
@@ -164,6 +174,16 @@ _MAKERS: Final[Mapping[str, Callable[[AgentSpec, LearningProblem, int], Learner]
     "maddpg": Maddpg,
     _TABULAR: QLearning,
 }
+_HEADS: Final[Mapping[str, tuple[str, HeadForm]]] = {
+    "ddpg": ("ddpg", "joint"),
+    "td3": ("td3", "joint"),
+    "sac": ("sac", "joint"),
+    "dqn": ("dqn", "branches"),
+    "ppo": ("ppo", "joint"),
+    "maddpg": ("ddpg", "joint"),
+    _TABULAR: (_TABULAR, "table"),
+}
+"""Algorithm and form of the head that sets the network's knobs, for each algorithm of the rows."""
 
 
 def agent_names() -> list[str]:
@@ -284,12 +304,33 @@ def engine_options(settings: Mapping[str, Value]) -> tuple[tuple[str, Value], ..
 def make_learner(spec: AgentSpec, task: LearningProblem, seed: int) -> Learner:
     """Return a fresh learner; equal arguments give learners with equal weights.
 
+    Where the scenario hands over knobs of the network, it has a head for them.
+
     Args:
         spec: the agent.
         task: columns, actions, features and reward of what is learned.
         seed: seed of all that the learner draws.
     """
-    return _MAKERS[spec.algorithm](_sized(spec, task), task, seed)
+    knobs = network_knobs(task)
+    if knobs is None:
+        return _MAKERS[spec.algorithm](_sized(spec, task), task, seed)
+    rows = _MAKERS[spec.algorithm](_sized(spec, task), task, seed) if task.values else ExpectedOptions(task)
+    algorithm, form = _HEADS[spec.algorithm]
+    actions = NetworkActions(knobs, form)
+    learned = (_head_spec(spec, algorithm, knobs), network_problem(task, actions))
+    head_seed = stream_key(seed, "network head") % 2**31
+    team = knobs.network_knobs
+    head = Dqn(*learned, head_seed, team) if algorithm == "dqn" else _MAKERS[algorithm](*learned, head_seed)
+    return WithNetworkHead(rows, head, task, actions)
+
+
+def _head_spec(spec: AgentSpec, algorithm: str, knobs: Knobs) -> AgentSpec:
+    """Return the spec of an agent's head: classical in the place of a circuit; a table with a state for each knob."""
+    settings = {name: value for name, value in spec.settings.items() if name != "method"}
+    if spec.actor is None:
+        return replace(spec, settings={**settings, "bins": knobs.network_knobs})
+    actor = spec.actor if spec.actor.kind == "mlp" else spec.critic
+    return replace(spec, algorithm=algorithm, actor=actor, settings=settings)
 
 
 def _sized(spec: AgentSpec, task: LearningProblem) -> AgentSpec:

@@ -9,6 +9,7 @@ import torch
 from gymnasium import spaces
 from stable_baselines3 import DQN
 from stable_baselines3.common.utils import polyak_update
+from torch.nn import functional
 
 from cosim.types import AnyArray, IntArray
 from cosim_agents.learners.divergence import check_losses, check_values, trained_numbers
@@ -26,14 +27,48 @@ class _DQN(OwnRates, DQN):
     pass
 
 
+class _TeamDQN(_DQN):
+    """DQN for rows that are rewarded together: the sum of their Q values is what the reward and the next rows tell."""
+
+    team: int
+
+    def train(self, gradient_steps: int, batch_size: int = 100) -> None:
+        """Take gradient steps as Stable-Baselines3 does, with the values of a team's rows summed."""
+        self.policy.set_training_mode(True)
+        for _ in range(gradient_steps):
+            data = self.replay_buffer.sample(batch_size)  # type: ignore[union-attr]
+            with torch.no_grad():
+                best = self.q_net_target(data.next_observations).max(dim=1).values
+            going = 1.0 - data.dones[:: self.team, 0]
+            target = data.rewards[:: self.team, 0] + going * self.gamma * best.reshape(-1, self.team).sum(dim=1)
+            taken = self.q_net(data.observations).gather(1, data.actions.long())
+            loss = functional.smooth_l1_loss(taken.reshape(-1, self.team).sum(dim=1), target)
+            self.policy.optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            torch.nn.utils.clip_grad_norm_(self.policy.parameters(), self.max_grad_norm)
+            self.policy.optimizer.step()
+        self._n_updates += gradient_steps
+        self.logger.record("train/loss", loss.item())
+
+
 class Dqn:
     """A learner of the Q values of one row's choices, epsilon-greedy over those that are possible.
 
     Epsilon is `cosim_agents.learners.exploration.falling_epsilon`. The target network follows by `tau` after each
     gradient step; Stable-Baselines3's copy every 10,000 steps would come once in S1's training.
+
+    With a team, the rows of a step share one reward, and the sum of their values is learned (Sunehag et al. 2018,
+    "Value-decomposition networks"). Each row learning it alone would go wrong: choices that one row has taken since the
+    others got better look better than choices that it took before.
+
+    Args:
+        spec: the agent.
+        task: what is learned.
+        seed: seed of all that it draws.
+        team: rows that are rewarded together: every step has as many, and all have the step's reward. 1: each alone.
     """
 
-    def __init__(self, spec: AgentSpec, task: LearningProblem, seed: int) -> None:
+    def __init__(self, spec: AgentSpec, task: LearningProblem, seed: int, team: int = 1) -> None:
         settings, blueprint = spec.settings, Blueprint.of(spec, seed)
         self._task = task
         self._settings = settings
@@ -41,18 +76,20 @@ class Dqn:
         self._rng = self._random["exploration"]
         with self._random.torch():
             self._algorithm: DQN = without_environment(
-                _DQN,
+                _DQN if team == 1 else _TeamDQN,
                 ChoicePolicy,
                 task.features.count + task.actions.choices,
                 spaces.Discrete(task.actions.choices),
                 learning_rate=blueprint.actor_lr,
-                buffer_size=int(settings["buffer"]),
+                buffer_size=-(-int(settings["buffer"]) // team) * team,
                 batch_size=int(settings["batch"]),
                 gamma=task.discount,
                 replay_buffer_class=Replay,
-                replay_buffer_kwargs={"rng": self._random["sampling"]},
+                replay_buffer_kwargs={"rng": self._random["sampling"], "team": team},
                 policy_kwargs={"blueprint": blueprint, "net_arch": [], "optimizer_kwargs": {"fused": True}},
             )
+        if isinstance(self._algorithm, _TeamDQN):
+            self._algorithm.team = team
         self._replay: Replay = self._algorithm.replay_buffer
         self._optimizers = {"optimizer": self._algorithm.policy.optimizer}
         self._epochs = 0

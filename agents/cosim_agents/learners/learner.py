@@ -62,6 +62,8 @@ class LearningProblem:
     """Discount factor from one step to the next."""
     reward_unit: float = 1.0
     """Median size of a row's reward under random decisions."""
+    rows: float = 1.0
+    """Mean number of rows in a step, under random decisions."""
 
     @property
     def values(self) -> int:

@@ -16,11 +16,15 @@ _COLUMNS = ("observations", "next_observations", "actions", "rewards", "dones")
 
 
 class Replay(ReplayBuffer):
-    """A replay buffer of transitions, a ring in which new ones replace the oldest."""
+    """A replay buffer of transitions, a ring in which new ones replace the oldest.
 
-    def __init__(self, *args: Any, rng: np.random.Generator, **kwargs: Any) -> None:
+    Transitions of `team` rows that belong together are added one after the other and sampled together.
+    """
+
+    def __init__(self, *args: Any, rng: np.random.Generator, team: int = 1, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._rng = rng
+        self._team = np.arange(team)
         self.latest: ReplayBufferSamples | None = None
         """The last sample."""
 
@@ -35,8 +39,11 @@ class Replay(ReplayBuffer):
         self.pos = (self.pos + len(batch)) % self.buffer_size
 
     def sample(self, batch_size: int, env: VecNormalize | None = None) -> ReplayBufferSamples:  # noqa: ARG002
-        """Return a sample, drawn uniformly with replacement."""
-        at = self._rng.integers(0, self.size(), batch_size)
+        """Return a sample of transitions or teams, drawn uniformly with replacement."""
+        team = self._team
+        at = self._rng.integers(0, self.size() // len(team), batch_size)
+        if len(team) > 1:
+            at = (at[:, None] * len(team) + team).ravel()
         observations, following, actions, rewards, dones = (
             self.to_torch(getattr(self, name)[at, 0], copy=False) for name in _COLUMNS
         )
