@@ -43,7 +43,9 @@ class GymnasiumRows:
         self._environment = environment
         self._steps = steps
         self._seen = SpaceColumns(name, environment.observation_space)
-        self.actions = SpaceActions.of(name, environment.action_space)
+        self.action_space = environment.action_space
+        """Actions of a row, as the environment takes them."""
+        self.actions = SpaceActions.of(name, self.action_space)
         self._masks = environment.has_wrapper_attr("action_masks")
         self._step = 0
 

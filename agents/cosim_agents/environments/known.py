@@ -53,6 +53,8 @@ class KnownEnvironment:
     columns: int
     choices: int
     """Discrete choices of a row; 0 if it has none."""
+    figures: tuple[str, ...]
+    """What is known of an episode: reward, steps, and the reward of each of several agents."""
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -96,8 +98,8 @@ class KnownEnvironment:
         spec = agent_spec(name, {**options, "components": 0})
         if spec.algorithm in DISCRETE and not self.choices:
             raise InputError(
-                f"{name}: chooses among discrete actions, of which {self.name} has none, or more than {MOST_CHOICES:,}; "
-                "take ddpg, td3, sac, ppo or maddpg"
+                f"{name}: chooses among discrete actions, of which {self.name} has none, or more than "
+                f"{MOST_CHOICES:,}; take ddpg, td3, sac, ppo or maddpg"
             )
         chosen: dict[str, Any] = {"discount": known["discount"].default, "components": 0, **options}
         if spec.actor is None:
@@ -128,7 +130,9 @@ def know_environment(name: str, options: Mapping[str, Any]) -> KnownEnvironment:
     """
     rows = _rows(name, options, 0)
     try:
-        return KnownEnvironment(name, options, _maker(name, rows), len(rows.columns), rows.actions.choices)
+        return KnownEnvironment(
+            name, options, _maker(name, rows), len(rows.columns), rows.actions.choices, tuple(rows.nothing)
+        )
     finally:
         rows.close()
 

@@ -49,7 +49,9 @@ class PettingZooRows:
         self._place = {one: number for number, one in enumerate(names)}
         self._logged = {one: "reward_" + re.sub(r"\W", "_", str(one)) for one in names}
         self._seen = SpaceColumns(name, observed[0])
-        self.actions = SpaceActions.of(name, acted[0])
+        self.action_space = acted[0]
+        """Actions of a row, as the environment takes them."""
+        self.actions = SpaceActions.of(name, self.action_space)
         self.agents = len(names)
         self._live: list[Any] = []
         self._step = 0

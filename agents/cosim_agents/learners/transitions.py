@@ -36,4 +36,5 @@ class Turn:
     terminal: BoolArray
     """(n,) whether nothing follows it."""
     beyond: AnyArray
-    """(m, k) `following`, then the last rows of agents that were cut off while others go on; decided rows if neither."""
+    """(m, k) `following`, then the last rows of agents that were cut off while others go on; if neither, the rows that
+    were decided."""
