@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from cosim_agents.environments.known import KnownEnvironment
 
 SETTINGS: Final = "environment.json"
+_VERSIONED: Final = re.compile(r"-v\d+$")
+"""How ids of Gymnasium end."""
 _TABLES: Final = ("compare.csv", "compare.png")
 
 
@@ -47,11 +50,11 @@ def is_environment(word: str) -> bool:
     if word in known:
         return True
     near = difflib.get_close_matches(word, known, n=2)
-    if near:
-        also = difflib.get_close_matches(word, bundled_scenarios(), n=1)
+    if near or _VERSIONED.search(word):
+        near = [*difflib.get_close_matches(word, bundled_scenarios(), n=1), *near]
         raise InputError(
-            f"{shown(word)}: no such file, bundled scenario or registered environment; did you mean "
-            f"{' or '.join([*also, *near])}?"
+            f"{shown(word)}: no such file, bundled scenario or registered environment; "
+            + (f"did you mean {' or '.join(near)}?" if near else "name its package too, as cosim.envs:cosim/Offloading-v0")
         )
     return False
 
