@@ -19,7 +19,7 @@ from cosim.errors import InputError, RunError
 
 _OURS: Final = ("cosim", "importlib", "simpy")
 """Packages whose frames lead to a user's code."""
-_ALSO_OURS: Final = ("cosim_agents.registry",)
+_ALSO_OURS: Final = ("cosim_agents.registry", "cosim_agents.environments.known")
 _STREAMS: Final = (1, 2)
 
 

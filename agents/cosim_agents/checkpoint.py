@@ -28,25 +28,27 @@ class Checkpoint:
     """The state of a training after a number of whole episodes."""
 
     run_id: str
-    """Run id of the scenario with its overrides, or a hash of several."""
+    """Run id of the scenario with its overrides, or a hash of several; or that of an environment."""
     scenario: str
-    """Name of the scenario."""
+    """Name of the scenario or environment."""
     agent: Mapping[str, Any]
     """The `AgentSpec` as JSON."""
     columns: tuple[str, ...]
     """Names of the columns of an observation's row."""
     knobs: Mapping[str, Any]
-    """The `Knobs` as JSON."""
+    """The `Knobs` as JSON, or what an environment's actions are."""
     discount: float
     reward_unit: float
     seed: int
     episodes: int
     """Number of episodes that are done."""
     epochs: int
-    """Number of decision epochs in an episode."""
+    """Number of decision epochs in an episode, or most steps of one; 0: until the environment ends it."""
     features: Features
     state: State
     """The learner's state."""
+    environment: Mapping[str, Any] | None = None
+    """Name, arguments and version of an environment that is no scenario."""
 
 
 def as_read_from_json(value: Any) -> Any:
@@ -73,7 +75,8 @@ def write(path: Path, checkpoint: Checkpoint) -> None:
     header: dict[str, Any] = {"format": FORMAT, "version": VERSION}
     arrays: dict[str, AnyArray] = {}
     for field in dataclasses.fields(checkpoint):
-        if field.name not in {"features", "state"}:
+        known = field.name != "environment" or checkpoint.environment is not None
+        if known and field.name not in {"features", "state"}:
             header[field.name] = as_read_from_json(getattr(checkpoint, field.name))
     header["state"] = {}
     for name, value in checkpoint.state.items():
@@ -171,6 +174,7 @@ def _checkpoint(header: Mapping[str, Any], arrays: Mapping[str, AnyArray]) -> Ch
         epochs=int(header["epochs"]),
         features=Features(**fitted),
         state=state,
+        environment=header.get("environment"),
     )
 
 

@@ -7,6 +7,11 @@ import numpy as np
 
 from cosim.types import AnyArray, FloatArray
 
+_WIDENED: Final = 2.0
+"""Width that [0, 1] spans in widths of the fitted range, for a column without bounds that others than random decisions
+may drive further."""
+_MOST_WIDENED: Final = 10.0
+"""The same at most, for a column with bounds."""
 _MARGIN: Final = 0.25
 """Distance by which a feature may leave [0, 1], in widths of the fitted range."""
 
@@ -52,6 +57,30 @@ class Features:
         axes[~varies] = 0.0
         low, high = np.percentile(standard @ axes, [1.0, 99.0], axis=0)
         return cls(mean, deviation, axes, low, np.where(high - low > 1e-9, high, low + 1.0))
+
+    @classmethod
+    def spanning(cls, rows: AnyArray, lowest: FloatArray, highest: FloatArray) -> "Features":
+        """Return features that are the columns themselves, each standardised and scaled to what it may become.
+
+        [0, 1] spans a column's bounds, but at most 10 times the range of the rows, from the 1st to the 99th percentile,
+        around its middle; twice that range where a bound is infinite. Random decisions see little of what skilled ones
+        do, and a feature is clipped. A column that was constant is kept.
+
+        Args:
+            rows: (n, F) rows of observations.
+            lowest: (F,) lower bounds.
+            highest: (F,) upper bounds.
+        """
+        table = np.asarray(rows, np.float64)
+        mean, deviation = table.mean(axis=0), table.std(axis=0)
+        deviation = np.where(deviation > 1e-9 * np.maximum(1.0, np.abs(mean)), deviation, 1.0)
+        first, last = np.percentile(table, [1.0, 99.0], axis=0)
+        bounded = np.isfinite(lowest) & np.isfinite(highest)
+        middle, reach = (first + last) / 2.0, (last - first) * np.where(bounded, _MOST_WIDENED, _WIDENED) / 2.0
+        reach = np.where(reach > 1e-9, reach, np.where(bounded, np.inf, 0.5))
+        low, high = np.maximum(lowest, middle - reach), np.minimum(highest, middle + reach)
+        low, high = (low - mean) / deviation, (high - mean) / deviation
+        return cls(mean, deviation, np.eye(len(mean)), low, np.where(high - low > 1e-9, high, low + 1.0))
 
     @property
     def count(self) -> int:

@@ -9,8 +9,10 @@ from cosim.decision import Action, Observation
 from cosim.envs.knobs import Knobs
 from cosim.errors import InputError
 from cosim_agents import checkpoint
+from cosim_agents.checkpoint import as_read_from_json
 from cosim_agents.learners.catalog import engine_options, make_learner
-from cosim_agents.learners.learner import AgentSpec, LearningProblem
+from cosim_agents.learners.environment import RowEnvironment
+from cosim_agents.learners.learner import AgentSpec, Learner, LearningProblem
 from cosim_agents.learners.row_policy import RowPolicy
 from cosim_agents.learners.scenario_rows import KnobActions
 from cosim_agents.networks import NetSpec
@@ -51,6 +53,11 @@ class Learned:
         if sha256 is not None:
             _check_content(path, sha256)
         kept = checkpoint.read(path, training=False)
+        if kept.environment is not None:
+            raise InputError(
+                f"{path}: was trained on {kept.scenario}, which is no scenario; "
+                f"play it with `cosim evaluate {kept.scenario} --policy {path}`"
+            )
         given = {"device": device, "shots": shots, "depolarizing": depolarizing, "readout": readout}
         measured = {name: value for name, value in given.items() if value is not None}
         try:
@@ -80,6 +87,38 @@ class Learned:
             return self._policy.decide(observation)
         except InputError as error:
             raise InputError(f"{self._path}: {error}") from None
+
+
+def restored(path: str | Path, rows: RowEnvironment, name: str) -> Learner:
+    """Return the learner of a checkpoint, to decide rows of an environment that is no scenario.
+
+    Args:
+        path: the checkpoint.
+        rows: the environment.
+        name: its name.
+
+    Raises:
+        InputError: it is no checkpoint, or was trained on a scenario or on other observations or actions.
+    """
+    path = Path(path)
+    kept = checkpoint.read(path, training=False)
+    if kept.environment is None:
+        raise InputError(f"{path}: was trained on scenario {kept.scenario}, not on {name}; train an agent on it")
+    if kept.columns != rows.columns or kept.knobs != as_read_from_json(rows.actions.knobs):
+        raise InputError(
+            f"{path}: was trained on {kept.scenario}, whose observations or actions are others than those of {name}; "
+            "train an agent on it"
+        )
+    try:
+        task = LearningProblem(kept.columns, rows.actions, kept.features, kept.discount, kept.reward_unit)
+        learner = make_learner(_spec(dict(kept.agent)), task, kept.seed)
+        learner.restore(kept.state)
+    except InputError:
+        raise
+    except Exception as error:  # whatever a header may hold that was edited or written by another version
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise InputError(f"{path}: does not fit this cosim ({reason}); train again") from None
+    return learner
 
 
 def _check_content(path: Path, sha256: str) -> None:

@@ -1,7 +1,6 @@
 """Training of an agent: episodes, learning curve, checkpoints, and resuming after a kill."""
 
 import csv
-import hashlib
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,26 +10,26 @@ from typing import Any, Final
 import numpy as np
 from torch.utils.tensorboard import SummaryWriter
 
-from cosim.envs.loop import Loop
 from cosim.errors import InputError, RunError
 from cosim.kernel.clock import quiet_collector
 from cosim.kernel.rng import stream, stream_key
-from cosim.scenario.load import Loaded
 from cosim.types import AnyArray, FloatArray
 from cosim_agents import checkpoint
 from cosim_agents.checkpoint import Checkpoint, as_read_from_json
 from cosim_agents.features import Features
 from cosim_agents.learners.catalog import make_learner, raised_by
 from cosim_agents.learners.divergence import DivergenceError, diverged_settings
-from cosim_agents.learners.environment import EpisodeLog, Rows
+from cosim_agents.learners.environment import EpisodeLog, RowEnvironment, Rows
 from cosim_agents.learners.learner import AgentSpec, Learner, LearningProblem
 from cosim_agents.learners.rollout import EpisodeSums, play, turns
-from cosim_agents.learners.scenario_rows import NOTHING, ScenarioRows
+from cosim_agents.learners.scenario_rows import NOTHING
+from cosim_agents.sources import RowSource, TrainedOn, source_of
 
 CHECKPOINT: Final = "checkpoint.ckpt"
 CURVE: Final = "curve.csv"
 COLUMNS: Final = ("episode", *NOTHING)
-_HEADER: Final = ",".join(COLUMNS) + "\n"
+_HEADERS: Final = (",".join(COLUMNS) + "\n", "episode,reward,steps")
+"""How a curve begins: of a scenario, and of an environment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +46,7 @@ class TrainResult:
 
 
 def train(
-    loaded: Loaded | Sequence[Loaded],
+    trained_on: TrainedOn,
     spec: AgentSpec,
     seed: int,
     episodes: int,
@@ -64,20 +63,24 @@ def train(
     curve that it would have had; more `episodes` than before make it longer. The features are fitted first, on random
     roll-outs of other seeds. Only a device of PennyLane that measures with shots draws anew after a kill.
 
+    An environment that is no scenario is made anew when a training is gone on with: what it keeps from one episode to
+    the next, beyond the seed that it is reset with, is lost to the resumed training.
+
     Args:
-        loaded: the scenario; or several with the same columns and knobs, one of which each episode takes.
-        spec: the agent, from `cosim_agents.learners.catalog.agent_spec`.
+        trained_on: the scenario; or several with the same columns and knobs, one of which each episode takes; or an
+            environment.
+        spec: the agent, from `cosim_agents.learners.catalog.agent_spec`, for an environment with its `agent_options`.
         seed: seed of the learner and its episodes.
         episodes: number of episodes of the whole training.
-        epochs: decision epochs of an episode, fewer where the scenario's duration is over before.
+        epochs: decision epochs of an episode, fewer where it is over before; 0 in an environment: until it is over.
         out: folder for `checkpoint.ckpt`, `curve.csv` (a row per episode) and `tensorboard/`.
         checkpoint_every: episodes between checkpoints.
         progress: called after each episode with the number of episodes done and the episode's log.
 
     Raises:
         InputError: `out` holds another training or a damaged one, or the scenario cannot be learnt.
-        RunError: a checkpoint cannot be written, the simulation failed, or the agent has diverged: a loss, a weight or
-            an action is not finite. Its last checkpoint, in which all are, is kept.
+        RunError: a checkpoint cannot be written, the simulation or environment failed, or the agent has diverged: a
+            loss, a weight or an action is not finite. Its last checkpoint, in which all are, is kept.
 
     >>> import tempfile
     >>> from cosim import load
@@ -88,18 +91,18 @@ def train(
     >>> result.episodes, result.resumed_at
     (2, 0)
     """
-    for name, value in (("episodes", episodes), ("epochs", epochs), ("checkpoint_every", checkpoint_every)):
+    source = source_of(trained_on)
+    least = 1 if source.environment is None else 0
+    for name, value in (("episodes", episodes), ("epochs", epochs + 1 - least), ("checkpoint_every", checkpoint_every)):
         if value < 1:
             raise InputError(f"{name}={value}: must be at least 1")
-    scenarios = (loaded,) if isinstance(loaded, Loaded) else tuple(loaded)
-    run_id = _run_id(scenarios)
     path, curve = out / CHECKPOINT, out / CURVE
-    kept = find_kept(scenarios, spec, seed, epochs, out)
+    kept = find_kept(trained_on, spec, seed, epochs, out)
     if kept is not None and kept.episodes >= episodes:
         return TrainResult(out, path, curve, kept.episodes, kept.episodes)
-    environments = [ScenarioRows(Loop(one, episode_epochs=epochs)) for one in scenarios]
+    environments = source.make(epochs)
     try:
-        task = _task(out, environments, scenarios, spec, seed, kept)
+        task = _task(out, environments, source.discount(spec), spec, seed, kept)
         learner, start = make_learner(spec, task, seed), 0
         if kept is not None:
             _restore(learner, kept, path)
@@ -107,8 +110,8 @@ def train(
 
         def saved(done: int) -> Checkpoint:
             return Checkpoint(
-                run_id=run_id,
-                scenario=scenarios[0].scenario.name,
+                run_id=source.run_id,
+                scenario=source.name,
                 agent=as_read_from_json(spec),
                 columns=task.columns,
                 knobs=as_read_from_json(environments[0].actions.knobs),
@@ -119,6 +122,7 @@ def train(
                 epochs=epochs,
                 features=task.features,
                 state=learner.state(),
+                environment=source.environment,
             )
 
         with quiet_collector():
@@ -130,12 +134,12 @@ def train(
 
 
 def find_kept(
-    scenarios: Sequence[Loaded], spec: AgentSpec, seed: int, epochs: int, out: Path, training: bool = True
+    trained_on: TrainedOn, spec: AgentSpec, seed: int, epochs: int, out: Path, training: bool = True
 ) -> Checkpoint | None:
     """Return the checkpoint of a training's folder, after checks of it and of its curve; None without a checkpoint.
 
     Args:
-        scenarios: the training's scenarios.
+        trained_on: the training's scenarios or environment.
         spec: its agent.
         seed: its seed.
         epochs: decision epochs of its episodes.
@@ -152,7 +156,7 @@ def find_kept(
         kept = checkpoint.read(path, training)
     except InputError as error:
         raise InputError(f"{str(error).rpartition('; ')[0]}; {_again(out)}") from None
-    _check_same(path, kept, _run_id(scenarios), spec, seed, epochs)
+    _check_same(path, kept, source_of(trained_on), spec, seed, epochs)
     curve_lines(out / CURVE, kept.episodes)
     return kept
 
@@ -170,20 +174,20 @@ def curve_lines(curve: Path, episodes: int | None = None) -> list[str]:
     except ValueError:
         lines = []
     wanted = max(0, len(lines) - 1) if episodes is None else episodes
-    if not lines or lines[0] != _HEADER:
+    if not lines or not lines[0].startswith(_HEADERS):
         raise InputError(f"{curve}: is no learning curve or is damaged; {_again(curve.parent)}")
     if len(lines) <= wanted:
         raise InputError(f"{curve}: has lost episodes that the checkpoint holds; {_again(curve.parent)}")
     for number, line in enumerate(lines[1 : wanted + 1]):
-        if not _is_row(number, line):
+        if not _is_row(number, line, lines[0].count(",") + 1):
             raise InputError(f"{curve}: is damaged in line {number + 2}; {_again(curve.parent)}")
     return lines[: wanted + 1]
 
 
-def _is_row(number: int, line: str) -> bool:
+def _is_row(number: int, line: str, columns: int) -> bool:
     cells = line.rstrip("\n").split(",")
     try:
-        return line.endswith("\n") and len(list(map(float, cells))) == len(COLUMNS) and cells[0] == str(number)
+        return line.endswith("\n") and len(list(map(float, cells))) == columns and cells[0] == str(number)
     except ValueError:
         return False
 
@@ -211,18 +215,10 @@ def _turn(seed: int, episode: int, scenarios: int) -> int:
     return int(stream(seed, f"scenarios/{again}").permutation(scenarios)[place])
 
 
-def _run_id(scenarios: Sequence[Loaded]) -> str:
-    """Return the scenario's run id, or for several a hash of all."""
-    if len(scenarios) == 1:
-        return scenarios[0].run_id
-    names = "\n".join(one.run_id for one in scenarios)
-    return f"{scenarios[0].scenario.name}-{len(scenarios)}-{hashlib.sha256(names.encode()).hexdigest()[:12]}"
-
-
 def _play(
     learner: Learner,
     spec: AgentSpec,
-    environments: Sequence[ScenarioRows],
+    environments: Sequence[RowEnvironment],
     seed: int,
     numbers: range,
     out: Path,
@@ -230,10 +226,10 @@ def _play(
     checkpoint_every: int,
     progress: Callable[[int, EpisodeLog], None] | None,
 ) -> None:
-    board = out / "tensorboard"
+    board, names = out / "tensorboard", list(environments[0].nothing)
     try:
         board.mkdir(parents=True, exist_ok=True)
-        _cut(out / CURVE, numbers.start)
+        _cut(out / CURVE, numbers.start, names)
     except OSError as error:
         raise InputError(f"{out}: cannot be written: {error.strerror}; choose another folder") from None
     with SummaryWriter(str(board), purge_step=numbers.start) as events, (out / CURVE).open("a", newline="") as file:
@@ -246,10 +242,10 @@ def _play(
                 )
             except DivergenceError as error:
                 raise _end_of(error, spec, number, kept, out) from error
-            values = [log[name] for name in COLUMNS[1:]]
+            values = [log[name] for name in names]
             rows.writerow([number, *(repr(float(value)) if isinstance(value, float) else value for value in values)])
             file.flush()
-            for name, value in zip(COLUMNS[1:], values, strict=True):
+            for name, value in zip(names, values, strict=True):
                 events.add_scalar(f"episode/{name}", value, number)
             done = number + 1
             if done % checkpoint_every == 0 or done == numbers.stop:
@@ -260,7 +256,7 @@ def _play(
                 progress(done, log)
 
 
-def _episode(learner: Learner, environment: ScenarioRows, seed: int) -> EpisodeLog:
+def _episode(learner: Learner, environment: RowEnvironment, seed: int) -> EpisodeLog:
     """Play one episode.
 
     Raises:
@@ -301,9 +297,9 @@ def _end_of(error: DivergenceError, spec: AgentSpec, episode: int, kept: int, ou
     )
 
 
-def _cut(curve: Path, episodes: int) -> None:
+def _cut(curve: Path, episodes: int, names: Sequence[str]) -> None:
     """Cut the curve to its header and the rows of the episodes that the checkpoint holds."""
-    lines = curve_lines(curve, episodes) if episodes else [_HEADER]
+    lines = curve_lines(curve, episodes) if episodes else [",".join(("episode", *names)) + "\n"]
     beside = curve.with_name(f"{curve.name}.{os.getpid()}.tmp")
     beside.write_text("".join(lines))
     beside.replace(curve)
@@ -311,30 +307,24 @@ def _cut(curve: Path, episodes: int) -> None:
 
 def _task(
     out: Path,
-    environments: Sequence[ScenarioRows],
-    scenarios: Sequence[Loaded],
+    environments: Sequence[RowEnvironment],
+    discount: float,
     spec: AgentSpec,
     seed: int,
     kept: Checkpoint | None,
 ) -> LearningProblem:
-    environment, loaded = environments[0], scenarios[0]
-    columns, actions = environment.columns, environment.actions
-    discount = loaded.scenario.decisions.reward.discount
-    if any((one.columns, one.actions) != (columns, actions) for one in environments):
-        raise InputError(f"{loaded.path}: scenarios of one training differ in columns or knobs; train one for each")
-    if not actions.values and not actions.knobs.network_size:
-        raise InputError(f"{loaded.path}: decisions.knobs hands nothing over that an agent chooses; add target")
+    columns, actions = environments[0].columns, environments[0].actions
     if kept is None:
         features, unit, rows = _fitted(environments, spec, seed)
         return LearningProblem(columns, actions, features, discount, unit, rows)
     if kept.columns != columns or kept.knobs != as_read_from_json(actions.knobs):
         raise InputError(
-            f"{out}: its training saw other columns or knobs: files of the scenario changed; {_again(out)}"
+            f"{out}: its training saw other columns or actions: files of what it trains on changed; {_again(out)}"
         )
     return LearningProblem(columns, actions, kept.features, discount, kept.reward_unit)
 
 
-def _fitted(environments: Sequence[ScenarioRows], spec: AgentSpec, seed: int) -> tuple[Features, float, float]:
+def _fitted(environments: Sequence[RowEnvironment], spec: AgentSpec, seed: int) -> tuple[Features, float, float]:
     """Return features fitted to the rows that a uniformly random policy meets, median reward, and rows in a step."""
     rng, first = stream(seed, "features"), environments[0]
     unfitted = Features.fit(np.zeros((2, len(first.columns))), 0)
@@ -356,19 +346,23 @@ def _fitted(environments: Sequence[ScenarioRows], spec: AgentSpec, seed: int) ->
                 break
         run += 1
     unit = float(np.median(np.concatenate(rewards))) if any(map(len, rewards)) else 0.0
-    met = np.concatenate(kept)
-    return Features.fit(met, int(spec.settings["components"])), unit if unit > 0.0 else 1.0, len(met) / len(kept)
+    met, components = np.concatenate(kept), int(spec.settings["components"])
+    if first.bounds is None or components:
+        features = Features.fit(met, components)
+    else:
+        features = Features.spanning(met, *first.bounds)
+    return features, unit if unit > 0.0 else 1.0, len(met) / len(kept)
 
 
 def _columns(rows: Rows) -> AnyArray:
     return rows.features
 
 
-def _check_same(path: Path, kept: Checkpoint, run_id: str, spec: AgentSpec, seed: int, epochs: int) -> None:
+def _check_same(path: Path, kept: Checkpoint, source: RowSource, spec: AgentSpec, seed: int, epochs: int) -> None:
     wanted: dict[str, tuple[Any, Any]] = {
         "agent": (kept.agent.get("name"), spec.name),
         "settings of the agent": (kept.agent, as_read_from_json(spec)),
-        "scenario": (kept.run_id, run_id),
+        "scenario" if source.environment is None else "environment": (kept.run_id, source.run_id),
         "seed": (kept.seed, seed),
         "epochs": (kept.epochs, epochs),
     }

@@ -107,9 +107,9 @@ ANSWERS: Final[Mapping[str, tuple[AnswerKey, ...]]] = {
         AnswerKey("policy", "", "as given"),
         AnswerKey("map", "", "other map, as given; null for the scenario's"),
         *_estimate("kpis.*", "interquartile mean over the seeds; names as in compare.csv", interval=_OVER_SEEDS),
-        AnswerKey("runs[].seed", "", "of arrivals and traffic"),
+        AnswerKey("runs[].seed", "", "of arrivals and traffic, or of the episode in an environment"),
         AnswerKey("runs[].agent", "", "policy that decided in this run"),
-        AnswerKey("runs[].digest", "", "SHA-256 of the run's rows"),
+        AnswerKey("runs[].digest", "", "SHA-256 of the run's rows; of an environment's rows, actions and rewards"),
         AnswerKey("runs[].kpis.*", "kpis.*.unit", "the run's figures"),
     ),
     "compare": (

@@ -8,6 +8,23 @@ import typer
 ScenarioName = Annotated[
     str, typer.Argument(help="A YAML file, or the name of a bundled scenario.", metavar="SCENARIO")
 ]
+PlaceName = Annotated[
+    str,
+    typer.Argument(
+        help="A YAML file, the name of a bundled scenario, or an environment: an id of Gymnasium as CartPole-v1, "
+        "module:id, or module:factory or file.py:factory of a gymnasium.Env or a PettingZoo parallel environment.",
+        metavar="SCENARIO",
+    ),
+]
+"""A scenario, or an environment of Gymnasium or PettingZoo in its place."""
+PlaceOverrides = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Change a field, as radio.bandwidth_hz=20e6; of an environment an argument, as sutton_barto_reward=true.",
+    ),
+]
 RunFolder = Annotated[Path, typer.Argument(help="A run folder.", metavar="RUN")]
 Overrides = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a field, as radio.bandwidth_hz=20e6.")

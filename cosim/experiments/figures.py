@@ -38,6 +38,7 @@ _WORDS: Final[Mapping[str, str]] = {
     "cost": "cost of an episode",
     "latency_s": "latency, summed over an episode (s)",
     "energy_j": "energy, summed over an episode (J)",
+    "steps": "steps of an episode",
 }
 _WIDE: Final = 30.0
 """Ratio of the highest to the lowest value from which a curve is drawn on a logarithmic axis."""
@@ -120,7 +121,7 @@ def draw_curves(path: Path, title: str, said: str, curves: Mapping[str, Curve]) 
             episode = np.arange(1, len(one.value) + 1)
             axes.fill_between(episode, one.low, one.high, color=COLOURS[0], alpha=0.2, linewidth=0)
             axes.plot(episode, one.value, color=COLOURS[0], linewidth=1.4)
-            axes.set(title=_WORDS[quantity], xlabel="episode")
+            axes.set(title=_WORDS.get(quantity, quantity.replace("_", " ")), xlabel="episode")
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
             if one.value.min() > 0.0 and one.value.max() > _WIDE * one.value.min():
                 axes.set_yscale("log")

@@ -24,10 +24,13 @@ from cosim.trace.store.provenance import versions
 from cosim.types import FloatArray
 
 if TYPE_CHECKING:
+    from cosim_agents.environments.known import KnownEnvironment
     from cosim_agents.learners.environment import EpisodeLog
     from cosim_agents.learners.learner import AgentSpec
 
 SETTINGS: Final = "training.json"
+_MOST_DRAWN: Final = 4
+"""Most columns of an environment's curve that are drawn: of many agents the first ones' rewards."""
 _MOST_HELD: Final = 256
 """Most folders that a command locks at once, since a process may have a limited number of open files."""
 
@@ -36,13 +39,13 @@ _MOST_HELD: Final = 256
 class SeedTraining:
     """The training of an agent with one seed."""
 
-    loaded: Loaded
+    trained_on: "Loaded | KnownEnvironment"
     agent: str
     options: Mapping[str, Any]
     seed: int
     episodes: int
     epochs: int
-    """Decision epochs in an episode."""
+    """Decision epochs in an episode; of an environment the most steps, 0: until it ends the episode."""
     folder: Path
     checkpoint_every: int
 
@@ -55,7 +58,7 @@ class SeedTraining:
 
     def settings(self) -> dict[str, Any]:
         """Return what a training in the same folder must agree in, as JSON."""
-        same = {"run_id": self.loaded.run_id, "agent": self.agent, "options": dict(self.options)}
+        same = {"run_id": self.trained_on.run_id, "agent": self.agent, "options": dict(self.options)}
         told: dict[str, Any] = json.loads(json.dumps({**same, "seed": self.seed, "epochs": self.epochs}))
         return told
 
@@ -93,7 +96,7 @@ def settings(agent: str) -> list[tuple[str, str, str]]:
 
 
 def trainings(
-    loaded: Loaded,
+    trained_on: "Loaded | KnownEnvironment",
     agent: str,
     options: Mapping[str, Any],
     seeds: Sequence[int],
@@ -105,7 +108,7 @@ def trainings(
     """Return a training for each seed, in `out`/agent/seed<k>, after a check that the agent can be made.
 
     Args:
-        loaded: the scenario.
+        trained_on: the scenario or environment.
         agent: name of the agent.
         options: changes to its settings.
         seeds: seeds of the trainings.
@@ -118,10 +121,13 @@ def trainings(
         InputError: no such agent or option; or a folder holds another training. Nothing is written.
     """
     from cosim_agents.learners.catalog import agent_spec  # noqa: PLC0415 - imports torch
+    from cosim_agents.sources import source_of  # noqa: PLC0415 - imports torch
 
-    agent_spec(agent, options)
+    if not isinstance(trained_on, Loaded):
+        options = trained_on.agent_options(agent, options)
+    source_of(trained_on).discount(agent_spec(agent, options))
     planned = [
-        SeedTraining(loaded, agent, options, seed, episodes, epochs, out / agent / f"seed{seed}", checkpoint_every)
+        SeedTraining(trained_on, agent, options, seed, episodes, epochs, out / agent / f"seed{seed}", checkpoint_every)
         for seed in seeds
     ]
     for one in planned:
@@ -143,7 +149,7 @@ def is_done(training: SeedTraining) -> bool:
         return False
     _check_settings(training)
     spec = agent_spec(training.agent, training.options)
-    kept = find_kept((training.loaded,), spec, training.seed, training.epochs, folder, training=False)
+    kept = find_kept(training.trained_on, spec, training.seed, training.epochs, folder, training=False)
     done = 0 if kept is None else kept.episodes
     if done > training.episodes:
         raise InputError(f"{folder}: was trained for {done} episodes; ask for as many, or give another --out")
@@ -169,9 +175,10 @@ def _check_settings(training: SeedTraining) -> None:
     if differing:
         raise InputError(f"{path}: {differing}; give another --out")
     if run_ids[0] != run_ids[1]:
-        told = changed(stored.get("scenario"), _scenario(training)) if "scenario" in stored else ""
+        [(what, identity)] = _trained_on(training).items()
+        told = changed(stored.get(what), identity) if what in stored else ""
         told = told or f"was {run_ids[0]}, now {run_ids[1]}"
-        raise InputError(f"{path}: the scenario or a --set differs: {told}; give another --out")
+        raise InputError(f"{path}: the {what} or a --set differs: {told}; give another --out")
 
 
 def _is_free(folder: Path) -> bool:
@@ -232,7 +239,7 @@ def train_one(training: SeedTraining, tell: Tell) -> None:
 
     with share_lock(training.folder):
         train(
-            training.loaded,
+            training.trained_on,
             agent_spec(training.agent, training.options),
             training.seed,
             training.episodes,
@@ -253,12 +260,15 @@ def at_checkpoints(tell: Tell, every: int) -> Callable[[int, "EpisodeLog"], None
 
 
 def _note(training: SeedTraining) -> None:
-    text = json.dumps({**training.settings(), "scenario": _scenario(training), "versions": versions()}, indent=1)
+    text = json.dumps({**training.settings(), **_trained_on(training), "versions": versions()}, indent=1)
     write_durably(training.folder / SETTINGS, lambda sink: sink.write(text.encode()))
 
 
-def _scenario(training: SeedTraining) -> Any:
-    return as_json(training.loaded.scenario)
+def _trained_on(training: SeedTraining) -> dict[str, Any]:
+    """Return the whole scenario, or the identity of the environment, by what it is."""
+    if isinstance(training.trained_on, Loaded):
+        return {"scenario": as_json(training.trained_on.scenario)}
+    return {"environment": training.trained_on.identity}
 
 
 # --- what came of it -----------------------------------------------------------------------------------------------
@@ -274,10 +284,12 @@ def read_curve(path: Path, episodes: int | None = None) -> dict[str, FloatArray]
     Raises:
         InputError: it is missing or damaged, or has fewer.
     """
-    from cosim_agents.train import COLUMNS, curve_lines  # noqa: PLC0415 - imports torch
+    from cosim_agents.train import curve_lines  # noqa: PLC0415 - imports torch
 
-    rows = list(csv.DictReader(curve_lines(path, episodes)))
-    return {name: np.array([float(row[name]) for row in rows]) for name in COLUMNS[1:]}
+    rows = csv.DictReader(curve_lines(path, episodes))
+    names = list(rows.fieldnames or ())[1:]
+    told = list(rows)
+    return {name: np.array([float(row[name]) for row in told]) for name in names}
 
 
 def read_curves(planned: Sequence[SeedTraining]) -> dict[str, FloatArray]:
@@ -305,6 +317,11 @@ def final(curves: Mapping[str, FloatArray]) -> dict[str, Estimate]:
     """
     episodes = last_episodes(curves["reward"].shape[1])
     end = {name: values[:, -episodes:].sum(axis=1) for name, values in curves.items()}  # (R,)
+    if "tasks" not in end:
+        return {
+            f"{name} of an episode": interval(values / episodes, stream(0, f"bootstrap/{name} of an episode"))
+            for name, values in end.items()
+        }
     with np.errstate(divide="ignore", invalid="ignore"):
         ratios = {
             "reward of an episode": (end["reward"] / episodes, ""),
@@ -331,9 +348,11 @@ def draw_learning_curves(path: Path, planned: Sequence[SeedTraining], curves: Ma
     """
     from cosim.experiments.figures import draw_curves  # noqa: PLC0415 - imports Matplotlib
 
-    agent, episodes = planned[0].agent, curves["reward"].shape[1]
+    first, agent, episodes = planned[0].trained_on, planned[0].agent, curves["reward"].shape[1]
     window = max(1, min(20, episodes // 10))
     rng = stream(0, "bootstrap/curves")
-    drawn = {name: curve(smoothed(curves[name], window), rng) for name in ("reward", "cost", "latency_s", "energy_j")}
+    scenario = isinstance(first, Loaded)
+    names = ("reward", "cost", "latency_s", "energy_j") if scenario else tuple(curves)[:_MOST_DRAWN]
+    drawn = {name: curve(smoothed(curves[name], window), rng) for name in names}
     said = f"interquartile mean over {len(planned)} seeds, pointwise 95 % bootstrap band, mean of {window} episodes"
-    draw_curves(path, f"{planned[0].loaded.scenario.name}: {agent}", said, drawn)
+    draw_curves(path, f"{first.scenario.name if isinstance(first, Loaded) else first.name}: {agent}", said, drawn)

@@ -17,6 +17,7 @@ from effort import LONG
 from generated.commands import commands
 
 from cosim.cli.main import status
+from cosim.experiments.environments import is_environment
 from cosim.scenario.load import load
 
 ROOT = Path(__file__).parents[2]
@@ -86,7 +87,7 @@ def smaller(arguments: list[str]) -> list[str]:
     given = next((more for name, more in SMALLER.items() if arguments[: len(name.split())] == name.split()), [])
     if "--agents" in arguments or "--settings" in arguments:
         return arguments
-    if any(argument.startswith("duration_s=") for argument in arguments):
+    if any(argument.startswith("duration_s=") for argument in arguments) or is_environment(arguments[1]):
         given = [argument for argument in given if argument not in ("--set", "duration_s=20")]
     return [*arguments, *given]
 

@@ -148,7 +148,9 @@ def turn(epoch: list[int], row: list[int], reward: list[float], following: bool 
         np.array(epoch, np.int64),
         np.array(row, np.int64),
     )
-    return Turn(known, np.ones((1, 2), np.float32) if following else None, sum(reward))
+    after = np.ones((1, 2), np.float32)
+    here, ends = np.zeros(len(known), np.int64), np.full(len(known), not following)
+    return Turn(known, after if following else None, sum(reward), here, ends, after)
 
 
 def test_an_epoch_is_learned_from_once_all_its_rewards_are_known() -> None:

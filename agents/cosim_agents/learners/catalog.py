@@ -44,6 +44,10 @@ _ROWS: Final[Mapping[str, Setting]] = {
     "components": Setting(6, "features of a row after PCA; 0: all columns, standardised"),
     "feature_epochs": Setting(200, "epochs of random roll-outs that the features are fitted on"),
 }
+_WITHOUT_SCENARIO: Final[Mapping[str, Setting]] = {
+    "discount": Setting(0.99, "discount factor in an environment; a scenario's is decisions.reward.discount"),
+}
+"""Settings that stand in a spec only where they are given, since an environment of a scenario has its own."""
 _GRADIENT: Final[Mapping[str, Setting]] = {
     "lr": Setting(1e-4, "learning rate of the actor, or of the one network"),
     "critic_lr": Setting(2e-4, "learning rate of the critic"),
@@ -146,6 +150,8 @@ _TRAINED_BY_METHOD: Final[Mapping[str, Mapping[str, Setting]]] = {
     "q-td3": _METHOD,
     "q-reinforce": {"method": Setting("backprop", "gradient of the circuit: backprop or parameter-shift")},
 }
+DISCRETE: Final = frozenset({"dqn", "reinforce", _TABULAR})
+"""Algorithms that choose among discrete actions."""
 _ONE_NETWORK: Final = frozenset({"critic_lr", "critic_hidden"})
 _UNUSED: Final[Mapping[str, frozenset[str]]] = {
     "dqn": _ONE_NETWORK,
@@ -208,7 +214,7 @@ def _all_settings(name: str) -> dict[str, Setting]:
         near = difflib.get_close_matches(name, agent_names(), n=1)
         hint = f"did you mean {near[0]}? " if near else ""
         raise InputError(f"agent {name}: no such agent; {hint}use {', '.join(agent_names())}")
-    settings = dict(_SETTINGS[_algorithm(name)])
+    settings = {**_SETTINGS[_algorithm(name)], **_WITHOUT_SCENARIO}
     if _is_quantum(name) or name == _SMALL:
         settings.update(_CIRCUIT)
     if _is_quantum(name):
@@ -232,7 +238,9 @@ def agent_spec(name: str, options: Mapping[str, Any]) -> AgentSpec:
     ((32, 32), 0.001)
     """
     known = agent_settings(name)
-    settings: dict[str, Value] = {key: setting.default for key, setting in _all_settings(name).items()}
+    settings: dict[str, Value] = {
+        key: setting.default for key, setting in _all_settings(name).items() if key not in _WITHOUT_SCENARIO
+    }
     for key, value in options.items():
         if key not in known:
             near = difflib.get_close_matches(key, list(known), n=1)
@@ -389,7 +397,7 @@ _POSITIVE: Final = frozenset(
     | {"lr", "critic_lr", "clip", "reward_clip", "tau", "noise_theta", "embedding", "bins", "decay", "forget"}
 )
 _MOST: Final[Mapping[str, int]] = {
-    **dict.fromkeys(("tau", "epsilon", "gae_lambda", "noise_theta", "decay", "forget"), 1),
+    **dict.fromkeys(("tau", "epsilon", "gae_lambda", "noise_theta", "decay", "forget", "discount"), 1),
     "buffer": 100_000_000,
 }
 _ANY_SIGN: Final = frozenset({"log_std"})

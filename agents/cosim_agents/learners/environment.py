@@ -32,6 +32,11 @@ class RowActions(Protocol):
     """The decoding of a learner's numbers to what an environment carries out."""
 
     @property
+    def knobs(self) -> Any:
+        """What is decided, in a form that a checkpoint keeps: equal where a learner may go on."""
+        ...
+
+    @property
     def values(self) -> int:
         """A, the numbers in [-1, 1] that a continuous learner gives for each row."""
         ...
@@ -83,6 +88,8 @@ class Outcome:
     """Whether the episode is over."""
     log: EpisodeLog
     """What this step adds to the episode's sums."""
+    beyond: Rows | None = None
+    """The last rows of agents that were cut off while others go on; `successor` counts them after `following`."""
 
 
 class RowEnvironment(Protocol):
@@ -96,6 +103,16 @@ class RowEnvironment(Protocol):
     @property
     def actions(self) -> RowActions:
         """The decoding of what is decided."""
+        ...
+
+    @property
+    def bounds(self) -> tuple[FloatArray, FloatArray] | None:
+        """Lowest and highest value of each column, (F,) and (F,), infinite where there is none; None if unknown."""
+        ...
+
+    @property
+    def lasting(self) -> bool:
+        """Whether a row's successor is the same row a step later, as of an agent; False if it only stands for it."""
         ...
 
     @property

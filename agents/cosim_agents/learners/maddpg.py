@@ -13,6 +13,8 @@ an agent's return is a sum over its rows, as its reward is one (Sunehag et al. 2
 R(r) = (r - m) / d, clipped at `reward_clip`, with the median m and the interquartile range d of rewards in random
 epochs at the start, makes learning rates mean the same whatever a scenario's unit of reward is. It is clipped because
 one transfer with little of the band costs as much as many others: unclipped, such rewards would dominate the critic.
+Where rows go on and may end (`RowEnvironment.lasting`), m is 0 and d the median size of a reward: with another m an
+episode that ends early would seem better or worse than it is.
 
 An epoch is learned from once the rewards of all its tasks are known; epochs that are incomplete when an episode is
 truncated are left out.
@@ -43,7 +45,7 @@ _RATES: Final = {"actors-optimizer": "lr", "critics-optimizer": "critic_lr"}
 
 
 class Maddpg:
-    """The learner of MADDPG. It takes the number of agents from the sites of the first scenario, or from a state.
+    """The learner of MADDPG. It takes the number of agents from the first environment (sites), or from a state.
 
     The first `warmup_epochs` epochs are uniform; then it explores by `cosim_agents.learners.exploration.Exploration`.
     """
@@ -59,6 +61,7 @@ class Maddpg:
         self._scores = task.actions.scores
         self._exploration = Exploration(spec.settings, task.values, self._scores, self._rng)
         self._unsettled = PendingEpochs(0)
+        self._lasting = False
         self._epochs = 0
         self.agents = 0
         """Number of agents; 0 until it is known."""
@@ -94,6 +97,7 @@ class Maddpg:
         if not self.agents:
             self._begin(environment.agents)
         self._unsettled = PendingEpochs(self.agents)
+        self._lasting = environment.lasting
         self._exploration.restart()
 
     def see(self, rows: Rows) -> AnyArray:
@@ -155,6 +159,8 @@ class Maddpg:
         """Set n of the pooling, and m and d of the rewards, from the random epochs."""
         rewards = np.concatenate([joint.reward[np.unique(joint.seen[:, -1]).astype(int)] for joint in self._replay])
         low, middle, high = np.quantile(rewards, [0.25, 0.5, 0.75]).tolist()
+        if self._lasting:
+            low, middle, high = 0.0, 0.0, self._task.reward_unit
         rows = np.mean([len(joint.seen) for joint in self._replay]) / self.agents
         for critics in (self.critics, self._target_critics):
             critics.middle.fill_(middle)

@@ -36,12 +36,18 @@ class _Epoch:
     log_prob: AnyArray  # (T,)
     value: AnyArray  # (T,)
     reward: FloatArray  # (T,), NaN until known
+    turn: Turn | None = None
+    """The step in which it was decided."""
 
 
 class OnPolicy:
     """A learner of a Gaussian over the values of each row, trained on whole episodes.
 
-    Advantages follow GAE over epochs, not over rows, because a task has no next step of its own: the next value is the
+    Where rows go on (`RowEnvironment.lasting`), advantages are those of GAE for each row and its successor:
+    delta_i = r_i + gamma V(s_i') - V_i, A_i = delta_i + gamma lambda A(s_i'), with nothing after a terminal row and the
+    value alone of a row at which an episode was cut off.
+
+    Else they follow GAE over epochs, not over rows, because a task has no next step of its own: the next value is the
     mean value of the next epoch's rows, and the next advantage their mean advantage:
     delta_i = r_i + gamma mean V(e + 1) - V_i, A_i = delta_i + gamma lambda mean A(e + 1). After a truncated episode,
     the tasks that wait then give the last mean value; where no task can come any more it is 0. Tasks whose reward is
@@ -78,16 +84,16 @@ class OnPolicy:
         self._optimizers = {"optimizer": self._algorithm.policy.optimizer}
         self._collected: list[tuple[AnyArray, ...]] = []
         self._played: list[_Epoch] = []  # of the present episode
-        self._last: Turn | None = None
+        self._lasting = False
 
     def playing(self) -> AbstractContextManager[None]:
         """See `Learner`."""
         return self._random.torch()
 
-    def begin(self, environment: RowEnvironment) -> None:  # noqa: ARG002 - the same in every environment
+    def begin(self, environment: RowEnvironment) -> None:
         """Forget what was played of an episode before."""
         self._played = []
-        self._last = None
+        self._lasting = environment.lasting
 
     def see(self, rows: Rows) -> AnyArray:
         """Return the features of rows."""
@@ -95,15 +101,15 @@ class OnPolicy:
 
     def learn(self, turn: Turn) -> None:
         """Note the rewards that became known."""
-        self._last, batch = turn, turn.transitions
+        self._played[-1].turn, batch = turn, turn.transitions
         learnt = self._task.reward(batch.reward, float(self._settings["reward_clip"]))
         for epoch, row, reward in zip(batch.epoch.tolist(), batch.row.tolist(), learnt, strict=True):
             self._played[epoch].reward[row] = reward
 
     def end(self) -> None:
         """Learn if enough rows are collected."""
-        if self._last is not None:
-            self._collected += self._advantages(self._last)
+        if self._played:
+            self._collected += self._lasting_advantages() if self._lasting else self._advantages()
         if sum(len(rows[0]) for rows in self._collected) >= int(self._settings["rollout_rows"]):
             self._buffer.fill(*(np.concatenate(column) for column in zip(*self._collected, strict=True)))
             self._collected = []
@@ -158,11 +164,40 @@ class OnPolicy:
         cut: AnyArray = np.clip(mean.numpy(), -1.0, 1.0)
         return cut
 
-    def _advantages(self, last: Turn) -> list[tuple[AnyArray, ...]]:
+    def _lasting_advantages(self) -> list[tuple[AnyArray, ...]]:
+        """Return, of each step, the rows with known rewards, as `_advantages`: GAE of each row along its successors."""
+        discount, kept = self._task.discount, float(self._settings["gae_lambda"])
+        next_value: AnyArray = np.zeros(0, np.float32)
+        next_advantage: AnyArray = np.zeros(0, np.float32)
+        collected = []
+        for epoch in reversed(self._played):
+            turn = epoch.turn
+            assert turn is not None  # noqa: S101 - each step that was decided was taken
+            rest = turn.beyond[len(next_value) :]  # rows at which the episode was cut off, or that of nothing
+            value = np.concatenate([next_value, self._value(rest)])[turn.successor]
+            advantage = np.concatenate([next_advantage, np.zeros(len(rest), np.float32)])[turn.successor]
+            going, known = ~turn.terminal, ~np.isnan(epoch.reward)
+            delta = epoch.reward + discount * np.where(going, value, 0.0) - epoch.value
+            gained = delta + discount * kept * np.where(going, advantage, 0.0)
+            next_value, next_advantage = epoch.value, np.where(known, gained, 0.0).astype(np.float32)
+            columns = (epoch.seen, epoch.values, epoch.log_prob, epoch.value, next_advantage)
+            collected.append(tuple(column[known] for column in columns))
+        return [rows for rows in reversed(collected) if len(rows[0])]
+
+    def _value(self, seen: AnyArray) -> AnyArray:
+        """Return the critic's values of rows, (n,)."""
+        if not len(seen):
+            return np.zeros(0, np.float32)
+        with torch.no_grad():
+            value: AnyArray = self._net.predict_values(torch.from_numpy(seen)).numpy().reshape(-1)
+        return value
+
+    def _advantages(self) -> list[tuple[AnyArray, ...]]:
         """Return, of each epoch, the rows with known rewards: seen, values, log-probability, value and advantage."""
         discount, kept = self._task.discount, float(self._settings["gae_lambda"])
+        last = self._played[-1].turn
         next_value = 0.0
-        if last.following is not None:
+        if last is not None and last.following is not None:
             with torch.no_grad():
                 next_value = float(self._net.predict_values(torch.from_numpy(last.following)).mean())
         next_advantage = 0.0

@@ -95,11 +95,18 @@ def turns(environment: RowEnvironment, seed: int, see: See, act: Act, sums: Epis
         sums.add(done.log)
         rows, over = done.following, done.over
         here = epochs[epoch]
-        here.following = seen if rows is None else see(rows)
+        after = None if rows is None else see(rows)
+        here.following = _after(seen if after is None else after, done, see)
         here.successor, here.terminal = done.successor, done.terminal
-        yield Turn(_settled(waiting, epochs, done, epoch), None if rows is None else here.following, done.total)
-        seen = here.following
+        known = _settled(waiting, epochs, done, epoch)
+        yield Turn(known, after, done.total, done.successor, done.terminal, here.following)
+        seen = seen if after is None else after
         epoch += 1
+
+
+def _after(following: AnyArray, done: Outcome, see: See) -> AnyArray:
+    """Return the rows that follow a step, those of agents that were cut off after the others."""
+    return following if done.beyond is None else np.concatenate([following, see(done.beyond)])
 
 
 def _settled(

@@ -95,6 +95,8 @@ class ScenarioRows:
     """
 
     nothing = NOTHING
+    bounds = None
+    lasting = False
 
     def __init__(self, loop: Loop) -> None:
         self.loop = loop

@@ -31,3 +31,10 @@ class Turn:
     """(n', k) the next rows, or the last that are seen of an episode that is over; None where nothing follows."""
     total: float
     """Reward of the team in this step."""
+    successor: IntArray
+    """(n,) row of `beyond` that follows each row decided in this step."""
+    terminal: BoolArray
+    """(n,) whether nothing follows it."""
+    beyond: AnyArray
+    """(m, k) `following`, then the last rows of agents that were cut off while others go on; if neither, the rows that
+    were decided."""
