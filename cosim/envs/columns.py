@@ -51,7 +51,10 @@ OPTION: Final[Mapping[str, str]] = {
 KEY: Final = "key"
 """Column after the options, with a key network: log10(1 + bits in the pool of the task's vehicle, in 256 bit)."""
 DEMAND: Final = "demand"
-"""Last column, with a digital twin: log10(1 + tasks that the vehicle is expected to release each second); eq 8."""
+"""Column after it, with a digital twin: log10(1 + tasks that the vehicle is expected to release each second); eq 8."""
+
+TIME_LEFT: Final = "time_left"
+"""Last column, where it is asked for: log10(1 + time until the scenario's duration is over, in 1 s)."""
 
 LINK: Final[Mapping[str, str]] = {
     "key_rate": "a quarter of log10(1 + the secret key rate of the last slot, in 1 kbit/s)",
@@ -170,6 +173,16 @@ def network_columns(observation: Observation, links: bool, sites: bool) -> Float
     if sites and stake is not None:
         parts.append(stake / max(1, int(stake.sum())))
     return np.concatenate(parts)
+
+
+def with_time_left(columns: NDArray[np.float32], left_s: float) -> NDArray[np.float32]:
+    """Return the columns of tasks, (T, F), and TIME_LEFT after them.
+
+    >>> with_time_left(np.zeros((1, 2), np.float32), 99.0).tolist()
+    [[0.0, 0.0, 2.0]]
+    """
+    left = np.full((len(columns), 1), min(np.log10(1.0 + left_s), LIMIT), np.float32)
+    return np.concatenate([columns, left], axis=1)
 
 
 def option_mask(observation: Observation) -> BoolArray:

@@ -2,15 +2,15 @@
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cosim.decision import Action, Observation, action_problem
-from cosim.envs.columns import column_names, encode, option_mask
+from cosim.envs.columns import TIME_LEFT, column_names, encode, option_mask, with_time_left
 from cosim.envs.knobs import Knobs
-from cosim.envs.reward import NOTHING, Credit, EpochCost, charge, settled_rewards
+from cosim.envs.reward import NOTHING, Charge, Credit, EpochCost, TaskOutcomes, charge, settled_rewards
 from cosim.envs.traffic import lasting_traffic, with_listed_sites
 from cosim.errors import InputError, RunError
 from cosim.mobility.source import MobilitySource
@@ -18,7 +18,7 @@ from cosim.scenario.load import Loaded
 from cosim.simulation import Simulation, clip_knob
 from cosim.trace.store.memory import InMemoryTaskEnds
 from cosim.trace.store.writer import FactWriter, NullWriter
-from cosim.types import BoolArray, FloatArray, IntArray, Tier
+from cosim.types import BoolArray, FloatArray, IntArray, Tier, read_only
 
 
 class Round:
@@ -59,6 +59,8 @@ class Step:
     truncated: bool
     """Whether it is over for another reason: it has had its epochs, or the scenario's duration is over."""
     costs: EpochCost
+    outcomes: TaskOutcomes | None = None
+    """What became known of tasks, where the loop was asked for it and the step decided the last tasks of an epoch."""
 
     @property
     def over(self) -> bool:
@@ -89,9 +91,11 @@ class Loop:
         traffic: replay: SUMO runs once, for the scenario's seed, and its recording serves all episodes
             (`cosim.envs.traffic`); tasks, radio and synthetic traffic have the episode's seed. live: the scenario's
             own source, with the episode's seed.
+        time_left: whether rounds have the column `time_left` after the others.
+        outcomes: whether steps tell the outcomes of tasks.
 
     Raises:
-        InputError: the scenario names something that is not there, or `rows` or `episode_epochs` is below 1.
+        InputError: the scenario names something that is not there, or an argument is not one of those above.
 
     >>> from cosim import load
     >>> loop = Loop(load("per_task"), rows=4, episode_epochs=1)
@@ -111,19 +115,27 @@ class Loop:
         episode_epochs: int | None = None,
         facts: FactWriter | None = None,
         traffic: Literal["replay", "live"] = "replay",
+        time_left: bool = False,
+        outcomes: bool = False,
     ) -> None:
         for name, value in (("rows", rows), ("episode_epochs", episode_epochs)):
-            if value is not None and value < 1:
-                raise InputError(f"{name}={value}: must be at least 1; give None for no bound")
-        self._folder = loaded.folder
+            if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+                raise InputError(f"{name}={value!r} is not a positive whole number; give one, or None for no bound")
+        if traffic not in ("replay", "live"):
+            raise InputError(f"traffic={traffic!r} is unknown; give 'replay' or 'live'")
+        self.folder = loaded.folder
+        """Folder from which relative paths of the scenario start."""
         self.scenario = with_listed_sites(loaded.scenario, loaded.folder)
-        self.columns = column_names(self.scenario)
+        self.columns = (*column_names(self.scenario), *[TIME_LEFT] * time_left)
         self.knobs = Knobs.of(self.scenario)
         self._rows = rows
         self._episode_epochs = episode_epochs
         self._facts = facts
         self._used = False
-        self._replays = traffic == "replay"
+        self._end_s = self.scenario.duration_s if time_left else None
+        self._tells = outcomes
+        self.live = traffic == "live"
+        """Whether SUMO runs in each episode."""
         self._source: MobilitySource | None = None
         self._plan = self.scenario.decisions.reward
         self._simulation: Simulation | None = None
@@ -147,12 +159,12 @@ class Loop:
         self._used = True
         self._leave()
         scenario = self.scenario if seed is None else self.scenario.model_copy(update={"seed": seed})
-        if self._replays and self._source is None:
-            self._source = lasting_traffic(self.scenario, self._folder)
+        if not self.live and self._source is None:
+            self._source = lasting_traffic(self.scenario, self.folder)
         facts: FactWriter = self._facts or NullWriter()
         if self._plan.kind == "realised":
             facts = self._settling = InMemoryTaskEnds(facts)
-        self._simulation = Simulation(scenario, facts, self._folder, self._source, at_end=self._keep_last)
+        self._simulation = Simulation(scenario, facts, self.folder, self._source, at_end=self._keep_last)
         self._epochs = 0
         self._advance()
         if self._settling is not None:
@@ -177,28 +189,51 @@ class Loop:
         if epoch is None or simulation is None:
             raise RuntimeError("no round waits: the episode is over; call reset()")
         rows = epoch.take(action)
+        outcomes: TaskOutcomes | None = None
         if self._settling is None:
-            credit, total, costs = self._charge(epoch, rows)
+            credit, total, costs, outcomes = self._charge(epoch, rows)
         if epoch.done:
             simulation.decide(epoch.action())
             self._epochs += 1
             self._advance()
         if self._settling is not None:
-            credit, costs = settled_rewards(self._settling.take(), self.scenario.decisions.latency_weight, self._plan)
+            weight = self.scenario.decisions.latency_weight
+            credit, costs, told = settled_rewards(self._settling.take(), weight, self._plan)
             total = float(credit.reward.sum())
+            outcomes = told if self._tells and epoch.done else None
         following = self._epoch or self._last
         ended = self._over or (self._epochs == self._episode_epochs and epoch.done)
         terminated = self._over and following is None and simulation.exhausted
         if ended:
-            self._epoch = None
+            self._epoch, self._last = None, following
         round_ = None if following is None else following.round()
-        return Step(total, *credit, round_, terminated, ended and not terminated, costs)
+        return Step(total, *credit, round_, terminated, ended and not terminated, costs, outcomes)
+
+    @property
+    def running(self) -> bool:
+        """Whether an episode has begun, also one that is over, and `close` was not called since."""
+        return self._simulation is not None
+
+    @property
+    def time_s(self) -> float:
+        """Simulated time in s."""
+        return self._run().clock.now
 
     @property
     def vehicles(self) -> IntArray:
         """Numbers of the vehicles on the map, in increasing order."""
-        assert self._simulation is not None  # noqa: S101 - only inside an episode
-        return self._simulation.channel.air.numbers
+        return self._run().channel.air.numbers
+
+    @property
+    def positions_m(self) -> FloatArray:
+        """Their positions, (N, 2); NaN for a vehicle that is being teleported."""
+        return self._run().channel.air.xy_m
+
+    @property
+    def waiting_vehicles(self) -> IntArray:
+        """Numbers of the vehicles whose tasks wait for a decision, once for each task."""
+        epoch = self._epoch or self._last
+        return np.zeros(0, np.int64) if epoch is None else epoch.observation.vehicle
 
     def close(self) -> None:
         """End the episode; its facts are complete if the scenario's duration is over. A second call does nothing."""
@@ -210,6 +245,11 @@ class Loop:
 
     # --- inside ----------------------------------------------------------------------------------------------------
 
+    def _run(self) -> Simulation:
+        if self._simulation is None:
+            raise RuntimeError("no episode has begun; call reset()")
+        return self._simulation
+
     def _leave(self) -> None:
         if self._simulation is not None:
             self._simulation.close()
@@ -219,14 +259,14 @@ class Loop:
         assert self._simulation is not None  # noqa: S101 - only inside an episode
         waiting = self._simulation.advance()
         self._over = waiting is None
-        self._epoch = None if waiting is None else _Epoch(waiting.observation, self._rows)
+        self._epoch = None if waiting is None else _Epoch(waiting.observation, self._rows, self._end_s)
 
     def _keep_last(self, observation: Observation) -> None:
         """Keep what waits at the end, with all that is read of it, before the simulation ends its tasks."""
-        self._last = _Epoch(observation, self._rows)
+        self._last = _Epoch(observation, self._rows, self._end_s)
         _ = self._last.features, self._last.mask
 
-    def _charge(self, epoch: "_Epoch", rows: slice) -> tuple[Credit, float, EpochCost]:
+    def _charge(self, epoch: "_Epoch", rows: slice) -> tuple[Credit, float, EpochCost, TaskOutcomes | None]:
         assert self._simulation is not None  # noqa: S101 - only inside an episode
         seen = epoch.observation
         if epoch.true is None:
@@ -244,7 +284,13 @@ class Loop:
             -self._plan.scale * (found.cost[rows] + found.imposed[rows]) - found.penalty[rows],
         )
         before, epoch.told = epoch.told, (total, sums)
-        return credit, total - before[0], sums.less(before[1])
+        outcomes = self._outcomes(seen, tier, found) if self._tells and epoch.done else None
+        return credit, total - before[0], sums.less(before[1]), outcomes
+
+    def _outcomes(self, seen: Observation, tier: IntArray, found: Charge) -> TaskOutcomes:
+        reward = -self._plan.scale * (found.cost + found.imposed) - found.penalty
+        told: tuple[Any, ...] = (tier, *found[:4], found.late, found.lost, reward)
+        return TaskOutcomes(seen.task, seen.vehicle, *map(read_only, told))
 
     def _carried_out(self, seen: Observation, action: Action) -> tuple[IntArray, FloatArray | None, FloatArray | None]:
         """Return option, power and share as the simulation will carry an action out; None for the scenario's own."""
@@ -265,7 +311,7 @@ _PER_TASK: Final = ("share", "power_w", "cpu_share")
 class _Epoch:
     """An epoch that is decided round by round: its T tasks, and the decisions so far."""
 
-    def __init__(self, observation: Observation, rows: int | None) -> None:
+    def __init__(self, observation: Observation, rows: int | None, end_s: float | None) -> None:
         self.observation = observation
         self.true: Observation | None = None
         """The true state, on which choices are charged, once it was needed."""
@@ -274,13 +320,15 @@ class _Epoch:
         if observation.keys is not None:
             _ = observation.keys.vehicle_bit  # it is read from the running network: read it before time goes on
         self._size = len(observation) if rows is None else rows
+        self._end_s = end_s
         self._decided = 0
         self._action: Action | None = None
 
     @cached_property
     def features(self) -> NDArray[np.float32]:  # (T, F)
         """Features of all its tasks."""
-        return encode(self.observation)
+        columns = encode(self.observation)
+        return columns if self._end_s is None else with_time_left(columns, self._end_s - self.observation.time_s)
 
     @cached_property
     def mask(self) -> BoolArray:  # (T, M)

@@ -1,28 +1,27 @@
 """A scenario as a PettingZoo parallel environment: one agent for each site, or for each vehicle."""
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from gymnasium.spaces import Box
-from numpy.typing import NDArray
-from pettingzoo import ParallelEnv
+from gymnasium.spaces import Space
+from pettingzoo import AECEnv, ParallelEnv
+from pettingzoo.utils.conversions import parallel_to_aec
 
-from cosim.envs.columns import LIMIT
 from cosim.envs.deciders import Seats, deciding_site
+from cosim.envs.episodes import RENDER_MODES, OwnReward, ScenarioEpisodes, check_choice, check_counts, own_reward
+from cosim.envs.forms import ACTIONS, LAYOUTS, ActionKind, DecisionForm, Layout, OwnColumns, Shown, ShownRows
 from cosim.envs.loop import Loop, Round, Step
-from cosim.envs.seeds import SeededEpisodes
 from cosim.envs.traffic import sites_of
-from cosim.errors import InputError
-from cosim.scenario.load import load
+from cosim.scenario.load import Loaded, given_scenario
+from cosim.scenario.schema import Scenario
 from cosim.trace.store.writer import FactWriter
-from cosim.types import BoolArray, FloatArray, IntArray
-
-Rows = NDArray[np.float32]
+from cosim.types import AnyArray, FloatArray, IntArray
 
 
-class OffloadingParallelEnv(SeededEpisodes, ParallelEnv):  # type: ignore[misc]  # pettingzoo is only partly typed
+class OffloadingParallelEnv(ScenarioEpisodes, ParallelEnv):  # type: ignore[misc]  # pettingzoo is only partly typed
     """Agents that share a scenario's decisions, each of which earns the rewards of the tasks that it decided.
 
     `agents="site"`: agent `site_j` decides the tasks whose strongest feasible edge host is at site j; those without a
@@ -36,17 +35,18 @@ class OffloadingParallelEnv(SeededEpisodes, ParallelEnv):  # type: ignore[misc] 
     epoch are decided. An agent without a task sees absent rows, and its action is ignored. All agents are present from
     the first round to the last.
 
-    An observation is `rows` times the columns of `cosim.envs.columns` and one more that is 1 for a present row; absent
-    rows are 0. An action is `rows` times the values of `cosim.envs.knobs`, in [-1, 1]; the first agent's ends with the
-    values of the network-wide knobs, of which the last round's hold. `infos[agent]` has `action_mask` (rows, options)
-    of the possible targets, and `tasks`, the numbers of the present rows' tasks.
+    Observations, actions and the choices of both are those of `cosim.envs.single.OffloadingEnv`, `rows` of each agent's
+    own tasks. The first agent's box ends with the values of the network-wide knobs, of which the last round's hold.
+    `infos[agent]` has `action_mask`, which options each row may be given, and `tasks`, the numbers of the present rows'
+    tasks.
 
     Rewards (`decisions.reward`) follow the decision: a task's goes to the agent that decided it, also when its vehicle
     has left and the seat is another's, because leaving early is an outcome of the decision too. What settles in one
     step is summed; a round that is not the epoch's last gives 0. A task that ended undecided counts for no agent, nor
     does one that is still on its way when the episode ends. An analytic reward is the task's own cost and what it
     imposes on others, so that an agent is charged for the harm it does; summed over agents it is therefore more than
-    the team's reward of the single-agent environment.
+    the team's reward of the single-agent environment. A reward of your own is called for each agent, with the outcomes
+    of the tasks that it decided, which may be none.
 
     Episodes begin and end for all agents at once, as those of `cosim.envs.single.OffloadingEnv` do: with
     `episode_epochs` or the scenario's duration they are truncated, and the last observations have the tasks that wait
@@ -63,12 +63,16 @@ class OffloadingParallelEnv(SeededEpisodes, ParallelEnv):  # type: ignore[misc] 
         >>> env.close()
     """
 
-    metadata = {"name": "cosim_offloading_v0", "render_modes": [], "is_parallelizable": True}  # noqa: RUF012 - PettingZoo's
-    render_mode = None
+    metadata = {  # noqa: RUF012 - PettingZoo's
+        "name": "cosim_offloading_v0",
+        "render_modes": list(RENDER_MODES),
+        "render_fps": 1,
+        "is_parallelizable": True,
+    }
 
     def __init__(
         self,
-        scenario: str | Path = "s1_semantic_iov",
+        scenario: str | Path | Mapping[str, Any] | Scenario | Loaded = "s1_semantic_iov",
         overrides: Sequence[str] = (),
         agents: Literal["site", "vehicle"] = "site",
         *,
@@ -77,11 +81,17 @@ class OffloadingParallelEnv(SeededEpisodes, ParallelEnv):  # type: ignore[misc] 
         episode_epochs: int | None = None,
         facts: FactWriter | None = None,
         traffic: Literal["replay", "live"] = "replay",
+        actions: ActionKind = "box",
+        observation: Sequence[str] | OwnColumns | None = None,
+        layout: Layout = "flat",
+        reward: OwnReward | None = None,
+        time_left: bool = False,
+        render_mode: Literal["rgb_array"] | None = None,
     ) -> None:
         """Load the scenario.
 
         Args:
-            scenario: file or bundled name.
+            scenario: file, bundled name, mapping of a scenario's keys, `cosim.Scenario` or `cosim.Loaded`.
             overrides: changes `key.path=value`.
             agents: whether an agent is a site or a vehicle.
             rows: tasks that a site's agent sees at once; a vehicle's sees one.
@@ -89,43 +99,62 @@ class OffloadingParallelEnv(SeededEpisodes, ParallelEnv):  # type: ignore[misc] 
             episode_epochs: decision epochs of an episode; None: the scenario's duration.
             facts: where the facts of the run are recorded; nowhere by default.
             traffic: `replay` SUMO's recorded traffic, or run SUMO `live`.
+            actions: "box", "discrete" where an agent sees one task, or "multidiscrete".
+            observation: names of columns, or a function of a `cosim.Observation`, as of `OffloadingEnv`.
+            layout: "flat", a vector, or "dict".
+            reward: function of the `TaskOutcomes` of an agent's own tasks; None: the scenario's reward.
+            time_left: whether each row has the column `time_left`, the time until the scenario's duration is over.
+            render_mode: "rgb_array": `render()` returns the map as pixels.
 
         Raises:
             InputError: the scenario cannot be loaded, or an argument is out of range.
         """
-        if agents not in ("site", "vehicle"):
-            raise InputError(f"agents={agents!r} is neither site nor vehicle; give one of them")
-        for name, count in (("rows", rows), ("slots", slots)):
-            if isinstance(count, bool) or not isinstance(count, int) or count < 1:
-                raise InputError(f"{name}={count!r} is not a positive whole number; give one")
-        self._loop = Loop(load(scenario, overrides), episode_epochs=episode_epochs, facts=facts, traffic=traffic)
+        self._arguments = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
+        check_choice("agents", agents, ("site", "vehicle"))
+        check_choice("actions", actions, ACTIONS)
+        check_choice("layout", layout, LAYOUTS)
+        check_choice("render_mode", render_mode, (*RENDER_MODES, None))
+        check_counts(rows=rows, slots=slots)
+        loaded = given_scenario(scenario, overrides)
+        self._reward = own_reward(reward)
+        self.loop = Loop(
+            loaded,
+            episode_epochs=episode_epochs,
+            facts=facts,
+            traffic=traffic,
+            time_left=time_left,
+            outcomes=reward is not None,
+        )
+        self.render_mode = render_mode
         self._by_site = agents == "site"
         self._rows = rows if self._by_site else 1
-        count = len(sites_of(self._loop.scenario, Path())) if self._by_site else slots
+        count = len(sites_of(self.loop.scenario, Path())) if self._by_site else slots
         self.possible_agents = [f"{agents}_{number}" for number in range(count)]
         self.agents: list[str] = []
-        width = self._rows * (len(self._loop.columns) + 1)
-        values, network = self._rows * len(self._loop.knobs.names), self._loop.knobs.network_size
-        self.observation_spaces = {name: _box(width, LIMIT) for name in self.possible_agents}
+        self._form = DecisionForm(actions, self._rows, self.loop.knobs, loaded.scenario)
+        self.kept_knobs = self._form.kept
+        """Knobs of `decisions.knobs` that the actions do not turn."""
+        self._seen = ShownRows(self.loop, loaded, self._rows, observation, layout, actions == "discrete")
+        self.observation_spaces = {name: copy.copy(self._seen.space) for name in self.possible_agents}
         self.action_spaces = {
-            name: _box(values + network * (number == 0), 1.0) for number, name in enumerate(self.possible_agents)
+            name: self._form.space(network=number == 0) for number, name in enumerate(self.possible_agents)
         }
 
-    def observation_space(self, agent: str) -> Box:
+    def observation_space(self, agent: str) -> Space[Any]:
         """Return the observation space of that agent, always the same object."""
         return self.observation_spaces[agent]
 
-    def action_space(self, agent: str) -> Box:
+    def action_space(self, agent: str) -> Space[Any]:
         """Return the action space of that agent, always the same object."""
         return self.action_spaces[agent]
 
     def reset(
         self, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[dict[str, Rows], dict[str, dict[str, Any]]]:
+    ) -> tuple[dict[str, Shown], dict[str, dict[str, Any]]]:
         """Begin a run with this seed and return observations and infos of its first decisions.
 
         Args:
-            seed: seed of arrivals and all other random quantities; None: drawn, as by `cosim.envs.seeds`.
+            seed: seed of arrivals and all other random quantities; None: drawn, as by `cosim.envs.episodes`.
             options: none are known.
 
         Raises:
@@ -135,12 +164,12 @@ class OffloadingParallelEnv(SeededEpisodes, ParallelEnv):  # type: ignore[misc] 
         self._seats = Seats()
         self._decider: dict[int, int] = {}
         self.agents = self.possible_agents[:]
-        self._open(self._loop.reset(self.next_seed(seed)))
+        self._open(self.loop.reset(self.next_seed(seed)))
         return self._observations(), self._infos()
 
     def step(
-        self, actions: dict[str, Rows]
-    ) -> tuple[dict[str, Rows], dict[str, float], dict[str, bool], dict[str, bool], dict[str, dict[str, Any]]]:
+        self, actions: Mapping[str, Any]
+    ) -> tuple[dict[str, Shown], dict[str, float], dict[str, bool], dict[str, bool], dict[str, dict[str, Any]]]:
         """Take the agents' actions for this round; after an epoch's last round, go on to the next epoch.
 
         Args:
@@ -175,7 +204,7 @@ class OffloadingParallelEnv(SeededEpisodes, ParallelEnv):  # type: ignore[misc] 
 
     def close(self) -> None:
         """End the run; a second call does nothing."""
-        self._loop.close()
+        self.loop.close()
 
     # --- one epoch -------------------------------------------------------------------------------------------------
 
@@ -186,63 +215,62 @@ class OffloadingParallelEnv(SeededEpisodes, ParallelEnv):  # type: ignore[misc] 
         if self._by_site:
             agent = deciding_site(epoch.observation)
         else:
-            self._seats.update(self._loop.vehicles)
+            self._seats.update(self.loop.vehicles)
             agent = self._seats.of(epoch.observation.vehicle) % len(self.possible_agents)
         turn, row = np.divmod(_rank(agent), self._rows)
         self._place: IntArray = np.stack([turn, agent, row], axis=1)
         self._decider.update(zip(epoch.observation.task.tolist(), agent.tolist(), strict=True))
-        self._values: FloatArray = np.zeros((len(agent), len(self._loop.knobs.names)))
+        self._numbers: AnyArray | None = None
+        self._columns = self._seen.columns(epoch)
 
     def _present(self) -> IntArray:
         """Return the tasks of this round, as rows of the epoch's observation."""
         return np.flatnonzero(self._place[:, 0] == self._turn)
 
-    def _keep(self, actions: dict[str, Rows]) -> FloatArray:
-        """Note the values of this round's tasks, and return the network-wide ones."""
-        answers = [self._answer(name, actions) for name in self.possible_agents]
-        size = self._rows * self._values.shape[1]
-        table = np.stack([answer[:size] for answer in answers]).reshape(len(answers), self._rows, -1)
+    def _keep(self, actions: Mapping[str, Any]) -> AnyArray:
+        """Note the numbers of this round's tasks, and return the network-wide ones."""
+        answers = [
+            self._form.split(actions.get(name), space, f"action of {name}")
+            for name, space in self.action_spaces.items()
+        ]
+        table = np.stack([rows for rows, _ in answers])
         present = self._present()
-        self._values[present] = table[self._place[present, 1], self._place[present, 2]]
-        return answers[0][size:]
+        if self._numbers is None:
+            self._numbers = np.zeros((len(self._place), self._form.width), table.dtype)
+        self._numbers[present] = table[self._place[present, 1], self._place[present, 2]]
+        return answers[0][1]
 
-    def _answer(self, name: str, actions: dict[str, Rows]) -> FloatArray:
-        answer = np.asarray(actions.get(name), np.float64)
-        if answer.shape != self.action_spaces[name].shape:
-            raise InputError(f"action of {name} has shape {answer.shape}, needs {self.action_spaces[name].shape}")
-        return answer
-
-    def _go_on(self, network: FloatArray, earned: FloatArray) -> Step:
+    def _go_on(self, network: AnyArray, earned: FloatArray) -> Step:
         """Run to the next epoch after all tasks are decided, and add the rewards that became known."""
-        action = self._loop.knobs.decode(self._values, self._epoch.observation, network)
-        step = self._loop.step(action)
-        for task, reward in zip(step.settled_task.tolist(), step.settled_reward.tolist(), strict=True):
-            agent = self._decider.pop(task, None)
-            if agent is not None:
-                earned[agent] += reward
+        assert self._numbers is not None  # noqa: S101 - _keep() came first
+        action = self._form.decode(self._numbers, self._epoch.observation, network, slice(len(self._numbers)))
+        step = self.loop.step(action)
+        agent = np.array([self._decider.pop(task, -1) for task in step.settled_task.tolist()], np.int64)
+        if self._reward is None:
+            np.add.at(earned, agent[agent >= 0], step.settled_reward[agent >= 0])
+        else:
+            assert step.outcomes is not None  # noqa: S101 - all tasks of the epoch are decided
+            earned[:] = [self._earned(step.outcomes.of(agent == number)) for number in range(len(earned))]
         if step.following is None:
             self._turn += 1  # nothing is present any more
         else:
             self._open(step.following)
         return step
 
-    def _observations(self) -> dict[str, Rows]:
+    def _observations(self) -> dict[str, Shown]:
         present = self._present()
-        table = np.zeros((len(self.possible_agents), self._rows, len(self._loop.columns) + 1), np.float32)
         agent, row = self._place[present, 1], self._place[present, 2]
-        table[agent, row, :-1] = self._epoch.features[present]
-        table[agent, row, -1] = 1.0
-        return dict(zip(self.possible_agents, table.reshape(len(table), -1), strict=True))
+        columns = self._seen.none if self._columns is None else self._columns[present]
+        shown = self._seen.shown(len(self.possible_agents), agent, row, columns, self._epoch.mask[present])
+        return dict(zip(self.possible_agents, shown, strict=True))
 
     def _infos(self) -> dict[str, dict[str, Any]]:
         present = self._present()
         agent, row = self._place[present, 1], self._place[present, 2]
-        mask: BoolArray = np.zeros((len(self.possible_agents), self._rows, self._loop.knobs.options), np.bool_)
-        mask[:, :, 0] = True
-        mask[agent, row] = self._epoch.mask[present]
+        mask = self._seen.masks(len(self.possible_agents), agent, row, self._epoch.mask[present])
         tasks = self._epoch.observation.task[present]
         return {
-            name: {"action_mask": mask[number], "tasks": tasks[agent == number]}
+            name: {"action_mask": self._form.mask(mask[number]), "tasks": tasks[agent == number]}
             for number, name in enumerate(self.possible_agents)
         }
 
@@ -256,5 +284,18 @@ def _rank(agent: IntArray) -> IntArray:
     return rank
 
 
-def _box(size: int, bound: float) -> Box:
-    return Box(-bound, bound, (size,), np.float32)
+def parallel_env(*given: Any, **named: Any) -> OffloadingParallelEnv:
+    """Return an `OffloadingParallelEnv`, as PettingZoo's packages name their parallel environments."""
+    return OffloadingParallelEnv(*given, **named)
+
+
+def env(*given: Any, **named: Any) -> AECEnv:
+    """Return an `OffloadingParallelEnv` whose agents act in turns (AEC), as PettingZoo's packages name it.
+
+    >>> turns = env("per_task", ["duration_s=2", "statistics.warmup_s=0"], rows=2)
+    >>> turns.reset(seed=1)
+    >>> turns.agent_selection
+    'site_0'
+    >>> turns.close()
+    """
+    return parallel_to_aec(OffloadingParallelEnv(*given, **named))

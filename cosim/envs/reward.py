@@ -12,7 +12,7 @@ from cosim.objective import weighted_cost
 from cosim.scenario.reward import Reward
 from cosim.trace.realised import latencies_s, paid_j
 from cosim.trace.store.memory import Ended, columns_of
-from cosim.types import BoolArray, FloatArray, IntArray, Status, Tier
+from cosim.types import BoolArray, FloatArray, IntArray, Status, Tier, read_only
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,44 @@ class EpochCost:
 
 
 NOTHING = EpochCost(0, 0, 0, 0, 0.0, 0.0, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class TaskOutcomes:
+    """The outcomes of k tasks that a step made known, from which a reward can be computed. Arrays (k,), read only.
+
+    With analytic rewards they are those of S1's formulas for all tasks of the epoch just decided; with realised ones
+    those of the tasks that ended since the epoch before, and the simulation's.
+    """
+
+    task: IntArray
+    """Task numbers."""
+    vehicle: IntArray
+    """Numbers of their vehicles."""
+    tier: IntArray
+    """`cosim.types.Tier` of where each was sent: 0 its own vehicle."""
+    latency_s: FloatArray
+    """Latency from the decision on; for a lost task the time to its deadline or more."""
+    energy_j: FloatArray
+    """Energy that vehicles pay, of radio and processors."""
+    cost: FloatArray
+    """w1 L + (1 - w1) E of eq 18."""
+    imposed: FloatArray
+    """Cost that it imposes on the other tasks of the epoch; 0 with realised rewards, where it is in their own."""
+    late: BoolArray
+    """Whether the result comes after the deadline."""
+    lost: BoolArray
+    """Whether there is no result."""
+    reward: FloatArray
+    """Its own reward by the scenario's `decisions.reward`."""
+
+    def __len__(self) -> int:
+        """Number of tasks."""
+        return len(self.task)
+
+    def of(self, chosen: BoolArray) -> "TaskOutcomes":
+        """Return the outcomes of some of the tasks, where (k,) is true."""
+        return TaskOutcomes(*(read_only(getattr(self, name)[chosen]) for name in self.__slots__))
 
 
 class Credit(NamedTuple):
@@ -113,8 +151,10 @@ def charge(
     return Charge(latency_s, energy_j, own, terms.imposed, penalty, late, lost)
 
 
-def settled_rewards(ended: Sequence[Ended], latency_weight: float, plan: Reward) -> tuple[Credit, EpochCost]:
-    """Return the rewards of tasks that have ended, -scale (w1 L + (1 - w1) E) - penalties, and the sums of their costs.
+def settled_rewards(
+    ended: Sequence[Ended], latency_weight: float, plan: Reward
+) -> tuple[Credit, EpochCost, TaskOutcomes]:
+    """Return the rewards of tasks that have ended, -scale (w1 L + (1 - w1) E) - penalties, their costs' sums, and both.
 
     L is that of `latencies_s`, so that failing soon does not look fast; E is what the vehicles spent, radio and
     processors (S1 eq 15-17). A task that the end of the run cuts off counts like one without a result, but bears no
@@ -141,7 +181,10 @@ def settled_rewards(ended: Sequence[Ended], latency_weight: float, plan: Reward)
         float(cost.sum()),
     )
     task, vehicle = (np.array([row[place] for row in ended], np.int64) for place in (1, 2))
-    return Credit(task, vehicle, -plan.scale * cost - _penalty(plan, late, lost, spent_j)), sums
+    reward = -plan.scale * cost - _penalty(plan, late, lost, spent_j)
+    tier = told["tier"].astype(np.int64)
+    told_of = (task, vehicle, tier, latency_s, spent_j, cost, np.zeros(len(ended)), late, lost, reward)
+    return Credit(task, vehicle, reward), sums, TaskOutcomes(*map(read_only, told_of))
 
 
 def _penalty(plan: Reward, late: BoolArray, lost: BoolArray, energy_j: FloatArray) -> FloatArray:

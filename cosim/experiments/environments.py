@@ -54,7 +54,11 @@ def is_environment(word: str) -> bool:
         near = [*difflib.get_close_matches(word, bundled_scenarios(), n=1), *near]
         raise InputError(
             f"{shown(word)}: no such file, bundled scenario or registered environment; "
-            + (f"did you mean {' or '.join(near)}?" if near else "name its package too, as cosim.envs:cosim/Offloading-v0")
+            + (
+                f"did you mean {' or '.join(near)}?"
+                if near
+                else "name its package too, as cosim.envs:cosim/Offloading-v0"
+            )
         )
     return False
 

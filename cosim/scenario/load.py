@@ -1,8 +1,9 @@
 """Loading of scenarios: from a file, or the name of a bundled scenario, to a checked scenario with a run id."""
 
+import copy
 import json
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -75,6 +76,43 @@ def load(path_or_name: str | Path, overrides: Sequence[str] = ()) -> Loaded:
     scenario = _checked(document, overrides, origin)
     logger.debug("scenario %s read from %s", scenario.name, origin)
     return Loaded(scenario, path, path.resolve().parent, run_id(scenario.name, identity(scenario)))
+
+
+def given_scenario(given: object, overrides: Sequence[str] = ()) -> Loaded:
+    """Return a scenario however it is given: as `load` takes it, as a mapping of its keys, or as an object.
+
+    Relative paths of a mapping or a `Scenario` start from the working directory.
+
+        >>> given_scenario({"duration_s": 30}, ["seed=3"]).scenario.seed
+        3
+
+    Args:
+        given: scenario file, bundled name, mapping with the keys of a scenario file, `Scenario` or `Loaded`.
+        overrides: changes `key.path=value`, the values in YAML; later ones win.
+
+    Raises:
+        InputError: it is none of them, or not a possible scenario; one line.
+    """
+    if isinstance(overrides, str):
+        raise InputError(f"overrides={shown(overrides)}: is one text; give a list of `key.path=value`")
+    if isinstance(given, str | Path):
+        return load(given, overrides)
+    if isinstance(given, Loaded) and not overrides:
+        return given
+    folder = given.folder if isinstance(given, Loaded) else Path.cwd()
+    bare = given.scenario if isinstance(given, Loaded) else given
+    if isinstance(bare, Scenario):
+        scenario = bare
+        if overrides:
+            scenario = _checked(Document(bare.model_dump(exclude_unset=True), {}), overrides, "scenario")
+    elif isinstance(bare, Mapping):
+        scenario = _checked(Document(copy.deepcopy(dict(bare)), {}), overrides, "scenario")
+    else:
+        raise InputError(
+            f"scenario={shown(given)}: is neither a file, a name, a mapping, a Scenario nor a Loaded; give one of them"
+        )
+    path = given.path if isinstance(given, Loaded) else Path(scenario.name)
+    return Loaded(scenario, path, folder, run_id(scenario.name, identity(scenario)))
 
 
 def _checked(document: Document, overrides: Sequence[str], origin: str) -> Scenario:

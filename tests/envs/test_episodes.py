@@ -95,7 +95,7 @@ def test_interfaces_draw_the_same_seeds() -> None:
     """After one seed the Gymnasium and the PettingZoo environment play the same episodes, one after the other."""
     tasks: list[list[bytes]] = []
     for env in (single(), by_site()):
-        loop: Loop = env.loop if isinstance(env, OffloadingEnv) else env._loop
+        loop = env.loop
         shown = []
         for seed in (5, None, None):
             env.reset(seed=seed)
@@ -225,7 +225,7 @@ def test_both_interfaces_agree_on_the_end(kind: str, tmp_path: Path) -> None:
             assert len(set(ended.values())) == len(set(cut.values())) == 1
             tasks = sorted({task for info in infos.values() for task in info["tasks"].tolist()})
             told[agents] = ended.popitem()[1], cut.popitem()[1], tasks
-            present = sum(row.reshape(-1, len(envs._loop.columns) + 1)[:, -1].sum() for row in shown.values())
+            present = sum(row.reshape(-1, len(envs.loop.columns) + 1)[:, -1].sum() for row in shown.values())
             assert present == len(tasks)
             with pytest.raises(RuntimeError, match="reset"):
                 envs.step({})

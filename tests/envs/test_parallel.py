@@ -37,7 +37,7 @@ def values_of(tasks: IntArray, count: int) -> NDArray[np.float32]:
 def answers(env: OffloadingParallelEnv, infos: dict[str, dict[str, Any]]) -> dict[str, NDArray[np.float32]]:
     """Each present row's values by its task's number; the rest is noise that must not matter."""
     rows = len(next(iter(infos.values()))["action_mask"])
-    count = len(env._loop.knobs.names)
+    count = len(env.loop.knobs.names)
     actions = {}
     for name in env.agents:
         action = np.full(env.action_space(name).shape, 0.7, np.float32)
@@ -49,7 +49,7 @@ def answers(env: OffloadingParallelEnv, infos: dict[str, dict[str, Any]]) -> dic
 
 def played(env: OffloadingParallelEnv) -> Iterator[tuple[dict[str, dict[str, Any]], dict[str, float]]]:
     """Infos before each step of the scenario's own episode, and the rewards after it."""
-    _, infos = env.reset(seed=env._loop.scenario.seed)
+    _, infos = env.reset(seed=env.loop.scenario.seed)
     while env.agents:
         asked = infos
         _, rewards, _, _, infos = env.step(answers(env, infos))

@@ -7,8 +7,8 @@ from typing import Any, Final
 import numpy as np
 
 from cosim.errors import InputError
+from cosim.mobility.ground import Ground, ground
 from cosim.quantity import ABSENT, with_interval
-from cosim.report.ground import Ground, ground
 from cosim.report.headline import headline
 from cosim.report.series import LEVELS, Outcomes, by_cell, by_position, hexagons, latency_curves, outcomes
 from cosim.subjects import pieces

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from cosim.report.ground import Ground
+from cosim.mobility.ground import Ground
 from cosim.report.page.columns import Packed, differences, pack_columns
 from cosim.trace.lateness.key_waits import key_waits
 from cosim.trace.store.reader import Trace

@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from cosim.mobility.ground import Ground, ground
 from cosim.quantity import ABSENT, quantity, with_interval
-from cosim.report.ground import Ground, ground
 from cosim.report.picture.panels import draw_latency, draw_map, draw_outcomes, draw_utilisation
 from cosim.report.picture.style import STYLE, save
 from cosim.report.series import by_cell, by_position, deployed, hexagons, latency_curves, outcomes

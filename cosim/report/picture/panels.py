@@ -10,8 +10,8 @@ from matplotlib.collections import Collection, LineCollection, PolyCollection
 from matplotlib.colors import Normalize
 from matplotlib.patheffects import withStroke
 
+from cosim.mobility.ground import Ground
 from cosim.quantity import quantity
-from cosim.report.ground import Ground
 from cosim.report.series import LEVELS, Outcomes, Places
 from cosim.trace.metrics.statistics import Estimate
 from cosim.types import FloatArray
