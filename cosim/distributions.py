@@ -8,7 +8,7 @@ from scipy.special import ndtri
 
 from cosim.kernel.rng import keyed_uniform
 from cosim.scenario.section import Choice, Distribution, Exponential, Lognormal, Uniform
-from cosim.types import AnyArray, FloatArray
+from cosim.types import AnyArray, FloatArray, read_only
 
 _LOWEST = 2.0**-54
 _HIGHEST = 1.0 - 2.0**-53
@@ -94,15 +94,14 @@ class Columns:
         self._other = [(row, one) for row, one in enumerate(drawn.values()) if not isinstance(one, Uniform)]
 
     def draw(self, rng: np.random.Generator, n: int) -> dict[str, FloatArray]:
-        """Return `n` values of each column, by name."""
-        values = np.empty((len(self._low), n))
-        values[:] = self._low
+        """Return `n` values of each column, by name; read-only."""
+        values = self._low.repeat(n, axis=1)
         drawn = len(self._spread)
         if drawn:
             values[:drawn] += self._spread * rng.random((drawn, n))
         for row, distribution in self._other:
             values[row] = quantile(distribution, values[row])
-        return dict(zip(self._names, values, strict=True))
+        return dict(zip(self._names, read_only(values), strict=True))
 
 
 def keyed_draw(distribution: Distribution, key: int, *counters: AnyArray | int) -> FloatArray:

@@ -118,7 +118,7 @@ class Observer:
 
         Args:
             now_s: simulated time in s.
-            tasks: columns of `cosim.tasks.source.Task`, (T,) each; all their vehicles are on the map.
+            tasks: columns of `cosim.tasks.source.Task`, (T,) each, read-only; all their vehicles are on the map.
         """
         air = self._source.air(now_s, tasks["vehicle"])
         rows = air.numbers.searchsorted(tasks["vehicle"])
@@ -138,7 +138,7 @@ class Observer:
         radio, views = self._scenario.radio, self._views
         return Observation(
             time_s=now_s,
-            **{name: read_only(tasks[name]) for name in _TASK},
+            **{name: tasks[name] for name in _TASK},
             power_w=read_only(np.full(len(rows), radio.vehicle_power_w)),
             **_named([read_only(block) for block in blocks]),
             max_power_w=radio.max_vehicle_power_w or radio.vehicle_power_w,

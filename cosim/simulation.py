@@ -20,7 +20,7 @@ from cosim.mobility.source import MobilityFrame, MobilitySource
 from cosim.part import Part, hooks
 from cosim.radio.interference import interference_note
 from cosim.scenario.schema import Scenario
-from cosim.tasks.source import Releases, Task, as_tasks, task_source
+from cosim.tasks.source import Releases, Task, as_tasks, picked, task_source
 from cosim.trace.facts.run import (
     TaskDecided,
     TaskReleased,
@@ -313,9 +313,9 @@ class Simulation:
         columns = self._waiting.take(count)
         if self.scenario.tasks.on_deadline == "drop":
             in_time = columns["deadline_s"] > self.clock.now
-            for task in as_tasks({name: values[~in_time] for name, values in columns.items()}):
+            for task in as_tasks(picked(columns, ~in_time)):
                 self._run.offloading.refuse(task, Status.EXPIRED, task.deadline_s)
-            columns = {name: values[in_time] for name, values in columns.items()}
+            columns = picked(columns, in_time)
             if not in_time.any():
                 return
         self._decided = columns
@@ -410,5 +410,5 @@ def _knob(given: FloatArray | None, count: int, default: float, most: float) -> 
 
 def clip_knob(given: FloatArray, most: float) -> FloatArray:
     """Return the values of a knob, kept in (0, most]."""
-    kept: FloatArray = np.clip(np.asarray(given, float), 1e-6 * most, most)
+    kept: FloatArray = np.minimum(np.maximum(np.asarray(given, float), 1e-6 * most), most)
     return kept

@@ -18,7 +18,7 @@ from cosim.scenario.load import Loaded
 from cosim.simulation import Simulation, clip_knob
 from cosim.trace.store.memory import InMemoryTaskEnds
 from cosim.trace.store.writer import FactWriter, NullWriter
-from cosim.types import BoolArray, FloatArray, IntArray, Tier
+from cosim.types import BoolArray, FloatArray, IntArray
 
 
 class Round:
@@ -211,11 +211,10 @@ class Loop:
         if epoch.true is None:
             epoch.true = self._simulation.true_observation()
         option, power_w, share = self._carried_out(seen, epoch.action())
-        tier = seen.tier.take(np.arange(0, seen.tier.size, seen.tier.shape[1]) + option)
+        offloaded = int(np.count_nonzero(option[: rows.stop]))  # column 0 is the vehicle itself
         if epoch.true is not seen:
             option = translated(option, seen, epoch.true)
         found = charge(epoch.true, option, power_w, share, rows.stop, self._plan)
-        offloaded = int(np.count_nonzero(tier[: rows.stop] != _LOCAL))
         total, sums = found.reward(self._plan.scale), found.sums(rows.stop, offloaded)
         credit = Credit(
             seen.task[rows],
@@ -237,7 +236,6 @@ class Loop:
         )
 
 
-_LOCAL: Final = int(Tier.LOCAL)
 _PER_TASK: Final = ("share", "power_w", "cpu_share")
 
 

@@ -1,11 +1,13 @@
 """The interface of a source of traffic: a frame of arrays at each tick."""
 
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import Final, NamedTuple, Protocol
 
 from cosim.types import BoolArray, FloatArray, IntArray, read_only
 
 _ARRAYS: Final = ("numbers", "xy_m", "speed_mps", "heading_deg", "left")
+_arrays = attrgetter(*_ARRAYS)
 
 
 class Entry(NamedTuple):
@@ -45,10 +47,9 @@ class MobilityFrame:
 
     def read_only(self) -> "MobilityFrame":
         """Return the frame if nobody can write its arrays, else one with copies: a source may write its own again."""
-        arrays = {name: getattr(self, name) for name in _ARRAYS}
-        if not any(array.flags.writeable for array in arrays.values()):
+        if not any(array.flags.writeable for array in _arrays(self)):
             return self
-        return replace(self, **{name: read_only(array.copy()) for name, array in arrays.items()})
+        return replace(self, **{name: read_only(getattr(self, name).copy()) for name in _ARRAYS})
 
     @property
     def on_road(self) -> BoolArray:  # (N,)

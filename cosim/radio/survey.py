@@ -18,6 +18,8 @@ from cosim.scenario.schema import Radio
 from cosim.types import NOWHERE, BoolArray, FloatArray, IntArray, read_only
 from cosim.units import db_to_linear, dbm_to_w
 
+_FEW_SITES = 8
+"""Most sites that are all looked at for each vehicle; with more of them a tree is faster."""
 LOS_STRETCH_M = 50.0
 """Correlation distance of the line-of-sight state, TR 38.901 Table 7.6.3.1-2, UMi."""
 
@@ -92,16 +94,15 @@ class LinkBudget:
         Returns:
             (N,) the serving site, or NOWHERE, and (N,) its column, 0 without one.
         """
+        slot: IntArray = (sites == before[:, None]).argmax(axis=1)
+        best = gain[:, 0]
+        if not np.count_nonzero(slot):  # nobody's present site is there and another one stronger, as mostly
+            return np.where(best >= self.least_gain, sites[:, 0], NOWHERE), slot
         first = np.arange(0, gain.size, gain.shape[1])  # of each row, in the flattened tables
-        same = sites == before[:, None]
-        kept = same.argmax(axis=1)
-        place = first + kept
-        kept_gain = gain.take(place) * same.take(place)
-        stays = (kept_gain >= self.least_gain) & (gain[:, 0] <= kept_gain * self.hysteresis)
-        slot = kept * stays
+        kept_gain = gain.take(first + slot)
+        slot = slot * ((kept_gain >= self.least_gain) & (best <= kept_gain * self.hysteresis))
         place = first + slot
-        serving = np.where(gain.take(place) >= self.least_gain, sites.take(place), NOWHERE)
-        return serving, slot
+        return np.where(gain.take(place) >= self.least_gain, sites.take(place), NOWHERE), slot
 
 
 class Survey:
@@ -115,6 +116,7 @@ class Survey:
 
     def __init__(self, radio: Radio, site_xy_m: FloatArray, seed: int) -> None:
         self._radio = radio
+        self._site_xy_m = site_xy_m
         self._tree = cKDTree(site_xy_m)
         self._ranks = list(range(1, min(radio.candidates, len(site_xy_m)) + 1))
         self._sites = len(site_xy_m)
@@ -151,9 +153,8 @@ class Survey:
         looked_at = xy_m
         if len(off_road):
             looked_at = xy_m.copy()
-            looked_at[off_road] = self._tree.data[0]
-        found = self._tree.query(looked_at, k=self._ranks)
-        distance_m, sites = np.asarray(found[0]), np.asarray(found[1])  # (N, k)
+            looked_at[off_road] = self._site_xy_m[0]
+        distance_m, sites = self._nearest(looked_at)
         gain = self._gain(numbers, sites, distance_m, moved_m, travelled_m, tick)
         if len(off_road):
             gain[off_road] = 0.0
@@ -183,6 +184,20 @@ class Survey:
         }
         return Air(numbers, self._row, xy_m, **{name: read_only(values) for name, values in columns.items()})
 
+    def _nearest(self, xy_m: FloatArray) -> tuple[FloatArray, IntArray]:
+        """Return distances in m and numbers of the k sites that are nearest to each position, both (N, k)."""
+        ranks = len(self._ranks)
+        if self._sites <= _FEW_SITES:
+            gap_m = xy_m[:, None] - self._site_xy_m
+            gap_m *= gap_m
+            squared = gap_m[..., 0] + gap_m[..., 1]
+            sites = squared.argsort(axis=1)
+            ordered = np.sqrt(squared.take(sites + np.arange(0, squared.size, squared.shape[1])[:, None]))
+            if not np.count_nonzero(ordered[:, 1:] == ordered[:, :-1]):  # else the tree has the say which comes first
+                return ordered[:, :ranks], sites[:, :ranks]
+        found = self._tree.query(xy_m, k=self._ranks)
+        return np.asarray(found[0]), np.asarray(found[1])
+
     def _followed(self, numbers: IntArray) -> tuple[IntArray, BoolArray, IntArray]:
         """Return the row at the tick before, whether there was one, and the serving site then, each (N,)."""
         if numbers is self._numbers:
@@ -196,7 +211,8 @@ class Survey:
     def _ways_m(self, xy_m: FloatArray, row: IntArray, stayed: BoolArray) -> tuple[FloatArray, FloatArray]:
         """Return the distances travelled since the last tick and since entry, (N,) each; 0 if no fading needs them."""
         if self._shadow is None and not self._model.los_drawn:
-            return np.zeros(len(row)), np.zeros(len(row))
+            nothing = np.zeros(len(row))
+            return nothing, nothing
         gap_m = xy_m - self._xy_m[row]
         moved_m = np.where(stayed, np.hypot(gap_m[:, 0], gap_m[:, 1]), 0.0)  # NaN: a teleport, which forgets shadowing
         travelled_m = np.where(stayed, self._travelled_m[row], 0.0) + np.where(np.isnan(moved_m), 0.0, moved_m)

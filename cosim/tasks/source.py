@@ -104,18 +104,18 @@ class Releases:
         return tuple(getattr(self, name) for name in self.__slots__)
 
     def stored(self) -> dict[str, AnyArray]:
-        """Return the columns of `Task`, by name."""
+        """Return the columns of `Task`, by name; read-only."""
         return {
             "task": self.task,
             "vehicle": self.vehicle,
             "task_class": self.task_class,
             "released_s": self.time_s,
             "deadline_s": self.deadline_s,
-            "input_bit": sent_bit(self.input_bit, self.efficiency),
+            "input_bit": read_only(sent_bit(self.input_bit, self.efficiency)),
             "output_bit": self.output_bit,
             "cycles": self.cycles,
-            "vehicle_cycles": worked_cycles(self.cycles, self.vehicle_accuracy),
-            "edge_cycles": worked_cycles(self.cycles, self.edge_accuracy),
+            "vehicle_cycles": read_only(worked_cycles(self.cycles, self.vehicle_accuracy)),
+            "edge_cycles": read_only(worked_cycles(self.cycles, self.edge_accuracy)),
             "priority": self.priority,
         }
 
@@ -124,6 +124,11 @@ def as_tasks(columns: Mapping[str, AnyArray]) -> list[Task]:
     """Return a tuple for each task of `Releases.stored`; built without a Python call for each."""
     rows = (columns[name].tolist() for name in Task._fields)
     return list(map(partial(tuple.__new__, Task), zip(*rows, strict=True)))
+
+
+def picked(columns: Mapping[str, AnyArray], rows: BoolArray) -> dict[str, AnyArray]:
+    """Return some rows of columns; read-only."""
+    return {name: read_only(values[rows]) for name, values in columns.items()}
 
 
 class TaskSource:
@@ -181,9 +186,9 @@ class TaskSource:
         """
         fleet = Fleet(frame.numbers, read_only(self._type_of[frame.numbers]), tuple(self._type_names))
         arrived = self._process.draw(fleet, start_s, end_s)
-        self._check(arrived, start_s, end_s)
+        types = self._checked_types(arrived, start_s, end_s)
         self.dropped += arrived.dropped
-        task_class = self._choose(arrived)
+        task_class = self._choose(arrived, types)
         able = task_class >= 0
         if np.count_nonzero(able) < len(able):
             given = {name: values[able] for name, values in arrived.given.items()}
@@ -202,9 +207,9 @@ class TaskSource:
             self._reach = np.vstack([self._reach, row])
         return self._type_index[name]
 
-    def _choose(self, arrived: Arrived) -> IntArray:
+    def _choose(self, arrived: Arrived, types: IntArray) -> IntArray:
         """Return the class of each arrival: as given, or drawn by weight among those of its vehicle type; -1: none."""
-        reach = self._reach.take(self._type_of[arrived.vehicle], axis=0)  # (n, classes)
+        reach = self._reach.take(types, axis=0)  # (n, classes)
         drawn: IntArray = (reach[:, -1] > 0.0) - 1
         if len(self._classes) > 1:
             place = (self._choice_rng.random(len(reach))[:, None] >= reach[:, :-1]).sum(axis=1)
@@ -216,38 +221,48 @@ class TaskSource:
     def _released(self, arrived: Arrived, task_class: IntArray) -> Releases:
         size = self._sizes.draw(task_class, self._size_rng)
         for name, given in arrived.given.items():
-            size[name] = np.where(np.isnan(given), size[name], given)
+            size[name] = read_only(np.where(np.isnan(given), size[name], given))
         meaning = self._meanings.draw(task_class, self._semantic_rng)
         deadline_s = arrived.time_s + size["deadline_s"]
-        score = priority_score(size["cycles"], self._weight[task_class])
+        score = priority_score(size["cycles"], self._weight.take(task_class))
         first = self._next_task
         self._next_task += len(task_class)
-        columns: dict[str, AnyArray] = {
-            "time_s": np.array(arrived.time_s),  # copies: the process may write its own again
-            "task": np.arange(first, self._next_task),
-            "vehicle": np.array(arrived.vehicle),
-            "task_class": task_class,
-            "deadline_s": deadline_s,
-            "input_bit": size["input_bit"],
-            "output_bit": size["output_bit"],
-            "cycles": size["cycles"],
-            "priority": queue_priority(score, deadline_s, self._urgency[task_class]),
-            "efficiency": sent_share(meaning["efficiency"], self._floor[task_class]),
-            "vehicle_accuracy": meaning["vehicle_accuracy"],
-            "edge_accuracy": meaning["edge_accuracy"],
-        }
-        return Releases(**{name: read_only(values) for name, values in columns.items()})
+        return Releases(
+            time_s=read_only(np.array(arrived.time_s)),  # copies: the process may write its own again
+            task=read_only(np.arange(first, self._next_task)),
+            vehicle=read_only(np.array(arrived.vehicle)),
+            task_class=read_only(task_class),
+            deadline_s=read_only(deadline_s),
+            input_bit=size["input_bit"],
+            output_bit=size["output_bit"],
+            cycles=size["cycles"],
+            priority=read_only(queue_priority(score, deadline_s, self._urgency.take(task_class))),
+            efficiency=read_only(sent_share(meaning["efficiency"], self._floor.take(task_class))),
+            vehicle_accuracy=meaning["vehicle_accuracy"],
+            edge_accuracy=meaning["edge_accuracy"],
+        )
 
-    def _check(self, arrived: Arrived, start_s: float, end_s: float) -> None:
+    def _checked_types(self, arrived: Arrived, start_s: float, end_s: float) -> IntArray:
+        """Return the vehicle type of each arrival, once times and vehicles are known to be right.
+
+        Args:
+            arrived: the arrivals.
+            start_s: begin of the interval.
+            end_s: its end.
+
+        Raises:
+            RunError: they are not.
+        """
         time_s, vehicle = arrived.time_s, arrived.vehicle
         if len(time_s) == 0:
-            return
+            return np.empty(0, np.int64)
         ordered = np.count_nonzero(time_s[1:] >= time_s[:-1]) == len(time_s) - 1
         if not (ordered and time_s[0] >= start_s and time_s[-1] < end_s):
             raise RunError(f"tasks.arrivals gave times out of order or outside [{start_s:g}, {end_s:g}) s; correct it")
-        known = (vehicle >= 0) & (vehicle < len(self._type_of))
-        if np.count_nonzero(known & (self._type_of.take(vehicle, mode="clip") >= 0)) < len(known):
+        types = self._type_of.take(vehicle, mode="clip")
+        if np.count_nonzero((vehicle >= 0) & (vehicle < len(self._type_of)) & (types >= 0)) < len(types):
             raise RunError(f"tasks.arrivals gave a vehicle that is not on the map at {start_s:g} s; correct it")
+        return types
 
 
 class _ByClass:
@@ -259,7 +274,7 @@ class _ByClass:
         self._single = Columns({name: each[0] for name, each in distributions.items()}) if classes == 1 else None
 
     def draw(self, task_class: IntArray, rng: np.random.Generator) -> dict[str, FloatArray]:
-        """Draw a value for each task, column by column, from its class's distribution."""
+        """Draw a value for each task, column by column, from its class's distribution; read-only."""
         if self._single is not None:
             return self._single.draw(rng, len(task_class))
         columns = {name: np.empty(len(task_class)) for name in self._distributions}
@@ -267,7 +282,7 @@ class _ByClass:
             for place, distribution in enumerate(of_classes):
                 mine = task_class == place
                 columns[name][mine] = draw(distribution, rng, int(np.count_nonzero(mine)))
-        return columns
+        return {name: read_only(values) for name, values in columns.items()}
 
 
 def arrival_process(config: Arrivals, classes: Sequence[TaskClass], seed: int, folder: Path) -> ArrivalProcess:
@@ -314,8 +329,8 @@ def task_source(config: Tasks, seed: int, folder: Path) -> TaskSource:
 class Waiting:
     """A queue of tasks that are released and not yet decided, in order of release.
 
-    They are kept as columns: the tuples of the stories are made when they begin. There is a part for each interval of
-    releases, so that an epoch which takes a whole one copies nothing.
+    They are kept as columns, read-only: the tuples of the stories are made when they begin. There is a part for each
+    interval of releases, so that an epoch which takes a whole one copies nothing.
     """
 
     def __init__(self) -> None:
@@ -346,7 +361,8 @@ class Waiting:
             count -= here
         if len(taken) == 1:
             return taken[0]
-        return {name: np.concatenate([part[name] for part in taken] or [np.empty(0)]) for name in Task._fields}
+        joined = {name: np.concatenate([part[name] for part in taken] or [np.empty(0)]) for name in Task._fields}
+        return {name: read_only(values) for name, values in joined.items()}
 
     def drop(self, gone: IntArray) -> list[Task]:
         """Remove the tasks of vehicles that have left and return them."""
@@ -354,6 +370,6 @@ class Waiting:
         for place, part in enumerate(self._parts if len(gone) else ()):
             lost: BoolArray = np.isin(part["vehicle"], gone)
             if np.count_nonzero(lost):
-                dropped += as_tasks({name: values[lost] for name, values in part.items()})
-                self._parts[place] = {name: values[~lost] for name, values in part.items()}
+                dropped += as_tasks(picked(part, lost))
+                self._parts[place] = picked(part, ~lost)
         return dropped
