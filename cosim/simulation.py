@@ -1,5 +1,6 @@
 """A run from one decision epoch to the next: traffic moves, parts follow, tasks are released, a policy decides."""
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields, replace
 from functools import partial
@@ -121,6 +122,8 @@ class Simulation:
         self._epoch: DecisionEpoch | None = None
         self._decided: dict[str, AnyArray] | None = None
         self._content: dict[str, bytes] = {}
+        self._drawn: deque[Releases] = deque()
+        """Tasks of the coming ticks, by tick."""
         self._over = False
         self._ignored: dict[str, str] = {}
         self._frame: MobilityFrame
@@ -261,7 +264,7 @@ class Simulation:
         self._teleports(frame)
         if self.facts.records and self.scenario.trace.positions and len(frame.numbers):
             self._tell_positions(frame)
-        self._release(frame, now, min((tick + 1) * self.source.step_s, self.scenario.duration_s))
+        self._release(frame, tick)
         self.facts.tick(now)
 
     def _tell_positions(self, frame: MobilityFrame) -> None:
@@ -287,11 +290,18 @@ class Simulation:
             self._record_back(time_s=frame.time_s, vehicle=ended)
         self._off_road = off_road
 
-    def _release(self, frame: MobilityFrame, start_s: float, end_s: float) -> None:
+    def _release(self, frame: MobilityFrame, tick: int) -> None:
         self.tasks.enter(frame.entered)
-        if end_s <= start_s:
-            return
-        releases = self.tasks.draw(frame, start_s, end_s)
+        if not self._drawn:
+            # While vehicles neither come nor go, the tasks of many ticks are drawn at once.
+            ends = (
+                min((tick + k) * self.source.step_s, self.scenario.duration_s) for k in range(frame.steady_ticks + 2)
+            )
+            instants_s = list(dict.fromkeys(ends))
+            if len(instants_s) < 2:
+                return
+            self._drawn.extend(self.tasks.draw_all(frame, instants_s))
+        releases = self._drawn.popleft()
         if not len(releases):
             return
         for hook in self._on_release:

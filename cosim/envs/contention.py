@@ -63,11 +63,14 @@ def contention(observation: Observation, cost: FloatArray, airtime_s: FloatArray
 
 def own_before(vehicle: IntArray) -> tuple[FloatArray, FloatArray]:
     """Return how many tasks of its vehicle precede each task in this epoch, and how many its vehicle has; both (T,)."""
-    _, group, size = np.unique(vehicle, return_inverse=True, return_counts=True)
-    by_vehicle = np.argsort(group, kind="stable")
-    before = np.empty(len(vehicle))
-    before[by_vehicle] = np.arange(len(vehicle)) - np.repeat(np.cumsum(size) - size, size)
-    return before, size[group].astype(float)
+    by_vehicle = vehicle.argsort(kind="stable")
+    ordered = vehicle[by_vehicle]
+    place = np.arange(len(vehicle))
+    first = ordered.searchsorted(ordered)
+    before, own = np.empty(len(vehicle)), np.empty(len(vehicle))
+    before[by_vehicle] = place - first
+    own[by_vehicle] = ordered.searchsorted(ordered, side="right") - first
+    return before, own
 
 
 def _saved(cost: FloatArray, airtime_s: FloatArray) -> FloatArray:

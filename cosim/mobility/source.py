@@ -44,6 +44,8 @@ class MobilityFrame:
     """Vehicles that were not in the frame before."""
     left: IntArray
     """Numbers of vehicles that were in the frame before and are not any more, ascending."""
+    steady_ticks: int = 0
+    """Number of coming ticks at which the same vehicles will be there, as far as the source knows."""
 
     def read_only(self) -> "MobilityFrame":
         """Return the frame if nobody can write its arrays, else one with copies: a source may write its own again."""
