@@ -108,7 +108,8 @@ def charge(
         energy_j = np.where(lost, 0.0, energy_j)
         own = np.where(lost, weighted_cost(observation.latency_weight, latency_s, energy_j), own)
     late = (latency_s > left_s) & ~lost
-    late[decided:] = False
+    if decided < len(late):
+        late[decided:] = False
     penalty = _penalty(plan, late, lost, energy_j)
     return Charge(latency_s, energy_j, own, terms.imposed, penalty, late, lost)
 

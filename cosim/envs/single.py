@@ -1,7 +1,6 @@
 """A scenario as a Gymnasium environment: a single agent decides for all tasks that wait."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
@@ -132,5 +131,5 @@ class OffloadingEnv(gymnasium.Env[Flat, Flat]):
         if step is not None:
             settled = ("settled_task", "settled_vehicle", "settled_reward")
             info |= {name: getattr(step, name).tolist() for name in settled}
-            info["costs"] = asdict(step.costs)
+            info["costs"] = {name: getattr(step.costs, name) for name in step.costs.__slots__}
         return info

@@ -37,7 +37,7 @@ class LearntRates(NamedTuple):
         level, trend = grown(self.level, size, np.nan)[numbers], grown(self.trend, size)[numbers]
         rate = level + intervals_ahead * trend
         unseen = np.isnan(rate)
-        if unseen.any():
+        if np.count_nonzero(unseen):
             seen = self.level[~np.isnan(self.level)]
             rate[unseen] = seen.mean() if len(seen) else 0.0
         return ExpectedArrivals(read_only(np.maximum(rate, 0.0)), self.deviation_per_s)
