@@ -251,7 +251,7 @@ class Simulation:
         if len(frame.left):
             self._record_left(time_s=now, vehicle=frame.left)
         # Radio before the parts: their hooks read the serving sites of this tick.
-        self.channel.tick(frame.numbers, frame.xy_m, frame.left, tick)
+        self.channel.tick(frame.numbers, frame.xy_m, frame.left, tick, frame.coming_m)
         gone = MappingProxyType(dict.fromkeys(frame.left.tolist()))  # in order, quick to look up, not to be changed
         for ticks, leaves in self._on_tick:
             for hook in ticks:
@@ -294,9 +294,8 @@ class Simulation:
         self.tasks.enter(frame.entered)
         if not self._drawn:
             # While vehicles neither come nor go, the tasks of many ticks are drawn at once.
-            ends = (
-                min((tick + k) * self.source.step_s, self.scenario.duration_s) for k in range(frame.steady_ticks + 2)
-            )
+            coming = 0 if frame.coming_m is None else len(frame.coming_m)
+            ends = (min((tick + k) * self.source.step_s, self.scenario.duration_s) for k in range(coming + 2))
             instants_s = list(dict.fromkeys(ends))
             if len(instants_s) < 2:
                 return

@@ -215,7 +215,7 @@ class Loop:
         if epoch.true is not seen:
             option = translated(option, seen, epoch.true)
         found = charge(epoch.true, option, power_w, share, rows.stop, self._plan)
-        total, sums = found.reward(self._plan.scale), found.sums(rows.stop, offloaded)
+        total, sums = found.told(self._plan.scale, rows.stop, offloaded)
         credit = Credit(
             seen.task[rows],
             seen.vehicle[rows],

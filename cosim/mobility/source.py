@@ -44,14 +44,16 @@ class MobilityFrame:
     """Vehicles that were not in the frame before."""
     left: IntArray
     """Numbers of vehicles that were in the frame before and are not any more, ascending."""
-    steady_ticks: int = 0
-    """Number of coming ticks at which the same vehicles will be there, as far as the source knows."""
+    coming_m: FloatArray | None = None
+    """(K, N, 2) positions at the K coming ticks, at which the same vehicles will be there; None: not known."""
 
     def read_only(self) -> "MobilityFrame":
         """Return the frame if nobody can write its arrays, else one with copies: a source may write its own again."""
-        if not any(array.flags.writeable for array in _arrays(self)):
+        coming_m = self.coming_m
+        if not any(array.flags.writeable for array in (*_arrays(self), coming_m) if array is not None):
             return self
-        return replace(self, **{name: read_only(getattr(self, name).copy()) for name in _ARRAYS})
+        copies = {name: read_only(getattr(self, name).copy()) for name in _ARRAYS}
+        return replace(self, **copies, coming_m=None if coming_m is None else read_only(coming_m.copy()))
 
     @property
     def on_road(self) -> BoolArray:  # (N,)

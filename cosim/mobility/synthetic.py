@@ -15,6 +15,8 @@ _EAST_DEG = 90.0
 _TYPE = "car"
 _AHEAD = 64
 """Most frames that are computed at once."""
+_MOST = 16384
+"""Most positions that are computed at once."""
 _NOBODY: Final[IntArray] = read_only(np.empty(0, np.int64))
 
 
@@ -76,16 +78,16 @@ class SyntheticRoads:
         if count:
             entered = self._roster.enter([(f"car{self._drives + k:08d}", _TYPE) for k in range(count)])
             self._drives += count
-        shown = self._shown_ticks
+        place = tick - self._shown_ticks.start
         return MobilityFrame(
             tick * self.step_s,
             self._roster.numbers,
-            self._shown_m[tick - shown.start],
+            self._shown_m[place],
             self._shown_mps,
             self._east_deg,
             entered,
             left,
-            shown.stop - 1 - tick,
+            self._shown_m[place + 1 :],
         )
 
     def close(self) -> None:
@@ -110,13 +112,14 @@ class SyntheticRoads:
 
     def _show(self, tick: int) -> None:
         """Compute the frames from a tick on, as many as are known to have the same vehicles."""
-        steady = _AHEAD
-        if len(self._speed_mps):
+        ticks, count = _AHEAD, len(self._speed_mps)
+        if count:
+            ticks = max(1, min(ticks, _MOST // count))
             way_m = self._roads.length_m - float(self._along(tick * self.step_s).max())
             step_m = float(self._speed_mps.max()) * self.step_s
-            if way_m < _AHEAD * step_m:
-                steady = max(1, int(way_m / step_m))
-        self._shown_ticks = range(tick, tick + steady)
+            if way_m < ticks * step_m:
+                ticks = max(1, int(way_m / step_m))
+        self._shown_ticks = range(tick, tick + ticks)
         xy_m = np.empty((len(self._shown_ticks), len(self._y_m), 2))
         xy_m[..., 0] = self._along(np.array(self._shown_ticks)[:, None] * self.step_s)
         xy_m[..., 1] = self._y_m

@@ -4,6 +4,7 @@ All computations are NumPy over all vehicles. Each vehicle considers its k neare
 counts neither as signal nor as interference (docs/scenarios.md says what that is worth).
 """
 
+from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,8 +19,6 @@ from cosim.scenario.schema import Radio
 from cosim.types import NOWHERE, BoolArray, FloatArray, IntArray, read_only
 from cosim.units import db_to_linear, dbm_to_w
 
-_FEW_SITES = 8
-"""Most sites that are all looked at for each vehicle; with more of them a tree is faster."""
 LOS_STRETCH_M = 50.0
 """Correlation distance of the line-of-sight state, TR 38.901 Table 7.6.3.1-2, UMi."""
 
@@ -116,13 +115,16 @@ class Survey:
 
     def __init__(self, radio: Radio, site_xy_m: FloatArray, seed: int) -> None:
         self._radio = radio
-        self._site_xy_m = site_xy_m
         self._tree = cKDTree(site_xy_m)
         self._ranks = list(range(1, min(radio.candidates, len(site_xy_m)) + 1))
         self._sites = len(site_xy_m)
         self._model = path_loss_model(radio.path_loss)
         self._los_key = stream_key(seed, "line-of-sight")
         self._shadow = ShadowField(stream_key(seed, "shadowing"), self._model) if self._model.shadowed else None
+        self._fades = self._model.shadowed or self._model.los_drawn
+        """Whether gains depend on more than positions."""
+        self._coming: deque[tuple[FloatArray, IntArray]] = deque()
+        """Gains and sites of the links at the next updates, as far as positions were known."""
         self._budget = LinkBudget.of(radio)
         # The rows of the tick before; at first one of a vehicle that is never there.
         self._numbers: IntArray = np.array([NOWHERE])
@@ -136,7 +138,12 @@ class Survey:
         """Result of `_followed`, with `_here`, while the set of vehicles is unchanged."""
 
     def update(
-        self, numbers: IntArray, xy_m: FloatArray, tick: int, sent: tuple[Emissions, Emissions] | None = None
+        self,
+        numbers: IntArray,
+        xy_m: FloatArray,
+        tick: int,
+        sent: tuple[Emissions, Emissions] | None = None,
+        coming_m: FloatArray | None = None,
     ) -> Air:
         """Return the radio conditions at a tick.
 
@@ -145,22 +152,19 @@ class Survey:
             xy_m: their positions, (N, 2); NaN for one that is off the road and has no coverage.
             tick: number of the tick, a counter of the random draws.
             sent: what uplinks and downlinks sent over the past tick; None without interference.
+            coming_m: positions of the same vehicles at the next updates, (K, N, 2), if they are known.
         """
         row, stayed, before = self._followed(numbers)
         moved_m, travelled_m = self._ways_m(xy_m, row, stayed)
-        off_road = np.isnan(xy_m[:, 0]).nonzero()[0]
-        # Vehicles off the road are looked at where site 0 is and then struck out: no NaN reaches the models.
-        looked_at = xy_m
-        if len(off_road):
-            looked_at = xy_m.copy()
-            looked_at[off_road] = self._site_xy_m[0]
-        distance_m, sites = self._nearest(looked_at)
-        gain = self._gain(numbers, sites, distance_m, moved_m, travelled_m, tick)
-        if len(off_road):
-            gain[off_road] = 0.0
-        if np.count_nonzero(gain[:, 1:] > gain[:, :-1]):  # fading has changed the order of the distances
-            rows, order = np.arange(len(numbers))[:, None], (-gain).argsort(axis=1, kind="stable")
-            gain, sites = gain[rows, order], sites[rows, order]
+        if self._fades:
+            gain, sites = self._links(numbers, xy_m, moved_m, travelled_m, tick)
+        else:
+            if not self._coming:  # gains depend on positions alone: those of many ticks are computed at once
+                together = xy_m if coming_m is None else np.concatenate([xy_m, *coming_m])
+                links = self._links(numbers, together, moved_m, travelled_m, tick)
+                ticks = 1 if coming_m is None else 1 + len(coming_m)
+                self._coming.extend(zip(*(np.split(values, ticks) for values in links), strict=True))
+            gain, sites = self._coming.popleft()
         serving, slot = self._budget.associate(gain, sites, before)
         up_noise_w: FloatArray | float = self._budget.up_noise_w
         down_noise_w: FloatArray | float = self._budget.down_noise_w
@@ -168,7 +172,7 @@ class Survey:
             scene = (numbers, gain, sites, serving, self._sites)
             up_noise_w = up_noise_w + heard_by_sites_w(sent[0], *scene)
             down_noise_w = down_noise_w + heard_by_vehicles_w(sent[1], *scene)
-        gain *= gain >= self._budget.least_gain
+        gain[gain < self._budget.least_gain] = 0.0
         if len(numbers):  # else the rows of before stay: of vehicles that are gone for good
             self._numbers, self._xy_m, self._serving, self._travelled_m = numbers, xy_m, serving, travelled_m
         clean_snr_per_w = gain / self._budget.up_noise_w
@@ -184,19 +188,33 @@ class Survey:
         }
         return Air(numbers, self._row, xy_m, **{name: read_only(values) for name, values in columns.items()})
 
-    def _nearest(self, xy_m: FloatArray) -> tuple[FloatArray, IntArray]:
-        """Return distances in m and numbers of the k sites that are nearest to each position, both (N, k)."""
-        ranks = len(self._ranks)
-        if self._sites <= _FEW_SITES:
-            gap_m = xy_m[:, None] - self._site_xy_m
-            gap_m *= gap_m
-            squared = gap_m[..., 0] + gap_m[..., 1]
-            sites = squared.argsort(axis=1)
-            ordered = np.sqrt(squared.take(sites + np.arange(0, squared.size, squared.shape[1])[:, None]))
-            if not np.count_nonzero(ordered[:, 1:] == ordered[:, :-1]):  # else the tree has the say which comes first
-                return ordered[:, :ranks], sites[:, :ranks]
-        found = self._tree.query(xy_m, k=self._ranks)
-        return np.asarray(found[0]), np.asarray(found[1])
+    def _links(
+        self, numbers: IntArray, xy_m: FloatArray, moved_m: FloatArray, travelled_m: FloatArray, tick: int
+    ) -> tuple[FloatArray, IntArray]:
+        """Return path gains and sites of each vehicle's links, strongest first, both (N, k); see `update`.
+
+        Args:
+            numbers: vehicles.
+            xy_m: their positions.
+            moved_m: distances travelled since the last tick.
+            travelled_m: distances travelled since entry.
+            tick: number of the tick.
+        """
+        off_road = np.isnan(xy_m[:, 0]).nonzero()[0]
+        # Vehicles off the road are looked at where site 0 is and then struck out: no NaN reaches the models.
+        looked_at = xy_m
+        if len(off_road):
+            looked_at = xy_m.copy()
+            looked_at[off_road] = self._tree.data[0]
+        found = self._tree.query(looked_at, k=self._ranks)
+        distance_m, sites = np.asarray(found[0]), np.asarray(found[1])  # (N, k)
+        gain = self._gain(numbers, sites, distance_m, moved_m, travelled_m, tick)
+        if len(off_road):
+            gain[off_road] = 0.0
+        if np.count_nonzero(gain[:, 1:] > gain[:, :-1]):  # fading has changed the order of the distances
+            rows, order = np.arange(len(gain))[:, None], (-gain).argsort(axis=1, kind="stable")
+            gain, sites = gain[rows, order], sites[rows, order]
+        return gain, sites
 
     def _followed(self, numbers: IntArray) -> tuple[IntArray, BoolArray, IntArray]:
         """Return the row at the tick before, whether there was one, and the serving site then, each (N,)."""
@@ -210,7 +228,7 @@ class Survey:
 
     def _ways_m(self, xy_m: FloatArray, row: IntArray, stayed: BoolArray) -> tuple[FloatArray, FloatArray]:
         """Return the distances travelled since the last tick and since entry, (N,) each; 0 if no fading needs them."""
-        if self._shadow is None and not self._model.los_drawn:
+        if not self._fades:
             nothing = np.zeros(len(row))
             return nothing, nothing
         gap_m = xy_m - self._xy_m[row]
