@@ -292,6 +292,10 @@ class Simulation:
 
     def _release(self, frame: MobilityFrame, tick: int) -> None:
         self.tasks.enter(frame.entered)
+        if self._drawn and (frame.entered or len(frame.left)):
+            raise RunError(
+                f"the source of traffic gave positions beyond {frame.time_s:g} s of vehicles that now change"
+            )
         if not self._drawn:
             # While vehicles neither come nor go, the tasks of many ticks are drawn at once.
             coming = 0 if frame.coming_m is None else len(frame.coming_m)

@@ -123,8 +123,8 @@ class Survey:
         self._shadow = ShadowField(stream_key(seed, "shadowing"), self._model) if self._model.shadowed else None
         self._fades = self._model.shadowed or self._model.los_drawn
         """Whether gains depend on more than positions."""
-        self._coming: deque[tuple[FloatArray, IntArray]] = deque()
-        """Gains and sites of the links at the next updates, as far as positions were known."""
+        self._coming: deque[tuple[FloatArray, FloatArray, IntArray]] = deque()
+        """Positions, gains and sites of the links at the next updates, as far as positions were known."""
         self._budget = LinkBudget.of(radio)
         # The rows of the tick before; at first one of a vehicle that is never there.
         self._numbers: IntArray = np.array([NOWHERE])
@@ -159,12 +159,13 @@ class Survey:
         if self._fades:
             gain, sites = self._links(numbers, xy_m, moved_m, travelled_m, tick)
         else:
-            if not self._coming:  # gains depend on positions alone: those of many ticks are computed at once
-                together = xy_m if coming_m is None else np.concatenate([xy_m, *coming_m])
-                links = self._links(numbers, together, moved_m, travelled_m, tick)
-                ticks = 1 if coming_m is None else 1 + len(coming_m)
-                self._coming.extend(zip(*(np.split(values, ticks) for values in links), strict=True))
-            gain, sites = self._coming.popleft()
+            # Gains depend on positions alone: those of many ticks are computed at once.
+            if not self._coming or not np.array_equal(self._coming[0][0], xy_m):
+                places = [xy_m] if coming_m is None else [xy_m, *coming_m]
+                links = self._links(numbers, np.concatenate(places), moved_m, travelled_m, tick)
+                parts = (np.split(values, len(places)) for values in links)
+                self._coming = deque(zip(places, *parts, strict=True))
+            _, gain, sites = self._coming.popleft()
         serving, slot = self._budget.associate(gain, sites, before)
         up_noise_w: FloatArray | float = self._budget.up_noise_w
         down_noise_w: FloatArray | float = self._budget.down_noise_w
