@@ -123,7 +123,7 @@ class Survey:
         self._shadow = ShadowField(stream_key(seed, "shadowing"), self._model) if self._model.shadowed else None
         self._fades = self._model.shadowed or self._model.los_drawn
         """Whether gains depend on more than positions."""
-        self._coming: deque[tuple[FloatArray, FloatArray, IntArray]] = deque()
+        self._coming: deque[tuple[bytes, FloatArray, IntArray]] = deque()
         """Positions, gains and sites of the links at the next updates, as far as positions were known."""
         self._budget = LinkBudget.of(radio)
         # The rows of the tick before; at first one of a vehicle that is never there.
@@ -160,11 +160,11 @@ class Survey:
             gain, sites = self._links(numbers, xy_m, moved_m, travelled_m, tick)
         else:
             # Gains depend on positions alone: those of many ticks are computed at once.
-            if not self._coming or not np.array_equal(self._coming[0][0], xy_m):
+            if not self._coming or self._coming[0][0] != xy_m.tobytes():
                 places = [xy_m] if coming_m is None else [xy_m, *coming_m]
                 links = self._links(numbers, np.concatenate(places), moved_m, travelled_m, tick)
                 parts = (np.split(values, len(places)) for values in links)
-                self._coming = deque(zip(places, *parts, strict=True))
+                self._coming = deque(zip([place.tobytes() for place in places], *parts, strict=True))
             _, gain, sites = self._coming.popleft()
         serving, slot = self._budget.associate(gain, sites, before)
         up_noise_w: FloatArray | float = self._budget.up_noise_w

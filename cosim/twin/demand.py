@@ -14,7 +14,7 @@ from cosim.decision import ExpectedArrivals
 from cosim.kernel.clock import URGENT, Clock
 from cosim.scenario.twin_forecast import DemandForecast, HoltDemand
 from cosim.twin.tracks import grown
-from cosim.types import AnyArray, FloatArray, IntArray, read_only
+from cosim.types import FloatArray, IntArray, read_only
 
 _NOBODY: Final[tuple[IntArray, IntArray]] = np.empty(0, np.int64), np.empty(0, np.int64)
 
@@ -66,7 +66,7 @@ class DemandForecaster:
         self.learnt = LearntRates(np.empty(0), np.empty(0), 0.0)
         """The rates learnt by now."""
 
-    def observe(self, numbers: IntArray, counts: AnyArray, interval_s: float) -> float:
+    def observe(self, numbers: IntArray, counts: FloatArray, interval_s: float) -> float:
         """Learn from the arrivals of an interval that ended now, zeros included.
 
         Args:
@@ -81,10 +81,12 @@ class DemandForecaster:
             return nan
         levels, trends = self._tables(int(numbers[-1]) + 1)  # copies, because views of earlier epochs keep the old ones
         rate = counts / interval_s
-        level = levels[numbers]
-        ahead = level + trends[numbers] if self._trend_weight else level
+        level = ahead = forecast = levels[numbers]
+        if self._trend_weight:
+            ahead = level + trends[numbers]
+            forecast = np.maximum(ahead, 0.0)
         unseen = np.isnan(ahead)
-        missed = np.abs(rate - np.maximum(ahead, 0.0))
+        missed = np.abs(rate - forecast)
         most = float(np.fmax.reduce(missed))
         if not isnan(most):
             self._bounds.append(most if self._quantile == 1.0 else float(np.quantile(missed[~unseen], self._quantile)))
@@ -197,13 +199,13 @@ class TaskDemand:
     def _close(self, interval: int) -> None:
         """Compare the interval that ends now with its forecast, then learn."""
         vehicle, site = self._past()
-        counts = np.bincount(site + 1, minlength=len(self._sites) + 1)[1:]  # NOWHERE is -1
+        counts = np.bincount(site + 1, minlength=len(self._sites) + 1)[1:].astype(np.float64)  # NOWHERE is -1
         if interval > 1:
             self.bound_per_s = self._of_sites.deviation_per_s
         self.error_per_s = self._of_sites.observe(self._sites, counts, self._interval_s)
         if len(self._here):
             each = np.bincount(vehicle, minlength=int(self._here[-1]) + 1)
-            self._of_vehicles.observe(self._here, each.take(self._here), self._interval_s)
+            self._of_vehicles.observe(self._here, each.take(self._here).astype(np.float64), self._interval_s)
 
     def _past(self) -> tuple[IntArray, IntArray]:
         """Return vehicles and sites of the tasks that were released since the interval before."""
