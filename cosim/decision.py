@@ -308,7 +308,7 @@ def action_problem(action: Action, observation: Observation) -> str | None:
         return "option is no array of numbers"
     if option.shape != (tasks,):
         return f"option has shape {option.shape}, needs ({tasks},): one column for each waiting task"
-    if tasks and (option.dtype.kind not in "iu" or np.count_nonzero((option >= 0) & (option < options)) < tasks):
+    if tasks and (option.dtype.kind not in "iu" or option[option.argmin()] < 0 or option[option.argmax()] >= options):
         return f"option must be whole numbers from 0 to {options - 1}"
     for name in ("share", "power_w", "cpu_share"):
         if getattr(action, name) is None:
