@@ -5,9 +5,16 @@ Manhattan grid of `benchmarks/city.py` with SUMO's traffic recorded once and rep
 wait in one decision epoch, about three in S1 and a thousand in the city; only with rows=1 a step is one task. The rule
 reads the observation alone, so that Loop makes no columns for it; Gymnasium makes them. Rounds are
 interleaved, CPU time of this process, but wall clock for the vector environments, which have processes of their own.
+
+With `--beside CHECKOUT` only S1 is played, through Loop and through Gymnasium, by this checkout and by another one in
+turn, each round in a process of its own; `ratio` is the time of a step of this one over that of the other one.
 """
 
 import argparse
+import json
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -88,8 +95,55 @@ def vector(envs: Any, act: Callable[[Any], Any], steps: int) -> tuple[int, int]:
     return steps * envs.num_envs, 0
 
 
+def s1_rates(short: list[str]) -> dict[str, float]:
+    """Return the steps per CPU second of S1 by what plays it.
+
+    Args:
+        short: overrides of the scenario.
+    """
+    import gymnasium
+
+    import cosim.envs  # noqa: F401 - registers the environment
+    from cosim.envs.loop import Loop
+    from cosim.kernel.clock import quiet_collector
+    from cosim.scenario.load import load
+
+    loop = Loop(load("s1_semantic_iov", short))
+    env = gymnasium.make("cosim/Offloading-v0", scenario="s1_semantic_iov", overrides=short)
+    played: dict[str, Callable[[], tuple[int, int]]] = {
+        "S1, Loop": lambda: looped(loop),
+        "S1, Gymnasium": lambda: gym(env),
+    }
+    with quiet_collector():
+        for steps in played.values():
+            steps()
+        return {what: rates(steps)[0] for what, steps in played.items()}
+
+
+def beside(checkout: Path, rounds: int, seconds: int) -> None:
+    """Print the steps per second of S1 in another checkout and in this one.
+
+    Args:
+        checkout: folder of the other checkout.
+        rounds: number of rounds.
+        seconds: simulated seconds of an episode.
+    """
+    command = [sys.executable, __file__, "--child", "--seconds", str(seconds)]
+    other = dict(os.environ, PYTHONPATH=os.pathsep.join((str(checkout), str(checkout / "agents"))))
+    found: list[list[dict[str, float]]] = []
+    for _ in range(rounds):
+        done = [subprocess.run(command, check=True, capture_output=True, env=env) for env in (other, dict(os.environ))]
+        found.append([json.loads(one.stdout.splitlines()[-1]) for one in done])
+    print(f"steps per CPU second, medians of {rounds} interleaved rounds, beside {checkout}")
+    print(f"{'':<24} {'beside':>9} {'here':>9} {'ratio':>7}")
+    for what in found[0][0]:
+        before, now = (median(pair[side][what] for pair in found) for side in (0, 1))
+        ratios = [pair[0][what] / pair[1][what] for pair in found]
+        print(f"{what:<24} {before:9.0f} {now:9.0f} {median(ratios):7.3f} ({min(ratios):.3f} to {max(ratios):.3f})")
+
+
 def main() -> None:
-    """Print the table."""
+    """Print a table, or one measurement as JSON."""
     import gymnasium
 
     import cosim.envs  # noqa: F401 - registers the environment
@@ -103,8 +157,16 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=1000, help="simulated, of S1")
     parser.add_argument("--vehicles", type=int, default=1000, help="of the city")
     parser.add_argument("--city-seconds", type=int, default=30)
+    parser.add_argument("--beside", type=Path, help="folder of another checkout")
+    parser.add_argument("--child", action="store_true", help="print the rates of S1 as JSON")
     options = parser.parse_args()
     short = [f"duration_s={options.seconds}", "trace.positions=false"]
+    if options.child:
+        print(json.dumps(s1_rates(short)))
+        return
+    if options.beside is not None:
+        beside(options.beside.resolve(), options.rounds, options.seconds)
+        return
     s1 = load("s1_semantic_iov", short)
     city = Scenario.model_validate(scenario(options.vehicles, options.city_seconds - WARM_S))
     name, given = "cosim/Offloading-v0", {"scenario": "s1_semantic_iov", "overrides": short}

@@ -3,8 +3,9 @@
 import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from math import inf, isfinite
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -13,11 +14,9 @@ from cosim.objective import computing_j, total_latency_s, weighted_cost
 from cosim.radio.link import power_gain
 from cosim.types import BoolArray, FloatArray, IntArray, Tier
 
+_Host: TypeAlias = tuple[bool, int]
+"""Whether a host is a vehicle, and its number."""
 _LOCAL, _NEIGHBOUR = int(Tier.LOCAL), int(Tier.NEIGHBOUR)
-_TABLES: Final = (
-    "feasible", "tier", "target", "cell", "cores", "core_hz", "work_cycles", "kappa", "alone_bps", "uplink_bps",
-    "downlink_bps", "wire_s", "wait_s",
-)  # fmt: skip
 _LEAST_BPS: Final = 1e-200
 """Stands for a rate of 0, so that a division by it stays finite."""
 
@@ -181,49 +180,59 @@ def cost_terms(
     for one in chosen:
         used[one.cell] = used.get(one.cell, 0.0) + one.share
     weight = observation.latency_weight
-    queued_s: dict[tuple[bool, int], float] = {}  # work at each host so far
+    queued_s: dict[_Host, float] = {}  # work at each host so far
     slowed: dict[int, float] = {}  # what one more unit of load in a cell would cost its tasks
     own = [_own(one, used[one.cell], weight, queued_s, slowed) for one in chosen]
-    held: dict[tuple[bool, int], float] = {}  # what a second of work in front would cost a host's later rows
-    imposed = [0.0] * len(rows)
-    for place in range(len(rows) - 1, -1, -1):
-        one, costs = chosen[place], own[place]
-        behind = held.get(one.host, 0.0)
-        held[one.host] = behind + costs.per_queued_s
-        imposed[place] = one.service_s * behind
+    held: dict[_Host, float] = {}  # what a second of work in front would cost a host's later rows
+    terms = [[0.0] * len(option) for _ in range(4)]
+    for row, one, costs in zip(reversed(rows.tolist()), reversed(chosen), reversed(own), strict=True):
+        behind = held.get(costs.host, 0.0)
+        held[costs.host] = behind + costs.per_queued_s
+        imposed = costs.service_s * behind
         if one.cell >= 0:
             relief = max(1.0, used[one.cell]) - max(1.0, used[one.cell] - one.share)
-            imposed[place] += (slowed[one.cell] - costs.per_crowd) * relief
-    terms = np.zeros((4, len(option)))
-    terms[:3, rows] = np.array([costs[:3] for costs in own]).reshape(-1, 3).T
-    terms[3, rows] = imposed
-    return CostTerms(*terms)
+            imposed += (slowed[one.cell] - costs.per_crowd) * relief
+        for values, value in zip(terms, (costs.latency_s, costs.energy_j, costs.cost, imposed), strict=True):
+            values[row] = value
+    return CostTerms(*np.array(terms))
 
 
 class _Chosen(NamedTuple):
-    """The chosen option of one task, before the other tasks are considered."""
+    """The chosen option of one task: the observation's columns, and the knobs."""
 
     feasible: bool
+    tier: int
+    target: int
     cell: int
-    share: float
-    host: tuple[bool, int]
-    """Whether the host is a vehicle, and its number."""
     cores: float
-    power_w: float
-    lone_s: float
-    """Airtime in s with the task's share of an otherwise empty cell."""
+    core_hz: float
+    work_cycles: float
+    kappa: float
+    alone_bps: float
+    uplink_bps: float
+    downlink_bps: float
     wire_s: float
     wait_s: float
-    """Queue at the host before this epoch, in s."""
-    service_s: float
-    result_s: float
-    processor_j: float
+    vehicle: int
+    input_bit: float
+    output_bit: float
+    power_w: float
+    share: float
+    gain: float
+    """How many times faster than at the default power."""
+
+
+_TABLES: Final = _Chosen._fields[: _Chosen._fields.index("vehicle")]
 
 
 class _Own(NamedTuple):
+    """The cost of one task, and what others would change of it."""
+
     latency_s: float
     energy_j: float
     cost: float
+    host: _Host
+    service_s: float
     per_crowd: float
     """Cost of one more unit of load in its cell."""
     per_queued_s: float
@@ -243,50 +252,32 @@ def _chosen(
     part = itertools.repeat(1.0) if share is None else share[rows].tolist()
     tables = [getattr(observation, name).take(at).tolist() for name in _TABLES]
     tasks = [values[rows].tolist() for values in (observation.vehicle, observation.input_bit, observation.output_bit)]
-    found = []
-    for (
-        feasible, tier, target, cell, cores, core_hz, work_cycles, kappa, alone_bps, uplink_bps, downlink_bps, wire_s,
-        wait_s, vehicle, input_bit, output_bit, power, portion, faster,
-    ) in zip(*tables, *tasks, sent_w.tolist(), part, gain, strict=False):  # fmt: skip
-        paid = tier in (_LOCAL, _NEIGHBOUR)
-        rate_bps = (alone_bps if cell >= 0 else uplink_bps) * portion * faster
-        found.append(
-            _Chosen(
-                feasible,
-                cell,
-                portion,
-                (paid, vehicle if tier == _LOCAL else target),
-                cores,
-                power,
-                input_bit / rate_bps if rate_bps > 0.0 else inf,
-                wire_s,
-                wait_s,
-                work_cycles / core_hz,
-                output_bit / downlink_bps if downlink_bps > 0.0 else inf,
-                computing_j(kappa, core_hz, work_cycles) if paid else 0.0,
-            )
-        )
-    return found
+    # tuple.__new__ skips the Python call of a NamedTuple's own constructor.
+    return list(map(partial(tuple.__new__, _Chosen), zip(*tables, *tasks, sent_w.tolist(), part, gain, strict=False)))
 
 
-def _own(
-    one: _Chosen, used: float, weight: float, queued_s: dict[tuple[bool, int], float], slowed: dict[int, float]
-) -> _Own:
+def _own(one: _Chosen, used: float, weight: float, queued_s: dict[_Host, float], slowed: dict[int, float]) -> _Own:
     """Return eq 12-18 of one task, and add it to its host's queue and its cell."""
-    ahead_s = queued_s.get(one.host, 0.0)
-    queued_s[one.host] = ahead_s + one.service_s
-    shared = one.cell >= 0
-    airtime_s = one.lone_s * max(1.0, used) if shared else one.lone_s
-    latency_s = total_latency_s(airtime_s, one.wire_s, one.wait_s, one.service_s, one.result_s)
-    energy_j = one.power_w * airtime_s + one.processor_j
+    paid, shared = one.tier in (_LOCAL, _NEIGHBOUR), one.cell >= 0
+    host = paid, one.vehicle if one.tier == _LOCAL else one.target
+    service_s = one.work_cycles / one.core_hz
+    ahead_s = queued_s.get(host, 0.0)
+    queued_s[host] = ahead_s + service_s
+    rate_bps = (one.alone_bps if shared else one.uplink_bps) * one.share * one.gain
+    lone_s = one.input_bit / rate_bps if rate_bps > 0.0 else inf
+    airtime_s = lone_s * max(1.0, used) if shared else lone_s
+    result_s = one.output_bit / one.downlink_bps if one.downlink_bps > 0.0 else inf
+    latency_s = total_latency_s(airtime_s, one.wire_s, one.wait_s, service_s, result_s)
+    energy_j = one.power_w * airtime_s + (computing_j(one.kappa, one.core_hz, one.work_cycles) if paid else 0.0)
     if not (one.feasible and isfinite(latency_s + energy_j)):
         slowed.setdefault(one.cell, 0.0)
-        return _Own(inf, inf, inf, 0.0, 0.0)
+        return _Own(inf, inf, inf, host, service_s, 0.0, 0.0)
     latency_s += ahead_s / one.cores
-    per_crowd = weighted_cost(weight, 1.0, one.power_w) * one.lone_s if shared else 0.0
+    per_crowd = weighted_cost(weight, 1.0, one.power_w) * lone_s if shared else 0.0
     slowed[one.cell] = slowed.get(one.cell, 0.0) + per_crowd
     per_queued_s = weighted_cost(weight, 1.0, 0.0) / one.cores
-    return _Own(latency_s, energy_j, weighted_cost(weight, latency_s, energy_j), per_crowd, per_queued_s)
+    cost = weighted_cost(weight, latency_s, energy_j)
+    return _Own(latency_s, energy_j, cost, host, service_s, per_crowd, per_queued_s)
 
 
 def _in_vehicle(tier: IntArray) -> BoolArray:

@@ -308,7 +308,7 @@ def action_problem(action: Action, observation: Observation) -> str | None:
         return "option is no array of numbers"
     if option.shape != (tasks,):
         return f"option has shape {option.shape}, needs ({tasks},): one column for each waiting task"
-    if tasks and (option.dtype.kind not in "iu" or option.min() < 0 or option.max() >= options):
+    if tasks and (option.dtype.kind not in "iu" or option[option.argmin()] < 0 or option[option.argmax()] >= options):
         return f"option must be whole numbers from 0 to {options - 1}"
     for name in ("share", "power_w", "cpu_share"):
         if getattr(action, name) is None:
@@ -336,7 +336,7 @@ def _finite(values: AnyArray | None, count: int) -> bool:
         values is not None
         and values.shape == (count,)
         and values.dtype.kind in "iuf"
-        and bool(np.isfinite(values).all())
+        and np.count_nonzero(np.isfinite(values)) == count
     )
 
 

@@ -8,7 +8,7 @@ from scipy.special import ndtri
 
 from cosim.kernel.rng import keyed_uniform
 from cosim.scenario.section import Choice, Distribution, Exponential, Lognormal, Uniform
-from cosim.types import AnyArray, FloatArray
+from cosim.types import AnyArray, FloatArray, IntArray
 
 _LOWEST = 2.0**-54
 _HIGHEST = 1.0 - 2.0**-53
@@ -78,7 +78,9 @@ def draw(distribution: Distribution, rng: np.random.Generator, n: int) -> FloatA
 
 
 class Columns:
-    """Several quantities of the same rows, drawn at once: the values of `draw` for one distribution after the other.
+    """Several quantities of the same rows, drawn at once for several groups of rows.
+
+    They are the values of `draw`, group after group, and in each for one distribution after the other.
 
     Args:
         distributions: distribution of each column, by name.
@@ -93,13 +95,17 @@ class Columns:
         self._spread = np.array([high - low for low, high in bounds])[:, None]
         self._other = [(row, one) for row, one in enumerate(drawn.values()) if not isinstance(one, Uniform)]
 
-    def draw(self, rng: np.random.Generator, n: int) -> dict[str, FloatArray]:
-        """Return `n` values of each column, by name."""
-        values = np.empty((len(self._low), n))
-        values[:] = self._low
+    def draw(self, rng: np.random.Generator, counts: IntArray) -> dict[str, FloatArray]:
+        """Return `counts.sum()` values of each column, by name, for groups of `counts` rows."""
+        n = int(counts.sum())
+        values = self._low.repeat(n, axis=1)
         drawn = len(self._spread)
         if drawn:
-            values[:drawn] += self._spread * rng.random((drawn, n))
+            uniform = rng.random(drawn * n)
+            # The values of a group stand together: those of the first column, then those of the next.
+            before = ((counts.cumsum() - counts) * (drawn - 1)).repeat(counts) + np.arange(n)
+            place = before + counts.repeat(counts) * np.arange(drawn)[:, None]
+            values[:drawn] += self._spread * uniform.take(place)
         for row, distribution in self._other:
             values[row] = quantile(distribution, values[row])
         return dict(zip(self._names, values, strict=True))

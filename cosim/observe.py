@@ -32,10 +32,11 @@ _NUMBERS: Final[Mapping[str, float]] = {
 """Columns of the vehicle's own processor, which is feasible; other options set what differs."""
 _EDGE, _CLOUD, _NEIGHBOUR = int(Tier.EDGE), int(Tier.CLOUD), int(Tier.NEIGHBOUR)
 _OWN: Final = tuple(
-    (tuple(own), np.array(list(own.values()), kind)[:, None, None])
-    for own, kind in ((_CODES, np.int64), (_NUMBERS, np.float64))
+    (tuple(own), np.array(list(own.values()), kind)[:, None])
+    for own, kind in (({"feasible": True}, np.bool_), (_CODES, np.int64), (_NUMBERS, np.float64))
 )
-_BLOCKS: Final = (("feasible",), *(names for names, _ in _OWN))
+"""The blocks of option columns: names, and values of the vehicle's own processor."""
+_PLACES: Final = {name: (block, row) for block, (names, _) in enumerate(_OWN) for row, name in enumerate(names)}
 _TASK: Final = (
     "task", "vehicle", "task_class", "released_s", "deadline_s", "input_bit", "output_bit", "cycles", "priority",
 )  # fmt: skip
@@ -111,6 +112,7 @@ class Observer:
         self._per_bit_s = topology.per_bit_s
         nodes = range(topology.sites + (topology.cloud is not None))
         self._has_host = np.array([node in hosts for node in nodes])
+        self._power_w = np.array([scenario.radio.vehicle_power_w])
         self._cores = np.array([hosts[node].cores if node in hosts else 0 for node in nodes], float)
 
     def observe(self, now_s: float, tasks: Mapping[str, AnyArray]) -> Observation:
@@ -118,7 +120,7 @@ class Observer:
 
         Args:
             now_s: simulated time in s.
-            tasks: columns of `cosim.tasks.source.Task`, (T,) each; all their vehicles are on the map.
+            tasks: columns of `cosim.tasks.source.Task`, (T,) each, read-only; all their vehicles are on the map.
         """
         air = self._source.air(now_s, tasks["vehicle"])
         rows = air.numbers.searchsorted(tasks["vehicle"])
@@ -128,19 +130,18 @@ class Observer:
         neighbours = 0 if sidelink is None else sidelink.neighbours.numbers.shape[1]
         clouds = int(self._cloud is not None)
         blocks = _blank(len(rows), 1 + edges + clouds + neighbours)
-        options = _named(blocks)
-        self._put(options, slice(0, 1), self._local(tasks))
-        self._put(options, slice(1, 1 + edges), self._edges(tasks, state, edges))
+        _put(blocks, slice(0, 1), self._local(tasks))
+        _put(blocks, slice(1, 1 + edges), self._edges(tasks, state, edges))
         if clouds:
-            self._put(options, slice(1 + edges, 2 + edges), self._distant(tasks, state))
+            _put(blocks, slice(1 + edges, 2 + edges), self._distant(tasks, state))
         if neighbours:
-            self._put(options, slice(1 + edges + clouds, None), self._neighbours(tasks))
+            _put(blocks, slice(1 + edges + clouds, None), self._neighbours(tasks))
         radio, views = self._scenario.radio, self._views
         return Observation(
             time_s=now_s,
-            **{name: read_only(tasks[name]) for name in _TASK},
-            power_w=read_only(np.full(len(rows), radio.vehicle_power_w)),
-            **_named([read_only(block) for block in blocks]),
+            **{name: tasks[name] for name in _TASK},
+            power_w=read_only(self._power_w.repeat(len(rows))),
+            **_named(blocks),
             max_power_w=radio.max_vehicle_power_w or radio.vehicle_power_w,
             max_efficiency_bps_hz=radio.max_efficiency_bps_hz or np.inf,
             latency_weight=self._scenario.decisions.latency_weight,
@@ -242,10 +243,6 @@ class Observer:
         both_s: FloatArray = 2.0 * self._latency_s[start, end] + size_bit * self._per_bit_s[start, end]
         return both_s
 
-    def _put(self, options: dict[str, AnyArray], columns: slice, given: _Columns) -> None:
-        for name, values in given.items():
-            options[name][:, columns] = values
-
 
 def _served(state: _State) -> _Signal:
     """Return the signal in the serving cell, (T, 1): the same for every host behind that cell."""
@@ -262,17 +259,19 @@ def _served(state: _State) -> _Signal:
 
 def _blank(rows: int, columns: int) -> list[AnyArray]:
     """Return blocks (names, rows, columns) of option columns, with the values of the vehicle's own processor."""
-    blocks: list[AnyArray] = [np.ones((1, rows, columns), np.bool_)]
-    for names, values in _OWN:
-        block = np.empty((len(names), rows, columns), values.dtype)
-        block[:] = values
-        blocks.append(block)
-    return blocks
+    return [values.repeat(rows * columns, axis=1).reshape(len(names), rows, columns) for names, values in _OWN]
+
+
+def _put(blocks: Sequence[AnyArray], columns: slice, given: _Columns) -> None:
+    """Write values (rows, columns) of some options into the blocks."""
+    for name, values in given.items():
+        block, row = _PLACES[name]
+        blocks[block][row, :, columns] = values
 
 
 def _named(blocks: Sequence[AnyArray]) -> dict[str, AnyArray]:
-    """Return the columns of the blocks by name; a view is as writeable as its block."""
+    """Return the columns of the blocks by name; read-only."""
     options: dict[str, AnyArray] = {}
-    for names, block in zip(_BLOCKS, blocks, strict=True):
-        options.update(zip(names, block, strict=True))
+    for (names, _), block in zip(_OWN, blocks, strict=True):
+        options.update(zip(names, read_only(block), strict=True))
     return options

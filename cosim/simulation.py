@@ -1,5 +1,6 @@
 """A run from one decision epoch to the next: traffic moves, parts follow, tasks are released, a policy decides."""
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields, replace
 from functools import partial
@@ -20,7 +21,7 @@ from cosim.mobility.source import MobilityFrame, MobilitySource
 from cosim.part import Part, hooks
 from cosim.radio.interference import interference_note
 from cosim.scenario.schema import Scenario
-from cosim.tasks.source import Releases, Task, as_tasks, task_source
+from cosim.tasks.source import Releases, Task, as_tasks, picked, task_source
 from cosim.trace.facts.run import (
     TaskDecided,
     TaskReleased,
@@ -124,6 +125,8 @@ class Simulation:
         self._epoch: DecisionEpoch | None = None
         self._decided: dict[str, AnyArray] | None = None
         self._content: dict[str, bytes] = {}
+        self._drawn: deque[Releases] = deque()
+        """Tasks of the coming ticks, by tick."""
         self._over = False
         self._at_end = at_end
         self._ignored: dict[str, str] = {}
@@ -257,7 +260,7 @@ class Simulation:
         if len(frame.left):
             self._record_left(time_s=now, vehicle=frame.left)
         # Radio before the parts: their hooks read the serving sites of this tick.
-        self.channel.tick(frame.numbers, frame.xy_m, frame.left, tick)
+        self.channel.tick(frame.numbers, frame.xy_m, frame.left, tick, frame.coming_m)
         gone = MappingProxyType(dict.fromkeys(frame.left.tolist()))  # in order, quick to look up, not to be changed
         for ticks, leaves in self._on_tick:
             for hook in ticks:
@@ -270,7 +273,7 @@ class Simulation:
         self._teleports(frame)
         if self.facts.records and self.scenario.trace.positions and len(frame.numbers):
             self._tell_positions(frame)
-        self._release(frame, now, min((tick + 1) * self.source.step_s, self.scenario.duration_s))
+        self._release(frame, tick)
         self.facts.tick(now)
 
     def _tell_positions(self, frame: MobilityFrame) -> None:
@@ -296,11 +299,21 @@ class Simulation:
             self._record_back(time_s=frame.time_s, vehicle=ended)
         self._off_road = off_road
 
-    def _release(self, frame: MobilityFrame, start_s: float, end_s: float) -> None:
+    def _release(self, frame: MobilityFrame, tick: int) -> None:
         self.tasks.enter(frame.entered)
-        if end_s <= start_s:
-            return
-        releases = self.tasks.draw(frame, start_s, end_s)
+        if self._drawn and (frame.entered or len(frame.left)):
+            raise RunError(
+                f"the source of traffic gave positions beyond {frame.time_s:g} s of vehicles that now change"
+            )
+        if not self._drawn:
+            # While vehicles neither come nor go, the tasks of many ticks are drawn at once.
+            coming = 0 if frame.coming_m is None else len(frame.coming_m)
+            ends = (min((tick + k) * self.source.step_s, self.scenario.duration_s) for k in range(coming + 2))
+            instants_s = list(dict.fromkeys(ends))
+            if len(instants_s) < 2:
+                return
+            self._drawn.extend(self.tasks.draw_all(frame, instants_s))
+        releases = self._drawn.popleft()
         if not len(releases):
             return
         for hook in self._on_release:
@@ -336,8 +349,7 @@ class Simulation:
         if self.scenario.tasks.on_deadline != "drop":
             return columns, []
         in_time = columns["deadline_s"] > self.clock.now
-        expired = as_tasks({name: values[~in_time] for name, values in columns.items()})
-        return {name: values[in_time] for name, values in columns.items()}, expired
+        return picked(columns, in_time), as_tasks(picked(columns, ~in_time))
 
     def _start(self, tasks: list[Task], observation: Observation, action: Action) -> None:
         knobs = self.scenario.decisions.knobs
@@ -429,5 +441,5 @@ def _knob(given: FloatArray | None, count: int, default: float, most: float) -> 
 
 def clip_knob(given: FloatArray, most: float) -> FloatArray:
     """Return the values of a knob, kept in (0, most]."""
-    kept: FloatArray = np.clip(np.asarray(given, float), 1e-6 * most, most)
+    kept: FloatArray = np.minimum(np.maximum(np.asarray(given, float), 1e-6 * most), most)
     return kept

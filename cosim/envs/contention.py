@@ -11,8 +11,9 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from cosim.decision import Observation
-from cosim.types import FloatArray, IntArray
+from cosim.types import AnyArray, FloatArray, IntArray
 
+_MOST: Final = np.finfo(float).max
 LONG_S: Final = 1e3
 """Bound of a transfer's airtime, for links that carry next to nothing."""
 
@@ -20,9 +21,9 @@ LONG_S: Final = 1e3
 class Contention(NamedTuple):
     """The demand of other tasks of the epoch for each option's cell, (T, M); 0 for options without a cell."""
 
-    contenders: FloatArray
+    contenders: AnyArray
     """Number of other tasks of this epoch whose strongest cell this is."""
-    keener: FloatArray
+    keener: AnyArray
     """Number of those that come before this task in the order."""
     airtime_s: FloatArray
     """Airtime that those before it need in the cell, each as if it were alone."""
@@ -42,36 +43,42 @@ def contention(observation: Observation, cost: FloatArray, airtime_s: FloatArray
         nothing = np.zeros(cell.shape)
         return Contention(nothing, nothing, nothing)
     first = cell[:, 1]
-    here = np.flatnonzero(first >= 0)
+    here = (first >= 0).nonzero()[0]
     order = np.empty(count, np.int64)
-    order[np.argsort(-_saved(cost, airtime_s[:, 1]), kind="stable")] = np.arange(count)
+    order[(-_saved(cost, airtime_s[:, 1])).argsort(kind="stable")] = np.arange(count)
     # One sort serves all cells: a key is the cell, then the rank, so that a cell's tasks stand together in order.
-    place = first[here] * (count + 1) + order[here]
-    filled = np.argsort(place)
+    key = cell * (count + 1)
+    place = key[here, 1] + order[here]
+    filled = place.argsort()
     places = place[filled]
-    used_s = np.concatenate([[0.0], np.cumsum(np.minimum(airtime_s[here, 1], LONG_S)[filled])])
-    begin = np.searchsorted(places, cell * (count + 1))
-    mine = np.searchsorted(places, cell * (count + 1) + order[:, None])
-    end = np.searchsorted(places, (cell + 1) * (count + 1))
+    used_s = np.zeros(len(here) + 1)
+    np.minimum(airtime_s[here, 1], LONG_S)[filled].cumsum(out=used_s[1:])
+    begin = places.searchsorted(key)
+    mine = places.searchsorted(key + order[:, None])
+    end = places.searchsorted(key + (count + 1))
     known = cell >= 0
     return Contention(
-        np.where(known, end - begin - (cell == first[:, None]), 0.0),
-        np.where(known, mine - begin, 0.0),
-        np.where(known, used_s[mine] - used_s[begin], 0.0),
+        (end - begin - (cell == first[:, None])) * known,
+        (mine - begin) * known,
+        (used_s.take(mine) - used_s.take(begin)) * known,
     )
 
 
 def own_before(vehicle: IntArray) -> tuple[FloatArray, FloatArray]:
     """Return how many tasks of its vehicle precede each task in this epoch, and how many its vehicle has; both (T,)."""
-    _, group, size = np.unique(vehicle, return_inverse=True, return_counts=True)
-    by_vehicle = np.argsort(group, kind="stable")
-    before = np.empty(len(vehicle))
-    before[by_vehicle] = np.arange(len(vehicle)) - np.repeat(np.cumsum(size) - size, size)
-    return before, size[group].astype(float)
+    by_vehicle = vehicle.argsort(kind="stable")
+    ordered = vehicle[by_vehicle]
+    place = np.arange(len(vehicle))
+    first = ordered.searchsorted(ordered)
+    before, own = np.empty(len(vehicle)), np.empty(len(vehicle))
+    before[by_vehicle] = place - first
+    own[by_vehicle] = ordered.searchsorted(ordered, side="right") - first
+    return before, own
 
 
 def _saved(cost: FloatArray, airtime_s: FloatArray) -> FloatArray:
     """Return the saved cost for each second of airtime, (T,); minus infinity where it is undefined."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        saved: FloatArray = np.nan_to_num((cost[:, 0] - cost[:, 1]) / airtime_s, nan=-np.inf)
-    return saved
+        saved = (cost[:, 0] - cost[:, 1]) / airtime_s
+    bounded: FloatArray = np.where(np.isnan(saved), -np.inf, np.minimum(np.maximum(saved, -_MOST), _MOST))
+    return bounded

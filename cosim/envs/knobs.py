@@ -118,7 +118,7 @@ class Knobs:
         if self.targets:
             option = np.where(option_mask(observation)[rows], values[:, : self.options], -np.inf).argmax(axis=1)
         turned: dict[str, Any] = {
-            name: LEAST + (1.0 - LEAST) * (np.clip(values[:, place], -1.0, 1.0) + 1.0) / 2.0
+            name: LEAST + (1.0 - LEAST) * (np.minimum(np.maximum(values[:, place], -1.0), 1.0) + 1.0) / 2.0
             for place, name in enumerate(self.names)
             if not name.startswith("target.")
         }
@@ -200,5 +200,5 @@ def _numbers(values: Values) -> FloatArray:
     found = np.asarray(values, float)
     if np.count_nonzero(np.isnan(found)):
         raise RunError("an action holds NaN: the agent has diverged; lower its learning rate")
-    finite: FloatArray = np.clip(found, -_MOST, _MOST)
+    finite: FloatArray = np.minimum(np.maximum(found, -_MOST), _MOST)
     return finite

@@ -18,7 +18,7 @@ from cosim.scenario.load import Loaded
 from cosim.simulation import Simulation, clip_knob
 from cosim.trace.store.memory import InMemoryTaskEnds
 from cosim.trace.store.writer import FactWriter, NullWriter
-from cosim.types import BoolArray, FloatArray, IntArray, Tier, read_only
+from cosim.types import BoolArray, FloatArray, IntArray, read_only
 
 
 class Round:
@@ -272,22 +272,23 @@ class Loop:
         if epoch.true is None:
             epoch.true = self._simulation.true_observation()
         option, power_w, share = self._carried_out(seen, epoch.action())
-        tier = seen.tier.take(np.arange(0, seen.tier.size, seen.tier.shape[1]) + option)
+        chosen = option
+        offloaded = int(np.count_nonzero(option[: rows.stop]))  # column 0 is the vehicle itself
         if epoch.true is not seen:
             option = translated(option, seen, epoch.true)
         found = charge(epoch.true, option, power_w, share, rows.stop, self._plan)
-        offloaded = int(np.count_nonzero(tier[: rows.stop] != _LOCAL))
-        total, sums = found.reward(self._plan.scale), found.sums(rows.stop, offloaded)
+        total, sums = found.told(self._plan.scale, rows.stop, offloaded)
         credit = Credit(
             seen.task[rows],
             seen.vehicle[rows],
             -self._plan.scale * (found.cost[rows] + found.imposed[rows]) - found.penalty[rows],
         )
         before, epoch.told = epoch.told, (total, sums)
-        outcomes = self._outcomes(seen, tier, found) if self._tells and epoch.done else None
+        outcomes = self._outcomes(seen, chosen, found) if self._tells and epoch.done else None
         return credit, total - before[0], sums.less(before[1]), outcomes
 
-    def _outcomes(self, seen: Observation, tier: IntArray, found: Charge) -> TaskOutcomes:
+    def _outcomes(self, seen: Observation, option: IntArray, found: Charge) -> TaskOutcomes:
+        tier = seen.tier[np.arange(len(seen)), option]
         reward = -self._plan.scale * (found.cost + found.imposed) - found.penalty
         told: tuple[Any, ...] = (tier, *found[:4], found.late, found.lost, reward)
         return TaskOutcomes(seen.task, seen.vehicle, *map(read_only, told))
@@ -304,7 +305,6 @@ class Loop:
         )
 
 
-_LOCAL: Final = int(Tier.LOCAL)
 _PER_TASK: Final = ("share", "power_w", "cpu_share")
 
 

@@ -99,13 +99,19 @@ class Charge(NamedTuple):
 
     def reward(self, scale: float) -> float:
         """Return the reward of the team: -scale Phi - penalties."""
-        return -scale * float(self.cost.sum()) - float(self.penalty.sum())
+        return self.told(scale, 0, 0)[0]
 
-    def sums(self, tasks: int, offloaded: int) -> EpochCost:
-        """Return the sums over the tasks; `tasks` of them are decided, `offloaded` of those are not local."""
-        latency_s, energy_j, cost = np.array(self[:3]).sum(axis=1).tolist()
+    def told(self, scale: float, tasks: int, offloaded: int) -> tuple[float, EpochCost]:
+        """Return the reward of the team and the sums over the tasks.
+
+        Args:
+            scale: factor on Phi.
+            tasks: number of tasks that are decided.
+            offloaded: number of those that are not local.
+        """
+        latency_s, energy_j, cost, penalty = np.array((*self[:3], self.penalty)).sum(axis=1).tolist()
         late, lost = int(np.count_nonzero(self.late)), int(np.count_nonzero(self.lost))
-        return EpochCost(tasks, offloaded, late, lost, latency_s, energy_j, cost)
+        return -scale * cost - penalty, EpochCost(tasks, offloaded, late, lost, latency_s, energy_j, cost)
 
 
 def charge(
@@ -146,7 +152,8 @@ def charge(
         energy_j = np.where(lost, 0.0, energy_j)
         own = np.where(lost, weighted_cost(observation.latency_weight, latency_s, energy_j), own)
     late = (latency_s > left_s) & ~lost
-    late[decided:] = False
+    if decided < len(late):
+        late[decided:] = False
     penalty = _penalty(plan, late, lost, energy_j)
     return Charge(latency_s, energy_j, own, terms.imposed, penalty, late, lost)
 
@@ -189,7 +196,8 @@ def settled_rewards(
 
 def _penalty(plan: Reward, late: BoolArray, lost: BoolArray, energy_j: FloatArray) -> FloatArray:
     """Return the sum of the penalties U of S1 eq 22 for each task, (T,)."""
-    penalty: FloatArray = plan.late_penalty * late + plan.loss_penalty * lost
+    penalty = np.zeros(len(late))
+    penalty[late], penalty[lost] = plan.late_penalty, plan.loss_penalty
     if plan.energy_limit_j is not None:
         penalty = penalty + plan.energy_penalty * (energy_j > plan.energy_limit_j)
     return penalty

@@ -1,7 +1,6 @@
 """A scenario as a Gymnasium environment: a single agent decides for all tasks that wait."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
@@ -180,7 +179,7 @@ class OffloadingEnv(ScenarioEpisodes, gymnasium.Env[Shown, Any]):
         if step is not None:
             settled = ("settled_task", "settled_vehicle", "settled_reward")
             info |= {name: getattr(step, name).tolist() for name in settled}
-            info["costs"] = asdict(step.costs)
+            info["costs"] = {name: getattr(step.costs, name) for name in step.costs.__slots__}
         return info
 
 

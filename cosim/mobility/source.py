@@ -1,11 +1,13 @@
 """The interface of a source of traffic: a frame of arrays at each tick."""
 
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import Final, NamedTuple, Protocol
 
 from cosim.types import BoolArray, FloatArray, IntArray, read_only
 
 _ARRAYS: Final = ("numbers", "xy_m", "speed_mps", "heading_deg", "left")
+_arrays = attrgetter(*_ARRAYS)
 
 
 class Entry(NamedTuple):
@@ -42,13 +44,16 @@ class MobilityFrame:
     """Vehicles that were not in the frame before."""
     left: IntArray
     """Numbers of vehicles that were in the frame before and are not any more, ascending."""
+    coming_m: FloatArray | None = None
+    """(K, N, 2) positions at the K coming ticks, at which the same vehicles will be there; None: not known."""
 
     def read_only(self) -> "MobilityFrame":
         """Return the frame if nobody can write its arrays, else one with copies: a source may write its own again."""
-        arrays = {name: getattr(self, name) for name in _ARRAYS}
-        if not any(array.flags.writeable for array in arrays.values()):
+        coming_m = self.coming_m
+        if not any(array.flags.writeable for array in (*_arrays(self), coming_m) if array is not None):
             return self
-        return replace(self, **{name: read_only(array.copy()) for name, array in arrays.items()})
+        copies = {name: read_only(getattr(self, name).copy()) for name in _ARRAYS}
+        return replace(self, **copies, coming_m=None if coming_m is None else read_only(coming_m.copy()))
 
     @property
     def on_road(self) -> BoolArray:  # (N,)

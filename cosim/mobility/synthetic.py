@@ -1,5 +1,7 @@
 """Straight parallel roads without SUMO: vehicles drive at constant speed from west to east."""
 
+from typing import Final
+
 import numpy as np
 
 from cosim.distributions import draw
@@ -11,6 +13,11 @@ from cosim.types import FloatArray, IntArray, read_only
 
 _EAST_DEG = 90.0
 _TYPE = "car"
+_AHEAD = 64
+"""Most frames that are computed at once."""
+_MOST = 16384
+"""Most positions that are computed at once."""
+_NOBODY: Final[IntArray] = read_only(np.empty(0, np.int64))
 
 
 class SyntheticRoads:
@@ -53,34 +60,40 @@ class SyntheticRoads:
         self._y_m: FloatArray = np.multiply(np.arange(count) % roads.roads, roads.spacing_m, dtype=np.float64)
         self._since_s: FloatArray = np.zeros(count)
         self._speed_mps = draw(roads.speed_mps, rng, count)
-        self._show()
+        self._show(0)
 
     def advance(self, tick: int) -> MobilityFrame:
         """Return the frame of a tick."""
-        time_s = tick * self.step_s
-        along_m = self._along(time_s)
-        arrived = (along_m >= self._roads.length_m).nonzero()[0]
-        count = self._roads.vehicles if tick == 0 else len(arrived) if self._roads.reenter else 0
+        count = self._roads.vehicles if tick == 0 else 0
         entered: tuple[Entry, ...] = ()
-        left: IntArray = read_only(arrived)  # nobody, as at most ticks
-        if len(arrived):
-            left = self._roster.leave([self._roster.ids[k] for k in arrived])
-            self._replace(arrived, along_m, time_s)
-            along_m = self._along(time_s)
+        left = _NOBODY
+        if tick not in self._shown_ticks:
+            along_m = self._along(tick * self.step_s)
+            arrived = (along_m >= self._roads.length_m).nonzero()[0]
+            if len(arrived):
+                left = self._roster.leave([self._roster.ids[k] for k in arrived])
+                self._replace(arrived, along_m, tick * self.step_s)
+                count = len(arrived) if self._roads.reenter else 0
+            self._show(tick)
         if count:
             entered = self._roster.enter([(f"car{self._drives + k:08d}", _TYPE) for k in range(count)])
             self._drives += count
-        xy_m = np.empty((len(along_m), 2))
-        xy_m[:, 0] = along_m
-        xy_m[:, 1] = self._y_m
+        place = tick - self._shown_ticks.start
         return MobilityFrame(
-            time_s, self._roster.numbers, read_only(quantise(xy_m)), self._shown_mps, self._east_deg, entered, left
+            tick * self.step_s,
+            self._roster.numbers,
+            self._shown_m[place],
+            self._shown_mps,
+            self._east_deg,
+            entered,
+            left,
+            self._shown_m[place + 1 :],
         )
 
     def close(self) -> None:
         """Close the source; may be called twice."""
 
-    def _along(self, time_s: float) -> FloatArray:
+    def _along(self, time_s: float | FloatArray) -> FloatArray:
         return self._from_m + (time_s - self._since_s) * self._speed_mps
 
     def _replace(self, arrived: IntArray, along_m: FloatArray, time_s: float) -> None:
@@ -96,9 +109,20 @@ class SyntheticRoads:
         self._from_m, self._y_m, self._since_s, self._speed_mps = (
             np.append(np.delete(column, arrived), added) for column, added in zip(old, fresh, strict=True)
         )
-        self._show()
 
-    def _show(self) -> None:
-        """Compute speeds and headings of the frames, which are the same at every tick."""
+    def _show(self, tick: int) -> None:
+        """Compute the frames from a tick on, as many as are known to have the same vehicles."""
+        ticks, count = _AHEAD, len(self._speed_mps)
+        if count:
+            ticks = max(1, min(ticks, _MOST // count))
+            way_m = self._roads.length_m - float(self._along(tick * self.step_s).max())
+            step_m = float(self._speed_mps.max()) * self.step_s
+            if way_m < ticks * step_m:
+                ticks = max(1, int(way_m / step_m))
+        self._shown_ticks = range(tick, tick + ticks)
+        xy_m = np.empty((len(self._shown_ticks), len(self._y_m), 2))
+        xy_m[..., 0] = self._along(np.array(self._shown_ticks)[:, None] * self.step_s)
+        xy_m[..., 1] = self._y_m
+        self._shown_m: FloatArray = read_only(quantise(xy_m))
         self._shown_mps: FloatArray = read_only(quantise(self._speed_mps))
         self._east_deg: FloatArray = read_only(np.full(len(self._speed_mps), _EAST_DEG))

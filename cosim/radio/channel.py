@@ -301,7 +301,9 @@ class Channel:
 
     # --- what the tick does ----------------------------------------------------------------------------------------
 
-    def tick(self, numbers: IntArray, xy_m: FloatArray, left: IntArray, tick: int) -> None:
+    def tick(
+        self, numbers: IntArray, xy_m: FloatArray, left: IntArray, tick: int, coming_m: FloatArray | None = None
+    ) -> None:
         """Update serving sites and rates to new positions; transfers follow, and those of vehicles that left are lost.
 
         Args:
@@ -309,11 +311,14 @@ class Channel:
             xy_m: their positions, (N, 2).
             left: vehicles that have left since the last tick.
             tick: number of the tick.
+            coming_m: their positions at the next ticks, (K, N, 2), as far as they are known.
         """
         with nullcontext() if self.radios is None else self.radios.held():
-            self._tick(numbers, xy_m, left, tick)
+            self._tick(numbers, xy_m, left, tick, coming_m)
 
-    def _tick(self, numbers: IntArray, xy_m: FloatArray, left: IntArray, tick: int) -> None:
+    def _tick(
+        self, numbers: IntArray, xy_m: FloatArray, left: IntArray, tick: int, coming_m: FloatArray | None
+    ) -> None:
         now = self._clock.now
         # Before the survey: its rows are those of the vehicles that are still there.
         for transfer in self._loose:
@@ -329,7 +334,7 @@ class Channel:
                 transfer.cancel(VehicleGone())
             for wait in [wait for wait in self._uncovered if wait.vehicle in gone and wait.error is None]:
                 wait.cancel(VehicleGone())
-        self.air = air = self._survey.update(numbers, xy_m, tick, self._sent())
+        self.air = air = self._survey.update(numbers, xy_m, tick, self._sent(), coming_m)
         self._row = air.row
         place = np.arange(0, air.sites.size, air.sites.shape[1]) + air.slot
         covered = air.serving >= 0

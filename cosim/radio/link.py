@@ -28,8 +28,8 @@ def spectral_efficiency_bps_hz(sinr: FloatArray, cap: float = math.inf) -> Float
         sinr: linear, any shape.
         cap: highest modulation and coding the radio has, in bit/s/Hz; inf where a paper's formula has none.
     """
-    capped: FloatArray = np.minimum(np.log1p(sinr) / _LN_2, cap)
-    return capped
+    shannon: FloatArray = np.log1p(sinr) / _LN_2
+    return shannon if cap == math.inf else np.minimum(shannon, cap)
 
 
 def efficiency(sinr: float, cap: float = math.inf) -> float:
@@ -61,7 +61,10 @@ def power_gain(power_w: FloatArray, from_w: FloatArray, snr_per_w: FloatArray, c
     """
     most = cap * _LN_2  # in a ratio of rates the ln 2 of both cancels
     with np.errstate(invalid="ignore", divide="ignore"):
-        gain = np.minimum(np.log1p(power_w * snr_per_w), most) / np.minimum(np.log1p(from_w * snr_per_w), most)
+        rate, known_rate = np.log1p(power_w * snr_per_w), np.log1p(from_w * snr_per_w)
+        if most < math.inf:
+            rate, known_rate = np.minimum(rate, most), np.minimum(known_rate, most)
+        gain = rate / known_rate
     known: FloatArray = np.where(snr_per_w > 0.0, gain, 1.0)
     return known
 

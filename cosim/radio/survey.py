@@ -4,6 +4,7 @@ All computations are NumPy over all vehicles. Each vehicle considers its k neare
 counts neither as signal nor as interference (docs/scenarios.md says what that is worth).
 """
 
+from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
@@ -92,16 +93,15 @@ class LinkBudget:
         Returns:
             (N,) the serving site, or NOWHERE, and (N,) its column, 0 without one.
         """
+        slot: IntArray = (sites == before[:, None]).argmax(axis=1)
+        best = gain[:, 0]
+        if not np.count_nonzero(slot):  # nobody's present site is there and another one stronger, as mostly
+            return np.where(best >= self.least_gain, sites[:, 0], NOWHERE), slot
         first = np.arange(0, gain.size, gain.shape[1])  # of each row, in the flattened tables
-        same = sites == before[:, None]
-        kept = same.argmax(axis=1)
-        place = first + kept
-        kept_gain = gain.take(place) * same.take(place)
-        stays = (kept_gain >= self.least_gain) & (gain[:, 0] <= kept_gain * self.hysteresis)
-        slot = kept * stays
+        kept_gain = gain.take(first + slot)
+        slot = slot * ((kept_gain >= self.least_gain) & (best <= kept_gain * self.hysteresis))
         place = first + slot
-        serving = np.where(gain.take(place) >= self.least_gain, sites.take(place), NOWHERE)
-        return serving, slot
+        return np.where(gain.take(place) >= self.least_gain, sites.take(place), NOWHERE), slot
 
 
 class Survey:
@@ -121,6 +121,10 @@ class Survey:
         self._model = path_loss_model(radio.path_loss)
         self._los_key = stream_key(seed, "line-of-sight")
         self._shadow = ShadowField(stream_key(seed, "shadowing"), self._model) if self._model.shadowed else None
+        self._fades = self._model.shadowed or self._model.los_drawn
+        """Whether gains depend on more than positions."""
+        self._coming: deque[tuple[bytes, FloatArray, IntArray]] = deque()
+        """Positions, gains and sites of the links at the next updates, as far as positions were known."""
         self._budget = LinkBudget.of(radio)
         # The rows of the tick before; at first one of a vehicle that is never there.
         self._numbers: IntArray = np.array([NOWHERE])
@@ -134,7 +138,12 @@ class Survey:
         """Result of `_followed`, with `_here`, while the set of vehicles is unchanged."""
 
     def update(
-        self, numbers: IntArray, xy_m: FloatArray, tick: int, sent: tuple[Emissions, Emissions] | None = None
+        self,
+        numbers: IntArray,
+        xy_m: FloatArray,
+        tick: int,
+        sent: tuple[Emissions, Emissions] | None = None,
+        coming_m: FloatArray | None = None,
     ) -> Air:
         """Return the radio conditions at a tick.
 
@@ -143,23 +152,20 @@ class Survey:
             xy_m: their positions, (N, 2); NaN for one that is off the road and has no coverage.
             tick: number of the tick, a counter of the random draws.
             sent: what uplinks and downlinks sent over the past tick; None without interference.
+            coming_m: positions of the same vehicles at the next updates, (K, N, 2), if they are known.
         """
         row, stayed, before = self._followed(numbers)
         moved_m, travelled_m = self._ways_m(xy_m, row, stayed)
-        off_road = np.isnan(xy_m[:, 0]).nonzero()[0]
-        # Vehicles off the road are looked at where site 0 is and then struck out: no NaN reaches the models.
-        looked_at = xy_m
-        if len(off_road):
-            looked_at = xy_m.copy()
-            looked_at[off_road] = self._tree.data[0]
-        found = self._tree.query(looked_at, k=self._ranks)
-        distance_m, sites = np.asarray(found[0]), np.asarray(found[1])  # (N, k)
-        gain = self._gain(numbers, sites, distance_m, moved_m, travelled_m, tick)
-        if len(off_road):
-            gain[off_road] = 0.0
-        if np.count_nonzero(gain[:, 1:] > gain[:, :-1]):  # fading has changed the order of the distances
-            rows, order = np.arange(len(numbers))[:, None], (-gain).argsort(axis=1, kind="stable")
-            gain, sites = gain[rows, order], sites[rows, order]
+        if self._fades:
+            gain, sites = self._links(numbers, xy_m, moved_m, travelled_m, tick)
+        else:
+            # Gains depend on positions alone: those of many ticks are computed at once.
+            if not self._coming or self._coming[0][0] != xy_m.tobytes():
+                places = [xy_m] if coming_m is None else [xy_m, *coming_m]
+                links = self._links(numbers, np.concatenate(places), moved_m, travelled_m, tick)
+                parts = (np.split(values, len(places)) for values in links)
+                self._coming = deque(zip([place.tobytes() for place in places], *parts, strict=True))
+            _, gain, sites = self._coming.popleft()
         serving, slot = self._budget.associate(gain, sites, before)
         up_noise_w: FloatArray | float = self._budget.up_noise_w
         down_noise_w: FloatArray | float = self._budget.down_noise_w
@@ -167,7 +173,7 @@ class Survey:
             scene = (numbers, gain, sites, serving, self._sites)
             up_noise_w = up_noise_w + heard_by_sites_w(sent[0], *scene)
             down_noise_w = down_noise_w + heard_by_vehicles_w(sent[1], *scene)
-        gain *= gain >= self._budget.least_gain
+        gain[gain < self._budget.least_gain] = 0.0
         if len(numbers):  # else the rows of before stay: of vehicles that are gone for good
             self._numbers, self._xy_m, self._serving, self._travelled_m = numbers, xy_m, serving, travelled_m
         clean_snr_per_w = gain / self._budget.up_noise_w
@@ -183,6 +189,34 @@ class Survey:
         }
         return Air(numbers, self._row, xy_m, **{name: read_only(values) for name, values in columns.items()})
 
+    def _links(
+        self, numbers: IntArray, xy_m: FloatArray, moved_m: FloatArray, travelled_m: FloatArray, tick: int
+    ) -> tuple[FloatArray, IntArray]:
+        """Return path gains and sites of each vehicle's links, strongest first, both (N, k); see `update`.
+
+        Args:
+            numbers: vehicles.
+            xy_m: their positions.
+            moved_m: distances travelled since the last tick.
+            travelled_m: distances travelled since entry.
+            tick: number of the tick.
+        """
+        off_road = np.isnan(xy_m[:, 0]).nonzero()[0]
+        # Vehicles off the road are looked at where site 0 is and then struck out: no NaN reaches the models.
+        looked_at = xy_m
+        if len(off_road):
+            looked_at = xy_m.copy()
+            looked_at[off_road] = self._tree.data[0]
+        found = self._tree.query(looked_at, k=self._ranks)
+        distance_m, sites = np.asarray(found[0]), np.asarray(found[1])  # (N, k)
+        gain = self._gain(numbers, sites, distance_m, moved_m, travelled_m, tick)
+        if len(off_road):
+            gain[off_road] = 0.0
+        if np.count_nonzero(gain[:, 1:] > gain[:, :-1]):  # fading has changed the order of the distances
+            rows, order = np.arange(len(gain))[:, None], (-gain).argsort(axis=1, kind="stable")
+            gain, sites = gain[rows, order], sites[rows, order]
+        return gain, sites
+
     def _followed(self, numbers: IntArray) -> tuple[IntArray, BoolArray, IntArray]:
         """Return the row at the tick before, whether there was one, and the serving site then, each (N,)."""
         if numbers is self._numbers:
@@ -195,8 +229,9 @@ class Survey:
 
     def _ways_m(self, xy_m: FloatArray, row: IntArray, stayed: BoolArray) -> tuple[FloatArray, FloatArray]:
         """Return the distances travelled since the last tick and since entry, (N,) each; 0 if no fading needs them."""
-        if self._shadow is None and not self._model.los_drawn:
-            return np.zeros(len(row)), np.zeros(len(row))
+        if not self._fades:
+            nothing = np.zeros(len(row))
+            return nothing, nothing
         gap_m = xy_m - self._xy_m[row]
         moved_m = np.where(stayed, np.hypot(gap_m[:, 0], gap_m[:, 1]), 0.0)  # NaN: a teleport, which forgets shadowing
         travelled_m = np.where(stayed, self._travelled_m[row], 0.0) + np.where(np.isnan(moved_m), 0.0, moved_m)

@@ -51,7 +51,7 @@ class ArrivalProcess(Protocol):
         ...
 
     def draw(self, fleet: Fleet, start_s: float, end_s: float) -> Arrived:
-        """Return the arrivals in [start_s, end_s); called for one interval after the other.
+        """Return the arrivals in [start_s, end_s); called for one interval after the other, some before they begin.
 
         Args:
             fleet: vehicles on the map.

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -104,18 +105,18 @@ class Releases:
         return tuple(getattr(self, name) for name in self.__slots__)
 
     def stored(self) -> dict[str, AnyArray]:
-        """Return the columns of `Task`, by name."""
+        """Return the columns of `Task`, by name; read-only."""
         return {
             "task": self.task,
             "vehicle": self.vehicle,
             "task_class": self.task_class,
             "released_s": self.time_s,
             "deadline_s": self.deadline_s,
-            "input_bit": sent_bit(self.input_bit, self.efficiency),
+            "input_bit": read_only(sent_bit(self.input_bit, self.efficiency)),
             "output_bit": self.output_bit,
             "cycles": self.cycles,
-            "vehicle_cycles": worked_cycles(self.cycles, self.vehicle_accuracy),
-            "edge_cycles": worked_cycles(self.cycles, self.edge_accuracy),
+            "vehicle_cycles": read_only(worked_cycles(self.cycles, self.vehicle_accuracy)),
+            "edge_cycles": read_only(worked_cycles(self.cycles, self.edge_accuracy)),
             "priority": self.priority,
         }
 
@@ -124,6 +125,11 @@ def as_tasks(columns: Mapping[str, AnyArray]) -> list[Task]:
     """Return a tuple for each task of `Releases.stored`; built without a Python call for each."""
     rows = (columns[name].tolist() for name in Task._fields)
     return list(map(partial(tuple.__new__, Task), zip(*rows, strict=True)))
+
+
+def picked(columns: Mapping[str, AnyArray], rows: BoolArray) -> dict[str, AnyArray]:
+    """Return some rows of columns; read-only."""
+    return {name: read_only(values[rows]) for name, values in columns.items()}
 
 
 class TaskSource:
@@ -179,17 +185,31 @@ class TaskSource:
         Raises:
             RunError: the arrival process broke its contract (times out of order or interval, unknown vehicles).
         """
+        return self.draw_all(frame, (start_s, end_s))[0]
+
+    def draw_all(self, frame: MobilityFrame, instants_s: Sequence[float]) -> list[Releases]:
+        """Return the tasks of several intervals in which the same vehicles are on the map: as `draw` for each in turn.
+
+        Args:
+            frame: vehicles on the map.
+            instants_s: begin of the first interval, and the end of each, ascending.
+
+        Raises:
+            RunError: as `draw`.
+        """
         fleet = Fleet(frame.numbers, read_only(self._type_of[frame.numbers]), tuple(self._type_names))
-        arrived = self._process.draw(fleet, start_s, end_s)
-        self._check(arrived, start_s, end_s)
+        drawn = [_kept(self._process.draw(fleet, start_s, end_s)) for start_s, end_s in pairwise(instants_s)]
+        arrived = drawn[0] if len(drawn) == 1 else _joined(drawn)
+        interval = np.arange(len(drawn)).repeat([len(one.time_s) for one in drawn])
+        types = self._checked_types(arrived, interval, np.array(instants_s))
         self.dropped += arrived.dropped
-        task_class = self._choose(arrived)
+        task_class = self._choose(arrived, types)
         able = task_class >= 0
         if np.count_nonzero(able) < len(able):
             given = {name: values[able] for name, values in arrived.given.items()}
             arrived = Arrived(arrived.time_s[able], arrived.vehicle[able], given=given)
-            task_class = task_class[able]
-        return self._released(arrived, task_class)
+            task_class, interval = task_class[able], interval[able]
+        return self._released(arrived, task_class, np.bincount(interval, minlength=len(drawn)))
 
     def exhausted(self, now_s: float) -> bool:
         """Return whether it is known that no task comes at or after now_s; vehicles may still enter."""
@@ -207,9 +227,9 @@ class TaskSource:
             self._reach = np.vstack([self._reach, row])
         return self._type_index[name]
 
-    def _choose(self, arrived: Arrived) -> IntArray:
+    def _choose(self, arrived: Arrived, types: IntArray) -> IntArray:
         """Return the class of each arrival: as given, or drawn by weight among those of its vehicle type; -1: none."""
-        reach = self._reach.take(self._type_of[arrived.vehicle], axis=0)  # (n, classes)
+        reach = self._reach.take(types, axis=0)  # (n, classes)
         drawn: IntArray = (reach[:, -1] > 0.0) - 1
         if len(self._classes) > 1:
             place = (self._choice_rng.random(len(reach))[:, None] >= reach[:, :-1]).sum(axis=1)
@@ -218,41 +238,90 @@ class TaskSource:
             return drawn
         return np.where(arrived.task_class >= 0, arrived.task_class, drawn)
 
-    def _released(self, arrived: Arrived, task_class: IntArray) -> Releases:
-        size = self._sizes.draw(task_class, self._size_rng)
+    def _released(self, arrived: Arrived, task_class: IntArray, counts: IntArray) -> list[Releases]:
+        """Return the tasks of each interval.
+
+        Args:
+            arrived: the arrivals of all intervals.
+            task_class: (n,) their classes.
+            counts: numbers of arrivals by interval, n together.
+        """
+        size = self._sizes.draw(task_class, counts, self._size_rng)
         for name, given in arrived.given.items():
             size[name] = np.where(np.isnan(given), size[name], given)
-        meaning = self._meanings.draw(task_class, self._semantic_rng)
+        meaning = self._meanings.draw(task_class, counts, self._semantic_rng)
         deadline_s = arrived.time_s + size["deadline_s"]
-        score = priority_score(size["cycles"], self._weight[task_class])
+        score = priority_score(size["cycles"], self._weight.take(task_class))
         first = self._next_task
         self._next_task += len(task_class)
-        columns: dict[str, AnyArray] = {
-            "time_s": np.array(arrived.time_s),  # copies: the process may write its own again
-            "task": np.arange(first, self._next_task),
-            "vehicle": np.array(arrived.vehicle),
-            "task_class": task_class,
-            "deadline_s": deadline_s,
-            "input_bit": size["input_bit"],
-            "output_bit": size["output_bit"],
-            "cycles": size["cycles"],
-            "priority": queue_priority(score, deadline_s, self._urgency[task_class]),
-            "efficiency": sent_share(meaning["efficiency"], self._floor[task_class]),
-            "vehicle_accuracy": meaning["vehicle_accuracy"],
-            "edge_accuracy": meaning["edge_accuracy"],
-        }
-        return Releases(**{name: read_only(values) for name, values in columns.items()})
+        columns = Releases(
+            time_s=arrived.time_s,
+            task=np.arange(first, self._next_task),
+            vehicle=arrived.vehicle,
+            task_class=task_class,
+            deadline_s=deadline_s,
+            input_bit=size["input_bit"],
+            output_bit=size["output_bit"],
+            cycles=size["cycles"],
+            priority=queue_priority(score, deadline_s, self._urgency.take(task_class)),
+            efficiency=sent_share(meaning["efficiency"], self._floor.take(task_class)),
+            vehicle_accuracy=meaning["vehicle_accuracy"],
+            edge_accuracy=meaning["edge_accuracy"],
+        ).columns()
+        kept = [read_only(values) for values in columns]
+        ends = np.cumsum(counts).tolist()
+        return [Releases(*(values[begin:end] for values in kept)) for begin, end in pairwise((0, *ends))]
 
-    def _check(self, arrived: Arrived, start_s: float, end_s: float) -> None:
+    def _checked_types(self, arrived: Arrived, interval: IntArray, instants_s: FloatArray) -> IntArray:
+        """Return the vehicle type of each arrival, once times and vehicles are known to be right.
+
+        Args:
+            arrived: the arrivals, n.
+            interval: (n,) interval of each.
+            instants_s: begin of the first interval, and the end of each.
+
+        Raises:
+            RunError: they are not.
+        """
         time_s, vehicle = arrived.time_s, arrived.vehicle
-        if len(time_s) == 0:
-            return
-        ordered = np.count_nonzero(time_s[1:] >= time_s[:-1]) == len(time_s) - 1
-        if not (ordered and time_s[0] >= start_s and time_s[-1] < end_s):
+        right = (time_s >= instants_s.take(interval)) & (time_s < instants_s.take(interval + 1))
+        right[1:] &= time_s[1:] >= time_s[:-1]
+        if np.count_nonzero(right) < len(right):
+            start_s, end_s = instants_s[interval[right.argmin()] :][:2]
             raise RunError(f"tasks.arrivals gave times out of order or outside [{start_s:g}, {end_s:g}) s; correct it")
-        known = (vehicle >= 0) & (vehicle < len(self._type_of))
-        if np.count_nonzero(known & (self._type_of.take(vehicle, mode="clip") >= 0)) < len(known):
+        types = self._type_of.take(vehicle, mode="clip")
+        known = (vehicle >= 0) & (vehicle < len(self._type_of)) & (types >= 0)
+        if np.count_nonzero(known) < len(known):
+            start_s = instants_s[interval[known.argmin()]]
             raise RunError(f"tasks.arrivals gave a vehicle that is not on the map at {start_s:g} s; correct it")
+        return types
+
+
+def _kept(arrived: Arrived) -> Arrived:
+    """Return arrivals with arrays of their own: the process may write its own again."""
+    chosen = None if arrived.task_class is None else np.array(arrived.task_class)
+    given = {name: np.array(values) for name, values in arrived.given.items()}
+    return Arrived(np.array(arrived.time_s), np.array(arrived.vehicle), chosen, given, arrived.dropped)
+
+
+def _joined(parts: Sequence[Arrived]) -> Arrived:
+    """Return the arrivals of several intervals; values that one of them leaves to be drawn are -1 or NaN."""
+    chosen = None
+    if any(part.task_class is not None for part in parts):
+        chosen = np.concatenate(
+            [np.full(len(part.time_s), -1) if part.task_class is None else part.task_class for part in parts]
+        )
+    given = {
+        name: np.concatenate([part.given.get(name, np.full(len(part.time_s), np.nan)) for part in parts])
+        for name in dict.fromkeys(name for part in parts for name in part.given)
+    }
+    return Arrived(
+        np.concatenate([part.time_s for part in parts]),
+        np.concatenate([part.vehicle for part in parts]),
+        chosen,
+        given,
+        sum(part.dropped for part in parts),
+    )
 
 
 class _ByClass:
@@ -263,15 +332,24 @@ class _ByClass:
         classes = len(next(iter(distributions.values())))
         self._single = Columns({name: each[0] for name, each in distributions.items()}) if classes == 1 else None
 
-    def draw(self, task_class: IntArray, rng: np.random.Generator) -> dict[str, FloatArray]:
-        """Draw a value for each task, column by column, from its class's distribution."""
+    def draw(self, task_class: IntArray, counts: IntArray, rng: np.random.Generator) -> dict[str, FloatArray]:
+        """Draw a value for each task from its class's distribution, interval by interval, and there column by column.
+
+        Args:
+            task_class: (n,) class of each task.
+            counts: numbers of tasks by interval, n together.
+            rng: the stream.
+        """
         if self._single is not None:
-            return self._single.draw(rng, len(task_class))
+            return self._single.draw(rng, counts)
         columns = {name: np.empty(len(task_class)) for name in self._distributions}
-        for name, of_classes in self._distributions.items():
-            for place, distribution in enumerate(of_classes):
-                mine = task_class == place
-                columns[name][mine] = draw(distribution, rng, int(np.count_nonzero(mine)))
+        ends = np.cumsum(counts).tolist()
+        for begin, end in pairwise((0, *ends)):
+            classes = task_class[begin:end]
+            for name, of_classes in self._distributions.items():
+                for place, distribution in enumerate(of_classes):
+                    mine = classes == place
+                    columns[name][begin:end][mine] = draw(distribution, rng, int(np.count_nonzero(mine)))
         return columns
 
 
@@ -319,8 +397,8 @@ def task_source(config: Tasks, seed: int, folder: Path) -> TaskSource:
 class Waiting:
     """A queue of tasks that are released and not yet decided, in order of release.
 
-    They are kept as columns: the tuples of the stories are made when they begin. There is a part for each interval of
-    releases, so that an epoch which takes a whole one copies nothing.
+    They are kept as columns, read-only: the tuples of the stories are made when they begin. There is a part for each
+    interval of releases, so that an epoch which takes a whole one copies nothing.
     """
 
     def __init__(self) -> None:
@@ -351,7 +429,8 @@ class Waiting:
             count -= here
         if len(taken) == 1:
             return taken[0]
-        return {name: np.concatenate([part[name] for part in taken] or [np.empty(0)]) for name in Task._fields}
+        joined = {name: np.concatenate([part[name] for part in taken] or [np.empty(0)]) for name in Task._fields}
+        return {name: read_only(values) for name, values in joined.items()}
 
     def drop(self, gone: IntArray) -> list[Task]:
         """Remove the tasks of vehicles that have left and return them."""
@@ -359,6 +438,6 @@ class Waiting:
         for place, part in enumerate(self._parts if len(gone) else ()):
             lost: BoolArray = np.isin(part["vehicle"], gone)
             if np.count_nonzero(lost):
-                dropped += as_tasks({name: values[lost] for name, values in part.items()})
-                self._parts[place] = {name: values[~lost] for name, values in part.items()}
+                dropped += as_tasks(picked(part, lost))
+                self._parts[place] = picked(part, ~lost)
         return dropped

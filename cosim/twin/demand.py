@@ -6,7 +6,7 @@ Rates are learnt of each vehicle, and of each site from the tasks of the vehicle
 from collections import deque
 from functools import cached_property
 from math import isnan, nan
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -16,8 +16,7 @@ from cosim.scenario.twin_forecast import DemandForecast, HoltDemand
 from cosim.twin.tracks import grown
 from cosim.types import FloatArray, IntArray, read_only
 
-_Batch: TypeAlias = tuple[FloatArray, IntArray, IntArray]
-_NO_RELEASES: Final[_Batch] = (np.empty(0), np.empty(0, np.int64), np.empty(0, np.int64))
+_NOBODY: Final[tuple[IntArray, IntArray]] = np.empty(0, np.int64), np.empty(0, np.int64)
 
 
 class LearntRates(NamedTuple):
@@ -38,7 +37,7 @@ class LearntRates(NamedTuple):
         level, trend = grown(self.level, size, np.nan)[numbers], grown(self.trend, size)[numbers]
         rate = level + intervals_ahead * trend
         unseen = np.isnan(rate)
-        if unseen.any():
+        if np.count_nonzero(unseen):
             seen = self.level[~np.isnan(self.level)]
             rate[unseen] = seen.mean() if len(seen) else 0.0
         return ExpectedArrivals(read_only(np.maximum(rate, 0.0)), self.deviation_per_s)
@@ -82,18 +81,20 @@ class DemandForecaster:
             return nan
         levels, trends = self._tables(int(numbers[-1]) + 1)  # copies, because views of earlier epochs keep the old ones
         rate = counts / interval_s
-        level = levels[numbers]
-        ahead = level + trends[numbers] if self._trend_weight else level
-        known = ~np.isnan(ahead)
-        missed = np.abs(rate - np.maximum(ahead, 0.0))
+        level = ahead = forecast = levels[numbers]
+        if self._trend_weight:
+            ahead = level + trends[numbers]
+            forecast = np.maximum(ahead, 0.0)
+        unseen = np.isnan(ahead)
+        missed = np.abs(rate - forecast)
         most = float(np.fmax.reduce(missed))
         if not isnan(most):
-            self._bounds.append(most if self._quantile == 1.0 else float(np.quantile(missed[known], self._quantile)))
+            self._bounds.append(most if self._quantile == 1.0 else float(np.quantile(missed[~unseen], self._quantile)))
         smooth = self._weight * rate + (1.0 - self._weight) * ahead
-        if np.count_nonzero(known) < len(known):
-            smooth = np.where(known, smooth, rate)
+        if np.count_nonzero(unseen):
+            smooth = np.where(unseen, rate, smooth)
         if self._trend_weight:
-            change = np.where(known, smooth - level, 0.0)
+            change = np.where(unseen, 0.0, smooth - level)
             trends[numbers] = self._trend_weight * change + (1.0 - self._trend_weight) * trends[numbers]
         levels[numbers] = smooth
         self.learnt = LearntRates(levels, trends, max(self._bounds))
@@ -167,7 +168,7 @@ class TaskDemand:
         self._interval_s = interval_s
         self._of_sites, self._of_vehicles = DemandForecaster(plan), DemandForecaster(plan)
         self._here: IntArray = np.empty(0, np.int64)
-        self._released: list[_Batch] = []
+        self._released: deque[tuple[FloatArray, IntArray, IntArray]] = deque()
         """Times, vehicles and sites of the tasks that no closed interval has counted, in order of time."""
         self.error_per_s = np.nan
         """Largest |delta_lambda| over the sites in the last interval."""
@@ -203,17 +204,22 @@ class TaskDemand:
             self.bound_per_s = self._of_sites.deviation_per_s
         self.error_per_s = self._of_sites.observe(self._sites, counts, self._interval_s)
         if len(self._here):
-            each = np.bincount(vehicle, minlength=int(self._here[-1]) + 1).astype(np.float64)
-            self._of_vehicles.observe(self._here, each[self._here], self._interval_s)
+            each = np.bincount(vehicle, minlength=int(self._here[-1]) + 1)
+            self._of_vehicles.observe(self._here, each.take(self._here).astype(np.float64), self._interval_s)
 
     def _past(self) -> tuple[IntArray, IntArray]:
         """Return vehicles and sites of the tasks that were released since the interval before."""
-        batches = self._released or [_NO_RELEASES]
-        columns = batches[0] if len(batches) == 1 else tuple(map(np.concatenate, zip(*batches, strict=True)))
-        time_s, vehicle, site = columns
-        past = int(time_s.searchsorted(self._clock.now))
-        self._released = [(time_s[past:], vehicle[past:], site[past:])] if past < len(time_s) else []
-        return vehicle[:past], site[:past]
+        now, past = self._clock.now, []
+        while self._released and self._released[0][0][0] < now:
+            time_s, vehicle, site = self._released.popleft()
+            due = int(time_s.searchsorted(now))
+            past.append((vehicle[:due], site[:due]))
+            if due < len(time_s):
+                self._released.appendleft((time_s[due:], vehicle[due:], site[due:]))
+        if len(past) == 1:
+            return past[0]
+        vehicles, sites = zip(_NOBODY, *past, strict=True)
+        return np.concatenate(vehicles), np.concatenate(sites)
 
 
 def queue_ahead(

@@ -8,6 +8,7 @@ task, and acknowledgements.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TypeAlias
 
 import numpy as np
@@ -139,13 +140,15 @@ class Synchronisation:
         """Send the states of the vehicles in `rows`, which are in order of their cells."""
         air = self._channel.air
         states = capture(frame, air, rows)
-        lost = keyed_uniform(self._loss_key, states.numbers, tick) < self._plan.loss
+        lost = np.zeros(len(rows), np.bool_)
+        if self._plan.loss > 0.0:
+            lost = keyed_uniform(self._loss_key, states.numbers, tick) < self._plan.loss
         snr = air.snr_per_w[rows, air.slot[rows]] * self._power_w
         self._awaited.since_s[states.numbers] = frame.time_s
         self.sent += len(rows)
         self._scheduler.told(states)
-        starts = np.flatnonzero(np.diff(states.serving, prepend=NOWHERE)).tolist()
-        for start, end in zip(starts, [*starts[1:], len(rows)], strict=True):
+        starts = [0, *((states.serving[1:] != states.serving[:-1]).nonzero()[0] + 1).tolist()]
+        for start, end in pairwise((*starts, len(rows))):
             part = slice(start, end)
             sent = _Sent(int(states.serving[start]), states.pick(part), lost[part])
             Life(self._uplink(sent, snr[part])).begin()

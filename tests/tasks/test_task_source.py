@@ -2,6 +2,7 @@
 
 from dataclasses import fields
 from importlib.metadata import EntryPoint
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,34 @@ def test_numbers_go_on():
     tasks = np.concatenate([part.task for part in parts])
     np.testing.assert_array_equal(tasks, np.arange(len(tasks)))
     assert (np.diff(np.concatenate([part.time_s for part in parts])) >= 0.0).all()
+
+
+@pytest.mark.parametrize(
+    "classes",
+    [
+        [{"name": "a", "input_bit": SIZE, "cycles": {"kind": "exponential", "mean": 1e8}, "semantic": {}}],
+        [{"name": "a", "input_bit": 1e5}],
+        [
+            {"name": "a", "input_bit": SIZE, "vehicle_types": ["car"], "semantic": {}},
+            {"name": "b", "weight": 2.0, "cycles": {"kind": "lognormal", "mean": 1e8, "cv": 1.0}},
+            {"name": "c", "vehicle_types": ["bus"], "output_bit": SIZE},
+        ],
+        [{"name": "a", "input_bit": SIZE, "vehicle_types": ["bus"]}],
+    ],
+)
+@pytest.mark.parametrize("rate_per_s", [0.02, 1.0])
+def test_many_intervals_at_once_are_those_one_by_one(classes, rate_per_s):
+    """Tasks of many intervals are those of each interval drawn by itself, to the bit, and so are those that follow."""
+    instants_s = [0.0, 1.0, 2.0, 2.5, 3.5, 4.0, 4.25]
+    here = frame(range(0, 40, 3))
+    made = [source_of(classes, vehicles=40, types=("car", "bus"), rate_per_s=rate_per_s) for _ in range(2)]
+    together = [*made[0].draw_all(here, instants_s), made[0].draw(here, 4.25, 9.0)]
+    apart = [made[1].draw(here, start_s, end_s) for start_s, end_s in pairwise([*instants_s, 9.0])]
+    assert sum(map(len, apart)) > 2 * (rate_per_s == 1.0)
+    for one, other in zip(together, apart, strict=True):
+        for column, expected in zip(one.columns(), other.columns(), strict=True):
+            np.testing.assert_array_equal(column, expected)
+            assert not column.flags.writeable
 
 
 def test_streams_are_independent():
@@ -117,10 +146,11 @@ def test_without_semantics_the_earliest_deadline_goes_first():
 
 
 class OneEach:
-    """A plug-in: each vehicle releases one task at `phase` of each interval."""
+    """A plug-in: each vehicle releases one task at `phase` of each interval; it writes its own arrays again."""
 
-    def __init__(self, _rng, phase):
-        self.phase = phase
+    def __init__(self, _rng, phase, shift_s=0.0):
+        self.phase, self.shift_s = phase, shift_s
+        self.time_s = np.zeros(10)
 
     def enter(self, entries):
         """Nothing to note."""
@@ -128,7 +158,8 @@ class OneEach:
     def draw(self, fleet, start_s, end_s):
         """All vehicles at once."""
         n = len(fleet.numbers)
-        return Arrived(np.full(n, start_s + self.phase * (end_s - start_s)), fleet.numbers, dropped=2)
+        self.time_s[:] = start_s + self.phase * (end_s - start_s) + self.shift_s
+        return Arrived(self.time_s[:n], fleet.numbers, dropped=2)
 
 
 @pytest.fixture
@@ -151,6 +182,16 @@ def test_plug_in_arrivals(one_each):
     assert releases.time_s.tolist() == [4.5, 4.5]
     assert releases.vehicle.tolist() == [0, 2]
     assert source.dropped == 2
+
+
+def test_plug_in_arrivals_of_many_intervals(one_each):
+    """A plug-in is asked for one interval after the other, and an error names the interval."""
+    source = one_each(phase=0.5)
+    releases = source.draw_all(frame([0, 2]), [4.0, 5.0, 7.0])
+    assert [one.time_s.tolist() for one in releases] == [[4.5, 4.5], [6.0, 6.0]]
+    assert source.dropped == 4
+    with pytest.raises(RunError, match=r"outside \[3, 4\) s"):
+        one_each(phase=0.8, shift_s=0.3).draw_all(frame([0, 2]), [1.0, 3.0, 4.0])
 
 
 def test_plug_in_options_are_checked(one_each):

@@ -180,6 +180,7 @@ class _Unsettled:
     """Tasks of the epoch whose own reward is not known."""
     reward: float = 0.0
     following: AnyArray | None = None
+    terminal: bool = False
 
 
 class WithNetworkHead:
@@ -245,12 +246,13 @@ class WithNetworkHead:
         known, newest = turn.transitions, self._unsettled[self._epochs - 1]
         newest.reward += turn.total - float(known.reward.sum())
         newest.following = None if turn.following is None else self._seen
+        newest.terminal = bool(turn.terminal.all())
         for number, reward in zip(known.epoch.tolist(), known.reward.tolist(), strict=True):
             epoch = self._unsettled[number]
             epoch.reward += reward
             epoch.left -= 1
         with self._head.playing():
-            self._head.learn(Turn(self._complete(newest), newest.following, turn.total / self._unit))
+            self._head.learn(self._turn(newest, turn.total))
 
     def end(self) -> None:
         """End the episode with both."""
@@ -286,9 +288,26 @@ class WithNetworkHead:
         rows, head = self._rows.weights(), self._head.weights()
         return {name: [*rows.get(name, ()), *head.get(name, ())] for name in {**rows, **head}}
 
+    def _turn(self, newest: _Unsettled, total: float) -> Turn:
+        rows = len(newest.seen)
+        return Turn(
+            self._complete(newest),
+            newest.following,
+            total / self._unit,
+            np.arange(rows),
+            np.full(rows, newest.terminal),
+            newest.seen if newest.following is None else newest.following,
+        )
+
     def _complete(self, newest: _Unsettled) -> Transitions:
-        """Return the transitions of the epochs whose reward is known, and forget these."""
-        complete = [number for number, epoch in self._unsettled.items() if not epoch.left]
+        """Return the transitions of the epochs whose reward is known, and forget these.
+
+        An epoch that is not terminal and of which it is not known what follows is left out, as by `turns`.
+        """
+        known = {number: epoch for number, epoch in self._unsettled.items() if not epoch.left}
+        complete = [number for number, epoch in known.items() if epoch.terminal or epoch.following is not None]
+        for number in known.keys() - set(complete):
+            del self._unsettled[number]
         epochs = [self._unsettled.pop(number) for number in complete]
         rows = len(newest.seen)
         following = [epoch.seen if epoch.following is None else epoch.following for epoch in epochs]
@@ -297,7 +316,7 @@ class WithNetworkHead:
             np.concatenate([newest.values[:0], *(epoch.values for epoch in epochs)]),
             np.repeat([epoch.reward / self._unit for epoch in epochs], rows),
             np.concatenate([newest.seen[:0], *following]),
-            np.repeat([epoch.following is None for epoch in epochs], rows).astype(np.bool_),
+            np.repeat([epoch.terminal for epoch in epochs], rows).astype(np.bool_),
             np.repeat(np.array(complete, np.int64), rows),
             np.tile(np.arange(rows), len(epochs)),
         )
