@@ -262,7 +262,6 @@ class Fluid:
         "number_s",
         "room",
         "unit_rate",
-        "used_s",
         "weight",
     )  # fmt: skip
 
@@ -286,8 +285,6 @@ class Fluid:
         """Integral over time of the number of active flows."""
         self.busy_s = 0.0
         """Time with at least one active flow, in s."""
-        self.used_s = 0.0
-        """Integral over time of min(W, F): busy cores, for a processor."""
         self.done = 0.0
         """Total size of the flows that ended."""
         self.ended = 0
@@ -419,11 +416,10 @@ class Fluid:
         passed_s = now - self._since_s
         if passed_s > 0.0:
             self._since_s = now
-            if self.active:
+            if active := self.active:
                 self._v += passed_s * self._rate
-                self.number_s += passed_s * self.active
+                self.number_s += passed_s * active
                 self.busy_s += passed_s
-                self.used_s += passed_s * (self.weight if self.weight < self.room else self.room)
 
     def _weigh(self, weight: float) -> None:
         if self.active:
@@ -451,23 +447,23 @@ class Fluid:
                 self._clock.at(due_s, self._fire)
 
     def _fire(self) -> None:
-        if self._clock.now < self._armed_s:
+        now = self._clock.now
+        if now < self._armed_s:
             return  # an old timer; the armed one is still to come
         self._armed_s = inf
         self.settle()
-        heap = self._heap
-        limit_v = self._v + self._rate * _EARLY_S
+        heap, v = self._heap, self._v
+        limit_v = v + self._rate * _EARLY_S
         if limit_v >= self._far_v:
             self._draw_near(limit_v)
         ended: list[Flow] = []
-        v, weight, borne = self._v, self.weight, False
+        weight, borne = self.weight, False
         while heap and heap[0][0] <= limit_v:
             _, entry, flow = heappop(heap)
             if flow.entry == entry:
                 flow.left = 0.0
                 flow.medium = None
-                flow.entry = -1
-                flow.active_s += self._since_s - flow.since_s
+                flow.active_s += now - flow.since_s
                 if flow.bearer is not None:
                     flow.bearer.flows.pop(flow, None)
                     borne = True
