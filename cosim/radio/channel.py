@@ -78,6 +78,7 @@ class Transfer(RadiatedFlow):
 
     uplink: ClassVar[bool]
     direction: ClassVar[Direction]
+    bearer: RadioBearer | None = None
     gain = 1.0
     site = NOWHERE
     """Number of the cell it is in, or was in last."""
@@ -470,7 +471,8 @@ class Channel:
         """Give an active transfer without a bearer one."""
         assert isinstance(transfer, Transfer)  # noqa: S101 - only transfers are loose
         self._bear(transfer, self._row[transfer.vehicle])
-        cast("RadioBearer", transfer.bearer).joins((transfer,), (transfer.weight,), 0.0)
+        assert transfer.bearer is not None  # noqa: S101 - it has one now
+        transfer.bearer.joins((transfer,), (transfer.weight,), 0.0)
 
     def _bear(self, transfer: Transfer, row: int) -> None:
         """Have a transfer belong to the bearer of its vehicle, at this row, and its way."""
@@ -493,39 +495,40 @@ class Channel:
             bearer.follow(site)
             if site >= 0:
                 self._tune(bearer, row, site, snr)
-        now, handover = self._clock.now, self._radio.handover
+        now, interruption_s = self._clock.now, self._radio.handover.interruption_s
+        restart = self._radio.handover.transfer == "restart"
         direct: list[Transfer] = []
         interrupted: list[Transfer] = []
         outside: list[Transfer] = []
         for transfer in transfers:
-            before, transfer.site = transfer.site, cast("RadioBearer", transfer.bearer).site
-            if handover.transfer == "restart":
+            assert transfer.bearer is not None  # noqa: S101 - it moves with its bearer
+            before, transfer.site = transfer.site, transfer.bearer.site
+            if restart:
                 transfer.left = transfer.size
             if transfer.task != NOWHERE:
                 self._moved(now, transfer.task, transfer.direction, before, transfer.site, transfer.left)
             transfer.waits += 1  # timers set before now are out of date
             if transfer.site == NOWHERE:
                 outside.append(transfer)
-                continue
-            transfer.handovers += before != NOWHERE
-            if before != NOWHERE and handover.interruption_s > 0.0:
-                interrupted.append(transfer)
-            else:
+            elif before == NOWHERE:
                 direct.append(transfer)
+            else:
+                transfer.handovers += 1
+                (interrupted if interruption_s > 0.0 else direct).append(transfer)
         self._suspend(outside)
-        self._later(interrupted, handover.interruption_s, self._join)
+        self._later(interrupted, interruption_s, self._join)
         self._join(direct)
 
     def _join(self, transfers: Sequence[Transfer]) -> None:
         """Let transfers run in their cells."""
-        joining: dict[Cell, list[Transfer]] = {}
+        joining: dict[Medium | None, list[Transfer]] = {}
         for transfer in transfers:
+            assert transfer.bearer is not None  # noqa: S101 - it moves with its bearer
             transfer.outside = -1
-            bearer = cast("RadioBearer", transfer.bearer)
-            transfer.gain, transfer.noise = bearer.gain, bearer.noise
-            joining.setdefault(cast("Cell", bearer.medium), []).append(transfer)
+            transfer.gain, transfer.noise = transfer.bearer.gain, transfer.bearer.noise
+            joining.setdefault(transfer.bearer.medium, []).append(transfer)
         for cell, together in joining.items():
-            cell.start_all(together)
+            cast("Cell", cell).start_all(together)
 
     def _suspend(self, transfers: Sequence[Transfer]) -> None:
         self._later(transfers, self._radio.outage_s, partial(_lose, LinkLost))
