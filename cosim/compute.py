@@ -258,6 +258,28 @@ class QueueHost:
             self._backlog_cycles = 0.0  # exactly: rounding must not pile up
 
 
+class _Cores(Fluid):
+    """Cores that executions share by their weights.
+
+    Args:
+        clock: simulated time.
+        core_hz: cycles per second of one core.
+        cores: number of cores.
+    """
+
+    __slots__ = ("busy_core_s",)
+
+    def __init__(self, clock: Clock, core_hz: float, cores: int) -> None:
+        super().__init__(clock, core_hz, float(cores))
+        self.busy_core_s = 0.0
+        """Integral over time of the number of busy cores."""
+
+    def settle(self) -> None:
+        """Bring virtual time and totals up to now."""
+        self.busy_core_s += (self._clock.now - self._since_s) * min(self.weight, self.room)
+        super().settle()
+
+
 class SharingHost:
     """A host with processor sharing: all executions run at once by their shares, each on at most one core.
 
@@ -271,7 +293,7 @@ class SharingHost:
 
     def __init__(self, clock: Clock, core_hz: float, cores: int, kappa: float, queue_limit: int | None = None) -> None:
         self._clock = clock
-        self._fluid = Fluid(clock, core_hz, float(cores))
+        self._fluid = _Cores(clock, core_hz, cores)
         self.core_hz = core_hz
         self.cores = cores
         self.kappa = kappa
@@ -298,7 +320,7 @@ class SharingHost:
     @property
     def busy_core_s(self) -> float:
         """Integral over time of the number of busy cores."""
-        return self._fluid.used_s
+        return self._fluid.busy_core_s
 
     @property
     def speed_hz(self) -> float:

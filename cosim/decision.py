@@ -5,8 +5,9 @@ one, and the neighbours in range if there is a sidelink.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
+from operator import attrgetter
 from typing import Any, Protocol
 
 import numpy as np
@@ -189,10 +190,12 @@ class Observation:
 
     def content(self, *, expected: bool = False) -> dict[str, bytes]:
         """Return the bytes of its arrays by name, `expected_s` among them once it is computed, or if `expected`."""
-        arrays = {name: value for name, value in vars(self).items() if isinstance(value, np.ndarray)}
-        if expected:
+        arrays = dict(zip(_ARRAYS, _arrays(self), strict=True))
+        if self.stake is not None:
+            arrays["stake"] = self.stake
+        if expected or "expected_s" in vars(self):
             arrays["expected_s"] = self.expected_s
-        return {name: array.tobytes() for name, array in arrays.items()}
+        return dict(zip(arrays, map(np.ndarray.tobytes, arrays.values()), strict=True))
 
     def check_content(self, before: Mapping[str, bytes]) -> None:
         """Check that nobody has written to its arrays.
@@ -206,9 +209,13 @@ class Observation:
             WrittenError: somebody has.
         """
         now = self.content()
-        for name, value in before.items():
-            if value != now[name]:
-                raise WrittenError(name)
+        if not before.items() <= now.items():
+            raise WrittenError(next(name for name, value in before.items() if value != now[name]))
+
+
+_ARRAYS = tuple(field.name for field in fields(Observation) if field.type in (FloatArray, IntArray, BoolArray))
+"""The arrays that each observation has."""
+_arrays = attrgetter(*_ARRAYS)
 
 
 class WrittenError(RunError):

@@ -83,6 +83,4 @@ class Journey(Life):
 
     def ended(self, failure: Failure | None) -> None:
         """Report the task's end to its owner: its result is back, or a failure has ended it."""
-        if failure is not None:
-            failure.__traceback__ = None  # else its frames keep the wait alive and the wait keeps the failure
         self._end(self, failure)

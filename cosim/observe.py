@@ -152,7 +152,7 @@ class Observer:
 
     def _local(self, tasks: Mapping[str, AnyArray]) -> _Columns:
         vehicles = tasks["vehicle"]
-        hosts = [self._vehicle_hosts.get(vehicle) for vehicle in vehicles.tolist()]
+        hosts = map(self._vehicle_hosts.get, vehicles.tolist())
         wait_s = np.array([0.0 if host is None else host.wait_s for host in hosts])
         return {
             "work_cycles": tasks["vehicle_cycles"][:, None],

@@ -4,6 +4,7 @@ A task runs in its vehicle, at a site's host or in the cloud, or in a neighbour.
 thrown into the story by the part that it waits for; it becomes the status in the one row that records the task's life.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Generator, Iterable, Mapping
 from functools import partial
 from math import isnan, nan
@@ -79,14 +80,15 @@ class Offloading(Part):
         self._log = log
         self._pinned = pinned
         self._inference_s = inference_s
+        self._story = self._held_up if inference_s > 0.0 or meter is not None else self._travel
         self._drop_late = drop_late
         self._receive_power_w = receive_power_w
         self._record = facts.recorder(TaskEnded)
         self._record_keys = facts.recorder(TaskKeyed)
         self._record_move = facts.recorder(TransferMoved)
         self._since_s = 0.0
-        self._inside: dict[int, dict[int, Journey]] = {}
-        """Tasks that vehicles' own processors execute or queue, by vehicle and task."""
+        self._inside: dict[int, dict[int, Journey]] = defaultdict(dict)
+        """Tasks that vehicles' own processors execute or queue, by vehicle and task; empty where they have ended."""
         self.alive: dict[int, Journey] = {}
         self.alive_number_s = 0.0
         """Integral over time of the number of tasks in `alive`."""
@@ -96,18 +98,12 @@ class Offloading(Part):
         self.settle()
         for task, choice in zip(tasks, choices, strict=True):
             self.alive[task.task] = journey = Journey(task, choice, self._end)
-            journey.story = self.story(journey)
+            journey.story = self._story(journey)
             if self._drop_late:
                 self._clock.at(max(task.deadline_s, choice.decided_s), partial(self._expire, task.task), LAST)
             journey.begin()
 
     # --- the story -------------------------------------------------------------------------------------------------
-
-    def story(self, journey: Journey) -> Story:
-        """Return the story of one task, by where it is executed."""
-        if self._inference_s > 0.0 or self._meter is not None:
-            return self._held_up(journey)
-        return self._travel(journey)
 
     def _held_up(self, journey: Journey) -> Story:
         """Wait for the decision's own duration, end the task of a vehicle without energy, then go on."""
@@ -118,22 +114,26 @@ class Offloading(Part):
         yield from self._travel(journey)
 
     def _travel(self, journey: Journey) -> Story:
+        """Return the story of one task, by where it is executed."""
         tier = journey.choice.tier
         if tier == LOCAL:
             return self._execute_in_vehicle(journey, journey.task.vehicle)
         return self._help(journey) if tier == NEIGHBOUR else self._offload(journey)
 
     def _offload(self, journey: Journey) -> Story:
-        """Key, uplink, wires to the target, its queue and processor, and the way back."""
+        """Key, uplink, wires to the target, its queue and processor, wires to the vehicle's cell, key, downlink.
+
+        The key of the result ends at the host or, from the cloud, at the cell that the wires led to. If the vehicle
+        changes its cell while that key is waited for, the result crosses to the other cell under it.
+        """
         channel, keys, task, choice = self._channel, self._keys, journey.task, journey.choice
         pinned = choice.target if self._pinned and choice.tier == EDGE else NOWHERE
         if keys is not None:
             journey.phase = KEY
-            journey.up_key = key = keys.request(
+            journey.up_key = keys.request(
                 task.vehicle, self._key_site(journey), task.input_bit, task.priority, task.deadline_s
             )
-            if isinstance(key, QueuedKeyRequest) and not key.ready:
-                yield key
+            yield from _granted(journey.up_key)
 
         journey.phase = UPLINK
         journey.uplink_s = self._clock.now
@@ -156,15 +156,7 @@ class Offloading(Part):
         finally:
             self._executed(journey, execution)
             journey.edge_cpu_j = execution.energy_j
-        yield from self._return(journey, pinned)
 
-    def _return(self, journey: Journey, pinned: int) -> Story:
-        """Wires to the vehicle's cell, key, and downlink.
-
-        The key ends at the host or, from the cloud, at the cell that the wires led to. If the vehicle changes its cell
-        while the key is waited for, the result crosses to the other cell under that key.
-        """
-        channel, keys, task, choice = self._channel, self._keys, journey.task, journey.choice
         at = choice.target
         if pinned == NOWHERE and channel.serving(task.vehicle) != at:
             at = yield from self._carry_back(journey, at, moved=False)
@@ -172,11 +164,10 @@ class Offloading(Part):
         if keys is not None:
             journey.phase = KEY
             site = choice.target if choice.tier == EDGE else at
-            journey.down_key = key = keys.request(task.vehicle, site, task.output_bit, task.priority, task.deadline_s)
-            if isinstance(key, QueuedKeyRequest) and not key.ready:
-                yield key
-                if pinned == NOWHERE and channel.serving(task.vehicle) != at:
-                    at = yield from self._carry_back(journey, at, moved=True)
+            journey.down_key = keys.request(task.vehicle, site, task.output_bit, task.priority, task.deadline_s)
+            yield from _granted(journey.down_key)
+            if pinned == NOWHERE and channel.serving(task.vehicle) != at:
+                at = yield from self._carry_back(journey, at, moved=True)
 
         journey.phase = DOWNLINK
         journey.downlink_from_site = at if task.vehicle in channel.air.row else NOWHERE
@@ -223,11 +214,8 @@ class Offloading(Part):
         keys, task, helper = self._keys, journey.task, journey.choice.target
         if keys is not None:
             journey.phase = KEY
-            journey.up_key = key = keys.request_pair(
-                task.vehicle, helper, task.input_bit, task.priority, task.deadline_s
-            )
-            if isinstance(key, QueuedKeyRequest) and not key.ready:
-                yield key
+            journey.up_key = keys.request_pair(task.vehicle, helper, task.input_bit, task.priority, task.deadline_s)
+            yield from _granted(journey.up_key)
 
         journey.phase = UPLINK
         journey.uplink_s = self._clock.now
@@ -237,11 +225,8 @@ class Offloading(Part):
 
         if keys is not None:
             journey.phase = KEY
-            journey.down_key = key = keys.request_pair(
-                task.vehicle, helper, task.output_bit, task.priority, task.deadline_s
-            )
-            if isinstance(key, QueuedKeyRequest) and not key.ready:
-                yield key
+            journey.down_key = keys.request_pair(task.vehicle, helper, task.output_bit, task.priority, task.deadline_s)
+            yield from _granted(journey.down_key)
 
         journey.phase = DOWNLINK
         journey.downlink_s = self._clock.now
@@ -263,22 +248,15 @@ class Offloading(Part):
         if vehicle not in self._channel.air.row:
             raise VehicleGone if vehicle == task.vehicle else HelperLost
         execution = self._queue(journey, self._vehicle_host(vehicle), task.vehicle_cycles, 1.0)
-        self._inside.setdefault(vehicle, {})[task.task] = journey
+        self._inside[vehicle][task.task] = journey
         try:
             yield execution
         finally:
-            self._outside(vehicle, task.task)
+            del self._inside[vehicle][task.task]
             self._executed(journey, execution)
             journey.vehicle_cpu_j = energy_j = execution.energy_j
             if self._meter is not None:
                 self._meter.spend(vehicle, energy_j)
-
-    def _outside(self, vehicle: int, task: int) -> None:
-        """Note that a vehicle's own processor has nothing more to do with a task."""
-        tasks = self._inside[vehicle]
-        del tasks[task]
-        if not tasks:
-            del self._inside[vehicle]
 
     # --- its steps -------------------------------------------------------------------------------------------------
 
@@ -314,6 +292,7 @@ class Offloading(Part):
         task, choice = journey.task, journey.choice
         if failure is not None:
             status = failure.status
+            failure.__traceback__ = None  # else its frames keep the wait alive and the wait keeps the failure
         else:
             journey.phase = DONE
             status = COMPLETED if now <= task.deadline_s else LATE
@@ -354,9 +333,11 @@ class Offloading(Part):
 
     def leave(self, gone: Collection[int]) -> None:
         """Cancel the executions in the processors of vehicles that have left, in order of their tasks."""
-        inside = [life for vehicle in gone for life in self._inside.get(vehicle, {}).values()]
+        inside = [life for vehicle in gone for life in self._inside[vehicle].values()]
         for life in sorted(inside, key=lambda life: (_runs(life), life.task.task)):
             life.cancel(VehicleGone() if life.task.vehicle in gone else HelperLost())
+        for vehicle in gone:
+            del self._inside[vehicle]
 
     def refuse(self, task: Task, status: Status, time_s: float) -> None:
         """Record a task that ends undecided.
@@ -390,6 +371,12 @@ class Offloading(Part):
         life = self.alive.get(task)
         if life is not None:
             life.cancel(DeadlinePassed())
+
+
+def _granted(key: GrantedKey | QueuedKeyRequest | None) -> Story:
+    """Wait for a key that is not there yet; None is no new key."""
+    if isinstance(key, QueuedKeyRequest) and not key.ready:
+        yield key
 
 
 def _runs(life: Journey) -> bool:

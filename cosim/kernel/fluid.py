@@ -15,7 +15,6 @@ u = band, F = 1: a band shared equally or by weights;  u = slice, F = inf: fixed
 u = bit rate, F = 1, g = 1: a wire;  u = core speed, F = cores, g = 1: processor sharing on c cores.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from heapq import heapify, heappop, heappush
 from math import inf
@@ -159,74 +158,104 @@ class Flow(Wait):
 class _Columns:
     """Flows of a crowded medium that do not end soon: their finishing times and gains in arrays, in no order."""
 
-    __slots__ = ("_bearers", "_finish_v", "_free", "_gain", "_number", "_numbers", "_users", "flows")
+    __slots__ = ("_bearers", "_free", "_gain", "_kept", "_number", "_numbers", "count", "finish_v", "flows")
 
     def __init__(self) -> None:
-        self.flows: list[Flow] = []
-        self._finish_v: FloatArray = np.empty(0)
+        self.count = 0
+        """Number of flows."""
+        self.flows: list[Flow | None] = []
+        """The flow in each row; None in a free one."""
+        self.finish_v: FloatArray = np.empty(0)
+        """Virtual times at which the flows end; infinity in free rows."""
         self._gain: FloatArray = np.empty(0)
         self._number: IntArray = np.empty(0, np.int64)
         """Number of each flow's bearer."""
-        self._bearers: list[Bearer] = []
-        self._users: list[int] = []
-        """Number of flows of each bearer, which gives its number back at 0."""
-        self._numbers: dict[Bearer, int] = {}
         self._free: list[int] = []
-
-    @property
-    def finish_v(self) -> FloatArray:
-        """Virtual times at which the flows end."""
-        return self._finish_v[: len(self.flows)]
+        """Free rows."""
+        self._bearers: list[Bearer] = []
+        self._numbers: dict[Bearer, int] = {}
+        self._kept = 0
+        """Number of bearers that had flows when those without were last forgotten."""
 
     def add(self, flow: Flow, bearer: Bearer) -> None:
-        """Append a flow."""
-        flow.row = row = len(self.flows)
-        if row == len(self._gain):
-            room = max(_NEAR, 2 * row)
-            self._finish_v, self._gain = np.resize(self._finish_v, room), np.resize(self._gain, room)
-            self._number = np.resize(self._number, room)
-        self.flows.append(flow)
-        self._finish_v[row] = flow.finish_v
+        """Take up a flow."""
+        if not self._free:
+            self._grow()
+        flow.row = row = self._free.pop()
+        self.flows[row] = flow
+        self.finish_v[row] = flow.finish_v
         self._gain[row] = flow.gain
-        number = self._numbers.get(bearer)
-        if number is None:
-            self._numbers[bearer] = number = self._free.pop() if self._free else len(self._bearers)
-            if number == len(self._bearers):
-                self._bearers.append(bearer)
-                self._users.append(0)
-            self._bearers[number] = bearer
-        self._users[number] += 1
-        self._number[row] = number
+        self._number[row] = self._number_of(bearer)
+        self.count += 1
+
+    def add_all(self, flows: Sequence[Flow], bearers: Iterable[Bearer]) -> None:
+        """Take up flows, each with its bearer."""
+        while len(self._free) < len(flows):
+            self._grow()
+        first = len(self._free) - len(flows)
+        rows = self._free[first:]
+        del self._free[first:]
+        for row, flow in zip(rows, flows, strict=True):
+            flow.row = row
+            self.flows[row] = flow
+        self.finish_v[rows] = [flow.finish_v for flow in flows]
+        self._gain[rows] = [flow.gain for flow in flows]
+        self._number[rows] = [self._number_of(bearer) for bearer in bearers]
+        self.count += len(flows)
 
     def remove(self, flows: Sequence[Flow]) -> None:
-        """Remove flows, which then know their gains and finishes themselves; flows of the last rows take their rows."""
-        rows = np.array([flow.row for flow in flows], np.int64)
-        numbers = self._number[rows].tolist()
-        for flow, finish_v, gain in zip(flows, self._finish_v[rows].tolist(), self._gain[rows].tolist(), strict=True):
+        """Remove flows, which then know their gains and finishes themselves."""
+        rows = [flow.row for flow in flows]
+        places = np.array(rows, np.int64)
+        for flow, finish_v, gain in zip(
+            flows, self.finish_v[places].tolist(), self._gain[places].tolist(), strict=True
+        ):
+            self.flows[flow.row] = None
             flow.row, flow.finish_v, flow.gain = -1, finish_v, gain
-        for number, removed in Counter(numbers).items():
-            self._users[number] -= removed
-            if not self._users[number]:
-                del self._numbers[self._bearers[number]]
-                self._free.append(number)
-        end = len(self.flows) - len(flows)
-        stays = np.ones(len(flows), np.bool_)
-        stays[rows[rows >= end] - end] = False
-        holes, last = rows[rows < end], end + stays.nonzero()[0]
-        for column in (self._finish_v, self._gain, self._number):
-            column[holes] = column[last]
-        for hole, row in zip(holes.tolist(), last.tolist(), strict=True):
-            self.flows[hole] = flow = self.flows[row]
-            flow.row = hole
-        del self.flows[end:]
+        self.finish_v[places] = inf
+        self._free += rows
+        self.count -= len(rows)
+
+    def draw(self, rows: IntArray) -> list[Flow]:
+        """Remove the flows in some rows, and return them."""
+        drawn = [flow for flow in map(self.flows.__getitem__, rows.tolist()) if flow is not None]
+        self.remove(drawn)
+        return drawn
 
     def retune(self, v: float) -> None:
         """Give each flow the gain of its bearer, from virtual time v on."""
-        count = len(self.flows)
-        fresh = np.array([bearer.gain for bearer in self._bearers]).take(self._number[:count])
+        if len(self._bearers) > 2 * self._kept + _NEAR:
+            self._forget()
+        fresh = np.array([bearer.gain for bearer in self._bearers]).take(self._number)
         # The same operations in the same order as for a single flow, so that not a bit depends on where a flow is.
-        self._finish_v[:count] = v + (self.finish_v - v) * self._gain[:count] / fresh
-        self._gain[:count] = fresh
+        self.finish_v = v + (self.finish_v - v) * self._gain / fresh
+        self._gain = fresh
+
+    def _number_of(self, bearer: Bearer) -> int:
+        number = self._numbers.get(bearer)
+        if number is None:
+            self._numbers[bearer] = number = len(self._bearers)
+            self._bearers.append(bearer)
+        return number
+
+    def _forget(self) -> None:
+        """Forget the bearers that have no flow."""
+        rows = (self.finish_v < inf).nonzero()[0]
+        kept, numbers = np.unique(self._number[rows], return_inverse=True)
+        self._number[:] = 0
+        self._number[rows] = numbers
+        self._bearers = [self._bearers[number] for number in kept.tolist()]
+        self._numbers = {bearer: number for number, bearer in enumerate(self._bearers)}
+        self._kept = len(self._bearers)
+
+    def _grow(self) -> None:
+        """Make as many free rows as there are rows, and some at the first time."""
+        more = max(_NEAR, len(self.flows))
+        self._free += range(len(self.flows) + more - 1, len(self.flows) - 1, -1)
+        self.flows += [None] * more
+        self.finish_v = np.concatenate([self.finish_v, np.full(more, inf)])
+        self._gain = np.concatenate([self._gain, np.ones(more)])
+        self._number = np.concatenate([self._number, np.zeros(more, np.int64)])
 
 
 class Fluid:
@@ -262,7 +291,6 @@ class Fluid:
         "number_s",
         "room",
         "unit_rate",
-        "used_s",
         "weight",
     )  # fmt: skip
 
@@ -286,8 +314,6 @@ class Fluid:
         """Integral over time of the number of active flows."""
         self.busy_s = 0.0
         """Time with at least one active flow, in s."""
-        self.used_s = 0.0
-        """Integral over time of min(W, F): busy cores, for a processor."""
         self.done = 0.0
         """Total size of the flows that ended."""
         self.ended = 0
@@ -321,17 +347,22 @@ class Fluid:
     def start_all(self, flows: Sequence[Flow]) -> None:
         """Let flows run, as if each were started after the one before."""
         self.settle()
-        v, weight, heap, far = self._v, self.weight, self._heap, self._far
+        v, weight, heap, since_s, far_v = self._v, self.weight, self._heap, self._since_s, self._far_v
+        far: list[Flow] = []
+        bearers: list[Bearer] = []
         for flow in flows:
             flow.medium = self
-            flow.since_s = self._since_s
+            flow.since_s = since_s
             flow.finish_v = finish_v = v + flow.left / (flow.weight * flow.gain)
             flow.entry = entry = next(self._numbers)
-            if finish_v > self._far_v and flow.bearer is not None:
-                far.add(flow, flow.bearer)
+            if finish_v > far_v and flow.bearer is not None:
+                far.append(flow)
+                bearers.append(flow.bearer)
             else:
                 heappush(heap, (finish_v, entry, flow))
             weight += flow.weight
+        if far:
+            self._far.add_all(far, bearers)
         self.active += len(flows)
         self._weigh(weight)
         self._arm()
@@ -378,9 +409,9 @@ class Fluid:
                 flow.gain = fresh
                 heap.append((flow.finish_v, entry, flow))
         self._heap = heap
-        if self._far.flows:
+        if self._far.count:
             self._far.retune(v)
-        if len(heap) > 2 * _NEAR or self._far.flows:
+        if len(heap) > 2 * _NEAR or self._far.count:
             self._part()
         heapify(self._heap)
         self._armed_s = inf
@@ -389,28 +420,30 @@ class Fluid:
     def _part(self) -> None:
         """Leave the flows in the heap that end soonest, and put the others into columns; the heap then has no order."""
         places, far = self._heap, self._far
-        near, self._far_v = _soonest(np.concatenate([[place[0] for place in places], far.finish_v]))
-        drawn = [far.flows[row] for row in (near[near >= len(places)] - len(places)).tolist()]
+        ends_v = np.concatenate([[place[0] for place in places], far.finish_v])
+        near, self._far_v = _soonest(ends_v, len(places) + far.count)
+        drawn = far.draw(near[near >= len(places)] - len(places))
         stays = set(near.tolist())
         self._heap = []
+        parted: list[Flow] = []
+        bearers: list[Bearer] = []
         for number, place in enumerate(places):
             flow = place[2]
             if number in stays or flow.bearer is None:
                 self._heap.append(place)
             else:
-                far.add(flow, flow.bearer)
-        far.remove(drawn)
+                parted.append(flow)
+                bearers.append(flow.bearer)
+        far.add_all(parted, bearers)
         self._heap += [(flow.finish_v, flow.entry, flow) for flow in drawn]
 
     def _draw_near(self, least_v: float) -> None:
         """Move flows from the columns to the heap: those that end soonest, and all that end by `least_v`."""
         far = self._far
-        near, self._far_v = _soonest(far.finish_v)
+        near, self._far_v = _soonest(far.finish_v, far.count)
         if self._far_v <= least_v:
             near, self._far_v = (far.finish_v <= least_v).nonzero()[0], least_v
-        drawn = [far.flows[row] for row in near.tolist()]
-        far.remove(drawn)
-        for flow in drawn:
+        for flow in far.draw(near):
             heappush(self._heap, (flow.finish_v, flow.entry, flow))
 
     def settle(self) -> None:
@@ -419,11 +452,10 @@ class Fluid:
         passed_s = now - self._since_s
         if passed_s > 0.0:
             self._since_s = now
-            if self.active:
+            if active := self.active:
                 self._v += passed_s * self._rate
-                self.number_s += passed_s * self.active
+                self.number_s += passed_s * active
                 self.busy_s += passed_s
-                self.used_s += passed_s * (self.weight if self.weight < self.room else self.room)
 
     def _weigh(self, weight: float) -> None:
         if self.active:
@@ -442,7 +474,7 @@ class Fluid:
         heap = self._heap
         while heap and heap[0][2].entry != heap[0][1]:
             heappop(heap)
-        if self._far.flows and (not heap or heap[0][0] > self._far_v):
+        if self._far.count and (not heap or heap[0][0] > self._far_v):
             self._draw_near(-inf)
         if heap:
             due_s = self._since_s + (heap[0][0] - self._v) / self._rate
@@ -451,23 +483,23 @@ class Fluid:
                 self._clock.at(due_s, self._fire)
 
     def _fire(self) -> None:
-        if self._clock.now < self._armed_s:
+        now = self._clock.now
+        if now < self._armed_s:
             return  # an old timer; the armed one is still to come
         self._armed_s = inf
         self.settle()
-        heap = self._heap
-        limit_v = self._v + self._rate * _EARLY_S
+        heap, v = self._heap, self._v
+        limit_v = v + self._rate * _EARLY_S
         if limit_v >= self._far_v:
             self._draw_near(limit_v)
         ended: list[Flow] = []
-        v, weight, borne = self._v, self.weight, False
+        weight, borne = self.weight, False
         while heap and heap[0][0] <= limit_v:
             _, entry, flow = heappop(heap)
             if flow.entry == entry:
                 flow.left = 0.0
                 flow.medium = None
-                flow.entry = -1
-                flow.active_s += self._since_s - flow.since_s
+                flow.active_s += now - flow.since_s
                 if flow.bearer is not None:
                     flow.bearer.flows.pop(flow, None)
                     borne = True
@@ -488,12 +520,16 @@ class Fluid:
             flow.resume(flow)
 
 
-def _soonest(finish_v: FloatArray) -> tuple[IntArray, float]:
+def _soonest(finish_v: FloatArray, count: int) -> tuple[IntArray, float]:
     """Return which `_NEAR` flows end first, and the time by which they do; all of them and infinity if there are fewer.
 
     Others may end at that very time.
+
+    Args:
+        finish_v: virtual times at which flows end, infinity where there is none.
+        count: number of flows.
     """
-    if len(finish_v) <= _NEAR:
-        return np.arange(len(finish_v)), inf
+    if count <= _NEAR:
+        return (finish_v < inf).nonzero()[0], inf
     near = finish_v.argpartition(_NEAR - 1)[:_NEAR]
     return near, float(finish_v[near].max())

@@ -78,6 +78,7 @@ class Transfer(RadiatedFlow):
 
     uplink: ClassVar[bool]
     direction: ClassVar[Direction]
+    bearer: RadioBearer | None = None
     gain = 1.0
     site = NOWHERE
     """Number of the cell it is in, or was in last."""
@@ -188,9 +189,11 @@ class Channel:
         self.air: Air
         self._row: dict[int, int] = {}
         self._serving: list[int] = []
-        self._snr_per_w: list[float] = []
+        self._up_link: list[tuple[int, float]] = []
+        """Serving site of each row, and the signal-to-noise ratio of its uplink for each watt, 0 without coverage."""
         self._clean_snr_per_w: list[float] = []
-        self._down_snr: list[float] = []
+        self._down_link: list[tuple[int, float]] = []
+        """Serving site of each row, and the signal-to-noise ratio of its downlink, 0 without coverage."""
 
     # --- what a story uses -----------------------------------------------------------------------------------------
 
@@ -207,7 +210,19 @@ class Channel:
             share: weight in the cell, in (0, 1].
             pinned: site to send to instead of the serving one; NOWHERE for the serving one.
         """
-        return self._send(Uplink(vehicle, task, size_bit, power_w, share, pinned))
+        transfer = Uplink(vehicle, task, size_bit, power_w, share, pinned)
+        row = self._row.get(vehicle)
+        if row is None:
+            return self._miss(transfer)
+        site, snr_per_w = self._up_link[row] if pinned < 0 else self._link(row, True, pinned)
+        if site < 0 or self._meters is not None or not (self.radios is None or self.radios.alone(transfer)):
+            return self._send(transfer, row, site)
+        cell = self.up[site]
+        transfer.site = site
+        transfer.gain = cell.gain(snr_per_w * power_w)
+        self._loose.append(transfer)
+        cell.start(transfer)
+        return transfer
 
     def downlink(self, vehicle: int, task: int, size_bit: float, pinned: int = NOWHERE) -> Transfer:
         """Send to a vehicle from its serving site and return the transfer, a wait.
@@ -218,7 +233,19 @@ class Channel:
             size_bit: bits to send.
             pinned: site to send from instead of the serving one; NOWHERE for the serving one.
         """
-        return self._send(Downlink(vehicle, task, size_bit, self._radio.site_power_w, 1.0, pinned))
+        transfer = Downlink(vehicle, task, size_bit, self._radio.site_power_w, 1.0, pinned)
+        row = self._row.get(vehicle)
+        if row is None:
+            return self._miss(transfer)
+        site, snr = self._down_link[row] if pinned < 0 else self._link(row, False, pinned)
+        if site < 0 or self._meters is not None:
+            return self._send(transfer, row, site)
+        cell = self.down[site]
+        transfer.site = site
+        transfer.gain = cell.gain(snr)
+        self._loose.append(transfer)
+        cell.start(transfer)
+        return transfer
 
     def carry_up(self, site: int, size_bit: float, vehicles: IntArray, snr: FloatArray) -> Flow:
         """Send the messages of vehicles to their serving site, as one flow of weight 1 beside the transfers.
@@ -322,7 +349,7 @@ class Channel:
         now = self._clock.now
         # Before the survey: its rows are those of the vehicles that are still there.
         for transfer in self._loose:
-            if transfer.bearer is None and transfer.medium is not None:
+            if transfer.medium is not None and transfer.bearer is None:
                 self._tie(transfer)
         self._loose.clear()
         if self.radios is not None:
@@ -339,9 +366,9 @@ class Channel:
         place = np.arange(0, air.sites.size, air.sites.shape[1]) + air.slot
         covered = air.serving >= 0
         self._serving = air.serving.tolist()
-        self._snr_per_w = (air.snr_per_w.take(place) * covered).tolist()
+        self._up_link = list(zip(self._serving, (air.snr_per_w.take(place) * covered).tolist(), strict=True))
         self._clean_snr_per_w = air.clean_snr_per_w.take(place).tolist()
-        self._down_snr = (air.down_snr.take(place) * covered).tolist()
+        self._down_link = list(zip(self._serving, (air.down_snr.take(place) * covered).tolist(), strict=True))
         if len(air.changed):
             rows = air.changed
             self._cells_changed(
@@ -414,7 +441,7 @@ class Channel:
             pinned: site that they are pinned to; NOWHERE if to none.
         """
         if pinned < 0:
-            return self._serving[row], (self._snr_per_w if uplink else self._down_snr)[row]
+            return (self._up_link if uplink else self._down_link)[row]
         air = self.air
         sites = air.sites[row].tolist()
         if pinned not in sites:
@@ -424,31 +451,33 @@ class Channel:
 
     # --- the way of a transfer -------------------------------------------------------------------------------------
 
-    def _send(self, transfer: Transfer) -> Transfer:
-        row = self._row.get(transfer.vehicle)
-        if row is None:
-            self._later([transfer], 0.0, partial(_lose, VehicleGone))
-            return transfer
-        site, snr = self._link(row, transfer.uplink, transfer.pinned)
+    def _send(self, transfer: Transfer, row: int, site: int) -> Transfer:
+        """Send a transfer that has to have a bearer, or wait for coverage with it.
+
+        Args:
+            transfer: the transfer.
+            row: row of its vehicle.
+            site: site of its cell; NOWHERE without coverage.
+        """
         transfer.site = site
+        self._bear(transfer, row)
         if site < 0:
-            self._bear(transfer, row)
             self._suspend([transfer])
-            return transfer
-        cell = (self.up if transfer.uplink else self.down)[site]
-        if self._meters is None and (self.radios is None or not transfer.uplink or self.radios.alone(transfer)):
-            transfer.gain = cell.gain(snr * transfer.power_w if transfer.uplink else snr)
-            self._loose.append(transfer)
         else:
-            self._bear(transfer, row)
-        cell.start(transfer)
+            (self.up if transfer.uplink else self.down)[site].start(transfer)
+        return transfer
+
+    def _miss(self, transfer: Transfer) -> Transfer:
+        """Lose a transfer of a vehicle that has left, at this instant."""
+        self._later([transfer], 0.0, partial(_lose, VehicleGone))
         return transfer
 
     def _tie(self, transfer: RadiatedFlow) -> None:
         """Give an active transfer without a bearer one."""
         assert isinstance(transfer, Transfer)  # noqa: S101 - only transfers are loose
         self._bear(transfer, self._row[transfer.vehicle])
-        cast("RadioBearer", transfer.bearer).joins((transfer,), (transfer.weight,), 0.0)
+        assert transfer.bearer is not None  # noqa: S101 - it has one now
+        transfer.bearer.joins((transfer,), (transfer.weight,), 0.0)
 
     def _bear(self, transfer: Transfer, row: int) -> None:
         """Have a transfer belong to the bearer of its vehicle, at this row, and its way."""
@@ -471,39 +500,40 @@ class Channel:
             bearer.follow(site)
             if site >= 0:
                 self._tune(bearer, row, site, snr)
-        now, handover = self._clock.now, self._radio.handover
+        now, interruption_s = self._clock.now, self._radio.handover.interruption_s
+        restart = self._radio.handover.transfer == "restart"
         direct: list[Transfer] = []
         interrupted: list[Transfer] = []
         outside: list[Transfer] = []
         for transfer in transfers:
-            before, transfer.site = transfer.site, cast("RadioBearer", transfer.bearer).site
-            if handover.transfer == "restart":
+            assert transfer.bearer is not None  # noqa: S101 - it moves with its bearer
+            before, transfer.site = transfer.site, transfer.bearer.site
+            if restart:
                 transfer.left = transfer.size
             if transfer.task != NOWHERE:
                 self._moved(now, transfer.task, transfer.direction, before, transfer.site, transfer.left)
             transfer.waits += 1  # timers set before now are out of date
             if transfer.site == NOWHERE:
                 outside.append(transfer)
-                continue
-            transfer.handovers += before != NOWHERE
-            if before != NOWHERE and handover.interruption_s > 0.0:
-                interrupted.append(transfer)
-            else:
+            elif before == NOWHERE:
                 direct.append(transfer)
+            else:
+                transfer.handovers += 1
+                (interrupted if interruption_s > 0.0 else direct).append(transfer)
         self._suspend(outside)
-        self._later(interrupted, handover.interruption_s, self._join)
+        self._later(interrupted, interruption_s, self._join)
         self._join(direct)
 
     def _join(self, transfers: Sequence[Transfer]) -> None:
         """Let transfers run in their cells."""
-        joining: dict[Cell, list[Transfer]] = {}
+        joining: dict[Medium | None, list[Transfer]] = {}
         for transfer in transfers:
+            assert transfer.bearer is not None  # noqa: S101 - it moves with its bearer
             transfer.outside = -1
-            bearer = cast("RadioBearer", transfer.bearer)
-            transfer.gain, transfer.noise = bearer.gain, bearer.noise
-            joining.setdefault(cast("Cell", bearer.medium), []).append(transfer)
+            transfer.gain, transfer.noise = transfer.bearer.gain, transfer.bearer.noise
+            joining.setdefault(transfer.bearer.medium, []).append(transfer)
         for cell, together in joining.items():
-            cell.start_all(together)
+            cast("Cell", cell).start_all(together)
 
     def _suspend(self, transfers: Sequence[Transfer]) -> None:
         self._later(transfers, self._radio.outage_s, partial(_lose, LinkLost))

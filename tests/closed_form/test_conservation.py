@@ -309,7 +309,7 @@ def _run_of_a_crowd(near: int, seed: int) -> tuple[list[tuple[float, int]], list
     clock.at(1500.0, clock.halt)
     with patch("cosim.kernel.fluid._NEAR", near):
         clock.advance()
-    return ends, [medium.done, medium.number_s, medium.busy_s, medium.used_s, *(flow.active_s for flow in flows)]
+    return ends, [medium.done, medium.number_s, medium.busy_s, *(flow.active_s for flow in flows)]
 
 
 @pytest.mark.parametrize("seed", range(4))
