@@ -186,6 +186,7 @@ _HEADS: Final[Mapping[str, tuple[str, HeadForm]]] = {
     "sac": ("sac", "joint"),
     "dqn": ("dqn", "branches"),
     "ppo": ("ppo", "joint"),
+    "reinforce": ("reinforce", "branches"),
     "maddpg": ("ddpg", "joint"),
     _TABULAR: (_TABULAR, "table"),
 }

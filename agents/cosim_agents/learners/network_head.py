@@ -306,7 +306,7 @@ class WithNetworkHead:
         """
         known = {number: epoch for number, epoch in self._unsettled.items() if not epoch.left}
         complete = [number for number, epoch in known.items() if epoch.terminal or epoch.following is not None]
-        for number in known.keys() - set(complete):
+        for number in [number for number in known if number not in complete]:
             del self._unsettled[number]
         epochs = [self._unsettled.pop(number) for number in complete]
         rows = len(newest.seen)

@@ -21,7 +21,6 @@ from cosim.experiments.papers.s1.claims import (
 )
 from cosim.experiments.papers.s1.figures import draw_settings, sweep_picture
 from cosim.experiments.papers.s1.plan import (
-    AGENTS,
     CURVES,
     DEFAULTS,
     FIGURES,
@@ -53,11 +52,8 @@ class S1Study:
 
     def tables(self) -> Sequence[Result]:
         """Return the tables of all learners' results and of their circuits' costs."""
-        from cosim_agents.learners.catalog import agent_names  # noqa: PLC0415 - imports torch
-
         size = self._plan.size
-        known = agent_names() if size.learners is None else size.learners
-        sweep = self._plan.learners(tuple(dict.fromkeys((*AGENTS, *known))))
+        sweep = self._plan.learners(size.learners)
         return [Result("learners", sweep.trainings(), sweep.pieces(), partial(self._write_learners, sweep))]
 
     def provenance(self) -> Mapping[str, Any]:
