@@ -49,7 +49,8 @@ def turned(run: Path) -> tuple[dict[str, list[float]], list[str], int]:
         links = trace.sql(
             "SELECT a.name || '-' || b.name AS name, detector FROM key_pool_sampled "
             "JOIN key_link_deployed USING (link) JOIN key_node_deployed a ON from_node = a.node "
-            "JOIN key_node_deployed b ON to_node = b.node WHERE key_pool_sampled.time_s > 1 ORDER BY key_pool_sampled.time_s"
+            "JOIN key_node_deployed b ON to_node = b.node "
+            "WHERE key_pool_sampled.time_s > 1 ORDER BY key_pool_sampled.time_s"
         )
         blocks = trace.sql(
             "SELECT name FROM block_committed JOIN validator_deployed ON proposer = validator "
@@ -247,11 +248,12 @@ def test_some_knobs_alone(knobs: tuple[str, ...], tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["sac", "dqn", "q-learning"])
 def test_rows_learn_as_without_a_head(name: str) -> None:
     """The head draws from streams of its own: up to the first step, rows explore as they would alone."""
-    loaded = secured(*ALL)
-    learner, environment = small.fresh(loaded, small.spec(name))
+    spec = small.spec(name, warmup_epochs=0)
+    learner, environment = small.fresh(secured(*ALL), spec)
+    assert learner.state()["exploration"] != learner.state()["network/exploration"]
     task = LearningProblem(environment.columns, environment.actions, learner._task.features, 0.9)
     bare = replace(task, actions=KnobActions(replace(environment.actions.knobs, links=0, validators=0)))
-    alone = make_learner(small.spec(name), bare, 1)
+    alone = make_learner(spec, bare, 1)
     waiting = environment.reset(1)
     tried = []
     for one in (learner, alone):
