@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from cosim.decision import Observation
 from cosim.envs.columns import LIMIT, OPTION, TASK, column_names, encode, option_mask, option_names
-from cosim.envs.knobs import LEAST, LEVELS, Knobs
+from cosim.envs.knobs import DETECTOR_LEVELS, LEAST, LEVELS, Knobs
 from cosim.envs.loop import Loop
 from cosim.envs.single import OffloadingEnv
 from cosim.errors import RunError
@@ -181,3 +181,16 @@ def test_the_network_has_numbers_of_its_own() -> None:
     assert action.proposer == 2
     loop.step(action)
     loop.close()
+
+
+def test_the_network_has_choices_of_its_own() -> None:
+    """Each detector has four levels, the proposer the sites with stake; without any stake all of them."""
+    loop = Loop(load("qib_vec", shortened("qib_vec", "decisions.knobs=[target,detector,proposer]")))
+    seen, knobs = replace(loop.reset().observation, stake=np.array([1000, 0, 1000, 1000])), loop.knobs
+    loop.close()
+    assert (knobs.network_knobs, knobs.network_choices) == (9, 4)
+    assert knobs.network_mask(seen).tolist() == [[True] * 4] * 8 + [[True, False, True, True]]
+    assert knobs.network_mask(replace(seen, stake=np.zeros(4, np.int64)))[-1].all()
+    turned = knobs.network_of_choices(np.array([0, 1, 2, 3, 0, 1, 2, 3, 2]))
+    assert turned["detector"].tolist() == [*DETECTOR_LEVELS, *DETECTOR_LEVELS]
+    assert turned["proposer"] == 2

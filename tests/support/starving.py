@@ -60,7 +60,7 @@ def starving(folder: Path, *knobs: str) -> Loaded:
             "period_s": 0.5,
             "candidates": 1,
             "knobs": list(knobs),
-            "reward": {"kind": "realised", "scale": 5.0},
+            "reward": {"kind": "realised", "scale": 5.0, "discount": 0.1},
         },
         "keys": {
             "rate": {
