@@ -52,7 +52,8 @@ def task_of(loop: Loop, components: int = 6) -> LearningProblem:
         while following is not None:
             rows.append(following.features)
             values = rng.uniform(-1.0, 1.0, (len(following.features), len(loop.knobs.names)))
-            following = loop.step(loop.knobs.decode(values, following.observation)).following
+            step = loop.step(loop.knobs.decode(values, following.observation))
+            following = None if step.over else step.following
     return LearningProblem(loop.columns, KnobActions(loop.knobs), Features.fit(np.concatenate(rows), components), 0.9)
 
 
@@ -63,7 +64,8 @@ def cost_per_slot(policy: Policy, seeds: range = range(900, 908)) -> float:
         following = loop.reset(seed)
         while following is not None:
             step = loop.step(policy.decide(following.observation))
-            following, cost, slots = step.following, cost + step.costs.cost, slots + 1
+            following = None if step.over else step.following
+            cost, slots = cost + step.costs.cost, slots + 1
     return cost / slots
 
 

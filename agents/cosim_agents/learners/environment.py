@@ -79,7 +79,7 @@ class Outcome:
     reward: FloatArray  # (k,)
     """Their rewards."""
     following: Rows | None
-    """The rows that wait next, after a truncated episode too; None where nothing follows."""
+    """The rows that wait next, after a truncated episode too; None where nothing follows, or nothing is known of it."""
     successor: IntArray  # (n,)
     """The row of `following` that stands for what follows each decided row."""
     terminal: BoolArray  # (n,)

@@ -50,8 +50,10 @@ class OnPolicy:
     Else they follow GAE over epochs, not over rows, because a task has no next step of its own: the next value is the
     mean value of the next epoch's rows, and the next advantage their mean advantage:
     delta_i = r_i + gamma mean V(e + 1) - V_i, A_i = delta_i + gamma lambda mean A(e + 1). After a truncated episode,
-    the epoch that would have come next gives the last mean value; after the run's end it is 0. Tasks whose reward is
-    not known by then are left out. An update is made at the end of an episode, once `rollout_rows` rows are collected.
+    the tasks that wait then give the last mean value; where no task can come any more it is 0. Tasks whose reward is
+    not known by then are left out, as is the last epoch where nothing is known of what follows it
+    (`cosim_agents.learners.rollout.turns`): its mean value ends the sums of the epochs before. An update is made at the
+    end of an episode, once `rollout_rows` rows are collected.
     """
 
     def __init__(self, spec: AgentSpec, task: LearningProblem, seed: int) -> None:

@@ -69,7 +69,9 @@ def play(learner: Learner, environment: RowEnvironment, seed: int) -> EpisodeLog
 def turns(environment: RowEnvironment, seed: int, see: See, act: Act, sums: EpisodeSums) -> Iterator[Turn]:
     """Play one episode, and yield each step with the transitions that became known; a step is decided in one call.
 
-    Rows whose reward is not known when an episode is truncated (`realised` rewards of a scenario) are left out.
+    Rows whose reward is not known when an episode is truncated (`realised` rewards of a scenario) are left out. So are
+    those of the last step where an episode is over, they are not terminal and nothing follows: nothing is known of what
+    would have followed, and terminal transitions would say that it is worth 0.
 
     Args:
         environment: what is played.
@@ -112,7 +114,10 @@ def _settled(
 ) -> Transitions:
     """Return the transitions of the rows whose reward a step made known, in its order."""
     places = [waiting.pop(number) for number in done.settled.tolist()]
-    place = np.array(places, np.int64).reshape(-1, 2)
+    place, reward = np.array(places, np.int64).reshape(-1, 2), np.asarray(done.reward, float)
+    if done.following is None:
+        known = [number < newest or bool(done.terminal[row]) for number, row in places]
+        place, reward = place[known], reward[known]
     epoch, row = place[:, 0], place[:, 1]
     shape = epochs[newest]
     seen = np.empty((len(place), shape.seen.shape[1]), np.float32)
@@ -128,4 +133,4 @@ def _settled(
     still = {number for number, _ in waiting.values()}
     for number in [number for number in epochs if number not in still]:
         del epochs[number]
-    return Transitions(seen, values, np.asarray(done.reward, float), following, terminal, epoch, row)
+    return Transitions(seen, values, reward, following, terminal, epoch, row)

@@ -88,8 +88,10 @@ class ScenarioRows:
     """The environment of a scenario's loop, which must give all rows of an epoch at once.
 
     The task that follows task i of an epoch is row i mod T' of the next epoch: tasks do not go on, so it stands for
-    the tasks that the decision leaves behind it. At the end of a truncated episode, the epoch that would have come next
-    follows and its value counts; at the end of the run nothing follows.
+    the tasks that the decision leaves behind it. Where an episode is truncated, by its epochs or by the scenario's
+    duration, the tasks that wait for a decision then follow and their value counts. Where none wait when the duration
+    is over, nothing is known of what would have followed. Terminal is the last epoch only where no task can come any
+    more.
     """
 
     nothing = NOTHING
@@ -136,8 +138,8 @@ class ScenarioRows:
             step.settled_reward,
             following,
             successor if following is None else successor % len(following.observation),
-            np.full(count, following is None),
-            step.truncated or following is None,
+            np.full(count, step.terminated),
+            step.over,
             {
                 "reward": step.total,
                 "cost": step.costs.cost,

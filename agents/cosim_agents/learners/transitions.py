@@ -28,7 +28,7 @@ class Turn:
 
     transitions: Transitions
     following: AnyArray | None
-    """(n', k) the next rows, after a truncated episode too; None where nothing follows."""
+    """(n', k) the next rows, or the last that are seen of an episode that is over; None where nothing follows."""
     total: float
     """Reward of the team in this step."""
     successor: IntArray
