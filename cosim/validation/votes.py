@@ -79,7 +79,7 @@ class Disturbances:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class VoteOutcome:
     """What became of a schedule."""
 
     conflicts: int
@@ -215,7 +215,7 @@ class VotingSchedule:
                 self._at(span.end_s, partial(self._restart, number))
         self._at(plan.settled_s, self._settle)
 
-    def run(self) -> Outcome:
+    def run(self) -> VoteOutcome:
         """Run until all connected validators have decided all heights, and return what became of it."""
         settled_s = self.plan.settled_s
         while self._events and (self._left or self.now_s < settled_s) and self._events[0][0] <= _UNTIL_S:
@@ -224,7 +224,7 @@ class VotingSchedule:
         height, round_ = self._open
         unheard = len(self.plan.credits) - len(self.plan.connected)
         bound_s = decision_bound_s(self.plan.timeouts, round_, unheard, self.plan.delay_s)
-        return Outcome(self._conflicts(), self._waited_s(height), bound_s, not self._left)
+        return VoteOutcome(self._conflicts(), self._waited_s(height), bound_s, not self._left)
 
     def _waited_s(self, height: int) -> float | None:
         if height == HEIGHTS:
@@ -308,7 +308,7 @@ class VotingSchedule:
             self._at(self.now_s + _PAUSE_S, partial(self._begin, number, decide.height + 1))
 
 
-def outcome(seed: int, lying: Lying | None = None) -> Outcome:
+def outcome(seed: int, lying: Lying | None = None) -> VoteOutcome:
     """Return what became of the schedule of a seed, with liars of all sorts or, if given, these."""
     rng = stream(seed, "validation.votes")
     plan = drawn(rng)

@@ -22,12 +22,12 @@ from cosim.ledger.messages import Output, RoundStep
 from cosim.ledger.participant import StepTimeouts
 from cosim.ledger.poqks import Rotation
 from cosim.ledger.tendermint import Validator
-from cosim.validation.votes import Outcome, Span, VotingSchedule, drawn, liar_of, outcome
+from cosim.validation.votes import VoteOutcome, Span, VotingSchedule, drawn, liar_of, outcome
 
 Record: TypeAlias = Callable[[str, object], None]
 
 
-def told(outcomes: list[Outcome]) -> str:
+def told(outcomes: list[VoteOutcome]) -> str:
     """The worst case of some schedules, as a line; the long run prints it at its end."""
     worst = max(outcomes, key=lambda one: one.ratio)
     claims = sum(one.waited_s is not None for one in outcomes)
