@@ -149,6 +149,14 @@ def test_advantages_are_those_of_each_row(made: Any, of: Any) -> None:
         assert advantage[place[step, agent][0]] == pytest.approx(wanted, abs=1e-4)
 
 
+def test_rewards_of_what_may_end_are_not_shifted() -> None:
+    """MADDPG's critics learn r / unit where episodes may end: a shift by the median would reward their end."""
+    environment = PettingZooRows("x", toys.Signals(), 0)
+    learner = fresh(environment, quick_spec(signals(), "maddpg"))
+    play(learner, environment, 1)
+    assert (float(learner.critics.middle), float(learner.critics.spread)) == (0.0, 1.0)
+
+
 @pytest.mark.parametrize(
     ("options", "why"),
     [

@@ -93,7 +93,7 @@ def test_agents_of_pettingzoo(capsys: pytest.CaptureFixture[str]) -> None:
             "CartPole: no such file, bundled scenario or registered environment; did you mean Cart",
         ),
         ("s1_semantic_io", "dqn", [], "no such file or bundled scenario; did you mean s1_semantic_iov?"),
-        ("ALE/Qongg-v7", "dqn", [], "registered environment; name its package too, as cosim.envs:cosim/Off"),
+        ("ALE/Qongg-v7", "dqn", [], "registered environment; name its package too, as my_package:My-v0"),
         ("nomodule:Foo", "dqn", [], "nomodule:Foo: cannot be made (ModuleNotFoundError: No module named 'nomodule')"),
         ("gymnasium:CartPol-v1", "dqn", [], "gymnasium has no CartPol-v1 that makes an environment; check the name"),
         ("mine.py:Toy", "dqn", [], "mine.py:Toy: no file mine.py here; check the path"),
@@ -196,6 +196,15 @@ def test_failures_are_one_line(capsys: pytest.CaptureFixture[str], home: Path) -
         assert why in said.err
         assert said.err.count("\n") == 1
     assert sorted(path.name for path in home.iterdir() if path.name != "__pycache__") == ["toys.py"]
+
+
+@pytest.mark.usefixtures("home")
+def test_episodes_that_ignore_their_seed(capsys: pytest.CaptureFixture[str]) -> None:
+    """Where a seed begins other episodes under another policy, there is no comparison, and no table of one."""
+    command = ["compare", "toys.py:Walk", "--policies", "random,toys.py:Homeward", "--seeds", "6", "--jobs", "1"]
+    assert cli.status([*command, "--set", "seeded=false", "--out", "compared"]) == 1
+    assert "begins another episode under Homeward than under random: no fair comparison" in capsys.readouterr().err
+    assert not Path("compared").exists()
 
 
 def test_a_scenario_and_an_environment_do_not_mix(capsys: pytest.CaptureFixture[str], home: Path) -> None:

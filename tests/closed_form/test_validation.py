@@ -6,7 +6,7 @@ import pytest
 
 from cosim.validation import validate
 from cosim.validation.checks import _votes, mmc_wait_s
-from cosim.validation.votes import Outcome
+from cosim.validation.votes import VoteOutcome
 
 
 @pytest.mark.long
@@ -31,14 +31,18 @@ def test_a_wrong_law_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("found", "ok", "told"),
     [
-        (Outcome(0, 2.0, 2.0, True), True, "at most 2.000 s, measured 0 conflicts and 2.000 s in the worst of 100"),
-        (Outcome(0, 3.0, 2.0, True), False, "at most 2.000 s, measured 0 conflicts and 3.000 s in the worst of 100"),
-        (Outcome(1, 1.0, 2.0, True), False, "measured 100 conflicts and 1.000 s"),
-        (Outcome(0, inf, 2.0, False), False, "measured 0 conflicts and no decision in the worst of 100"),
+        (VoteOutcome(0, 2.0, 2.0, True), True, "at most 2.000 s, measured 0 conflicts and 2.000 s in the worst of 100"),
+        (
+            VoteOutcome(0, 3.0, 2.0, True),
+            False,
+            "at most 2.000 s, measured 0 conflicts and 3.000 s in the worst of 100",
+        ),
+        (VoteOutcome(1, 1.0, 2.0, True), False, "measured 100 conflicts and 1.000 s"),
+        (VoteOutcome(0, inf, 2.0, False), False, "measured 0 conflicts and no decision in the worst of 100"),
     ],
 )
 def test_a_vote_that_is_late_or_split_is_told(
-    monkeypatch: pytest.MonkeyPatch, found: Outcome, ok: bool, told: str
+    monkeypatch: pytest.MonkeyPatch, found: VoteOutcome, ok: bool, told: str
 ) -> None:
     """The line of the vote names the bound and the worst of its schedules, and fails for one late or split."""
     monkeypatch.setattr("cosim.validation.checks.outcome", lambda _seed: found)

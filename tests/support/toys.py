@@ -104,6 +104,7 @@ class Walk(gymnasium.Env[Any, Any]):
         fails: step in which it breaks.
         observed: what it shows then, instead of breaking.
         rewarded: what it gives then.
+        seeded: whether an episode is that of its seed.
     """
 
     def __init__(
@@ -113,6 +114,7 @@ class Walk(gymnasium.Env[Any, Any]):
         fails: int = -1,
         observed: float | None = None,
         rewarded: float | None = None,
+        seeded: bool = True,
     ) -> None:
         box = spaces.Box(-10.0, 10.0, (2,), np.float32)
         self.observation_space: spaces.Space[Any] = (
@@ -128,12 +130,12 @@ class Walk(gymnasium.Env[Any, Any]):
             "many": spaces.MultiDiscrete([10] * 20),
         }.get(kind, spaces.Discrete(3, start=-1))
         self._kind, self._ends, self._fails = kind, ends, fails
-        self._observed, self._rewarded = observed, rewarded
+        self._observed, self._rewarded, self._seeded = observed, rewarded, seeded
         self.taken: list[Any] = []
 
     def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[Any, dict[str, Any]]:  # noqa: ARG002
         """Begin somewhere from -3 to 3."""
-        super().reset(seed=seed)
+        super().reset(seed=seed if self._seeded else None)
         self._place, self._step = float(self.np_random.integers(-3, 4)), 0
         return self._seen(), self._info()
 
