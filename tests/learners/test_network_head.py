@@ -114,7 +114,7 @@ def test_a_sum_is_valued_not_each_alone() -> None:
                 tried = np.array(choice)[:, None]
                 ended = np.ones(2, np.bool_)
                 known = Transitions(seen, tried, reward, seen, ended, np.full(2, epoch), np.arange(2))
-                learner.learn(Turn(known, None, reward[0]))
+                learner.learn(Turn(known, None, reward[0], np.arange(2), ended, seen))
         found[team] = learner._values(rows)[:, :2].argmax(axis=1).tolist()
     assert found == {1: [1, 0], 2: [1, 1]}
 
@@ -175,7 +175,9 @@ def test_what_tasks_earn_is_moved_to_the_epoch_that_decided_them() -> None:
         epoch, row, reward = (np.array(column) for column in zip(*told, strict=True))
         some = np.zeros((len(told), 3), np.float32)
         known = Transitions(some, some[:, :1], reward, some, np.zeros(len(told), np.bool_), epoch, row)
-        learner.learn(Turn(known, following if number < 2 else None, total))
+        last = number == 2
+        after = None if last else following
+        learner.learn(Turn(known, after, total, np.arange(count), np.full(count, last), states[-1]))
     taught = [(t.transitions.epoch.tolist(), t.transitions.reward.tolist()) for t in head.taught]
     assert taught == [([], []), ([0], [pytest.approx(-0.55)]), ([1], [pytest.approx(-0.75)])]
     assert [turn.total for turn in head.taught] == [-0.15, -0.35, -0.75]
