@@ -223,7 +223,8 @@ def test_every_agent_sets_the_network(name: str, tmp_path: Path) -> None:
     parts = small.quick_train(loaded, agent, tmp_path / "parts", episodes=4, epochs=6)
     whole = small.quick_train(loaded, agent, tmp_path / "whole", episodes=4, epochs=6)
     assert parts.read_bytes() == whole.read_bytes()
-    assert not [key for key in checkpoint.read(whole, training=False).state if "replay/" in key]
+    kept = checkpoint.read(whole, training=False).state
+    assert not [key for key, value in kept.items() if "replay/" in key and isinstance(value, np.ndarray)]
     observation = Loop(loaded).reset(7).observation
     policy = Learned(whole)
     first, second = policy.decide(observation), policy.decide(observation)
