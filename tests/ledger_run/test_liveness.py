@@ -22,7 +22,7 @@ from cosim.ledger.messages import Output, RoundStep
 from cosim.ledger.participant import StepTimeouts
 from cosim.ledger.poqks import Rotation
 from cosim.ledger.tendermint import Validator
-from cosim.validation.votes import VoteOutcome, Span, VotingSchedule, drawn, liar_of, outcome
+from cosim.validation.votes import Span, VoteOutcome, VotingSchedule, drawn, liar_of, outcome
 
 Record: TypeAlias = Callable[[str, object], None]
 
