@@ -146,7 +146,6 @@ def main() -> None:
     """Print a table, or one measurement as JSON."""
     import gymnasium
 
-    import cosim.envs  # noqa: F401 - registers the environment
     from cosim.envs.loop import Loop
     from cosim.kernel.clock import quiet_collector
     from cosim.scenario.load import Loaded, load
@@ -169,7 +168,7 @@ def main() -> None:
         return
     s1 = load("s1_semantic_iov", short)
     city = Scenario.model_validate(scenario(options.vehicles, options.city_seconds - WARM_S))
-    name, given = "cosim/Offloading-v0", {"scenario": "s1_semantic_iov", "overrides": short}
+    name, given = "cosim.envs:cosim/Offloading-v0", {"scenario": "s1_semantic_iov", "overrides": short}
     env, loop, single = gymnasium.make(name, **given), Loop(s1), Loop(s1, rows=1)
     grid = Loop(Loaded(city, Path(), Path(), "bench"))
     spawn = {"vectorization_mode": "async", "vector_kwargs": {"context": "spawn"}}

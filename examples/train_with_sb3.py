@@ -12,7 +12,6 @@ import numpy as np
 from cosim_agents.registry import make_policy
 from stable_baselines3 import SAC
 
-import cosim.envs  # noqa: F401 - registers cosim/Offloading-v0
 from cosim.envs.loop import Loop
 from cosim.kernel.rng import stream
 from cosim.scenario.load import load
@@ -45,7 +44,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=20_000)
     parser.add_argument("--seeds", type=int, default=20, help="episodes to evaluate")
     options = parser.parse_args()
-    env = gymnasium.make("cosim/Offloading-v0", scenario=options.scenario, episode_epochs=EPOCHS)
+    env = gymnasium.make("cosim.envs:cosim/Offloading-v0", scenario=options.scenario, episode_epochs=EPOCHS)
     model = SAC("MlpPolicy", env, seed=1, device="cpu").learn(options.steps)
     loop, seeds = Loop(load(options.scenario), episode_epochs=EPOCHS), range(1000, 1000 + options.seeds)
     rewards = {"SAC": [learned(model, env, seed) for seed in seeds]}

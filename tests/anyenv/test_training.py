@@ -17,7 +17,7 @@ from cosim_agents import checkpoint
 from cosim_agents.environments.known import KnownEnvironment, know_environment
 from cosim_agents.environments.policies import play_policy
 from cosim_agents.learned import Learned
-from cosim_agents.learners.catalog import DISCRETE, agent_names, agent_spec
+from cosim_agents.learners.catalog import DISCRETE, agent_names, agent_settings, agent_spec
 from cosim_agents.train import CURVE, train
 
 from cosim.errors import InputError
@@ -42,11 +42,8 @@ def same_bytes(one: Path, other: Path) -> bool:
 def test_every_agent_learns_a_step(name: str, tmp_path: Path) -> None:
     """Each agent of the catalogue trains on discrete actions, beyond its warm-up; its checkpoint decides."""
     environment = walk()
-    path = (
-        quick_training(environment, name, tmp_path, episodes=2, warmup_epochs=12)
-        if "ppo" not in name
-        else (quick_training(environment, name, tmp_path, episodes=2))
-    )
+    longer = {"warmup_epochs": 12} if "warmup_epochs" in agent_settings(name) else {}
+    path = quick_training(environment, name, tmp_path, episodes=2, **longer)
     kept = checkpoint.read(path)
     assert kept.environment == {"name": "toys:Walk", "options": {"kind": "discrete"}, "maker": environment.maker}
     assert (kept.discount, kept.columns, kept.epochs) == (0.99, ("obs0", "obs1"), 0)

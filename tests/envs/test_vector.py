@@ -7,8 +7,6 @@ import numpy as np
 import pytest
 from gymnasium.vector import AsyncVectorEnv
 
-import cosim.envs  # noqa: F401 - registers the environment
-
 SUMO = {"scenario": "intersection", "overrides": ("duration_s=12", "statistics.warmup_s=0"), "traffic": "live"}
 SEEDS = [3, 4]
 STEPS = 6
@@ -17,7 +15,7 @@ STEPS = 6
 def driven(seeds: list[int], actions: np.ndarray) -> np.ndarray:
     """Observation and reward of each environment after the reset and after each step, (steps + 1, n, size + 1)."""
     spawn = {"vectorization_mode": "async", "vector_kwargs": {"context": "spawn"}}  # libsumo must not be forked
-    envs: AsyncVectorEnv = gymnasium.make_vec("cosim/Offloading-v0", len(seeds), **spawn, **SUMO)
+    envs: AsyncVectorEnv = gymnasium.make_vec("cosim.envs:cosim/Offloading-v0", len(seeds), **spawn, **SUMO)
     with closing(envs):
         actions = 2.0 * actions[..., None] * np.ones(envs.single_action_space.shape, np.float32) - 1.0
         shown = [np.column_stack((envs.reset(seed=seeds)[0], np.zeros(len(seeds))))]
