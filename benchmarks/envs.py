@@ -55,7 +55,8 @@ def looped(loop: Any) -> tuple[int, int]:
     waiting = loop.reset()
     while waiting is not None:
         option = waiting.observation.expected_s[waiting.rows].argmin(axis=1)
-        waiting = loop.step(Action(option)).following
+        step = loop.step(Action(option))
+        waiting = None if step.over else step.following
         steps, tasks = steps + 1, tasks + len(option)
     return steps, tasks
 

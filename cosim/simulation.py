@@ -80,6 +80,7 @@ class Simulation:
         folder: Path = Path(),
         source: MobilitySource | None = None,
         parts: Iterable[Maker] = (),
+        at_end: Callable[[Observation], None] | None = None,
     ) -> None:
         """Build a run.
 
@@ -90,6 +91,8 @@ class Simulation:
             source: source of traffic instead of the scenario's own.
             parts: makers of more parts, called with a `cosim.assembly.PartContext`; their hooks come last. A kind of
                 fact that they record must belong to a package (`cosim.subjects`).
+            at_end: called when the duration is over, with the observation of the tasks that still wait for a decision
+                then, if any do: of the state before they and the tasks on their way are cut off. It changes nothing.
 
         Raises:
             InputError: the scenario names something that does not exist.
@@ -125,6 +128,7 @@ class Simulation:
         self._drawn: deque[Releases] = deque()
         """Tasks of the coming ticks, by tick."""
         self._over = False
+        self._at_end = at_end
         self._ignored: dict[str, str] = {}
         self._frame: MobilityFrame
         self._off_road: frozenset[int] = frozenset()
@@ -158,6 +162,11 @@ class Simulation:
         if not self._over:
             self._guarded(self.clock.advance)
         return self._epoch
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether it is known that no task is released any more, at no later time either, were the duration longer."""
+        return self.tasks.exhausted(self.clock.now)
 
     def true_observation(self) -> Observation:
         """Return the epoch's observation of the true state, as with `decisions.observation: truth`.
@@ -323,20 +332,24 @@ class Simulation:
         count = self._waiting.due(self.clock.now)
         if not count:
             return
-        columns = self._waiting.take(count)
-        if self.scenario.tasks.on_deadline == "drop":
-            in_time = columns["deadline_s"] > self.clock.now
-            for task in as_tasks(picked(columns, ~in_time)):
-                self._run.offloading.refuse(task, Status.EXPIRED, task.deadline_s)
-            columns = picked(columns, in_time)
-            if not in_time.any():
-                return
+        columns, expired = self._in_time(self._waiting.take(count))
+        for task in expired:
+            self._run.offloading.refuse(task, Status.EXPIRED, task.deadline_s)
+        if not len(columns["task"]):
+            return
         self._decided = columns
         observation = self._run.observer.observe(self.clock.now, columns)
         used = self.facts.records or "target" not in self.scenario.decisions.knobs  # after the decision
         self._content = observation.content(expected=used)
         self._epoch = DecisionEpoch(self.clock.now, observation)
         self.clock.halt()
+
+    def _in_time(self, columns: dict[str, AnyArray]) -> tuple[dict[str, AnyArray], list[Task]]:
+        """Return the columns of the tasks that are still to be decided, and the tasks whose deadline dropped them."""
+        if self.scenario.tasks.on_deadline != "drop":
+            return columns, []
+        in_time = columns["deadline_s"] > self.clock.now
+        return picked(columns, in_time), as_tasks(picked(columns, ~in_time))
 
     def _start(self, tasks: list[Task], observation: Observation, action: Action) -> None:
         knobs = self.scenario.decisions.knobs
@@ -395,8 +408,13 @@ class Simulation:
         now = self.clock.now
         if (now / self.scenario.trace.sample_s) % 1.0:
             self._sample(0)
+        columns = self._waiting.take(len(self._waiting))
+        if self._at_end is not None:
+            waiting, _ = self._in_time(columns)
+            if len(waiting["task"]):
+                self._at_end(self._run.observer.observe(now, waiting))
         self._run.offloading.end_all()
-        for task in as_tasks(self._waiting.take(len(self._waiting))):
+        for task in as_tasks(columns):
             self._run.offloading.refuse(task, Status.IN_FLIGHT, now)
         for hook in hooks(self.parts, "finish"):
             hook()

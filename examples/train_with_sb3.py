@@ -34,7 +34,7 @@ def ruled(name: str, loop: Loop, seed: int) -> float:
     policy, waiting, total = make_policy(name, {}, stream(seed, "policy")), loop.reset(seed), 0.0
     while waiting is not None:
         step = loop.step(policy.decide(waiting.observation))
-        waiting, total = None if step.truncated else step.following, total + step.total
+        waiting, total = None if step.over else step.following, total + step.total
     return total
 
 

@@ -11,6 +11,8 @@ from cosim.errors import InputError
 from cosim_agents import checkpoint
 from cosim_agents.learners.catalog import engine_options, make_learner
 from cosim_agents.learners.learner import AgentSpec, LearningProblem
+from cosim_agents.learners.row_policy import RowPolicy
+from cosim_agents.learners.scenario_rows import KnobActions
 from cosim_agents.networks import NetSpec
 
 
@@ -55,7 +57,7 @@ class Learned:
             spec, knobs = _spec(dict(kept.agent)), Knobs(**{name: _tuple(value) for name, value in kept.knobs.items()})
             if measured:
                 spec = _measured(path, spec, measured)
-            task = LearningProblem(kept.columns, knobs, kept.features, kept.discount, kept.reward_unit)
+            task = LearningProblem(kept.columns, KnobActions(knobs), kept.features, kept.discount, kept.reward_unit)
             learner = make_learner(spec, task, kept.seed)
             learner.restore(kept.state)
         except InputError:
@@ -64,7 +66,7 @@ class Learned:
             reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
             raise InputError(f"{path}: does not fit this cosim ({reason}); train again") from None
         self._path = path
-        self._policy = learner.policy()
+        self._policy = RowPolicy(kept.columns, learner)
         self.checkpoint = kept
         """The checkpoint, without what only further training needs."""
 

@@ -4,15 +4,14 @@ import csv
 import hashlib
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from torch.utils.tensorboard import SummaryWriter
 
-from cosim.decision import Action
-from cosim.envs.loop import Loop, Round
+from cosim.envs.loop import Loop
 from cosim.errors import InputError, RunError
 from cosim.kernel.clock import quiet_collector
 from cosim.kernel.rng import stream, stream_key
@@ -23,12 +22,14 @@ from cosim_agents.checkpoint import Checkpoint, as_read_from_json
 from cosim_agents.features import Features
 from cosim_agents.learners.catalog import make_learner, raised_by
 from cosim_agents.learners.divergence import DivergenceError, diverged_settings
-from cosim_agents.learners.learner import AgentSpec, EpisodeLog, Learner, LearningProblem
-from cosim_agents.learners.rollout import EpisodeSums, turns
+from cosim_agents.learners.environment import EpisodeLog, Rows
+from cosim_agents.learners.learner import AgentSpec, Learner, LearningProblem
+from cosim_agents.learners.rollout import EpisodeSums, play, turns
+from cosim_agents.learners.scenario_rows import NOTHING, ScenarioRows
 
 CHECKPOINT: Final = "checkpoint.ckpt"
 CURVE: Final = "curve.csv"
-COLUMNS: Final = ("episode", *(field.name for field in fields(EpisodeLog)))
+COLUMNS: Final = ("episode", *NOTHING)
 _HEADER: Final = ",".join(COLUMNS) + "\n"
 
 
@@ -96,9 +97,9 @@ def train(
     kept = find_kept(scenarios, spec, seed, epochs, out)
     if kept is not None and kept.episodes >= episodes:
         return TrainResult(out, path, curve, kept.episodes, kept.episodes)
-    loops = [Loop(one, episode_epochs=epochs) for one in scenarios]
+    environments = [ScenarioRows(Loop(one, episode_epochs=epochs)) for one in scenarios]
     try:
-        task = _task(out, loops, scenarios, spec, seed, kept)
+        task = _task(out, environments, scenarios, spec, seed, kept)
         learner, start = make_learner(spec, task, seed), 0
         if kept is not None:
             _restore(learner, kept, path)
@@ -110,7 +111,7 @@ def train(
                 scenario=scenarios[0].scenario.name,
                 agent=as_read_from_json(spec),
                 columns=task.columns,
-                knobs=as_read_from_json(task.knobs),
+                knobs=as_read_from_json(environments[0].actions.knobs),
                 discount=task.discount,
                 reward_unit=task.reward_unit,
                 seed=seed,
@@ -121,10 +122,10 @@ def train(
             )
 
         with quiet_collector():
-            _play(learner, spec, loops, seed, range(start, episodes), out, saved, checkpoint_every, progress)
+            _play(learner, spec, environments, seed, range(start, episodes), out, saved, checkpoint_every, progress)
     finally:
-        for loop in loops:
-            loop.close()
+        for environment in environments:
+            environment.close()
     return TrainResult(out, path, curve, episodes, start)
 
 
@@ -221,7 +222,7 @@ def _run_id(scenarios: Sequence[Loaded]) -> str:
 def _play(
     learner: Learner,
     spec: AgentSpec,
-    loops: Sequence[Loop],
+    environments: Sequence[ScenarioRows],
     seed: int,
     numbers: range,
     out: Path,
@@ -240,10 +241,12 @@ def _play(
         kept = numbers.start
         for number in numbers:
             try:
-                log = _episode(learner, loops[_turn(seed, number, len(loops))], episode_seed(seed, number))
+                log = _episode(
+                    learner, environments[_turn(seed, number, len(environments))], episode_seed(seed, number)
+                )
             except DivergenceError as error:
                 raise _end_of(error, spec, number, kept, out) from error
-            values = [getattr(log, name) for name in COLUMNS[1:]]
+            values = [log[name] for name in COLUMNS[1:]]
             rows.writerow([number, *(repr(float(value)) if isinstance(value, float) else value for value in values)])
             file.flush()
             for name, value in zip(COLUMNS[1:], values, strict=True):
@@ -257,14 +260,14 @@ def _play(
                 progress(done, log)
 
 
-def _episode(learner: Learner, loop: Loop, seed: int) -> EpisodeLog:
+def _episode(learner: Learner, environment: ScenarioRows, seed: int) -> EpisodeLog:
     """Play one episode.
 
     Raises:
         DivergenceError: a loss, a weight or an action is not finite; it names all settings whose weights are not.
     """
     try:
-        log = learner.episode(loop, seed)
+        log = play(learner, environment, seed)
     except DivergenceError as error:
         broken = diverged_settings(learner) if error.what == "an action" else []
         raise DivergenceError(error.what, *(broken or error.settings)) from error
@@ -308,55 +311,56 @@ def _cut(curve: Path, episodes: int) -> None:
 
 def _task(
     out: Path,
-    loops: Sequence[Loop],
+    environments: Sequence[ScenarioRows],
     scenarios: Sequence[Loaded],
     spec: AgentSpec,
     seed: int,
     kept: Checkpoint | None,
 ) -> LearningProblem:
-    loop, loaded = loops[0], scenarios[0]
+    environment, loaded = environments[0], scenarios[0]
+    columns, actions = environment.columns, environment.actions
     discount = loaded.scenario.decisions.reward.discount
-    if any((one.columns, one.knobs) != (loop.columns, loop.knobs) for one in loops):
+    if any((one.columns, one.actions) != (columns, actions) for one in environments):
         raise InputError(f"{loaded.path}: scenarios of one training differ in columns or knobs; train one for each")
-    if not loop.knobs.names:
+    if not actions.values:
         raise InputError(f"{loaded.path}: decisions.knobs hands nothing over that a task chooses; add target")
     if kept is None:
-        features, unit = _fitted(loops, spec, seed)
-        return LearningProblem(loop.columns, loop.knobs, features, discount, unit)
-    if kept.columns != loop.columns or kept.knobs != as_read_from_json(loop.knobs):
+        features, unit = _fitted(environments, spec, seed)
+        return LearningProblem(columns, actions, features, discount, unit)
+    if kept.columns != columns or kept.knobs != as_read_from_json(actions.knobs):
         raise InputError(
             f"{out}: its training saw other columns or knobs: files of the scenario changed; {_again(out)}"
         )
-    return LearningProblem(loop.columns, loop.knobs, kept.features, discount, kept.reward_unit)
+    return LearningProblem(columns, actions, kept.features, discount, kept.reward_unit)
 
 
-def _fitted(loops: Sequence[Loop], spec: AgentSpec, seed: int) -> tuple[Features, float]:
+def _fitted(environments: Sequence[ScenarioRows], spec: AgentSpec, seed: int) -> tuple[Features, float]:
     """Return features fitted to the rows that a uniformly random policy meets, and the median size of a reward."""
-    rng, loop = stream(seed, "features"), loops[0]
-    unfitted = Features.fit(np.zeros((2, len(loop.columns))), 0)
-    task = LearningProblem(loop.columns, loop.knobs, unfitted, 1.0)
-    rows: list[AnyArray] = []
+    rng, first = stream(seed, "features"), environments[0]
+    unfitted = Features.fit(np.zeros((2, len(first.columns))), 0)
+    task = LearningProblem(first.columns, first.actions, unfitted, 1.0)
+    kept: list[AnyArray] = []
     rewards: list[FloatArray] = []
 
-    def at_random(round_: Round, seen: AnyArray) -> tuple[AnyArray, Action]:
-        rows.append(seen)
+    def at_random(rows: Rows, seen: AnyArray) -> tuple[AnyArray, Any]:
+        kept.append(seen)
         values = rng.uniform(-1.0, 1.0, (len(seen), task.values)).astype(np.float32)
-        return values, task.action(values, round_.observation)
+        return values, task.action(values, rows)
 
     wanted, run = int(spec.settings["feature_epochs"]), 0
-    while len(rows) < wanted:  # each run has at least one epoch, or its reset says so
-        loop = loops[_turn(seed, run, len(loops))]
-        for turn in turns(loop, stream_key(seed, f"features/{run}") % 2**31, _columns, at_random, EpisodeSums()):
+    while len(kept) < wanted:  # each run has at least one epoch, or its reset says so
+        environment = environments[_turn(seed, run, len(environments))]
+        for turn in turns(environment, stream_key(seed, f"features/{run}") % 2**31, _columns, at_random, EpisodeSums()):
             rewards.append(np.abs(turn.transitions.reward))
-            if len(rows) >= wanted:
+            if len(kept) >= wanted:
                 break
         run += 1
     unit = float(np.median(np.concatenate(rewards))) if any(map(len, rewards)) else 0.0
-    return Features.fit(np.concatenate(rows), int(spec.settings["components"])), unit if unit > 0.0 else 1.0
+    return Features.fit(np.concatenate(kept), int(spec.settings["components"])), unit if unit > 0.0 else 1.0
 
 
-def _columns(round_: Round) -> AnyArray:
-    return round_.features
+def _columns(rows: Rows) -> AnyArray:
+    return rows.features
 
 
 def _check_same(path: Path, kept: Checkpoint, run_id: str, spec: AgentSpec, seed: int, epochs: int) -> None:

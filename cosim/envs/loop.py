@@ -53,10 +53,17 @@ class Step:
     settled_reward: FloatArray  # (k,)
     """Their own rewards."""
     following: Round | None
-    """The next round; None: the scenario's duration is over."""
+    """The next round; at an episode's end its last observation, which nobody decides, and None if no task waits."""
+    terminated: bool
+    """Whether the episode is over because no task can come any more."""
     truncated: bool
-    """Whether the episode has had its epochs; `following` is then the last observation, and reset() must come next."""
+    """Whether it is over for another reason: it has had its epochs, or the scenario's duration is over."""
     costs: EpochCost
+
+    @property
+    def over(self) -> bool:
+        """Whether the episode is over, so that reset() must come next."""
+        return self.terminated or self.truncated
 
 
 class Loop:
@@ -67,6 +74,12 @@ class Loop:
     -(own + imposed) scale - penalty (`cosim.cost.cost_terms`); with several rounds in an epoch, those of the tasks
     decided so far. realised: a step earns the rewards of the tasks that have ended since the step before, each by its
     own cost (`cosim.envs.reward.settled_rewards`); tasks that have not ended when an episode is truncated never count.
+
+    An episode ends with its `episode_epochs` or with the scenario's duration, whichever comes first. Both truncate it:
+    its last observation has the tasks that wait for a decision then, the next epoch's or those that wait when the
+    duration is over, which may be none. It terminates where the duration is over, no task waits and none can come any
+    more, however long the scenario were: the file of arrivals has no later one, or the rate of arrivals is 0 from then
+    on.
 
     Args:
         loaded: the scenario.
@@ -116,6 +129,7 @@ class Loop:
         self._simulation: Simulation | None = None
         self._settling: InMemoryTaskEnds | None = None
         self._epoch: _Epoch | None = None
+        self._last: _Epoch | None = None
         self._epochs = 0
         self._over = False
 
@@ -138,17 +152,16 @@ class Loop:
         facts: FactWriter = self._facts or NullWriter()
         if self._plan.kind == "realised":
             facts = self._settling = InMemoryTaskEnds(facts)
-        self._simulation = Simulation(scenario, facts, self._folder, self._source)
+        self._simulation = Simulation(scenario, facts, self._folder, self._source, at_end=self._keep_last)
         self._epochs = 0
         self._advance()
         if self._settling is not None:
             self._settling.take()
-        first = self._round()
-        if first is None:
+        if self._epoch is None:
             raise RunError(
                 f"no task waits for a decision within duration_s={scenario.duration_s:g}; raise it, or the arrivals"
             )
-        return first
+        return self._epoch.round()
 
     def step(self, action: Action) -> Step:
         """Decide the tasks of the round and, after the last round of an epoch, run to the next epoch.
@@ -158,10 +171,11 @@ class Loop:
 
         Raises:
             RunError: the action does not fit the round.
+            RuntimeError: the episode is over, or has not begun.
         """
         epoch, simulation = self._epoch, self._simulation
         if epoch is None or simulation is None:
-            raise RuntimeError("no round waits; call reset()")
+            raise RuntimeError("no round waits: the episode is over; call reset()")
         rows = epoch.take(action)
         if self._settling is None:
             credit, total, costs = self._charge(epoch, rows)
@@ -172,8 +186,13 @@ class Loop:
         if self._settling is not None:
             credit, costs = settled_rewards(self._settling.take(), self.scenario.decisions.latency_weight, self._plan)
             total = float(credit.reward.sum())
-        truncated = self._epochs == self._episode_epochs and epoch.done
-        return Step(total, *credit, self._round(), truncated, costs)
+        following = self._epoch or self._last
+        ended = self._over or (self._epochs == self._episode_epochs and epoch.done)
+        terminated = self._over and following is None and simulation.exhausted
+        if ended:
+            self._epoch = None
+        round_ = None if following is None else following.round()
+        return Step(total, *credit, round_, terminated, ended and not terminated, costs)
 
     @property
     def vehicles(self) -> IntArray:
@@ -194,7 +213,7 @@ class Loop:
     def _leave(self) -> None:
         if self._simulation is not None:
             self._simulation.close()
-        self._simulation = self._epoch = None
+        self._simulation = self._epoch = self._last = None
 
     def _advance(self) -> None:
         assert self._simulation is not None  # noqa: S101 - only inside an episode
@@ -202,8 +221,10 @@ class Loop:
         self._over = waiting is None
         self._epoch = None if waiting is None else _Epoch(waiting.observation, self._rows)
 
-    def _round(self) -> Round | None:
-        return None if self._epoch is None else self._epoch.round()
+    def _keep_last(self, observation: Observation) -> None:
+        """Keep what waits at the end, with all that is read of it, before the simulation ends its tasks."""
+        self._last = _Epoch(observation, self._rows)
+        _ = self._last.features, self._last.mask
 
     def _charge(self, epoch: "_Epoch", rows: slice) -> tuple[Credit, float, EpochCost]:
         assert self._simulation is not None  # noqa: S101 - only inside an episode

@@ -11,7 +11,8 @@ from pettingzoo import ParallelEnv
 
 from cosim.envs.columns import LIMIT
 from cosim.envs.deciders import Seats, deciding_site
-from cosim.envs.loop import Loop, Round
+from cosim.envs.loop import Loop, Round, Step
+from cosim.envs.seeds import SeededEpisodes
 from cosim.envs.traffic import sites_of
 from cosim.errors import InputError
 from cosim.scenario.load import load
@@ -21,7 +22,7 @@ from cosim.types import BoolArray, FloatArray, IntArray
 Rows = NDArray[np.float32]
 
 
-class OffloadingParallelEnv(ParallelEnv):  # type: ignore[misc]  # pettingzoo is only partly typed
+class OffloadingParallelEnv(SeededEpisodes, ParallelEnv):  # type: ignore[misc]  # pettingzoo is only partly typed
     """Agents that share a scenario's decisions, each of which earns the rewards of the tasks that it decided.
 
     `agents="site"`: agent `site_j` decides the tasks whose strongest feasible edge host is at site j; those without a
@@ -47,7 +48,9 @@ class OffloadingParallelEnv(ParallelEnv):  # type: ignore[misc]  # pettingzoo is
     imposes on others, so that an agent is charged for the harm it does; summed over agents it is therefore more than
     the team's reward of the single-agent environment.
 
-    The end of the scenario, or of `episode_epochs`, truncates all agents; none terminates.
+    Episodes begin and end for all agents at once, as those of `cosim.envs.single.OffloadingEnv` do: with
+    `episode_epochs` or the scenario's duration they are truncated, and the last observations have the tasks that wait
+    then; where none can come any more they terminate. Seeds make episodes as there.
 
         >>> import numpy as np
         >>> import cosim
@@ -122,7 +125,7 @@ class OffloadingParallelEnv(ParallelEnv):  # type: ignore[misc]  # pettingzoo is
         """Begin a run with this seed and return observations and infos of its first decisions.
 
         Args:
-            seed: seed of arrivals and all other random quantities; the scenario's if not given.
+            seed: seed of arrivals and all other random quantities; None: drawn, as by `cosim.envs.seeds`.
             options: none are known.
 
         Raises:
@@ -132,7 +135,7 @@ class OffloadingParallelEnv(ParallelEnv):  # type: ignore[misc]  # pettingzoo is
         self._seats = Seats()
         self._decider: dict[int, int] = {}
         self.agents = self.possible_agents[:]
-        self._open(self._loop.reset(seed))
+        self._open(self._loop.reset(self.next_seed(seed)))
         return self._observations(), self._infos()
 
     def step(
@@ -153,20 +156,20 @@ class OffloadingParallelEnv(ParallelEnv):  # type: ignore[misc]  # pettingzoo is
         if not self.agents:
             raise RuntimeError("no episode runs; call reset()")
         earned = np.zeros(len(self.possible_agents))
-        over = False
+        step: Step | None = None
         network = self._keep(actions)
         self._turn += 1
         if self._turn > self._place[:, 0].max(initial=0):
-            over = self._go_on(network, earned)
+            step = self._go_on(network, earned)
         observations, infos = self._observations(), self._infos()
         names = self.agents
-        if over:
+        if step is not None and step.over:
             self.agents = []
         return (
             observations,
             dict(zip(names, earned.tolist(), strict=True)),
-            dict.fromkeys(names, False),
-            dict.fromkeys(names, over),
+            dict.fromkeys(names, step is not None and step.terminated),
+            dict.fromkeys(names, step is not None and step.truncated),
             infos,
         )
 
@@ -209,11 +212,8 @@ class OffloadingParallelEnv(ParallelEnv):  # type: ignore[misc]  # pettingzoo is
             raise InputError(f"action of {name} has shape {answer.shape}, needs {self.action_spaces[name].shape}")
         return answer
 
-    def _go_on(self, network: FloatArray, earned: FloatArray) -> bool:
-        """Run to the next epoch after all tasks are decided, and add the rewards that became known.
-
-        Returns whether the episode is over.
-        """
+    def _go_on(self, network: FloatArray, earned: FloatArray) -> Step:
+        """Run to the next epoch after all tasks are decided, and add the rewards that became known."""
         action = self._loop.knobs.decode(self._values, self._epoch.observation, network)
         step = self._loop.step(action)
         for task, reward in zip(step.settled_task.tolist(), step.settled_reward.tolist(), strict=True):
@@ -224,7 +224,7 @@ class OffloadingParallelEnv(ParallelEnv):  # type: ignore[misc]  # pettingzoo is
             self._turn += 1  # nothing is present any more
         else:
             self._open(step.following)
-        return step.truncated or step.following is None
+        return step
 
     def _observations(self) -> dict[str, Rows]:
         present = self._present()

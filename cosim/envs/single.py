@@ -7,30 +7,32 @@ from typing import Any, Literal
 import gymnasium
 import numpy as np
 from gymnasium.spaces import Box
-from gymnasium.utils import seeding
 from numpy.typing import NDArray
 
 from cosim.decision import Action
 from cosim.envs.columns import LIMIT
 from cosim.envs.loop import Loop, Round, Step
+from cosim.envs.seeds import SeededEpisodes
 from cosim.errors import InputError
 from cosim.scenario.load import load
 
 Flat = NDArray[np.float32]
 
 
-class OffloadingEnv(gymnasium.Env[Flat, Flat]):
+class OffloadingEnv(SeededEpisodes, gymnasium.Env[Flat, Flat]):
     """Rounds of up to `rows` tasks (paper S1's N), as flat vectors of fixed length.
 
     Observation (rows (F + 1),): for each row the columns of `cosim.envs.columns` and then `present`, 1 or 0; an absent
     row is 0. Action (rows A + network_size,) in [-1, 1]: the values of `cosim.envs.knobs` for each row, then those of
     the network; values for absent rows are ignored. Reward: `Step.total`, the sum over all tasks that settled.
 
-    `terminated`: the scenario's duration is over, nothing follows and the last observation is 0. `truncated`: the
-    episode has had `episode_epochs` epochs, and the last observation is that of the next one.
+    `truncated`: the episode has had `episode_epochs` epochs, or the scenario's duration is over; the last observation
+    has the tasks that wait for a decision then, and is 0 if none do. `terminated`: the duration is over, no task waits,
+    and none can come any more (`cosim.envs.loop.Loop`).
 
-    reset(seed) gives the episode of that seed. reset() draws a seed from a generator that starts from the last seed
-    given, or from the scenario's, so that episodes differ and a program that runs again sees the same ones.
+    reset(seed) gives the episode of that seed, and the resets without one that follow it give further episodes, the
+    same ones after the same seed. Where no seed was ever given, episodes differ from those of any other environment,
+    copies and other processes included (`cosim.envs.seeds`).
 
     info: `tasks` the numbers of the present rows' tasks, `action_mask` (rows, M) the options that may be chosen, and
     after a step `settled_task`, `settled_vehicle`, `settled_reward` (see `Step`) and `costs`, the fields of EpochCost.
@@ -82,7 +84,7 @@ class OffloadingEnv(gymnasium.Env[Flat, Flat]):
         self.observation_space = Box(-LIMIT, LIMIT, (rows * (len(self.loop.columns) + 1),), np.float32)
         self.action_space = Box(-1.0, 1.0, (size,), np.float32)
         self._round: Round | None = None
-        self._np_random, self._np_random_seed = seeding.np_random(loaded.scenario.seed)
+        self._playing = False
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Flat, dict[str, Any]]:
         """Begin an episode and return its first observation and info.
@@ -91,17 +93,18 @@ class OffloadingEnv(gymnasium.Env[Flat, Flat]):
             seed: seed of the episode; None: drawn.
             options: none are known.
         """
-        super().reset(seed=seed, options=options)
-        self._round = self.loop.reset(int(self.np_random.integers(2**31)) if seed is None else seed)
+        del options
+        self._round = self.loop.reset(self.next_seed(seed))
+        self._playing = True
         return self._seen(), self._info()
 
     def step(self, action: Flat) -> tuple[Flat, float, bool, bool, dict[str, Any]]:
         """Decide for the waiting tasks; return observation, reward, terminated, truncated and info."""
-        if self._round is None:
-            raise RuntimeError("the episode is over; call reset()")
+        if self._round is None or not self._playing:
+            raise RuntimeError("no episode runs; call reset()")
         done = self.loop.step(self._decoded(np.asarray(action), self._round))
-        self._round = done.following
-        return self._seen(), done.total, done.following is None, done.truncated, self._info(done)
+        self._round, self._playing = done.following, not done.over
+        return self._seen(), done.total, done.terminated, done.truncated, self._info(done)
 
     def close(self) -> None:
         """End the episode."""

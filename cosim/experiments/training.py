@@ -24,7 +24,8 @@ from cosim.trace.store.provenance import versions
 from cosim.types import FloatArray
 
 if TYPE_CHECKING:
-    from cosim_agents.learners.learner import AgentSpec, EpisodeLog
+    from cosim_agents.learners.environment import EpisodeLog
+    from cosim_agents.learners.learner import AgentSpec
 
 SETTINGS: Final = "training.json"
 _MOST_HELD: Final = 256

@@ -40,7 +40,11 @@ class Arrived:
 
 
 class ArrivalProcess(Protocol):
-    """A source of arrivals; it must not depend on anything that a policy decides."""
+    """A source of arrivals; it must not depend on anything that a policy decides.
+
+    One that can tell may also have `exhausted(now_s)`: whether no arrival comes at or after now_s, whatever vehicles
+    enter. Without it, arrivals may always come.
+    """
 
     def enter(self, entries: Iterable[Entry]) -> None:
         """Take in vehicles that have entered the map."""

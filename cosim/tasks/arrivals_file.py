@@ -68,6 +68,10 @@ class FileProcess:
             dropped=int(np.count_nonzero(~here)),
         )
 
+    def exhausted(self, now_s: float) -> bool:
+        """Return whether all arrivals of the file are before now_s."""
+        return not len(self._time_s) or bool(self._time_s[-1] < now_s)
+
 
 def read_arrivals(file: Path, class_names: Sequence[str]) -> FileProcess:
     """Return the arrivals of a CSV file with a header line.

@@ -72,6 +72,11 @@ class PoissonProcess:
             time_s, vehicle = time_s[kept], vehicle[kept]
         return Arrived(time_s, vehicle)
 
+    def exhausted(self, now_s: float) -> bool:
+        """Return whether the rate is 0 from now_s on: in all, or after the last corner of the profile."""
+        ended = len(self._factors) > 0 and self._factors[-1] == 0.0 and now_s >= self._corners_s[-1]
+        return self._config.rate_per_s == 0.0 or bool(ended)
+
     def _weights(self, fleet: Fleet) -> FloatArray:  # (N,)
         of_type = np.array([self._config.type_factor.get(name, 1.0) for name in fleet.type_names])
         weights: FloatArray = of_type[fleet.types]

@@ -211,6 +211,11 @@ class TaskSource:
             task_class, interval = task_class[able], interval[able]
         return self._released(arrived, task_class, np.bincount(interval, minlength=len(drawn)))
 
+    def exhausted(self, now_s: float) -> bool:
+        """Return whether it is known that no task comes at or after now_s; vehicles may still enter."""
+        tell = getattr(self._process, "exhausted", None)
+        return tell is not None and bool(tell(now_s))
+
     def _type(self, name: str) -> int:
         """Return the index of a vehicle type; a new one gets its class shares."""
         if name not in self._type_index:

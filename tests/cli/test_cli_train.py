@@ -23,7 +23,7 @@ from cosim.experiments import contenders, folders, training
 
 pytest.importorskip("torch")
 from cosim_agents.learners.catalog import agent_spec
-from cosim_agents.learners.learner import EpisodeLog
+from cosim_agents.learners.scenario_rows import NOTHING
 
 SCENARIO = """\
 name: tiny
@@ -237,7 +237,7 @@ def test_two_at_once(capsys: pytest.CaptureFixture[str], home: Path) -> None:
 def test_the_bar_moves_between_checkpoints() -> None:
     """Progress is told of each episode; a training may be stopped where a checkpoint was just written."""
     told: list[tuple[float, bool]] = []
-    log = EpisodeLog(0.0, 0.0, 0.0, 0.0, 0, 0)
+    log = NOTHING
     progress = training.at_checkpoints(lambda done, /, may_stop=True: told.append((done, may_stop)), 3)
     for done in range(1, 7):
         progress(done, log)

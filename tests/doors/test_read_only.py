@@ -204,8 +204,9 @@ def test_rounds_of_environments(reward: str) -> None:
         writer.write(waiting.observation, "observation")
         waiting.features[...] *= 0.5  # made for the learner alone
         step = loop.step(Action(np.zeros(1, np.int64)))
-        if step.following is None:
+        if step.over:
             break
+        assert step.following is not None
         waiting = step.following
     assert "observation.keys.vehicle_bit" in writer.tried
     loop.close()

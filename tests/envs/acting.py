@@ -49,4 +49,4 @@ def steps(loop: Loop, seed: int | None = None, rule: Rule = some) -> Iterator[tu
     while waiting is not None:
         step = loop.step(rows_of(rule(waiting.observation), waiting.rows))
         yield waiting, step
-        waiting = None if step.truncated else step.following
+        waiting = None if step.over else step.following

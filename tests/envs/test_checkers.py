@@ -57,8 +57,8 @@ def test_every_bundled_scenario_is_short_here() -> None:
 
 
 def test_an_episode_by_the_gymnasium_interface() -> None:
-    """Rounds of at most `rows` tasks with present rows first; the end comes with the scenario's duration."""
-    env = OffloadingEnv(overrides=shortened("s1_semantic_iov"), rows=2)
+    """Rounds of at most `rows` tasks with present rows first; the duration truncates, and what waits then is seen."""
+    env = OffloadingEnv(overrides=shortened("s1_semantic_iov", "decisions.period_s=4"), rows=2)
     seen, info = env.reset(seed=3)
     tasks, total, width = list(info["tasks"]), 0.0, len(env.loop.columns) + 1
     ended = False
@@ -67,20 +67,21 @@ def test_an_episode_by_the_gymnasium_interface() -> None:
         assert present.tolist() == [1.0, float(len(info["tasks"]) == 2)]
         assert info["action_mask"].shape == (2, 3)
         assert seen.reshape(2, width)[present == 0.0].any() == np.False_
-        seen, reward, ended, truncated, info = env.step(env.action_space.sample() * 0.0)
+        seen, reward, terminated, ended, info = env.step(env.action_space.sample() * 0.0)
         total += float(reward)
         tasks += list(info["tasks"])
         assert info["costs"]["tasks"] in {1, 2}
-        assert not truncated
+        assert not terminated
     assert tasks == sorted(set(tasks))
-    assert not seen.any()
+    assert seen.reshape(2, width)[:, -1].any()
+    assert env.loop._over
     assert total < 0.0
     with pytest.raises(RuntimeError, match="reset"):
         env.step(env.action_space.sample())
 
 
 def test_seeds_make_episodes() -> None:
-    """reset(seed) is the loop's episode of this seed; reset() without one differs from it, and repeats after it."""
+    """reset(seed) is the loop's episode of this seed; reset() without one differs from it, and from that of a copy."""
     env = OffloadingEnv(overrides=shortened("s1_semantic_iov"), episode_epochs=5)
     first, _ = env.reset(seed=9)
     second, _ = env.reset()
@@ -90,7 +91,7 @@ def test_seeds_make_episodes() -> None:
     rows = env.loop.reset(9).features
     assert np.array_equal(first.reshape(8, -1)[: len(rows), :-1], rows)
     one, other = (OffloadingEnv(overrides=shortened("s1_semantic_iov")).reset()[0] for _ in range(2))
-    assert np.array_equal(one, other)
+    assert not np.array_equal(one, other)
 
 
 def test_epochs_truncate() -> None:

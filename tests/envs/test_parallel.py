@@ -48,8 +48,8 @@ def answers(env: OffloadingParallelEnv, infos: dict[str, dict[str, Any]]) -> dic
 
 
 def played(env: OffloadingParallelEnv) -> Iterator[tuple[dict[str, dict[str, Any]], dict[str, float]]]:
-    """Infos before each step of one episode, and the rewards after it."""
-    _, infos = env.reset()
+    """Infos before each step of the scenario's own episode, and the rewards after it."""
+    _, infos = env.reset(seed=env._loop.scenario.seed)
     while env.agents:
         asked = infos
         _, rewards, _, _, infos = env.step(answers(env, infos))
@@ -117,7 +117,8 @@ def test_each_task_is_decided_once_by_its_agent(kind: Kind) -> None:
     policy = ByTask(loop.knobs)
     following = loop.reset()
     while following is not None:
-        following = loop.step(policy.decide(following.observation)).following
+        step = loop.step(policy.decide(following.observation))
+        following = None if step.over else step.following
     site = {
         task: place
         for seen in policy.seen
@@ -159,7 +160,7 @@ def test_rewards_go_to_who_decided(kind: Kind, reward: str) -> None:
     while following is not None:
         step = loop.step(policy.decide(following.observation))
         credit.update(zip(step.settled_task.tolist(), step.settled_reward.tolist(), strict=True))
-        following = step.following
+        following = None if step.over else step.following
     env = OffloadingParallelEnv("qib_vec", overrides, kind, rows=3, slots=4)
     earned = dict.fromkeys(env.possible_agents, 0.0)
     expected = dict.fromkeys(env.possible_agents, 0.0)

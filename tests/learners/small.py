@@ -6,6 +6,7 @@ import numpy as np
 from cosim_agents.features import Features
 from cosim_agents.learners.catalog import agent_settings, agent_spec, make_learner
 from cosim_agents.learners.learner import AgentSpec, Learner, LearningProblem, State
+from cosim_agents.learners.scenario_rows import ScenarioRows
 from cosim_agents.train import train
 
 from cosim.envs.loop import Loop
@@ -41,13 +42,14 @@ def quick_train(loaded: Loaded, agent: AgentSpec, out: Path, episodes: int = 3, 
     return train(loaded, agent, seed, episodes, epochs, out, checkpoint_every=1).checkpoint
 
 
-def fresh(loaded: Loaded, agent: AgentSpec, seed: int = 1) -> tuple[Learner, Loop]:
-    """A learner with features of its columns as they are, and a loop for it."""
-    loop = Loop(loaded, episode_epochs=4)
-    width = len(loop.columns)
+def fresh(loaded: Loaded, agent: AgentSpec, seed: int = 1) -> tuple[Learner, ScenarioRows]:
+    """A learner with features of its columns as they are, and an environment for it."""
+    environment = ScenarioRows(Loop(loaded, episode_epochs=4))
+    width = len(environment.columns)
     rows = np.random.default_rng(0).normal(size=(50, width))
-    task = LearningProblem(loop.columns, loop.knobs, Features.fit(rows, int(agent.settings["components"])), 0.9)
-    return make_learner(agent, task, seed), loop
+    features = Features.fit(rows, int(agent.settings["components"]))
+    task = LearningProblem(environment.columns, environment.actions, features, 0.9)
+    return make_learner(agent, task, seed), environment
 
 
 def same(one: State, other: State) -> bool:

@@ -10,6 +10,7 @@ from cosim_agents import checkpoint
 from cosim_agents.learned import Learned
 from cosim_agents.learners.catalog import agent_names, agent_settings
 from cosim_agents.learners.divergence import DivergenceError, check_losses, diverged_settings
+from cosim_agents.learners.rollout import play
 from effort import rest_long
 
 from cosim.cli import main as cli
@@ -45,18 +46,17 @@ def test_an_absurd_rate_ends_in_one_line(name: str, rate: str, tmp_path: Path) -
 def diverging(monkeypatch: pytest.MonkeyPatch, agent: str, after: int, what: str) -> None:
     """Break a network of the agent's learner after so many episodes."""
     learner, _ = small.fresh(small.scenario(), small.spec(agent))
-    kind, real, played = type(learner), type(learner).episode, [0]
+    kind, real, played = type(learner), type(learner).end, [0]
 
-    def episode(self, loop: Loop, seed: int):
-        log = real(self, loop, seed)
+    def end(self):
+        real(self)
         played[0] += 1
         if played[0] == after:
             number = next(iter(self.weights()[what]))
             with torch.no_grad():
                 number[(0,) * number.ndim] = float("inf")
-        return log
 
-    monkeypatch.setattr(kind, "episode", episode)
+    monkeypatch.setattr(kind, "end", end)
 
 
 PARTS = [
@@ -89,8 +89,8 @@ def test_the_last_good_checkpoint_is_kept(
 @pytest.mark.parametrize("name", agent_names())
 def test_every_number_is_looked_at(name: str) -> None:
     """In every agent each weight and each moment of an optimiser is broken by NaN and found, with its rate."""
-    learner, loop = small.fresh(small.scenario(), small.spec(name))
-    learner.episode(loop, 1)
+    learner, environment = small.fresh(small.scenario(), small.spec(name))
+    play(learner, environment, 1)
     assert diverged_settings(learner) == []
     rates = {rate for rate in ("lr", "critic_lr") if rate in agent_settings(name)}
     assert learner.weights().keys() == (rates or {"decisions.reward.scale"})
@@ -109,15 +109,15 @@ def test_every_number_is_looked_at(name: str) -> None:
 @pytest.mark.parametrize("name", ["td3", "dqn", "sac", "ppo", "maddpg", "q-ddpg", "q-dqn"])
 def test_actions_are_looked_at(name: str) -> None:
     """A policy whose network gives NaN takes no action: argmax and clip would make a wrong one of it, and no error."""
-    learner, loop = small.fresh(small.scenario(), small.spec(name))
-    learner.episode(loop, 1)
+    learner, environment = small.fresh(small.scenario(), small.spec(name))
+    play(learner, environment, 1)
     with torch.no_grad():
         for number in learner.weights()["lr"]:
             if number.is_floating_point():
                 number.fill_(float("nan"))
-    observation = loop.reset(seed=1).observation
+    rows = environment.reset(1)
     with pytest.raises(DivergenceError, match="an action is not finite"):
-        learner.policy().decide(observation)
+        learner.decide(rows)
 
 
 @pytest.mark.parametrize(
@@ -125,11 +125,11 @@ def test_actions_are_looked_at(name: str) -> None:
 )
 def test_a_loss_alone_ends_an_episode(name: str, loss: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """An update of Stable-Baselines3 that logs an infinite loss ends the episode though all weights are finite."""
-    learner, loop = small.fresh(small.scenario(), small.spec(name))
+    learner, environment = small.fresh(small.scenario(), small.spec(name))
     kind = type(learner._algorithm)
     monkeypatch.setattr(kind, "train", lambda self, *_: self.logger.record(f"train/{loss}", float("inf")))
     with pytest.raises(DivergenceError, match="a loss is not finite"):
-        _ = [learner.episode(loop, seed) for seed in range(4)]
+        _ = [play(learner, environment, seed) for seed in range(4)]
     assert diverged_settings(learner) == []
 
 

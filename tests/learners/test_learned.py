@@ -11,6 +11,7 @@ import small
 from cosim_agents.learned import Learned
 from cosim_agents.learners.catalog import agent_names, make_learner
 from cosim_agents.learners.learner import Learner
+from cosim_agents.learners.scenario_rows import TaskRows
 from cosim_agents.registry import make_policy
 
 from cosim.cli import main as cli
@@ -44,7 +45,7 @@ def test_it_decides_as_the_learner_did(name: str, tmp_path: Path, monkeypatch: p
     policy = Learned(small.quick_train(loaded, small.spec(name), tmp_path, episodes=2))
     observation = Loop(loaded).reset(7).observation
     (learner,) = learners
-    wanted = learner.policy().decide(observation)
+    wanted = learner.decide(TaskRows(observation))
     for _ in range(2):
         action = policy.decide(observation)
         assert observation.feasible[np.arange(len(observation)), action.option].all()
@@ -133,8 +134,9 @@ def test_thousands_in_one_pass(trained: Path) -> None:
     assert len(observation) > 4000
     policy = Learned(trained)
     passes: list[int] = []
-    judge = policy._policy._judge
-    policy._policy._judge = lambda features: (passes.append(len(features)), judge(features))[1]
+    learner = policy._policy._learner
+    judge = learner._values
+    learner._values = lambda features: (passes.append(len(features)), judge(features))[1]
     action = policy.decide(observation)
     assert passes == [len(observation)]
     features = policy.checkpoint.features.transform(encode(observation))[[3, 4000]]

@@ -24,7 +24,7 @@ def cost(loaded: Loaded, policy: Policy) -> float:
         round_, over = loop.reset(10_000 + seed), False
         while round_ is not None and not over:
             step = loop.step(policy.decide(round_.observation))
-            round_, over = step.following, step.truncated
+            round_, over = step.following, step.over
             total, tasks = total + step.costs.cost, tasks + step.costs.tasks
     return total / tasks
 

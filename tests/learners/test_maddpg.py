@@ -9,7 +9,10 @@ from cosim_agents.learners.joint import JointReplay, JointTransition, PendingEpo
 from cosim_agents.learners.joint_networks import Actors, Critics, straight_through
 from cosim_agents.learners.learner import AgentSpec, LearningProblem
 from cosim_agents.learners.maddpg import Maddpg
-from cosim_agents.learners.rollout import Transitions, Turn
+from cosim_agents.learners.rollout import play
+from cosim_agents.learners.row_policy import RowPolicy
+from cosim_agents.learners.scenario_rows import KnobActions, ScenarioRows
+from cosim_agents.learners.transitions import Transitions, Turn
 from cosim_agents.networks import NetSpec
 
 from cosim.decision import Policy
@@ -49,8 +52,9 @@ def task_of(loop: Loop, components: int = 6) -> LearningProblem:
         while following is not None:
             rows.append(following.features)
             values = rng.uniform(-1.0, 1.0, (len(following.features), len(loop.knobs.names)))
-            following = loop.step(loop.knobs.decode(values, following.observation)).following
-    return LearningProblem(loop.columns, loop.knobs, Features.fit(np.concatenate(rows), components), 0.9)
+            step = loop.step(loop.knobs.decode(values, following.observation))
+            following = None if step.over else step.following
+    return LearningProblem(loop.columns, KnobActions(loop.knobs), Features.fit(np.concatenate(rows), components), 0.9)
 
 
 def cost_per_slot(policy: Policy, seeds: range = range(900, 908)) -> float:
@@ -60,7 +64,8 @@ def cost_per_slot(policy: Policy, seeds: range = range(900, 908)) -> float:
         following = loop.reset(seed)
         while following is not None:
             step = loop.step(policy.decide(following.observation))
-            following, cost, slots = step.following, cost + step.costs.cost, slots + 1
+            following = None if step.over else step.following
+            cost, slots = cost + step.costs.cost, slots + 1
     return cost / slots
 
 
@@ -110,7 +115,7 @@ def test_actors_decide_rows_of_all_agents_in_one_call(networks: int) -> None:
 def toy_task() -> LearningProblem:
     """Rows of one feature, one knob, no target."""
     features = Features(np.zeros(1), np.ones(1), np.eye(1), np.zeros(1), np.ones(1))
-    return LearningProblem(("x",), Knobs(3, ("share",), ()), features, 0.0)
+    return LearningProblem(("x",), KnobActions(Knobs(3, ("share",), ())), features, 0.0)
 
 
 @pytest.mark.long
@@ -143,7 +148,7 @@ def turn(epoch: list[int], row: list[int], reward: list[float], following: bool 
         np.array(epoch, np.int64),
         np.array(row, np.int64),
     )
-    return Turn(known, np.ones((1, 2), np.float32) if following else None)
+    return Turn(known, np.ones((1, 2), np.float32) if following else None, sum(reward))
 
 
 def test_an_epoch_is_learned_from_once_all_its_rewards_are_known() -> None:
@@ -183,16 +188,16 @@ def test_the_oldest_is_forgotten_first() -> None:
 @pytest.mark.parametrize("kind", ["mlp", "quantum"])
 def test_a_resumed_training_ends_with_the_same_weights(kind: str) -> None:
     """Two episodes, the state through arrays into a fresh learner, two more: bit for bit as four episodes."""
-    loop = Loop(load("s1_semantic_iov", S1), episode_epochs=6)
+    environment = ScenarioRows(Loop(load("s1_semantic_iov", S1), episode_epochs=6))
     task, agent = task_of(Loop(load("s1_semantic_iov", S1))), spec(NetSpec(kind=kind), warmup_epochs=8, shared=0)
     whole, first, second = (Maddpg(agent, task, 7) for _ in range(3))
     for number in range(4):
-        whole.episode(loop, number)
+        play(whole, environment, number)
     for number in range(2):
-        first.episode(loop, number)
+        play(first, environment, number)
     second.restore(first.state())
     for number in range(2, 4):
-        second.episode(loop, number)
+        play(second, environment, number)
     one, other = whole.state(), second.state()
     assert one.keys() == other.keys()
     assert all(np.array_equal(one[key], other[key]) for key in one)
@@ -202,11 +207,11 @@ def test_a_resumed_training_ends_with_the_same_weights(kind: str) -> None:
 @pytest.mark.long
 def test_learns_on_s1() -> None:
     """After 30 episodes its cost per slot is below random choice's and below everything in the vehicles."""
-    train = Loop(load("s1_semantic_iov", S1), episode_epochs=20)
+    train = ScenarioRows(Loop(load("s1_semantic_iov", S1), episode_epochs=20))
     learner = Maddpg(spec(), task_of(Loop(load("s1_semantic_iov", S1))), 1)
     for number in range(30):
-        log = learner.episode(train, number)
-    assert log.tasks > 20
-    learned = cost_per_slot(learner.policy())
+        log = play(learner, train, number)
+    assert log["tasks"] > 20
+    learned = cost_per_slot(RowPolicy(train.columns, learner))
     assert learned < 0.9 * cost_per_slot(Random(stream(1, "random")))
     assert learned < 0.9 * cost_per_slot(Local())

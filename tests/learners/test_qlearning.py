@@ -5,6 +5,9 @@ import pytest
 from cosim_agents.baselines import Local, Random
 from cosim_agents.learners.learner import AgentSpec
 from cosim_agents.learners.qlearning import QLearning, QTable
+from cosim_agents.learners.rollout import play
+from cosim_agents.learners.row_policy import RowPolicy
+from cosim_agents.learners.scenario_rows import ScenarioRows
 from test_maddpg import S1, cost_per_slot, task_of
 
 from cosim.envs.loop import Loop
@@ -95,11 +98,12 @@ def test_a_state_never_met_is_decided_by_the_others() -> None:
 
 def test_a_resumed_training_ends_with_the_same_table() -> None:
     """Through arrays into a fresh learner, before the classes are fitted and after: bit for bit the same."""
-    loop, task = Loop(load("s1_semantic_iov", S1), episode_epochs=6), task_of(Loop(load("s1_semantic_iov", S1)), 2)
+    environment = ScenarioRows(Loop(load("s1_semantic_iov", S1), episode_epochs=6))
+    task = task_of(Loop(load("s1_semantic_iov", S1)), 2)
     whole, kept = QLearning(spec(warmup_epochs=12), task, 7), QLearning(spec(warmup_epochs=12), task, 7)
     for number in range(5):
-        whole.episode(loop, number)
-        kept.episode(loop, number)
+        play(whole, environment, number)
+        play(kept, environment, number)
         fresh = QLearning(spec(warmup_epochs=12), task, 7)
         fresh.restore(kept.state())
         kept = fresh
@@ -120,10 +124,10 @@ def test_too_large_a_table_is_refused() -> None:
 @pytest.mark.long
 def test_learns_on_s1() -> None:
     """After 120 episodes its cost per slot is below random choice's and below everything in the vehicles."""
-    train = Loop(load("s1_semantic_iov", S1), episode_epochs=20)
+    train = ScenarioRows(Loop(load("s1_semantic_iov", S1), episode_epochs=20))
     learner = QLearning(spec(), task_of(Loop(load("s1_semantic_iov", S1)), 4), 1)
     for number in range(120):
-        learner.episode(train, number)
-    learned = cost_per_slot(learner.policy())
+        play(learner, train, number)
+    learned = cost_per_slot(RowPolicy(train.columns, learner))
     assert learned < 0.9 * cost_per_slot(Random(stream(1, "random")))
     assert learned < 0.9 * cost_per_slot(Local())

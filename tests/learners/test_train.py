@@ -16,10 +16,11 @@ from cosim_agents import checkpoint
 from cosim_agents.features import Features
 from cosim_agents.learners.learner import LearningProblem
 from cosim_agents.learners.rollout import EpisodeSums, turns
-from cosim_agents.train import COLUMNS, train
+from cosim_agents.learners.scenario_rows import ScenarioRows, TaskRows
+from cosim_agents.train import COLUMNS, episode_seed, train
 
 from cosim.decision import Action
-from cosim.envs.loop import Loop, Round
+from cosim.envs.loop import Loop
 from cosim.errors import InputError
 
 SCRIPT = """
@@ -45,7 +46,7 @@ def test_what_it_leaves(tmp_path: Path) -> None:
     with result.curve.open() as file:
         rows = list(csv.DictReader(file))
     assert tuple(rows[0]) == COLUMNS
-    assert [float(row["reward"]) for row in rows] == [log.reward for _, log in heard]
+    assert [float(row["reward"]) for row in rows] == [log["reward"] for _, log in heard]
     assert any((tmp_path / "tensorboard").iterdir())
     kept = checkpoint.read(result.checkpoint)
     assert (kept.episodes, kept.agent["name"], kept.seed) == (3, "ddpg", 1)
@@ -125,14 +126,63 @@ def test_another_training_in_the_folder(tmp_path: Path) -> None:
     assert (tmp_path / "checkpoint.ckpt").read_bytes() == before
 
 
-def test_runs_end_too(tmp_path: Path) -> None:
-    """Where the scenario is shorter than an episode, its last tasks have no next state: their rows are terminal."""
-    short = small.scenario("duration_s=3.5")
-    state = weights(small.quick_train(short, small.spec("ddpg"), tmp_path / "short", episodes=2, epochs=50))
-    cut = weights(small.quick_train(small.scenario(), small.spec("ddpg"), tmp_path / "cut", episodes=2, epochs=3))
-    assert state["replay/dones"].any()
-    assert not state["replay/dones"].all()
-    assert not cut["replay/dones"].any()
+PROFILE = "{kind: poisson, rate_per_s: 1.0, profile: [{time_s: 2.9, factor: 1}, {time_s: 3, factor: 0}]}"
+OVER = {
+    "tasks wait": (["duration_s=3.5"], False, True),
+    "none waits": (["duration_s=3"], False, False),
+    "none can come": (["duration_s=3", f"tasks.arrivals={PROFILE}"], True, True),
+}
+"""Changes, whether the last transitions are terminal, and whether there are any."""
+
+
+@pytest.mark.parametrize("end", OVER)
+def test_the_end_of_a_run(end: str) -> None:
+    """The value of tasks that wait counts; where none waits the last epoch is left out, unless none can come."""
+    changes, terminal, told = OVER[end]
+    environment, sums = ScenarioRows(Loop(small.scenario(*changes), episode_epochs=3)), EpisodeSums()
+    features = Features.fit(np.zeros((2, len(environment.columns))), 0)
+    task = LearningProblem(environment.columns, environment.actions, features, 0.9)
+
+    def stay(rows: TaskRows, seen: np.ndarray) -> tuple[np.ndarray, Action]:
+        values = np.zeros((len(seen), task.values))
+        return values, task.action(values, rows)
+
+    *before, last = turns(environment, 1, lambda rows: rows.features, stay, sums)
+    assert len(before) == 2
+    assert all(len(turn.transitions) and not turn.transitions.terminal.any() for turn in before)
+    assert all(turn.following is not None for turn in before)
+    assert (len(last.transitions) > 0) == told
+    assert last.transitions.terminal.all() == (terminal or not told)
+    assert (last.following is None) == (end != "tasks wait")
+    if last.following is not None:
+        assert environment.loop._last is not None
+        assert np.array_equal(last.following, environment.loop._last.features)
+        assert np.array_equal(last.transitions.following[0], last.following[0])
+    decided = sum(len(turn.transitions) for turn in [*before, last])
+    assert sums.log()["tasks"] > decided if end == "none waits" else sums.log()["tasks"] == decided
+
+
+@pytest.mark.parametrize("name", ["ddpg", "ppo", "dqn", "maddpg", "q-learning"])
+@pytest.mark.parametrize("end", OVER)
+def test_every_learner_trains_to_the_end_of_a_run(name: str, end: str, tmp_path: Path) -> None:
+    """Episodes that end with the scenario train; only those after which no task can come have terminal transitions."""
+    changes, terminal, _ = OVER[end]
+    state = weights(small.quick_train(small.scenario(*changes), small.spec(name), tmp_path, episodes=4, epochs=50))
+    ends = {"ddpg": "replay/dones", "dqn": "replay/dones", "maddpg": "replay/terminal"}
+    if name in ends:
+        assert state[ends[name]].any() == terminal
+        assert not state[ends[name]].all()
+
+
+def test_training_names_every_seed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each episode of a training is reset with a seed of its own, which follows from the training's."""
+    given: list[int | None] = []
+    reset = Loop.reset
+    monkeypatch.setattr(Loop, "reset", lambda loop, seed=None: given.append(seed) or reset(loop, seed))
+    small.quick_train(small.scenario(), small.spec("ddpg"), tmp_path, episodes=3)
+    assert None not in given
+    assert len(set(given)) == len(given)
+    assert given[-3:] == [episode_seed(1, number) for number in range(3)]
 
 
 @pytest.mark.parametrize("name", ["ddpg", "ppo", "dqn", "maddpg", "q-learning"])
@@ -144,21 +194,6 @@ def test_realised_rewards(name: str, tmp_path: Path) -> None:
         assert 0 < len(state["replay/rewards"]) < 3 * 2 * 10 * 4
     learnt = {"q-learning": "visits", "maddpg": "replay/critics-optimizer/0/step"}.get(name, "updates")
     assert np.sum(state[learnt]) > 0
-
-
-def test_the_end_of_a_run_outranks_that_of_an_episode() -> None:
-    """Where both fall on the same epoch nothing follows, for every kind of learner."""
-    loop = Loop(small.scenario("duration_s=3.5"), episode_epochs=3)
-    task = LearningProblem(loop.columns, loop.knobs, Features.fit(np.zeros((2, len(loop.columns))), 0), 0.9)
-
-    def stay(round_: Round, seen: np.ndarray) -> tuple[np.ndarray, Action]:
-        values = np.zeros((len(seen), task.values))
-        return values, task.action(values, round_.observation)
-
-    played = list(turns(loop, 1, lambda round_: round_.features, stay, EpisodeSums()))
-    assert len(played) == 3
-    assert [turn.following is None for turn in played] == [False, False, True]
-    assert [bool(turn.transitions.terminal.any()) for turn in played] == [False, False, True]
 
 
 def test_a_lost_curve(tmp_path: Path) -> None:

@@ -258,7 +258,7 @@ def make_learner(spec: AgentSpec, task: LearningProblem, seed: int) -> Learner:
 
     Args:
         spec: the agent.
-        task: columns, knobs, features and reward of the scenario.
+        task: columns, actions, features and reward of what is learned.
         seed: seed of all that the learner draws.
     """
     return _MAKERS[spec.algorithm](_sized(spec, task), task, seed)

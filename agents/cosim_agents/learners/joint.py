@@ -10,7 +10,7 @@ from torch import Tensor
 
 from cosim.types import AnyArray, FloatArray
 from cosim_agents.learners.learner import State
-from cosim_agents.learners.rollout import Turn
+from cosim_agents.learners.transitions import Turn
 
 _REPLAY: Final = "replay/"
 

@@ -1,18 +1,18 @@
-"""The interface of learning algorithms: they play episodes, have a state, and give a policy."""
+"""The interface of learning algorithms: they explore, learn, have a state, and decide."""
 
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import torch
 
-from cosim.decision import Action, Observation, Policy
-from cosim.envs.knobs import Knobs
-from cosim.envs.loop import Loop
 from cosim.types import AnyArray, FloatArray
 from cosim_agents.features import Features
 from cosim_agents.learners.divergence import check_values
+from cosim_agents.learners.environment import RowActions, RowEnvironment, Rows
+from cosim_agents.learners.transitions import Turn
 from cosim_agents.networks import NetSpec
 
 Value: TypeAlias = int | float | str | bool
@@ -52,21 +52,21 @@ class AgentSpec:
 
 @dataclass(frozen=True, slots=True)
 class LearningProblem:
-    """The scenario as far as it concerns learning: columns, knobs, features, discount and unit of reward."""
+    """What is learned, as far as it concerns learning: columns, actions, features, discount and unit of reward."""
 
     columns: tuple[str, ...]
-    """Names of the F columns of a row of the observation."""
-    knobs: Knobs
+    """Names of the F columns of a row."""
+    actions: RowActions
     features: Features
     discount: float
-    """Discount factor from one decision epoch to the next."""
+    """Discount factor from one step to the next."""
     reward_unit: float = 1.0
-    """Median size of a task's reward under random decisions."""
+    """Median size of a row's reward under random decisions."""
 
     @property
     def values(self) -> int:
-        """Number of values that a learner gives for each task: the task's own, then those for the whole network."""
-        return len(self.knobs.names) + self.knobs.network_size
+        """Number of values that a continuous learner gives for each row."""
+        return self.actions.values
 
     def reward(self, raw: FloatArray, clip: float) -> FloatArray:
         """Return rewards as a critic learns them: in `reward_unit`, clipped to [-clip, clip].
@@ -77,55 +77,73 @@ class LearningProblem:
         clipped: FloatArray = np.clip(raw / self.reward_unit, -clip, clip)
         return clipped
 
-    def action(self, values: AnyArray, observation: Observation) -> Action:
-        """Return the action for values, (T, values); knobs of the network take the mean over the tasks.
+    def see(self, rows: Rows) -> AnyArray:
+        """Return the features of rows, (n, k) float32."""
+        return self.features.transform(rows.features)
+
+    def action(self, values: AnyArray, rows: Rows) -> Any:
+        """Return the action for values, (n, values).
 
         Raises:
             DivergenceError: a value is NaN.
         """
         check_values(values)
-        own = len(self.knobs.names)
-        network = values[:, own:].mean(axis=0) if self.knobs.network_size else None
-        return self.knobs.decode(values[:, :own], observation, network)
+        return self.actions.of_values(values, rows)
 
-    def with_choices(self, features: AnyArray, observation: Observation) -> AnyArray:
-        """Return features (T, k) followed by 1 or 0 for each discrete choice, possible or not, as float32."""
-        mask = self.knobs.choice_mask(observation)
-        seen: AnyArray = np.concatenate([features, mask], axis=1, dtype=np.float32)
+    def see_choices(self, rows: Rows) -> AnyArray:
+        """Return features (n, k) followed by 1 or 0 for each discrete choice, possible or not, as float32."""
+        mask = self.actions.possible(rows)
+        seen: AnyArray = np.concatenate([self.see(rows), mask], axis=1, dtype=np.float32)
         return seen
 
-    def choose(self, worth: AnyArray, observation: Observation) -> Action:
-        """Return the possible choice of the highest worth, the first of equals; `worth` is (T, choices).
+    def see_agents(self, rows: Rows) -> AnyArray:
+        """Return features followed by the number of the agent that decides each row, (n, k + 1)."""
+        seen: AnyArray = np.concatenate([self.see(rows), self.actions.agent(rows)[:, None]], axis=1, dtype=np.float32)
+        return seen
+
+    def choose(self, worth: AnyArray, rows: Rows) -> Any:
+        """Return the action of the possible choices of highest worth, the first of equals; `worth` is (n, choices).
 
         Raises:
             DivergenceError: a worth is NaN.
         """
         check_values(worth)
-        possible = self.knobs.choice_mask(observation)
-        return self.knobs.decode_choice(np.where(possible, worth, -np.inf).argmax(axis=1), observation)
-
-
-@dataclass(frozen=True, slots=True)
-class EpisodeLog:
-    """Sums over one episode, a row of the learning curve."""
-
-    reward: float
-    """Reward of the team, as the scenario defines it."""
-    cost: float
-    """S1 eq 18 over the tasks whose cost became known."""
-    latency_s: float
-    energy_j: float
-    tasks: int
-    """Number of tasks whose cost became known."""
-    offloaded: int
-    """Number of decided tasks that were not left in their vehicle."""
+        possible = self.actions.possible(rows)
+        return self.actions.of_choices(np.where(possible, worth, -np.inf).argmax(axis=1), rows)
 
 
 class Learner(Protocol):
-    """A learning algorithm in training. All its randomness comes from its seed and is part of its state."""
+    """A learning algorithm in training. All its randomness comes from its seed and is part of its state.
 
-    def episode(self, loop: Loop, seed: int) -> EpisodeLog:
-        """Reset the loop with this seed, play one episode to its end and learn on the way; return its sums."""
+    `cosim_agents.learners.rollout.play` plays episodes with it.
+    """
+
+    def playing(self) -> AbstractContextManager[None]:
+        """Return the context in which an episode is played: the learner's own random generator of PyTorch."""
+        ...
+
+    def begin(self, environment: RowEnvironment) -> None:
+        """Prepare for an episode in an environment."""
+        ...
+
+    def see(self, rows: Rows) -> AnyArray:
+        """Return what the learner keeps of rows, (n, k) float32."""
+        ...
+
+    def explore(self, rows: Rows, seen: AnyArray) -> tuple[AnyArray, Any]:
+        """Return the values tried for rows, (n, A), and the action that carries them out."""
+        ...
+
+    def learn(self, turn: Turn) -> None:
+        """Learn from a step."""
+        ...
+
+    def end(self) -> None:
+        """Learn from the episode as a whole."""
+        ...
+
+    def decide(self, rows: Rows) -> Any:
+        """Return the present policy's action without exploration: deterministic, one forward pass for all rows."""
         ...
 
     def state(self) -> State:
@@ -138,8 +156,4 @@ class Learner(Protocol):
 
     def weights(self) -> Mapping[str, Iterable[AnyArray | torch.Tensor]]:
         """Return the numbers that training changes, by the setting that governs their steps."""
-        ...
-
-    def policy(self) -> Policy:
-        """Return the present policy without exploration: deterministic, one forward pass for all rows."""
         ...

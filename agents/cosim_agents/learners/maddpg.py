@@ -15,33 +15,29 @@ epochs at the start, makes learning rates mean the same whatever a scenario's un
 one transfer with little of the band costs as much as many others: unclipped, such rewards would dominate the critic.
 
 An epoch is learned from once the rewards of all its tasks are known; epochs that are incomplete when an episode is
-truncated are left out. Network-wide knobs (detector, proposer) take the mean of the rows' values.
+truncated are left out.
 """
 
 import copy
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Final
+from contextlib import AbstractContextManager
+from typing import Any, Final
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from cosim.decision import Action, Observation, Policy
-from cosim.envs.deciders import deciding_site
-from cosim.envs.loop import Loop, Round
-from cosim.envs.traffic import sites_of
 from cosim.errors import RunError
 from cosim.types import AnyArray
 from cosim_agents.learners.divergence import DivergenceError, trained_numbers
+from cosim_agents.learners.environment import RowEnvironment, Rows
 from cosim_agents.learners.exploration import Exploration
 from cosim_agents.learners.joint import JointReplay, PendingEpochs
 from cosim_agents.learners.joint_networks import Actors, Critics
-from cosim_agents.learners.learner import AgentSpec, EpisodeLog, LearningProblem, State
+from cosim_agents.learners.learner import AgentSpec, LearningProblem, State
 from cosim_agents.learners.randomness import Randomness, torch_generator
-from cosim_agents.learners.rollout import EpisodeSums, turns
-from cosim_agents.learners.row_policy import RowPolicy
 from cosim_agents.learners.torch_state import module_state, optimizers_state, restore_module, restore_optimizers
+from cosim_agents.learners.transitions import Turn
 
 _RATES: Final = {"actors-optimizer": "lr", "critics-optimizer": "critic_lr"}
 
@@ -60,8 +56,9 @@ class Maddpg:
         self._random = Randomness(seed, exploration="exploration", sampling="replay")
         self._rng = self._random["exploration"]
         self._replay = JointReplay(int(spec.settings["buffer"]), self._random["sampling"])
-        self._scores = task.knobs.options if task.knobs.targets else 0
+        self._scores = task.actions.scores
         self._exploration = Exploration(spec.settings, task.values, self._scores, self._rng)
+        self._unsettled = PendingEpochs(0)
         self._epochs = 0
         self.agents = 0
         """Number of agents; 0 until it is known."""
@@ -88,41 +85,59 @@ class Maddpg:
 
     # --- playing ---------------------------------------------------------------------------------------------------
 
-    def episode(self, loop: Loop, seed: int) -> EpisodeLog:
-        """Play one episode; `updates` gradient steps follow each epoch once the warm-up is over."""
+    def playing(self) -> AbstractContextManager[None]:
+        """See `Learner`."""
+        return self._random.torch()
+
+    def begin(self, environment: RowEnvironment) -> None:
+        """Begin the exploration noise anew; in the first episode, make the networks of the environment's agents."""
         if not self.agents:
-            self._begin(len(sites_of(loop.scenario, Path())))
-        tally, unsettled = EpisodeSums(), PendingEpochs(self.agents)
-        warmup = int(self._settings["warmup_epochs"])
+            self._begin(environment.agents)
+        self._unsettled = PendingEpochs(self.agents)
+        self._exploration.restart()
 
-        def act(round_: Round, seen: AnyArray) -> tuple[AnyArray, Action]:
-            values, action = self._explore(round_, seen)
-            unsettled.decided(seen, values)
-            return values, action
+    def see(self, rows: Rows) -> AnyArray:
+        """Return the features of each row, and the number of the agent that decides it."""
+        return self._task.see_agents(rows)
 
-        with self._random.torch():
-            self._exploration.restart()
-            for turn in turns(loop, seed, self._see, act, tally):
-                for joint in unsettled.settle(turn):
-                    self._replay.add(joint)
-                self._epochs += 1
-                if self._epochs > warmup and len(self._replay):
-                    for _ in range(int(self._settings["updates"])):
-                        self._update()
-        return tally.log()
-
-    def _see(self, round_: Round) -> AnyArray:
-        """Return the features of each row, and the site that decides it."""
-        return _rows(self._task.features.transform(round_.features), round_.observation)
-
-    def _explore(self, round_: Round, seen: AnyArray) -> tuple[AnyArray, Action]:
+    def explore(self, rows: Rows, seen: AnyArray) -> tuple[AnyArray, Any]:
+        """Return the values to try, uniform throughout in the warm-up, and their action."""
         if self._epochs < int(self._settings["warmup_epochs"]):
             values: AnyArray = self._rng.uniform(-1.0, 1.0, (len(seen), self._task.values))
         else:
             with torch.no_grad():
                 values = self._exploration.around(self.actors(torch.from_numpy(seen)).numpy())
         values = values.astype(np.float32)
-        return values, self._task.action(values, round_.observation)
+        self._unsettled.decided(seen, values)
+        return values, self._task.action(values, rows)
+
+    def learn(self, turn: Turn) -> None:
+        """Remember the steps whose rewards are all known; `updates` gradient steps follow once the warm-up is over."""
+        for joint in self._unsettled.settle(turn):
+            self._replay.add(joint)
+        self._epochs += 1
+        if self._epochs > int(self._settings["warmup_epochs"]) and len(self._replay):
+            for _ in range(int(self._settings["updates"])):
+                self._update()
+
+    def end(self) -> None:
+        """Do nothing: it learns after each step."""
+
+    def decide(self, rows: Rows) -> Any:
+        """Return the action of the agents' actors without noise.
+
+        Raises:
+            RunError: it has an actor for each of fewer agents.
+        """
+        seen = self.see(rows)
+        if not self._settings["shared"] and seen[:, -1].max() >= self.agents:
+            raise RunError(
+                f"{self._spec.name}: was trained with an actor for each of {self.agents} sites and is asked for "
+                f"site {int(seen[:, -1].max())}; train with --option shared=true to use it on other maps"
+            )
+        with self._random.torch(), torch.no_grad():
+            values = self.actors(torch.from_numpy(seen)).numpy()
+        return self._task.action(values, rows)
 
     def weights(self) -> Mapping[str, list[Tensor]]:
         """Return weights and moments of actors and critics."""
@@ -133,21 +148,6 @@ class Maddpg:
             _RATES[name]: trained_numbers(network.parameters(), self._optimizers[name])
             for name, network in networks.items()
         }
-
-    def policy(self) -> Policy:
-        """Return the policy of the sites' actors without noise; it shares the networks of this learner."""
-        return RowPolicy(self._task, lambda features: features, self._decide)
-
-    def _decide(self, features: AnyArray, observation: Observation) -> Action:
-        seen = _rows(features, observation)
-        if not self._settings["shared"] and seen[:, -1].max() >= self.agents:
-            raise RunError(
-                f"{self._spec.name}: was trained with an actor for each of {self.agents} sites and is asked for "
-                f"site {int(seen[:, -1].max())}; train with --option shared=true to use it on other maps"
-            )
-        with self._random.torch(), torch.no_grad():
-            values = self.actors(torch.from_numpy(seen)).numpy()
-        return self._task.action(values, observation)
 
     # --- learning --------------------------------------------------------------------------------------------------
 
@@ -231,10 +231,3 @@ class Maddpg:
             for name, module in self._modules.items():
                 restore_module(name, module, state)
             restore_optimizers(self._optimizers, state)
-
-
-def _rows(features: AnyArray, observation: Observation) -> AnyArray:
-    """Return each task's features and the number of the site that decides it, (T, k + 1)."""
-    site = deciding_site(observation)[:, None]
-    rows: AnyArray = np.concatenate([features, site], axis=1, dtype=np.float32)
-    return rows

@@ -1,7 +1,7 @@
-"""DDPG, TD3 and SAC of Stable-Baselines3 over rows of waiting tasks: its losses and targets, our own roll-outs."""
+"""DDPG, TD3 and SAC of Stable-Baselines3 over rows: its losses and targets, our own roll-outs."""
 
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from typing import Any, Final
 
 import numpy as np
@@ -11,18 +11,16 @@ from stable_baselines3 import DDPG, SAC, TD3
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.policies import ContinuousCritic
 
-from cosim.decision import Action, Policy
-from cosim.envs.loop import Loop, Round
 from cosim.types import AnyArray
 from cosim_agents.learners.divergence import check_losses, finite_distributions, trained_numbers
+from cosim_agents.learners.environment import RowEnvironment, Rows
 from cosim_agents.learners.exploration import Exploration
-from cosim_agents.learners.learner import AgentSpec, EpisodeLog, LearningProblem, State
+from cosim_agents.learners.learner import AgentSpec, LearningProblem, State
 from cosim_agents.learners.randomness import Randomness
-from cosim_agents.learners.rollout import EpisodeSums, turns
-from cosim_agents.learners.row_policy import RowPolicy
 from cosim_agents.learners.sb3_algorithm import OwnRates, algorithm_state, restore_algorithm, without_environment
 from cosim_agents.learners.sb3_buffers import Replay
 from cosim_agents.learners.sb3_networks import Blueprint, DeterministicPolicy, GaussianPolicy, RotosolveStep
+from cosim_agents.learners.transitions import Turn
 from cosim_agents.quantum.training import parameter_shift
 
 
@@ -39,7 +37,7 @@ class _SAC(OwnRates, SAC):
 
 
 class OffPolicy:
-    """A learner with an actor that gives each task its values and a critic of them, trained from a replay buffer.
+    """A learner with an actor that gives each row its values and a critic of them, trained from a replay buffer.
 
     The actor maps one row to its values: scores of the options, of which the largest feasible one is taken, and
     shares and power. The first `warmup_epochs` epochs are uniform throughout; then DDPG and TD3 explore by
@@ -53,7 +51,7 @@ class OffPolicy:
         self._rng = self._random["exploration"]
         self._exploration: Exploration | None = None
         if "noise_sigma" in spec.settings:
-            scores = task.knobs.options if task.knobs.targets else task.values
+            scores = task.actions.scores or task.values
             self._exploration = Exploration(spec.settings, task.values, scores, self._rng)
         with self._random.torch():
             self._algorithm = _algorithm(spec, task, seed, self._random["sampling"])
@@ -66,21 +64,29 @@ class OffPolicy:
 
     # --- the life of a learner -------------------------------------------------------------------------------------
 
-    def episode(self, loop: Loop, seed: int) -> EpisodeLog:
-        """Play one episode; `updates` gradient steps follow each epoch once the warm-up is over."""
-        tally = EpisodeSums()
+    def playing(self) -> AbstractContextManager[None]:
+        """See `Learner`."""
+        return self._random.torch()
+
+    def begin(self, environment: RowEnvironment) -> None:  # noqa: ARG002 - the same in every environment
+        """Begin the exploration noise anew."""
+        if self._exploration is not None:
+            self._exploration.restart()
+
+    def see(self, rows: Rows) -> AnyArray:
+        """Return the features of rows."""
+        return self._task.see(rows)
+
+    def learn(self, turn: Turn) -> None:
+        """Remember what became known; `updates` gradient steps follow once the warm-up is over."""
         clip = float(self._settings["reward_clip"])
-        updates, batch = int(self._settings["updates"]), int(self._settings["batch"])
-        warmup = int(self._settings["warmup_epochs"])
-        with self._random.torch():
-            if self._exploration is not None:
-                self._exploration.restart()
-            for turn in turns(loop, seed, self._see, self._explore, tally):
-                self._replay.put(turn.transitions, self._task.reward(turn.transitions.reward, clip))
-                self._epochs += 1
-                if self._epochs > warmup and self._replay.size():
-                    self._update(updates, batch)
-        return tally.log()
+        self._replay.put(turn.transitions, self._task.reward(turn.transitions.reward, clip))
+        self._epochs += 1
+        if self._epochs > int(self._settings["warmup_epochs"]) and self._replay.size():
+            self._update(int(self._settings["updates"]), int(self._settings["batch"]))
+
+    def end(self) -> None:
+        """Do nothing: it learns after each step."""
 
     def _update(self, updates: int, batch: int) -> None:
         """Take gradient steps, with the training method of the actor's circuit."""
@@ -127,16 +133,14 @@ class OffPolicy:
             "critic_lr": trained_numbers(policy.critic.parameters(), policy.critic.optimizer),
         }
 
-    def policy(self) -> Policy:
-        """Return the policy of the actor's values without noise (SAC: of the mean)."""
-        return RowPolicy(self._task, self._values, self._task.action)
+    def decide(self, rows: Rows) -> Any:
+        """Return the action of the actor's values without noise (SAC: of the mean)."""
+        return self._task.action(self._values(self.see(rows)), rows)
 
-    # --- what it does in an epoch ----------------------------------------------------------------------------------
+    # --- what it does in a step ------------------------------------------------------------------------------------
 
-    def _see(self, round_: Round) -> AnyArray:
-        return self._task.features.transform(round_.features)
-
-    def _explore(self, round_: Round, seen: AnyArray) -> tuple[AnyArray, Action]:
+    def explore(self, rows: Rows, seen: AnyArray) -> tuple[AnyArray, Any]:
+        """Return the values to try, uniform throughout in the warm-up, and their action."""
         if self._epochs < int(self._settings["warmup_epochs"]):
             values: AnyArray = self._rng.uniform(-1.0, 1.0, (len(seen), self._task.values))
         elif self._exploration is not None:
@@ -145,7 +149,7 @@ class OffPolicy:
             with torch.no_grad(), finite_distributions():
                 values = self._actor(torch.from_numpy(seen), deterministic=False).numpy()
         values = values.astype(np.float32)
-        return values, self._task.action(values, round_.observation)
+        return values, self._task.action(values, rows)
 
     def _values(self, seen: AnyArray) -> AnyArray:
         """Return the values of the deterministic actor, (T, A)."""

@@ -1,6 +1,7 @@
-"""PPO of Stable-Baselines3 over rows of waiting tasks: its clipped loss, our own roll-outs and advantages."""
+"""PPO of Stable-Baselines3 over rows: its clipped loss, our own roll-outs and advantages."""
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -9,17 +10,15 @@ import torch
 from gymnasium import spaces
 from stable_baselines3 import PPO
 
-from cosim.decision import Action, Policy
-from cosim.envs.loop import Loop, Round
 from cosim.types import AnyArray, FloatArray
 from cosim_agents.learners.divergence import check_losses, finite_distributions, trained_numbers
-from cosim_agents.learners.learner import AgentSpec, EpisodeLog, LearningProblem, State
+from cosim_agents.learners.environment import RowEnvironment, Rows
+from cosim_agents.learners.learner import AgentSpec, LearningProblem, State
 from cosim_agents.learners.randomness import Randomness
-from cosim_agents.learners.rollout import EpisodeSums, Turn, turns
-from cosim_agents.learners.row_policy import RowPolicy
 from cosim_agents.learners.sb3_algorithm import OwnRates, algorithm_state, restore_algorithm, without_environment
 from cosim_agents.learners.sb3_buffers import Rollout
 from cosim_agents.learners.sb3_networks import Blueprint, RolloutPolicy
+from cosim_agents.learners.transitions import Turn
 
 _ROWS: Final = "replay/rows/"
 
@@ -40,13 +39,15 @@ class _Epoch:
 
 
 class OnPolicy:
-    """A learner of a Gaussian over the values of each task, trained on whole episodes.
+    """A learner of a Gaussian over the values of each row, trained on whole episodes.
 
     Advantages follow GAE over epochs, not over rows, because a task has no next step of its own: the next value is the
     mean value of the next epoch's rows, and the next advantage their mean advantage:
     delta_i = r_i + gamma mean V(e + 1) - V_i, A_i = delta_i + gamma lambda mean A(e + 1). After a truncated episode,
-    the epoch that would have come next gives the last mean value; after the run's end it is 0. Tasks whose reward is
-    not known by then are left out. An update is made at the end of an episode, once `rollout_rows` rows are collected.
+    the tasks that wait then give the last mean value; where no task can come any more it is 0. Tasks whose reward is
+    not known by then are left out, as is the last epoch where nothing is known of what follows it
+    (`cosim_agents.learners.rollout.turns`): its mean value ends the sums of the epochs before. An update is made at the
+    end of an episode, once `rollout_rows` rows are collected.
     """
 
     def __init__(self, spec: AgentSpec, task: LearningProblem, seed: int) -> None:
@@ -77,28 +78,38 @@ class OnPolicy:
         self._optimizers = {"optimizer": self._algorithm.policy.optimizer}
         self._collected: list[tuple[AnyArray, ...]] = []
         self._played: list[_Epoch] = []  # of the present episode
+        self._last: Turn | None = None
 
-    def episode(self, loop: Loop, seed: int) -> EpisodeLog:
-        """Play one episode with the present policy, then learn if enough rows are collected."""
-        tally = EpisodeSums()
+    def playing(self) -> AbstractContextManager[None]:
+        """See `Learner`."""
+        return self._random.torch()
+
+    def begin(self, environment: RowEnvironment) -> None:  # noqa: ARG002 - the same in every environment
+        """Forget what was played of an episode before."""
         self._played = []
-        last: Turn | None = None
-        with self._random.torch():
-            for turn in turns(loop, seed, self._see, self._explore, tally):
-                last = turn
-                batch = turn.transitions
-                learnt = self._task.reward(batch.reward, float(self._settings["reward_clip"]))
-                for epoch, row, reward in zip(batch.epoch.tolist(), batch.row.tolist(), learnt, strict=True):
-                    self._played[epoch].reward[row] = reward
-            if last is not None:
-                self._collected += self._advantages(last)
-            if sum(len(rows[0]) for rows in self._collected) >= int(self._settings["rollout_rows"]):
-                self._buffer.fill(*(np.concatenate(column) for column in zip(*self._collected, strict=True)))
-                self._collected = []
-                with finite_distributions():
-                    self._algorithm.train()
-                check_losses(self._algorithm.logger.name_to_value)
-        return tally.log()
+        self._last = None
+
+    def see(self, rows: Rows) -> AnyArray:
+        """Return the features of rows."""
+        return self._task.see(rows)
+
+    def learn(self, turn: Turn) -> None:
+        """Note the rewards that became known."""
+        self._last, batch = turn, turn.transitions
+        learnt = self._task.reward(batch.reward, float(self._settings["reward_clip"]))
+        for epoch, row, reward in zip(batch.epoch.tolist(), batch.row.tolist(), learnt, strict=True):
+            self._played[epoch].reward[row] = reward
+
+    def end(self) -> None:
+        """Learn if enough rows are collected."""
+        if self._last is not None:
+            self._collected += self._advantages(self._last)
+        if sum(len(rows[0]) for rows in self._collected) >= int(self._settings["rollout_rows"]):
+            self._buffer.fill(*(np.concatenate(column) for column in zip(*self._collected, strict=True)))
+            self._collected = []
+            with finite_distributions():
+                self._algorithm.train()
+            check_losses(self._algorithm.logger.name_to_value)
 
     def state(self) -> State:
         """Return weights, optimiser, generators, and the rows that wait for an update."""
@@ -126,23 +137,20 @@ class OnPolicy:
             name: trained_numbers(group, optimizer) for name, group in zip(("lr", "critic_lr"), groups, strict=True)
         }
 
-    def policy(self) -> Policy:
-        """Return the policy of the Gaussian's mean."""
-        return RowPolicy(self._task, self._mean, self._task.action)
+    def decide(self, rows: Rows) -> Any:
+        """Return the action of the Gaussian's mean."""
+        return self._task.action(self._mean(self.see(rows)), rows)
 
-    # --- what it does in an epoch ----------------------------------------------------------------------------------
+    # --- what it does in a step ------------------------------------------------------------------------------------
 
-    def _see(self, round_: Round) -> AnyArray:
-        return self._task.features.transform(round_.features)
-
-    def _explore(self, round_: Round, seen: AnyArray) -> tuple[AnyArray, Action]:
+    def explore(self, rows: Rows, seen: AnyArray) -> tuple[AnyArray, Any]:
         """Draw values from the Gaussian; they are kept as drawn, and decoded clipped to [-1, 1]."""
         with torch.no_grad(), finite_distributions():
             drawn, value, log_prob = self._net(torch.from_numpy(seen))
         values: AnyArray = drawn.numpy()
         unknown = np.full(len(seen), np.nan)
         self._played.append(_Epoch(seen, values, log_prob.numpy(), value.numpy().reshape(-1), unknown))
-        return values, self._task.action(np.clip(values, -1.0, 1.0), round_.observation)
+        return values, self._task.action(np.clip(values, -1.0, 1.0), rows)
 
     def _mean(self, seen: AnyArray) -> AnyArray:
         with torch.no_grad():

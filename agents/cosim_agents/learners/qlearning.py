@@ -7,20 +7,19 @@ the table: k features give bins^k states, so keep k small (`components`).
 """
 
 from collections.abc import Mapping
-from typing import Final
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Final
 
 import numpy as np
 
-from cosim.decision import Action, Policy
-from cosim.envs.loop import Loop, Round
 from cosim.errors import InputError
 from cosim.kernel.rng import stream
 from cosim.types import AnyArray, BoolArray, FloatArray, IntArray
+from cosim_agents.learners.environment import RowEnvironment, Rows
 from cosim_agents.learners.exploration import falling_epsilon
-from cosim_agents.learners.learner import AgentSpec, EpisodeLog, LearningProblem, State
+from cosim_agents.learners.learner import AgentSpec, LearningProblem, State
 from cosim_agents.learners.randomness import generator_text, restore_generator
-from cosim_agents.learners.rollout import EpisodeSums, Transitions, turns
-from cosim_agents.learners.row_policy import RowPolicy
+from cosim_agents.learners.transitions import Transitions, Turn
 
 _MOST_CELLS: Final = 10_000_000
 
@@ -99,27 +98,39 @@ class QLearning:
         self._settings = settings
         self._bins = int(settings["bins"])
         self._rng = stream(seed, "exploration")
-        states = state_count(self._bins, task.features.count, task.knobs.choices)
-        self.table = QTable(states, task.knobs.choices, task.discount, float(settings["decay"]))
+        states = state_count(self._bins, task.features.count, task.actions.choices)
+        self.table = QTable(states, task.actions.choices, task.discount, float(settings["decay"]))
         self._edges: FloatArray | None = None  # (k, bins - 1) once fitted
         self._rows: list[AnyArray] = []
         self._epochs = 0
+        self._known: FloatArray | None = None  # what it decides by, until it learns again
 
-    def episode(self, loop: Loop, seed: int) -> EpisodeLog:
-        """Play one episode and learn after each epoch; before the classes are fitted, only collect rows."""
-        tally = EpisodeSums()
-        for turn in turns(loop, seed, self._see, self._explore, tally):
-            self._epochs += 1
-            if self._edges is None:
-                self._rows.append(turn.transitions.seen[:, : self._task.features.count])
-            elif len(turn.transitions):
-                self._learn(turn.transitions)
+    def playing(self) -> AbstractContextManager[None]:
+        """See `Learner`; a table draws nothing from PyTorch."""
+        return nullcontext()
+
+    def begin(self, environment: RowEnvironment) -> None:
+        """Do nothing: episodes do not differ."""
+
+    def see(self, rows: Rows) -> AnyArray:
+        """Return features, then whether each choice is possible: (n, k + choices)."""
+        return self._task.see_choices(rows)
+
+    def learn(self, turn: Turn) -> None:
+        """Learn from what became known; before the classes are fitted, only collect rows."""
+        self._epochs += 1
+        if self._edges is None:
+            self._rows.append(turn.transitions.seen[:, : self._task.features.count])
+        elif len(turn.transitions):
+            self._learn(turn.transitions)
+
+    def end(self) -> None:
+        """Fit the classes once the warm-up is over."""
         warm = self._epochs >= int(self._settings["warmup_epochs"])
         if self._edges is None and warm and any(map(len, self._rows)):
             parts = np.arange(1, self._bins) / self._bins
             self._edges = np.quantile(np.concatenate(self._rows), parts, axis=0).T
             self._rows = []
-        return tally.log()
 
     def state(self) -> State:
         """Return the table, the classes and the generator."""
@@ -146,7 +157,7 @@ class QLearning:
             raise InputError("checkpoint: its table is of another size than its agent says; train again")
         self._epochs = int(state["epochs"])
         restore_generator(self._rng, str(state["exploration"]))
-        self.table.value, self.table.visits = value, visits
+        self.table.value, self.table.visits, self._known = value, visits, None
         self._edges = np.array(state["edges"]) if "edges" in state else None
         self._rows = [np.asarray(state["replay/rows"])] if "replay/rows" in state else []
 
@@ -154,12 +165,13 @@ class QLearning:
         """Return the table."""
         return {"decisions.reward.scale": [self.table.value]}
 
-    def policy(self) -> Policy:
-        """Return the policy that takes the possible choice of largest value."""
-        known = self.table.known()
-        return RowPolicy(self._task, lambda features: known[self._classes(features)], self._task.choose)
+    def decide(self, rows: Rows) -> Any:
+        """Return the action of the possible choices of largest value."""
+        if self._known is None:
+            self._known = self.table.known()
+        return self._task.choose(self._known[self._classes(self._task.see(rows))], rows)
 
-    # --- what it does in an epoch ----------------------------------------------------------------------------------
+    # --- what it does in a step ------------------------------------------------------------------------------------
 
     def _classes(self, features: AnyArray) -> IntArray:
         """Return the states of features, (T, k) to (T,); state 0 for all before the classes are fitted."""
@@ -169,11 +181,8 @@ class QLearning:
                 state = state * self._bins + np.searchsorted(edges, features[:, column], side="right")
         return state
 
-    def _see(self, round_: Round) -> AnyArray:
-        """Return features, then whether each choice is possible: (T, k + choices)."""
-        return self._task.with_choices(self._task.features.transform(round_.features), round_.observation)
-
-    def _explore(self, round_: Round, seen: AnyArray) -> tuple[AnyArray, Action]:
+    def explore(self, rows: Rows, seen: AnyArray) -> tuple[AnyArray, Any]:
+        """Return choices, (n, 1), of which a falling part is drawn, and their action."""
         count = self._task.features.count
         possible = seen[:, count:] > 0.5
         rank = np.where(possible, self._rng.random(possible.shape), -1.0)
@@ -181,10 +190,10 @@ class QLearning:
         greedy = np.where(value == value.max(axis=1, keepdims=True), rank, -1.0)
         anew = self._edges is None or self._rng.random(len(seen)) < falling_epsilon(self._settings, self._epochs)
         choice = np.where(anew, rank.argmax(axis=1), greedy.argmax(axis=1))
-        return choice[:, None], self._task.knobs.decode_choice(choice, round_.observation)
+        return choice[:, None], self._task.actions.of_choices(choice, rows)
 
     def _learn(self, known: Transitions) -> None:
-        count = self._task.features.count
+        count, self._known = self._task.features.count, None
         self.table.learn(
             self._classes(known.seen[:, :count]),
             known.values[:, 0].astype(np.int64),

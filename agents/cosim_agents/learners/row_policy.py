@@ -1,23 +1,17 @@
 """A trained network as a policy: one forward pass decides for all waiting tasks."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
-import numpy as np
 import torch
 
 from cosim.decision import Action, Observation
-from cosim.envs.columns import DEMAND, KEY, encode
+from cosim.envs.columns import DEMAND, KEY
 from cosim.errors import InputError
-from cosim.types import AnyArray, Tier
-from cosim_agents.learners.learner import LearningProblem
-
-Judge = Callable[[AnyArray], AnyArray]
-"""Returns the values (T, A) for features (T, k), without noise."""
-Decode = Callable[[AnyArray, Observation], Action]
-"""Returns the action for values."""
-
+from cosim.types import Tier
+from cosim_agents.learners.learner import Learner
+from cosim_agents.learners.scenario_rows import TaskRows
 
 _BESIDE: Final = {KEY: "keys", DEMAND: "twin"}
 """Columns that belong to no option, and the section of a scenario that adds them."""
@@ -26,19 +20,17 @@ _SECTIONS: Final = ("cloud", *_BESIDE.values())
 
 
 class RowPolicy:
-    """A policy that encodes tasks to columns and features, evaluates a network on them, and decodes its values.
+    """A learner as a policy of a scenario: it decides the tasks of an observation as the learner would, unexplored.
 
     Args:
-        task: columns and features of the training.
-        judge: evaluates the network, which stays the learner's own.
-        decode: makes an action of the values.
+        columns: names of the columns that the learner was trained on.
+        learner: decides; it stays the caller's own.
     """
 
-    def __init__(self, task: LearningProblem, judge: Judge, decode: Decode) -> None:
-        self._task = task
-        self._judge = judge
-        self._decode = decode
-        self._parts = _trained(task.columns)
+    def __init__(self, columns: Sequence[str], learner: Learner) -> None:
+        self._columns = columns
+        self._learner = learner
+        self._parts = _trained(columns)
 
     def decide(self, observation: Observation) -> Action:
         """Return the action; it depends on the observation alone, whatever the number of threads.
@@ -46,16 +38,17 @@ class RowPolicy:
         Raises:
             InputError: the observation has other columns than the training had; the message names them.
         """
-        rows = encode(observation)
-        if _seen(observation) != self._parts or rows.shape[1] != len(self._task.columns):
-            raise InputError(_mismatch(self._task.columns, observation, rows.shape[1]))
+        rows = TaskRows(observation)
+        width = rows.features.shape[1]
+        if _seen(observation) != self._parts or width != len(self._columns):
+            raise InputError(_mismatch(self._columns, observation, width))
         threads = torch.get_num_threads()
         torch.set_num_threads(1)
         try:
-            values = self._judge(self._task.features.transform(rows))
+            action: Action = self._learner.decide(rows)
         finally:
             torch.set_num_threads(threads)
-        return self._decode(np.asarray(values), observation)
+        return action
 
 
 def _mismatch(columns: Sequence[str], observation: Observation, width: int) -> str:

@@ -10,7 +10,7 @@ from stable_baselines3.common.vec_env import VecNormalize
 
 from cosim.types import AnyArray, FloatArray
 from cosim_agents.learners.learner import State
-from cosim_agents.learners.rollout import Transitions
+from cosim_agents.learners.transitions import Transitions
 
 _COLUMNS = ("observations", "next_observations", "actions", "rewards", "dones")
 

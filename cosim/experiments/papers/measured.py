@@ -202,7 +202,7 @@ class Episodes:
                     sums["reward"] += step.total
                     for name in ("cost", "latency_s", "energy_j", "tasks"):
                         sums[name] += getattr(step.costs, name)
-                    waiting = None if step.truncated else step.following
+                    waiting = None if step.over else step.following
         finally:
             loop.close()
         return {**sums, "episodes": len(self.numbers)}
