@@ -56,7 +56,7 @@ def looped(loop: Any) -> tuple[int, int]:
     while waiting is not None:
         option = waiting.observation.expected_s[waiting.rows].argmin(axis=1)
         step = loop.step(Action(option))
-        waiting = None if step.over else step.following
+        waiting = None if step.truncated else step.following  # nothing follows where it terminates
         steps, tasks = steps + 1, tasks + len(option)
     return steps, tasks
 

@@ -144,7 +144,7 @@ def charge(
     terms = cost_terms(observation, option, power_w, share)
     latency_s, energy_j, own = terms.latency_s, terms.energy_j, terms.own
     lost = np.isinf(own)
-    if np.count_nonzero(given < 0):
+    if given[given.argmin()] < 0:
         lost[:decided] |= (given < 0) & observation.feasible[:decided].any(axis=1)
     left_s = observation.deadline_s - observation.time_s
     if np.count_nonzero(lost):

@@ -6,6 +6,7 @@ counts neither as signal nor as interference (docs/scenarios.md says what that i
 
 from collections import deque
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -94,14 +95,29 @@ class LinkBudget:
             (N,) the serving site, or NOWHERE, and (N,) its column, 0 without one.
         """
         slot: IntArray = (sites == before[:, None]).argmax(axis=1)
-        best = gain[:, 0]
-        if not np.count_nonzero(slot):  # nobody's present site is there and another one stronger, as mostly
-            return np.where(best >= self.least_gain, sites[:, 0], NOWHERE), slot
-        first = np.arange(0, gain.size, gain.shape[1])  # of each row, in the flattened tables
-        kept_gain = gain.take(first + slot)
-        slot = slot * ((kept_gain >= self.least_gain) & (best <= kept_gain * self.hysteresis))
-        place = first + slot
-        return np.where(gain.take(place) >= self.least_gain, sites.take(place), NOWHERE), slot
+        serving, best = sites[:, 0].copy(), gain[:, 0]
+        if np.count_nonzero(slot):  # else nobody's present site is there and another one stronger
+            first = np.arange(0, gain.size, gain.shape[1])  # of each row, in the flattened tables
+            kept_gain = gain.take(first + slot)
+            slot[(kept_gain < self.least_gain) | (best > kept_gain * self.hysteresis)] = 0
+            place = first + slot
+            serving, best = sites.take(place), gain.take(place)
+        serving[best < self.least_gain] = NOWHERE
+        return serving, slot
+
+
+class _Links(NamedTuple):
+    """The links of vehicles, strongest first, (N, k) each."""
+
+    sites: IntArray
+    gain: FloatArray
+    """Path gains, linear."""
+    heard: FloatArray
+    """Path gains, 0 where out of coverage."""
+    clean_snr_per_w: FloatArray
+    """Uplink signal over noise alone for each watt."""
+    clean_down_snr: FloatArray
+    """Downlink signal over noise alone."""
 
 
 class Survey:
@@ -123,8 +139,8 @@ class Survey:
         self._shadow = ShadowField(stream_key(seed, "shadowing"), self._model) if self._model.shadowed else None
         self._fades = self._model.shadowed or self._model.los_drawn
         """Whether gains depend on more than positions."""
-        self._coming: deque[tuple[bytes, FloatArray, IntArray]] = deque()
-        """Positions, gains and sites of the links at the next updates, as far as positions were known."""
+        self._coming: deque[tuple[bytes, _Links]] = deque()
+        """Positions and links at the next updates, as far as positions were known."""
         self._budget = LinkBudget.of(radio)
         # The rows of the tick before; at first one of a vehicle that is never there.
         self._numbers: IntArray = np.array([NOWHERE])
@@ -155,33 +171,26 @@ class Survey:
             coming_m: positions of the same vehicles at the next updates, (K, N, 2), if they are known.
         """
         row, stayed, before = self._followed(numbers)
-        moved_m, travelled_m = self._ways_m(xy_m, row, stayed)
+        travelled_m = self._travelled_m
         if self._fades:
-            gain, sites = self._links(numbers, xy_m, moved_m, travelled_m, tick)
+            moved_m, travelled_m = self._ways_m(xy_m, row, stayed)
+            links = self._links(numbers, xy_m, moved_m, travelled_m, tick)
         else:
-            # Gains depend on positions alone: those of many ticks are computed at once.
-            if not self._coming or self._coming[0][0] != xy_m.tobytes():
-                places = [xy_m] if coming_m is None else [xy_m, *coming_m]
-                links = self._links(numbers, np.concatenate(places), moved_m, travelled_m, tick)
-                parts = (np.split(values, len(places)) for values in links)
-                self._coming = deque(zip([place.tobytes() for place in places], *parts, strict=True))
-            _, gain, sites = self._coming.popleft()
-        serving, slot = self._budget.associate(gain, sites, before)
-        up_noise_w: FloatArray | float = self._budget.up_noise_w
-        down_noise_w: FloatArray | float = self._budget.down_noise_w
-        if sent is not None:  # before the next line: what is too weak for a link disturbs others all the same
-            scene = (numbers, gain, sites, serving, self._sites)
-            up_noise_w = up_noise_w + heard_by_sites_w(sent[0], *scene)
-            down_noise_w = down_noise_w + heard_by_vehicles_w(sent[1], *scene)
-        gain[gain < self._budget.least_gain] = 0.0
+            links = self._next(xy_m, coming_m)
+        serving, slot = self._budget.associate(links.gain, links.sites, before)
+        snr_per_w, down_snr = links.clean_snr_per_w, links.clean_down_snr
+        if sent is not None:  # what is too weak for a link disturbs others all the same
+            scene = (numbers, links.gain, links.sites, serving, self._sites)
+            snr_per_w = links.heard / (self._budget.up_noise_w + heard_by_sites_w(sent[0], *scene))
+            down_noise_w = self._budget.down_noise_w + heard_by_vehicles_w(sent[1], *scene)
+            down_snr = self._radio.site_power_w * links.heard / down_noise_w
         if len(numbers):  # else the rows of before stay: of vehicles that are gone for good
             self._numbers, self._xy_m, self._serving, self._travelled_m = numbers, xy_m, serving, travelled_m
-        clean_snr_per_w = gain / self._budget.up_noise_w
         columns = {
-            "sites": sites,
-            "snr_per_w": clean_snr_per_w if sent is None else gain / up_noise_w,
-            "clean_snr_per_w": clean_snr_per_w,
-            "down_snr": self._radio.site_power_w * gain / down_noise_w,
+            "sites": links.sites,
+            "snr_per_w": snr_per_w,
+            "clean_snr_per_w": links.clean_snr_per_w,
+            "down_snr": down_snr,
             "serving": serving,
             "slot": slot,
             "changed": (serving != before).nonzero()[0],
@@ -189,10 +198,21 @@ class Survey:
         }
         return Air(numbers, self._row, xy_m, **{name: read_only(values) for name, values in columns.items()})
 
+    def _next(self, xy_m: FloatArray, coming_m: FloatArray | None) -> "_Links":
+        """Return the links where they depend on positions alone: those of all known positions are computed at once."""
+        if not self._coming or self._coming[0][0] != xy_m.tobytes():
+            places = [xy_m] if coming_m is None else [xy_m, *coming_m]
+            together = np.concatenate(places)
+            nothing = np.zeros(len(together))
+            links = self._links(nothing.astype(np.int64), together, nothing, nothing, 0)
+            parts = map(_Links._make, zip(*(np.split(values, len(places)) for values in links), strict=True))
+            self._coming = deque(zip([place.tobytes() for place in places], parts, strict=True))
+        return self._coming.popleft()[1]
+
     def _links(
         self, numbers: IntArray, xy_m: FloatArray, moved_m: FloatArray, travelled_m: FloatArray, tick: int
-    ) -> tuple[FloatArray, IntArray]:
-        """Return path gains and sites of each vehicle's links, strongest first, both (N, k); see `update`.
+    ) -> "_Links":
+        """Return each vehicle's links, strongest first.
 
         Args:
             numbers: vehicles.
@@ -215,7 +235,9 @@ class Survey:
         if np.count_nonzero(gain[:, 1:] > gain[:, :-1]):  # fading has changed the order of the distances
             rows, order = np.arange(len(gain))[:, None], (-gain).argsort(axis=1, kind="stable")
             gain, sites = gain[rows, order], sites[rows, order]
-        return gain, sites
+        heard = np.where(gain >= self._budget.least_gain, gain, 0.0)
+        down_snr = self._radio.site_power_w * heard / self._budget.down_noise_w
+        return _Links(sites, gain, heard, heard / self._budget.up_noise_w, down_snr)
 
     def _followed(self, numbers: IntArray) -> tuple[IntArray, BoolArray, IntArray]:
         """Return the row at the tick before, whether there was one, and the serving site then, each (N,)."""
@@ -228,10 +250,7 @@ class Survey:
         return row, stayed, np.where(stayed, self._serving[row], NOWHERE)
 
     def _ways_m(self, xy_m: FloatArray, row: IntArray, stayed: BoolArray) -> tuple[FloatArray, FloatArray]:
-        """Return the distances travelled since the last tick and since entry, (N,) each; 0 if no fading needs them."""
-        if not self._fades:
-            nothing = np.zeros(len(row))
-            return nothing, nothing
+        """Return the distances travelled since the last tick and since entry, (N,) each."""
         gap_m = xy_m - self._xy_m[row]
         moved_m = np.where(stayed, np.hypot(gap_m[:, 0], gap_m[:, 1]), 0.0)  # NaN: a teleport, which forgets shadowing
         travelled_m = np.where(stayed, self._travelled_m[row], 0.0) + np.where(np.isnan(moved_m), 0.0, moved_m)
