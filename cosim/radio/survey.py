@@ -205,7 +205,9 @@ class Survey:
             together = np.concatenate(places)
             nothing = np.zeros(len(together))
             links = self._links(nothing.astype(np.int64), together, nothing, nothing, 0)
-            parts = map(_Links._make, zip(*(np.split(values, len(places)) for values in links), strict=True))
+            shape = len(places), len(xy_m), links.gain.shape[1]
+            by_tick = [values.reshape(shape) for values in links]
+            parts = map(_Links._make, zip(*by_tick, strict=True))
             self._coming = deque(zip([place.tobytes() for place in places], parts, strict=True))
         return self._coming.popleft()[1]
 

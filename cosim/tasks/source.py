@@ -123,7 +123,7 @@ class Releases:
 
 def as_tasks(columns: Mapping[str, AnyArray]) -> list[Task]:
     """Return a tuple for each task of `Releases.stored`; built without a Python call for each."""
-    rows = (columns[name].tolist() for name in Task._fields)
+    rows = [columns[name].tolist() for name in Task._fields]
     return list(map(partial(tuple.__new__, Task), zip(*rows, strict=True)))
 
 
@@ -270,7 +270,7 @@ class TaskSource:
         ).columns()
         kept = [read_only(values) for values in columns]
         ends = np.cumsum(counts).tolist()
-        return [Releases(*(values[begin:end] for values in kept)) for begin, end in pairwise((0, *ends))]
+        return [Releases(*[values[begin:end] for values in kept]) for begin, end in pairwise((0, *ends))]
 
     def _checked_types(self, arrived: Arrived, interval: IntArray, instants_s: FloatArray) -> IntArray:
         """Return the vehicle type of each arrival, once times and vehicles are known to be right.
