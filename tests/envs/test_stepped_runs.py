@@ -128,7 +128,10 @@ def test_an_episode_ends_after_its_epochs() -> None:
     played = list(steps(loop))
     assert [step.truncated for _, step in played] == [False] * (len(played) - 1) + [True]
     assert len({waiting.observation.time_s for waiting, _ in played}) == 4
-    assert played[-1][1].following is not None
+    last = played[-1][1].following
+    assert last is not None
+    with pytest.raises(RuntimeError, match="over"):
+        loop.step(some(last.observation))
     assert next(steps(loop))[0].observation.time_s == played[0][0].observation.time_s
 
 
