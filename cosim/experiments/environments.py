@@ -52,9 +52,7 @@ def is_environment(word: str) -> bool:
     near = difflib.get_close_matches(word, known, n=2)
     if near or _VERSIONED.search(word):
         near = [*difflib.get_close_matches(word, bundled_scenarios(), n=1), *near]
-        remedy = (
-            f"did you mean {' or '.join(near)}?" if near else "name its package too, as cosim.envs:cosim/Offloading-v0"
-        )
+        remedy = f"did you mean {' or '.join(near)}?" if near else "name its package too, as my_package:My-v0"
         raise InputError(f"{shown(word)}: no such file, bundled scenario or registered environment; {remedy}")
     return False
 

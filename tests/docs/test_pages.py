@@ -87,7 +87,9 @@ def smaller(arguments: list[str]) -> list[str]:
     given = next((more for name, more in SMALLER.items() if arguments[: len(name.split())] == name.split()), [])
     if "--agents" in arguments or "--settings" in arguments:
         return arguments
-    if any(argument.startswith("duration_s=") for argument in arguments) or is_environment(arguments[1]):
+    if any(argument.startswith("duration_s=") for argument in arguments) or (
+        len(arguments) > 1 and is_environment(arguments[1])
+    ):
         given = [argument for argument in given if argument not in ("--set", "duration_s=20")]
     return [*arguments, *given]
 
@@ -217,7 +219,9 @@ def test_table_of_learners_is_what_was_measured() -> None:
     """Each figure of the page of S1 is the rounded one of results/papers/s1/learners.csv."""
     with (ROOT / "results/papers/s1/learners.csv").open(encoding="utf-8") as file:
         measured = {(row["policy"], row["setting"]): row for row in csv.DictReader(file)}
-    page = (ROOT / "docs/papers/s1.md").read_text(encoding="utf-8").partition("## All learners")[2]
+    page = (
+        (ROOT / "docs/papers/s1.md").read_text(encoding="utf-8").partition("## All learners")[2].partition("\n## ")[0]
+    )
     cells = [cell.strip() for row in re.findall(r"^\| \w.*\|$", page, re.MULTILINE) for cell in row.split("|")[1:-1]]
     shown = {name: (cost, above) for name, cost, above in zip(cells[::3], cells[1::3], cells[2::3], strict=True)}
     for name, (cost, above) in shown.items():

@@ -51,7 +51,7 @@ def ends(draw: st.DrawFn) -> list[Ended]:
 def test_rewards_and_totals_are_the_formula(rows: list[Ended], weight: float) -> None:
     """Each task's reward is its cost by hand from the decision on, and the sums are those of a roll-out's totals."""
     by_hand = [cost_by_hand(row, weight, row.decided_s) for row in rows]
-    credit, sums = settled_rewards(rows, weight, Reward(scale=1.0, late_penalty=0.0, loss_penalty=0.0))
+    credit, sums, _ = settled_rewards(rows, weight, Reward(scale=1.0, late_penalty=0.0, loss_penalty=0.0))
     np.testing.assert_allclose(credit.reward, -np.array(by_hand), rtol=1e-9, atol=1e-12)
     summed = outcome_totals(columns_of(rows), weight, 100.0)
     for found in (sums, summed):
