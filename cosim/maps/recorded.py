@@ -12,6 +12,7 @@ from cosim.mobility.catalog import own_folder, resolve_map
 from cosim.mobility.fcd import RecordedMobility
 from cosim.mobility.foreign import FcdTable, read_csv, read_parquet, read_xml
 from cosim.mobility.record import record_frames
+from cosim.parquet import open_literally
 from cosim.scenario.schema import Scenario
 from cosim.scenario.traffic import LibsumoMobility, ReplayMobility
 
@@ -64,6 +65,9 @@ def _table(file: Path) -> FcdTable:
     try:
         if name.endswith(".csv"):
             return read_csv(file)
-        return read_parquet(pq.read_table(file)) if name.endswith(".parquet") else read_xml(file)
+        if name.endswith(".parquet"):
+            with open_literally(file) as opened:
+                return read_parquet(pq.read_table(opened))
+        return read_xml(file)
     except (pa.ArrowException, ValueError, KeyError, OSError, EOFError) as error:
         raise InputError(f"{file.name}: {' '.join(str(error).split())}; write FCD with x, y, speed, angle") from error

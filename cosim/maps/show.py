@@ -15,6 +15,7 @@ from cosim.errors import InputError
 from cosim.mobility.catalog import MapFiles
 from cosim.mobility.frames import CENTI
 from cosim.mobility.record import recorded_bounds, recorded_s
+from cosim.parquet import open_literally
 from cosim.roads.net import Bounds, RoadNet, read_net
 from cosim.roads.siting import PlacedSite
 from cosim.roads.xmlscan import scan_xml
@@ -118,7 +119,8 @@ def draw_roads(net: Path) -> LineCollection:
 def _density(axes: Axes, recording: Path) -> None:
     """Draw the mean number of vehicles at once in each square of 25 m."""
     step_s, length_s = recorded_s(recording)
-    table = pq.read_table(recording, columns=["x_centi", "y_centi"])
+    with open_literally(recording) as file:
+        table = pq.read_table(file, columns=["x_centi", "y_centi"])
     x_m, y_m = (table[name].to_numpy() / CENTI for name in ("x_centi", "y_centi"))
     on_road = x_m > -_TELEPORTED_M
     cells = np.column_stack((x_m, y_m))[on_road] // _CELL_M

@@ -11,6 +11,7 @@ from cosim.mobility.foreign import FcdTable, read_csv, read_parquet, read_xml
 from cosim.mobility.record import MARK, last_tick, read_recording
 from cosim.mobility.recording import RecordedRows, Recording, sorted_recording, to_centi
 from cosim.mobility.source import MobilityFrame
+from cosim.parquet import open_literally
 from cosim.roads.net import Bounds
 from cosim.scenario.traffic import ReplayMobility
 from cosim.types import BoolArray
@@ -71,8 +72,9 @@ def _read(path: Path, mobility: ReplayMobility) -> Recording:
     name = path.name.removesuffix(".gz")
     try:
         if name.endswith(".parquet"):
-            about = (pq.read_metadata(path).metadata or {}).get(MARK)
-            table = pq.read_table(path)
+            with open_literally(path) as file:
+                stored = pq.ParquetFile(file)
+                about, table = (stored.metadata.metadata or {}).get(MARK), stored.read()
             return _own(table, about, mobility) if about else _foreign(read_parquet(table), mobility)
         if name.endswith(".csv"):
             return _foreign(read_csv(path), mobility)

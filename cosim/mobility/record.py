@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from cosim.errors import InputError
 from cosim.mobility.recording import RecordedRows, to_centi
 from cosim.mobility.source import MobilityFrame, MobilitySource
+from cosim.parquet import open_literally
 from cosim.roads.net import Bounds
 from cosim.types import AnyArray
 
@@ -76,7 +77,8 @@ def recorded_bounds(path: Path) -> Bounds:
 
 def _described(path: Path) -> dict[str, Any]:
     try:
-        about: dict[str, Any] = json.loads((pq.read_metadata(path).metadata or {})[MARK])
+        with open_literally(path) as file:
+            about: dict[str, Any] = json.loads((pq.read_metadata(file).metadata or {})[MARK])
     except (pa.ArrowException, KeyError, OSError) as error:
         raise InputError(f"{path}: not a recording of `cosim map record`; record one") from error
     return about
@@ -114,7 +116,7 @@ def _write(source: MobilitySource, ticks: int, path: Path) -> int:
     waiting: list[tuple[AnyArray, ...]] = []
     rows = 0
     options = {"compression": "zstd", "use_dictionary": False, "column_encoding": "DELTA_BINARY_PACKED"}
-    with pq.ParquetWriter(path, _SCHEMA, **options) as writer:
+    with open_literally(path, "wb") as file, pq.ParquetWriter(file, _SCHEMA, **options) as writer:
         for tick in range(ticks):
             frame = source.advance(tick)
             vehicles += [(entry.vehicle_id, entry.vehicle_type) for entry in frame.entered]

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from cosim.parquet import open_literally
 from cosim.trace.store.layout import CHECK, Layout, digest_bytes, known_layouts, row_checks, stored_layout
 from cosim.trace.store.manifest import Manifest, StoredFile
 from cosim.trace.store.nulls import NULLS_SINCE, absences, stand_in, without_nulls
@@ -112,7 +113,8 @@ def _read(path: Path, kind: str, layouts: dict[str, Layout], *, nulls: bool) -> 
         nulls: whether columns of facts may have nulls.
     """
     try:
-        table = pq.read_table(path)
+        with open_literally(path) as file:
+            table = pq.read_table(file)
     except FileNotFoundError:
         return None, "is missing"
     except (OSError, pa.ArrowException) as error:

@@ -1,9 +1,11 @@
 """A stored run, open for queries: SQL over its committed parts, and tables by kind of fact."""
 
 import json
+import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import Any, Final
 
 import duckdb
 import pandas as pd
@@ -11,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cosim.errors import InputError
+from cosim.parquet import open_literally
 from cosim.scenario.schema import Scenario, known_part, scenario_model
 from cosim.trace.facts.codes import code_names, code_tables
 from cosim.trace.store.layout import Layout, kind_name, known_layouts, stored_layout
@@ -30,6 +33,8 @@ _SQL_TYPES = {
 }
 _NULLABLE = {"<i8": "Int64", "<i4": "Int32", "<i2": "Int16", "<i1": "Int8"}
 """Types of pandas for integers that can be null."""
+
+_PATTERN: Final = re.compile(r"[*?\[\\]")
 
 
 class Trace:
@@ -64,6 +69,8 @@ class Trace:
         self.layouts = _layouts(run, manifest)
         """Where the columns of each kind lie, known here or not."""
         self._today = known_layouts()
+        self._link: TemporaryDirectory[str] | None = None
+        self._home = self._plainly_named(run.resolve())
         self._database = duckdb.connect(":memory:", config={"threads": 1})
         self._asking = ThreadPoolExecutor(max_workers=1)
         self._prepare()
@@ -82,24 +89,30 @@ class Trace:
             reason = str(error).strip().splitlines()[0]
             raise InputError(f"{run}: a part is lost or broken ({reason}); see `cosim trace verify {run}`") from error
 
+    def _plainly_named(self, home: Path) -> Path:
+        """Return the run folder, or a link to it where DuckDB would take its name for a pattern."""
+        if not _PATTERN.search(str(home)):
+            return home
+        self._link = TemporaryDirectory(prefix="cosim-")
+        link = Path(self._link.name) / "run"
+        link.symlink_to(home)
+        return link
+
     def _prepare(self) -> None:
         made = [f"CREATE VIEW {quoted(stored.kind)} AS {self._source(stored)}" for stored in self.layouts.values()]
         for name, codes in code_tables().items():
             cases = " ".join(f"WHEN {code} THEN {_quoted(said)}" for code, said in code_names(codes).items())
             made.append(f"CREATE MACRO {name}_name(code) AS CASE code {cases} END")
         # Locked last: no query may read another file or undo these settings.
-        folder = _quoted(f"{self.run.resolve()}/")
         made += [
-            f"SET allowed_directories = [{folder}]",
+            f"SET allowed_directories = [{_quoted(f'{self._home}/')}]",
             "SET enable_external_access = false",
             "SET lock_configuration = true",
         ]
         self._database.execute("; ".join(made))
 
     def _source(self, stored: Layout) -> str:
-        files = [
-            _quoted(str(self.run.resolve() / part.file)) for part in self.manifest.parts if part.kind == stored.kind
-        ]
+        files = [_quoted(str(self._home / part.file)) for part in self.manifest.parts if part.kind == stored.kind]
         types = {"seq": "BIGINT", **{name: _SQL_TYPES[column.code] for name, column in stored.columns.items()}}
         today = self._today.get(stored.kind, stored).columns
         later = {name: _SQL_TYPES[column.code] for name, column in today.items() if name not in types}
@@ -112,7 +125,7 @@ class Trace:
         if self.manifest.schema_version < NULLS_SINCE:
             names.update({name: sql_with_nulls(names[name], column) for name, column in stored.columns.items()})
         names.update({name: f"CAST(NULL AS {sql_type}) AS {quoted(name)}" for name, sql_type in later.items()})
-        return f"SELECT {', '.join(names.values())} FROM read_parquet([{', '.join(files)}])"
+        return f"SELECT {', '.join(names.values())} FROM read_parquet([{', '.join(files)}], hive_partitioning = false)"
 
     @property
     def complete_to_s(self) -> float:
@@ -197,6 +210,8 @@ class Trace:
         """Close the database and end its thread."""
         self._asking.shutdown()
         self._database.close()
+        if self._link is not None:
+            self._link.cleanup()
 
     def __enter__(self) -> "Trace":
         return self
@@ -210,7 +225,8 @@ def _layouts(run: Path, manifest: Manifest) -> dict[str, Layout]:
     found = known_layouts(manifest.schema_version)
     for part in manifest.parts:
         if part.kind not in found:
-            found[part.kind] = stored_layout(part.kind, pq.read_schema(run / part.file))
+            with open_literally(run / part.file) as file:
+                found[part.kind] = stored_layout(part.kind, pq.read_schema(file))
     return found
 
 

@@ -17,6 +17,7 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from cosim.errors import InputError
+from cosim.parquet import open_literally
 from cosim.trace.facts.codes import code_names
 from cosim.trace.store.durable import write_durably
 from cosim.trace.store.layout import CHECK, Layout
@@ -81,7 +82,8 @@ def _write_csv(trace: Trace, folder: Path, *, names: bool) -> None:
         with pa_csv.CSVWriter(folder / f"{stored.kind}.csv", _csv_rows(empty, stored, names=names).schema) as writer:
             for part in trace.manifest.parts:
                 if part.kind == stored.kind:
-                    rows = pq.read_table(trace.run / part.file, columns=shown)
+                    with open_literally(trace.run / part.file) as file:
+                        rows = pq.read_table(file, columns=shown)
                     writer.write_table(_csv_rows(rows, stored, names=names))
 
 
