@@ -9,6 +9,7 @@ import pandas as pd
 
 import cosim
 from cosim import Action, Observation, Trace
+from cosim.envs.forms import Shown
 from cosim.trace.facts.run import TaskEnded
 from cosim.trace.metrics.statistics import Estimate
 
@@ -53,7 +54,7 @@ assert_type(cosim.verify(Path("runs/a")).ok, bool)
 
 environment = cosim.OffloadingEnv("intersection", ["duration_s=20"])
 seen, _ = environment.reset(seed=1)
-assert_type(seen, npt.NDArray[np.float32])
+assert_type(seen, Shown)
 seen, reward, terminated, truncated, info = environment.step(environment.action_space.sample())
 assert_type(reward, float)
 assert_type(terminated, bool)
