@@ -4,6 +4,7 @@ It writes nothing that it is given, what fails in it is one line with its file a
 (working directory, standard streams) is undone.
 """
 
+import importlib.util
 import os
 import sys
 import traceback
@@ -12,7 +13,7 @@ from contextlib import suppress
 from functools import wraps
 from inspect import unwrap
 from pathlib import Path
-from types import TracebackType
+from types import ModuleType, TracebackType
 from typing import Any, Final
 
 from cosim.errors import InputError, RunError
@@ -29,6 +30,21 @@ def reason_of(error: BaseException) -> str:
     if isinstance(error, ValueError) and "read-only" in told:
         told += ", as all that it is given: write to a copy"
     return told if told.isprintable() else repr(told)
+
+
+def module_of(path: Path, prefix: str) -> ModuleType | None:
+    """Return a user's file as a module that is known under `prefix` and its name; None if it is not a Python file.
+
+    Whatever the file raises is raised.
+    """
+    name = f"{prefix}_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        return None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses and pickle look the module up by its name
+    spec.loader.exec_module(module)
+    return module
 
 
 def failed_at(error: BaseException, packages: Sequence[str] = ()) -> str:

@@ -2,9 +2,7 @@
 
 import copy
 import difflib
-import importlib.util
 import inspect
-import sys
 from collections.abc import Callable, Mapping
 from functools import partial
 from importlib.metadata import entry_points
@@ -16,7 +14,7 @@ import numpy as np
 from cosim.decision import Policy
 from cosim.errors import InputError
 from cosim.plugins import load_plugin
-from cosim.user_code import KeptProcess, failed_in
+from cosim.user_code import KeptProcess, failed_in, module_of
 from cosim_agents.baselines import GreedyLatency, Local, Nearest, Random, RoundRobin
 from cosim_agents.optimal import Optimal
 from cosim_agents.quantum.search_policy import GroverSearch
@@ -108,14 +106,9 @@ def _from_file(name: str, file: str, attribute: str, folder: Path) -> Callable[.
     path = _beside(file, folder)
     if path is None:
         raise InputError(f"policy = {_line(name)}: no file {_line(file)} beside the scenario or here; check the path")
-    module_name = f"cosim_policy_{path.stem}"
-    spec = importlib.util.spec_from_file_location(module_name, path)
-    if spec is None or spec.loader is None:
+    module = _called(name, lambda: module_of(path, "cosim_policy"))
+    if module is None:
         raise InputError(f"policy = {_line(name)}: is not a Python file; give file.py:Class")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[module_name] = module  # dataclasses and pickle look the module up by its name
-    loader = spec.loader
-    _called(name, lambda: loader.exec_module(module))
     factory = getattr(module, attribute, None)
     if not callable(factory):
         found = [key for key, value in vars(module).items() if isinstance(value, type) and hasattr(value, "decide")]

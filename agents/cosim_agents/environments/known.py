@@ -3,7 +3,6 @@
 import difflib
 import hashlib
 import importlib
-import importlib.util
 import json
 import sys
 from collections.abc import Callable, Mapping
@@ -19,7 +18,7 @@ import gymnasium
 from cosim.errors import InputError, RunError
 from cosim.scenario.document import shown
 from cosim.scenario.identity import safe_name
-from cosim.user_code import KeptProcess, failed_at, reason_of
+from cosim.user_code import KeptProcess, failed_at, module_of, reason_of
 from cosim_agents.environments.gymnasium_rows import GymnasiumRows
 from cosim_agents.environments.pettingzoo_rows import PettingZooRows
 from cosim_agents.environments.spaces import MOST_CHOICES
@@ -171,13 +170,9 @@ def _maker_of(name: str) -> Callable[..., Any]:
 
 def _from_file(name: str, file: str) -> ModuleType:
     path = Path(file)
-    module = f"cosim_environment_{path.stem}"
-    spec = importlib.util.spec_from_file_location(module, path)
-    if not path.is_file() or spec is None or spec.loader is None:
+    made = module_of(path, "cosim_environment") if path.is_file() else None
+    if made is None:
         raise InputError(f"{shown(name)}: no file {shown(file)} here; check the path")
-    made = importlib.util.module_from_spec(spec)
-    sys.modules[module] = made  # dataclasses and pickle look the module up by its name
-    spec.loader.exec_module(made)
     return made
 
 
