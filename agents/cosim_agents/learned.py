@@ -1,6 +1,8 @@
 """A checkpoint as a policy, as in `cosim run --policy x.ckpt`."""
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,9 +11,9 @@ from cosim.decision import Action, Observation
 from cosim.envs.knobs import Knobs
 from cosim.errors import InputError
 from cosim_agents import checkpoint
-from cosim_agents.checkpoint import as_read_from_json
+from cosim_agents.checkpoint import Checkpoint, as_read_from_json
 from cosim_agents.learners.catalog import engine_options, make_learner
-from cosim_agents.learners.environment import RowEnvironment
+from cosim_agents.learners.environment import RowActions, RowEnvironment
 from cosim_agents.learners.learner import AgentSpec, Learner, LearningProblem
 from cosim_agents.learners.row_policy import RowPolicy
 from cosim_agents.learners.scenario_rows import KnobActions
@@ -60,18 +62,11 @@ class Learned:
             )
         given = {"device": device, "shots": shots, "depolarizing": depolarizing, "readout": readout}
         measured = {name: value for name, value in given.items() if value is not None}
-        try:
+        with _fitting(path):
             spec, knobs = _spec(dict(kept.agent)), Knobs(**{name: _tuple(value) for name, value in kept.knobs.items()})
             if measured:
                 spec = _measured(path, spec, measured)
-            task = LearningProblem(kept.columns, KnobActions(knobs), kept.features, kept.discount, kept.reward_unit)
-            learner = make_learner(spec, task, kept.seed)
-            learner.restore(kept.state)
-        except InputError:
-            raise
-        except Exception as error:  # whatever a header may hold that was edited or written by another version
-            reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-            raise InputError(f"{path}: does not fit this cosim ({reason}); train again") from None
+            learner = _learner(kept, KnobActions(knobs), spec)
         self._path = path
         self._policy = RowPolicy(kept.columns, learner)
         self.checkpoint = kept
@@ -109,15 +104,26 @@ def restored(path: str | Path, rows: RowEnvironment, name: str) -> Learner:
             f"{path}: was trained on {kept.scenario}, whose observations or actions are others than those of {name}; "
             "train an agent on it"
         )
+    with _fitting(path):
+        return _learner(kept, rows.actions, _spec(dict(kept.agent)))
+
+
+@contextmanager
+def _fitting(path: Path) -> Iterator[None]:
+    """Tell as one line what a header may hold that was edited or written by another version."""
     try:
-        task = LearningProblem(kept.columns, rows.actions, kept.features, kept.discount, kept.reward_unit)
-        learner = make_learner(_spec(dict(kept.agent)), task, kept.seed)
-        learner.restore(kept.state)
+        yield
     except InputError:
         raise
-    except Exception as error:  # whatever a header may hold that was edited or written by another version
+    except Exception as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
         raise InputError(f"{path}: does not fit this cosim ({reason}); train again") from None
+
+
+def _learner(kept: Checkpoint, actions: RowActions, spec: AgentSpec) -> Learner:
+    task = LearningProblem(kept.columns, actions, kept.features, kept.discount, kept.reward_unit)
+    learner = make_learner(spec, task, kept.seed)
+    learner.restore(kept.state)
     return learner
 
 
