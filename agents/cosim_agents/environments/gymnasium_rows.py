@@ -6,7 +6,6 @@ import gymnasium
 import numpy as np
 
 from cosim.errors import RunError
-from cosim.types import FloatArray
 from cosim_agents.environments.failures import failing_in
 from cosim_agents.environments.spaces import SpaceActions, SpaceColumns, SpaceRows
 from cosim_agents.learners.environment import EpisodeLog, Outcome
@@ -43,21 +42,15 @@ class GymnasiumRows:
         self._environment = environment
         self._steps = steps
         self._seen = SpaceColumns(name, environment.observation_space)
+        self.columns = self._seen.names
+        """Names of the columns."""
+        self.bounds = self._seen.low, self._seen.high
+        """Bounds of the columns, infinite where there are none."""
         self.action_space = environment.action_space
         """Actions of a row, as the environment takes them."""
         self.actions = SpaceActions.of(name, self.action_space)
         self._masks = environment.has_wrapper_attr("action_masks")
         self._step = 0
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """Names of the columns."""
-        return self._seen.names
-
-    @property
-    def bounds(self) -> tuple[FloatArray, FloatArray]:
-        """Bounds of the columns, infinite where there are none."""
-        return self._seen.low, self._seen.high
 
     @property
     def nothing(self) -> EpisodeLog:

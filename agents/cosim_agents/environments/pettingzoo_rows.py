@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from cosim.errors import InputError, RunError
-from cosim.types import FloatArray
 from cosim_agents.environments.failures import failing_in
 from cosim_agents.environments.gymnasium_rows import MOST_STEPS, endless
 from cosim_agents.environments.spaces import SpaceActions, SpaceColumns, SpaceRows
@@ -49,22 +48,16 @@ class PettingZooRows:
         self._place = {one: number for number, one in enumerate(names)}
         self._logged = {one: "reward_" + re.sub(r"\W", "_", str(one)) for one in names}
         self._seen = SpaceColumns(name, observed[0])
+        self.columns = self._seen.names
+        """Names of the columns."""
+        self.bounds = self._seen.low, self._seen.high
+        """Bounds of the columns, infinite where there are none."""
         self.action_space = acted[0]
         """Actions of a row, as the environment takes them."""
         self.actions = SpaceActions.of(name, self.action_space)
         self.agents = len(names)
         self._live: list[Any] = []
         self._step = 0
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """Names of the columns."""
-        return self._seen.names
-
-    @property
-    def bounds(self) -> tuple[FloatArray, FloatArray]:
-        """Bounds of the columns, infinite where there are none."""
-        return self._seen.low, self._seen.high
 
     @property
     def nothing(self) -> EpisodeLog:
