@@ -27,6 +27,8 @@ PACKAGES = {
     "rllib_ppo": ("ray[rllib]>=2.55,<3",),
 }
 """Packages that each example needs beside those of the extra `learn`; RLlib brings a Gymnasium of its own."""
+MOST_BYTE = 1e9
+"""Bound of what a framework installs beside the extra `learn`."""
 PRINTED = {
     "sb3_dqn_ppo": ("DQN: reward of an episode -", "PPO: reward of an episode -"),
     "maskable_ppo": ("MaskablePPO: reward of an episode -",),
@@ -106,6 +108,8 @@ def test_a_framework_learns(name: str, tmp_path: Path, short: str) -> None:
         if reached.returncode != 0:
             lacking("index", f"pip reaches no package index: {' '.join(reached.stderr.split())[-200:]}")
         subprocess.run([*pip, *PACKAGES[name]], env=plain, check=True, timeout=900)
+        size_byte = sum(path.stat().st_size for path in own.rglob("*") if path.is_file() and not path.is_symlink())
+        assert size_byte < MOST_BYTE, f"{size_byte / 1e6:.0f} MB"
     command = [python, str(EXAMPLES / f"{name}.py"), "256"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=plain, timeout=900, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
