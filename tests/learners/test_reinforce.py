@@ -19,6 +19,7 @@ from cosim_agents.learners.score_function import (
     RunningMoments,
     draw_choices,
     falling_entropy,
+    lasting_returns,
     log_probabilities,
     row_returns,
     score_loss,
@@ -98,6 +99,21 @@ def test_returns_by_hand() -> None:
     np.testing.assert_array_equal(first, [1.0 + 0.5 * 6.0, 3.0])
 
 
+def test_returns_of_rows_that_go_on() -> None:
+    """Along each row's own successors; at a cut, of an agent or of the episode, the worth of the row beyond it."""
+    no, some = np.zeros(3, np.bool_), np.array([False, True])
+    rewards = [np.array([1.0, 2.0, 3.0]), np.array([10.0, 20.0])]
+    successors = [np.array([1, 0, 2]), np.array([0, 0])]
+    worth = [np.array([7.0, 8.0, 9.0]), np.array([5.0])]
+    first, second = lasting_returns(rewards, [no, some], successors, worth, 0.5)
+    np.testing.assert_array_equal(second, [10.0 + 0.5 * 5.0, 20.0])
+    np.testing.assert_array_equal(first, [1.0 + 0.5 * 20.0, 2.0 + 0.5 * 12.5, 3.0 + 0.5 * 9.0])
+    unknown = [rewards[0], np.array([np.nan, 20.0])]
+    first, second = lasting_returns(unknown, [no, some], successors, worth, 0.5)
+    np.testing.assert_array_equal(first, [11.0, 2.0 + 0.5 * 7.0, 7.5])
+    assert np.isnan(second[0])
+
+
 def test_moments_forget() -> None:
     """All batches weigh the same at first; later the newest has its weight, and the scale follows what is seen."""
     seen, kept = RunningMoments(0.1), []
@@ -168,6 +184,7 @@ class _Bandits:
     BEST = (1, 1, 2)
     nothing: Final = {"reward": 0.0}
     agents = 1
+    lasting = False
 
     def __init__(self, scale: float = 1.0) -> None:
         self.actions = _Pick(np.array([[False, True, True], [True, True, True], [True, True, True]]))
@@ -203,6 +220,7 @@ class _Chain:
     PLACES, DISCOUNT = 5, 0.9
     nothing: Final = {"reward": 0.0}
     agents = 1
+    lasting = True
     columns = tuple(f"place{place}" for place in range(PLACES))
     actions = _Pick(np.ones((PLACES, 2), np.bool_))
 
@@ -353,6 +371,32 @@ def test_what_follows_a_cut_counts_with_the_critic() -> None:
         wanted.append(ahead)
     returned = [float(columns[-1][0]) for columns in learner._collected]
     assert returned == pytest.approx(wanted[::-1])
+
+
+class _Pair(_Bandits):
+    """Two agents that go on for three steps in changing order; agent k earns k in each, and then nothing follows."""
+
+    agents = 2
+    lasting = True
+
+    def _rows(self) -> _Situations:
+        self._order = np.roll(np.arange(2), self._step)
+        return _Situations(np.zeros(2, np.int64), self._order + 2 * self._step, 3)
+
+    def step(self, choice: IntArray) -> Outcome:  # noqa: ARG002 - whatever they choose
+        order, number = self._order, self._order + 2 * self._step
+        self._step += 1
+        over = self._step == 3
+        reward = order.astype(float)
+        return Outcome(1.0, number, reward, self._rows(), np.array([1, 0]), np.full(2, over), over, {"reward": 1.0})
+
+
+def test_agents_that_go_on_have_returns_of_their_own() -> None:
+    """Each row's return is its own agent's, whatever the others earn and in whatever order the rows stand."""
+    learner = learner_of(_Pair(), agent_spec("reinforce", QUICK | {"rollout_rows": 1000}), 0.5)
+    play(learner, _Pair(), 1)
+    returned = [columns[-1].tolist() for columns in learner._collected]
+    assert returned == [[0.0, 1.75], [1.5, 0.0], [0.0, 1.0]]
 
 
 def test_the_critic_sees_all_rows() -> None:

@@ -19,6 +19,7 @@ from cosim_agents.learners.score_function import (
     RunningMoments,
     draw_choices,
     falling_entropy,
+    lasting_returns,
     log_probabilities,
     row_returns,
     score_loss,
@@ -39,6 +40,7 @@ class _Step:
     choice: IntArray  # (n,)
     reward: FloatArray = field(init=False)  # (n,), NaN until known
     terminal: BoolArray = field(init=False)  # (n,)
+    turn: Turn = field(init=False)  # once it was taken
 
     def __post_init__(self) -> None:
         self.reward = np.full(len(self.choice), np.nan)
@@ -49,11 +51,11 @@ class Reinforce:
     """A learner of pi(choice | row), a softmax over the possible choices, with baseline and falling entropy.
 
     At the end of an episode, once `rollout_rows` rows are collected, it takes one step of Adam along
-    mean((R - b) / s grad log pi(choice)) + c grad mean(H(pi)). R are the returns of `row_returns`, in the problem's
-    unit of reward and clipped; s is the running deviation of the returns seen; c is `falling_entropy`. b is, by
-    `baseline`, 0, the running mean m of the returns seen, or s V(row, mean of the step's rows): a critic that sees all
-    rows of a step, as no actor does, and is fitted to R / s by `critic_steps` steps after the actor's. What follows an
-    episode that was cut off counts with b.
+    mean((R - b) / s grad log pi(choice)) + c grad mean(H(pi)). R are the returns of `lasting_returns` where rows go on
+    (`RowEnvironment.lasting`), else of `row_returns`, of rewards in the problem's unit and clipped; s is the running
+    deviation of the returns seen; c is `falling_entropy`. b is, by `baseline`, 0, the running mean m of the returns
+    seen, or s V(row, mean of the step's rows): a critic that sees all rows of a step, as no actor does, and is fitted
+    to R / s by `critic_steps` steps after the actor's. What follows an episode that was cut off counts with b.
     """
 
     def __init__(self, spec: AgentSpec, task: LearningProblem, seed: int) -> None:
@@ -73,15 +75,15 @@ class Reinforce:
         self._episodes = 0
         self._collected: list[tuple[AnyArray, ...]] = []
         self._played: list[_Step] = []  # of the present episode
-        self._following: AnyArray | None = None
+        self._lasting = False
 
     def playing(self) -> AbstractContextManager[None]:
         """See `Learner`."""
         return self._random.torch()
 
-    def begin(self, environment: RowEnvironment) -> None:  # noqa: ARG002 - the same in every environment
+    def begin(self, environment: RowEnvironment) -> None:
         """Forget what was played of an episode before."""
-        self._played, self._following = [], None
+        self._played, self._lasting = [], environment.lasting
 
     def see(self, rows: Rows) -> AnyArray:
         """Return features, then whether each choice is possible, (n, k + choices)."""
@@ -98,7 +100,7 @@ class Reinforce:
 
     def learn(self, turn: Turn) -> None:
         """Note the rewards that became known."""
-        self._following, batch = turn.following, turn.transitions
+        self._played[-1].turn, batch = turn, turn.transitions
         learnt = self._task.reward(batch.reward, float(self._settings["reward_clip"]))
         told = zip(batch.epoch.tolist(), batch.row.tolist(), learnt, batch.terminal, strict=True)
         for epoch, row, reward, terminal in told:
@@ -167,20 +169,27 @@ class Reinforce:
         features = seen[:, : self._task.features.count]
         return np.concatenate([features, np.broadcast_to(features.mean(axis=0), features.shape)], axis=1)
 
-    def _worth(self, seen: AnyArray) -> float:
-        """Return the mean baseline of the rows of a step, an estimate of their mean return."""
+    def _worth(self, seen: AnyArray) -> FloatArray:
+        """Return the baselines of the rows of a step, estimates of their returns, (n,)."""
         if self.critic is not None:
             with torch.no_grad():
-                return self._returns.deviation * float(self.critic(torch.from_numpy(self._joint(seen))).mean())
-        return self._returns.mean if self._settings["baseline"] == "mean" else 0.0
+                value: AnyArray = self.critic(torch.from_numpy(self._joint(seen)))[:, 0].numpy()
+            return self._returns.deviation * value.astype(float)
+        return np.full(len(seen), self._returns.mean if self._settings["baseline"] == "mean" else 0.0)
 
     def _collect(self) -> None:
         """Add the rows of the episode with a known return: seen, what the critic reads, choice and return."""
         steps = self._played
-        following = 0.0 if self._following is None else self._worth(self._following)
-        worth = [self._worth(step.seen) for step in steps]
-        rewards, terminal = [step.reward for step in steps], [step.terminal for step in steps]
-        returns = row_returns(rewards, terminal, worth, following, self._task.discount)
+        rewards, discount = [step.reward for step in steps], self._task.discount
+        if self._lasting:
+            terminal, successors = ([getattr(step.turn, name) for step in steps] for name in ("terminal", "successor"))
+            worth = [self._worth(step.turn.beyond) for step in steps]
+            returns = lasting_returns(rewards, terminal, successors, worth, discount)
+        else:
+            last = steps[-1].turn.following if steps else None
+            following = 0.0 if last is None else float(self._worth(last).mean())
+            estimates = [float(self._worth(step.seen).mean()) for step in steps]
+            returns = row_returns(rewards, [step.terminal for step in steps], estimates, following, discount)
         for step, returned in zip(steps, returns, strict=True):
             known = ~np.isnan(returned)
             if known.any():

@@ -77,6 +77,35 @@ def row_returns(
     return found[::-1]
 
 
+def lasting_returns(
+    rewards: Sequence[FloatArray],
+    terminal: Sequence[BoolArray],
+    successors: Sequence[IntArray],
+    worth: Sequence[FloatArray],
+    discount: float,
+) -> list[FloatArray]:
+    """Return R_i(e) = r_i + gamma R_i'(e + 1) of each row and the row i' that follows it, NaN where r_i is not known.
+
+    Nothing follows a terminal row. Where an episode was cut off, or an agent in it, and where a reward is not known,
+    the return of what follows is estimated.
+
+    Args:
+        rewards: (n,) of each step, NaN where not known.
+        terminal: (n,) of each step, whether nothing follows the row.
+        successors: (n,) of each step, which of the rows beyond it follows each row.
+        worth: (m,) of each step, estimated returns of the rows beyond it: those of the next step first.
+        discount: gamma.
+    """
+    found: list[FloatArray] = []
+    ahead: FloatArray = np.zeros(0)
+    for reward, last, successor, estimate in zip(*map(reversed, (rewards, terminal, successors, worth)), strict=True):
+        beyond = estimate.copy()
+        beyond[: len(ahead)] = np.where(np.isnan(ahead), estimate[: len(ahead)], ahead)
+        ahead = reward + discount * np.where(last, 0.0, beyond[successor])
+        found.append(ahead)
+    return found[::-1]
+
+
 class RunningMoments:
     """Mean and deviation of the numbers seen, of which the earlier ones are forgotten.
 
