@@ -4,7 +4,6 @@ Column 0 is the vehicle itself; then come the edge hosts at the sites with the s
 one, and the neighbours in range if there is a sidelink.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
 from operator import attrgetter
@@ -188,16 +187,16 @@ class Observation:
             total = total_latency_s(airtime_s, self.wire_s, self.wait_s, service_s, result_s)
         return read_only(np.where(self.feasible, total, np.inf))
 
-    def content(self, *, expected: bool = False) -> dict[str, bytes]:
-        """Return the bytes of its arrays by name, `expected_s` among them once it is computed, or if `expected`."""
-        arrays = dict(zip(_ARRAYS, _arrays(self), strict=True))
+    def content(self, *, expected: bool = False) -> tuple[bytes, ...]:
+        """Return the bytes of its arrays, `expected_s` among them once it is computed, or if `expected`."""
+        arrays: tuple[AnyArray, ...] = _arrays(self)
         if self.stake is not None:
-            arrays["stake"] = self.stake
+            arrays += (self.stake,)
         if expected or "expected_s" in vars(self):
-            arrays["expected_s"] = self.expected_s
-        return dict(zip(arrays, map(np.ndarray.tobytes, arrays.values()), strict=True))
+            arrays += (self.expected_s,)
+        return tuple([array.tobytes() for array in arrays])
 
-    def check_content(self, before: Mapping[str, bytes]) -> None:
+    def check_content(self, before: tuple[bytes, ...]) -> None:
         """Check that nobody has written to its arrays.
 
         NumPy refuses to, but not every library asks NumPy: a tensor of `torch.from_numpy` writes to the same memory.
@@ -208,9 +207,11 @@ class Observation:
         Raises:
             WrittenError: somebody has.
         """
-        now = self.content()
-        if not before.items() <= now.items():
-            raise WrittenError(next(name for name, value in before.items() if value != now[name]))
+        now = self.content()[: len(before)]
+        if now != before:
+            names = (*_ARRAYS, *(() if self.stake is None else ("stake",)), "expected_s")
+            written = (name for name, was, is_now in zip(names, before, now, strict=False) if was != is_now)
+            raise WrittenError(next(written))
 
 
 _ARRAYS = tuple(field.name for field in fields(Observation) if field.type in (FloatArray, IntArray, BoolArray))

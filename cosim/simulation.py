@@ -44,7 +44,7 @@ _KNOBS = {
     "proposer": "proposer",
 }
 _SHOWN = ("option", "share", "power_w", "cpu_share", "detector")
-_RELEASED = tuple(field.name for field in fields(Releases))
+_RELEASED = tuple(field.name for field in fields(TaskReleased))
 
 
 class Simulation:
@@ -124,7 +124,7 @@ class Simulation:
         self._on_sample = hooks(self.parts, "sample")
         self._epoch: DecisionEpoch | None = None
         self._decided: dict[str, AnyArray] | None = None
-        self._content: dict[str, bytes] = {}
+        self._content: tuple[bytes, ...] = ()
         self._drawn: deque[Releases] = deque()
         """Tasks of the coming ticks, by tick."""
         self._over = False

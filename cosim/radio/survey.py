@@ -107,7 +107,7 @@ class LinkBudget:
 
 
 class _Links(NamedTuple):
-    """The links of vehicles, strongest first, (N, k) each."""
+    """The links of vehicles, strongest first, (N, k) each; read only."""
 
     sites: IntArray
     gain: FloatArray
@@ -181,22 +181,22 @@ class Survey:
         snr_per_w, down_snr = links.clean_snr_per_w, links.clean_down_snr
         if sent is not None:  # what is too weak for a link disturbs others all the same
             scene = (numbers, links.gain, links.sites, serving, self._sites)
-            snr_per_w = links.heard / (self._budget.up_noise_w + heard_by_sites_w(sent[0], *scene))
+            snr_per_w = read_only(links.heard / (self._budget.up_noise_w + heard_by_sites_w(sent[0], *scene)))
             down_noise_w = self._budget.down_noise_w + heard_by_vehicles_w(sent[1], *scene)
-            down_snr = self._radio.site_power_w * links.heard / down_noise_w
+            down_snr = read_only(self._radio.site_power_w * links.heard / down_noise_w)
         if len(numbers):  # else the rows of before stay: of vehicles that are gone for good
             self._numbers, self._xy_m, self._serving, self._travelled_m = numbers, xy_m, serving, travelled_m
-        columns = {
-            "sites": links.sites,
-            "snr_per_w": snr_per_w,
-            "clean_snr_per_w": links.clean_snr_per_w,
-            "down_snr": down_snr,
-            "serving": serving,
-            "slot": slot,
-            "changed": (serving != before).nonzero()[0],
-            "before": before,
-        }
-        return Air(numbers, self._row, xy_m, **{name: read_only(values) for name, values in columns.items()})
+        changed = (serving != before).nonzero()[0]
+        return Air(
+            numbers,
+            self._row,
+            xy_m,
+            links.sites,
+            snr_per_w,
+            links.clean_snr_per_w,
+            down_snr,
+            *map(read_only, (serving, slot, changed, before)),
+        )
 
     def _next(self, xy_m: FloatArray, coming_m: FloatArray | None) -> "_Links":
         """Return the links where they depend on positions alone: those of all known positions are computed at once."""
@@ -239,7 +239,7 @@ class Survey:
             gain, sites = gain[rows, order], sites[rows, order]
         heard = np.where(gain >= self._budget.least_gain, gain, 0.0)
         down_snr = self._radio.site_power_w * heard / self._budget.down_noise_w
-        return _Links(sites, gain, heard, heard / self._budget.up_noise_w, down_snr)
+        return _Links(*map(read_only, (sites, gain, heard, heard / self._budget.up_noise_w, down_snr)))
 
     def _followed(self, numbers: IntArray) -> tuple[IntArray, BoolArray, IntArray]:
         """Return the row at the tick before, whether there was one, and the serving site then, each (N,)."""

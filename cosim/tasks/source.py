@@ -69,7 +69,7 @@ class Task(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Releases:
-    """The tasks of an interval in order of release, (n,) each: the columns of the fact TaskReleased."""
+    """The tasks of an interval in order of release, (n,) each: the fact TaskReleased, and what models make of it."""
 
     time_s: FloatArray
     """Times of release."""
@@ -95,28 +95,30 @@ class Releases:
     """sigma_i, factor on the cycles in a vehicle."""
     edge_accuracy: FloatArray
     """sigma_j, factor on the cycles at a site or in the cloud."""
+    sent_bit: FloatArray
+    """Bits of the data after semantic extraction."""
+    vehicle_cycles: FloatArray
+    """Cycles in a vehicle, s_c sigma_i."""
+    edge_cycles: FloatArray
+    """Cycles at a site or in the cloud, s_c sigma_j."""
 
     def __len__(self) -> int:
         """Number of tasks."""
         return len(self.time_s)
 
-    def columns(self) -> tuple[AnyArray, ...]:
-        """Return the columns in the order of the fact, for a batch of facts."""
-        return tuple(getattr(self, name) for name in self.__slots__)
-
     def stored(self) -> dict[str, AnyArray]:
-        """Return the columns of `Task`, by name; read-only."""
+        """Return the columns of `Task`, by name."""
         return {
             "task": self.task,
             "vehicle": self.vehicle,
             "task_class": self.task_class,
             "released_s": self.time_s,
             "deadline_s": self.deadline_s,
-            "input_bit": read_only(sent_bit(self.input_bit, self.efficiency)),
+            "input_bit": self.sent_bit,
             "output_bit": self.output_bit,
             "cycles": self.cycles,
-            "vehicle_cycles": read_only(worked_cycles(self.cycles, self.vehicle_accuracy)),
-            "edge_cycles": read_only(worked_cycles(self.cycles, self.edge_accuracy)),
+            "vehicle_cycles": self.vehicle_cycles,
+            "edge_cycles": self.edge_cycles,
             "priority": self.priority,
         }
 
@@ -254,21 +256,26 @@ class TaskSource:
         score = priority_score(size["cycles"], self._weight.take(task_class))
         first = self._next_task
         self._next_task += len(task_class)
-        columns = Releases(
-            time_s=arrived.time_s,
-            task=np.arange(first, self._next_task),
-            vehicle=arrived.vehicle,
-            task_class=task_class,
-            deadline_s=deadline_s,
-            input_bit=size["input_bit"],
-            output_bit=size["output_bit"],
-            cycles=size["cycles"],
-            priority=queue_priority(score, deadline_s, self._urgency.take(task_class)),
-            efficiency=sent_share(meaning["efficiency"], self._floor.take(task_class)),
-            vehicle_accuracy=meaning["vehicle_accuracy"],
-            edge_accuracy=meaning["edge_accuracy"],
-        ).columns()
-        kept = [read_only(values) for values in columns]
+        cycles, efficiency = size["cycles"], sent_share(meaning["efficiency"], self._floor.take(task_class))
+        vehicle_accuracy, edge_accuracy = meaning["vehicle_accuracy"], meaning["edge_accuracy"]
+        columns: dict[str, AnyArray] = {
+            "time_s": arrived.time_s,
+            "task": np.arange(first, self._next_task),
+            "vehicle": arrived.vehicle,
+            "task_class": task_class,
+            "deadline_s": deadline_s,
+            "input_bit": size["input_bit"],
+            "output_bit": size["output_bit"],
+            "cycles": cycles,
+            "priority": queue_priority(score, deadline_s, self._urgency.take(task_class)),
+            "efficiency": efficiency,
+            "vehicle_accuracy": vehicle_accuracy,
+            "edge_accuracy": edge_accuracy,
+            "sent_bit": sent_bit(size["input_bit"], efficiency),
+            "vehicle_cycles": worked_cycles(cycles, vehicle_accuracy),
+            "edge_cycles": worked_cycles(cycles, edge_accuracy),
+        }
+        kept = [read_only(columns[name]) for name in Releases.__slots__]
         ends = np.cumsum(counts).tolist()
         return [Releases(*[values[begin:end] for values in kept]) for begin, end in pairwise((0, *ends))]
 

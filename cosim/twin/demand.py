@@ -79,8 +79,17 @@ class DemandForecaster:
         """
         if not len(numbers):
             return nan
+        rate, learnt = counts / interval_s, self.learnt
+        everyone = len(numbers) == len(learnt.level) == numbers[-1] + 1
+        if everyone and not self._trend_weight:  # the tables need no index
+            missed = np.abs(rate - learnt.level)
+            most = float(missed.max())
+            if not isnan(most):
+                self._bound(most, missed)
+                level = self._weight * rate + (1.0 - self._weight) * learnt.level
+                self.learnt = LearntRates(level, learnt.trend, max(self._bounds))
+                return most
         levels, trends = self._tables(int(numbers[-1]) + 1)  # copies, because views of earlier epochs keep the old ones
-        rate = counts / interval_s
         level = ahead = forecast = levels[numbers]
         if self._trend_weight:
             ahead = level + trends[numbers]
@@ -89,16 +98,18 @@ class DemandForecaster:
         missed = np.abs(rate - forecast)
         most = float(np.fmax.reduce(missed))
         if not isnan(most):
-            self._bounds.append(most if self._quantile == 1.0 else float(np.quantile(missed[~unseen], self._quantile)))
-        smooth = self._weight * rate + (1.0 - self._weight) * ahead
-        if np.count_nonzero(unseen):
-            smooth = np.where(unseen, rate, smooth)
+            self._bound(most, missed[~unseen])
+        smooth = np.where(unseen, rate, self._weight * rate + (1.0 - self._weight) * ahead)
         if self._trend_weight:
             change = np.where(unseen, 0.0, smooth - level)
             trends[numbers] = self._trend_weight * change + (1.0 - self._trend_weight) * trends[numbers]
         levels[numbers] = smooth
         self.learnt = LearntRates(levels, trends, max(self._bounds))
         return most
+
+    def _bound(self, most: float, missed: FloatArray) -> None:
+        """Take in the deviations of an interval, the largest of them given."""
+        self._bounds.append(most if self._quantile == 1.0 else float(np.quantile(missed, self._quantile)))
 
     def expected(self, numbers: IntArray, intervals_ahead: float = 1.0) -> ExpectedArrivals:
         """Return the rates (N,) of an interval to come, by what is known now."""
