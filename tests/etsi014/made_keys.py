@@ -65,7 +65,7 @@ class Served:
         self.turns = 0
         service = KeyDelivery(keys, KeyStore(60.0, most, self.wall))
         limit = RateLimit(rate_per_s, burst, self.wall)
-        self.app = Gate(make_app(service, self._turn), TokenAccess(TOKENS), limit)
+        self.app = Gate(make_app(service, self._turn), TokenAccess(TOKENS), limit, body_s=10.0)
 
     def _turn(self) -> None:
         self.turns += 1
