@@ -84,11 +84,14 @@ class HttpConnection(H11Protocol):
         self._look_for_request()
 
     def on_response_complete(self) -> None:
-        """Rest; what of the answer is not taken by the end of the rest is thrown away."""
+        """Rest, unless bytes of the next request are there; what is not taken of the answer by then is thrown away."""
         self._resting = True
         self._within(self._patience.idle_s)
         super().on_response_complete()
         self._look_for_request()
+        if self._resting and self.conn.trailing_data[0]:
+            self._resting = False
+            self._within(self._patience.request_s)
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002
         """Refuse what is not HTTP, or exceeds the buffer of h11, while h11's error is being handled."""

@@ -12,6 +12,7 @@ from cosim.etsi014.access import Access
 from cosim.etsi014.limits import RateLimit
 from cosim.etsi014.refusal import (
     HEAD_TOO_LARGE,
+    OTHER_VERSION,
     TIMEOUT,
     TOO_LARGE,
     TOO_MANY,
@@ -86,6 +87,8 @@ def answer(refusal: Refusal) -> Response:
 
 
 def _check_head(scope: Scope) -> None:
+    if scope["http_version"] not in ("1.0", "1.1"):
+        raise Refusal(OTHER_VERSION, "this server speaks HTTP/1.1", headers={"Connection": "close"})
     uri_byte = len(scope.get("raw_path") or b"") + len(scope["query_string"])
     if uri_byte > MAX_URI_BYTE:
         raise Refusal(URI_TOO_LONG, f"the URI exceeds {MAX_URI_BYTE} byte")
