@@ -97,6 +97,9 @@ class GuardedServer(uvicorn.Server):
     async def _connect(self, accepted: socket.socket, visitor: Visitor, connection: HttpConnection) -> None:
         try:
             with suppress(OSError):
+                # asyncio does so itself only where the listening socket names its protocol; without it the body of an
+                # answer waits for the client's acknowledgement of the head.
+                accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
                 await asyncio.get_running_loop().connect_accepted_socket(lambda: connection, accepted, **self._tls)
         finally:
             if connection.transport is None or connection.transport.is_closing():
