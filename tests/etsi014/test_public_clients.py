@@ -1,4 +1,4 @@
-"""The public client `etsi-qkd-014-client` and the probe `qkdsec`, each in an environment of its own, over mutual TLS."""
+"""The public client `etsi-qkd-014-client` and the probe `qkdsec`, in environments of their own, over mutual TLS."""
 
 import json
 import os
