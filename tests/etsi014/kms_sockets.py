@@ -61,6 +61,7 @@ def guarded(
         lifespan="on",
         log_config=None,
         h11_max_incomplete_event_size=MAX_URI_BYTE + MAX_FIELDS_BYTE,
+        timeout_keep_alive=7200,
         timeout_graceful_shutdown=3,
     )
     server = GuardedServer(config, listening, context, admission, Patience(request_s, idle_s))
