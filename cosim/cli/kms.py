@@ -48,6 +48,14 @@ def serve_key_managers(
     rate: Annotated[float, typer.Option(min=0.01, max=1e6, help="Requests of a SAE per second.")] = 50.0,
     burst: Annotated[int, typer.Option(min=1, max=1_000_000, help="Requests of a SAE at once.")] = 100,
     keep: Annotated[float, typer.Option(min=1, max=1e9, help="Seconds for which a key waits for its slave.")] = 3600.0,
+    connections: Annotated[int, typer.Option(min=1, max=100_000, help="Connections at once.")] = 512,
+    unauthenticated: Annotated[
+        int, typer.Option(min=1, max=100_000, help="Connections of a peer that have not authenticated.")
+    ] = 128,
+    request_timeout: Annotated[
+        float, typer.Option(min=0.1, max=3600, help="Seconds for a TLS handshake, a request's head, body, or answer.")
+    ] = 10.0,
+    idle_timeout: Annotated[float, typer.Option(min=0.1, max=3600, help="Seconds between two requests.")] = 30.0,
     verbose: Annotated[bool, typer.Option("--verbose", help="A line on stderr for each request.")] = False,
     json: Json = False,
 ) -> None:
@@ -62,6 +70,7 @@ def serve_key_managers(
     if missing:
         raise InputError(f"cosim kms serve needs {' and '.join(missing)}; pip install 'cosim-vec[kms]'")
 
+    from cosim.etsi014.connection import Patience
     from cosim.etsi014.serving import Endpoint, Limits, serve_keys
 
     endpoint = Endpoint(host, port, certificate, key, client_ca, tokens)
@@ -76,4 +85,6 @@ def serve_key_managers(
             console.say("Ctrl-C ends it")
         answers().flush()
 
-    serve_keys(what, overrides or [], endpoint, Limits(speed, rate, burst, keep), verbose, tell, console.note)
+    patience = Patience(request_timeout, idle_timeout)
+    limits = Limits(speed, rate, burst, keep, connections, unauthenticated, patience)
+    serve_keys(what, overrides or [], endpoint, limits, verbose, tell, console.note)

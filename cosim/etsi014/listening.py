@@ -1,7 +1,8 @@
 """The server: the socket that it listens on, its TLS, and the loop that serves until a signal."""
 
-import asyncio
 import ipaddress
+import math
+import resource
 import socket
 import ssl
 from pathlib import Path
@@ -9,30 +10,19 @@ from typing import Any, Final
 
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from cosim.errors import InputError, RunError
-from cosim.etsi014.access import CERTIFICATE
+from cosim.etsi014.acceptor import GuardedServer
+from cosim.etsi014.admission import Admission
+from cosim.etsi014.connection import Patience
+from cosim.etsi014.gate import MAX_FIELDS_BYTE, MAX_URI_BYTE
 
-_CONNECTIONS: Final = 512
 _CLOSING_S: Final = 3
 """Time that running requests get to finish at the end."""
-_FAREWELL_S: Final = 0.5
-"""Time that an idle client gets to close its side of TLS."""
-
-
-class _Connection(H11Protocol):
-    """A connection that hands its client's certificate, or None, to the state of its requests."""
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
-        super().connection_made(transport)
-        self.app_state = {**self.app_state, CERTIFICATE: transport.get_extra_info("peercert")}
-
-    def shutdown(self) -> None:
-        """End the connection; a client that leaves an idle TLS connection open does not hold the end up."""
-        super().shutdown()
-        if self.transport.is_closing():
-            asyncio.get_running_loop().call_later(_FAREWELL_S, self.transport.abort)
+_BACKLOG: Final = 1024
+"""Connections that wait to be accepted."""
+_OTHER_FILES: Final = 64
+"""File descriptors besides those of connections."""
 
 
 def listen(host: str, port: int, secured: bool) -> socket.socket:
@@ -55,7 +45,7 @@ def listen(host: str, port: int, secured: bool) -> socket.socket:
             f"--host {host}: keys would cross the network in the clear; give --certificate and --key, or use 127.0.0.1"
         )
     try:
-        return socket.create_server(address, family=family, backlog=128)
+        return socket.create_server(address, family=family, backlog=_BACKLOG)
     except OSError as error:
         raise InputError(
             f"--host {host} --port {port}: {_reason(error)}; choose another port, or 0 for a free one"
@@ -98,13 +88,40 @@ def tls(certificate: Path, key: Path, client_ca: Path | None) -> ssl.SSLContext:
     return context
 
 
-def serve(app: ASGIApp, listening: socket.socket, context: ssl.SSLContext | None, verbose: bool) -> None:
+def reserve_files(connections: int) -> None:
+    """Let this process open as many files as that many connections need.
+
+    Raises:
+        InputError: it may not.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = connections + _OTHER_FILES
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+        except (OSError, ValueError):
+            raise InputError(
+                f"--connections {connections}: this process may open {hard} files and needs {needed};"
+                f" lower it, or raise `ulimit -n`"
+            ) from None
+
+
+def serve(
+    app: ASGIApp,
+    listening: socket.socket,
+    context: ssl.SSLContext | None,
+    admission: Admission,
+    patience: Patience,
+    verbose: bool,
+) -> None:
     """Serve requests until SIGINT or SIGTERM, which is raised as KeyboardInterrupt once all is closed.
 
     Args:
         app: the application.
         listening: socket from `listen`.
         context: TLS context; None: no TLS.
+        admission: bounds of connections.
+        patience: time-outs of connections.
         verbose: whether to log a line for each request.
 
     Raises:
@@ -113,33 +130,36 @@ def serve(app: ASGIApp, listening: socket.socket, context: ssl.SSLContext | None
     config = uvicorn.Config(
         app,
         loop="asyncio",
-        http=_Connection,
+        http="h11",
         ws="none",
         lifespan="on",
         log_config=_logging(verbose),
         access_log=verbose,
         proxy_headers=False,
         server_header=False,
-        limit_concurrency=_CONNECTIONS,
+        h11_max_incomplete_event_size=MAX_URI_BYTE + MAX_FIELDS_BYTE,
+        timeout_keep_alive=math.ceil(patience.idle_s) + 1,
         timeout_graceful_shutdown=_CLOSING_S,
     )
     config.load()
-    config.ssl = context
-    server = uvicorn.Server(config)
-    server.run(sockets=[listening])
+    server = GuardedServer(config, listening, context, admission, patience)
+    server.run()
     if not server.started:
         raise RunError("the key service did not start")
 
 
 def _logging(verbose: bool) -> dict[str, Any]:
-    """Return the logging configuration: warnings to stderr; if verbose path and status of requests, never bodies."""
+    """Return the logging configuration: faults to stderr; if verbose path and status of requests, never bodies.
+
+    Uvicorn warns of whatever is not HTTP: without `verbose` strangers could fill a log with that.
+    """
     return {
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"line": {"format": "cosim: %(message)s"}},
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "stream": "ext://sys.stderr"}},
         "loggers": {
-            "uvicorn": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
+            "uvicorn": {"handlers": ["stderr"], "level": "WARNING" if verbose else "ERROR", "propagate": False},
             "uvicorn.access": {"level": "INFO" if verbose else "WARNING"},
         },
     }

@@ -10,7 +10,7 @@ fields that the standard reserves for future use are accepted and ignored. An op
 from typing import Any, TypeAlias
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 SaeId: TypeAlias = str
 """Identifier of a Secure Application Entity; here the name of its site or node."""
@@ -69,8 +69,16 @@ class KeyId(_Message):
 class KeyIds(_Message):
     """Key IDs, clause 6.4: the keys that a slave asks for."""
 
-    key_IDs: tuple[KeyId, ...] = Field(min_length=1)  # noqa: N815
+    key_IDs: tuple[KeyId, ...]  # noqa: N815
     key_IDs_extension: dict[str, Any] | None = None  # noqa: N815
+
+    @field_validator("key_IDs")
+    @classmethod
+    def _check_any(cls, names: tuple[KeyId, ...]) -> tuple[KeyId, ...]:
+        """Refuse none at all; a length of the field would count those that are valid, and call others missing."""
+        if not names:
+            raise ValueError("names no key")
+        return names
 
 
 class Error(_Message):

@@ -6,9 +6,15 @@ from cosim.etsi014.messages import Error
 
 BAD_REQUEST = 400
 UNAUTHORIZED = 401
+NOT_FOUND = 404
+NOT_ALLOWED = 405
+TIMEOUT = 408
 TOO_LARGE = 413
+URI_TOO_LONG = 414
 TOO_MANY = 429
-"""The standard names no status for a rate limit; RFC 6585 does."""
+"""The standard names 400, 401 and 503 alone; where HTTP has a closer status (RFC 9110, RFC 6585) it is that."""
+HEAD_TOO_LARGE = 431
+OTHER_VERSION = 505
 SERVER_SIDE = 503
 """The standard's "error of server side": the request is valid and cannot be served now."""
 

@@ -2,7 +2,8 @@
 
 Each site or node is one KME with one SAE: the SAE has the name of the site, the KME that name after `kme-`. A key of b
 bits takes b bits of every link on the route from the master's KME to each slave's. The standard leaves the limits of
-requests to the KME; those here are our choice, and `status` reports them.
+requests to the KME; those here are our choice, and `status` reports them. Where the standard has words for a refusal
+(size, extensions, unknown keys) they are the message, for clients that compare it.
 """
 
 from base64 import b64encode
@@ -120,7 +121,7 @@ class KeyDelivery:
         if missing:
             raise Refusal(
                 BAD_REQUEST,
-                "no key of this master waits for this slave under some of the key_IDs",
+                "one or more keys specified are not found on KME",
                 *({"key_ID": str(name)} for name in missing),
             )
         keys = self._store.deliver(slave, names)
@@ -158,7 +159,7 @@ def _check_amount(number: int, size_bit: int) -> None:
     if not 1 <= number <= MAX_KEYS:
         raise Refusal(BAD_REQUEST, f"number={number} is not within 1 and max_key_per_request={MAX_KEYS}")
     if size_bit % BYTE_BIT:
-        raise Refusal(BAD_REQUEST, f"size={size_bit} shall be a multiple of {BYTE_BIT}")
+        raise Refusal(BAD_REQUEST, f"size shall be a multiple of {BYTE_BIT}", {"size": str(size_bit)})
     if not MIN_KEY_BIT <= size_bit <= MAX_KEY_BIT:
         raise Refusal(
             BAD_REQUEST, f"size={size_bit} is not within min_key_size={MIN_KEY_BIT} and max_key_size={MAX_KEY_BIT}"

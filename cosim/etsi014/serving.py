@@ -9,11 +9,13 @@ from pathlib import Path
 
 from cosim.errors import InputError
 from cosim.etsi014.access import Access, CertificateAccess, TokenAccess, fresh_tokens, read_tokens, write_tokens
+from cosim.etsi014.admission import Admission
 from cosim.etsi014.app import PREFIX, make_app
+from cosim.etsi014.connection import Patience
 from cosim.etsi014.gate import Gate
 from cosim.etsi014.keystore import KeyStore
 from cosim.etsi014.limits import RateLimit
-from cosim.etsi014.listening import listen, serve, tls, url
+from cosim.etsi014.listening import listen, reserve_files, serve, tls, url
 from cosim.etsi014.network import PooledKeys, open_keys
 from cosim.etsi014.realtime import RealTime
 from cosim.etsi014.service import KeyDelivery
@@ -36,7 +38,7 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The speed of simulated time, and the limits of what a SAE may ask for."""
+    """The speed of simulated time, the limits of what a SAE may ask for, and those of connections."""
 
     speed: float
     """Simulated seconds in a real one."""
@@ -46,6 +48,12 @@ class Limits:
     """Requests that it may send at once after a rest."""
     keep_s: float
     """Real time for which a key waits for its slaves."""
+    connections: int
+    """Most connections at once."""
+    unauthenticated: int
+    """Most connections of a peer that have not authenticated."""
+    patience: Patience
+    """Time-outs of connections."""
 
 
 OnReady = Callable[[str, tuple[str, ...], Path | None], None]
@@ -79,6 +87,7 @@ def serve_keys(
         RunError: the server did not start.
     """
     context = _secured(endpoint)
+    reserve_files(limits.connections)
     keys = open_keys(what, overrides)
     with (
         _access(endpoint, keys.names) as (access, tokens_file),
@@ -87,14 +96,22 @@ def serve_keys(
         app = _application(keys, access, limits, warn)
         tell(url(listening, context is not None) + PREFIX, keys.names, tokens_file)
         with suppress(KeyboardInterrupt):
-            serve(app, listening, context, verbose)
+            serve(
+                app,
+                listening,
+                context,
+                Admission(limits.connections, limits.unauthenticated),
+                limits.patience,
+                verbose,
+            )
 
 
 def _application(keys: PooledKeys, access: Access, limits: Limits, warn: OnWarning) -> Gate:
     time_s = time.monotonic
     service = KeyDelivery(keys, KeyStore(limits.keep_s, MOST_WAITING, time_s))
     real_time = RealTime(keys.clock, keys.slot_s, limits.speed, time_s, warn)
-    return Gate(make_app(service, real_time.catch_up), access, RateLimit(limits.rate_per_s, limits.burst, time_s))
+    rate = RateLimit(limits.rate_per_s, limits.burst, time_s)
+    return Gate(make_app(service, real_time.catch_up), access, rate, limits.patience.request_s)
 
 
 def _secured(endpoint: Endpoint) -> ssl.SSLContext | None:

@@ -59,13 +59,15 @@ class Wall:
 class Served:
     """A service over a chain in this process, with a client for each SAE."""
 
-    def __init__(self, keys: Chain, rate_per_s: float = 1e6, burst: int = 1_000_000, most: int = 1000) -> None:
+    def __init__(
+        self, keys: Chain, rate_per_s: float = 1e6, burst: int = 1_000_000, most: int = 1000, body_s: float = 10.0
+    ) -> None:
         self.keys = keys
         self.wall = Wall()
         self.turns = 0
         service = KeyDelivery(keys, KeyStore(60.0, most, self.wall))
         limit = RateLimit(rate_per_s, burst, self.wall)
-        self.app = Gate(make_app(service, self._turn), TokenAccess(TOKENS), limit)
+        self.app = Gate(make_app(service, self._turn), TokenAccess(TOKENS), limit, body_s)
 
     def _turn(self) -> None:
         self.turns += 1
