@@ -342,7 +342,7 @@ function projection(frame, width, height, margin) {
 async function roadLines(run) { // lines of [x, y] in m
   const { length, dx, dy } = await columnsOf(run.roads), first = begins(length);
   const [x, y] = [dx, dy].map((values) => sums(values, [0, values.length]));
-  return Array.from(length, (_, i) => Array.from({ length: length[i] }, (_, k) => [x[first[i] + k], y[first[i] + k]]));
+  return Array.from(length, (_, i) => Array.from({ length: length[i] }, (_, k) => [DATA.unit_m * x[first[i] + k], DATA.unit_m * y[first[i] + k]]));
 }
 
 function latencyMap(place, width, run, roads) {
@@ -589,7 +589,8 @@ class Playback {
     if (!this.selected) {
       this.story.replaceChildren(h("h3", {}, "Click on a vehicle or a site"), h("p", {}, "Its story appears here: the vehicle's last tasks, how they ended and where their time went; the site's queue and load."),
         h("p", { class: "keys" }, "Keys: space play or pause, ← → a step (shift: 10 s), ↑ ↓ speed, n p next or previous vehicle, + − 0 zoom, Esc close."),
-        ...this.places ? [] : [h("p", { class: "note" }, "This run recorded no positions (trace.positions: true), so no vehicles are drawn; everything else is here.")]);
+        ...this.places ? [] : [h("p", { class: "note" }, "This run recorded no positions (trace.positions: true), so no vehicles are drawn; everything else is here.")],
+        ...this.run.frame.missing ? [h("p", { class: "note" }, this.run.frame.missing)] : []);
     } else this.story.replaceChildren(...(this.selected.kind === "site" ? this.siteStory(this.selected.number) : this.vehicleStory(this.selected.number)));
   }
   facts(rows) { return h("dl", {}, ...rows.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, String(value))])); }
@@ -686,7 +687,7 @@ function compared() { // the latency of all runs in one figure
 }
 
 function about(head) {
-  const rows = [["run id", head.run_id], ["digest", head.digest || "-"], ["folder", head.folder], ["cosim", head.version], ["map", head.map]];
+  const rows = [["run id", head.run_id], ["digest", head.digest || "-"], ["cosim", head.version], ["map", head.map]];
   return h("details", { class: "about" }, h("summary", {}, `Run ${head.run_id}, digest ${head.digest.slice(0, 12) || "-"}`), h("dl", {}, ...rows.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)])));
 }
 
