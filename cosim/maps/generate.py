@@ -140,7 +140,7 @@ def _make(name: str, folder: Path, plan: _Plan) -> Path:
         draft = Path(building) / name
         draft.mkdir()
         _fill(draft, plan)
-        mobility = {"kind": "libsumo", "begin_s": plan.begin_s}
+        mobility: dict[str, str | float] = {"kind": "libsumo", "begin_s": plan.begin_s}
         write_first_run(draft, name, "made by cosim map make", mobility, plan.end_s - plan.begin_s, has_sites=True)
         draft.rename(target)
     return target

@@ -4,7 +4,9 @@ What a run without its map shows is said in a line, never an error.
 """
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 
@@ -16,7 +18,7 @@ from cosim.types import FloatArray
 
 logger = logging.getLogger(__name__)
 
-NO_ROADS = "The map has no roads: sites and vehicles alone are drawn."
+NO_ROADS: Final = "The map has no roads: only sites and vehicles are drawn."
 
 
 def ground_of(trace: Trace, points_m: FloatArray, folder: Path) -> tuple[Ground, str]:
@@ -35,7 +37,7 @@ def ground_of(trace: Trace, points_m: FloatArray, folder: Path) -> tuple[Ground,
 
 def _under(trace: Trace, folder: Path) -> tuple[DrawnMap, str]:
     kept = trace.provenance.files
-    if GROUND not in kept:
+    if not isinstance(kept, Mapping) or GROUND not in kept:
         return _from_elsewhere(trace, folder)
     try:
         content = (trace.run / GROUND).read_bytes()

@@ -9,7 +9,7 @@ import gzip
 import hashlib
 import json
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -49,9 +49,13 @@ def pack_map(title: str, roads_m: Sequence[FloatArray], most_byte: int = MOST_BY
         roads_m: (K, 2) corners of each road.
         most_byte: size of the file that it must not exceed.
     """
+    usable = [road_m for road_m in roads_m if len(road_m) > 1 and np.isfinite(road_m).all()]
+    corners_m = np.concatenate([*usable, np.zeros((0, 2))])
+    number = np.repeat(np.arange(len(usable)), [len(road_m) for road_m in usable])
+    weights_m = np.concatenate([*map(_weights_m, usable), np.zeros(0)])
     detail_m = _DETAIL_M
     while True:
-        lines = _on_lattice(roads_m, detail_m)
+        lines = _on_lattice(corners_m, number, weights_m, detail_m)
         content = _file(title, lines, detail_m)
         if len(content) <= most_byte or not lines:
             return content
@@ -93,20 +97,23 @@ def simplified(road_m: FloatArray, within_m: float) -> FloatArray:
         road_m: (K, 2) corners, at least two.
         within_m: largest distance between the road and the result.
     """
-    keep = np.zeros(len(road_m), np.bool_)
-    keep[[0, -1]] = True
-    waiting = [(0, len(road_m) - 1)]
+    kept: FloatArray = road_m[_weights_m(road_m) > within_m]
+    return kept
+
+
+def _weights_m(road_m: FloatArray) -> FloatArray:
+    """Return for each corner the distance from which on it is left out, (K,); the ends stay always."""
+    weights = np.full(len(road_m), np.inf)
+    waiting = [(0, len(road_m) - 1, np.inf)]
     while waiting:
-        first, last = waiting.pop()
+        first, last, above_m = waiting.pop()
         if last - first < 2:
             continue
         away_m = _from_chord(road_m[first : last + 1])
-        place = int(away_m.argmax())
-        if away_m[place] > within_m:
-            keep[first + place] = True
-            waiting += [(first, first + place), (first + place, last)]
-    kept: FloatArray = road_m[keep]
-    return kept
+        place = int(away_m[1:-1].argmax()) + 1
+        weights[first + place] = above_m = min(above_m, float(away_m[place]))
+        waiting += [(first, first + place, above_m), (first + place, last, above_m)]
+    return weights
 
 
 def _from_chord(points: FloatArray) -> FloatArray:
@@ -118,19 +125,25 @@ def _from_chord(points: FloatArray) -> FloatArray:
     return away
 
 
-def _on_lattice(roads_m: Iterable[FloatArray], detail_m: float) -> list[IntArray]:
+def _on_lattice(roads_m: FloatArray, number: IntArray, weights_m: FloatArray, detail_m: float) -> list[IntArray]:
     """Return simplified lines in units of half the detail, each once, whatever its direction.
 
     Half of the detail goes to the corners left out, at most 0.36 of it to rounding.
+
+    Args:
+        roads_m: (C, 2) corners of all roads, one road after the other.
+        number: (C,) number of the road of each corner.
+        weights_m: (C,) distance from which on each corner is left out.
+        detail_m: largest distance between a line and its road.
     """
+    kept = weights_m > detail_m / 2.0
+    corners: IntArray = np.rint(roads_m[kept] / (detail_m / 2.0)).astype(np.int64)
+    number = number[kept]
+    same = np.zeros(len(corners), np.bool_)  # as the corner before
+    same[1:] = (np.diff(corners, axis=0) == 0).all(axis=1) & (np.diff(number) == 0)
+    corners, number = corners[~same], number[~same]
     found: dict[bytes, IntArray] = {}
-    for road_m in roads_m:
-        if len(road_m) < 2 or not np.isfinite(road_m).all():
-            continue
-        line: IntArray = np.rint(simplified(road_m, detail_m / 2.0) / (detail_m / 2.0)).astype(np.int64)
-        moves = np.ones(len(line), np.bool_)
-        moves[1:] = (np.diff(line, axis=0) != 0).any(axis=1)
-        line = line[moves]
+    for line in np.split(corners, np.flatnonzero(np.diff(number)) + 1):
         if len(line) > 1 and np.ascontiguousarray(line[::-1]).tobytes() not in found:
             found.setdefault(line.tobytes(), line)
     return list(found.values())
