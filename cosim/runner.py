@@ -17,12 +17,11 @@ from cosim.decision import Action, Observation, Policy, WrittenError, action_pro
 from cosim.errors import InputError, RunError
 from cosim.kernel.rng import stream
 from cosim.mobility.ground import map_of
-from cosim.roads.drawn import GROUND, digest_of_map, pack_map
+from cosim.roads.drawn import GROUND, pack_map
 from cosim.scenario.load import Loaded
 from cosim.simulation import Simulation
 from cosim.trace.metrics.statistics import Estimate
 from cosim.trace.metrics.tasks import kpis
-from cosim.trace.store.durable import sync_folder, write_durably
 from cosim.trace.store.provenance import Provenance, new_provenance, write_provenance
 from cosim.trace.store.reader import Trace
 from cosim.trace.store.writer import TraceWriter
@@ -102,9 +101,8 @@ def simulate(loaded: Loaded, out: Path, progress: Callable[[float], None] | None
         write_provenance(out, provenance)
         simulation = Simulation(scenario, writer, loaded.folder)
         undo.callback(simulation.close)
-        undo.callback((out / GROUND).unlink, missing_ok=True)
-        provenance = replace(provenance, files=_keep_map(out, loaded))
-        write_provenance(out, provenance)
+        undo.callback((out.absolute() / GROUND).unlink, missing_ok=True)
+        _keep_map(writer, loaded)
         try:
             try:
                 simulation.run(_Guarded(policy, scenario.policy.name, process), progress)
@@ -184,16 +182,10 @@ class _Guarded:
         return action
 
 
-def _keep_map(folder: Path, loaded: Loaded) -> dict[str, str]:
-    """Write what is drawn of the map into a run folder, and return the hash of the file by its name.
-
-    With it the run is shown alike wherever its folder goes, and whatever becomes of the map.
-    """
+def _keep_map(writer: TraceWriter, loaded: Loaded) -> None:
+    """Keep what is drawn of the map in the run folder: it is shown alike wherever it goes and the map may go."""
     under = map_of(loaded.scenario, loaded.folder)
-    content = pack_map(under.title, under.roads_m)
-    write_durably(folder / GROUND, lambda sink: sink.write(content))
-    sync_folder(folder)
-    return {GROUND: digest_of_map(content)}
+    writer.keep_file(GROUND, pack_map(under.title, under.roads_m))
 
 
 def _missing(folder: Path) -> list[Path]:

@@ -1,6 +1,5 @@
 """The check of provenance.json: digests are those of the rows; run id, seed and policy are those of its scenario."""
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from itertools import chain
@@ -31,7 +30,7 @@ def origin_findings(run: Path, manifest: Manifest, digests: Mapping[str, str]) -
     except InputError as error:
         yield Finding(PROVENANCE, None, str(error))
         return
-    for problem in chain(_rows(said, manifest, digests), _identity(said), _files(run, said)):
+    for problem in chain(_rows(said, manifest, digests), _identity(said)):
         yield Finding(PROVENANCE, None, problem)
 
 
@@ -48,23 +47,6 @@ def _rows(said: Provenance, manifest: Manifest, digests: Mapping[str, str]) -> I
     facts = sum(part.rows for part in manifest.parts)
     if said.facts != facts:
         yield f"its number of facts {said.facts} is not that of the rows {facts}"
-
-
-def _files(run: Path, said: Provenance) -> Iterator[str]:
-    """Yield what is wrong with the files that the run keeps besides its facts."""
-    if not (isinstance(said.files, Mapping) and all(isinstance(digest, str) for digest in said.files.values())):
-        yield "its files are no mapping of names to hashes"
-        return
-    for name, digest in said.files.items():
-        try:
-            content = (run / name).read_bytes() if Path(name).name == name else None
-        except (OSError, ValueError) as error:
-            yield f"its file {name!r} cannot be read ({getattr(error, 'strerror', None) or error})"
-            continue
-        if content is None:
-            yield f"its file {name!r} is not one of the run folder"
-        elif hashlib.sha256(content).hexdigest() != digest:
-            yield f"its file {name!r} is not as it was written"
 
 
 def _identity(said: Provenance) -> Iterator[str]:

@@ -3,8 +3,8 @@
 What a run without its map shows is said in a line, never an error.
 """
 
+import hashlib
 import logging
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from cosim.errors import InputError
 from cosim.mobility.ground import Ground, ground, map_of
-from cosim.roads.drawn import GROUND, DrawnMap, digest_of_map, unpack_map
+from cosim.roads.drawn import GROUND, DrawnMap, unpack_map
 from cosim.trace.store.reader import Trace
 from cosim.types import FloatArray
 
@@ -36,12 +36,12 @@ def ground_of(trace: Trace, points_m: FloatArray, folder: Path) -> tuple[Ground,
 
 
 def _under(trace: Trace, folder: Path) -> tuple[DrawnMap, str]:
-    kept = trace.provenance.files
-    if not isinstance(kept, Mapping) or GROUND not in kept:
+    kept = trace.manifest.files
+    if GROUND not in kept:
         return _from_elsewhere(trace, folder)
     try:
         content = (trace.run / GROUND).read_bytes()
-        if digest_of_map(content) != kept[GROUND]:
+        if hashlib.sha256(content).hexdigest() != kept[GROUND]:
             raise ValueError("not as it was written")
         under = unpack_map(content)
     except (OSError, ValueError) as error:

@@ -6,7 +6,6 @@ out, and so are lines that come to lie on another or shrink to a point.
 """
 
 import gzip
-import hashlib
 import json
 import zlib
 from collections.abc import Sequence
@@ -80,11 +79,6 @@ def unpack_map(content: bytes) -> DrawnMap:
     except (OSError, EOFError, zlib.error, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise ValueError(" ".join(str(error).split()) or type(error).__name__) from error
     return DrawnMap(title, tuple(np.split(corners, np.cumsum(lengths)[:-1])) if len(lengths) else (), detail_m)
-
-
-def digest_of_map(content: bytes) -> str:
-    """Return the SHA-256 under which a run keeps the file."""
-    return hashlib.sha256(content).hexdigest()
 
 
 def simplified(road_m: FloatArray, within_m: float) -> FloatArray:

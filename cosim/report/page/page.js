@@ -595,13 +595,13 @@ class Playback {
     const cells = (box) => { const found = []; for (let a = cellOf(box[0]); a <= cellOf(box[2]); a++) for (let b = cellOf(box[1]); b <= cellOf(box[3]); b++) found.push(`${a},${b}`); return found; };
     const put = (box) => cells(box).forEach((at) => { if (taken.has(at)) taken.get(at).push(box); else taken.set(at, [box]); });
     const free = (box) => cells(box).every((at) => (taken.get(at) || []).every((one) => one[2] <= box[0] || one[0] >= box[2] || one[3] <= box[1] || one[1] >= box[3]));
-    this.named = 0;
+    this.named = [];
     for (const spot of spots) if (spot) put([spot[0] - size, spot[1] - size, spot[0] + size, spot[1] + size]);
     for (const i of order) {
       const [x, y] = spots[i], half = paint.measureText(sites[i].name).width / 2, box = [x - half, y + size + 5, x + half, y + size + 16];
       if (i !== chosen && !free(box)) continue;
       put(box);
-      this.named += 1;
+      this.named.push(i);
       paint.strokeText(sites[i].name, x, y + size + 14); paint.fillText(sites[i].name, x, y + size + 14);
     }
   }

@@ -82,8 +82,6 @@ class Provenance:
     machine: Mapping[str, Any] = field(default_factory=machine)
     identity: str = ""
     """The text whose hash is in the run id: what of the scenario differs from the defaults; empty in older runs."""
-    files: Mapping[str, str] = field(default_factory=dict)
-    """SHA-256 of each file that the run keeps besides its facts, by its name in the folder; none in older runs."""
 
 
 def new_provenance(scenario: Scenario, started: str) -> Provenance:
