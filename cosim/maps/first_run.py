@@ -34,8 +34,8 @@ def write_first_run(
     section = ", ".join(f"{key}: {value}" for key, value in mobility.items())
     lines = [
         f"# A first run on this map: cosim run {name}/{SCENARIO}",
-        f"name: {json.dumps(name)}",
-        f"description: {json.dumps(f'A first run on the map {name}, {origin}.', ensure_ascii=False)}",
+        f"name: {double_quoted(name)}",
+        f"description: {double_quoted(f'A first run on the map {name}, {origin}.')}",
         "map: .",
         f"duration_s: {duration_s:g}",
         f"statistics: {{warmup_s: {min(_WARMUP_S, duration_s / 6.0):.3g}}} # left out of the figures",
@@ -45,3 +45,8 @@ def write_first_run(
         "",
     ]
     (home / SCENARIO).write_text("\n".join(lines), encoding="utf-8")
+
+
+def double_quoted(text: str) -> str:
+    """Return a text in double quotes, for YAML or TOML, with a question mark for what cannot be printed."""
+    return json.dumps("".join(letter if letter.isprintable() else "?" for letter in text), ensure_ascii=False)

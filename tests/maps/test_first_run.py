@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from effort import rest_long
 from unpacked import data_in, lines_in
 
 from cosim.maps.demand import Demand
@@ -48,14 +49,27 @@ def inside(text: str, run: dict[str, Any]) -> None:
         assert (points <= run["frame"]["high_m"]).all()
 
 
-@pytest.mark.parametrize("name", ["town", "no", "1.5", "Köln"])
-def test_an_imported_net(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "file"),
+    rest_long(
+        [
+            ("town", "net.net.xml.gz"),
+            ("\U0001d49c1", "a\n\x7f\udc80: 'b' \"c\" #d {e.net.xml.gz"),
+            ("no", "net.net.xml.gz"),
+            ("1.5", "null.net.xml.gz"),
+        ],
+        2,
+    ),
+)
+def test_an_imported_net(name: str, file: str, tmp_path: Path) -> None:
     """A SUMO net, imported under any name, runs as it stands: roads, vehicles from the first second, title."""
-    import_map(CROSSING / "net.net.xml.gz", name, tmp_path, Demand(vehicles_per_hour=900, end_s=600))
+    (tmp_path / file).write_bytes((CROSSING / "net.net.xml.gz").read_bytes())
+    import_map(tmp_path / file, name, tmp_path, Demand(vehicles_per_hour=900, end_s=600))
     text, run = first_run(tmp_path / name, *([] if name == "town" else ["duration_s=6", "statistics.warmup_s=1"]))
     assert len(lines_in(text)) == 8
     assert run["frame"]["missing"] == ""
-    assert "imported from net.net.xml.gz" in run["header"]["description"]
+    shown = "".join(letter if letter.isprintable() else "?" for letter in file)
+    assert f"imported from {shown}" in run["header"]["description"]
     inside(text, run)
 
 

@@ -13,7 +13,7 @@ from unpacked import data_in, lines_in
 
 from cosim.audit.verify import verify
 from cosim.cli.main import status
-from cosim.errors import RunError
+from cosim.errors import InputError, RunError
 from cosim.report.drawn_map import NO_ROADS
 from cosim.report.page.html import page
 from cosim.report.picture.figures import draw_run
@@ -178,10 +178,17 @@ def test_a_run_that_breaks_keeps_its_map(home: Path, tmp_path: Path) -> None:
 
 
 def test_a_run_that_is_refused_leaves_nothing(home: Path, tmp_path: Path) -> None:
-    """A run that ends before it begins leaves no drawn map behind."""
+    """A run that is refused before it begins, or as impossible while it goes on, leaves no drawn map behind."""
     for change in ("sites={kind: listed, sites: [{name: a, x_m: 1e6, y_m: 0}]}", "map=nowhere"):
         assert status(["run", str(home / "town.yaml"), "--set", change, "--out", str(tmp_path / "run")]) == 2
     assert not list(tmp_path.iterdir())
+    (tmp_path / "picky.py").write_text(
+        "from cosim import InputError\n"
+        "class Picky:\n    def decide(self, observation):\n        raise InputError('not these tasks')\n"
+    )
+    with pytest.raises(InputError, match="not these tasks"):
+        simulate(load(home / "town.yaml", [f"policy={tmp_path / 'picky.py'}:Picky"]), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_every_edit_of_the_drawn_map_is_found(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

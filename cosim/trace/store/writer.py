@@ -242,16 +242,12 @@ class TraceWriter:
             content: its bytes.
 
         Raises:
-            RunError: the disk is full or refuses.
+            OSError: the disk is full or refuses.
         """
-
-        def write() -> None:
-            write_durably(self._home / name, lambda sink: sink.write(content))
-            files = {**self._committed.files, name: hashlib.sha256(content).hexdigest()}
-            self._committed = replace(self._committed, files=files)
-            self._committed.write(self._home)
-
-        self._guarded(write)
+        write_durably(self._home / name, lambda sink: sink.write(content))
+        files = {**self._committed.files, name: hashlib.sha256(content).hexdigest()}
+        self._committed = replace(self._committed, files=files)
+        self._committed.write(self._home)
 
     @property
     def digests(self) -> dict[str, str]:
