@@ -9,6 +9,7 @@ import pytest
 from effort import rest_long
 from unpacked import data_in, lines_in
 
+from cosim.audit.verify import verify
 from cosim.maps.demand import Demand
 from cosim.maps.generate import generate_intersection
 from cosim.maps.importing import import_map
@@ -16,11 +17,13 @@ from cosim.mobility.programs import run_program
 from cosim.report.drawn_map import NO_ROADS
 from cosim.report.page.html import page
 from cosim.resources import bundled
+from cosim.roads.drawn import GROUND
 from cosim.runner import simulate
 from cosim.scenario.load import load
 from cosim.trace.store.reader import Trace
 
 CROSSING = bundled("sumo_maps") / "intersection"
+DATA = Path(__file__).parents[2].parent / "shared" / "data"
 
 
 def first_run(home: Path, *changes: str) -> tuple[str, dict[str, Any]]:
@@ -95,3 +98,18 @@ def test_recorded_vehicles_alone(tmp_path: Path) -> None:
     assert (corners.reshape(2, 2) >= run["frame"]["low_m"]).all()
     assert (corners.reshape(2, 2) <= run["frame"]["high_m"]).all()
     assert np.ptp([run["frame"]["low_m"], run["frame"]["high_m"]], axis=0).min() > 400.0
+
+
+@pytest.mark.parametrize("name", ["bologna_joined/run.sumocfg", "osm/MonacoV2.osm.gz"])
+@pytest.mark.long
+def test_a_real_city(name: str, tmp_path: Path) -> None:
+    """Bologna and Monaco show roads and vehicles as imported, and their drawn roads take less than 1 MB."""
+    if not (DATA / name).exists():
+        pytest.skip(f"{name} of ../shared/data is not here")
+    import_map(DATA / name, "city", tmp_path, Demand(end_s=1800))
+    text, run = first_run(tmp_path / "city")
+    assert len(lines_in(text)) > 200
+    assert run["frame"]["missing"] == ""
+    inside(text, run)
+    assert (tmp_path / "run-city" / GROUND).stat().st_size < 1_000_000
+    assert verify(tmp_path / "run-city").ok
