@@ -16,6 +16,8 @@ from cosim_agents.registry import make_policy
 from cosim.decision import Action, Observation, Policy, WrittenError, action_problem
 from cosim.errors import InputError, RunError
 from cosim.kernel.rng import stream
+from cosim.mobility.ground import map_of
+from cosim.roads.drawn import GROUND, pack_map
 from cosim.scenario.load import Loaded
 from cosim.simulation import Simulation
 from cosim.trace.metrics.statistics import Estimate
@@ -99,6 +101,8 @@ def simulate(loaded: Loaded, out: Path, progress: Callable[[float], None] | None
         write_provenance(out, provenance)
         simulation = Simulation(scenario, writer, loaded.folder)
         undo.callback(simulation.close)
+        undo.callback((out.absolute() / GROUND).unlink, missing_ok=True)
+        _keep_map(writer, loaded)
         try:
             try:
                 simulation.run(_Guarded(policy, scenario.policy.name, process), progress)
@@ -176,6 +180,12 @@ class _Guarded:
         if problem:
             raise RunError(f"policy {self._name} at t={observation.time_s:g} s: {problem}; correct its decide()")
         return action
+
+
+def _keep_map(writer: TraceWriter, loaded: Loaded) -> None:
+    """Keep what is drawn of the map in the run folder: it is shown alike wherever it goes and the map may go."""
+    under = map_of(loaded.scenario, loaded.folder)
+    writer.keep_file(GROUND, pack_map(under.title, under.roads_m))
 
 
 def _missing(folder: Path) -> list[Path]:

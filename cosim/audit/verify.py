@@ -8,7 +8,7 @@ from cosim.audit.broken import broken_rows
 from cosim.audit.origin import origin_findings
 from cosim.audit.rule import Rule
 from cosim.subjects import pieces
-from cosim.trace.store.integrity import Finding, check_parts
+from cosim.trace.store.integrity import Finding, check_files, check_parts
 from cosim.trace.store.manifest import read_manifest
 from cosim.trace.store.reader import Trace
 from cosim.trace.store.schemas import combined_digest
@@ -74,7 +74,11 @@ def verify(run: Path) -> Report:
     integrity = check_parts(run, manifest)
     digest = combined_digest(integrity.digests, manifest.schema_version)
     complete = manifest.state == "complete"
-    findings = [*integrity.findings, *origin_findings(run, manifest, integrity.digests)]
+    findings = [
+        *integrity.findings,
+        *check_files(run, manifest),
+        *origin_findings(run, manifest, integrity.digests),
+    ]
     if integrity.readable:  # queries over a broken part would fail, not find
         with Trace.open(run) as trace:
             findings.extend(_meaning(trace))

@@ -148,7 +148,7 @@ def run(
     if picture:
         from cosim.report.picture.figures import draw_run
 
-        drawn = draw_run(folder, loaded.folder)
+        drawn = draw_run(folder)
     if json:
         console.say_json({**asdict(result), "picture": drawn})
         return

@@ -161,7 +161,10 @@ def make(
     generate = generate_grid if kind == "grid" else generate_intersection
     with console.working(f"making {name}"):
         made = generate(name, out, vehicles, seed)
-    console.tell(f"{made}: look at it with `cosim map show {made}`, name it in a scenario as `map: {made}`")
+    console.tell(
+        f"{made}: run it with `cosim run {made / 'scenario.yaml'}`, look at it with `cosim map show {made}`, "
+        f"name it in a scenario as `map: {made}`"
+    )
 
 
 @app.command("record", epilog=console.examples("cosim map record ./monaco", "cosim map record my.yaml traffic.parquet"))

@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cosim.envs.traffic import sites_of
-from cosim.mobility.ground import ground
+from cosim.mobility.ground import ground, map_of
 from cosim.scenario.schema import Scenario
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class MapPicture:
         from matplotlib.figure import Figure  # noqa: PLC0415 - likewise
 
         sites = pd.DataFrame([(site.x_m, site.y_m) for site in sites_of(scenario, folder)], columns=["x_m", "y_m"])
-        under = ground(scenario, sites, folder)
+        under = ground(map_of(scenario, folder), sites.to_numpy(np.float64))
         figure = Figure(figsize=(_SIZE_INCH, _SIZE_INCH), dpi=_DPI, layout="tight")
         self._canvas: Any = FigureCanvasAgg(figure)
         self._axes: Any = figure.add_subplot(

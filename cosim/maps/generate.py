@@ -8,6 +8,7 @@ from math import sqrt
 from pathlib import Path
 
 from cosim.errors import InputError
+from cosim.maps.first_run import write_first_run
 from cosim.mobility.cache import cache_folder, content_key
 from cosim.mobility.demand import gzip_without_comments, random_routes
 from cosim.mobility.programs import run_program, sumo_version
@@ -139,6 +140,8 @@ def _make(name: str, folder: Path, plan: _Plan) -> Path:
         draft = Path(building) / name
         draft.mkdir()
         _fill(draft, plan)
+        mobility: dict[str, str | float] = {"kind": "libsumo", "begin_s": plan.begin_s}
+        write_first_run(draft, name, "made by cosim map make", mobility, plan.end_s - plan.begin_s, has_sites=True)
         draft.rename(target)
     return target
 

@@ -14,6 +14,7 @@ from typing import Literal, TypeAlias
 from cosim.errors import InputError
 from cosim.maps.convert import Side, convert
 from cosim.maps.demand import Demand, filled_from, make_demand
+from cosim.maps.first_run import double_quoted, write_first_run
 from cosim.maps.recorded import import_recording
 from cosim.maps.scenario_files import copy_additional, pack_net, pack_routes, read_configuration
 from cosim.maps.sites import Method, plan_sites, survey, write_sites
@@ -226,20 +227,12 @@ def _describe(made: Imported, file: Path, home: Path, name: str) -> None:
     made.source |= {"title": f"imported from {file.name}", "sumo": sumo_version(), "sha256": _hash(file)}
     for path in sorted(home.glob("*.xml*")):
         made.source |= {f"sha256_{re.sub(r'[^A-Za-z0-9]', '_', path.name)}": _hash(path)}
-    lines = [f"{key} = {json.dumps(value)}" for key, value in made.source.items()]
+    told = {
+        key: double_quoted(value) if isinstance(value, str) else json.dumps(value) for key, value in made.source.items()
+    }
+    lines = [f"{key} = {value}" for key, value in told.items()]
     (home / "SOURCE.toml").write_text("\n".join([*lines, ""]), encoding="utf-8")
-    sites = "{kind: map}" if made.has_sites else "{kind: grid, spacing_m: 400}"
-    mobility = ", ".join(f"{key}: {value}" for key, value in made.mobility.items())
-    text = [
-        f"# A first run on the imported map: cosim run {name}/scenario.yaml",
-        f"name: {json.dumps(name)}",
-        "map: .",
-        f"duration_s: {min(made.duration_s, _RUN_S):g}",
-        f"mobility: {{{mobility}}}",
-        f"sites: {sites}",
-        "",
-    ]
-    (home / "scenario.yaml").write_text("\n".join(text), encoding="utf-8")
+    write_first_run(home, name, f"imported from {file.name}", made.mobility, made.duration_s, made.has_sites)
 
 
 def _words(wish: Demand) -> str:

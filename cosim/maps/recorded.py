@@ -21,12 +21,14 @@ def import_recording(file: Path, home: Path) -> tuple[dict[str, str | float], fl
     """Write SUMO's FCD output as `recording.parquet` of a map folder.
 
     Returns:
-        The scenario's mobility section, the length of the recording in s, and lines for the report.
+        The scenario's mobility section, the time from its begin to the end of the recording in s, and lines for the
+        report.
 
     Raises:
         InputError: the file is broken, or holds one time only.
     """
-    times_s = np.unique(_table(file).time_s)
+    table = _table(file)
+    times_s = np.unique(table.time_s)
     if len(times_s) < 2:
         raise InputError(f"{file.name}: it holds one time only; record some seconds")
     step_s = float(np.round(np.diff(times_s).min(), 6))
@@ -35,7 +37,13 @@ def import_recording(file: Path, home: Path) -> tuple[dict[str, str | float], fl
     with closing(RecordedMobility(file, section, duration_s)) as source:
         rows = record_frames(source, duration_s, home / "recording.parquet")
     lines = [("recorded", f"{rows} positions, {duration_s:g} s, each {step_s:g} s"), ("roads", "none; runs replay it")]
-    return {"kind": "replay", "file": "recording.parquet", "step_s": step_s}, duration_s, lines
+    mobility: dict[str, str | float] = {"kind": "replay", "file": "recording.parquet", "step_s": step_s}
+    empty_s = float(table.time_s[table.vehicle >= 0].min(initial=np.inf)) - begin_s
+    if 0.0 < empty_s < duration_s:
+        mobility["begin_s"] = round(empty_s, 6)
+        lines.append(("first vehicle", f"after {empty_s:g} s; the first run begins there"))
+        return mobility, duration_s - empty_s, lines
+    return mobility, duration_s, lines
 
 
 def map_recording(name: str, seconds: float, seed: int) -> tuple[Scenario, Path, Path]:

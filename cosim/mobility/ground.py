@@ -1,14 +1,14 @@
-"""The map under a run: its roads as lines, and the rectangle that holds roads and sites."""
+"""The map under a run: what it is called, its roads as lines, and the rectangle that holds all that is drawn."""
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import numpy as np
-import pandas as pd
 
-from cosim.errors import InputError
-from cosim.mobility.catalog import net_of, resolve_map
+from cosim.mobility.catalog import list_maps, resolve_map
+from cosim.mobility.connect import NO_MAP
+from cosim.roads.drawn import DrawnMap
 from cosim.roads.net import read_net
 from cosim.scenario.schema import ReplayMobility, Scenario, SyntheticMobility
 from cosim.types import FloatArray
@@ -22,6 +22,7 @@ _COLUMNS: Final = (24.0, 80.0)
 class Ground:
     """Roads as lines, and the corners of the rectangle that is drawn."""
 
+    title: str  # of the map
     roads_m: tuple[FloatArray, ...]  # (K, 2) each
     low_m: FloatArray  # (2,)
     high_m: FloatArray  # (2,)
@@ -46,32 +47,46 @@ class Ground:
         return float(width_m / columns), float(np.sqrt(3.0) * height_m / columns)
 
 
-def ground(scenario: Scenario, sites: pd.DataFrame, folder: Path) -> Ground:
-    """Return the roads of the scenario's map or of its synthetic roads; none if a replay names no map.
+def ground(under: DrawnMap, points_m: FloatArray) -> Ground:
+    """Return a map with the rectangle around its roads and some points, with a margin.
 
     Args:
-        scenario: scenario of the run.
-        sites: x_m and y_m of the sites.
-        folder: folder to which the path of the map is relative.
+        under: the map.
+        points_m: (N, 2) positions of sites and whatever else is drawn.
     """
-    roads_m = _roads(scenario, folder)
-    points = np.concatenate([sites[["x_m", "y_m"]].to_numpy(np.float64), *roads_m, np.zeros((0, 2))])
+    points = np.concatenate([points_m, *under.roads_m, np.zeros((0, 2))])
     if not len(points):
         points = np.zeros((1, 2))
     low_m, high_m = points.min(axis=0), points.max(axis=0)
     size_m = np.maximum(high_m - low_m, 20.0)
     margin = np.where(size_m * _ELONGATED < size_m.max(), _MARGIN[1], _MARGIN[0])
     middle_m, half_m = (low_m + high_m) / 2.0, size_m * (0.5 + margin)
-    return Ground(roads_m, middle_m - half_m, middle_m + half_m)
+    return Ground(under.title, under.roads_m, middle_m - half_m, middle_m + half_m)
 
 
-def _roads(scenario: Scenario, folder: Path) -> tuple[FloatArray, ...]:
+def map_of(scenario: Scenario, folder: Path) -> DrawnMap:
+    """Return the map of a scenario, or its synthetic roads; a map of recorded vehicles alone has no roads.
+
+    Args:
+        scenario: the scenario.
+        folder: folder to which the path of the map is relative.
+
+    Raises:
+        InputError: there is no such map, or it is broken.
+    """
     match scenario.mobility:
         case SyntheticMobility(roads=roads, length_m=length_m, spacing_m=spacing_m):
-            return tuple(np.array([(0.0, k * spacing_m), (length_m, k * spacing_m)]) for k in range(roads))
-        case ReplayMobility() if scenario.map == "synthetic":
-            return ()
-    try:
-        return tuple(edge.shape_m for edge in read_net(net_of(resolve_map(scenario.map, folder))).edges)
-    except InputError:
-        return ()  # an old run whose map has moved is drawn without it
+            lines = [np.array([(0.0, k * spacing_m), (length_m, k * spacing_m)]) for k in range(roads)]
+            return DrawnMap("straight roads", tuple(lines))
+        case ReplayMobility(file=file) if scenario.map == NO_MAP:
+            return DrawnMap("recorded traffic" if file is None else Path(file).name, ())
+    net = resolve_map(scenario.map, folder).net
+    roads_m = () if net is None else tuple(edge.shape_m for edge in read_net(net).edges)
+    return DrawnMap(_title(scenario.map, folder), roads_m)
+
+
+def _title(name: str, folder: Path) -> str:
+    """Return a map's name in the catalog, or that of its folder, whatever path leads there."""
+    if name in [entry.name for entry in list_maps()]:
+        return name
+    return (folder / name).resolve().name or name

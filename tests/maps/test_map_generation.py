@@ -40,7 +40,8 @@ def test_grid_in_cache_is_made_once(tmp_path, monkeypatch):
     made = (home / "rou.xml.gz").stat().st_mtime_ns
     assert grid_in_cache(1000, 1) == home
     assert (home / "rou.xml.gz").stat().st_mtime_ns == made
-    assert sorted(path.name for path in home.iterdir()) == ["SOURCE.toml", "net.net.xml.gz", "rou.xml.gz", "sites.yaml"]
+    made = sorted(path.name for path in home.iterdir())
+    assert made == ["SOURCE.toml", "net.net.xml.gz", "rou.xml.gz", "scenario.yaml", "sites.yaml"]
 
 
 def test_another_process_makes_the_grid_at_the_same_time(tmp_path, monkeypatch):

@@ -30,7 +30,7 @@ def write_report(runs: Sequence[Path], out: Path, folder: Path = Path(), tell: T
     Args:
         runs: run folders, complete or partial, in the order of the page.
         out: the file to write.
-        folder: folder to which the relative paths in scenarios are relative.
+        folder: folder from which a run of an older version, which does not hold its map, finds it.
         tell: called with the number of steps done, of `STEPS` for each run.
 
     Returns:
@@ -55,7 +55,7 @@ def page(runs: Sequence[Path], folder: Path = Path(), tell: Tell | None = None) 
 
     Args:
         runs: run folders, complete or partial, in the order of the page.
-        folder: folder to which the relative paths in scenarios are relative.
+        folder: folder from which a run of an older version, which does not hold its map, finds it.
         tell: called with the number of steps done, of `STEPS` for each run.
 
     Raises:
@@ -93,7 +93,7 @@ def _from(done: int, tell: Tell | None) -> Tell:
 
 
 def _run(trace: Trace, folder: Path, blobs: dict[str, int], tell: Tell) -> dict[str, Any]:
-    keep, area = kept(trace), payload.frame(trace, folder)
+    keep, (area, missing) = kept(trace), payload.frame(trace, folder)
 
     def stored(packed: Packed) -> dict[str, Any]:
         return {"blob": blobs.setdefault(packed.text, len(blobs)), "columns": packed.directory}
@@ -107,11 +107,11 @@ def _run(trace: Trace, folder: Path, blobs: dict[str, int], tell: Tell) -> dict[
     told = stored(stories(trace, keep))
     tell(4)
     return {
-        "header": payload.header(trace),
+        "header": payload.header(trace, area),
         **measured,
         "series": _packed_apart(shown, stored),
         "sites": payload.site_columns(trace),
-        "frame": {"low_m": area.low_m, "high_m": area.high_m, "stretched": area.stretched},
+        "frame": {"low_m": area.low_m, "high_m": area.high_m, "stretched": area.stretched, "missing": missing},
         "kept": {"ticks": keep.ticks, "completed": keep.completed, "others": keep.others},
         "roads": stored(roads(area)),
         "places": moved,

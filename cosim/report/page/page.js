@@ -9,6 +9,7 @@ const [UPLINK, DOWNLINK, DONE, WAITING] = ["UPLINK", "DOWNLINK", "DONE", "KEY"].
 const [LOCAL, NEIGHBOUR] = ["LOCAL", "NEIGHBOUR"].map((name) => codeOf("tier", name));
 const STAGES = ["decided_ms", "uplink_ms", "uplinked_ms", "queued_ms", "started_ms", "executed_ms", "downlink_ms", "time_ms"];
 const STAGE_PHASE = ["decision", "decision", "uplink", "backhaul", "queue", "execution", "return", "downlink"];
+const MOST_WAYS = 200000; // corners of vehicles' ways that stand in for roads
 const SPEEDS = [0.25, 0.5, 1, 2, 5, 10, 20, 60];
 const $ = (id) => document.getElementById(id);
 const several = DATA.runs.length > 1;
@@ -342,7 +343,7 @@ function projection(frame, width, height, margin) {
 async function roadLines(run) { // lines of [x, y] in m
   const { length, dx, dy } = await columnsOf(run.roads), first = begins(length);
   const [x, y] = [dx, dy].map((values) => sums(values, [0, values.length]));
-  return Array.from(length, (_, i) => Array.from({ length: length[i] }, (_, k) => [x[first[i] + k], y[first[i] + k]]));
+  return Array.from(length, (_, i) => Array.from({ length: length[i] }, (_, k) => [DATA.unit_m * x[first[i] + k], DATA.unit_m * y[first[i] + k]]));
 }
 
 function latencyMap(place, width, run, roads) {
@@ -497,7 +498,22 @@ class Playback {
     paint.beginPath();
     for (const road of this.roads) road.forEach(([x, y], i) => i ? paint.lineTo(this.on.x(x), this.on.y(y)) : paint.moveTo(this.on.x(x), this.on.y(y)));
     paint.stroke();
+    if (!this.roads.length && this.places) this.ways(paint);
     this.draw();
+  }
+  ways(paint) { // where vehicles drove, in place of roads
+    const { places, on } = this, every = Math.ceil(places.x.length / MOST_WAYS);
+    paint.globalAlpha = 0.5;
+    paint.beginPath();
+    for (let part = 0; part < places.tick.length; part++) {
+      const first = places.first[part], last = places.first[part + 1] - 1;
+      for (let i = first; i <= last; i = i === last ? last + 1 : Math.min(i + every, last)) {
+        const x = on.x(DATA.unit_m * places.x[i]), y = on.y(DATA.unit_m * places.y[i]);
+        if (i === first) paint.moveTo(x, y); else paint.lineTo(x, y);
+      }
+    }
+    paint.stroke();
+    paint.globalAlpha = 1;
   }
   draw() {
     if (!this.on) return;
@@ -529,6 +545,7 @@ class Playback {
       if (served) { paint.fillStyle = ink.vehicle; paint.fill(); } else { paint.strokeStyle = ink.lost; paint.lineWidth = 1.3; paint.stroke(); }
     }
     this.run.sites.forEach((site, i) => { if (site.x_m !== null) this.site(paint, site, i, stories.hostAt(i, ms)); });
+    this.names(paint);
     if (this.selected?.kind === "vehicle" && this.now.has(this.selected.number)) this.mark(paint, this.selected.number, ms);
   }
   spot(site) { // of a site on the canvas, null for the cloud
@@ -552,9 +569,12 @@ class Playback {
     this.path(paint, [at, this.spot(site)]);
     paint.setLineDash([]);
   }
+  radius() { // of a site's sign: smaller where there are many
+    return (this.canvas.clientWidth < 500 ? 7 : 10) * clamp(Math.sqrt(80 / this.run.sites.length) * this.zoom, 0.6, 1);
+  }
   site(paint, site, number, host) {
     const x = this.on.x(site.x_m), y = this.on.y(site.y_m), chosen = this.selected?.kind === "site" && this.selected.number === number;
-    const size = this.canvas.clientWidth < 500 ? 7 : 10;
+    const size = this.radius();
     paint.beginPath(); paint.arc(x, y, size, 0, 7); paint.fillStyle = this.ink.panel; paint.fill();
     Object.assign(paint, { lineWidth: 3, strokeStyle: this.ink.road }); paint.stroke();
     if (host && site.cores) { paint.beginPath(); paint.arc(x, y, size, -Math.PI / 2, -Math.PI / 2 + 2 * Math.PI * clamp(host.busy / site.cores, 0, 1)); paint.strokeStyle = this.ink.edge; paint.stroke(); }
@@ -565,9 +585,25 @@ class Playback {
       paint.fillStyle = this.ink.muted; paint.fillRect(x + size + 4, y + size, 5, 1.5);
     }
     if (chosen) { paint.beginPath(); paint.arc(x, y, size + 5, 0, 7); Object.assign(paint, { strokeStyle: this.ink.late, lineWidth: 2 }); paint.stroke(); }
+  }
+  names(paint) { // of the sites, as far as they do not cover another's name or sign; the chosen one's always
+    const { selected, run: { sites } } = this, small = this.canvas.clientWidth < 500, size = this.radius();
+    const chosen = selected?.kind === "site" ? selected.number : -1, spots = sites.map((_, i) => this.spot(i));
+    const order = sites.map((_, i) => i).filter((i) => spots[i] && (!small || this.zoom >= 2 || i === chosen)).sort((a, b) => (b === chosen) - (a === chosen) || a - b);
     Object.assign(paint, { font: "600 11px system-ui, sans-serif", textAlign: "center", lineWidth: 3, strokeStyle: this.ink.panel, fillStyle: this.ink.ink });
-    if (this.canvas.clientWidth < 500 && this.zoom < 2 && !chosen) return;
-    paint.strokeText(site.name, x, y + size + 14); paint.fillText(site.name, x, y + size + 14);
+    const taken = new Map(), cellOf = (v) => Math.floor(v / 64); // boxes [left, top, right, bottom] by squares of 64 px
+    const cells = (box) => { const found = []; for (let a = cellOf(box[0]); a <= cellOf(box[2]); a++) for (let b = cellOf(box[1]); b <= cellOf(box[3]); b++) found.push(`${a},${b}`); return found; };
+    const put = (box) => cells(box).forEach((at) => { if (taken.has(at)) taken.get(at).push(box); else taken.set(at, [box]); });
+    const free = (box) => cells(box).every((at) => (taken.get(at) || []).every((one) => one[2] <= box[0] || one[0] >= box[2] || one[3] <= box[1] || one[1] >= box[3]));
+    this.named = [];
+    for (const spot of spots) if (spot) put([spot[0] - size, spot[1] - size, spot[0] + size, spot[1] + size]);
+    for (const i of order) {
+      const [x, y] = spots[i], half = paint.measureText(sites[i].name).width / 2, box = [x - half, y + size + 5, x + half, y + size + 16];
+      if (i !== chosen && !free(box)) continue;
+      put(box);
+      this.named.push(i);
+      paint.strokeText(sites[i].name, x, y + size + 14); paint.fillText(sites[i].name, x, y + size + 14);
+    }
   }
   pick(x, y) {
     let best = [18, null];
@@ -589,7 +625,8 @@ class Playback {
     if (!this.selected) {
       this.story.replaceChildren(h("h3", {}, "Click on a vehicle or a site"), h("p", {}, "Its story appears here: the vehicle's last tasks, how they ended and where their time went; the site's queue and load."),
         h("p", { class: "keys" }, "Keys: space play or pause, ← → a step (shift: 10 s), ↑ ↓ speed, n p next or previous vehicle, + − 0 zoom, Esc close."),
-        ...this.places ? [] : [h("p", { class: "note" }, "This run recorded no positions (trace.positions: true), so no vehicles are drawn; everything else is here.")]);
+        ...this.places ? [] : [h("p", { class: "note" }, "This run recorded no positions (trace.positions: true), so no vehicles are drawn; everything else is here.")],
+        ...this.run.frame.missing ? [h("p", { class: "note" }, `${this.run.frame.missing}${this.places && !this.roads.length ? " Faint lines are where vehicles drove." : ""}`)] : []);
     } else this.story.replaceChildren(...(this.selected.kind === "site" ? this.siteStory(this.selected.number) : this.vehicleStory(this.selected.number)));
   }
   facts(rows) { return h("dl", {}, ...rows.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, String(value))])); }
@@ -645,7 +682,7 @@ class Playback {
       h("span", { class: "what" }, `#${stories.task[i]} ${run.header.classes[stories.task_class[i]]}, ${where}, at ${(stories.released[i] / 1e3).toFixed(3)} s`), bar);
   }
   state() {
-    return { time_s: this.time_s, playing: this.playing, speed: this.speed, selected: this.selected, shown: this.shown, linked: this.linked, zoom: this.zoom };
+    return { time_s: this.time_s, playing: this.playing, speed: this.speed, selected: this.selected, shown: this.shown, linked: this.linked, named: this.named, zoom: this.zoom };
   }
 }
 
@@ -686,7 +723,7 @@ function compared() { // the latency of all runs in one figure
 }
 
 function about(head) {
-  const rows = [["run id", head.run_id], ["digest", head.digest || "-"], ["folder", head.folder], ["cosim", head.version], ["map", head.map]];
+  const rows = [["run id", head.run_id], ["digest", head.digest || "-"], ["cosim", head.version], ["map", head.map]];
   return h("details", { class: "about" }, h("summary", {}, `Run ${head.run_id}, digest ${head.digest.slice(0, 12) || "-"}`), h("dl", {}, ...rows.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)])));
 }
 

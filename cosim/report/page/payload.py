@@ -7,8 +7,9 @@ from typing import Any, Final
 import numpy as np
 
 from cosim.errors import InputError
-from cosim.mobility.ground import Ground, ground
+from cosim.mobility.ground import Ground
 from cosim.quantity import ABSENT, with_interval
+from cosim.report.drawn_map import ground_of
 from cosim.report.headline import headline
 from cosim.report.series import LEVELS, Outcomes, by_cell, by_position, hexagons, latency_curves, outcomes
 from cosim.subjects import pieces
@@ -21,11 +22,10 @@ _SERIES: Final = 120
 """Most slices of the hosts' series."""
 
 
-def header(trace: Trace) -> dict[str, Any]:
-    """Return what identifies a run, and how far it went."""
+def header(trace: Trace, area: Ground) -> dict[str, Any]:
+    """Return what identifies a run, wherever its folder lies, and how far it went."""
     said, scenario = trace.provenance, trace.scenario
     return {
-        "folder": trace.run.resolve().name,
         "scenario": scenario.name,
         "description": " ".join(scenario.description.split()),
         "policy": said.policy,
@@ -38,7 +38,7 @@ def header(trace: Trace) -> dict[str, Any]:
         "warmup_s": scenario.statistics.warmup_s,
         "confidence": scenario.statistics.confidence,
         "step_s": scenario.mobility.step_s,
-        "map": "straight roads" if scenario.mobility.kind == "synthetic" else str(scenario.map),
+        "map": area.title,
         "classes": [task_class.name for task_class in scenario.tasks.classes],
         "version": said.versions.get("cosim", ""),
     }
@@ -167,12 +167,17 @@ def site_columns(trace: Trace) -> list[dict[str, Any]]:
     return [{str(name): value for name, value in row.items()} for row in rows.to_dict(orient="records")]
 
 
-def frame(trace: Trace, folder: Path) -> Ground:
-    """Return the map under a run, with the nodes of its key network inside."""
+def frame(trace: Trace, folder: Path) -> tuple[Ground, str]:
+    """Return the map under a run, with the nodes of its key network inside, and what of it is missing, or "".
+
+    Args:
+        trace: the run.
+        folder: folder from which a run that does not hold its map finds it.
+    """
     places = trace.sql(
         "SELECT x_m, y_m FROM site_deployed WHERE x_m IS NOT NULL UNION ALL SELECT x_m, y_m FROM key_node_deployed"
     )
-    return ground(trace.scenario, places, folder)
+    return ground_of(trace, places.to_numpy(np.float64), folder)
 
 
 def json_value(value: Any) -> Any:

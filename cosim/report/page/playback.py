@@ -11,9 +11,10 @@ import pandas as pd
 
 from cosim.mobility.ground import Ground
 from cosim.report.page.columns import Packed, differences, pack_columns
+from cosim.roads.drawn import simplified
 from cosim.trace.lateness.key_waits import key_waits
 from cosim.trace.store.reader import Trace
-from cosim.types import NOWHERE, BoolArray, FloatArray, IntArray, Status
+from cosim.types import NOWHERE, BoolArray, IntArray, Status
 
 UNIT_M: Final = 0.1
 """Positions are whole multiples of this."""
@@ -21,7 +22,7 @@ _MOST_PLACES: Final = 1_500_000
 _MOST_TASKS: Final = 100_000  # of each half: completed in time, and all others
 _MOST_SAMPLES: Final = 1_200
 _LARGEST_STEP: Final = 16_383  # units between two places of a stretch, so that second differences fit into 16 bits
-_ROAD_DETAIL: Final = 1_500.0  # corners closer than this part of the map are one
+_ROAD_WITHIN_M: Final = 0.5
 _STAGES: Final = ("decided_s", "uplink_s", "uplinked_s", "queued_s", "started_s", "executed_s", "downlink_s", "time_s")
 """Moments of a task's life in order; the page holds the time from each to the next."""
 
@@ -177,10 +178,12 @@ def _hosts(trace: Trace) -> dict[str, IntArray]:
 
 
 def roads(area: Ground) -> Packed:
-    """Return the roads as lines of whole metres, simplified: the `length` of each, and `dx`, `dy` of corners."""
-    apart_m = float((area.high_m - area.low_m).max()) / _ROAD_DETAIL
-    lines = [_simplified(road_m, apart_m) for road_m in area.roads_m if len(road_m) > 1]
-    corners = np.rint(np.concatenate([*lines, np.zeros((0, 2))])).astype(np.int64)
+    """Return the roads as lines, simplified within 0.5 m.
+
+    Columns: the `length` of each line, and `dx`, `dy` of its corners in units of 0.1 m.
+    """
+    lines = [simplified(road_m, _ROAD_WITHIN_M) for road_m in area.roads_m]
+    corners = np.rint(np.concatenate([*lines, np.zeros((0, 2))]) / UNIT_M).astype(np.int64)
     starts = _only_first(len(corners))  # a line starts where the last one ended, or near to it
     return pack_columns(
         {
@@ -189,14 +192,6 @@ def roads(area: Ground) -> Packed:
             "dy": differences(corners[:, 1], starts),
         }
     )
-
-
-def _simplified(road_m: FloatArray, apart_m: float) -> FloatArray:
-    keep = [0]
-    for place in range(1, len(road_m) - 1):
-        if np.hypot(*(road_m[place] - road_m[keep[-1]])) >= apart_m:
-            keep.append(place)
-    return road_m[[*keep, len(road_m) - 1]]
 
 
 def _ms(times_s: "pd.Series[float]") -> IntArray:

@@ -3,14 +3,16 @@
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import pandas as pd
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from cosim.mobility.ground import Ground, ground
+from cosim.mobility.ground import Ground
 from cosim.quantity import ABSENT, quantity, with_interval
+from cosim.report.drawn_map import ground_of
 from cosim.report.picture.panels import draw_latency, draw_map, draw_outcomes, draw_utilisation
 from cosim.report.picture.style import STYLE, save
 from cosim.report.series import by_cell, by_position, deployed, hexagons, latency_curves, outcomes
@@ -49,7 +51,7 @@ def draw_run(run: Path, folder: Path = Path()) -> Path:
 
     Args:
         run: folder of a complete or a partial run.
-        folder: folder to which the relative paths in the scenario are relative.
+        folder: folder from which a run of an older version, which does not hold its map, finds it.
 
     Returns:
         The path of the picture.
@@ -67,7 +69,7 @@ def draw_run(run: Path, folder: Path = Path()) -> Path:
 def _figure(trace: Trace, folder: Path) -> Figure:
     scenario, measured = trace.scenario, kpis(trace)
     places = deployed(trace)
-    area = ground(scenario, places, folder)
+    area, _ = ground_of(trace, places[["x_m", "y_m"]].to_numpy(np.float64), folder)
     figure = Figure(figsize=(11.0, min(max(_MAP_IN / area.aspect + 2.3, 6.1), 7.4)))
     FigureCanvasAgg(figure)
     panels = figure.subplot_mosaic("ab;ac;ad", width_ratios=[1.2, 1])
@@ -79,7 +81,7 @@ def _figure(trace: Trace, folder: Path) -> Figure:
     said = trace.provenance
     state = "" if trace.complete else f", partial run, complete to t = {trace.complete_to_s:g} s"
     figure.suptitle(f"{scenario.name}: {said.policy}, seed {said.seed}{state}", fontsize=12, fontweight="bold")
-    figure.supxlabel(f"\n{_setting(trace, len(places))}\n{caption(measured)}", fontsize=8.5)
+    figure.supxlabel(f"\n{_setting(trace, area.title, len(places))}\n{caption(measured)}", fontsize=8.5)
     return figure
 
 
@@ -99,14 +101,13 @@ def _place(axes: Axes, trace: Trace, area: Ground, places: pd.DataFrame) -> None
         axes.figure.colorbar(coloured, cax=scale, orientation="horizontal", extend="both")
 
 
-def _setting(trace: Trace, places: int) -> str:
+def _setting(trace: Trace, title: str, places: int) -> str:
     scenario = trace.scenario
     vehicles = trace.sql("SELECT avg(vehicles) AS mean FROM traffic_sampled")["mean"].fillna(0.0).iloc[0]
-    ground = "straight roads" if scenario.mobility.kind == "synthetic" else scenario.map
     band = quantity(scenario.radio.bandwidth_hz, "Hz")
     radio = f"{scenario.radio.path_loss.kind} {scenario.radio.access.kind} {band}"
     sites = "1 site" if places == 1 else f"{places} sites"
-    return f"{ground}   {trace.complete_to_s:g} s   {vehicles:,.0f} vehicles at once   {sites}   {radio}"
+    return f"{title}   {trace.complete_to_s:g} s   {vehicles:,.0f} vehicles at once   {sites}   {radio}"
 
 
 def caption(measured: Kpis) -> str:

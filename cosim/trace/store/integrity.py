@@ -103,6 +103,19 @@ def check_parts(run: Path, manifest: Manifest) -> Integrity:
     return Integrity(found, readable, digests, unknown)
 
 
+def check_files(run: Path, manifest: Manifest) -> Iterator[Finding]:
+    """Yield the other files that a manifest names whose bytes are not those that were written."""
+    for name, sha256 in manifest.files.items():
+        try:
+            problem = "" if hashlib.sha256((run / name).read_bytes()).hexdigest() == sha256 else "has other bytes"
+        except FileNotFoundError:
+            problem = "is missing"
+        except (OSError, ValueError) as error:
+            problem = f"cannot be read ({' '.join(str(error).split())})"
+        if problem:
+            yield Finding(name, None, problem)
+
+
 def _read(path: Path, kind: str, layouts: dict[str, Layout], *, nulls: bool) -> tuple[Any, str]:
     """Return the rows of a file, or what is wrong with it; a kind without a layout gets that of its first file.
 

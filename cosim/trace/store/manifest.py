@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -38,6 +38,8 @@ class Manifest:
     digests: Mapping[str, str]
     """SHA-256 of the rows of each kind that has some; in schema 2 also of kinds without rows."""
     parts: tuple[StoredFile, ...]
+    files: Mapping[str, str] = field(default_factory=dict)
+    """SHA-256 of the bytes of the other files that belong to the run, by their paths inside the run folder."""
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -91,6 +93,7 @@ def _see_types(manifest: Manifest) -> None:
         "state": manifest.state in ("running", "partial", "complete"),
         "complete_to_s": type(manifest.complete_to_s) in (int, float),
         "digests": isinstance(digests, Mapping) and all(isinstance(digest, str) for digest in digests.values()),
+        "files": isinstance(manifest.files, Mapping) and all(isinstance(one, str) for one in manifest.files.values()),
         "file": all(isinstance(part.file, str) for part in parts),
         **{name: all(type(getattr(part, name)) is int for part in parts) for name in ("rows", "first_seq", "last_seq")},
     }

@@ -234,6 +234,21 @@ class TraceWriter:
             self._give_up()
         self._closed = True
 
+    def keep_file(self, name: str, content: bytes) -> None:
+        """Write a file that belongs to the run besides its facts; from now on the manifest names it with its hash.
+
+        Args:
+            name: its name in the run folder.
+            content: its bytes.
+
+        Raises:
+            OSError: the disk is full or refuses.
+        """
+        write_durably(self._home / name, lambda sink: sink.write(content))
+        files = {**self._committed.files, name: hashlib.sha256(content).hexdigest()}
+        self._committed = replace(self._committed, files=files)
+        self._committed.write(self._home)
+
     @property
     def digests(self) -> dict[str, str]:
         """SHA-256 of the committed rows of each kind that has some; without seq, so that runs can be compared."""
@@ -278,7 +293,7 @@ class TraceWriter:
         filled = {part.kind for part in parts}
         hashes = {kind.layout.kind: kind.hash for kind in self._kinds.values() if kind.layout.kind in filled}
         digests = {name: running.hexdigest() for name, running in hashes.items()}
-        manifest = Manifest(SCHEMA_VERSION, state, self._now_s, digests, tuple(parts))
+        manifest = Manifest(SCHEMA_VERSION, state, self._now_s, digests, tuple(parts), self._committed.files)
         manifest.write(self._home)
         self._committed = manifest
         logger.debug("%s: %d facts up to t=%g s are kept", self._folder, self.facts, manifest.complete_to_s)

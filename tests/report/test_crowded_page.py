@@ -1,0 +1,98 @@
+"""Maps with many sites, or with no roads at all, on the page in headless Chromium."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from browser import Browser, browser
+
+from cosim.report.page.html import write_report
+from cosim.runner import simulate
+from cosim.scenario.load import load
+
+CROWDED = """\
+name: crowded
+duration_s: 3
+mobility: {kind: synthetic, vehicles: 20, roads: 5, length_m: 1000, spacing_m: 250}
+sites: {kind: grid, spacing_m: 70}
+radio: {path_loss: {kind: power_law}}
+trace: {positions: true}
+"""
+SEEN = """\
+name: seen
+map: synthetic
+duration_s: 20
+mobility: {kind: replay, file: seen.csv}
+sites: {kind: listed, sites: [{name: a, x_m: 470, y_m: 30}]}
+trace: {positions: true}
+"""
+BOXES = """
+const names = cosim.data.runs[0].sites.map((site) => site.name);
+const paint = document.querySelector('canvas').getContext('2d');
+paint.font = '600 11px system-ui, sans-serif';
+return cosim.state().named.map((i) => {
+  const [x, y] = cosim.sitePixel(i), half = paint.measureText(names[i]).width / 2;
+  return [x - half, x + half, y];
+});
+"""
+INK = """
+const canvas = document.querySelector('canvas'), dense = devicePixelRatio || 1, [x, y] = arguments[0];
+const around = canvas.getContext('2d').getImageData((x - 2) * dense, (y - 2) * dense, 4 * dense, 4 * dense).data;
+return Math.max(...around.filter((_, i) => i % 4 === 3));
+"""
+
+
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Browser, Path]]:
+    """A browser, and a folder with two pages."""
+    home = tmp_path_factory.mktemp("crowded")
+    with browser(home / "profile") as window:
+        rows = "".join(f"{t};v;{20 * t};{10 * t};22,4;60\n".replace(",", ".") for t in range(25))
+        head = "timestep_time;vehicle_id;vehicle_x;vehicle_y;vehicle_speed;vehicle_angle\n"
+        (home / "seen.csv").write_text(head + rows)
+        for name, text in (("crowded", CROWDED), ("seen", SEEN)):
+            (home / f"{name}.yaml").write_text(text)
+            simulate(load(home / f"{name}.yaml"), home / name)
+            write_report([home / name], home / f"{name}.html")
+        yield window, home
+
+
+def test_names_do_not_cover_each_other(opened: tuple[Browser, Path]) -> None:
+    """Of many sites only those are named whose names stand apart; a chosen one always, and closer up there are more."""
+    window, home = opened
+    window.prefer("light", 1280, 900)
+    window.open(home / "crowded.html")
+    sites = window.run("return cosim.data.runs[0].sites.length")
+    named = window.run("return cosim.state().named")
+    assert 10 < len(named) < sites
+    boxes = np.array(window.run(BOXES))
+    for number, (left, right, y) in enumerate(boxes):
+        others = np.delete(boxes, number, axis=0)
+        level = others[np.abs(others[:, 2] - y) < 11.0]
+        assert ((level[:, 0] >= right) | (level[:, 1] <= left)).all()
+    hidden = next(i for i in range(sites) if i not in named)
+    window.run("cosim.select('site', arguments[0])", hidden)
+    assert hidden in window.run("return cosim.state().named")
+    window.run("cosim.select(null)")
+    window.focus("canvas")
+    window.keys(*"+++++")
+    assert len(window.run("return cosim.state().named")) > len(named)
+
+
+def test_ways_stand_in_for_roads(opened: tuple[Browser, Path]) -> None:
+    """Without roads a faint line is where the vehicle drove, the page says so, and all of it is inside the frame."""
+    window, home = opened
+    window.prefer("light", 1280, 900)
+    window.open(home / "seen.html")
+    assert "The map has no roads" in window.run("return document.querySelector('.story').textContent")
+    assert "Faint lines are where vehicles drove" in window.run("return document.querySelector('.story').textContent")
+    window.run("cosim.seek(12)")
+    passed, size = window.run(
+        "const c = document.querySelector('canvas'); return [cosim.pixel(0), [c.clientWidth, c.clientHeight]]"
+    )
+    assert 0 < passed[0] < size[0]
+    assert 0 < passed[1] < size[1]
+    window.run("cosim.seek(2)")
+    assert window.run(INK, passed) > 0
+    assert window.run(INK, [passed[0], passed[1] - 40]) == 0
