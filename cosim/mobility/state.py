@@ -3,17 +3,21 @@
 import logging
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 
 from cosim.errors import InputError
 from cosim.mobility.cache import cache_folder, cached, content_key
-from cosim.mobility.catalog import MapFiles, net_of
-from cosim.mobility.programs import run_program, sumo_version
+from cosim.mobility.catalog import MapFiles
+from cosim.mobility.inputs import opened_files
+from cosim.mobility.link import SumoError
+from cosim.mobility.programs import sumo_version
+from cosim.mobility.traci_link import TraciLink
 from cosim.scenario.traffic import LibsumoMobility, TraciMobility
 
 _NAME = "state.xml.gz"
+_PATIENCE_S = 3600.0
 logger = logging.getLogger(__name__)
 
 
@@ -34,7 +38,7 @@ def traffic_at(options: list[str], files: MapFiles, mobility: LibsumoMobility | 
     Raises:
         InputError: SUMO refuses the map.
     """
-    if mobility.begin_s == 0 or mobility.scale > 1.0:
+    if mobility.begin_s == files.start_s or mobility.scale > 1.0:
         yield None
     elif mobility.cache:
         yield cached(_place(options, files, mobility.begin_s), partial(_compute, options, files.name, mobility))
@@ -46,10 +50,8 @@ def traffic_at(options: list[str], files: MapFiles, mobility: LibsumoMobility | 
 
 
 def _place(options: list[str], files: MapFiles, begin_s: float) -> Path:
-    inputs = (net_of(files), *files.routes, *files.additional)
-    paths = {str(files.net), ",".join(map(str, files.routes)), ",".join(map(str, files.additional))}
-    words = [option for option in options if option not in paths]
-    key = content_key(inputs, [*words, repr(begin_s), sumo_version()])
+    words = [*files.without_paths(options), repr(begin_s), sumo_version()]
+    key = content_key(opened_files(files.inputs), words)
     return cache_folder() / "states" / key / _NAME
 
 
@@ -59,5 +61,10 @@ def _compute(options: list[str], map_name: str, mobility: LibsumoMobility | Trac
     begin_s, step_s = mobility.begin_s, mobility.step_s
     logger.info("computing the traffic up to t=%g s; the next run finds it in the cache", begin_s)
     saving = ["--save-state.times", f"{begin_s:.3f}", "--save-state.files", str(state)]
-    saving += ["--save-state.rng", "--save-state.precision", "16", "--end", f"{begin_s + step_s:.3f}"]
-    run_program("sumo", [*options, *saving], f"map={map_name}: the traffic before mobility.begin_s")
+    saving += ["--save-state.rng", "--save-state.precision", "16"]
+    # Not by --end: SUMO spreads a flow that has a number of vehicles and no end over the time until --end.
+    try:
+        with closing(TraciLink([*options, *saving], None, _PATIENCE_S)) as sumo:
+            sumo.advance_to(begin_s + step_s)
+    except SumoError as lost:
+        raise InputError(f"map={map_name}: the traffic before mobility.begin_s: sumo failed: {lost}") from lost
