@@ -36,6 +36,7 @@ class OwnDemand:
     first_s: float = float("inf")
     """The first time at which something departs."""
     last_s: float = 0.0
+    """The last departure of a single vehicle, or begin of a flow."""
 
     count: int = 0
     """Elements that bring something."""
@@ -53,7 +54,7 @@ class OwnDemand:
         if element not in DEMAND:
             return
         self.count += 1
-        times_s = [parse_time(attributes[key]) for key in ("depart", "begin", "end") if key in attributes]
+        times_s = [parse_time(attributes[key]) for key in ("depart", "begin") if key in attributes]
         known_s = [time_s for time_s in times_s if time_s is not None]
         self.first_s = min([self.first_s, *known_s])
         self.last_s = max([self.last_s, *known_s])

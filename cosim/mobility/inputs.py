@@ -6,10 +6,11 @@ from pathlib import Path
 from xml.parsers import expat
 
 from cosim.errors import InputError
-from cosim.mobility.references import DEMAND, read_by
+from cosim.mobility.references import DEMAND, SILENT, read_by, written_by
 from cosim.roads.packed import unpacked
 
 _REFERRING = re.compile(rb"<include\b|\bfile\s*=|\b(?:edges|img|osg)File\b")
+_WRITING = re.compile(rb"""\b(?:file|dest|output)(?:\s*=|["'])""", re.IGNORECASE)
 _DEMANDING = re.compile(rb"<(?:" + b"|".join(name.encode() for name in DEMAND) + rb")\b")
 _WIDE = (b"\xfe\xff", b"\xff\xfe")
 
@@ -45,14 +46,42 @@ def brings_demand(paths: Iterable[Path]) -> bool:
     return any(_DEMANDING.search(_narrow(unpacked(path))) for path in opened_files(paths))
 
 
+def refuse_outputs(paths: Iterable[Path]) -> None:
+    """Check that nothing in the files makes SUMO write.
+
+    Raises:
+        InputError: an element names a file to write, or a file cannot be read or is broken.
+    """
+    for path in opened_files(paths):
+        content = unpacked(path)
+        if not _WRITING.search(_narrow(content)):
+            continue
+        for name, attributes in _elements(path, content):
+            for one in written_by(name, attributes):
+                raise InputError(
+                    f"{path}: <{name}> makes SUMO write {attributes[one]}, and cosim lets it write nothing; "
+                    f'put {one}="{SILENT}" there, or import the SUMO configuration by `cosim map import`'
+                )
+
+
 def _named_in(path: Path) -> list[Path]:
     content = unpacked(path)
     if not _REFERRING.search(_narrow(content)):
         return []
-    named: list[Path] = []
+    return [
+        path.parent / attributes[one]
+        for name, attributes in _elements(path, content)
+        for one in read_by(name, attributes)
+    ]
+
+
+def _elements(path: Path, content: bytes) -> list[tuple[str, dict[str, str]]]:
+    """Return the elements that name a file, with their attributes."""
+    found: list[tuple[str, dict[str, str]]] = []
 
     def on_element(name: str, attributes: dict[str, str]) -> None:
-        named.extend(path.parent / attributes[one] for one in read_by(name, attributes))
+        if read_by(name, attributes) or written_by(name, attributes):
+            found.append((name, attributes))
 
     parser = expat.ParserCreate()
     parser.StartElementHandler = on_element
@@ -60,7 +89,7 @@ def _named_in(path: Path) -> list[Path]:
         parser.Parse(content, True)
     except expat.ExpatError as error:
         raise InputError(f"{path}: broken XML, {error}; correct the file") from error
-    return named
+    return found
 
 
 def _narrow(content: bytes) -> bytes:

@@ -8,6 +8,7 @@ from cosim.errors import InputError, RunError
 from cosim.kernel.rng import stream_key
 from cosim.mobility.catalog import MapFiles, net_of
 from cosim.mobility.frames import Roster, build_frame
+from cosim.mobility.inputs import refuse_outputs
 from cosim.mobility.libsumo_link import LibsumoLink
 from cosim.mobility.link import Link, SumoError
 from cosim.mobility.references import SILENT
@@ -33,7 +34,7 @@ class SumoMobility:
         seed: seed of the scenario.
 
     Raises:
-        InputError: SUMO refuses the map, the port is busy, or a time does not fit SUMO's clock.
+        InputError: SUMO refuses the map or would write, the port is busy, or a time does not fit SUMO's clock.
         RunError: libsumo already runs a simulation in this process.
     """
 
@@ -46,6 +47,7 @@ class SumoMobility:
         self._roster = Roster()
         self._next_tick = 0
         _check_times(mobility, files)
+        refuse_outputs(files.inputs)
         options = sumo_options(files, mobility, seed)
         with traffic_at(options, files, mobility) as state:
             try:
