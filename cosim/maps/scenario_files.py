@@ -10,7 +10,7 @@ from cosim.maps.rewriting import rewritten
 from cosim.mobility.configuration import parse_time
 from cosim.mobility.demand import gzip_bytes, without_comments
 from cosim.mobility.references import DEMAND, SILENT, read_by, written_by
-from cosim.roads.packed import unpacked
+from cosim.roads.packed import plain_bytes
 
 NET = "net.net.xml.gz"
 ROUTES = ".rou.xml.gz"
@@ -83,6 +83,7 @@ class Carrier:
         self.demand = OwnDemand()
         self.silenced = 0
         self._home = home
+        self._before = sum(1 for _ in home.iterdir())
         self._copies: dict[Path, Path | None] = {}
 
     def carry(self, path: Path, ending: str) -> Path:
@@ -103,7 +104,7 @@ class Carrier:
             return copy
         self._copies[source] = None
         stem = re.sub(r"[^A-Za-z0-9_-]", "_", path.name.split(".")[0])
-        target = self._home / (ending if ending == NET else f"{self._number():02d}-{stem}{ending}")
+        target = self._home / (ending if ending == NET else f"{self._before + len(self._copies):02d}-{stem}{ending}")
         if path.is_dir():
             shutil.copytree(path, target)
         else:
@@ -111,15 +112,12 @@ class Carrier:
         self._copies[source] = target
         return target
 
-    def _number(self) -> int:
-        return sum(1 for _ in self._home.iterdir())
-
     def carry_plain(self, path: Path) -> Path:
         """Copy a file or folder that is not SUMO's XML, and return the copy."""
         return self.carry(path, "".join(path.suffixes[-1:]))
 
     def _copy(self, path: Path, target: Path) -> None:
-        content = unpacked(path)
+        content = plain_bytes(path)
         if content.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"<", b"\xfe\xff", b"\xff\xfe")):
             changed = rewritten(path, content, lambda element, attributes: self._look(path, element, attributes))
             content = without_comments(content) if changed is None else changed

@@ -76,9 +76,10 @@ def try_traffic(
         idle_s = each_s * int(max(0.0, demand.first_s - files.start_s) / each_s) if demand.first_s < end_s else 0.0
         if idle_s:
             sumo.advance_to(files.start_s + idle_s)
-            times_s, running = [sumo.time_s()], [0]
-        while (now_s := sumo.time_s()) < end_s - 1e-6:
-            sumo.advance_to(min(now_s + each_s, end_s))
+            classes.update(sumo.departed_classes())
+            times_s, running = [sumo.time_s()], [sumo.count()]
+        while times_s[-1] < end_s - 1e-6:
+            sumo.advance_to(min(times_s[-1] + each_s, end_s))
             classes.update(sumo.departed_classes())
             times_s.append(sumo.time_s())
             running.append(sumo.count())
@@ -135,16 +136,15 @@ def _watched(files: MapFiles, mobility: LibsumoMobility, more: dict[str, str]) -
 
 
 class _Watched(TraciLink):
-    """SUMO that is asked what departs."""
+    """SUMO that is asked what departs; what it has read and let depart comes with each advance."""
 
     def __init__(self, options: list[str]) -> None:
         self._taken: set[str] = set()
         super().__init__(options, None, _PATIENCE_S)
+        names = self._traci.constants
+        self._kinds = [names.VAR_LOADED_VEHICLES_IDS, names.VAR_DEPARTED_VEHICLES_IDS, names.VAR_ARRIVED_VEHICLES_IDS]
+        self._guarded(lambda: self._connection.simulation.subscribe(self._kinds))
         self._taken.update(self.loaded())  # some are read before the first step
-
-    def time_s(self) -> float:
-        """Return SUMO's clock."""
-        return float(self._guarded(self._connection.simulation.getTime))
 
     def count(self) -> int:
         """Return the number of vehicles on the map."""
@@ -152,16 +152,15 @@ class _Watched(TraciLink):
 
     def loaded(self) -> tuple[str, ...]:
         """Return the vehicles that SUMO has read during the last advance."""
-        return tuple(self._guarded(self._connection.simulation.getLoadedIDList))
+        return self._told()[0]
 
     def departed_classes(self) -> list[str]:
         """Return the classes of the vehicles that have departed during the last advance."""
-        simulation, vehicle = self._connection.simulation, self._connection.vehicle
-        departed = self._guarded(simulation.getDepartedIDList)
-        self._taken.update(self.loaded())
+        loaded, departed, arrived = self._told()
+        self._taken.update(loaded)
         self._taken.difference_update(departed)
-        here = sorted(set(departed) - set(self._guarded(simulation.getArrivedIDList)))
-        return [str(self._guarded(partial(vehicle.getVehicleClass, name))) for name in here]
+        vehicle = self._connection.vehicle
+        return [str(self._guarded(partial(vehicle.getVehicleClass, name))) for name in sorted({*departed} - {*arrived})]
 
     def gone(self) -> list[str]:
         """Return the vehicles that were read, have not departed and do not wait to."""
@@ -174,6 +173,10 @@ class _Watched(TraciLink):
     def teleported(self) -> tuple[str, ...]:
         """Return the vehicles that SUMO says it teleports, each once."""
         return self._said(_TELEPORTED)
+
+    def _told(self) -> list[tuple[str, ...]]:
+        results = self._connection.simulation.getSubscriptionResults()
+        return [tuple(results[kind]) for kind in self._kinds]
 
     def _said(self, pattern: re.Pattern[str]) -> tuple[str, ...]:
         self._printed.seek(0)

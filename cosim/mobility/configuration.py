@@ -9,7 +9,7 @@ from xml.parsers import expat
 
 from cosim.errors import InputError
 from cosim.mobility.option_table import option_table
-from cosim.roads.packed import unpacked
+from cosim.roads.packed import plain_bytes
 
 _VALUE = ("value", "v")
 _VARIABLE = re.compile(r"\$\{(.+?)\}")
@@ -119,7 +119,7 @@ def read_configuration(path: Path) -> Configuration:
     """
     reader = _Reader()
     try:
-        reader.parser.Parse(unpacked(path), True)
+        reader.parser.Parse(plain_bytes(path), True)
     except expat.ExpatError as error:
         raise InputError(f"{path.name}: broken XML, {error}; correct the configuration") from error
     table, options = option_table(), dict[str, str]()

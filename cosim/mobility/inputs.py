@@ -7,7 +7,7 @@ from xml.parsers import expat
 
 from cosim.errors import InputError
 from cosim.mobility.references import DEMAND, SILENT, read_by, written_by
-from cosim.roads.packed import unpacked
+from cosim.roads.packed import plain_bytes
 
 _REFERRING = re.compile(rb"<include\b|\bfile\s*=|\b(?:edges|img|osg)File\b")
 _WRITING = re.compile(rb"""\b(?:file|dest|output)(?:\s*=|["'])""", re.IGNORECASE)
@@ -43,7 +43,7 @@ def brings_demand(paths: Iterable[Path]) -> bool:
     Raises:
         InputError: a file cannot be read or is broken.
     """
-    return any(_DEMANDING.search(_narrow(unpacked(path))) for path in opened_files(paths))
+    return any(_DEMANDING.search(_narrow(plain_bytes(path))) for path in opened_files(paths))
 
 
 def refuse_outputs(paths: Iterable[Path]) -> None:
@@ -53,7 +53,7 @@ def refuse_outputs(paths: Iterable[Path]) -> None:
         InputError: an element names a file to write, or a file cannot be read or is broken.
     """
     for path in opened_files(paths):
-        content = unpacked(path)
+        content = plain_bytes(path)
         if not _WRITING.search(_narrow(content)):
             continue
         for name, attributes in _elements(path, content):
@@ -65,7 +65,7 @@ def refuse_outputs(paths: Iterable[Path]) -> None:
 
 
 def _named_in(path: Path) -> list[Path]:
-    content = unpacked(path)
+    content = plain_bytes(path)
     if not _REFERRING.search(_narrow(content)):
         return []
     return [

@@ -51,7 +51,7 @@ class SumoMobility:
         options = sumo_options(files, mobility, seed)
         with traffic_at(options, files, mobility) as state:
             try:
-                self._link = _start(options, state, mobility, files)
+                self._link = _start(options, state, mobility)
             except SumoError as lost:
                 raise InputError(f"map={files.name}: SUMO refuses it: {lost}") from lost
             if state is None:
@@ -164,11 +164,9 @@ def check_end(mobility: LibsumoMobility | TraciMobility, files: MapFiles, durati
         )
 
 
-def _start(options: list[str], state: Path | None, mobility: LibsumoMobility | TraciMobility, files: MapFiles) -> Link:
+def _start(options: list[str], state: Path | None, mobility: LibsumoMobility | TraciMobility) -> Link:
     if state is not None:
         options = [*options, "--load-state", str(state)]
-        if files.configuration is not None:  # else SUMO takes the configuration's begin, not the state's time
-            options += ["--begin", f"{mobility.begin_s:.3f}"]
     if isinstance(mobility, TraciMobility):
         return TraciLink(options, mobility.port, mobility.timeout_s, gui=mobility.gui)
     return LibsumoLink(options)

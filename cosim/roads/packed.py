@@ -9,7 +9,7 @@ from cosim.errors import InputError
 _MAGIC = b"\x1f\x8b"
 
 
-def unpacked(path: Path) -> bytes:
+def plain_bytes(path: Path) -> bytes:
     """Return a file's content, unpacked if it is gzipped.
 
     Raises:
