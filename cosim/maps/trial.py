@@ -14,7 +14,7 @@ import numpy as np
 from cosim.errors import InputError
 from cosim.maps.occupancy import OccupancyCurve
 from cosim.maps.scenario_files import OwnDemand
-from cosim.mobility.catalog import MapFiles
+from cosim.mobility.catalog import MapFiles, net_of
 from cosim.mobility.link import SumoError
 from cosim.mobility.sumo import sumo_options
 from cosim.mobility.traci_link import TraciLink
@@ -129,7 +129,8 @@ def _watched(files: MapFiles, mobility: LibsumoMobility, more: dict[str, str]) -
         sumo = _Watched([*kept, *chain.from_iterable(changed.items())])
         yield sumo
     except SumoError as lost:
-        raise InputError(f"trying the map: SUMO refuses it: {lost}") from lost
+        told = str(lost).replace(f"{net_of(files).parent}/", "")  # a folder that is there during the import only
+        raise InputError(f"trying the map: SUMO refuses it: {told}") from lost
     finally:
         if sumo is not None:
             sumo.close()

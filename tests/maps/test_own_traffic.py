@@ -64,6 +64,7 @@ def test_end_bounds_runs(tmp_path):
     report, loaded = imported(town, town.configure(route_files=route_files, **options))
     scenario, folder = loaded.scenario, loaded.folder
     assert scenario.duration_s + scenario.mobility.begin_s <= 25300
+    assert scenario.duration_s >= 50
     steps = (scenario.mobility.begin_s - 25200) / 0.4
     assert steps == pytest.approx(round(steps))
     assert "tried: from t=25200 to 25300 s" in report
@@ -146,6 +147,7 @@ def test_demand_in_additional_files(tmp_path):
     report, loaded = imported(town, town.configure(additional_files="types.add.xml,trips.add.xml", end="1800"))
     assert "demand: kept from trips.add.xml" in report
     assert "vehicles that departed: 301 passenger" in report
+    assert "dropped" not in report
     assert describe_map(resolve_map("m", tmp_path)).vehicles == 301
     assert all(name.startswith("t") for name in seen(loaded, 60.0))
     with pytest.raises(InputError, match="demand of your own"):
@@ -192,6 +194,7 @@ def test_includes_and_compressed_parts(tmp_path):
         ('<include href="gone.xml"/>', "routes", {}, "names .*gone.xml, which is not there"),
         ('<include href="r.rou.xml"/>', "routes", {}, "includes itself"),
         ("<vehicle", "routes", {}, "broken XML"),
+        ("", "additional", {"additional_files": "no.txt"}, "SUMO refuses it: .*no"),
         (flow("f", 5), "routes", {"load_state": "s.xml"}, "load-state=s.xml"),
         (flow("f", 5), "routes", {"lode": "1"}, "SUMO has no option lode"),
         (flow("f", 5), "routes", {"r": "r.rou.xml"}, "route-files is set twice"),
@@ -212,11 +215,13 @@ def test_refused(inner, root, options, reason, tmp_path):
     """What cosim cannot honour is refused in one line, with a remedy that is allowed there, and leaves nothing."""
     town = SumoTown(tmp_path / "in")
     town.write("r.rou.xml", inner, root)
+    (town.home / "no.txt").write_text("no XML")
     file = town.configure(route_files="r.rou.xml", **options)
     with pytest.raises(InputError, match=reason) as error:
         import_map(file, "m", tmp_path, Demand(), "none")
     assert "\n" not in str(error.value)
     assert "--vehicles-per-hour" not in str(error.value)
+    assert ".building" not in str(error.value)
     assert [path.name for path in tmp_path.iterdir()] == ["in"]
 
 
@@ -231,6 +236,7 @@ def test_dropped_vehicles_are_named(tmp_path):
     assert "dropped by SUMO: 3 not sorted by departure in their file: b, e, c" in report
     assert "not in the run: 1 depart before the begin, 10 s: early" in report
     assert "not in the run: 1 depart after the end, 400 s: late" in report
+    assert "not taken" not in report
     lost = next(line for line in report.splitlines() if "let go without a departure" in line)
     assert lost.startswith("dropped by SUMO: 7 ")
 
