@@ -200,15 +200,18 @@ def progress(total: float, label: str, unit: str = "s") -> Iterator[Callable[[fl
 
 
 @contextmanager
-def working(label: str) -> Iterator[None]:
-    """A sign of life on stderr for work whose length is not known; nothing where stderr is no terminal."""
+def working(label: str) -> Iterator[Callable[[str], None]]:
+    """A sign of life on stderr for work whose length is not known; nothing where stderr is no terminal.
+
+    What is yielded shows how far the work is, after the label.
+    """
     if quiet() or not sys.stderr.isatty():
-        yield
+        yield lambda _: None
         return
     from rich.console import Console
 
-    with Console(stderr=True).status(label):
-        yield
+    with Console(stderr=True).status(label) as status:
+        yield lambda how_far: status.update(f"{label}: {how_far}")
 
 
 def _is_numeric(column: Sequence[str]) -> bool:

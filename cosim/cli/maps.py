@@ -93,8 +93,8 @@ def import_(
     from cosim.maps.importing import import_map
 
     wish = Demand(vehicles_per_hour, concurrent, pattern, parse_profile(profile), trucks, buses, seed, end)
-    with console.working(f"importing {file.name}"):
-        made = import_map(file, name, out, wish, sites, side, licence, routes)
+    with console.working(f"importing {file.name}") as told:
+        made = import_map(file, name, out, wish, sites, side, licence, routes, told)
     if json:
         console.say_json({"map": out / name, "source": made.source, "report": made.report})
         return

@@ -7,9 +7,10 @@ from functools import partial
 from pathlib import Path
 
 from cosim.mobility.cache import cache_folder, cached, content_key
-from cosim.mobility.catalog import net_of, resolve_map
+from cosim.mobility.catalog import resolve_map
 from cosim.mobility.connect import connect, placed_sites
 from cosim.mobility.fcd import RecordedMobility
+from cosim.mobility.inputs import opened_files
 from cosim.mobility.programs import sumo_version
 from cosim.mobility.record import VERSION, last_tick, record_frames
 from cosim.mobility.source import MobilitySource
@@ -77,11 +78,11 @@ def lasting_traffic(scenario: Scenario, folder: Path) -> MobilitySource | None:
 
 def _key(scenario: Scenario, mobility: LibsumoMobility | TraciMobility, folder: Path) -> str:
     files = resolve_map(scenario.map, folder)
-    inputs = (net_of(files), *files.routes, *files.additional)
-    paths = {str(files.net), ",".join(map(str, files.routes)), ",".join(map(str, files.additional))}
-    words = [option for option in sumo_options(files, mobility, scenario.seed) if option not in paths]
+    words = files.without_paths(sumo_options(files, mobility, scenario.seed))
     ticks = last_tick(scenario.duration_s, mobility.step_s)
-    return content_key(inputs, [*words, repr(mobility.begin_s), str(ticks), sumo_version(), str(VERSION)])
+    return content_key(
+        opened_files(files.inputs), [*words, repr(mobility.begin_s), str(ticks), sumo_version(), str(VERSION)]
+    )
 
 
 def _record(scenario: Scenario, folder: Path, path: Path) -> None:

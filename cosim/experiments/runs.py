@@ -64,7 +64,8 @@ class MeasuredRun:
 def map_overrides(name: str, scenario: Loaded) -> list[str]:
     """Return overrides that put a scenario on another map: live SUMO, the map's demand and the map's own sites.
 
-    A map without sites of its own gets them along its roads. The tick stays.
+    A map without sites of its own gets them along its roads. The tick stays; what else the map's configuration sets is
+    the scenario's.
 
     Args:
         name: name in the catalog, or a map folder relative to the working directory or to the scenario.
@@ -77,7 +78,8 @@ def map_overrides(name: str, scenario: Loaded) -> list[str]:
     with suppress(OSError):
         name = str(here.resolve()) if here.is_dir() else name
     files = resolve_map(name, scenario.folder)
-    mobility = {"kind": "libsumo", "step_s": scenario.scenario.mobility.step_s, "begin_s": files.begin_s}
+    mobility: dict[str, str | float] = {"kind": "libsumo", **dict(files.traffic)}
+    mobility |= {"step_s": scenario.scenario.mobility.step_s, "begin_s": files.begin_s}
     sites = {"kind": "roads" if files.sites is None else "map"}
     return [f"map={json.dumps(name)}", f"mobility={json.dumps(mobility)}", f"sites={json.dumps(sites)}"]
 

@@ -13,12 +13,15 @@ from typing import Literal, TypeAlias
 
 from cosim.errors import InputError
 from cosim.maps.convert import Side, convert
-from cosim.maps.demand import Demand, filled_from, make_demand
+from cosim.maps.demand import Demand, make_demand
 from cosim.maps.first_run import double_quoted, write_first_run
+from cosim.maps.own_traffic import bring, carry_inputs, told_settings, write_configuration
 from cosim.maps.recorded import import_recording
-from cosim.maps.scenario_files import copy_additional, pack_net, pack_routes, read_configuration
+from cosim.maps.scenario_files import NET, Carrier
 from cosim.maps.sites import Method, plan_sites, survey, write_sites
+from cosim.maps.trial import Told, silent
 from cosim.mobility.catalog import resolve_map
+from cosim.mobility.configuration import read_configuration
 from cosim.mobility.programs import sumo_version
 from cosim.quantity import quantity
 from cosim.roads.net import read_bounds, read_net
@@ -60,6 +63,7 @@ def import_map(
     side: Side = "auto",
     licence: str = "",
     routes: Path | None = None,
+    told: Told = silent,
 ) -> Imported:
     """Make the map folder `folder / name`, whole or not at all.
 
@@ -72,6 +76,7 @@ def import_map(
         side: side of the road on which people drive, for OpenStreetMap and OpenDRIVE.
         licence: licence of the file, as the user knows it.
         routes: route file with the user's own demand.
+        told: shows how far the import is.
 
     Raises:
         InputError: the file is no map, is broken or holds no road for cars, or the name is not free.
@@ -89,14 +94,16 @@ def import_map(
     with tempfile.TemporaryDirectory(dir=folder, prefix=".building-") as building:
         home = Path(building) / name
         home.mkdir()
-        made = _build(file, home, wish, placing, side, routes)
+        made = _build(file, home, wish, placing, side, routes, told)
         made.source |= {"licence": licence or made.source["licence"]}
         _describe(made, file, home, name)
         home.rename(target)
     return made
 
 
-def _build(file: Path, home: Path, wish: Demand, placing: Placing, side: Side, routes: Path | None) -> Imported:
+def _build(
+    file: Path, home: Path, wish: Demand, placing: Placing, side: Side, routes: Path | None, told: Told
+) -> Imported:
     with tempfile.TemporaryDirectory() as folder:
         plain = _unpacked(file, Path(folder))
         kind = _kind(plain)
@@ -107,7 +114,7 @@ def _build(file: Path, home: Path, wish: Demand, placing: Placing, side: Side, r
         else:
             _roads(made, plain, home, kind, side)
             logger.info("%s: the roads are made", file)
-            _traffic(made, plain, home, kind, wish, routes)
+            _traffic(made, plain, home, kind, wish, routes, told)
     logger.info("%s: the traffic is made", file)
     _place(made, home, placing)
     return made
@@ -127,6 +134,8 @@ def _unpacked(file: Path, folder: Path) -> Path:
 def _kind(file: Path) -> str:
     if file.name.removesuffix(".gz").endswith((".csv", ".parquet")):
         return "fcd"
+    if file.name.removesuffix(".gz").endswith(".sumocfg"):
+        return "sumocfg"  # whatever its root is called
     roots: list[str] = []
 
     def on_element(name: str, _: dict[str, str]) -> bool:
@@ -154,10 +163,11 @@ def _roads(made: Imported, file: Path, home: Path, kind: str, side: Side) -> Non
         shown = [("repaired or dropped", f"{count} x {warning}") for warning, count in done.warnings[:_SHOWN]]
         rest = sum(count for _, count in done.warnings[_SHOWN:])
         made.report += [*shown, *([("repaired or dropped", f"{rest} more of other kinds")] if rest else [])]
-    elif kind == "net":
-        pack_net(file, home)
     else:
-        pack_net(read_configuration(file).net, home)
+        nets = (file,) if kind == "net" else read_configuration(file).files("net-file")
+        if len(nets) != 1:
+            raise InputError(f"{file.name}: it names no net-file, so it is no SUMO scenario; add one")
+        Carrier(home).carry(nets[0], NET)
     read_bounds(net)
     roads = read_net(net)
     if not roads.edges:
@@ -171,34 +181,36 @@ def _roads(made: Imported, file: Path, home: Path, kind: str, side: Side) -> Non
     ]
 
 
-def _traffic(made: Imported, file: Path, home: Path, kind: str, wish: Demand, own: Path | None) -> None:
-    net = home / "net.net.xml.gz"
-    given: tuple[Path, ...] = () if own is None else (own,)
-    additional: tuple[Path, ...] = ()
-    if kind == "sumocfg":
-        taken = read_configuration(file)
-        given = given or taken.routes
-        additional, silenced = copy_additional(taken.additional, home)
-        made.mobility |= {"step_s": taken.step_s, "scale": taken.scale, "teleport_s": taken.teleport_s}
-        made.report += [("detectors and the like", f"{silenced} write nowhere now")] if silenced else []
-        made.report += [("not carried over", option) for option in taken.ignored]
-        if taken.end_s is not None:
-            made.source |= {"end_s": taken.end_s}
-    if given and (wish.vehicles_per_hour or wish.concurrent or wish.profile or wish.trucks or wish.buses):
-        raise InputError(f"{given[0].name} is demand of your own; leave the options that make demand out")
-    if given:
-        packed = pack_routes(given, home)
-        begin_s, at_once, notes = filled_from(net, packed, additional, Demand())
-        made.report += [("demand", f"kept from {', '.join(path.name for path in given)}")]
-    else:
-        done = make_demand(net, home / "rou.xml.gz", wish)
-        begin_s, at_once, notes = done.begin_s, done.at_once, done.notes
-        made.source |= {"end_s": done.end_s, "demand": _words(wish)}
+def _traffic(made: Imported, file: Path, home: Path, kind: str, wish: Demand, own: Path | None, told: Told) -> None:
+    settings = read_configuration(file) if kind == "sumocfg" else None
+    carrier, options, lines = carry_inputs(home, settings, own)
+    made.report += [*lines, *(told_settings(settings) if settings is not None else [])]
+    name = file.name if own is None else own.name
+    notes: tuple[str, ...] = ()
+    if carrier.demand and (wish.vehicles_per_hour or wish.concurrent or wish.profile or wish.trucks or wish.buses):
+        raise InputError(f"{name} is demand of your own; leave the options that make demand out")
+    if not carrier.demand:
+        if own is not None:
+            raise InputError(f"{name}: it holds no vehicle, trip or flow; name a route file with some")
+        done = make_demand(home / NET, home / "rou.xml.gz", wish)
+        notes = done.notes
+        made.source |= {"end_s": done.end_s, "demand": _words(wish), "begin_s": done.begin_s}
+        made.mobility |= {"kind": "libsumo", "begin_s": done.begin_s}
         made.report += [("demand", f"{done.vehicles_per_hour:.0f} vehicles an hour")]
-    made.source |= {"begin_s": begin_s}
-    made.mobility |= {"kind": "libsumo", "begin_s": begin_s}
+        at_once = done.at_once
+        options = {key: value for key, value in options.items() if key not in ("begin", "end")}
+        options["route-files"] = "rou.xml.gz"
+    if carrier.demand or settings is not None:
+        write_configuration(home, options)
+        brought = bring(home, carrier, name, told)
+        made.report += brought.report
+        if not wish.profile:
+            made.mobility |= brought.mobility
+            made.source |= {"begin_s": brought.begin_s} | ({} if brought.stop_s is None else {"end_s": brought.stop_s})
+            made.duration_s = brought.duration_s
+            at_once = brought.at_once
     if not isnan(at_once):
-        made.report += [("vehicles at once", f"about {at_once:.0f} from t={begin_s:g} s on")]
+        made.report += [("vehicles at once", f"about {at_once:.0f} from t={made.source['begin_s']:.10g} s on")]
     made.report += [("demand", note) for note in notes]
 
 
@@ -225,7 +237,7 @@ def _place(made: Imported, home: Path, placing: Placing) -> None:
 
 def _describe(made: Imported, file: Path, home: Path, name: str) -> None:
     made.source |= {"title": f"imported from {file.name}", "sumo": sumo_version(), "sha256": _hash(file)}
-    for path in sorted(home.glob("*.xml*")):
+    for path in sorted((*home.glob("*.xml*"), *home.glob("*.sumocfg"))):
         made.source |= {f"sha256_{re.sub(r'[^A-Za-z0-9]', '_', path.name)}": _hash(path)}
     told = {
         key: double_quoted(value) if isinstance(value, str) else json.dumps(value) for key, value in made.source.items()

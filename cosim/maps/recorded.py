@@ -62,8 +62,8 @@ def map_recording(name: str, seconds: float, seed: int) -> tuple[Scenario, Path,
     home = own_folder(name, Path())
     if home is None:
         raise InputError(f"map={name}: is no map folder of yours; name one, or record a scenario into a FILE")
-    begin_s = resolve_map(name, Path()).begin_s
-    mobility = LibsumoMobility(begin_s=begin_s)
+    files = resolve_map(name, Path())
+    mobility = LibsumoMobility(begin_s=files.begin_s, **dict(files.traffic))
     scenario = Scenario(name=home.name, map=name, duration_s=seconds, seed=seed, mobility=mobility)
     return scenario, Path(), home / "recording.parquet"
 

@@ -1,129 +1,140 @@
-"""SUMO scenarios: reading a .sumocfg, and copying its net, demand and additional files without their outputs."""
+"""The input files of a SUMO scenario: copied into a map folder with all that they open, their outputs silenced."""
 
 import re
-from dataclasses import dataclass
+import shutil
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cosim.errors import InputError
-from cosim.mobility.demand import gzip_without_comments, without_comments
-from cosim.roads.xmlscan import open_packed, scan_xml
+from cosim.maps.rewriting import rewritten
+from cosim.mobility.configuration import parse_time
+from cosim.mobility.demand import gzip_bytes, without_comments
+from cosim.mobility.references import DEMAND, SILENT, read_by, written_by
+from cosim.roads.packed import plain_bytes
 
-_WRITERS = "e1Detector inductionLoop instantInductionLoop e2Detector laneAreaDetector e3Detector entryExitDetector"
-_WRITERS += " edgeData laneData meandata-edge meandata-lane timedEvent vTypeProbe routeProbe calibrator"
-_WRITER = re.compile(rb"<(?:" + _WRITERS.replace(" ", "|").encode() + rb")\b[^>]*>")
-_TARGET = re.compile(rb"""\b(file|dest|output)\s*=\s*("[^"]*"|'[^']*')""")
-_KNOWN = ("net-file", "route-files", "additional-files", "begin", "end", "step-length", "scale", "time-to-teleport")
-_SHORT = {"n": "net-file", "r": "route-files", "a": "additional-files", "b": "begin", "e": "end", "net": "net-file"}
-_SHORT |= {"additional": "additional-files", "routes": "route-files"}
-_HARMLESS = re.compile(r"(output|log|verbose|step-log|warnings|save-state|gui|xml-validation|duration-log|statistic)")
-
-
-@dataclass(frozen=True, slots=True)
-class Configuration:
-    """The files and options that cosim takes from a .sumocfg."""
-
-    net: Path
-    routes: tuple[Path, ...]
-    additional: tuple[Path, ...]
-    begin_s: float
-    end_s: float | None
-    step_s: float
-    scale: float
-    teleport_s: float
-    ignored: tuple[str, ...]  # options that change the traffic and are not carried over
+NET = "net.net.xml.gz"
+ROUTES = ".rou.xml.gz"
+ADDITIONAL = ".add.xml"
+_INCLUDED = ".inc.xml"
+_PERSONS = ("person", "personFlow")
+_CONTAINERS = ("container", "containerFlow")
+_DRAWN_ONLY = ("imgFile", "osgFile")
 
 
-def read_configuration(path: Path) -> Configuration:
-    """Return the files and options of a .sumocfg.
+@dataclass(slots=True)
+class OwnDemand:
+    """What the files of a scenario bring on the roads."""
 
-    Raises:
-        InputError: it is broken, names no net, or names a file that is not there.
+    departures: dict[str, float] = field(default_factory=dict)
+    """Single vehicles and trips that depart at a time in s."""
+    flows: dict[str, None] = field(default_factory=dict)
+    others: int = 0
+    """Vehicles that depart with a person or the like."""
+    persons: int = 0
+    """Persons, and flows of persons."""
+    containers: int = 0
+    first_s: float = float("inf")
+    """The first time at which something departs."""
+    last_s: float = 0.0
+    """The last departure of a single vehicle, or begin of a flow."""
+
+    count: int = 0
+    """Elements that bring something."""
+
+    def __bool__(self) -> bool:
+        return self.count > 0
+
+    def was_due(self, name: str, time_s: float) -> bool:
+        """Return whether a vehicle, or a copy of it that a scale or flow has made, should have departed before then."""
+        parts = (name, name.rsplit(".", 1)[0])
+        return any(self.departures.get(part, float("inf")) < time_s or part in self.flows for part in parts)
+
+    def add(self, element: str, attributes: dict[str, str]) -> None:
+        """Take note of an element, if it brings something."""
+        if element not in DEMAND:
+            return
+        self.count += 1
+        times_s = [parse_time(attributes[key]) for key in ("depart", "begin") if key in attributes]
+        known_s = [time_s for time_s in times_s if time_s is not None]
+        self.first_s = min([self.first_s, *known_s])
+        self.last_s = max([self.last_s, *known_s])
+        if element in _PERSONS:
+            self.persons += 1
+        elif element in _CONTAINERS:
+            self.containers += 1
+        elif element == "flow":
+            self.flows[attributes.get("id", "")] = None
+        elif known_s:
+            self.departures[attributes.get("id", "")] = known_s[0]
+        else:
+            self.others += 1
+
+
+class Carrier:
+    """Copies files into a map folder, each once, with the files that they include or name for reading.
+
+    Whatever they write goes nowhere in the copies: detectors stay, because traffic lights may use them.
+
+    Args:
+        home: the map folder.
     """
-    options: dict[str, str] = {}
 
-    def on_element(name: str, attributes: dict[str, str]) -> None:
-        if value := attributes.get("value", attributes.get("v")):
-            options[_SHORT.get(name, name)] = value
+    def __init__(self, home: Path) -> None:
+        self.demand = OwnDemand()
+        self.silenced = 0
+        self._home = home
+        self._before = sum(1 for _ in home.iterdir())
+        self._copies: dict[Path, Path | None] = {}
 
-    scan_xml(path, on_element, "correct the configuration")
+    def carry(self, path: Path, ending: str) -> Path:
+        """Copy a file and all that it opens, and return the copy.
 
-    def files(option: str) -> tuple[Path, ...]:
-        found = tuple(path.parent / part for part in re.split(r"[,;\s]+", options.get(option, "")) if part)
-        for one in found:
-            if not one.is_file():
-                raise InputError(f"{path.name}: {option} names {one.name}, which is not there; put it beside the file")
-        return found
+        Args:
+            path: a file of XML, gzipped or plain, or a file or folder of another kind.
+            ending: end of the copy's name, or its name where it is that of the net.
 
-    def number(option: str, default: float) -> float:
-        try:
-            return float(options.get(option, default))
-        except ValueError as error:
-            raise InputError(f"{path.name}: {option}={options[option]} is no number of seconds; write one") from error
+        Raises:
+            InputError: a file is broken, not there, or includes itself.
+        """
+        source = path.resolve()
+        if source in self._copies:
+            copy = self._copies[source]
+            if copy is None:
+                raise InputError(f"{path.name}: it includes itself; take one of the includes out")
+            return copy
+        self._copies[source] = None
+        stem = re.sub(r"[^A-Za-z0-9_-]", "_", path.name.split(".")[0])
+        target = self._home / (ending if ending == NET else f"{self._before + len(self._copies):02d}-{stem}{ending}")
+        if path.is_dir():
+            shutil.copytree(path, target)
+        else:
+            self._copy(path, target)
+        self._copies[source] = target
+        return target
 
-    nets = files("net-file")
-    if len(nets) != 1:
-        raise InputError(f"{path.name}: it names no net-file, so it is no SUMO scenario; add one")
-    end_s = number("end", -1.0)
-    return Configuration(
-        net=nets[0],
-        routes=files("route-files"),
-        additional=files("additional-files"),
-        begin_s=max(0.0, number("begin", 0.0)),
-        end_s=end_s if end_s >= 0 else None,
-        step_s=number("step-length", 1.0),
-        scale=number("scale", 1.0),
-        teleport_s=number("time-to-teleport", 300.0),
-        ignored=tuple(name for name in sorted(options) if name not in _KNOWN and not _HARMLESS.search(name)),
-    )
+    def carry_plain(self, path: Path) -> Path:
+        """Copy a file or folder that is not SUMO's XML, and return the copy."""
+        return self.carry(path, "".join(path.suffixes[-1:]))
 
+    def _copy(self, path: Path, target: Path) -> None:
+        content = plain_bytes(path)
+        if content.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"<", b"\xfe\xff", b"\xff\xfe")):
+            changed = rewritten(path, content, lambda element, attributes: self._look(path, element, attributes))
+            content = without_comments(content) if changed is None else changed
+        if target.suffix == ".gz":
+            gzip_bytes(content, target)
+        else:
+            target.write_bytes(content)
 
-def pack_routes(routes: tuple[Path, ...], home: Path) -> tuple[Path, ...]:
-    """Copy route files into a map folder, gzipped and named in their order, and return the copies."""
-    return tuple(_pack(path, home / f"{k:02d}-{_stem(path)}.rou.xml.gz") for k, path in enumerate(routes))
-
-
-def copy_additional(additional: tuple[Path, ...], home: Path) -> tuple[tuple[Path, ...], int]:
-    """Copy additional files into a map folder, and return the copies and the number of outputs that were silenced.
-
-    Detectors and the like write to /dev/null in the copies. They are kept, because traffic lights may use them.
-    """
-    copies: list[Path] = []
-    silenced = 0
-    for k, path in enumerate(additional):
-        content, count = _silence(without_comments(_bytes(path)))
-        silenced += count
-        copies.append(home / f"{k:02d}-{_stem(path)}.add.xml")
-        copies[-1].write_bytes(content)
-    return tuple(copies), silenced
-
-
-def pack_net(net: Path, home: Path) -> Path:
-    """Copy the net into a map folder, gzipped, and return the copy."""
-    return _pack(net, home / "net.net.xml.gz")
-
-
-def _silence(content: bytes) -> tuple[bytes, int]:
-    return _WRITER.subn(lambda found: _TARGET.sub(rb'\1="/dev/null"', found.group()), content)
-
-
-def _pack(path: Path, target: Path) -> Path:
-    plain = target.with_name("draft.xml")
-    plain.write_bytes(_bytes(path))
-    gzip_without_comments(plain, target)
-    plain.unlink()
-    return target
-
-
-def _bytes(path: Path) -> bytes:
-    try:
-        with open_packed(path) as stream:
-            content = stream.read()
-    except (OSError, EOFError) as error:
-        raise InputError(f"{path}: cannot be read ({error}); get it again") from error
-    if b"<include" in content:
-        raise InputError(f"{path.name}: it includes other files; put their content in its place")
-    return content
-
-
-def _stem(path: Path) -> str:
-    return re.sub(r"[^\w-]", "_", path.name.split(".")[0])
+    def _look(self, path: Path, element: str, attributes: dict[str, str]) -> dict[str, str] | None:
+        self.demand.add(element, attributes)
+        changes = dict.fromkeys(written_by(element, attributes), SILENT)
+        self.silenced += bool(changes)
+        for name in read_by(element, attributes):
+            named = path.parent / attributes[name]
+            if named.is_file():
+                plain = name in _DRAWN_ONLY
+                changes[name] = (self.carry_plain(named) if plain else self.carry(named, _INCLUDED)).name
+            elif name not in _DRAWN_ONLY:
+                raise InputError(f"{path.name}: <{element}> names {named}, which is not there; put the file there")
+        return {**attributes, **changes} if changes else None

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from cosim.errors import InputError
 from cosim.mobility.catalog import MapFiles
 from cosim.mobility.frames import CENTI
+from cosim.mobility.inputs import opened_files
 from cosim.mobility.record import recorded_bounds, recorded_s
 from cosim.parquet import open_literally
 from cosim.roads.net import Bounds, RoadNet, read_net
@@ -51,7 +52,7 @@ def describe_map(files: MapFiles) -> MapFacts:
         InputError: a file is broken.
     """
     net = read_net(files.net) if files.net is not None else _no_roads(files)
-    vehicles, flows = _demand(files.routes)
+    vehicles, flows = _demand(opened_files([*files.routes, *files.additional]))
     return MapFacts(
         name=files.name,
         bounds_m=net.bounds_m,

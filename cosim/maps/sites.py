@@ -58,14 +58,18 @@ def survey(files: MapFiles, folder: Path, radio: Radio, duration_s: float, recor
         files: files of the map.
         folder: folder from which relative paths start.
         radio: radio parameters, which give the range of a site.
-        duration_s: simulated time that is watched; at most that of the recording.
+        duration_s: simulated time that is watched; at most up to the end of the recording or configuration.
         recording: recorded traffic; None: SUMO is run.
 
     Raises:
         InputError: map or recording are broken, or no vehicle is on the road.
     """
-    with closing(_source(files, folder, duration_s, recording)) as source:
-        traffic = presence(source, duration_s if recording is None else min(duration_s, recorded_s(recording)[1]))
+    if recording is not None:
+        watched_s = min(duration_s, recorded_s(recording)[1])
+    else:
+        watched_s = duration_s if files.stop_s is None else min(duration_s, files.stop_s - files.begin_s)
+    with closing(_source(files, folder, watched_s, recording)) as source:
+        traffic = presence(source, watched_s)
         return SiteSurvey(traffic, files.net, source.bounds_m, range_m(radio))
 
 
@@ -186,7 +190,8 @@ def draw_coverage(area: SiteSurvey, plan: Plan, title: str, path: Path) -> None:
 
 def _source(files: MapFiles, folder: Path, duration_s: float, recording: Path | None) -> MobilitySource:
     if recording is not None:
-        step_s, length_s = recorded_s(recording)
+        step_s, _ = recorded_s(recording)
         replay = ReplayMobility(kind="replay", file=str(recording.resolve()), step_s=step_s)
-        return connect(replay, NO_MAP, folder, 1, min(duration_s, length_s))
-    return connect(LibsumoMobility(begin_s=files.begin_s), files.name, folder, 1, duration_s)
+        return connect(replay, NO_MAP, folder, 1, duration_s)
+    mobility = LibsumoMobility(begin_s=files.begin_s, **dict(files.traffic))
+    return connect(mobility, files.name, folder, 1, duration_s)

@@ -1,18 +1,24 @@
 """Maps by name: real ones inside the package eclipse-sumo, bundled ones, and folders of the user."""
 
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from cosim.errors import InputError
 from cosim.mobility.cache import cache_folder, cached, content_key
+from cosim.mobility.configuration import read_configuration
 from cosim.mobility.demand import random_routes
+from cosim.mobility.inputs import brings_demand
+from cosim.mobility.option_table import option_table
 from cosim.mobility.programs import sumo_home, sumo_version
 from cosim.resources import bundled
 from cosim.roads.net import read_bounds
 
+CONFIGURATION = "sumo.sumocfg"
+"""Name of the SUMO configuration in a map folder."""
 _SUMO_LICENCE = "EPL-2.0 OR GPL-2.0-or-later; road data (c) OpenStreetMap contributors, ODbL-1.0"
 _A10KW_ROUTES = (
     "osm.passenger.rou.xml",
@@ -50,6 +56,28 @@ class MapFiles:
     licence: str = ""
     recording: Path | None = None
     """Recording in the folder, of `cosim map record` or of an import; None without one."""
+    configuration: Path | None = None
+    """SUMO configuration with the options that are not a scenario's; None: SUMO's own values."""
+    further: tuple[tuple[str, tuple[Path, ...]], ...] = ()
+    """Options of the configuration that name other files, and these files."""
+    start_s: float = 0.0
+    """Traffic time in s at which SUMO starts, the configuration's begin."""
+    stop_s: float | None = None
+    """Traffic time in s beyond which no run goes, the configuration's end; None: none."""
+    traffic: tuple[tuple[str, float], ...] = ()
+    """Fields of a scenario's `mobility` that the configuration sets, and its values."""
+
+    @property
+    def inputs(self) -> tuple[Path, ...]:
+        """The files that are named to SUMO; they may name others."""
+        named = (*self.routes, *self.additional, *(path for _, paths in self.further for path in paths))
+        return (*([] if self.net is None else [self.net]), *named, *filter(None, [self.configuration]))
+
+    def without_paths(self, options: Iterable[str]) -> list[str]:
+        """Return SUMO's options without the paths of the map's files: their content counts, not where they lie."""
+        lists = [self.routes, self.additional, *(paths for _, paths in self.further)]
+        paths = {str(self.net), str(self.configuration), *(",".join(map(str, one)) for one in lists)}
+        return [option for option in options if option not in paths]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +140,7 @@ def resolve_map(name: str, folder: Path) -> MapFiles:
     for path in (*([] if files.net is None else [files.net]), *files.routes):
         if not path.is_file():
             raise InputError(f"map={name}: {path} is missing; install eclipse-sumo again")
-    for path in (*files.routes, *files.additional):
+    for path in files.inputs[0 if files.net is None else 1 :]:
         if "," in str(path):
             raise InputError(f"map={name}: SUMO cannot read {path}, commas part its list of files; rename the folder")
     if files.net is not None:
@@ -157,20 +185,56 @@ def _map_folder(name: str, folder: Path) -> MapFiles:
     if not _is_folder(home):
         known = ", ".join(entry.name for entry in list_maps())
         raise InputError(f"map={name}: no such map and no folder {home}; known maps are {known}")
+    if (home / CONFIGURATION).is_file():
+        return _configured(name, home)
     net, recording = _net(home), home / "recording.parquet"
     if net is None and not recording.is_file():
         raise InputError(f"map={name}: {home} holds no net.net.xml or net.net.xml.gz; put the SUMO net there")
-    routes = _routes(home)
-    if not routes and net is not None:
-        raise InputError(f"map={name}: {home} holds no rou.xml or rou.xml.gz; put the route file there")
-    source, sites = _source(home), home / "sites.yaml"
-    return MapFiles(
+    routes, additional = _routes(home), tuple(sorted(home.glob("*.add.xml")))
+    if not routes and net is not None and not brings_demand(additional):
+        raise InputError(
+            f"map={name}: {home} holds no rou.xml or rou.xml.gz, no *.add.xml with vehicles; put the route file there"
+        )
+    return _described(MapFiles(name=name, net=net, routes=routes, additional=additional), home)
+
+
+def _configured(name: str, home: Path) -> MapFiles:
+    """Return the files that a map folder's SUMO configuration names."""
+    read = read_configuration(home / CONFIGURATION)
+    table = option_table()
+    for option, _ in read.options:
+        if table[option].is_left_out or option.startswith("load-state"):
+            raise InputError(
+                f"map={name}: {read.path} sets {option}, which cosim leaves out; take it out, or import the "
+                "configuration by `cosim map import`"
+            )
+    nets = read.files("net-file")
+    if len(nets) != 1:
+        raise InputError(f"map={name}: {read.path} names no net-file; name the SUMO net there")
+    named = [option for option, _ in read.options if table[option].is_read]
+    own = ("net-file", "route-files", "additional-files")
+    end_s = read.seconds("end")
+    files = MapFiles(
         name=name,
-        net=net,
-        routes=routes,
-        additional=tuple(sorted(home.glob("*.add.xml"))),
+        net=nets[0],
+        routes=read.files("route-files"),
+        additional=read.files("additional-files"),
+        configuration=read.path,
+        further=tuple((option, read.files(option)) for option in named if option not in own),
+        start_s=max(0.0, read.seconds("begin") or 0.0),
+        stop_s=None if end_s is None or end_s < 0 else end_s,
+        traffic=tuple(read.traffic().items()),
+    )
+    return _described(files, home)
+
+
+def _described(files: MapFiles, home: Path) -> MapFiles:
+    """Return the files with what else lies in the map folder."""
+    source, sites, recording = _source(home), home / "sites.yaml", home / "recording.parquet"
+    return replace(
+        files,
         sites=sites if sites.is_file() else None,
-        begin_s=_seconds(home, source, "begin_s") or 0.0,
+        begin_s=_seconds(home, source, "begin_s") or files.start_s,
         end_s=_seconds(home, source, "end_s"),
         origin=str(source.get("origin", "")),
         licence=str(source.get("licence", "")),

@@ -9,7 +9,7 @@ from cosim.kernel.rng import stream
 from cosim.mobility.catalog import net_of, resolve_map
 from cosim.mobility.fcd import RecordedMobility
 from cosim.mobility.source import MobilitySource
-from cosim.mobility.sumo import SumoMobility
+from cosim.mobility.sumo import SumoMobility, check_end
 from cosim.mobility.synthetic import SyntheticRoads
 from cosim.roads.net import Bounds, read_bounds
 from cosim.roads.siting import PlacedSite, place_sites
@@ -47,7 +47,9 @@ def connect(mobility: Mobility, map_name: str, folder: Path, seed: int, duration
     logger.debug("traffic: %s, map %s", mobility.kind, map_name)
     match mobility:
         case LibsumoMobility() | TraciMobility():
-            return SumoMobility(resolve_map(map_name, folder), mobility, seed)
+            live = resolve_map(map_name, folder)
+            check_end(mobility, live, duration_s)
+            return SumoMobility(live, mobility, seed)
         case ReplayMobility(file=file):
             files = None if map_name == NO_MAP else resolve_map(map_name, folder)
             recording = (folder / file) if file is not None else None if files is None else files.recording

@@ -31,8 +31,13 @@ def random_routes(net: Path, routes: Path, options: list[str]) -> None:
 
 def gzip_without_comments(plain: Path, packed: Path) -> None:
     """Gzip a file of SUMO without its comments, which hold dates and paths."""
+    gzip_bytes(without_comments(plain.read_bytes()), packed)
+
+
+def gzip_bytes(content: bytes, packed: Path) -> None:
+    """Write a gzipped file, with the same bytes each time."""
     with packed.open("wb") as raw, gzip.GzipFile(filename="", fileobj=raw, mode="wb", mtime=0) as stream:
-        stream.write(without_comments(plain.read_bytes()))
+        stream.write(content)
 
 
 def without_comments(content: bytes) -> bytes:

@@ -21,7 +21,8 @@ logger = logging.getLogger(__name__)
 def traffic_at(options: list[str], files: MapFiles, mobility: LibsumoMobility | TraciMobility) -> Iterator[Path | None]:
     """Yield a state file to start SUMO with; None if the map is empty at begin_s, or has to be filled step by step.
 
-    The latter where the demand is scaled up: SUMO 1.28 cannot load a state with a vehicle that --scale has doubled,
+    The latter where there is a configuration, because SUMO does not restore the end that flows take from it, and where
+    the demand is scaled up: SUMO 1.28 cannot load a state with a vehicle that --scale has doubled,
     once the first of the two has left and taken the route of both along. SUMO always starts from the file, also the
     first time, because a state holds 16 digits and not the exact numbers. Without mobility.cache it is in a temporary
     folder.
@@ -34,7 +35,7 @@ def traffic_at(options: list[str], files: MapFiles, mobility: LibsumoMobility | 
     Raises:
         InputError: SUMO refuses the map.
     """
-    if mobility.begin_s == 0 or mobility.scale > 1.0:
+    if files.configuration is not None or mobility.begin_s == 0 or mobility.scale > 1.0:
         yield None
     elif mobility.cache:
         yield cached(_place(options, files, mobility.begin_s), partial(_compute, options, files.name, mobility))

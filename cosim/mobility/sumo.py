@@ -8,8 +8,10 @@ from cosim.errors import InputError, RunError
 from cosim.kernel.rng import stream_key
 from cosim.mobility.catalog import MapFiles, net_of
 from cosim.mobility.frames import Roster, build_frame
+from cosim.mobility.inputs import refuse_outputs
 from cosim.mobility.libsumo_link import LibsumoLink
 from cosim.mobility.link import Link, SumoError
+from cosim.mobility.references import SILENT
 from cosim.mobility.source import MobilityFrame
 from cosim.mobility.state import traffic_at
 from cosim.mobility.traci_link import TraciLink
@@ -32,7 +34,7 @@ class SumoMobility:
         seed: seed of the scenario.
 
     Raises:
-        InputError: SUMO refuses the map, the port is busy, or a time does not fit SUMO's clock.
+        InputError: SUMO refuses the map or would write, the port is busy, or a time does not fit SUMO's clock.
         RunError: libsumo already runs a simulation in this process.
     """
 
@@ -44,7 +46,8 @@ class SumoMobility:
         self.bounds_m = read_bounds(net_of(files))
         self._roster = Roster()
         self._next_tick = 0
-        _check_times(mobility)
+        _check_times(mobility, files)
+        refuse_outputs(files.inputs)
         options = sumo_options(files, mobility, seed)
         with traffic_at(options, files, mobility) as state:
             try:
@@ -52,7 +55,7 @@ class SumoMobility:
             except SumoError as lost:
                 raise InputError(f"map={files.name}: SUMO refuses it: {lost}") from lost
             if state is None:
-                self._drive_to_begin(files, round(mobility.begin_s / mobility.step_s))
+                self._drive_to_begin(files, round((mobility.begin_s - files.start_s) / mobility.step_s))
 
     def _drive_to_begin(self, files: MapFiles, steps: int) -> None:
         try:
@@ -101,32 +104,63 @@ class SumoMobility:
 def sumo_options(files: MapFiles, mobility: LibsumoMobility | TraciMobility, seed: int) -> list[str]:
     """Return SUMO's options without begin_s; its seed is derived from the scenario's and fits SUMO's 31 bits.
 
+    The map's configuration is SUMO's to read; what stands here goes before it. Its files are named again by their
+    paths, because SUMO takes %20 in the path of a file that a configuration names for a space.
+
     Args:
         files: files of the map.
         mobility: section of the scenario.
         seed: seed of the scenario.
     """
-    options = ["--net-file", str(files.net)]
+    options = [] if files.configuration is None else ["--configuration-file", str(files.configuration)]
+    options += ["--net-file", str(files.net)]
     if files.routes:
         options += ["--route-files", ",".join(map(str, files.routes))]
     if files.additional:
         options += ["--additional-files", ",".join(map(str, files.additional))]
+    for option, paths in files.further:
+        options += [f"--{option}", ",".join(map(str, paths))]
     options += ["--step-length", f"{mobility.step_s:.3f}", "--seed", str(stream_key(seed, "sumo") % 2**31)]
     options += ["--scale", repr(mobility.scale), "--time-to-teleport", repr(mobility.teleport_s)]
     if mobility.max_vehicles is not None:
         options += ["--max-num-vehicles", str(mobility.max_vehicles)]
-    options += ["--xml-validation", "never", "--xml-validation.net", "never"]
+    options += ["--device.ssm.file", SILENT, "--xml-validation", "never", "--xml-validation.net", "never"]
     return [*options, "--no-step-log", "true", "--no-warnings", "true", "--duration-log.disable", "true"]
 
 
-def _check_times(mobility: LibsumoMobility | TraciMobility) -> None:
+def _check_times(mobility: LibsumoMobility | TraciMobility, files: MapFiles) -> None:
     step_ms = mobility.step_s * 1000.0
     if abs(step_ms - round(step_ms)) > 1e-6 or round(step_ms) < 1:
         raise InputError(f"mobility.step_s={mobility.step_s!r} is not a multiple of 0.001 s, SUMO's clock; round it")
-    steps = mobility.begin_s / mobility.step_s
-    if abs(steps - round(steps)) > 1e-6:
+    begin_s, start_s = mobility.begin_s, files.start_s
+    if begin_s < start_s:
         raise InputError(
-            f"mobility.begin_s={mobility.begin_s:g} is not a multiple of mobility.step_s={mobility.step_s:g}; round it"
+            f"mobility.begin_s={begin_s:g} is before {start_s:.10g} s, the begin of {files.configuration}; "
+            f"use {files.begin_s:.10g}, from which on the map is filled"
+        )
+    steps = (begin_s - start_s) / mobility.step_s
+    if abs(steps - round(steps)) > 1e-6:
+        after = f" after {start_s:.10g} s, the begin of the map's configuration" if start_s else ""
+        raise InputError(
+            f"mobility.begin_s={begin_s:.10g} is not a multiple of mobility.step_s={mobility.step_s:g}{after}; round it"
+        )
+
+
+def check_end(mobility: LibsumoMobility | TraciMobility, files: MapFiles, duration_s: float) -> None:
+    """Check that a run ends no later than the map's configuration.
+
+    Args:
+        mobility: section of the scenario.
+        files: files of the map.
+        duration_s: duration of the run.
+
+    Raises:
+        InputError: it ends later.
+    """
+    if files.stop_s is not None and mobility.begin_s + duration_s > files.stop_s + 1e-6:
+        raise InputError(
+            f"duration_s={duration_s:g}: the run would end at t={mobility.begin_s + duration_s:.10g} s, after "
+            f"{files.stop_s:.10g} s, the end of {files.configuration}; shorten it, or change the end there"
         )
 
 

@@ -1,6 +1,7 @@
 """SUMO in a process of its own, over a socket, through traci."""
 
 import importlib
+import secrets
 import socket
 import subprocess
 import tempfile
@@ -14,6 +15,12 @@ import numpy as np
 from cosim.errors import InputError
 from cosim.mobility.link import Motion, SumoError, printed_error
 from cosim.mobility.programs import sumo_environment, sumo_home
+
+_PORTS = 5
+_MARKED = "--save-state.prefix"
+"""An option without effect, by which SUMO is known to be ours."""
+_FOREIGN = "another program answers on its port"
+_TAKEN = ("Address already in use", _FOREIGN)
 
 
 class TraciLink:
@@ -34,7 +41,6 @@ class TraciLink:
         self._timeout_s = timeout_s
         if port is not None:
             _refuse_busy(port)
-        self._port = port if port is not None else _free_port()
         self._traci: Any = importlib.import_module("traci")
         self._codes = [
             self._traci.constants.VAR_POSITION,
@@ -42,14 +48,27 @@ class TraciLink:
             self._traci.constants.VAR_ANGLE,
         ]
         self._errors = (self._traci.TraCIException, self._traci.FatalTraCIError, OSError)
-        self._printed = tempfile.TemporaryFile()  # noqa: SIM115  closed with the link
         self._connection: Any = None
+        for left in reversed(range(_PORTS)):
+            try:
+                self._start(options, port if port is not None else _free_port(), gui=gui)
+            except SumoError as error:  # between our look at a port and SUMO's, somebody else may have taken it
+                if port is not None or left == 0 or not any(words in str(error) for words in _TAKEN):
+                    raise
+            else:
+                break
+
+    def _start(self, options: list[str], port: int, *, gui: bool) -> None:
+        self._port = port
+        self._printed = tempfile.TemporaryFile()  # noqa: SIM115  closed with the link
+        mark = f"cosim-{secrets.token_hex(8)}"
         shown = ["--start", "true", "--quit-on-end", "true"] if gui else []
         self.process = subprocess.Popen(
             [
                 str(sumo_home() / "bin" / ("sumo-gui" if gui else "sumo")),
                 *options,
                 *shown,
+                *(_MARKED, mark),
                 "--remote-port",
                 str(self._port),
             ],
@@ -61,6 +80,8 @@ class TraciLink:
         )
         try:
             self._connection = self._connect()
+            if self._guarded(lambda: self._connection.simulation.getOption(_MARKED.removeprefix("--"))) != mark:
+                raise SumoError(_FOREIGN)
         except BaseException:
             self.close()
             raise
@@ -82,6 +103,14 @@ class TraciLink:
         for vehicle_id in sorted(set(appeared) - set(arrived)):
             self._subscribe(vehicle_id)
         return appeared, arrived
+
+    def advance_to(self, time_s: float) -> None:
+        """Advance over all steps before a time, without reading anything."""
+        self._guarded(lambda: self._connection.simulationStep(float(time_s)))
+
+    def time_s(self) -> float:
+        """Return the time that SUMO's clock shows."""
+        return float(self._guarded(self._connection.simulation.getTime))
 
     def type_of(self, vehicle_id: str) -> str:
         """Return the vehicle's vType id."""

@@ -11,20 +11,18 @@ from xml.parsers import expat
 from cosim.errors import InputError
 
 _CHUNK = 1 << 18
+_MAGIC = b"\x1f\x8b"
 
 
 def open_packed(path: Path) -> BinaryIO:
-    """Open a file for reading its bytes, unpacked if its name ends in .gz.
+    """Open a file for reading its bytes, unpacked if it is gzipped, whatever its name says: so does SUMO.
 
     Raises:
         OSError: the file cannot be opened.
     """
     raw = path.open("rb")
-    return (
-        cast("BinaryIO", gzip.GzipFile(fileobj=raw))
-        if path.suffix == ".gz"
-        else cast("BinaryIO", io.BufferedReader(raw))
-    )
+    packed = path.suffix == ".gz" or raw.peek(2).startswith(_MAGIC)
+    return cast("BinaryIO", gzip.GzipFile(fileobj=raw)) if packed else cast("BinaryIO", io.BufferedReader(raw))
 
 
 def scan_xml(path: Path, on_element: Callable[[str, dict[str, str]], bool | None], remedy: str) -> None:

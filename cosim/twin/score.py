@@ -166,7 +166,7 @@ def _chosen(what: str, overrides: Sequence[str], seed: int, seconds: float) -> t
         if overrides:
             raise InputError(f"--set {overrides[0]}: goes with a scenario, {what} is a map; name a YAML file")
         files = resolve_map(what, Path())
-        mobility: Mobility = LibsumoMobility(begin_s=files.begin_s)
+        mobility: Mobility = LibsumoMobility(begin_s=files.begin_s, **dict(files.traffic))
         if files.net is None:
             mobility = ReplayMobility(kind="replay")
         return Scenario(name="trial", map=what, duration_s=seconds, seed=seed, mobility=mobility), Path()

@@ -105,7 +105,7 @@ def test_configuration(tmp_path):
         '<processing><ignore-route-errors value="true"/></processing></configuration>'
     )
     made = import_map(home / "run.sumocfg", "town", tmp_path, Demand())
-    assert ("not carried over", "ignore-route-errors") in made.report
+    assert ("handed to SUMO", "ignore-route-errors true") in made.report
     assert ("detectors and the like", "1 write nowhere now") in made.report
     run_20_s(tmp_path / "town")
     assert not list(tmp_path.rglob("d.xml"))
