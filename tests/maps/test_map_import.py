@@ -10,8 +10,8 @@ import pytest
 from cosim_agents.baselines import GreedyLatency
 
 from cosim.errors import InputError
-from cosim.maps.convert import drives_left
 from cosim.maps.demand import Demand, held, make_demand, parse_profile
+from cosim.maps.driving_side import drives_left
 from cosim.maps.importing import import_map
 from cosim.maps.occupancy import OccupancyCurve, occupancy_curve
 from cosim.maps.show import describe_map, draw_road_map
