@@ -10,10 +10,10 @@ import pytest
 from cosim_agents.baselines import GreedyLatency
 
 from cosim.errors import InputError
-from cosim.maps.demand import Demand, held, make_demand, parse_profile
+from cosim.maps.demand import Demand, make_demand, parse_profile
 from cosim.maps.driving_side import drives_left
 from cosim.maps.importing import import_map
-from cosim.maps.occupancy import OccupancyCurve, occupancy_curve
+from cosim.maps.occupancy import OccupancyCurve, held, occupancy_curve
 from cosim.maps.show import describe_map, draw_road_map
 from cosim.mobility.catalog import resolve_map
 from cosim.mobility.connect import connect
