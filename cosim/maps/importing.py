@@ -1,4 +1,4 @@
-"""Import of map folders from OpenStreetMap, a SUMO net or scenario, OpenDRIVE, or recorded vehicles (FCD)."""
+"""Import of map folders from OpenStreetMap, a SUMO net or scenario, OpenDRIVE, or recorded vehicles (FCD, GPS)."""
 
 import bz2
 import hashlib
@@ -66,7 +66,8 @@ def import_map(
     """Make the map folder `folder / name`, whole or not at all.
 
     Args:
-        file: *.osm, net.xml, *.sumocfg, *.xodr, FCD as XML, CSV or Parquet; XML may be gzipped, OpenStreetMap bzipped.
+        file: *.osm, net.xml, *.sumocfg, *.xodr, FCD as XML, CSV or Parquet, GPS tracks as CSV or Parquet; all but
+            Parquet may be gzipped or bzipped.
         name: name of the map folder.
         folder: folder in which it is made.
         wish: random demand, used unless the file or `routes` bring their own.
@@ -104,8 +105,14 @@ def _build(file: Path, home: Path, wish: Demand, placing: Placing, side: Side, r
         kind = _kind(plain)
         made = Imported(source={"origin": file.name, "licence": _UNKNOWN_LICENCE, "kind": kind})
         if kind == "fcd":
-            made.mobility, made.duration_s, lines = import_recording(plain, home)
-            made.report += lines
+            if wish != Demand() or routes is not None or side != "auto":
+                raise InputError(
+                    f"{file.name}: recorded vehicles bring their traffic; leave --routes, --side, demand out"
+                )
+            taken = import_recording(plain, home)
+            made.mobility, made.duration_s = taken.mobility, taken.duration_s
+            made.source |= {"projection": taken.projection} if taken.projection else {}
+            made.report += taken.report
         else:
             _roads(made, plain, home, kind, side)
             logger.info("%s: the roads are made", file)
