@@ -50,9 +50,9 @@ def resampled(fixes: Fixes, step_s: float) -> tuple[FcdTable, tuple[tuple[str, s
     speed_mps, unit = _speeds(fixes)
     row, at = _ticks(fixes.time_s, linked, step_s)
     between = np.append(linked, False)[row]
-    after = np.where(between, row + 1, row)
     share = np.where(between, at * step_s - fixes.time_s[row], 0.0) / np.where(between, np.append(apart_s, 1.0)[row], 1)
     share = np.clip(share, 0.0, 1.0)
+    after = np.where(between & (share > 0.0), row + 1, row)
     xy_m = fixes.xy_m[row] + (fixes.xy_m[after] - fixes.xy_m[row]) * share[:, None]
     own_mps, own_deg = _movement(fixes, linked, apart_s, moved_m)
     speeds, derived_speeds = _between(speed_mps, row, after, share, own_mps)

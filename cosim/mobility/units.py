@@ -21,6 +21,8 @@ _WATCHED_S = 10.0
 _TINY = 0.02
 """Degrees taken as metres move 1e-5 times as far as their speeds say; with few decimals seemingly more."""
 _FEWEST_DECIMALS = 5
+_MANY = 20
+"""Pairs of rows that make the movement certain."""
 _GUESSES: Final = (
     (3.2808, "positions are in feet"),
     (100.0, "positions are in cm"),
@@ -78,8 +80,10 @@ def in_metres(table: FcdTable, net: Path | None) -> tuple[FcdTable, Projection |
         return table, None, NOT_MOVING
     ratio = steps.ratio(moved)
     # The total tells degrees of few decimals, which rest and then leap.
-    total = float(np.minimum(moved, 20.0 * steps.expected_m).sum() / steps.expected_m.sum())
-    if likely and max(ratio, total) < _TINY:
+    whole = moved < 180.0  # more is a step over the antimeridian, if these are degrees
+    total = float(np.minimum(moved, 20.0 * steps.expected_m)[whole].sum() / steps.expected_m.sum())
+    frozen = not moved.any() and (len(moved) < _MANY or _decimals(x, y) == 0)  # as likely a car that stands in m
+    if likely and not frozen and max(ratio, total) < _TINY:
         return _degrees(table, steps, net)
     return table, None, _checked_units(ratio, steps, "m")
 
@@ -179,7 +183,7 @@ def _checked_units(ratio: float, steps: Steps, unit: str) -> str:
     Raises:
         ValueError: they move as far as in another unit.
     """
-    low, high = (0.8, 1.25) if np.median(steps.apart_s) <= 2.0 and len(steps.apart_s) >= 20 else (0.5, 2.0)
+    low, high = (0.8, 1.25) if np.median(steps.apart_s) <= 2.0 and len(steps.apart_s) >= _MANY else (0.5, 2.0)
     if low <= ratio <= high:
         return ""
     told = f"taken as {unit}, positions move {ratio:.3g} times as far as the speeds say"
