@@ -44,7 +44,7 @@ _BRACKETS: Final = re.compile(r"^(.*?)[\s_]*[\[({]([^\])}]*)[\])}]\s*$")
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class TrackColumn:
     """A column that is read."""
 
     name: str
@@ -53,24 +53,24 @@ class Column:
     """Size of its unit in m, s, m/s or degrees; None: its name does not say."""
 
 
-def find_columns(names: list[str]) -> tuple[dict[Role, Column], tuple[str, ...]]:
+def find_columns(names: list[str]) -> tuple[dict[Role, TrackColumn], tuple[str, ...]]:
     """Return the columns of a table by what they hold, and the names of those that hold something else.
 
     Case, blanks, dashes and units do not count: `Speed (km/h)`, `speed_kmh` and `SPEED` are speeds.
 
     >>> columns, others = find_columns(["Vehicle-ID", "time [ms]", "Latitude", "Lng", "Speed (km/h)", "hdop"])
     >>> columns["time"], round(columns["speed"].factor, 4), others
-    (Column(name='time [ms]', factor=0.001), 0.2778, ('hdop',))
+    (TrackColumn(name='time [ms]', factor=0.001), 0.2778, ('hdop',))
     """
     spelled = {name: _parts(name) for name in names}
-    found: dict[Role, Column] = {}
+    found: dict[Role, TrackColumn] = {}
     taken: set[str] = set()
     for role, listed in _NAMES.items():
         for wanted in listed.split():
             for name, (plain, unit) in spelled.items():
                 factor = _factor(role, plain, unit, wanted)
                 if role not in found and name not in taken and factor != 0.0:
-                    found[role] = Column(name, factor)
+                    found[role] = TrackColumn(name, factor)
                     taken.add(name)
     return found, tuple(name for name in names if name not in taken)
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from cosim.mobility.columns import Column, Role, find_columns
+from cosim.mobility.columns import TrackColumn, Role, find_columns
 from cosim.mobility.foreign import UNKNOWN_TYPE, clock_seconds
 from cosim.mobility.units import geographic, grid_north_deg
 from cosim.roads.projection import LocalProjection, Projection
@@ -133,7 +133,7 @@ def _kinds(read: "_Reader", ids: list[str], rows: IntArray, known: list[str]) ->
 class _Reader:
     """Values of a table by what they mean; a value that cannot be understood is named with its row."""
 
-    def __init__(self, table: pa.Table, columns: dict[Role, Column]) -> None:
+    def __init__(self, table: pa.Table, columns: dict[Role, TrackColumn]) -> None:
         self._table = table
         self._columns = columns
 

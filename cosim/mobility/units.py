@@ -95,13 +95,24 @@ def movement_ratio(table: FcdTable) -> float:
 
 
 def grid_north_deg(projection: Projection | LocalProjection, lat: FloatArray, lon: FloatArray) -> FloatArray:
-    """Return the direction (N,) of true north at positions (N,), clockwise from the y axis."""
+    """Return the direction (N,) of true north at positions (N,), clockwise from the y axis.
+
+    Args:
+        projection: that of the positions.
+        lat: latitudes in degrees.
+        lon: longitudes in degrees.
+    """
     north_m = projection.all_xy_m(lat, lon) - projection.all_xy_m(lat - _SMALL_DEG, lon)
     return np.degrees(np.arctan2(north_m[:, 0], north_m[:, 1]))
 
 
 def geographic(lat: FloatArray, lon: FloatArray, net: Path | None) -> Projection | LocalProjection:
-    """Return the projection for positions in degrees.
+    """Return the projection for positions (N,) in degrees.
+
+    Args:
+        lat: latitudes.
+        lon: longitudes.
+        net: net on which the vehicles drive, whose projection is taken; None: a local one.
 
     Raises:
         ValueError: they are no latitudes and longitudes, or lie too far apart.
