@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from cosim.mobility.columns import TrackColumn, Role, find_columns
+from cosim.mobility.columns import Role, TrackColumn, find_columns
 from cosim.mobility.foreign import UNKNOWN_TYPE, clock_seconds
 from cosim.mobility.units import geographic, grid_north_deg
 from cosim.roads.projection import LocalProjection, Projection

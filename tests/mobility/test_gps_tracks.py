@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from effort import count, drawn
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from tracked import Seen, drives, on_globe
 from traffic import check_invariants, digest, frames_of
@@ -177,6 +177,8 @@ def test_units_of_speeds(unit, tmp_path):
 
 
 @given(st.integers(1, 120), st.integers(0, 30), st.sampled_from([0.5, 1.0, 2.0]))
+@example(60, 5, 1.0)
+@example(61, 5, 1.0)
 @drawn(400, least=30)
 def test_gaps(tmp_path_factory, gap_s, begin_s, step_s):
     """Across a gap up to 60 s a vehicle drives straight on; a larger one it leaves at, and comes again as another."""

@@ -69,6 +69,24 @@ def test_distances_are_those_on_the_globe(place, east_m, north_m):
     assert (xy_m.min(axis=0) <= 1.0).all()
 
 
+def test_the_stated_excess():
+    """Far from the meridian a short way is too long by as much as is stated."""
+    lat_deg, lon_deg = np.array([0.0, 0.0, 0.0]), np.array([0.0, 2.0, 2.01])
+    projection = local_projection(lat_deg, lon_deg)
+    xy_m = projection.all_xy_m(lat_deg, lon_deg)
+    ratio = np.hypot(*(xy_m[2] - xy_m[1])) / vincenty_m(0.0, 2.0, 0.0, 2.01)
+    west = projection.excess(xy_m[:1])
+    assert west > projection.excess(xy_m[1:]) > 0
+    assert ratio - 1.0 == pytest.approx(projection.excess(xy_m[1:]), rel=0.02)
+
+
+@pytest.mark.parametrize("lat", [15.0, 45.0, 75.0, -15.0])
+def test_arcs_of_the_meridian(lat):
+    """On the meridian itself northings are its arcs within a millimetre."""
+    xy_m = Projection(32, south=False, offset_m=(-500_000.0, 0.0)).all_xy_m(np.array([lat]), np.array([9.0]))
+    assert abs(xy_m[0, 1]) / 0.9996 == pytest.approx(vincenty_m(0, 9, lat, 9), abs=1e-3)
+
+
 def test_at_the_pole_itself():
     """The pole is a place like others: a kilometre from it lies a kilometre away, across it two."""
     lat_deg, lon_deg = np.array([90.0, 89.991046, 89.991046]), np.array([0.0, 0.0, 180.0])
