@@ -17,6 +17,7 @@ from cosim.errors import InputError, RunError
 from cosim.journey import Decision
 from cosim.kernel.clock import LAST, Clock, quiet_collector
 from cosim.mobility.connect import connect
+from cosim.mobility.fcd import RecordedMobility
 from cosim.mobility.source import MobilityFrame, MobilitySource
 from cosim.part import Part, hooks
 from cosim.radio.interference import interference_note
@@ -223,6 +224,8 @@ class Simulation:
         told = interference_note(self.scenario.radio, len(self.sites))
         if told is not None:
             yield told
+        if isinstance(self.source, RecordedMobility):
+            yield from self.source.notes
         for name, knob in sorted(self._ignored.items()):
             yield f"the policy turned {name}, which decisions.knobs does not hand over; add {knob} to it"
         if self.tasks.dropped:

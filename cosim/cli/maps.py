@@ -66,7 +66,10 @@ def import_(
     file: Annotated[Path, typer.Argument(help="OpenStreetMap, SUMO net or .sumocfg, OpenDRIVE, FCD.", metavar="FILE")],
     name: Annotated[str, typer.Option(help="Name of the map folder.")],
     out: Annotated[Path, typer.Option(help="Folder in which the map folder is made.")] = Path(),
-    vehicles_per_hour: Annotated[float | None, typer.Option(help="Departures; 12 for each km of road.")] = None,
+    vehicles_per_hour: Annotated[
+        float | None,
+        typer.Option(help="Departures; by default what brings 5 vehicles at once on each km of lane, at least 20."),
+    ] = None,
     concurrent: Annotated[
         int | None, typer.Option(help="Vehicles at once; a rate that holds as many is searched.")
     ] = None,

@@ -9,15 +9,22 @@ from typing import Literal
 import numpy as np
 
 from cosim.errors import InputError
-from cosim.maps.occupancy import OccupancyCurve, occupancy_curve
+from cosim.maps.occupancy import BAND, HELD_S, best_held, held, occupancy_curve, settled
 from cosim.mobility.demand import random_routes
-from cosim.roads.net import read_net
+from cosim.roads.net import RoadNet, read_net
+from cosim.roads.parts import connected_parts
+from cosim.roads.xmlscan import scan_xml
 
-DENSITY_PER_H_KM = 12.0
-"""Default departures an hour and km of road: a quiet city."""
-HELD_S = 600.0
-"""Time for which a wanted number of vehicles at once has to hold."""
-_BAND = 0.15
+DENSITY_PER_LANE_KM = 5.0
+"""Vehicles at once on a km of lane that demand aims at unless a rate or number is asked for."""
+LEAST_AT_ONCE = 20
+"""Least number at once that it aims at."""
+_SAMPLED = 200
+"""Most vehicles at once of the first, thin traffic, which tells how long a trip takes."""
+_SAMPLED_TRIP_S = 200.0
+_AIMS = 3
+_SHORTEST_S, _LONGEST_S = 900.0, 1800.0
+"""Time for which such traffic is watched, four trips if these lie between."""
 _BOUND = 1.25
 _FILLED_S = 600.0
 _ROUNDS = 8
@@ -90,19 +97,23 @@ def make_demand(net: Path, routes: Path, wish: Demand) -> MadeDemand:
     Args:
         net: net of the map.
         routes: file to write, *.rou.xml.gz.
-        wish: the traffic that is asked for; without a rate or number, 12 departures an hour and km of road.
+        wish: the traffic that is asked for; without a rate or number, about 5 vehicles at once on each km of lane, and
+            at least 20.
 
     Raises:
         InputError: its fields contradict each other or are out of range, or the net carries no trip.
     """
     _check(wish)
     wish = replace(wish, end_s=wish.end_s or (86400.0 if wish.profile else 3600.0))
+    roads = read_net(net)
+    ground = _Ground(net, routes, len(connected_parts(roads)) > 1)
     if wish.concurrent is not None:
-        return _hold(net, routes, wish, wish.concurrent)
-    rate_per_h = wish.vehicles_per_hour or max(60.0, DENSITY_PER_H_KM * read_net(net).length_m / 1000.0)
-    _write(net, routes, wish, rate_per_h)
+        return _hold(ground, wish, wish.concurrent)
+    if wish.vehicles_per_hour is None:
+        return _aim(ground, wish, roads)
+    made_per_h, missing = _made(ground, wish, wish.vehicles_per_hour)
     begin_s, at_once, notes = filled_from(net, (routes,), (), wish)
-    return MadeDemand(rate_per_h, wish.end_s or 0.0, begin_s, at_once, notes)
+    return MadeDemand(made_per_h, wish.end_s or 0.0, begin_s, at_once, (*notes, *missing))
 
 
 def filled_from(
@@ -145,7 +156,57 @@ def _check(wish: Demand) -> None:
         raise InputError(f"--end={wish.end_s:g} is outside 600..864000 s; choose another")
 
 
-def _hold(net: Path, routes: Path, wish: Demand, wanted: int) -> MadeDemand:
+def _aim(ground: "_Ground", wish: Demand, roads: RoadNet) -> MadeDemand:
+    """Write traffic with about 5 vehicles at once on each km of lane, at least 20.
+
+    Thin traffic tells how long a trip takes; by Little's law that gives the rate for the number, which is corrected at
+    most twice. Where the roads take fewer vehicles than depart, the rate is lowered to what they take.
+    """
+    wanted = max(LEAST_AT_ONCE, round(DENSITY_PER_LANE_KM * roads.lane_m / 1000.0))
+    even = replace(wish, profile=(), end_s=min(wish.end_s or 3600.0, 3600.0) if wish.profile else wish.end_s)
+    even_end_s = even.end_s or 3600.0
+
+    def measured(rate_per_s: float, watched_s: float) -> tuple[float, float]:
+        _write(ground, even, rate_per_s * 3600.0)
+        bound = round(_BOUND * wanted)
+        return settled(occupancy_curve(ground.net, (ground.routes,), (), 0.0, min(even_end_s, watched_s), bound))
+
+    low = min(wanted, _SAMPLED) / _SAMPLED_TRIP_S
+    trip_s = max(1.0, measured(low, _LONGEST_S)[1] / low)
+    watched_s = min(max(_SHORTEST_S, 4.0 * trip_s), _LONGEST_S)
+    rate_per_s, high = wanted / trip_s, float("inf")
+    tried: list[tuple[float, tuple[float, float]]] = []
+    for _ in range(_AIMS):
+        tried.append((rate_per_s, measured(rate_per_s, watched_s)))
+        at_once = max(1.0, tried[-1][1][1])
+        if abs(at_once - wanted) <= BAND * wanted:
+            break
+        if at_once > wanted:
+            high = rate_per_s
+        elif at_once < 0.6 * rate_per_s * trip_s:  # fewer find room than depart
+            high, rate_per_s = rate_per_s, at_once / trip_s
+            low = min(low, rate_per_s)
+            continue
+        else:
+            low = max(low, rate_per_s)
+        little = rate_per_s * wanted / at_once
+        # Where the number leaps between two rates the roads jam, and Little's law does not hold.
+        rate_per_s = little if low < little < high and at_once < _BOUND * wanted * 0.98 else sqrt(low * high)
+    off = min(abs(at_once - wanted) for _, (_, at_once) in tried)
+    near = [one for one in tried if abs(one[1][1] - wanted) <= off + 0.1 * wanted]
+    rate_per_s, (begin_s, at_once) = min(near)
+    aimed = f"aims at {wanted} vehicles at once, {DENSITY_PER_LANE_KM:g} a lane-km and at least {LEAST_AT_ONCE}"
+    notes: tuple[str, ...] = (f"{aimed}; --concurrent or --vehicles-per-hour change it",)
+    if at_once < (1.0 - BAND) * wanted:
+        notes = (*notes, f"the roads carry about {at_once:.0f}; at more departures they jam or let none in")
+    made_per_h, missing = _made(ground, wish, rate_per_s * 3600.0)
+    if wish.profile:
+        begin_s, at_once, busiest = filled_from(ground.net, (ground.routes,), (), wish)
+        notes = (*notes, *busiest)
+    return MadeDemand(made_per_h, wish.end_s or 0.0, begin_s, at_once, (*notes, *missing))
+
+
+def _hold(ground: "_Ground", wish: Demand, wanted: int) -> MadeDemand:
     """Find the rate at which about `wanted` vehicles drive at once for ten minutes, and write its traffic.
 
     Little's law gives the first rates, from the mean time a vehicle spends; once one rate was too high, bisection
@@ -157,16 +218,16 @@ def _hold(net: Path, routes: Path, wish: Demand, wanted: int) -> MadeDemand:
     rate_per_s, low, high = wanted / _FIRST_TRIP_S, 0.0, float("inf")
     tried: list[tuple[float, tuple[float, float]]] = []
     for count in range(1, _ROUNDS + 1):
-        _write(net, routes, trial, rate_per_s * 3600.0)
+        _write(ground, trial, rate_per_s * 3600.0)
         most = round(_BOUND * wanted)
-        curve = occupancy_curve(net, (routes,), (), 0.0, min(end_s, _TRIED_S), most)
+        curve = occupancy_curve(ground.net, (ground.routes,), (), 0.0, min(end_s, _TRIED_S), most)
         found = held(curve, wanted)
         if found is not None:
-            _write(net, routes, wish, rate_per_s * 3600.0)
+            _write(ground, wish, rate_per_s * 3600.0)
             note = f"{found[1]:.0f} vehicles at once were held for ten minutes, found in {count} rounds"
             return MadeDemand(rate_per_s * 3600.0, end_s, found[0], found[1], (note,))
         tried.append((rate_per_s, best_held(curve, most)))
-        if curve.running.max() > (1.0 + _BAND) * wanted:
+        if curve.running.max() > (1.0 + BAND) * wanted:
             high = rate_per_s
         else:
             low = rate_per_s
@@ -177,49 +238,47 @@ def _hold(net: Path, routes: Path, wish: Demand, wanted: int) -> MadeDemand:
     # Every rate so far jams the net: lower it until some number of vehicles is held.
     while not any(at_once for _, (_, at_once) in tried) and len(tried) < 2 * _ROUNDS:
         rate_per_s = 0.7 * min(rate for rate, _ in tried)
-        _write(net, routes, trial, rate_per_s * 3600.0)
-        curve = occupancy_curve(net, (routes,), (), 0.0, min(end_s, _TRIED_S), round(_BOUND * wanted))
+        _write(ground, trial, rate_per_s * 3600.0)
+        curve = occupancy_curve(ground.net, (ground.routes,), (), 0.0, min(end_s, _TRIED_S), round(_BOUND * wanted))
         tried.append((rate_per_s, best_held(curve, _BOUND * wanted)))
     rate_per_s, (begin_s, at_once) = max(tried, key=lambda one: one[1][1])
-    _write(net, routes, wish, rate_per_s * 3600.0)
+    _write(ground, wish, rate_per_s * 3600.0)
     note = f"the net cannot hold {wanted} vehicles at once for ten minutes, it jams; it carries about {at_once:.0f}"
     return MadeDemand(rate_per_s * 3600.0, end_s, begin_s, at_once, (note,))
 
 
-def held(curve: OccupancyCurve, wanted: float) -> tuple[float, float] | None:
-    """Return begin and mean of the ten minutes nearest to a wanted number that stay in its band; None without any."""
-    band = _band(wanted)
-    windows = [one for one in _windows(curve) if abs(one[1] - wanted) <= _BAND * wanted]
-    fits = [one for one in windows if one[2] >= (1 - band) * wanted and one[3] <= (1 + band) * wanted]
-    best = min(fits, key=lambda one: (round(abs(one[1] - wanted) / wanted, 2), one[0]), default=None)
-    return None if best is None else (best[0], best[1])
+@dataclass(frozen=True, slots=True)
+class _Ground:
+    """The net, the file for its routes, and whether trips may begin on roads that lead out of it, and end on those in.
 
-
-def _band(wanted: float) -> float:
-    """Return the tolerated deviation: 15 %, or below 400 vehicles three standard deviations of a Poisson number."""
-    return max(_BAND, 3.0 / sqrt(max(wanted, 1.0)))
-
-
-def best_held(curve: OccupancyCurve, most: float) -> tuple[float, float]:
-    """Return begin and mean of the ten minutes with the most vehicles that stay in the band around their mean.
-
-    Ten minutes that come near `most`, the bound at which SUMO inserts no more vehicles, do not count: there the bound
-    holds the number, not the net.
+    Without them a part of a net that is one road would have no traffic at all.
     """
-    free = [one for one in _windows(curve) if one[3] < 0.98 * most]
-    steady = [one for one in free if abs(one[2] - one[1]) <= _band(one[1]) * one[1] >= one[3] - one[1]]
-    best = max(steady, key=lambda one: one[1], default=(0.0, 0.0))
-    return best[0], best[1]
+
+    net: Path
+    routes: Path
+    everywhere: bool
 
 
-def _windows(curve: OccupancyCurve) -> list[tuple[float, float, float, float]]:
-    """Return begin, mean, least and most of windows of ten minutes, one every 10 s."""
-    starts = range(0, max(0, len(curve.running) - int(HELD_S)), 10)
-    parts = [(k, curve.running[k : k + int(HELD_S)]) for k in starts]
-    return [(float(curve.time_s[k]), float(part.mean()), float(part.min()), float(part.max())) for k, part in parts]
+def _made(ground: _Ground, wish: Demand, rate_per_h: float) -> tuple[float, tuple[str, ...]]:
+    """Write traffic, and return the departures an hour that it has, and a note if these are fewer than asked for.
+
+    With a profile the rate is that of factor 1.
+    """
+    departures = _write(ground, wish, rate_per_h)
+    if wish.profile:
+        return rate_per_h, ()
+    made_per_h = departures * 3600.0 / (wish.end_s or 3600.0)
+    if made_per_h > 0.95 * rate_per_h:
+        return made_per_h, ()
+    return made_per_h, (f"of {rate_per_h:.0f} trips an hour, {made_per_h:.0f} found a way",)
 
 
-def _write(net: Path, routes: Path, wish: Demand, rate_per_h: float) -> None:
+def _write(ground: _Ground, wish: Demand, rate_per_h: float) -> int:
+    """Write traffic, and return its number of vehicles.
+
+    Weights by length are 0 on a net whose edges all end at its rim; trips that may begin and end everywhere come last,
+    because they enter at the wrong side of the map.
+    """
     end_s = wish.end_s or 3600.0
     options = ["--seed", str(wish.seed), "--random-depart", "--random-departpos", "--remove-loops"]
     options += ["--edge-permission", "passenger", "--fringe-factor", _FRINGE[wish.pattern], "--lanes"]
@@ -235,12 +294,28 @@ def _write(net: Path, routes: Path, wish: Demand, rate_per_h: float) -> None:
         mix.write_text(_MIX.format(cars=cars, trucks=wish.trucks, buses=wish.buses), encoding="utf-8")
         attributes = 'type="mix" departLane="best" departSpeed="max"'
         options += ["--additional-files", str(mix), "--trip-attributes", attributes]
-        try:
-            random_routes(net, routes, [*options, "--length"])
-        except InputError as error:
-            if _NO_EDGES not in str(error):
-                raise
-            random_routes(net, routes, options)  # weights by length are 0 on a net whose edges all end at its rim
+        anywhere = [["--length", "--allow-fringe"], ["--allow-fringe"]]
+        for more in anywhere if ground.everywhere else [["--length"], [], *anywhere]:
+            try:
+                random_routes(ground.net, ground.routes, [*options, *more])
+            except InputError as error:
+                if _NO_EDGES not in str(error):
+                    raise
+                continue
+            if departures := _count(ground.routes):
+                return departures
+    raise InputError(f"{ground.net.name}: no trip finds a way on its roads; take a map with roads for cars")
+
+
+def _count(routes: Path) -> int:
+    found: list[str] = []
+
+    def on_element(name: str, _: dict[str, str]) -> None:
+        if name == "vehicle":
+            found.append(name)
+
+    scan_xml(routes, on_element, "make the demand again")
+    return len(found)
 
 
 def _factor(profile: tuple[tuple[int, float], ...], hour: int) -> float:

@@ -1,10 +1,11 @@
-"""Import of map folders from OpenStreetMap, a SUMO net or scenario, OpenDRIVE, or recorded vehicles (FCD)."""
+"""Import of map folders from OpenStreetMap, a SUMO net or scenario, OpenDRIVE, or recorded vehicles (FCD, GPS)."""
 
 import bz2
 import hashlib
 import json
 import logging
 import re
+import shutil
 import tempfile
 from dataclasses import dataclass, field
 from math import isnan
@@ -12,8 +13,9 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from cosim.errors import InputError
-from cosim.maps.convert import Side, convert
+from cosim.maps.convert import convert
 from cosim.maps.demand import Demand, make_demand
+from cosim.maps.driving_side import Side
 from cosim.maps.first_run import double_quoted, write_first_run
 from cosim.maps.own_traffic import bring, carry_inputs, told_settings, write_configuration
 from cosim.maps.recorded import import_recording
@@ -24,7 +26,7 @@ from cosim.mobility.catalog import resolve_map
 from cosim.mobility.configuration import read_configuration
 from cosim.mobility.programs import sumo_version
 from cosim.quantity import quantity
-from cosim.roads.net import read_bounds, read_net
+from cosim.roads.net import is_left_hand, read_bounds, read_net
 from cosim.roads.siting import place_sites
 from cosim.roads.xmlscan import scan_xml
 from cosim.scenario.radio import Radio
@@ -39,6 +41,7 @@ _WATCHED_S = 120.0
 _SHOWN = 8
 _OSM_LICENCE = "(c) OpenStreetMap contributors, ODbL-1.0"
 _UNKNOWN_LICENCE = "not stated; ask where the file comes from"
+_GZIP = b"\x1f\x8b"
 _ROOTS = {"osm": "osm", "net": "net", "OpenDRIVE": "xodr", "fcd-export": "fcd"}
 _ROOTS |= dict.fromkeys(("configuration", "sumoConfiguration", "sumocfg"), "sumocfg")
 
@@ -68,12 +71,13 @@ def import_map(
     """Make the map folder `folder / name`, whole or not at all.
 
     Args:
-        file: *.osm, net.xml, *.sumocfg, *.xodr, FCD as XML, CSV or Parquet; XML may be gzipped, OpenStreetMap bzipped.
+        file: *.osm, net.xml, *.sumocfg, *.xodr, FCD as XML, CSV or Parquet, GPS tracks as CSV or Parquet; all but
+            Parquet may be gzipped or bzipped.
         name: name of the map folder.
         folder: folder in which it is made.
         wish: random demand, used unless the file or `routes` bring their own.
         placing: how sites are placed.
-        side: side of the road on which people drive, for OpenStreetMap and OpenDRIVE.
+        side: side of the road on which people drive; auto: that of the file, or of its country.
         licence: licence of the file, as the user knows it.
         routes: route file with the user's own demand.
         told: shows how far the import is.
@@ -109,8 +113,14 @@ def _build(
         kind = _kind(plain)
         made = Imported(source={"origin": file.name, "licence": _UNKNOWN_LICENCE, "kind": kind})
         if kind == "fcd":
-            made.mobility, made.duration_s, lines = import_recording(plain, home)
-            made.report += lines
+            if wish != Demand() or routes is not None or side != "auto":
+                raise InputError(
+                    f"{file.name}: recorded vehicles bring their traffic; leave --routes, --side, demand out"
+                )
+            taken = import_recording(plain, home)
+            made.mobility, made.duration_s = taken.mobility, taken.duration_s
+            made.source |= {"projection": taken.projection} if taken.projection else {}
+            made.report += taken.report
         else:
             _roads(made, plain, home, kind, side)
             logger.info("%s: the roads are made", file)
@@ -121,20 +131,31 @@ def _build(
 
 
 def _unpacked(file: Path, folder: Path) -> Path:
-    if file.suffix != ".bz2":
-        return file
-    plain = folder / file.name.removesuffix(".bz2")
+    """Return the file, or a copy or link in a folder under a name that says how its content is packed."""
     try:
-        plain.write_bytes(bz2.decompress(file.read_bytes()))
-    except (OSError, ValueError) as error:
+        with file.open("rb") as stream:
+            head = stream.read(3)
+        packing = file.suffix.lower()
+        if packing == ".sumocfg":  # it names files beside itself, and its reader looks at the content
+            return file
+        if head == b"BZh" or packing == ".bz2":
+            plain = folder / (file.name[: -len(packing)] if packing == ".bz2" else file.name)
+            with bz2.open(file) as packed, plain.open("wb") as out:
+                shutil.copyfileobj(packed, out)
+            return plain
+        if head.startswith(_GZIP) != (file.suffix == ".gz"):
+            plain = folder / (f"{file.stem}.gz" if head.startswith(_GZIP) else file.stem)
+            plain.symlink_to(file.resolve())
+            return plain
+    except (OSError, ValueError, EOFError) as error:
         raise InputError(f"{file}: cannot be unpacked ({error}); get it again") from error
-    return plain
+    return file
 
 
 def _kind(file: Path) -> str:
-    if file.name.removesuffix(".gz").endswith((".csv", ".parquet")):
+    if file.name.removesuffix(".gz").lower().endswith((".csv", ".parquet")):
         return "fcd"
-    if file.name.removesuffix(".gz").endswith(".sumocfg"):
+    if file.name.removesuffix(".gz").lower().endswith(".sumocfg"):
         return "sumocfg"  # whatever its root is called
     roots: list[str] = []
 
@@ -156,10 +177,14 @@ def _roads(made: Imported, file: Path, home: Path, kind: str, side: Side) -> Non
     net = home / "net.net.xml.gz"
     if kind in ("osm", "xodr"):
         done = convert(file, "osm" if kind == "osm" else "xodr", net, side)
-        made.source |= {"netconvert": done.options}
+        made.source |= {"netconvert": done.options, "driving_side": str(done.side)}
         if kind == "osm":
             made.source |= {"licence": _OSM_LICENCE}
-        made.report += [("roads in the file", str(done.roads_in)), ("traffic", "left" if done.left_hand else "right")]
+        made.report += [("roads in the file", str(done.roads_in)), ("driving side", str(done.side))]
+        if done.kept > 1:
+            made.report += [("parts", f"{done.kept}, which no road connects")]
+        if done.left_out:
+            made.report += [("left out", f"{done.left_out} clippings, {quantity(done.left_out_m, 'm')} of road")]
         shown = [("repaired or dropped", f"{count} x {warning}") for warning, count in done.warnings[:_SHOWN]]
         rest = sum(count for _, count in done.warnings[_SHOWN:])
         made.report += [*shown, *([("repaired or dropped", f"{rest} more of other kinds")] if rest else [])]
@@ -168,12 +193,15 @@ def _roads(made: Imported, file: Path, home: Path, kind: str, side: Side) -> Non
         if len(nets) != 1:
             raise InputError(f"{file.name}: it names no net-file, so it is no SUMO scenario; add one")
         Carrier(home).carry(nets[0], NET)
+        driven = "left" if is_left_hand(net) else "right"
+        if side not in ("auto", driven):
+            raise InputError(f"--side={side}: the net has lanes for driving on the {driven}; leave --side out")
+        made.source |= {"driving_side": driven}
+        made.report += [("driving side", f"{driven}, as the net says")]
     read_bounds(net)
     roads = read_net(net)
     if not roads.edges:
-        raise InputError(
-            f"{file.name}: it has no road for passenger cars that connects; take an extract with connected roads"
-        )
+        raise InputError(f"{file.name}: it has no road for passenger cars; take an extract with roads")
     made.report[:0] = [
         ("edges for cars", str(len(roads.edges))),
         ("road", quantity(roads.length_m, "m")),

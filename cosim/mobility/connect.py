@@ -58,8 +58,9 @@ def connect(mobility: Mobility, map_name: str, folder: Path, seed: int, duration
                     f"mobility.file: not given, and map={map_name} has no recording of its own; "
                     "make one by `cosim map record MAP`, or name a file"
                 )
-            bounds_m = None if files is None or files.net is None else read_bounds(files.net)
-            return RecordedMobility(recording, mobility, duration_s, bounds_m)
+            net = None if files is None else files.net
+            bounds_m = None if net is None else read_bounds(net)
+            return RecordedMobility(recording, mobility, duration_s, bounds_m, net)
         case SyntheticMobility():
             return SyntheticRoads(mobility, stream(seed, "mobility"))
 

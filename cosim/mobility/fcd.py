@@ -1,4 +1,4 @@
-"""Replays a recording instead of running SUMO: cosim's own Parquet, or SUMO's floating car data (FCD)."""
+"""Replays a recording instead of running SUMO: cosim's own Parquet, SUMO's floating car data (FCD), or GPS tracks."""
 
 from pathlib import Path
 
@@ -7,9 +7,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cosim.errors import InputError, RunError
-from cosim.mobility.foreign import FcdTable, read_csv, read_parquet, read_xml
+from cosim.mobility.foreign import FcdTable
+from cosim.mobility.foreign_file import ForeignRecording, foreign_name, read_foreign
+from cosim.mobility.frames import CENTI
+from cosim.mobility.on_roads import off_roads, refuse_elsewhere
 from cosim.mobility.record import MARK, last_tick, read_recording
-from cosim.mobility.recording import RecordedRows, Recording, sorted_recording, to_centi
+from cosim.mobility.recording import ABSENT, RecordedRows, Recording, sorted_recording, to_centi
 from cosim.mobility.source import MobilityFrame
 from cosim.parquet import open_literally
 from cosim.roads.net import Bounds
@@ -25,27 +28,41 @@ class RecordedMobility:
 
     SUMO's files do not mark vehicles that are being teleported: a vehicle enters at its first row, leaves after its
     last, and is taken as teleported where a row is missing between. SUMO writes under time t the state at the end of
-    the step that begins at t; libsumo shows the same under t + step. Rows between two ticks are skipped.
+    the step that begins at t; libsumo shows the same under t + step. Rows between two ticks are skipped. Tracks are
+    interpolated to the ticks; their time begins at the first fix. Positions in degrees are projected, on a map with a
+    net by its UTM.
 
     Args:
         path: *.parquet, *.xml, *.csv, the last two also gzipped.
         mobility: section of the scenario.
         duration_s: duration of the run.
         bounds_m: bounds of the map; None: those of the recording.
+        net: net of the map; None without one.
+        foreign: content of the file, if it was read before.
 
     Raises:
-        InputError: the file is missing, malformed, of another step, or ends before the run does.
+        InputError: the file is missing, malformed, of another step or another place, or ends before the run does.
     """
 
     step_s: float
     bounds_m: Bounds
+    notes: tuple[str, ...]
+    """Remarks for the user on what was made of a file of another program."""
 
-    def __init__(self, path: Path, mobility: ReplayMobility, duration_s: float, bounds_m: Bounds | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        mobility: ReplayMobility,
+        duration_s: float,
+        bounds_m: Bounds | None = None,
+        net: Path | None = None,
+        foreign: ForeignRecording | None = None,
+    ) -> None:
         if not path.is_file():
             raise InputError(f"mobility.file={mobility.file}: there is no file {path}; correct the path")
         self.step_s = mobility.step_s
         self._path = path
-        self._recording = _read(path, mobility)
+        self._recording, self.notes = _read(path, mobility, bounds_m, net, foreign)
         self.bounds_m = bounds_m or self._recording.bounds_m
         end_s = (self._recording.ticks - 1) * self.step_s
         if last_tick(duration_s, self.step_s) >= self._recording.ticks:
@@ -68,22 +85,38 @@ class RecordedMobility:
         """Close the source; may be called twice."""
 
 
-def _read(path: Path, mobility: ReplayMobility) -> Recording:
-    name = path.name.removesuffix(".gz")
+def _read(
+    path: Path, mobility: ReplayMobility, bounds_m: Bounds | None, net: Path | None, foreign: ForeignRecording | None
+) -> tuple[Recording, tuple[str, ...]]:
+    kind = foreign_name(path)
+    if not kind:
+        raise InputError(
+            f"mobility.file={mobility.file}: the name must end in .parquet, .xml, .csv, .xml.gz or .csv.gz"
+        )
+    notes: list[str] = []
     try:
-        if name.endswith(".parquet"):
+        about = None
+        if kind == "parquet":
             with open_literally(path) as file:
                 stored = pq.ParquetFile(file)
-                about, table = (stored.metadata.metadata or {}).get(MARK), stored.read()
-            return _own(table, about, mobility) if about else _foreign(read_parquet(table), mobility)
-        if name.endswith(".csv"):
-            return _foreign(read_csv(path), mobility)
-        if name.endswith(".xml"):
-            return _foreign(read_xml(path), mobility)
+                about = (stored.metadata.metadata or {}).get(MARK)
+                table = stored.read() if about else None
+        if about:
+            recording = _own(table, about, mobility)
+        else:
+            foreign = foreign or read_foreign(path, net, mobility.step_s)
+            notes += [f"{mobility.file}: {what}: {text}" for what, text in foreign.notes]
+            recording = _foreign(foreign.table, mobility)
+        centi = recording.rows.centi
+        xy_m = centi[centi[:, 0] != ABSENT, :2] / CENTI
+        if bounds_m is not None:
+            refuse_elsewhere(xy_m, bounds_m)
+        if net is not None and not about and (remark := off_roads(xy_m, net)):
+            notes.append(f"{mobility.file}: {remark}")
     except (pa.ArrowException, ValueError, KeyError, OSError, EOFError) as error:
         reason = " ".join(str(error).split())
         raise InputError(f"mobility.file={mobility.file}: {reason}") from error
-    raise InputError(f"mobility.file={mobility.file}: the name must end in .parquet, .xml, .csv, .xml.gz or .csv.gz")
+    return recording, tuple(notes)
 
 
 def _own(table: pa.Table, about: bytes, mobility: ReplayMobility) -> Recording:

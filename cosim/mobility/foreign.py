@@ -1,7 +1,9 @@
 """Reads SUMO's FCD output, as XML, CSV or Parquet, into columns."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -14,7 +16,9 @@ from cosim.types import FloatArray, IntArray
 
 _PREFIXED = {name: f"vehicle_{name}" for name in ("id", "x", "y", "speed", "angle", "type")}
 _FARTHEST = 2.0**31 / CENTI
-_UNKNOWN_TYPE = "DEFAULT_VEHTYPE"
+UNKNOWN_TYPE: Final = "DEFAULT_VEHTYPE"
+"""vType of a vehicle whose own is not known, SUMO's default."""
+_CLOCK = re.compile(r"(?:(\d+):)?(\d{1,2}):(\d{1,2}):(\d{1,2}(?:\.\d*)?)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,22 +38,46 @@ class FcdTable:
     """Id and vType of each vehicle, sorted by id."""
 
 
-def read_csv(path: Path) -> FcdTable:
-    """Read `--fcd-output x.csv`: columns timestep_time, vehicle_id, vehicle_x and so on, separated by semicolons.
+def clock_seconds(text: str) -> float:
+    """Return a time in s, written as a number or as SUMO's --human-readable-time has it.
+
+    Raises:
+        ValueError: it is neither.
+
+    >>> clock_seconds("01:02:03.5"), clock_seconds("1:00:00:00"), clock_seconds("7.5")
+    (3723.5, 86400.0, 7.5)
+    """
+    clock = _CLOCK.fullmatch(text.strip())
+    if clock is None:
+        return float(text)
+    days, hours, minutes, seconds = clock.groups()
+    return int(days or 0) * 86400.0 + int(hours) * 3600.0 + int(minutes) * 60.0 + float(seconds)
+
+
+def read_csv(path: Path, delimiter: str, clock: bool) -> FcdTable:
+    """Read `--fcd-output x.csv`: columns timestep_time, vehicle_id, vehicle_x and so on.
+
+    Args:
+        path: the file, gzipped if its name ends in .gz.
+        delimiter: between two columns, a semicolon unless SUMO was asked for another.
+        clock: whether times are written as HH:MM:SS.
 
     Raises:
         ValueError: a column is missing or a value is impossible; pyarrow's own errors name row and column.
     """
-    numbers = ["timestep_time", *(_PREFIXED[name] for name in ("x", "y", "speed", "angle"))]
-    texts = [_PREFIXED["id"], _PREFIXED["type"]]
+    numbers = [*(["timestep_time"] if not clock else []), *(_PREFIXED[name] for name in ("x", "y", "speed", "angle"))]
+    texts = [_PREFIXED["id"], _PREFIXED["type"], *(["timestep_time"] if clock else [])]
     types = {**dict.fromkeys(numbers, pa.float64()), **dict.fromkeys(texts, pa.string())}
     with open_packed(path) as stream:
         table = csv.read_csv(
             stream,
             read_options=csv.ReadOptions(use_threads=False),  # only then do errors name the row
-            parse_options=csv.ParseOptions(delimiter=";"),
+            parse_options=csv.ParseOptions(delimiter=delimiter),
             convert_options=csv.ConvertOptions(column_types=types, strings_can_be_null=True, null_values=[""]),
         )
+    if clock:
+        times = pa.array([None if text is None else clock_seconds(text) for text in table["timestep_time"].to_pylist()])
+        table = table.set_column(table.column_names.index("timestep_time"), "timestep_time", times.cast(pa.float64()))
     return read_parquet(table)
 
 
@@ -88,14 +116,14 @@ def read_xml(path: Path) -> FcdTable:
     def on_element(name: str, attributes: dict[str, str]) -> None:
         nonlocal time_s
         if name == "timestep":
-            time_s = float(attributes["time"])
+            time_s = clock_seconds(attributes["time"])
             times.append(time_s)
             codes.append(-1)
             measures.append((np.nan,) * 4)
         elif name == "vehicle":
             code = known.setdefault(attributes["id"], len(known))
             if code == len(kinds):
-                kinds.append(attributes.get("type", _UNKNOWN_TYPE))
+                kinds.append(attributes.get("type", UNKNOWN_TYPE))
             times.append(time_s)
             codes.append(code)
             x, y, speed, angle = (float(attributes[key]) for key in ("x", "y", "speed", "angle"))
@@ -113,10 +141,10 @@ def _types(table: pa.Table, code: IntArray, vehicles: int) -> list[str]:
     """Return the vType of each vehicle at its first row."""
     name = _PREFIXED["type"]
     if name not in table.column_names:
-        return [_UNKNOWN_TYPE] * vehicles
+        return [UNKNOWN_TYPE] * vehicles
     present, first = np.unique(code, return_index=True)
     chosen = table[name].take(pa.array(first[present >= 0])).to_pylist()
-    return [_UNKNOWN_TYPE if kind is None else str(kind) for kind in chosen]
+    return [UNKNOWN_TYPE if kind is None else str(kind) for kind in chosen]
 
 
 def _checked(

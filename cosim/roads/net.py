@@ -31,6 +31,8 @@ class Edge:
     """Length of its first lane for cars."""
     shape_m: FloatArray
     """(K, 2) shape of its first lane for cars."""
+    from_junction: str = ""
+    to_junction: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,11 @@ class RoadNet:
         """Length of all edges; both directions of a street count."""
         return sum(edge.length_m for edge in self.edges)
 
+    @property
+    def lane_m(self) -> float:
+        """Length of all lanes for cars."""
+        return sum(edge.length_m * edge.lanes for edge in self.edges)
+
 
 def read_bounds(net: Path) -> Bounds:
     """Return the boundary that the head of a net states.
@@ -59,6 +66,23 @@ def read_bounds(net: Path) -> Bounds:
     found: list[Bounds] = []
     scan_xml(net, partial(_on_location, found), _REMEDY)
     return _one_boundary(net, found)
+
+
+def is_left_hand(net: Path) -> bool:
+    """Return whether the head of a net says that vehicles drive on the left.
+
+    Raises:
+        InputError: the net cannot be read or is broken.
+    """
+    found: list[str] = []
+
+    def on_element(name: str, attributes: dict[str, str]) -> bool:
+        if name == "net":
+            found.append(attributes.get("lefthand", ""))
+        return True
+
+    scan_xml(net, on_element, _REMEDY)
+    return found[:1] in (["true"], ["1"], ["t"], ["yes"], ["on"])  # SUMO's words for true
 
 
 def read_net(net: Path) -> RoadNet:
@@ -99,6 +123,8 @@ class _Lanes:
     """An edge while its lanes are read."""
 
     edge_id: str
+    from_junction: str = ""
+    to_junction: str = ""
     lanes: int = 0
     speed_mps: float = 0.0
     length_m: float = 0.0
@@ -119,7 +145,8 @@ class _Lanes:
             shape_m = np.array([point.split(",")[:2] for point in self.shape.split()], dtype=np.float64).reshape(-1, 2)
         except ValueError as error:  # no numbers, or not two for each corner
             raise InputError(f"{net}: edge {self.edge_id} has the shape {self.shape[:60]!r}; {_REMEDY}") from error
-        return Edge(self.edge_id, self.lanes, self.speed_mps, self.length_m, shape_m)
+        ends = self.from_junction, self.to_junction
+        return Edge(self.edge_id, self.lanes, self.speed_mps, self.length_m, shape_m, *ends)
 
 
 class _Reader:
@@ -141,7 +168,7 @@ class _Reader:
             case "edge":
                 self._internal = "function" in attributes
                 if not self._internal:
-                    self.edges.append(_Lanes(attributes["id"]))
+                    self.edges.append(_Lanes(attributes["id"], attributes.get("from", ""), attributes.get("to", "")))
             case "junction":
                 self.junctions += attributes.get("type") != "internal"
             case "tlLogic":

@@ -10,10 +10,10 @@ import pytest
 from cosim_agents.baselines import GreedyLatency
 
 from cosim.errors import InputError
-from cosim.maps.convert import drives_left
-from cosim.maps.demand import Demand, held, make_demand, parse_profile
+from cosim.maps.demand import Demand, make_demand, parse_profile
+from cosim.maps.driving_side import drives_left
 from cosim.maps.importing import import_map
-from cosim.maps.occupancy import OccupancyCurve, occupancy_curve
+from cosim.maps.occupancy import OccupancyCurve, held, occupancy_curve
 from cosim.maps.show import describe_map, draw_road_map
 from cosim.mobility.catalog import resolve_map
 from cosim.mobility.connect import connect
@@ -161,13 +161,18 @@ def test_refused_names(tmp_path):
 
 
 def test_extracts_that_are_broken(tmp_path):
-    """The malformed extract and the one without a road for cars give one line each and leave nothing."""
-    ring = sumo_home() / "tools" / "game" / "racing" / "spreewaldring.osm"
-    with pytest.raises(InputError, match="no road for passenger cars"):
-        import_map(ring, "ring", tmp_path, SMALL)
+    """The malformed extract gives one line and leaves nothing."""
     with pytest.raises(InputError, match="Invalid Number Format"):
         import_map(needed(DATA / "osm" / "naunhof.osm.gz"), "naunhof", tmp_path, SMALL)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_race_track(tmp_path):
+    """A circuit that no road leads to or from is a map."""
+    ring = sumo_home() / "tools" / "game" / "racing" / "spreewaldring.osm"
+    made = import_map(ring, "ring", tmp_path, SMALL)
+    assert ("edges for cars", "2") in made.report
+    assert describe_map(resolve_map("ring", tmp_path)).vehicles == 100
 
 
 @pytest.mark.parametrize("name", ["bologna_joined/run.sumocfg", "osm/MonacoV2.osm.gz"])
