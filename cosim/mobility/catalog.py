@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cosim.errors import InputError
-from cosim.mobility.cache import cache_folder, cached, content_key
+from cosim.mobility.cache import cached, content_key, file_hash
 from cosim.mobility.demand import random_routes
 from cosim.mobility.programs import sumo_home, sumo_version
 from cosim.resources import bundled
@@ -24,6 +24,7 @@ _A10KW_ROUTES = (
     "extra.rou.xml",
 )
 _BERLIN_END_S = 5400.0
+_ROUTES = "rou.xml.gz"
 _BERLIN_TRIPS = ["--period", "0.4", "--end", "5400", "--seed", "42", "--random-depart"]
 _BERLIN_TRIPS += ["--fringe-factor", "5", "--min-distance", "500", "--vehicle-class", "passenger"]
 
@@ -137,8 +138,8 @@ def _berlin() -> MapFiles:
     net = sumo_home() / "tools" / "game" / "DRT" / "osm.net.xml"
     if not net.is_file():
         raise InputError(f"map=sumo:berlin: {net} is missing; install eclipse-sumo again")
-    key = content_key([net], [*_BERLIN_TRIPS, sumo_version()])
-    routes = cached(cache_folder() / "demand" / key / "rou.xml.gz", partial(random_routes, net, options=_BERLIN_TRIPS))
+    key = content_key([file_hash(net), *_BERLIN_TRIPS, sumo_version()])
+    routes = cached("demand", key, partial(_berlin_routes, net)) / _ROUTES
     return MapFiles(
         name="sumo:berlin",
         net=net,
@@ -148,6 +149,10 @@ def _berlin() -> MapFiles:
         origin="tools/game/DRT of the package eclipse-sumo; demand by randomTrips, seed 42",
         licence=_SUMO_LICENCE,
     )
+
+
+def _berlin_routes(net: Path, folder: Path) -> None:
+    random_routes(net, folder / _ROUTES, options=_BERLIN_TRIPS)
 
 
 def _map_folder(name: str, folder: Path) -> MapFiles:

@@ -10,6 +10,7 @@ from cosim.mobility.catalog import MapFiles, net_of
 from cosim.mobility.frames import Roster, build_frame
 from cosim.mobility.libsumo_link import LibsumoLink
 from cosim.mobility.link import Link, SumoError
+from cosim.mobility.probe import see_it_loads
 from cosim.mobility.source import MobilityFrame
 from cosim.mobility.state import traffic_at
 from cosim.mobility.traci_link import TraciLink
@@ -47,6 +48,8 @@ class SumoMobility:
         _check_times(mobility)
         options = sumo_options(files, mobility, seed)
         with traffic_at(options, files, mobility) as state:
+            if isinstance(mobility, LibsumoMobility):
+                see_it_loads(files, options, mobility.begin_s, state)
             try:
                 self._link = _start(options, state, mobility)
             except SumoError as lost:
