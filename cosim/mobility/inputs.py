@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
+from urllib.parse import unquote
 from xml.parsers import expat
 
 from cosim.mobility.cache import content_key, file_hash
@@ -158,6 +159,9 @@ class _Reader:
     def read(self, paths: Iterable[Path]) -> Inputs:
         waiting = [(-1, path, "SUMO is started with it") for path in paths]
         for parent, path, said in waiting:  # grows while it is walked
+            if path.is_dir():
+                waiting.extend((parent, one, said) for one in sorted(path.iterdir()))
+                continue
             place = self._place.get(os.path.realpath(path))
             if place is None:
                 place = self._add(path, said, waiting)
@@ -194,8 +198,13 @@ def _resolved(folder: Path, text: str, naming: _Naming) -> Iterator[Path]:
     """Yield the files that a value in a file of the folder names."""
     parts = [text] if naming == "file" else [part.strip() for part in text.split(",")]
     for part in parts:
-        if part not in _NO_FILE and (naming != "perhaps" or _is_file(folder / part)):
-            yield folder / part
+        if part in _NO_FILE:
+            continue
+        path = folder / part
+        if naming != "file" and not _is_file(path):  # of %20 SUMO makes a space there
+            path = folder / unquote(part)
+        if naming != "perhaps" or _is_file(path):
+            yield path
 
 
 def _is_file(path: Path) -> bool:
@@ -296,7 +305,7 @@ def _read_names(path: Path, looked: _Looked) -> None:
         for chunk in _unpacked(path):
             parser.Parse(chunk, False)
         parser.Parse(b"", True)
-    except expat.ExpatError as error:
+    except (expat.ExpatError, LookupError) as error:  # the latter: it declares an encoding that nobody knows
         looked.trouble = f"broken XML, {error}"
 
 

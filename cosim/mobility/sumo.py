@@ -45,6 +45,7 @@ class SumoMobility:
         self.bounds_m = read_bounds(net_of(files))
         self._roster = Roster()
         self._next_tick = 0
+        self._hidden: list[str] = []  # departed, and not on the road so far
         _check_times(mobility)
         options = sumo_options(files, mobility, seed)
         with traffic_at(options, files, mobility) as state:
@@ -93,8 +94,12 @@ class SumoMobility:
             appeared, arrived = self._link.step()
         roster = self._roster
         left = roster.leave(arrived)
-        # A vehicle that departs and arrives within one step is never seen; one that teleports at begin_s enters later.
-        new = [name for name in sorted(set(appeared) - set(arrived)) if name not in roster]
+        # A vehicle that departs and arrives within one step is never seen; one that teleports at begin_s enters later,
+        # and so does one that is not on the road at the end of its first step: a calibrator may be about to remove it.
+        new = [name for name in sorted({*appeared, *self._hidden} - set(arrived)) if name not in roster]
+        shown = self._link.motion(new)[0][:, 0] >= _NOWHERE_M
+        self._hidden = [name for name, seen in zip(new, shown, strict=True) if not seen]
+        new = [name for name, seen in zip(new, shown, strict=True) if seen]
         entered = roster.enter([(name, self._link.type_of(name)) for name in new])
         xy_m, speed_mps, heading_deg = self._link.motion(roster.ids)
         xy_m[xy_m[:, 0] < _NOWHERE_M] = np.nan

@@ -162,6 +162,14 @@ def hostile_number(content: bytes, rng: Random) -> bytes:
     return content if found is None else _put(content, found, _hostile(rng))
 
 
+def nudge_number(content: bytes, rng: Random) -> bytes:
+    """Return the content with a number that could be meant, and is another one."""
+    found = _pick(_NUMBER, content, rng)
+    return (
+        content if found is None else _put(content, found, f"{float(found.group()) * rng.uniform(0.3, 3):.6g}".encode())
+    )
+
+
 def nest_deeply(content: bytes, rng: Random) -> bytes:
     """Return the content with very many elements within each other."""
     found = _pick(_TAG, content, rng)
@@ -271,6 +279,7 @@ BYTES: Final[tuple[Mutator, ...]] = (truncate, flip_bytes, drop_bytes, insert_ga
 XML: Final[tuple[Mutator, ...]] = (
     *(drop_element, double_element, swap_elements, drop_kind, rename_element, drop_attribute, double_attribute) * 2,
     *(rename_attribute, hostile_attribute, swap_values, wrong_reference, hostile_number) * 2,
+    *(nudge_number,) * 6,
     nest_deeply,
     *BYTES,
 )

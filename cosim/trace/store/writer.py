@@ -160,6 +160,7 @@ class TraceWriter:
         except RunError:
             with suppress(OSError):
                 (folder / MANIFEST).unlink(missing_ok=True)
+                (folder / LOCK).unlink(missing_ok=True)
             raise
 
     def recorder(self, fact: Callable[P, Any]) -> Callable[P, None]:
