@@ -294,7 +294,8 @@ def _read_names(path: Path, looked: _Looked) -> None:
             if attribute == "href" or attribute.endswith(("file", "File")):
                 if attribute in _PICTURES or (attribute == "file" and name in _WRITERS):
                     continue
-                looked.names.append((value, "file"))
+                # SUMO 1.28 looks for an edgesFile, which only limits an output, where it was started.
+                looked.names.append((value, "perhaps" if attribute == "edgesFile" else "file"))
 
     def doctype(*_: object) -> None:
         looked.trouble = "it has a document type, whose entities may name files"
