@@ -137,7 +137,7 @@ def test_without_a_cache_each_process_looks_once(
 
 
 def test_demand_that_kills(town: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the net alone loads, the others are blamed; a death is not kept, since it may have been for want of memory."""
+    """Where the net alone loads, the others are blamed; a death, which may be for want of memory, is not kept."""
     answers = [-9, 0, 0]
     monkeypatch.setattr(probe, "_status", lambda _files, _options: answers.pop(0))
     (town / "rou.xml").write_text((town / "rou.xml").read_text() + "<!-- deadly -->\n")

@@ -43,6 +43,7 @@ class Builder:
         self.calls = 0
 
     def __call__(self, folder: Path) -> None:
+        """Build it."""
         self.calls += 1
         fill(folder)
 
@@ -140,8 +141,9 @@ def test_an_entry_of_another_key(home: Path) -> None:
     assert build.calls == 1
 
 
+@pytest.mark.usefixtures("home")
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
-def test_an_entry_of_another_user(home: Path) -> None:
+def test_an_entry_of_another_user() -> None:
     """An entry, or a file in it, that belongs to somebody else is built again."""
     build = Builder()
     entry = cached("things", KEY, build)
