@@ -16,6 +16,7 @@ from cosim_agents.registry import make_policy
 from cosim.decision import Action, Observation, Policy, WrittenError, action_problem
 from cosim.errors import InputError, RunError
 from cosim.kernel.rng import stream
+from cosim.mobility.content import content_of
 from cosim.mobility.ground import map_of
 from cosim.roads.drawn import GROUND, pack_map
 from cosim.scenario.load import Loaded
@@ -79,7 +80,8 @@ def simulate(loaded: Loaded, out: Path, progress: Callable[[float], None] | None
     """
     scenario = loaded.scenario
     policy = make_policy(scenario.policy.name, scenario.policy.options, stream(scenario.seed, "policy"), loaded.folder)
-    provenance = new_provenance(scenario, datetime.now(UTC).isoformat(timespec="seconds"))
+    files = content_of(scenario, loaded.folder)
+    provenance = new_provenance(scenario, datetime.now(UTC).isoformat(timespec="seconds"), files)
     wall_s, cpu_s = time.perf_counter(), time.process_time()
 
     def ended(status: Literal["partial", "complete"]) -> Provenance:

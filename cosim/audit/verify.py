@@ -12,6 +12,7 @@ from cosim.trace.store.integrity import Finding, check_files, check_parts
 from cosim.trace.store.manifest import read_manifest
 from cosim.trace.store.reader import Trace
 from cosim.trace.store.schemas import combined_digest
+from cosim.trace.store.standing import unfinished
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,7 @@ def verify(run: Path) -> Report:
         InputError: not a run folder.
     """
     manifest = read_manifest(run)
+    left_open = unfinished(run, manifest)
     integrity = check_parts(run, manifest)
     digest = combined_digest(integrity.digests, manifest.schema_version)
     complete = manifest.state == "complete"
@@ -89,10 +91,13 @@ def verify(run: Path) -> Report:
         complete=complete,
         complete_to_s=manifest.complete_to_s,
         findings=tuple(findings),
-        notes=tuple(
-            f"{kind}: only its rows were checked: no package that brings its rules is installed; "
-            "install it and verify again"
-            for kind in integrity.unknown
+        notes=(
+            *filter(None, [left_open]),
+            *(
+                f"{kind}: only its rows were checked: no package that brings its rules is installed; "
+                "install it and verify again"
+                for kind in integrity.unknown
+            ),
         ),
     )
 

@@ -190,6 +190,7 @@ ANSWERS: Final[Mapping[str, tuple[AnswerKey, ...]]] = {
         AnswerKey("places[].site", "", "cell in which uplinks of A ended; - for none"),
         AnswerKey("places[].tasks", "", "tasks done in both runs"),
         AnswerKey("places[].latency_s", "s", "mean difference"),
+        AnswerKey("notes[]", "", "what somebody who reads the figures should know"),
     ),
     "trace schema": (
         AnswerKey("schema_version", "", "of the files"),

@@ -20,10 +20,15 @@ def report(
 ) -> None:
     """Write one HTML file with figures and a playback of the city; it needs no network."""
     from cosim.report.page.html import FILE, STEPS, write_report
+    from cosim.trace.store.reader import Trace
 
     path = out or (runs[0] / FILE if len(runs) == 1 else Path(FILE))
     with console.progress(STEPS * len(runs), "report", "steps") as tell:
         size = write_report(runs, path, tell=tell)
+    for run in runs:
+        with Trace.open(run) as trace:
+            if trace.unfinished:
+                console.note(f"note: {trace.unfinished}" if len(runs) == 1 else f"note: {run}: {trace.unfinished}")
     if json:
         console.say_json({"report": path, "bytes": size, "runs": runs})
         return

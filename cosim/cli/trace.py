@@ -31,14 +31,14 @@ def summary(
         note = interference_note(trace.scenario.radio, int(places.notna().sum()))
         if json:
             head = {"run_id": said.run_id, "policy": said.policy, "seed": said.seed, "digest": said.digest}
-            notes = [] if note is None else [note]
+            notes = [one for one in (trace.unfinished, note) if one]
             console.say_json({**head, "complete_to_s": trace.complete_to_s, "kpis": estimates, "notes": notes})
             return
         state = "complete" if trace.complete else f"partial, complete to t = {trace.complete_to_s:g} s"
         console.say(f"{said.run_id}, policy {said.policy}, seed {said.seed}, {state}\n")
         (console.say_estimates if every else console.say_summary)(estimates)
-    if note is not None:
-        console.note(f"note: {note}")
+    for one in filter(None, (trace.unfinished, note)):
+        console.note(f"note: {one}")
 
 
 @app.command("task")
@@ -75,6 +75,8 @@ def late(
 
     with Trace.open(run_folder) as trace:
         found = lateness(trace)
+    if trace.unfinished:
+        console.note(f"note: {trace.unfinished}")
     causes = found.causes[:top]
     if json:
         console.say_json({**asdict(found), "causes": [asdict(one) for one in causes]})
@@ -125,6 +127,8 @@ def diff(
     console.say("")
     places = [(one.site, str(one.tasks), quantity(one.latency_s, "s")) for one in found.places]
     console.say_table(places, ("cell in A", "tasks", "mean latency"))
+    for one in found.notes:
+        console.note(f"note: {one}")
 
 
 @app.command("export", epilog=console.examples("cosim trace export RUN --format perfetto --out run.pftrace"))

@@ -6,11 +6,11 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
-from cosim.mobility.cache import cache_folder, cached, content_key
+from cosim.mobility.cache import cached
 from cosim.mobility.catalog import resolve_map
 from cosim.mobility.connect import connect, placed_sites
 from cosim.mobility.fcd import RecordedMobility
-from cosim.mobility.inputs import opened_files
+from cosim.mobility.inputs import read_inputs, traffic_key
 from cosim.mobility.programs import sumo_version
 from cosim.mobility.record import VERSION, last_tick, record_frames
 from cosim.mobility.source import MobilitySource
@@ -68,27 +68,25 @@ def lasting_traffic(scenario: Scenario, folder: Path) -> MobilitySource | None:
     if isinstance(mobility, ReplayMobility):
         return connect(mobility, scenario.map, folder, scenario.seed, scenario.duration_s)
     if mobility.cache:
-        target = cache_folder() / "traffic" / _key(scenario, mobility, folder) / _NAME
-        return _replay(scenario, cached(target, partial(_record, scenario, folder)))
+        kept = cached("traffic", _key(scenario, mobility, folder), partial(_record, scenario, folder))
+        return _replay(scenario, kept / _NAME)
     with tempfile.TemporaryDirectory(prefix="cosim-") as home:
-        target = Path(home) / _NAME
-        _record(scenario, folder, target)
-        return _replay(scenario, target)
+        _record(scenario, folder, Path(home))
+        return _replay(scenario, Path(home) / _NAME)
 
 
-def _key(scenario: Scenario, mobility: LibsumoMobility | TraciMobility, folder: Path) -> str:
+def _key(scenario: Scenario, mobility: LibsumoMobility | TraciMobility, folder: Path) -> str | None:
     files = resolve_map(scenario.map, folder)
-    words = files.without_paths(sumo_options(files, mobility, scenario.seed))
+    options = sumo_options(files, mobility, scenario.seed)
     ticks = last_tick(scenario.duration_s, mobility.step_s)
-    return content_key(
-        opened_files(files.inputs), [*words, repr(mobility.begin_s), str(ticks), sumo_version(), str(VERSION)]
-    )
+    words = [repr(mobility.begin_s), str(ticks), sumo_version(), str(VERSION)]
+    return traffic_key(options, read_inputs(files.inputs), words)
 
 
-def _record(scenario: Scenario, folder: Path, path: Path) -> None:
+def _record(scenario: Scenario, folder: Path, home: Path) -> None:
     source = connect(scenario.mobility, scenario.map, folder, scenario.seed, scenario.duration_s)
     with closing(source):
-        record_frames(source, scenario.duration_s, path)
+        record_frames(source, scenario.duration_s, home / _NAME)
 
 
 def _replay(scenario: Scenario, path: Path) -> RecordedMobility:

@@ -18,13 +18,14 @@ from cosim.experiments.jobs import Job, Tell, Watching, work
 from cosim.experiments.rollout import NEEDED, outcome_totals
 from cosim.kernel.rng import stream
 from cosim.mobility.catalog import resolve_map
+from cosim.mobility.content import content_of
 from cosim.runner import simulate
 from cosim.scenario.identity import as_json
 from cosim.scenario.load import Loaded, load, override
 from cosim.trace.metrics.statistics import Estimate
 from cosim.trace.metrics.tasks import kpis
 from cosim.trace.store.durable import write_durably
-from cosim.trace.store.provenance import read_provenance
+from cosim.trace.store.provenance import content_differs, read_provenance
 from cosim.trace.store.reader import Trace
 
 SETTINGS: Final = "compare.json"
@@ -182,6 +183,9 @@ def _is_there(run: Planned) -> bool:
         now = as_json(run.loaded.scenario)
         differing = changed(stored.scenario, now) or f"was {stored.run_id}, now {run.loaded.run_id}"
         raise InputError(f"{run.folder}: holds a run of another scenario or --set: {differing}; give another --out")
+    other = content_differs(stored.files, content_of(run.loaded.scenario, run.loaded.folder))
+    if other:
+        raise InputError(f"{run.folder}: holds a run on other content of {other}; give another --out")
     if stored.status != "complete":
         raise InputError(f"{run.folder}: holds a run that was stopped; give another --out")
     return True

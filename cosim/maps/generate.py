@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cosim.errors import InputError
 from cosim.maps.first_run import write_first_run
-from cosim.mobility.cache import cache_folder, content_key
+from cosim.mobility.cache import cached, content_key
 from cosim.mobility.demand import gzip_without_comments, random_routes
 from cosim.mobility.programs import run_program, sumo_version
 from cosim.roads.net import read_bounds
@@ -113,19 +113,14 @@ def generate_intersection(name: str, folder: Path, vehicles: int, seed: int, end
 
 
 def grid_in_cache(vehicles: int, seed: int) -> Path:
-    """Return the map folder of `generate_grid` in the user's cache; make it first if it is not there.
+    """Return the map folder of `generate_grid` in the user's cache; make it first if it is not there."""
+    key = content_key(["grid", str(vehicles), str(seed), sumo_version(), str(_TRIP_S)])
+    name = f"grid-{vehicles}"
 
-    Two processes may make it at once: the second to finish takes what the first made.
-    """
-    key = content_key([], ["grid", str(vehicles), str(seed), sumo_version(), str(_TRIP_S)])
-    home = cache_folder() / "maps"
-    name = f"grid-{vehicles}-{key}"
-    try:
-        return home / name if (home / name).is_dir() else generate_grid(name, home, vehicles, seed)
-    except (InputError, OSError):
-        if (home / name).is_dir():
-            return home / name
-        raise
+    def build(folder: Path) -> None:
+        generate_grid(name, folder, vehicles, seed)
+
+    return cached("maps", key, build) / name
 
 
 def _make(name: str, folder: Path, plan: _Plan) -> Path:

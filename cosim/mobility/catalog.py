@@ -1,17 +1,16 @@
 """Maps by name: real ones inside the package eclipse-sumo, bundled ones, and folders of the user."""
 
 import tomllib
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from cosim.errors import InputError
-from cosim.mobility.cache import cache_folder, cached, content_key
+from cosim.mobility.cache import cached, content_key, file_hash
 from cosim.mobility.configuration import read_configuration
 from cosim.mobility.demand import random_routes
-from cosim.mobility.inputs import brings_demand
+from cosim.mobility.elements import brings_demand
 from cosim.mobility.option_table import option_table
 from cosim.mobility.programs import sumo_home, sumo_version
 from cosim.resources import bundled
@@ -30,6 +29,7 @@ _A10KW_ROUTES = (
     "extra.rou.xml",
 )
 _BERLIN_END_S = 5400.0
+_ROUTES = "rou.xml.gz"
 _BERLIN_TRIPS = ["--period", "0.4", "--end", "5400", "--seed", "42", "--random-depart"]
 _BERLIN_TRIPS += ["--fringe-factor", "5", "--min-distance", "500", "--vehicle-class", "passenger"]
 
@@ -72,12 +72,6 @@ class MapFiles:
         """The files that are named to SUMO; they may name others."""
         named = (*self.routes, *self.additional, *(path for _, paths in self.further for path in paths))
         return (*([] if self.net is None else [self.net]), *named, *filter(None, [self.configuration]))
-
-    def without_paths(self, options: Iterable[str]) -> list[str]:
-        """Return SUMO's options without the paths of the map's files: their content counts, not where they lie."""
-        lists = [self.routes, self.additional, *(paths for _, paths in self.further)]
-        paths = {str(self.net), str(self.configuration), *(",".join(map(str, one)) for one in lists)}
-        return [option for option in options if option not in paths]
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,8 +159,8 @@ def _berlin() -> MapFiles:
     net = sumo_home() / "tools" / "game" / "DRT" / "osm.net.xml"
     if not net.is_file():
         raise InputError(f"map=sumo:berlin: {net} is missing; install eclipse-sumo again")
-    key = content_key([net], [*_BERLIN_TRIPS, sumo_version()])
-    routes = cached(cache_folder() / "demand" / key / "rou.xml.gz", partial(random_routes, net, options=_BERLIN_TRIPS))
+    key = content_key([file_hash(net), *_BERLIN_TRIPS, sumo_version()])
+    routes = cached("demand", key, partial(_berlin_routes, net)) / _ROUTES
     return MapFiles(
         name="sumo:berlin",
         net=net,
@@ -176,6 +170,10 @@ def _berlin() -> MapFiles:
         origin="tools/game/DRT of the package eclipse-sumo; demand by randomTrips, seed 42",
         licence=_SUMO_LICENCE,
     )
+
+
+def _berlin_routes(net: Path, folder: Path) -> None:
+    random_routes(net, folder / _ROUTES, options=_BERLIN_TRIPS)
 
 
 def _map_folder(name: str, folder: Path) -> MapFiles:

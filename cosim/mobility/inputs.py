@@ -1,97 +1,265 @@
-"""The files that SUMO opens, which are more than those it is given: its inputs include and name others."""
+"""The files that SUMO opens: those it is started with and, one after the other, those that they include or name."""
 
+import hashlib
+import os
 import re
-from collections.abc import Iterable
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Final, Literal, TypeAlias
+from urllib.parse import unquote
 from xml.parsers import expat
 
 from cosim.errors import InputError
-from cosim.mobility.references import DEMAND, SILENT, read_by, written_by
-from cosim.roads.packed import plain_bytes
+from cosim.mobility.cache import content_key, file_hash
+from cosim.mobility.configuration import read_configuration
+from cosim.mobility.option_table import option_table
+from cosim.mobility.references import read_by
 
-_REFERRING = re.compile(rb"<include\b|\bfile\s*=|\b(?:edges|img|osg)File\b")
-_WRITING = re.compile(rb"""\b(?:file|dest|output)(?:\s*=|["'])""", re.IGNORECASE)
-_DEMANDING = re.compile(rb"<(?:" + b"|".join(name.encode() for name in DEMAND) + rb")\b")
-_WIDE = (b"\xfe\xff", b"\xff\xfe")
+_CHUNK: Final = 1 << 20
+_OVERLAP: Final = 64
+_GZIP: Final = b"\x1f\x8b"
+_NAMES_FILE: Final = re.compile(rb"(?:href|file|[A-Za-z]File)\s*=|<!DOCTYPE")
+_LITERALS: Final = (b"href", b"file", b"File", b"<!DOCTYPE")
+"""What `_NAMES_FILE` needs; looking for these is many times as fast."""
+_CONFIGURATIONS: Final = ("configuration", "sumoConfiguration", "sumocfg")
+_PICTURES: Final = ("imgFile", "osgFile")
+"""Attributes that only a window reads."""
+_NO_FILE: Final = ("", "/dev/null", "NUL", "nul")
+_TEXTS: Final = (".txt", ".csv")
+_Naming: TypeAlias = Literal["file", "list", "perhaps"]
+"""How a value names files: it is one, it is some parted by commas, or those of its parts count that are there."""
+
+
+@dataclass(frozen=True, slots=True)
+class InputFile:
+    """A file that SUMO opens."""
+
+    path: Path
+    sha256: str
+    """Of its bytes as they lie on the disk."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """The files that SUMO opens, each once, in the order in which they are named."""
+
+    files: tuple[InputFile, ...]
+    links: tuple[tuple[int, int], ...]
+    """Pairs of places in `files`: which file names which, in the order of the names."""
+    unfollowed: tuple[str, ...]
+    """What names a file that cannot be found or read, one line each: other files than these may shape the traffic."""
+
+
+def read_inputs(paths: Iterable[Path]) -> Inputs:
+    """Return the files that SUMO opens when it is started with `paths`.
+
+    A path in a file is relative to that file, as SUMO takes it. Files whose names end in anything are unpacked if they
+    are gzipped. What only detectors and the like write is no input; what might be one counts.
+
+    Args:
+        paths: a net, route and additional files, or a .sumocfg.
+    """
+    return _Reader().read(paths)
 
 
 def opened_files(paths: Iterable[Path]) -> tuple[Path, ...]:
-    """Return the files and those that they include or name for reading, each once, in the order of opening.
+    """Return the paths of `read_inputs`.
 
-    Of a folder these are its files.
-
-    A file named for reading that is not there is left out: SUMO says what it thinks of that.
-
-    Raises:
-        InputError: a file cannot be read or is broken.
+    >>> from cosim.resources import bundled
+    >>> [path.name for path in opened_files([bundled("sumo_maps") / "grid" / "rou.xml.gz"])]
+    ['rou.xml.gz']
     """
-    found: dict[Path, None] = {}
-    waiting = list(paths)
-    while waiting:
-        path = waiting.pop(0)
-        if path.is_dir():
-            waiting[:0] = sorted(path.iterdir())
-        elif path not in found:
-            found[path] = None
-            waiting[:0] = [one for one in _named_in(path) if one.is_file()]
-    return tuple(found)
+    return tuple(file.path for file in read_inputs(paths).files)
 
 
-def brings_demand(paths: Iterable[Path]) -> bool:
-    """Return whether one of the files, or a file that they include, has a vehicle, flow, person or the like.
+def traffic_key(options: Iterable[str], inputs: Inputs, words: Iterable[str]) -> str | None:
+    """Return a key for what SUMO computes from its options and files, wherever those lie; None: it must not be kept.
 
-    Raises:
-        InputError: a file cannot be read or is broken.
+    Args:
+        options: SUMO's options; paths of `inputs` in them, parted by commas, stand for the files' content.
+        inputs: all files that SUMO opens.
+        words: what else shapes the result.
     """
-    return any(_DEMANDING.search(_narrow(plain_bytes(path))) for path in opened_files(paths))
+    if inputs.unfollowed:
+        return None
+    hashes = {str(file.path): file.sha256 for file in inputs.files}
+    said = [",".join(hashes.get(part, part) for part in option.split(",")) for option in options]
+    named = [f"{parent}:{inputs.files[child].sha256}" for parent, child in inputs.links]
+    return content_key([*said, "", *(file.sha256 for file in inputs.files), "", *named, "", *words])
 
 
-def refuse_outputs(paths: Iterable[Path]) -> None:
-    """Check that nothing in the files makes SUMO write.
+class _Reader:
+    """Follows names from file to file, the nearest first."""
 
-    Raises:
-        InputError: an element names a file to write, or a file cannot be read or is broken.
-    """
-    for path in opened_files(paths):
-        content = plain_bytes(path)
-        if not _WRITING.search(_narrow(content)):
+    def __init__(self) -> None:
+        self._files: list[InputFile] = []
+        self._place: dict[str, int] = {}
+        self._links: list[tuple[int, int]] = []
+        self._unfollowed: list[str] = []
+
+    def read(self, paths: Iterable[Path]) -> Inputs:
+        waiting = [(-1, path, "SUMO is started with it") for path in paths]
+        for parent, path, said in waiting:  # grows while it is walked
+            if path.is_dir():
+                waiting.extend((parent, one, said) for one in sorted(path.iterdir()))
+                continue
+            place = self._place.get(os.path.realpath(path))
+            if place is None:
+                place = self._add(path, said, waiting)
+            if place is not None and parent >= 0:
+                self._links.append((parent, place))
+        return Inputs(tuple(self._files), tuple(self._links), tuple(self._unfollowed))
+
+    def _add(self, path: Path, said: str, waiting: list[tuple[int, Path, str]]) -> int | None:
+        try:
+            looked = _look(path)
+        except (OSError, ValueError) as error:  # a ValueError: no name of a file
+            reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+            self._unfollowed.append(f"{path.name}: cannot be read ({reason}); {said}")
+            return None
+        place = self._place[os.path.realpath(path)] = len(self._files)
+        self._files.append(InputFile(path, looked.sha256))
+        if looked.trouble:
+            self._unfollowed.append(f"{path.name}: {looked.trouble}")
+        for name, naming in looked.names:
+            waiting.extend((place, one, f"{path.name} names it") for one in _resolved(path.parent, name, naming))
+        return place
+
+
+@dataclass(slots=True)
+class _Looked:
+    """What one file holds: its hash, and the names of files in it."""
+
+    sha256: str
+    names: list[tuple[str, _Naming]]
+    trouble: str = ""
+
+
+def _resolved(folder: Path, text: str, naming: _Naming) -> Iterator[Path]:
+    """Yield the files that a value in a file of the folder names."""
+    parts = [text] if naming == "file" else [part.strip() for part in text.split(",")]
+    for part in parts:
+        if part in _NO_FILE:
             continue
-        for name, attributes in _elements(path, content):
-            for one in written_by(name, attributes):
-                raise InputError(
-                    f"{path}: <{name}> makes SUMO write {attributes[one]}, and cosim lets it write nothing; "
-                    f'put {one}="{SILENT}" there, or import the SUMO configuration by `cosim map import`'
-                )
+        path = folder / part
+        if naming != "file" and not _is_file(path):  # of %20 SUMO makes a space there
+            path = folder / unquote(part)
+        if naming != "perhaps" or _is_file(path):
+            yield path
 
 
-def _named_in(path: Path) -> list[Path]:
-    content = plain_bytes(path)
-    if not _REFERRING.search(_narrow(content)):
-        return []
-    return [
-        path.parent / attributes[one]
-        for name, attributes in _elements(path, content)
-        for one in read_by(name, attributes)
-    ]
-
-
-def _elements(path: Path, content: bytes) -> list[tuple[str, dict[str, str]]]:
-    """Return the elements that name a file, with their attributes."""
-    found: list[tuple[str, dict[str, str]]] = []
-
-    def on_element(name: str, attributes: dict[str, str]) -> None:
-        if read_by(name, attributes) or written_by(name, attributes):
-            found.append((name, attributes))
-
-    parser = expat.ParserCreate()
-    parser.StartElementHandler = on_element
+def _is_file(path: Path) -> bool:
     try:
-        parser.Parse(content, True)
-    except expat.ExpatError as error:
-        raise InputError(f"{path}: broken XML, {error}; correct the file") from error
-    return found
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
 
 
-def _narrow(content: bytes) -> bytes:
-    """Return text of two bytes a letter as one of one, so that element names can be searched."""
-    return content.replace(b"\0", b"") if content.startswith(_WIDE) else content
+def _look(path: Path) -> _Looked:
+    """Read a file once for its hash and, if it may name other files, once more for their names.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(2, "it is not there, or no file")
+    digest = hashlib.sha256()
+    may_name, before = False, b""
+    try:
+        for chunk in _unpacked(path, digest):
+            text = before + chunk
+            if not before:
+                may_name = _is_special(path, text)
+            may_name = may_name or (any(one in text for one in _LITERALS) and bool(_NAMES_FILE.search(text)))
+            before = text[-_OVERLAP:]
+    except (EOFError, zlib.error) as error:
+        return _Looked(file_hash(path), [], f"cannot be unpacked ({' '.join(str(error).split())})")
+    looked = _Looked(digest.hexdigest(), [])
+    if may_name:
+        _read_names(path, looked)
+    return looked
+
+
+def _is_special(path: Path, begin: bytes) -> bool:
+    """Return whether a file that begins so is a configuration, or in an encoding in which words cannot be searched."""
+    if path.name.endswith("cfg") or any(f"<{root}".encode() in begin[:65536] for root in _CONFIGURATIONS):
+        return True
+    plain = begin.removeprefix(b"\xef\xbb\xbf").lstrip()
+    return 0 in begin[:4] or (path.suffix not in _TEXTS and not plain.startswith(b"<"))
+
+
+def _unpacked(path: Path, digest: "hashlib._Hash | None" = None) -> Iterator[bytes]:
+    """Yield a file's content, unpacked if it is gzipped, whatever its name: SUMO looks at the first bytes, too.
+
+    Raises:
+        OSError: it cannot be read.
+        EOFError: it is gzipped and ends too early.
+        zlib.error: it is gzipped and broken.
+    """
+    with path.open("rb") as stream:
+        unpack = None
+        first = True
+        while chunk := stream.read(_CHUNK):
+            if digest is not None:
+                digest.update(chunk)
+            if first and chunk.startswith(_GZIP):
+                unpack = zlib.decompressobj(31)
+            first = False
+            if unpack is None:
+                yield chunk
+                continue
+            while chunk:
+                yield unpack.decompress(chunk)
+                chunk = unpack.unused_data
+                if unpack.eof and chunk.startswith(_GZIP):
+                    unpack = zlib.decompressobj(31)  # a further member
+                elif unpack.eof and chunk:
+                    raise zlib.error("garbage behind its end")
+                else:
+                    chunk = b""
+        if unpack is not None and not unpack.eof:
+            raise EOFError("it ends too early")
+
+
+def _read_names(path: Path, looked: _Looked) -> None:
+    parser = expat.ParserCreate()
+    root: list[str] = []
+
+    def start(name: str, attributes: dict[str, str]) -> None:
+        root.append(name)
+        for attribute in read_by(name, attributes):
+            if attribute not in _PICTURES:
+                # SUMO 1.28 looks for an edgesFile, which only limits an output, where it was started.
+                looked.names.append((attributes[attribute], "perhaps" if attribute == "edgesFile" else "file"))
+
+    def doctype(*_: object) -> None:
+        looked.trouble = "it has a document type, whose entities may name files"
+
+    parser.StartElementHandler = start
+    parser.StartDoctypeDeclHandler = doctype
+    try:
+        for chunk in _unpacked(path):
+            parser.Parse(chunk, False)
+        parser.Parse(b"", True)
+    except (expat.ExpatError, LookupError) as error:  # the latter: it declares an encoding that nobody knows
+        looked.trouble = f"broken XML, {error}"
+    else:
+        if root[0] in _CONFIGURATIONS or path.name.endswith("cfg"):
+            _read_options(path, looked)
+
+
+def _read_options(path: Path, looked: _Looked) -> None:
+    """Note the files that a configuration names."""
+    try:
+        options = read_configuration(path).options
+    except InputError as error:
+        looked.trouble = str(error)
+        return
+    for name, value in options:
+        option = option_table()[name]
+        if option.is_read:
+            looked.names.append((value, "list"))
+        elif not option.is_left_out:
+            looked.names.append((value, "perhaps"))

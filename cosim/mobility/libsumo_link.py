@@ -31,7 +31,8 @@ class LibsumoLink:
         self._printed = tempfile.TemporaryFile()  # noqa: SIM115  closed with the link
         with _quiet(self._printed), redirect_stdout(io.StringIO()):  # Python prints of another pyarrow than its own
             self._sumo: Any = importlib.import_module("libsumo")
-        self._errors = (self._sumo.TraCIException, self._sumo.FatalTraCIError)
+        # A RuntimeError, "unknown exception", stands for what C++ throws and libsumo does not know.
+        self._errors = (self._sumo.TraCIException, self._sumo.FatalTraCIError, RuntimeError)
         if self._sumo.isLoaded():
             self._printed.close()
             raise RunError(

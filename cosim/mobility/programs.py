@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -75,9 +76,21 @@ def _run(command: list[str], name: str, purpose: str) -> str:
     printed = ended.stdout + ended.stderr
     logger.debug("%s: %s ended with %d after %.3f s", purpose, name, ended.returncode, time.perf_counter() - begun_s)
     if ended.returncode != 0:
-        reason = first_error(printed) or f"exit status {ended.returncode}"
+        reason = first_error(printed) or ended_how(ended.returncode)
         raise InputError(f"{purpose}: {name} failed: {reason}")
     return printed
+
+
+def ended_how(status: int) -> str:
+    """Return how a program ended, from its exit status, negative where a signal has killed it.
+
+    >>> ended_how(-11), ended_how(3)
+    ('killed by signal 11 (SIGSEGV)', 'exit status 3')
+    """
+    if status >= 0:
+        return f"exit status {status}"
+    name = {one.value: f" ({one.name})" for one in signal.Signals}.get(-status, "")
+    return f"killed by signal {-status}{name}"
 
 
 def first_error(printed: str) -> str:

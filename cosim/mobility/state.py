@@ -8,8 +8,9 @@ from functools import partial
 from pathlib import Path
 
 from cosim.errors import InputError
-from cosim.mobility.cache import cache_folder, cached, content_key
-from cosim.mobility.catalog import MapFiles, net_of
+from cosim.mobility.cache import cached
+from cosim.mobility.catalog import MapFiles
+from cosim.mobility.inputs import read_inputs, traffic_key
 from cosim.mobility.programs import run_program, sumo_version
 from cosim.scenario.traffic import LibsumoMobility, TraciMobility
 
@@ -38,27 +39,20 @@ def traffic_at(options: list[str], files: MapFiles, mobility: LibsumoMobility | 
     if files.configuration is not None or mobility.begin_s == 0 or mobility.scale > 1.0:
         yield None
     elif mobility.cache:
-        yield cached(_place(options, files, mobility.begin_s), partial(_compute, options, files.name, mobility))
+        key = traffic_key(options, read_inputs(files.inputs), [repr(mobility.begin_s), sumo_version()])
+        yield cached("states", key, partial(_compute, options, files, mobility)) / _NAME
     else:
         with tempfile.TemporaryDirectory(prefix="cosim-") as folder:
-            state = Path(folder) / _NAME
-            _compute(options, files.name, mobility, state)
-            yield state
+            _compute(options, files, mobility, Path(folder))
+            yield Path(folder) / _NAME
 
 
-def _place(options: list[str], files: MapFiles, begin_s: float) -> Path:
-    inputs = (net_of(files), *files.routes, *files.additional)
-    paths = {str(files.net), ",".join(map(str, files.routes)), ",".join(map(str, files.additional))}
-    words = [option for option in options if option not in paths]
-    key = content_key(inputs, [*words, repr(begin_s), sumo_version()])
-    return cache_folder() / "states" / key / _NAME
-
-
-def _compute(options: list[str], map_name: str, mobility: LibsumoMobility | TraciMobility, state: Path) -> None:
+def _compute(options: list[str], files: MapFiles, mobility: LibsumoMobility | TraciMobility, folder: Path) -> None:
+    state = folder / _NAME
     if ":" in str(state):
-        raise InputError(f"SUMO cannot write {state}, a colon means a socket to it; set COSIM_CACHE to another folder")
+        raise InputError(f"SUMO cannot write {state}, a colon means a socket to it; set TMPDIR to another folder")
     begin_s, step_s = mobility.begin_s, mobility.step_s
     logger.info("computing the traffic up to t=%g s; the next run finds it in the cache", begin_s)
     saving = ["--save-state.times", f"{begin_s:.3f}", "--save-state.files", str(state)]
     saving += ["--save-state.rng", "--save-state.precision", "16", "--end", f"{begin_s + step_s:.3f}"]
-    run_program("sumo", [*options, *saving], f"map={map_name}: the traffic before mobility.begin_s")
+    run_program("sumo", [*options, *saving], f"map={files.name}: the traffic before mobility.begin_s on {files.net}")

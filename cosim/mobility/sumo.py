@@ -7,10 +7,11 @@ import numpy as np
 from cosim.errors import InputError, RunError
 from cosim.kernel.rng import stream_key
 from cosim.mobility.catalog import MapFiles, net_of
-from cosim.mobility.frames import Roster, build_frame
-from cosim.mobility.inputs import refuse_outputs
+from cosim.mobility.elements import refuse_outputs
+from cosim.mobility.frames import CENTI, Roster, build_frame
 from cosim.mobility.libsumo_link import LibsumoLink
-from cosim.mobility.link import Link, SumoError
+from cosim.mobility.link import Link, Motion, SumoError
+from cosim.mobility.probe import see_it_loads
 from cosim.mobility.references import SILENT
 from cosim.mobility.source import MobilityFrame
 from cosim.mobility.state import traffic_at
@@ -18,8 +19,9 @@ from cosim.mobility.traci_link import TraciLink
 from cosim.roads.net import Bounds, read_bounds
 from cosim.scenario.traffic import LibsumoMobility, TraciMobility
 
-_NOWHERE_M = -1e9
-"""SUMO reports -2^30 for the position of a vehicle that is being teleported."""
+_NOWHERE_M = -(2.0**30)
+"""The position that SUMO reports for a vehicle that is being teleported."""
+_FARTHEST_M = 2.0**31 / CENTI
 
 
 class SumoMobility:
@@ -46,10 +48,13 @@ class SumoMobility:
         self.bounds_m = read_bounds(net_of(files))
         self._roster = Roster()
         self._next_tick = 0
+        self._hidden: list[str] = []  # departed, and not on the road so far
         _check_times(mobility, files)
         refuse_outputs(files.inputs)
         options = sumo_options(files, mobility, seed)
         with traffic_at(options, files, mobility) as state:
+            if isinstance(mobility, LibsumoMobility):
+                see_it_loads(files, options, mobility.begin_s, state)
             try:
                 self._link = _start(options, state, mobility)
             except SumoError as lost:
@@ -93,12 +98,24 @@ class SumoMobility:
             appeared, arrived = self._link.step()
         roster = self._roster
         left = roster.leave(arrived)
-        # A vehicle that departs and arrives within one step is never seen; one that teleports at begin_s enters later.
-        new = [name for name in sorted(set(appeared) - set(arrived)) if name not in roster]
+        # A vehicle that departs and arrives within one step is never seen; one that teleports at begin_s enters later,
+        # and so does one that is not on the road at the end of its first step: a calibrator may be about to remove it.
+        new = [name for name in sorted({*appeared, *self._hidden} - set(arrived)) if name not in roster]
+        shown = ~np.isnan(self._motion(new)[0][:, 0])
+        self._hidden = [name for name, seen in zip(new, shown, strict=True) if not seen]
+        new = [name for name, seen in zip(new, shown, strict=True) if seen]
         entered = roster.enter([(name, self._link.type_of(name)) for name in new])
-        xy_m, speed_mps, heading_deg = self._link.motion(roster.ids)
-        xy_m[xy_m[:, 0] < _NOWHERE_M] = np.nan
-        return build_frame(tick * self.step_s, roster.numbers, (xy_m, speed_mps, heading_deg), entered, left)
+        return build_frame(tick * self.step_s, roster.numbers, self._motion(roster.ids), entered, left)
+
+    def _motion(self, vehicle_ids: list[str]) -> Motion:
+        """Return the raw motion of vehicles, with NaN for the position of one that is being teleported."""
+        xy_m, speed_mps, heading_deg = self._link.motion(vehicle_ids)
+        xy_m[xy_m[:, 0] == _NOWHERE_M] = np.nan
+        far = np.flatnonzero((np.abs(xy_m) >= _FARTHEST_M).any(axis=1) | ~np.isfinite(speed_mps))
+        if len(far):  # SUMO lets vehicles drive on lanes whose shape is none
+            x_m, y_m = xy_m[far[0]]
+            raise SumoError(f"it has vehicle {vehicle_ids[far[0]]} at x={x_m:g}, y={y_m:g} m, so the net is damaged")
+        return xy_m, speed_mps, heading_deg
 
 
 def sumo_options(files: MapFiles, mobility: LibsumoMobility | TraciMobility, seed: int) -> list[str]:

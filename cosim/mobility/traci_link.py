@@ -14,7 +14,7 @@ import numpy as np
 
 from cosim.errors import InputError
 from cosim.mobility.link import Motion, SumoError, printed_error
-from cosim.mobility.programs import sumo_environment, sumo_home
+from cosim.mobility.programs import ended_how, sumo_environment, sumo_home
 
 _PORTS = 5
 _MARKED = "--save-state.prefix"
@@ -181,7 +181,7 @@ class TraciLink:
 
     def _last_words(self) -> str:
         code = self.process.returncode
-        return printed_error(self._printed) or (f"killed by signal {-code}" if code < 0 else f"exit status {code}")
+        return printed_error(self._printed) or ended_how(code)
 
 
 def _free_port() -> int:

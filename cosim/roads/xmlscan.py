@@ -60,5 +60,7 @@ def scan_xml(path: Path, on_element: Callable[[str, dict[str, str]], bool | None
         raise InputError(f"{path}: cannot be read ({error}); {remedy}") from error
     except KeyError as error:
         raise InputError(f"{path}, line {parser.CurrentLineNumber}: attribute {error} is missing; {remedy}") from error
+    except LookupError as error:  # it declares an encoding that nobody knows
+        raise InputError(f"{path}: broken XML, {error}; {remedy}") from error
     except ValueError as error:
         raise InputError(f"{path}, line {parser.CurrentLineNumber}: {error}; {remedy}") from error

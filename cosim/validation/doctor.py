@@ -4,7 +4,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from cosim.errors import InputError
-from cosim.mobility.cache import cache_folder
+from cosim.mobility.cache import cache_folder, cache_problem
 from cosim.mobility.programs import run_program
 from cosim.quantity import digits
 from cosim.resources import bundled
@@ -105,11 +104,12 @@ def _bundled() -> Check:
 
 
 def _cache() -> Check:
-    folder = cache_folder()
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryFile(dir=folder):
-        pass
-    return Check("cache", True, f"{folder} is writable")
+    try:
+        folder = cache_folder()
+    except RuntimeError as error:  # no home folder
+        return Check("cache", False, " ".join(str(error).split()), "set COSIM_CACHE to a folder of your own")
+    problem = cache_problem(folder)
+    return Check("cache", not problem, problem or f"{folder} is writable", "set COSIM_CACHE to a folder of your own")
 
 
 def _disk() -> Check:

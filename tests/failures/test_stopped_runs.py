@@ -146,7 +146,7 @@ def test_killed_sumo(capfd: pytest.CaptureFixture[str], crossing: Path) -> None:
     assert process.returncode == 1
     assert out == ""
     assert told.startswith("cosim: SUMO ended at t=")
-    assert told.endswith("killed by signal 9; correct that and run again\n")
+    assert told.endswith("killed by signal 9 (SIGKILL); correct that and run again\n")
     assert told.count("\n") == 1
     end_s = float(told.partition("t=")[2].partition(" s")[0])
     assert 0 < said_to_be_partial(capfd, Path("run")) <= end_s

@@ -44,21 +44,6 @@ def test_grid_in_cache_is_made_once(tmp_path, monkeypatch):
     assert made == ["SOURCE.toml", "net.net.xml.gz", "rou.xml.gz", "scenario.yaml", "sites.yaml"]
 
 
-def test_another_process_makes_the_grid_at_the_same_time(tmp_path, monkeypatch):
-    """A process whose grid is ready after another's takes the other's; without one its failure is told."""
-    monkeypatch.setenv("COSIM_CACHE", str(tmp_path))
-
-    def too_late(name, folder, vehicles, _seed):
-        if vehicles == 50:
-            (folder / name).mkdir(parents=True)
-        raise OSError("Directory not empty")
-
-    monkeypatch.setattr("cosim.maps.generate.generate_grid", too_late)
-    assert grid_in_cache(50, 1).is_dir()
-    with pytest.raises(OSError, match="not empty"):
-        grid_in_cache(60, 1)
-
-
 def test_refused_wishes(tmp_path):
     """Numbers out of range, a name that is a path, and a folder that exists are refused."""
     with pytest.raises(InputError, match=r"vehicles=5 is outside 1000\.\.10000"):

@@ -735,7 +735,7 @@ async function show(index) {
   const [roads, places, stories, ...players] = await Promise.all([roadLines(run), run.places && columnsOf(run.places), columnsOf(run.stories), ...subjectsOf(run).map((one) => playerOf(one, run))]);
   playback = new Playback(run, roads, places && new Places(places, head.step_s * run.kept.ticks), new Stories(stories, run.sites), players.filter(Boolean));
   drawings.length = 0;
-  const partial = head.complete ? "" : `, partial run, complete to ${short(head.complete_to_s)} s`;
+  const partial = head.complete ? "" : `, partial run, complete to ${short(head.complete_to_s)} s${head.unfinished ? `: ${head.unfinished}` : ""}`;
   const notes = ["Positions in the playback are rounded to 0.1 m and its times to 1 ms; vehicles move in straight lines between ticks. Links are those of the kept tasks, each to the site where the transfer ended."];
   if (run.kept.ticks > 1) notes.push(`To keep this page small it has every ${nth(run.kept.ticks)}tick of the positions.`);
   if (run.kept.completed > 1 || run.kept.others > 1) notes.push(`Stories and links have ${keeps(run)}; key figures and figures count all tasks.`);

@@ -34,6 +34,7 @@ def header(trace: Trace, area: Ground) -> dict[str, Any]:
         "digest": said.digest,
         "complete": trace.complete,
         "complete_to_s": trace.complete_to_s,
+        "unfinished": trace.unfinished,
         "duration_s": scenario.duration_s,
         "warmup_s": scenario.statistics.warmup_s,
         "confidence": scenario.statistics.confidence,

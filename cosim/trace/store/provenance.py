@@ -80,16 +80,20 @@ class Provenance:
     cpu_s: float = 0.0
     versions: Mapping[str, str] = field(default_factory=versions)
     machine: Mapping[str, Any] = field(default_factory=machine)
+    files: Mapping[str, str] = field(default_factory=dict)
+    """SHA-256 of each file that shapes traffic, sites or arrivals, by its name in the map folder: net, routes, what
+    they include, recording, sites, arrivals; "" of one that is named and not there. Empty in older runs."""
     identity: str = ""
     """The text whose hash is in the run id: what of the scenario differs from the defaults; empty in older runs."""
 
 
-def new_provenance(scenario: Scenario, started: str) -> Provenance:
+def new_provenance(scenario: Scenario, started: str, files: Mapping[str, str] | None = None) -> Provenance:
     """Return the provenance of a run of a scenario at its start.
 
     Args:
         scenario: the scenario.
         started: wall clock at the start, ISO 8601.
+        files: SHA-256 of the files that the scenario names.
     """
     text = identity(scenario)
     return Provenance(
@@ -98,8 +102,23 @@ def new_provenance(scenario: Scenario, started: str) -> Provenance:
         seed=scenario.seed,
         policy=scenario.policy.name,
         started=started,
+        files=dict(files or {}),
         identity=text,
     )
+
+
+def content_differs(before: Any, now: Any) -> str:
+    """Return the names of files that differ between two runs' `Provenance.files`; "" if none does.
+
+    Where one of the two tells nothing, as runs of older versions do, nothing is known to differ.
+
+    >>> content_differs({"a": "1", "b": "2"}, {"a": "1", "b": "3"})
+    'b'
+    """
+    if not (before and now and isinstance(before, Mapping) and isinstance(now, Mapping)):
+        return ""
+    names = dict.fromkeys((*before, *now))
+    return ", ".join(str(name) for name in names if before.get(name) != now.get(name))
 
 
 def write_provenance(folder: Path, provenance: Provenance) -> None:

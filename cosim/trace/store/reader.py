@@ -21,6 +21,7 @@ from cosim.trace.store.manifest import Manifest, read_manifest
 from cosim.trace.store.nulls import NULLS_SINCE, sql_with_nulls
 from cosim.trace.store.provenance import Provenance, read_provenance
 from cosim.trace.store.sql_problem import ONE_SELECT, sql_problem
+from cosim.trace.store.standing import unfinished
 
 _SQL_TYPES = {
     "<f8": "DOUBLE",
@@ -61,11 +62,13 @@ class Trace:
         run: the run folder.
         manifest: committed files of the run, with their hashes.
         layouts: columns of each kind.
+        unfinished: what is to be said of a run that was not closed; "" for one that was.
     """
 
     def __init__(self, run: Path, manifest: Manifest) -> None:
         self.run = run
         self.manifest = manifest
+        self.unfinished = unfinished(run, manifest)
         self.layouts = _layouts(run, manifest)
         """Where the columns of each kind lie, known here or not."""
         self._today = known_layouts()

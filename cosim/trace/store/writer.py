@@ -4,6 +4,7 @@ A recorder packs a row of numbers in about 0.2 us; at the first mobility tick pa
 writes a part and one manifest commits the set, so that a kill loses at most the rows since then and never half a row.
 """
 
+import fcntl
 import hashlib
 import itertools
 import logging
@@ -24,6 +25,7 @@ from cosim.trace.store.durable import sync_folder, write_durably
 from cosim.trace.store.layout import Layout, digest_bytes, layout
 from cosim.trace.store.manifest import MANIFEST, Manifest, StoredFile, read_manifest
 from cosim.trace.store.schemas import combined_digest
+from cosim.trace.store.standing import LOCK
 from cosim.types import AnyArray
 
 logger = logging.getLogger(__name__)
@@ -141,6 +143,9 @@ class TraceWriter:
         _claim(folder)
         self._folder = folder
         self._home = folder.absolute()  # wherever a user's code goes meanwhile
+        self._lock = (self._home / LOCK).open("ab")
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         self._part_s = part_s
         self._kinds = {fact: _Kind(layout(fact)) for fact in fact_kinds()}
         self._seq = itertools.count()
@@ -155,6 +160,7 @@ class TraceWriter:
         except RunError:
             with suppress(OSError):
                 (folder / MANIFEST).unlink(missing_ok=True)
+                (folder / LOCK).unlink(missing_ok=True)
             raise
 
     def recorder(self, fact: Callable[P, Any]) -> Callable[P, None]:
@@ -233,6 +239,9 @@ class TraceWriter:
         else:
             self._give_up()
         self._closed = True
+        with suppress(OSError):
+            (self._home / LOCK).unlink(missing_ok=True)
+        self._lock.close()
 
     def keep_file(self, name: str, content: bytes) -> None:
         """Write a file that belongs to the run besides its facts; from now on the manifest names it with its hash.

@@ -14,6 +14,7 @@ import pandas as pd
 from cosim.errors import InputError
 from cosim.trace.metrics.statistics import Estimate, batch_means
 from cosim.trace.realised import PAID_SQL
+from cosim.trace.store.provenance import content_differs
 from cosim.trace.store.reader import Trace
 from cosim.types import NOWHERE, BoolArray, FloatArray, Status
 
@@ -63,6 +64,8 @@ class Comparison:
     flips: tuple[Flip, ...]
     places: tuple[Place, ...]
     """The cells, largest total difference first."""
+    notes: tuple[str, ...] = ()
+    """What somebody who reads the figures should know."""
 
 
 def compare_runs(a: Trace, b: Trace) -> Comparison:
@@ -91,6 +94,7 @@ def compare_runs(a: Trace, b: Trace) -> Comparison:
         edge_energy=mean(_minus(pairs, "edge_j"), "J"),
         flips=tuple(_flips(pairs)),
         places=tuple(_places(a, pairs, later_s, done)),
+        notes=tuple(_notes(a, b)),
     )
 
 
@@ -126,6 +130,15 @@ def _places(a: Trace, pairs: pd.DataFrame, later_s: FloatArray, done: BoolArray)
     return sorted(places, key=lambda place: -abs(place.latency_s * place.tasks))
 
 
+def _notes(a: Trace, b: Trace) -> Iterator[str]:
+    other = content_differs(a.provenance.files, b.provenance.files)
+    if other:
+        yield f"the runs stood on other content of {other}: not only the policy differs"
+    for name, trace in (("A", a), ("B", b)):
+        if trace.unfinished:
+            yield f"{name}: {trace.unfinished}"
+
+
 def _same_arrivals(a: Trace, b: Trace) -> None:
     if a.manifest.digest_of("task_released") == b.manifest.digest_of("task_released"):
         return
@@ -139,6 +152,8 @@ def _difference(a: Trace, b: Trace) -> str:
     seeds = a.provenance.seed, b.provenance.seed
     if seeds[0] != seeds[1]:
         return f"seed {seeds[0]} and {seeds[1]}"
+    if other := content_differs(a.provenance.files, b.provenance.files):
+        return f"other content of {other}"
     released = [trace.sql(_ARRIVALS) for trace in (a, b)]
     shared = min(map(len, released))
     unequal = released[0].head(shared).ne(released[1].head(shared))
