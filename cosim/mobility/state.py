@@ -14,17 +14,20 @@ from cosim.mobility.programs import run_program, sumo_version
 from cosim.scenario.traffic import LibsumoMobility, TraciMobility
 
 _NAME = "state.xml.gz"
+_RESTORED = ("sumo:a10kw",)
+"""Maps that start from a saved state; all others are driven, because SUMO does not restore all of its traffic."""
 logger = logging.getLogger(__name__)
 
 
 @contextmanager
 def traffic_at(options: list[str], files: MapFiles, mobility: LibsumoMobility | TraciMobility) -> Iterator[Path | None]:
-    """Yield a state file to start SUMO with; None if the map is empty at begin_s, or has to be filled step by step.
+    """Yield a state file to start SUMO with; None if the map is to be driven to begin_s step by step.
 
-    The latter where the demand is scaled up: SUMO 1.28 cannot load a state with a vehicle that --scale has doubled,
-    once the first of the two has left and taken the route of both along. SUMO always starts from the file, also the
-    first time, because a state holds 16 digits and not the exact numbers. Without mobility.cache it is in a temporary
-    folder.
+    That is the rule: a SUMO 1.28 that starts from a saved state goes on as another one, on real roads within seconds,
+    or dies. `sumo:a10kw` alone still starts from a state. SUMO cannot load a state with a vehicle that --scale has
+    doubled, once the first of the two has left and taken the route of both along. SUMO always starts from the file,
+    also the first time, because a state holds 16 digits and not the exact numbers. Without mobility.cache it is in a
+    temporary folder.
 
     Args:
         options: SUMO's command-line options.
@@ -34,7 +37,7 @@ def traffic_at(options: list[str], files: MapFiles, mobility: LibsumoMobility | 
     Raises:
         InputError: SUMO refuses the map.
     """
-    if mobility.begin_s == 0 or mobility.scale > 1.0:
+    if files.name not in _RESTORED or mobility.begin_s == 0 or mobility.scale > 1.0:
         yield None
     elif mobility.cache:
         yield cached(_place(options, files, mobility.begin_s), partial(_compute, options, files.name, mobility))

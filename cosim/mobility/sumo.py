@@ -1,5 +1,7 @@
 """Traffic that SUMO moves during the run, through libsumo or traci."""
 
+import logging
+import time
 from pathlib import Path
 
 import numpy as np
@@ -18,13 +20,18 @@ from cosim.scenario.traffic import LibsumoMobility, TraciMobility
 
 _NOWHERE_M = -1e9
 """SUMO reports -2^30 for the position of a vehicle that is being teleported."""
+_HALF_TICK_S = 5e-4
+"""Half of the millisecond of SUMO's clock."""
+_TOLD_EACH_S = 5.0
+logger = logging.getLogger(__name__)
 
 
 class SumoMobility:
     """SUMO as a source of traffic, one step for each tick; frames are the same through libsumo and traci.
 
-    Tick n is traffic time `begin_s + n step_s`, as SUMO's clock shows it after the step. The traffic before begin_s is
-    computed once and loaded, so that the frames do not depend on whether it was cached. Persons are left out.
+    Tick n is traffic time `begin_s + n step_s`, as SUMO's clock shows it after the step; SUMO's FCD output has the same
+    positions one step earlier. The same SUMO drives the traffic before begin_s, so that the frames are those of an
+    unbroken run. Persons are left out.
 
     Args:
         files: files of the map.
@@ -51,16 +58,25 @@ class SumoMobility:
                 self._link = _start(options, state, mobility)
             except SumoError as lost:
                 raise InputError(f"map={files.name}: SUMO refuses it: {lost}") from lost
-            if state is None:
-                self._drive_to_begin(files, round(mobility.begin_s / mobility.step_s))
-
-    def _drive_to_begin(self, files: MapFiles, steps: int) -> None:
         try:
-            for _ in range(steps):
-                self._link.step()
+            self._drive_to(mobility.begin_s)
         except SumoError as lost:
-            self._link.close()
             raise InputError(f"map={files.name}: SUMO ended before mobility.begin_s: {lost}") from lost
+
+    def _drive_to(self, begin_s: float) -> None:
+        """Advance SUMO from where it starts to begin_s, and say how far it is; close it if that fails."""
+        link, told_s = self._link, time.monotonic()
+        try:
+            if link.time_s() < begin_s:
+                logger.info("SUMO drives up to t=%g s, where the run's clock starts", begin_s)
+            while (now_s := link.time_s()) < begin_s - _HALF_TICK_S:
+                link.advance_to(now_s + self.step_s)
+                if time.monotonic() - told_s > _TOLD_EACH_S:
+                    told_s = time.monotonic()
+                    logger.info("SUMO is at t=%g s of %g s", now_s, begin_s)
+        except BaseException:
+            link.close()
+            raise
 
     def advance(self, tick: int) -> MobilityFrame:
         """Return the frame of a tick.

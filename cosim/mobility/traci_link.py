@@ -83,6 +83,14 @@ class TraciLink:
             self._subscribe(vehicle_id)
         return appeared, arrived
 
+    def advance_to(self, time_s: float) -> None:
+        """Advance over all steps before a time, without reading anything."""
+        self._guarded(lambda: self._connection.simulationStep(float(time_s)))
+
+    def time_s(self) -> float:
+        """Return the time that SUMO's clock shows."""
+        return float(self._guarded(self._connection.simulation.getTime))
+
     def type_of(self, vehicle_id: str) -> str:
         """Return the vehicle's vType id."""
         return str(self._guarded(lambda: self._connection.vehicle.getTypeID(vehicle_id)))
