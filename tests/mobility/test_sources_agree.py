@@ -82,21 +82,30 @@ def test_seed_matters():
 
 def test_cached_state_is_the_same_run(monkeypatch, tmp_path):
     """With the state computed, found in the cache, or not cached at all, the frames are the same."""
+
+    def ring(**options):
+        return digest(frames_of(connect(LibsumoMobility(begin_s=60, **options), "sumo:a10kw", HERE, 1, DURATION_S), 61))
+
     monkeypatch.setenv("COSIM_CACHE", str(tmp_path))
-    first = digest(frames_of(intersection(LibsumoMobility(begin_s=60)), TICKS))
+    first = ring()
     states = list(tmp_path.glob("states/*/state.xml.gz"))
-    found = digest(frames_of(intersection(LibsumoMobility(begin_s=60)), TICKS))
-    uncached = digest(frames_of(intersection(LibsumoMobility(begin_s=60, cache=False)), TICKS))
-    assert first == found == uncached
+    assert first == ring() == ring(cache=False)
     assert len(states) == 1
     assert states == list(tmp_path.glob("states/*/*"))
 
 
-def test_loaded_traffic_goes_on_as_unbroken():
-    """Started from a state at 60 s the vehicles are where an unbroken run has them."""
-    loaded = list(frames_of(intersection(LibsumoMobility(begin_s=60)), 61))
+def test_driven_maps_leave_no_state(monkeypatch, tmp_path):
+    """A map other than sumo:a10kw is driven to begin_s: nothing is kept of it."""
+    monkeypatch.setenv("COSIM_CACHE", str(tmp_path))
+    intersection(LibsumoMobility(begin_s=60)).close()
+    assert not list(tmp_path.glob("states/*"))
+
+
+def test_traffic_goes_on_as_unbroken():
+    """Begun at 60 s the vehicles are where a run from the start has them."""
+    begun_late = list(frames_of(intersection(LibsumoMobility(begin_s=60)), 61))
     unbroken = list(frames_of(intersection(LibsumoMobility()), TICKS))
-    for early, late in zip(loaded, unbroken[60:], strict=True):
+    for early, late in zip(begun_late, unbroken[60:], strict=True):
         assert sorted(map(tuple, early.xy_m.tolist())) == sorted(map(tuple, late.xy_m.tolist()))
 
 

@@ -237,9 +237,9 @@ def _table() -> dict[str, DemandKind]:
         ),
         "jam": DemandKind(
             "".join(
-                f'<vehicle id="jam_{k}" depart="{20 + 60 * k}"><route {_THROUGH}/><stop lane="A1B1_{k % 2}" '
-                'endPos="140" duration="70"/></vehicle>'
-                for k in range(4)
+                f'<vehicle id="jam_{k}" depart="{20 + 60 * (k // 2)}"><route {_THROUGH}/><stop lane="A1B1_{k % 2}" '
+                'endPos="12" duration="70"/></vehicle>'
+                for k in range(8)
             )
             + '<flow id="jam_f" begin="0" end="900" period="1.5" from="left1A1" to="C1right1"/>',
             options=("--max-depart-delay", "30"),
