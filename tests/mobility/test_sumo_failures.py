@@ -197,7 +197,7 @@ def test_paths_that_sumo_cannot_take(own_map, monkeypatch):
         start(LibsumoMobility(), own_map.rename(own_map.with_name("a,b")))
     monkeypatch.setenv("COSIM_CACHE", str(own_map.with_name("a:b")))
     with pytest.raises(InputError, match="set COSIM_CACHE"):
-        connect(LibsumoMobility(begin_s=10), "intersection", Path(), 1, 60)
+        connect(LibsumoMobility(begin_s=10), "sumo:a10kw", Path(), 1, 60)
 
 
 def test_missing_map():
