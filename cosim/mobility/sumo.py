@@ -2,7 +2,6 @@
 
 import logging
 import time
-from pathlib import Path
 
 import numpy as np
 
@@ -13,7 +12,6 @@ from cosim.mobility.frames import Roster, build_frame
 from cosim.mobility.libsumo_link import LibsumoLink
 from cosim.mobility.link import Link, SumoError
 from cosim.mobility.source import MobilityFrame
-from cosim.mobility.state import traffic_at
 from cosim.mobility.traci_link import TraciLink
 from cosim.roads.net import Bounds, read_bounds
 from cosim.scenario.traffic import LibsumoMobility, TraciMobility
@@ -53,11 +51,10 @@ class SumoMobility:
         self._next_tick = 0
         _check_times(mobility)
         options = sumo_options(files, mobility, seed)
-        with traffic_at(options, files, mobility) as state:
-            try:
-                self._link = _start(options, state, mobility)
-            except SumoError as lost:
-                raise InputError(f"map={files.name}: SUMO refuses it: {lost}") from lost
+        try:
+            self._link = _start(options, mobility)
+        except SumoError as lost:
+            raise InputError(f"map={files.name}: SUMO refuses it: {lost}") from lost
         try:
             self._drive_to(mobility.begin_s)
         except SumoError as lost:
@@ -146,9 +143,7 @@ def _check_times(mobility: LibsumoMobility | TraciMobility) -> None:
         )
 
 
-def _start(options: list[str], state: Path | None, mobility: LibsumoMobility | TraciMobility) -> Link:
-    if state is not None:
-        options = [*options, "--load-state", str(state)]
+def _start(options: list[str], mobility: LibsumoMobility | TraciMobility) -> Link:
     if isinstance(mobility, TraciMobility):
         return TraciLink(options, mobility.port, mobility.timeout_s, gui=mobility.gui)
     return LibsumoLink(options)

@@ -110,7 +110,9 @@ def test_combinations(seed, nets, tmp_path, monkeypatch):
     assert off_m <= TOLERANCE_M, (names, mobility, signals)
 
 
-@pytest.mark.parametrize(("name", "begin_s"), few([("intersection", 250.0), ("sumo:berlin", 300.0), ("grid", 600.0)]))
+@pytest.mark.parametrize(
+    ("name", "begin_s"), few([("intersection", 250.0), ("sumo:a10kw", 900.0), ("sumo:berlin", 300.0), ("grid", 600.0)])
+)
 def test_maps_of_the_catalog(name, begin_s, tmp_path):
     """Bundled maps and real ones are driven as well: frames are SUMO's, with real crossings and lane changes."""
     files, mobility = resolve_map(name, Path()), LibsumoMobility(begin_s=begin_s)
