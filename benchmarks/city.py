@@ -53,7 +53,6 @@ def scenario(vehicles: int, seconds: float, radio: str = "ofdma") -> dict[str, A
 def alone(vehicles: int, seconds: float) -> dict[str, float]:
     """Measure SUMO alone, stepped through libsumo."""
     from cosim.mobility.catalog import resolve_map
-    from cosim.mobility.state import traffic_at
     from cosim.mobility.sumo import sumo_options
     from cosim.scenario.schema import Scenario
 
@@ -62,9 +61,8 @@ def alone(vehicles: int, seconds: float) -> dict[str, float]:
     import libsumo
 
     options = sumo_options(files, plan.mobility, plan.seed)  # type: ignore[arg-type]  # it is libsumo mobility
-    with traffic_at(options, files, plan.mobility) as state:  # type: ignore[arg-type]
-        libsumo.start(["sumo", *options, "--load-state", str(state)])
-    for _ in range(int(WARM_S)):
+    libsumo.start(["sumo", *options])
+    for _ in range(int(BEGIN_S + WARM_S)):
         libsumo.simulationStep()
     began = time.process_time()
     for _ in range(int(seconds)):

@@ -55,6 +55,14 @@ class LibsumoLink:
         simulation = self._sumo.simulation
         return simulation.getDepartedIDList() + simulation.getEndingTeleportIDList(), simulation.getArrivedIDList()
 
+    def advance_to(self, time_s: float) -> None:
+        """Advance over all steps before a time, without reading anything."""
+        self._guarded(lambda: self._sumo.simulationStep(time_s))
+
+    def time_s(self) -> float:
+        """Return the time that SUMO's clock shows."""
+        return float(self._sumo.simulation.getTime())
+
     def type_of(self, vehicle_id: str) -> str:
         """Return the vehicle's vType id."""
         return str(self._sumo.vehicle.getTypeID(vehicle_id))

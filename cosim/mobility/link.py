@@ -20,6 +20,14 @@ class Link(Protocol):
         """Advance one step; return the ids that departed or ended a teleport, and the ids that arrived."""
         ...
 
+    def advance_to(self, time_s: float) -> None:
+        """Advance over all steps before a time, without reading anything."""
+        ...
+
+    def time_s(self) -> float:
+        """Return the time that SUMO's clock shows."""
+        ...
+
     def type_of(self, vehicle_id: str) -> str:
         """Return the vehicle's vType id."""
         ...

@@ -4,7 +4,6 @@ import logging
 import subprocess
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Final
 
 from cosim.errors import InputError
@@ -29,7 +28,7 @@ _FREE: Final = "--seed"
 """The option whose value does not decide whether SUMO survives a map."""
 
 
-def see_it_loads(files: MapFiles, options: Sequence[str], begin_s: float, state: Path | None) -> None:
+def see_it_loads(files: MapFiles, options: Sequence[str]) -> None:
     """Let a child load a map with libsumo and step once, unless one has survived this content before.
 
     The maps of the catalog need none. That a child survived is kept in the user's cache under the content of all files
@@ -39,8 +38,6 @@ def see_it_loads(files: MapFiles, options: Sequence[str], begin_s: float, state:
     Args:
         files: files of the map.
         options: SUMO's options.
-        begin_s: traffic time at which the run's clock starts.
-        state: state that SUMO starts with; None without one.
 
     Raises:
         InputError: the child died, or did not end.
@@ -48,9 +45,8 @@ def see_it_loads(files: MapFiles, options: Sequence[str], begin_s: float, state:
     if _is_known(files):
         return
     inputs = read_inputs(files.inputs)
-    key = traffic_key(_without_free(options), inputs, [repr(begin_s), str(state is not None), sumo_version()])
-    started = [*options, *(["--load-state", str(state)] if state else [])]
-    cached("loads", key, lambda _: _try(files, started, inputs))
+    key = traffic_key(_without_free(options), inputs, [sumo_version()])
+    cached("loads", key, lambda _: _try(files, options, inputs))
 
 
 def _is_known(files: MapFiles) -> bool:

@@ -1,6 +1,7 @@
 """Traffic that SUMO moves during the run, through libsumo or traci."""
 
-from pathlib import Path
+import logging
+import time
 
 import numpy as np
 
@@ -14,7 +15,6 @@ from cosim.mobility.link import Link, Motion, SumoError
 from cosim.mobility.probe import see_it_loads
 from cosim.mobility.references import SILENT
 from cosim.mobility.source import MobilityFrame
-from cosim.mobility.state import traffic_at
 from cosim.mobility.traci_link import TraciLink
 from cosim.roads.net import Bounds, read_bounds
 from cosim.scenario.traffic import LibsumoMobility, TraciMobility
@@ -22,13 +22,18 @@ from cosim.scenario.traffic import LibsumoMobility, TraciMobility
 _NOWHERE_M = -(2.0**30)
 """The position that SUMO reports for a vehicle that is being teleported."""
 _FARTHEST_M = 2.0**31 / CENTI
+_HALF_TICK_S = 5e-4
+"""Half of the millisecond of SUMO's clock."""
+_TOLD_EACH_S = 5.0
+logger = logging.getLogger(__name__)
 
 
 class SumoMobility:
     """SUMO as a source of traffic, one step for each tick; frames are the same through libsumo and traci.
 
-    Tick n is traffic time `begin_s + n step_s`, as SUMO's clock shows it after the step. The traffic before begin_s is
-    computed once and loaded, so that the frames do not depend on whether it was cached. Persons are left out.
+    Tick n is traffic time `begin_s + n step_s`, as SUMO's clock shows it after the step; SUMO's FCD output has the same
+    positions one step earlier. The same SUMO drives the traffic before begin_s, so that the frames are those of an
+    unbroken run. Persons are left out.
 
     Args:
         files: files of the map.
@@ -52,23 +57,31 @@ class SumoMobility:
         _check_times(mobility, files)
         refuse_outputs(files.inputs)
         options = sumo_options(files, mobility, seed)
-        with traffic_at(options, files, mobility) as state:
-            if isinstance(mobility, LibsumoMobility):
-                see_it_loads(files, options, mobility.begin_s, state)
-            try:
-                self._link = _start(options, state, mobility)
-            except SumoError as lost:
-                raise InputError(f"map={files.name}: SUMO refuses it: {lost}") from lost
-            if state is None:
-                self._drive_to_begin(files, round((mobility.begin_s - files.start_s) / mobility.step_s))
-
-    def _drive_to_begin(self, files: MapFiles, steps: int) -> None:
+        if isinstance(mobility, LibsumoMobility):
+            see_it_loads(files, options)
         try:
-            for _ in range(steps):
-                self._link.step()
+            self._link = _start(options, mobility)
         except SumoError as lost:
-            self._link.close()
+            raise InputError(f"map={files.name}: SUMO refuses it: {lost}") from lost
+        try:
+            self._drive_to(mobility.begin_s)
+        except SumoError as lost:
             raise InputError(f"map={files.name}: SUMO ended before mobility.begin_s: {lost}") from lost
+
+    def _drive_to(self, begin_s: float) -> None:
+        """Advance SUMO from where it starts to begin_s, and say how far it is; close it if that fails."""
+        link, told_s = self._link, time.monotonic()
+        try:
+            if link.time_s() < begin_s:
+                logger.info("SUMO drives up to t=%g s, where the run's clock starts", begin_s)
+            while (now_s := link.time_s()) < begin_s - _HALF_TICK_S:
+                link.advance_to(now_s + self.step_s)
+                if time.monotonic() - told_s > _TOLD_EACH_S:
+                    told_s = time.monotonic()
+                    logger.info("SUMO is at t=%g s of %g s", now_s, begin_s)
+        except BaseException:
+            link.close()
+            raise
 
     def advance(self, tick: int) -> MobilityFrame:
         """Return the frame of a tick.
@@ -181,9 +194,7 @@ def check_end(mobility: LibsumoMobility | TraciMobility, files: MapFiles, durati
         )
 
 
-def _start(options: list[str], state: Path | None, mobility: LibsumoMobility | TraciMobility) -> Link:
-    if state is not None:
-        options = [*options, "--load-state", str(state)]
+def _start(options: list[str], mobility: LibsumoMobility | TraciMobility) -> Link:
     if isinstance(mobility, TraciMobility):
         return TraciLink(options, mobility.port, mobility.timeout_s, gui=mobility.gui)
     return LibsumoLink(options)

@@ -13,7 +13,7 @@ class _Traffic(Section):
     )
     begin_s: NonNegative = Field(
         0.0,
-        description="Traffic time at which the run's clock starts; the traffic before it is run without tasks and cached.",
+        description="Traffic time at which the run's clock starts; SUMO drives the traffic before it without tasks.",
     )
     scale: Positive = Field(1.0, le=100, description="Multiplies the demand (SUMO --scale).")
     max_vehicles: Whole | None = Field(
@@ -26,7 +26,7 @@ class _Traffic(Section):
     )
     cache: bool = Field(
         True,
-        description="Keep the SUMO state at begin_s for the next run with the same map, demand and seed.",
+        description="Keep what was computed of the traffic for the next use of the same map, demand and seed.",
     )
 
 

@@ -5,9 +5,7 @@ import os
 import shutil
 import signal
 import socket
-import tempfile
 from collections import deque
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -193,27 +191,10 @@ def test_net_that_is_none(text, reason, own_map):
     assert "net.net.xml" in one_line(error)
 
 
-def test_paths_that_sumo_cannot_take(own_map, monkeypatch):
-    """A comma in a map's path, or a colon in that of temporary files, is refused in words of the user's."""
+def test_paths_that_sumo_cannot_take(own_map):
+    """A comma in a map's path is refused in words of the user's."""
     with pytest.raises(InputError, match="rename the folder"):
         start(LibsumoMobility(), own_map.rename(own_map.with_name("a,b")))
-    colon = own_map.with_name("a:b")
-    colon.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(colon))
-    with pytest.raises(InputError, match="set TMPDIR"):
-        connect(LibsumoMobility(begin_s=10, cache=False), "intersection", Path(), 1, 60)
-
-
-def test_a_colon_in_the_path_of_the_cache(own_map, monkeypatch):
-    """SUMO, which takes a colon for a socket, starts with a state out of such a cache."""
-    plain, colon = own_map.with_name("plain"), own_map.with_name("a:b")
-    frames = []
-    for folder in (plain, colon, colon):
-        monkeypatch.setenv("COSIM_CACHE", str(folder))
-        with closing(connect(LibsumoMobility(begin_s=10), "intersection", Path(), 1, 60)) as source:
-            frames.append(source.advance(0).xy_m.tobytes())
-    assert len(set(frames)) == 1
-    assert len(list(colon.glob("states/*/state.xml.gz"))) == 1
 
 
 def test_missing_map():
