@@ -1,13 +1,11 @@
 """One run, from a scenario to a run folder with trace, provenance and figures of merit."""
 
 import logging
-import shutil
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from itertools import takewhile
 from pathlib import Path
 from typing import Literal
 
@@ -93,10 +91,8 @@ def simulate(loaded: Loaded, out: Path, progress: Callable[[float], None] | None
 
     logger.info("run %s begins: policy %s, seed %d, folder %s", loaded.run_id, scenario.policy.name, scenario.seed, out)
     with KeptProcess() as process, ExitStack() as undo:
-        undo.callback(_unmake, _missing(out))
-        writer = TraceWriter(out, scenario.trace.part_s)
-        undo.callback(_clear, out)
-        write_provenance(out, provenance)
+        writer = TraceWriter(out, scenario.trace.part_s, lambda: write_provenance(out, provenance))
+        undo.callback(writer.withdraw)
         simulation = Simulation(scenario, writer, loaded.folder)
         undo.callback(simulation.close)
         try:
@@ -118,11 +114,15 @@ def simulate(loaded: Loaded, out: Path, progress: Callable[[float], None] | None
             with suppress(RunError, OSError):  # a full disk must not hide why the run broke
                 writer.close(False)
                 write_provenance(out, ended("partial"))
+            writer.release()
             simulation.close()
             raise
         undo.pop_all()
-    provenance = ended("complete")
-    write_provenance(out, provenance)
+    try:
+        provenance = ended("complete")
+        write_provenance(out, provenance)
+    finally:
+        writer.release()
     logger.info(
         "run %s ends: %d facts in %s after %.3f s, digest %s",
         provenance.run_id,
@@ -176,31 +176,3 @@ class _Guarded:
         if problem:
             raise RunError(f"policy {self._name} at t={observation.time_s:g} s: {problem}; correct its decide()")
         return action
-
-
-def _missing(folder: Path) -> list[Path]:
-    """Return the folder and its parents as far as they are still to be made, innermost first."""
-
-    def missing(path: Path) -> bool:
-        try:
-            return not path.exists()
-        except OSError:  # no possible name, as `TraceWriter` will say
-            return True
-
-    return list(takewhile(missing, (folder, *folder.parents)))
-
-
-def _clear(folder: Path) -> None:
-    """Remove everything that a run which never began has written."""
-    for child in folder.iterdir():
-        if child.is_dir():
-            shutil.rmtree(child)
-        else:
-            child.unlink()
-
-
-def _unmake(folders: list[Path]) -> None:
-    """Remove empty folders, as far as nothing else is in them."""
-    for folder in folders:
-        with suppress(OSError):
-            folder.rmdir()

@@ -18,17 +18,23 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cosim.errors import InputError, RunError
+from cosim.locks import LOCK, SCRATCH, FolderLock, make_folders, remove_empty, take_lock
 from cosim.subjects import fact_kinds
 from cosim.trace.facts.run import SCHEMA_VERSION
 from cosim.trace.store.durable import sync_folder, write_durably
 from cosim.trace.store.layout import Layout, digest_bytes, layout
 from cosim.trace.store.manifest import MANIFEST, Manifest, StoredFile, read_manifest
+from cosim.trace.store.provenance import PROVENANCE
 from cosim.trace.store.schemas import combined_digest
 from cosim.types import AnyArray
 
 logger = logging.getLogger(__name__)
 
 P = ParamSpec("P")
+
+STARTED = (MANIFEST, PROVENANCE)
+"""Files of a run folder beside its parts, which are there from the start; the manifest comes last."""
+_TRIES = 100
 
 BUFFER_BYTE = 64 * 2**20
 """Size of uncommitted rows at a tick above which they are written before their time."""
@@ -115,12 +121,17 @@ class _Kind:
 class TraceWriter:
     """A writer that stores the facts of one run in a folder of its own.
 
+    It holds a lock on the folder's `.lock` until `release`, or until the process is gone: of several writers that claim
+    a folder at the same instant one gets it, and who reads can see whether the writer still lives.
+
     Args:
         folder: the run folder; made if missing, refused if something is in it.
         part_s: simulated time between committed sets of parts.
+        begin: called once the folder is claimed, before the first manifest makes a run of it.
 
     Raises:
-        InputError: the folder is not empty or cannot be written.
+        InputError: the folder is not empty, another writer holds it, or it cannot be written.
+        RunError: the disk is full; nothing is left behind.
 
     Example:
         >>> import tempfile
@@ -130,6 +141,7 @@ class TraceWriter:
         >>> record = writer.recorder(VehicleLeft)
         >>> record(time_s=1.5, vehicle=0)
         >>> writer.close(complete=True, end_s=2.0)
+        >>> writer.release()
         >>> writer.facts
         1
         >>> folder.cleanup()
@@ -137,8 +149,8 @@ class TraceWriter:
 
     records = True
 
-    def __init__(self, folder: Path, part_s: float) -> None:
-        _claim(folder)
+    def __init__(self, folder: Path, part_s: float, begin: Callable[[], None] = lambda: None) -> None:
+        self._lock, self._made = _claim(folder)
         self._folder = folder
         self._home = folder.absolute()  # wherever a user's code goes meanwhile
         self._part_s = part_s
@@ -151,10 +163,10 @@ class TraceWriter:
         self._closed = False
         self._committed = Manifest(SCHEMA_VERSION, "running", 0.0, {}, ())
         try:
-            self._guarded(lambda: self._committed.write(folder))
-        except RunError:
-            with suppress(OSError):
-                (folder / MANIFEST).unlink(missing_ok=True)
+            self._guarded(begin)
+            self._guarded(lambda: self._committed.write(self._home))
+        except BaseException:
+            self.withdraw()
             raise
 
     def recorder(self, fact: Callable[P, Any]) -> Callable[P, None]:
@@ -234,6 +246,22 @@ class TraceWriter:
             self._give_up()
         self._closed = True
 
+    def release(self) -> None:
+        """Let go of the folder: nothing more will be written into it. A second call does nothing."""
+        self._lock.release(remove=True)
+
+    def withdraw(self) -> None:
+        """Remove what this run has written, and let go: the run never began. What others have put there stays."""
+        self._closed = True
+        with suppress(OSError):
+            for name in STARTED:
+                (self._home / name).unlink(missing_ok=True)
+            for part in self._committed.parts:
+                (self._home / part.file).unlink(missing_ok=True)
+        remove_empty(self._home / kind for kind in self._committed.kinds)
+        self.release()
+        remove_empty(self._made)
+
     @property
     def digests(self) -> dict[str, str]:
         """SHA-256 of the committed rows of each kind that has some; without seq, so that runs can be compared."""
@@ -290,20 +318,43 @@ class TraceWriter:
         self._committed = replace(read_manifest(self._home), state="partial")
         named = {part.file for part in self._committed.parts}
         with suppress(OSError):  # the reader leaves unnamed parts out, and reads `running` as partial
-            for path in self._home.glob("*/part-*.parquet"):
-                if path.relative_to(self._home).as_posix() not in named:
-                    path.unlink()
+            for kind in self._kinds.values():
+                for path in (self._home / kind.layout.kind).glob("part-*.parquet"):
+                    if f"{kind.layout.kind}/{path.name}" not in named:
+                        path.unlink()
             self._committed.write(self._home)
 
 
-def _claim(folder: Path) -> None:
+def _claim(folder: Path) -> tuple[FolderLock, list[Path]]:
+    """Make and lock an empty folder; return its lock and the folders that were made, innermost first."""
+    made: list[Path] = []
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        occupied = any(folder.iterdir())
+        for _ in range(_TRIES):
+            try:
+                made = [*make_folders(folder), *made]
+                if _occupied(folder):
+                    break
+                lock = take_lock(folder)
+            except FileNotFoundError:  # another that claimed it has left, and removed what it had made
+                continue
+            if lock is None:
+                raise InputError(f"--out {folder}: another run writes here; wait for it or give another --out")
+            if lock.made or lock.sure:
+                if not _occupied(folder):
+                    return lock, made
+                lock.release(remove=lock.made)
+            break
     except OSError as error:
+        remove_empty(made)
         raise InputError(f"--out {folder}: {error.strerror}; give a folder that can be written") from error
-    if occupied:
-        raise InputError(f"--out {folder}: is not empty and may hold another run; give another --out")
+    raise InputError(f"--out {folder}: is not empty and may hold another run; give another --out")
+
+
+def _occupied(folder: Path) -> bool:
+    """Return whether a folder holds anything but what is left of a run that was killed before it began."""
+    names = {path.name for path in folder.iterdir()}
+    leftovers = {LOCK, *STARTED} if LOCK in names and MANIFEST not in names else set()
+    return any(name not in leftovers and not (name.startswith(".") and name.endswith(SCRATCH)) for name in names)
 
 
 def _write_part(folder: Path, kind: _Kind, number: int) -> StoredFile:
