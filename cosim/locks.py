@@ -1,7 +1,7 @@
-"""Who writes where: folders that one process at a time writes into, and drafts that become a file or folder at once.
+"""Locks: folders that one process at a time writes into, and drafts that become a file or a folder at once.
 
-The locks are the kernel's (flock), on a file of their own: nothing is left of them when the process is gone, in whatever
-way. `<folder>/.lock` is held by a living writer; without a holder the file is a leftover and means nothing.
+The locks are the kernel's (flock), on a file of their own: nothing is left of them when the process is gone, in
+whatever way. `<folder>/.lock` is held by a living writer; without a holder the file is a leftover and means nothing.
 """
 
 import errno
@@ -52,11 +52,11 @@ class FolderLock:
         """Let go; a second call does nothing.
 
         Args:
-            remove: remove the lock's file too, while it is still held.
+            remove: remove the lock's file too, unless others share it.
         """
         if self._handle is None:
             return
-        if remove:
+        if remove and _flock(self._handle, fcntl.LOCK_EX) is not False:
             with suppress(OSError):
                 if _is_at(self._handle, self.folder / LOCK):
                     (self.folder / LOCK).unlink()
@@ -125,6 +125,15 @@ def remove_empty(folders: Iterable[Path]) -> None:
     for folder in folders:
         with suppress(OSError):
             folder.rmdir()
+
+
+def is_leftover(name: str) -> bool:
+    """Return whether a file or folder of this name is only what a writer holds, or what is left of a killed one.
+
+    >>> is_leftover(".lock"), is_leftover(".report.html.tmp"), is_leftover("thesis.tmp")
+    (True, True, False)
+    """
+    return name == LOCK or name.startswith(DRAFTS) or (name.startswith(".") and name.endswith(SCRATCH))
 
 
 @contextmanager

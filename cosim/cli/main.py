@@ -139,7 +139,14 @@ def run(
     folder = out or loaded.run_folder
     try:
         with console.progress(loaded.scenario.duration_s, loaded.scenario.name) as tell:
-            result = simulate(loaded, folder, stop_on_signal(tell))
+            while True:
+                try:
+                    result = simulate(loaded, folder, stop_on_signal(tell))
+                    break
+                except InputError:
+                    if out is not None or folder == loaded.run_folder:
+                        raise
+                    folder = loaded.run_folder  # another run, started at the same instant, has taken the first name
     except (Exception, KeyboardInterrupt) as error:
         if isinstance(error, KeyboardInterrupt) or asked_to_stop():
             raise RunError(console.stopped(folder)) from None

@@ -52,7 +52,7 @@ def lock_folder(folder: Path, what: str, option: str) -> Iterator[None]:
     try:
         yield
     finally:
-        lock.release(remove=False)
+        lock.release(remove=True)
 
 
 @contextmanager

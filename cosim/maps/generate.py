@@ -2,12 +2,12 @@
 
 import json
 import re
-import tempfile
 from dataclasses import dataclass
 from math import sqrt
 from pathlib import Path
 
 from cosim.errors import InputError
+from cosim.locks import drafting
 from cosim.mobility.cache import cache_folder, content_key
 from cosim.mobility.demand import gzip_without_comments, random_routes
 from cosim.mobility.programs import run_program, sumo_version
@@ -134,12 +134,9 @@ def _make(name: str, folder: Path, plan: _Plan) -> Path:
         raise InputError(f"--name={name} is not a plain name; use letters, digits, dots and dashes")
     if target.exists():
         raise InputError(f"{target} exists already; choose another --name or remove it")
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".building-") as building:
-        draft = Path(building) / name
+    with drafting(target, "--name") as draft:
         draft.mkdir()
         _fill(draft, plan)
-        draft.rename(target)
     return target
 
 

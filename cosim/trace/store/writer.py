@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cosim.errors import InputError, RunError
-from cosim.locks import LOCK, SCRATCH, FolderLock, make_folders, remove_empty, take_lock
+from cosim.locks import LOCK, FolderLock, is_leftover, make_folders, remove_empty, take_lock
 from cosim.subjects import fact_kinds
 from cosim.trace.facts.run import SCHEMA_VERSION
 from cosim.trace.store.durable import sync_folder, write_durably
@@ -353,8 +353,8 @@ def _claim(folder: Path) -> tuple[FolderLock, list[Path]]:
 def _occupied(folder: Path) -> bool:
     """Return whether a folder holds anything but what is left of a run that was killed before it began."""
     names = {path.name for path in folder.iterdir()}
-    leftovers = {LOCK, *STARTED} if LOCK in names and MANIFEST not in names else set()
-    return any(name not in leftovers and not (name.startswith(".") and name.endswith(SCRATCH)) for name in names)
+    begun = () if LOCK not in names or MANIFEST in names else STARTED
+    return any(name not in begun and not is_leftover(name) for name in names)
 
 
 def _write_part(folder: Path, kind: _Kind, number: int) -> StoredFile:
