@@ -15,7 +15,9 @@ from cosim.decision import Action, Observation, Policy, WrittenError, action_pro
 from cosim.errors import InputError, RunError
 from cosim.kernel.rng import stream
 from cosim.scenario.load import Loaded
+from cosim.scenario.sense import refuse_senseless, sense_notes
 from cosim.simulation import Simulation
+from cosim.trace.metrics.shown import shown_by
 from cosim.trace.metrics.statistics import Estimate
 from cosim.trace.metrics.tasks import kpis
 from cosim.trace.store.provenance import Provenance, new_provenance, write_provenance
@@ -74,6 +76,7 @@ def simulate(loaded: Loaded, out: Path, progress: Callable[[float], None] | None
         RunError: the run failed.
     """
     scenario = loaded.scenario
+    refuse_senseless(scenario)
     policy = make_policy(scenario.policy.name, scenario.policy.options, stream(scenario.seed, "policy"), loaded.folder)
     provenance = new_provenance(scenario, datetime.now(UTC).isoformat(timespec="seconds"))
     wall_s, cpu_s = time.perf_counter(), time.process_time()
@@ -133,6 +136,7 @@ def simulate(loaded: Loaded, out: Path, progress: Callable[[float], None] | None
     )
     with Trace.open(out) as trace:
         measured = kpis(trace)
+        seen = sense_notes(scenario, shown_by(trace, measured))
     return RunResult(
         folder=out,
         run_id=provenance.run_id,
@@ -142,7 +146,7 @@ def simulate(loaded: Loaded, out: Path, progress: Callable[[float], None] | None
         wall_s=provenance.wall_s,
         cpu_s=provenance.cpu_s,
         kpis=measured,
-        notes=tuple(simulation.notes()),
+        notes=tuple(dict.fromkeys((*simulation.notes(), *seen))),
     )
 
 

@@ -5,7 +5,7 @@ import math
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 import typer
 
 from cosim.cli.loudness import quiet
-from cosim.cli.output import answers
+from cosim.cli.output import answer
 from cosim.errors import InputError, RunError
 from cosim.quantity import ABSENT, digits, quantity, with_interval
 from cosim.report.headline import headline
@@ -43,7 +43,7 @@ class EstimateLike(Protocol):
 
 def say(text: str) -> None:
     """A line on stdout."""
-    answers().write(f"{text}\n")
+    answer(f"{text}\n")
 
 
 def tell(text: str) -> None:
@@ -55,7 +55,9 @@ def tell(text: str) -> None:
 def warn(text: str) -> None:
     """A line on stderr, after the program's name, whatever a file's bytes have brought into it."""
     line = "".join(sign if sign.isprintable() else "?" for sign in " ".join(text.split()))
-    sys.stderr.write(f"cosim: {line}\n")
+    with suppress(OSError, ValueError):  # a stderr that takes nothing ends no command
+        sys.stderr.write(f"cosim: {line}\n")
+        sys.stderr.flush()
 
 
 def note(text: str) -> None:
