@@ -182,17 +182,20 @@ def open_scratch(path: Path) -> tuple[Path, BinaryIO]:
     stem = f".{path.name[:_MOST_LETTERS]}"
     for number in range(_TRIES):
         scratch = path.with_name(f"{stem}{f'.{number}' if number else ''}{SCRATCH}")
-        handle = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        locked = _flock(handle, fcntl.LOCK_EX)
-        if locked is None:  # no locks here: a name that nobody else has
-            os.close(handle)
-            scratch = path.with_name(f"{stem}.{secrets.token_hex(4)}{SCRATCH}")
+        ours = True
+        try:
             handle = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-        elif not (locked and _is_at(handle, scratch)):
-            os.close(handle)
-            continue
-        os.ftruncate(handle, 0)
-        return scratch, os.fdopen(handle, "wb")
+        except FileExistsError:
+            ours = False
+            try:
+                handle = os.open(scratch, os.O_WRONLY | os.O_CLOEXEC)
+            except FileNotFoundError:  # another has put it into its place
+                continue
+        locked = _flock(handle, fcntl.LOCK_EX)
+        if (locked or (locked is None and ours)) and _is_at(handle, scratch):
+            os.ftruncate(handle, 0)
+            return scratch, os.fdopen(handle, "wb")
+        os.close(handle)
     raise OSError(errno.EBUSY, "Too many processes write there", str(path))
 
 

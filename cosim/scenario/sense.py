@@ -304,7 +304,7 @@ def _no_key(scenario: Scenario, shown: Shown) -> Remarks:
     if shown.figures.get("key_generated") == 0.0 and keys.slot_s * keys.block_slots < scenario.duration_s:
         yield "keys: no link made any key; shorten the links, or add some in keys.topology"
     if keys.pool.low_water_bit == keys.pool.capacity_bit and keys.vehicle.kind == "site":
-        yield f"keys.pool.low_water_bit={keys.pool.low_water_bit}: is all of capacity_bit, so that no vehicle is filled"
+        yield f"keys.pool.low_water_bit={keys.pool.low_water_bit}: is all of capacity_bit: no vehicle is filled; lower it"
     if keys.vehicle.kind != "dock" and keys.vehicle.low_water_bit == 0:
         yield "keys.vehicle.low_water_bit=0: vehicles never ask for key; raise it"
     if keys.vehicle.kind == "site" and keys.vehicle.initial_bit > keys.vehicle.capacity_bit:
@@ -346,7 +346,7 @@ def _moves_nobody(scenario: Scenario, shown: Shown) -> Remarks:
     for k, move in sorted(enumerate(scenario.ledger.membership), key=lambda one: one[1].height):
         if (move.validator in voters) == (move.action == "join"):
             state = "is one already" if move.action == "join" else "is none then"
-            yield f"ledger.membership[{k}]: {move.validator} cannot {move.action} as a validator, it {state}"
+            yield f"ledger.membership[{k}]: {move.validator} cannot {move.action} as a validator, it {state}; leave it out"
         (voters.add if move.action == "join" else voters.discard)(move.validator)
 
 
