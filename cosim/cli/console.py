@@ -19,6 +19,8 @@ from cosim.quantity import ABSENT, digits, quantity, with_interval
 from cosim.report.headline import headline
 
 _HEADERS: Final = ("figure", "value", "+-", "unit", "")
+_NO_MEMORY: Final = "there is not enough memory; close programs, raise the limit (ulimit -v), or make the task smaller"
+_UNMAPPED: Final = "failed to map segment"
 STOPPED: Final = "interrupted; what was written is kept"
 
 
@@ -96,6 +98,10 @@ def failure(error: BaseException) -> tuple[int, str]:
         case BrokenPipeError():  # the reader of a pipe has seen enough
             silence()
             return 1, ""
+        case MemoryError():
+            return 1, _NO_MEMORY
+        case ImportError() if _UNMAPPED in str(error):  # of a library that did not fit
+            return 1, _NO_MEMORY
         case OSError():
             where = f"{error.filename}: " if error.filename else ""
             return 1, f"{where}{str(error.strerror or error).lower()}; make room or correct the path"

@@ -4,11 +4,12 @@ import errno
 import fcntl
 import json
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from effort import count
-from started_at_once import SMALL, at_once, content, two_shells
+from started_at_once import SMALL, CommandServer, command_server, content
 
 from cosim.audit.verify import verify
 from cosim.cli import main as cli
@@ -17,6 +18,13 @@ from cosim.locks import LOCK, drafting, make_folders, take_lock
 from cosim.trace.store.durable import write_durably
 from cosim.trace.store.manifest import read_manifest
 from cosim.trace.store.writer import TraceWriter
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommandServer]:
+    """Starts commands at the same instant."""
+    with command_server(tmp_path_factory.mktemp("server")) as server:
+        yield server
 
 
 @pytest.fixture
@@ -46,32 +54,30 @@ def raced(folder: Path, writers: int = 4) -> list[TraceWriter | str]:
     return outcomes
 
 
-def test_two_runs_at_the_same_instant(town: Path) -> None:
+def test_two_runs_at_the_same_instant(town: Path, server: CommandServer) -> None:
     """One gets the folder and is whole; the other ends with one line and 2, and has touched nothing."""
     digests = set()
-    with two_shells() as shells:
-        for number in range(count(60, least=6)):
-            out = f"deep{number}/run"
-            outcomes = at_once(shells, ["run", "small.yaml", "--out", out, "--no-picture", "--quiet"])
-            assert sorted(status for status, _ in outcomes) == [0, 2], outcomes
-            (line,) = [told for status, told in outcomes if status == 2]
-            assert line.startswith(f"cosim: --out {out}: ")
-            assert "another run writes here" in line or "is not empty" in line
-            assert line.count("\n") == 1
-            report = verify(town / out)
-            assert report.ok
-            assert report.complete
-            digests.add(report.digest)
-            assert not (town / out / LOCK).exists()
+    for number in range(count(60, least=6)):
+        out = f"deep{number}/run"
+        outcomes = server.at_once(["run", "small.yaml", "--out", out, "--no-picture", "--quiet"])
+        assert sorted(status for status, _ in outcomes) == [0, 2], outcomes
+        (line,) = [told for status, told in outcomes if status == 2]
+        assert line.startswith(f"cosim: --out {out}: ")
+        assert "another run writes here" in line or "is not empty" in line
+        assert line.count("\n") == 1
+        report = verify(town / out)
+        assert report.ok
+        assert report.complete
+        digests.add(report.digest)
+        assert not (town / out / LOCK).exists()
     assert len(digests) == 1
 
 
-def test_two_runs_without_a_folder(town: Path) -> None:
+def test_two_runs_without_a_folder(town: Path, server: CommandServer) -> None:
     """Runs that are given no folder get one each, also at the same instant."""
-    with two_shells() as shells:
-        for number in range(count(20, least=2)):
-            words = ["run", "small.yaml", "--no-picture", "--quiet", "--set", f"seed={number}"]
-            assert at_once(shells, words) == [(0, ""), (0, "")]
+    for number in range(count(20, least=2)):
+        words = ["run", "small.yaml", "--no-picture", "--quiet", "--set", f"seed={number}"]
+        assert server.at_once(words) == [(0, ""), (0, "")]
     runs = sorted((town / "runs").iterdir())
     assert len(runs) == 2 * count(20, least=2)
     assert all(verify(run).complete for run in runs)
@@ -148,11 +154,10 @@ def test_a_refused_run_leaves_the_folders_of_others(tmp_path: Path) -> None:
     assert make_folders(tmp_path / "a" / "b") == []
 
 
-def test_two_comparisons_at_the_same_instant(town: Path) -> None:
+def test_two_comparisons_at_the_same_instant(town: Path, server: CommandServer) -> None:
     """Of two comparisons in one folder one is made; the other is refused in a line, or finds all done already."""
     words = ["compare", "small.yaml", "--policies", "local,nearest", "--seeds", "2", "--jobs", "1", "--out", "study"]
-    with two_shells() as shells:
-        outcomes = at_once(shells, [*words, "--quiet"])
+    outcomes = server.at_once([*words, "--quiet"])
     assert sorted(status for status, _ in outcomes) == [0, 2], outcomes
     assert [told for status, told in outcomes if status == 2] == [
         "cosim: study: another comparison writes here; wait for it or give another --out\n"
@@ -162,10 +167,9 @@ def test_two_comparisons_at_the_same_instant(town: Path) -> None:
     assert not list((town / "study").rglob(".*"))
 
 
-def test_two_maps_of_one_name_at_the_same_instant(town: Path) -> None:
+def test_two_maps_of_one_name_at_the_same_instant(town: Path, server: CommandServer) -> None:
     """Of two commands that make a map folder one does; the other is refused, and nothing hidden is left."""
-    with two_shells() as shells:
-        outcomes = at_once(shells, ["map", "make", "intersection", "--name", "new", "--vehicles", "5", "--quiet"])
+    outcomes = server.at_once(["map", "make", "intersection", "--name", "new", "--vehicles", "5", "--quiet"])
     assert sorted(status for status, _ in outcomes) == [0, 2], outcomes
     assert [told.partition(";")[0] for status, told in outcomes if status == 2] == ["cosim: new exists already"]
     assert sorted(path.name for path in town.iterdir()) == ["new", "small.yaml"]
