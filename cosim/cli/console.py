@@ -87,6 +87,8 @@ def silence() -> None:
 
 def failure(error: BaseException) -> tuple[int, str]:
     """Exit status and line of an expected failure; any other is a fault of cosim and is raised again."""
+    if isinstance(error, MemoryError) or (isinstance(error, ImportError) and _UNMAPPED in str(error)):
+        error = RunError(_NO_MEMORY)  # or a library did not fit
     usage = getattr(error, "format_message", None)  # of Typer's click or of click itself
     match error:
         case InputError():
@@ -98,10 +100,6 @@ def failure(error: BaseException) -> tuple[int, str]:
         case BrokenPipeError():  # the reader of a pipe has seen enough
             silence()
             return 1, ""
-        case MemoryError():
-            return 1, _NO_MEMORY
-        case ImportError() if _UNMAPPED in str(error):  # of a library that did not fit
-            return 1, _NO_MEMORY
         case OSError():
             where = f"{error.filename}: " if error.filename else ""
             return 1, f"{where}{str(error.strerror or error).lower()}; make room or correct the path"

@@ -1,4 +1,4 @@
-"""Commands without a stream, a home, a temporary folder or room: one line, or the same work without that convenience."""
+"""Commands without a stream, a home, a temporary folder or memory: one line, or the same work without them."""
 
 import os
 import subprocess
