@@ -42,7 +42,10 @@ def raced(folder: Path, writers: int = 4) -> list[TraceWriter | str]:
     def claim() -> None:
         start.wait()
         try:
-            outcomes.append(TraceWriter(folder, 60.0))
+            writer = TraceWriter(folder, 60.0)
+            outcomes.append(writer)
+            writer.close(complete=True, end_s=0.0)
+            writer.release()  # at once, while others are still about to claim it
         except InputError as error:
             outcomes.append(str(error))
 
@@ -96,8 +99,6 @@ def test_many_writers_at_the_same_instant(tmp_path: Path, locks: bool, monkeypat
         outcomes = raced(tmp_path / f"deep{number}" / "run")
         (winner,) = [one for one in outcomes if isinstance(one, TraceWriter)]
         assert all("give another --out" in one for one in outcomes if isinstance(one, str))
-        winner.close(complete=True, end_s=0.0)
-        winner.release()
         assert [path.name for path in winner._home.iterdir()] == ["manifest.json"]
 
 
@@ -265,3 +266,16 @@ def test_the_lock_is_no_part_of_a_run(town: Path) -> None:
     (town / "run" / LOCK).touch()
     assert verify(town / "run") == before
     assert json.loads((town / "run" / "manifest.json").read_text())["state"] == "complete"
+
+
+def test_a_run_that_came_between_the_look_and_the_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder that was empty and is not, once the lock is held, is refused and stays as it is."""
+
+    def late(folder: Path) -> object:
+        (folder / "manifest.json").write_text("another's")
+        return take_lock(folder)
+
+    monkeypatch.setattr("cosim.trace.store.writer.take_lock", late)
+    with pytest.raises(InputError, match="is not empty"):
+        TraceWriter(tmp_path / "run", 60.0)
+    assert content(tmp_path) == {"run/manifest.json": b"another's"}
