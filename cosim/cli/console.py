@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 import typer
 
 from cosim.cli.loudness import quiet
-from cosim.cli.output import answer
+from cosim.cli.output import write_answer
 from cosim.errors import InputError, RunError
 from cosim.quantity import ABSENT, digits, quantity, with_interval
 from cosim.report.headline import headline
@@ -45,7 +45,7 @@ class EstimateLike(Protocol):
 
 def say(text: str) -> None:
     """A line on stdout."""
-    answer(f"{text}\n")
+    write_answer(f"{text}\n")
 
 
 def tell(text: str) -> None:

@@ -52,7 +52,7 @@ def open_streams() -> None:
         sys.stderr = os.fdopen(2, "w", encoding="utf-8", closefd=False)
 
 
-def answer(text: str) -> None:
+def write_answer(text: str) -> None:
     """Write what was asked for.
 
     Raises:

@@ -40,7 +40,7 @@ Remarks = Iterator[str]
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class SenseRule:
     """A rule: when it speaks, and what it says of a scenario and of what its run has shown."""
 
     name: str
@@ -362,29 +362,31 @@ def _nothing_heard(scenario: Scenario, shown: Shown) -> Remarks:
         yield "twin.sync.messages_per_s=0: no vehicle may tell its state; raise it"
 
 
-RULES: Final[tuple[Rule, ...]] = (
-    Rule("never begins", "an attack, fault, partition or loss starts at `duration_s` or later", _never_begins),
-    Rule(
+RULES: Final[tuple[SenseRule, ...]] = (
+    SenseRule("never begins", "an attack, fault, partition or loss starts at `duration_s` or later", _never_begins),
+    SenseRule(
         "period too long",
         "a tick, sample, key block, ledger block, synchronisation, placement or forecast takes as long as the run",
         _too_long,
     ),
-    Rule("one place", "two sites stand in one place", _one_place),
-    Rule("no cores", "no site has cores and there is no cloud", _no_cores),
-    Rule(
+    SenseRule("one place", "two sites stand in one place", _one_place),
+    SenseRule("no cores", "no site has cores and there is no cloud", _no_cores),
+    SenseRule(
         "sidelink for nobody", "there is a sidelink, but vehicles do not share their processors", _sidelink_for_nobody
     ),
-    Rule("no coverage", "no vehicle was ever in the cell of a site", _no_coverage),
-    Rule("no traffic", "no vehicle is or came on the map", _no_traffic),
-    Rule("no task", "the rate is 0 all the time, or no task was released", _no_rate),
-    Rule("profile later", "the first corner of an arrival profile lies beyond the run", _profile_later),
-    Rule("no such type", "tasks are for a type of vehicle that never came", _no_such_type),
-    Rule("never on time", "a class's longest deadline is shorter than its fastest execution", _never_on_time),
-    Rule("knob of nothing", "`cpu_share` is handed over, but hosts do not share their processors", _knob_of_nothing),
-    Rule("no key", "no link made key, or vehicles can never be filled, or are given more than they hold", _no_key),
-    Rule("one voter", "a ledger has a single validator", _one_voter),
-    Rule("parts nobody", "a partition has all validators on one side", _parts_nobody),
-    Rule("moves nobody", "a validator joins that is one, or leaves that is none", _moves_nobody),
-    Rule("nothing heard", "all votes, or all states of a twin, are lost, or none may be sent", _nothing_heard),
+    SenseRule("no coverage", "no vehicle was ever in the cell of a site", _no_coverage),
+    SenseRule("no traffic", "no vehicle is or came on the map", _no_traffic),
+    SenseRule("no task", "the rate is 0 all the time, or no task was released", _no_rate),
+    SenseRule("profile later", "the first corner of an arrival profile lies beyond the run", _profile_later),
+    SenseRule("no such type", "tasks are for a type of vehicle that never came", _no_such_type),
+    SenseRule("never on time", "a class's longest deadline is shorter than its fastest execution", _never_on_time),
+    SenseRule(
+        "knob of nothing", "`cpu_share` is handed over, but hosts do not share their processors", _knob_of_nothing
+    ),
+    SenseRule("no key", "no link made key, or vehicles can never be filled, or are given more than they hold", _no_key),
+    SenseRule("one voter", "a ledger has a single validator", _one_voter),
+    SenseRule("parts nobody", "a partition has all validators on one side", _parts_nobody),
+    SenseRule("moves nobody", "a validator joins that is one, or leaves that is none", _moves_nobody),
+    SenseRule("nothing heard", "all votes, or all states of a twin, are lost, or none may be sent", _nothing_heard),
 )
 """All rules, in the order of their remarks."""
