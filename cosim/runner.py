@@ -1,13 +1,11 @@
 """One run, from a scenario to a run folder with trace, provenance and figures of merit."""
 
 import logging
-import shutil
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from itertools import takewhile
 from pathlib import Path
 from typing import Literal
 
@@ -20,7 +18,9 @@ from cosim.mobility.content import content_of
 from cosim.mobility.ground import map_of
 from cosim.roads.drawn import GROUND, pack_map
 from cosim.scenario.load import Loaded
+from cosim.scenario.sense import refuse_senseless, sense_notes
 from cosim.simulation import Simulation
+from cosim.trace.metrics.shown import shown_by
 from cosim.trace.metrics.statistics import Estimate
 from cosim.trace.metrics.tasks import kpis
 from cosim.trace.store.provenance import Provenance, new_provenance, write_provenance
@@ -79,6 +79,7 @@ def simulate(loaded: Loaded, out: Path, progress: Callable[[float], None] | None
         RunError: the run failed.
     """
     scenario = loaded.scenario
+    refuse_senseless(scenario)
     policy = make_policy(scenario.policy.name, scenario.policy.options, stream(scenario.seed, "policy"), loaded.folder)
     files = content_of(scenario, loaded.folder)
     provenance = new_provenance(scenario, datetime.now(UTC).isoformat(timespec="seconds"), files)
@@ -97,13 +98,10 @@ def simulate(loaded: Loaded, out: Path, progress: Callable[[float], None] | None
 
     logger.info("run %s begins: policy %s, seed %d, folder %s", loaded.run_id, scenario.policy.name, scenario.seed, out)
     with KeptProcess() as process, ExitStack() as undo:
-        undo.callback(_unmake, _missing(out))
-        writer = TraceWriter(out, scenario.trace.part_s)
-        undo.callback(_clear, out)
-        write_provenance(out, provenance)
+        writer = TraceWriter(out, scenario.trace.part_s, lambda: write_provenance(out, provenance))
+        undo.callback(writer.withdraw)
         simulation = Simulation(scenario, writer, loaded.folder)
         undo.callback(simulation.close)
-        undo.callback((out.absolute() / GROUND).unlink, missing_ok=True)
         _keep_map(writer, loaded)
         try:
             try:
@@ -124,11 +122,15 @@ def simulate(loaded: Loaded, out: Path, progress: Callable[[float], None] | None
             with suppress(RunError, OSError):  # a full disk must not hide why the run broke
                 writer.close(False)
                 write_provenance(out, ended("partial"))
+            writer.release()
             simulation.close()
             raise
         undo.pop_all()
-    provenance = ended("complete")
-    write_provenance(out, provenance)
+    try:
+        provenance = ended("complete")
+        write_provenance(out, provenance)
+    finally:
+        writer.release()
     logger.info(
         "run %s ends: %d facts in %s after %.3f s, digest %s",
         provenance.run_id,
@@ -139,6 +141,7 @@ def simulate(loaded: Loaded, out: Path, progress: Callable[[float], None] | None
     )
     with Trace.open(out) as trace:
         measured = kpis(trace)
+        seen = sense_notes(scenario, shown_by(trace, measured))
     return RunResult(
         folder=out,
         run_id=provenance.run_id,
@@ -148,7 +151,7 @@ def simulate(loaded: Loaded, out: Path, progress: Callable[[float], None] | None
         wall_s=provenance.wall_s,
         cpu_s=provenance.cpu_s,
         kpis=measured,
-        notes=tuple(simulation.notes()),
+        notes=tuple(dict.fromkeys((*simulation.notes(), *seen))),
     )
 
 
@@ -188,31 +191,3 @@ def _keep_map(writer: TraceWriter, loaded: Loaded) -> None:
     """Keep what is drawn of the map in the run folder: it is shown alike wherever it goes and the map may go."""
     under = map_of(loaded.scenario, loaded.folder)
     writer.keep_file(GROUND, pack_map(under.title, under.roads_m))
-
-
-def _missing(folder: Path) -> list[Path]:
-    """Return the folder and its parents as far as they are still to be made, innermost first."""
-
-    def missing(path: Path) -> bool:
-        try:
-            return not path.exists()
-        except OSError:  # no possible name, as `TraceWriter` will say
-            return True
-
-    return list(takewhile(missing, (folder, *folder.parents)))
-
-
-def _clear(folder: Path) -> None:
-    """Remove everything that a run which never began has written."""
-    for child in folder.iterdir():
-        if child.is_dir():
-            shutil.rmtree(child)
-        else:
-            child.unlink()
-
-
-def _unmake(folders: list[Path]) -> None:
-    """Remove empty folders, as far as nothing else is in them."""
-    for folder in folders:
-        with suppress(OSError):
-            folder.rmdir()

@@ -22,6 +22,7 @@ from cosim.mobility.source import MobilityFrame, MobilitySource
 from cosim.part import Part, hooks
 from cosim.radio.interference import interference_note
 from cosim.scenario.schema import Scenario
+from cosim.scenario.sense import Shown, Stand, sense_notes
 from cosim.tasks.source import Releases, Task, as_tasks, picked, task_source
 from cosim.trace.facts.run import (
     TaskDecided,
@@ -226,6 +227,9 @@ class Simulation:
             yield told
         if isinstance(self.source, RecordedMobility):
             yield from self.source.notes
+        edge = self.scenario.compute.edge.cores
+        stands = [Stand(one.name, one.x_m, one.y_m, edge if one.cores is None else one.cores) for one in self.sites]
+        yield from sense_notes(self.scenario, Shown(stands))
         for name, knob in sorted(self._ignored.items()):
             yield f"the policy turned {name}, which decisions.knobs does not hand over; add {knob} to it"
         if self.tasks.dropped:

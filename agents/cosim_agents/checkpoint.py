@@ -2,16 +2,16 @@
 
 import dataclasses
 import json
-import os
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import numpy as np
 
 from cosim.errors import InputError, RunError
+from cosim.trace.store.durable import sync_folder, write_durably
 from cosim.types import AnyArray
 from cosim_agents.features import Features
 from cosim_agents.learners.learner import State
@@ -86,22 +86,19 @@ def write(path: Path, checkpoint: Checkpoint) -> None:
             header["state"][name] = value
     for field in dataclasses.fields(Features):
         arrays[f"features/{field.name}"] = getattr(checkpoint.features, field.name)
-    beside = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+
+    def fill(sink: BinaryIO) -> None:
+        with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as archive:
+            archive.writestr(zipfile.ZipInfo(_HEADER, _DATE), json.dumps(header))
+            for name, array in arrays.items():
+                with archive.open(zipfile.ZipInfo(f"{name}.npy", _DATE), "w", force_zip64=True) as member:
+                    np.lib.format.write_array(member, np.asarray(array, order="C"), allow_pickle=False)
+
     try:
-        with beside.open("wb") as file:
-            with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-                archive.writestr(zipfile.ZipInfo(_HEADER, _DATE), json.dumps(header))
-                for name, array in arrays.items():
-                    with archive.open(zipfile.ZipInfo(f"{name}.npy", _DATE), "w", force_zip64=True) as member:
-                        np.lib.format.write_array(member, np.asarray(array, order="C"), allow_pickle=False)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-        _sync(path.parent)
+        write_durably(path, fill)
+        sync_folder(path.parent)
     except OSError as error:
         raise RunError(f"{path}: cannot be written: {_reason(error)}; make room and run it again") from None
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def read(path: Path, training: bool = True) -> Checkpoint:
@@ -176,15 +173,6 @@ def _checkpoint(header: Mapping[str, Any], arrays: Mapping[str, AnyArray]) -> Ch
         state=state,
         environment=header.get("environment"),
     )
-
-
-def _sync(folder: Path) -> None:
-    """Make the rename itself durable."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _reason(error: OSError) -> str:

@@ -13,6 +13,7 @@ from torch.utils.tensorboard import SummaryWriter
 from cosim.errors import InputError, RunError
 from cosim.kernel.clock import quiet_collector
 from cosim.kernel.rng import stream, stream_key
+from cosim.trace.store.durable import write_durably
 from cosim.types import AnyArray, FloatArray
 from cosim_agents import checkpoint
 from cosim_agents.checkpoint import Checkpoint, as_read_from_json
@@ -27,6 +28,8 @@ from cosim_agents.sources import RowSource, TrainedOn, source_of
 
 CHECKPOINT: Final = "checkpoint.ckpt"
 CURVE: Final = "curve.csv"
+BOARD: Final = "tensorboard"
+"""Folder of events for TensorBoard in that of a training."""
 COLUMNS: Final = ("episode", *NOTHING)
 _HEADERS: Final = (",".join(COLUMNS) + "\n", "episode,reward,steps")
 """How a curve begins: of a scenario, and of an environment."""
@@ -226,7 +229,7 @@ def _play(
     checkpoint_every: int,
     progress: Callable[[int, EpisodeLog], None] | None,
 ) -> None:
-    board, names = out / "tensorboard", list(environments[0].nothing)
+    board, names = out / BOARD, list(environments[0].nothing)
     try:
         board.mkdir(parents=True, exist_ok=True)
         _cut(out / CURVE, numbers.start, names)
@@ -300,9 +303,7 @@ def _end_of(error: DivergenceError, spec: AgentSpec, episode: int, kept: int, ou
 def _cut(curve: Path, episodes: int, names: Sequence[str]) -> None:
     """Cut the curve to its header and the rows of the episodes that the checkpoint holds."""
     lines = curve_lines(curve, episodes) if episodes else [",".join(("episode", *names)) + "\n"]
-    beside = curve.with_name(f"{curve.name}.{os.getpid()}.tmp")
-    beside.write_text("".join(lines))
-    beside.replace(curve)
+    write_durably(curve, lambda sink: sink.write("".join(lines).encode()))
 
 
 def _task(

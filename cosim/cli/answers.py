@@ -281,6 +281,7 @@ ANSWERS: Final[Mapping[str, tuple[AnswerKey, ...]]] = {
     "scenario check": (
         _RUN_ID,
         AnswerKey("scenario.**", "", "the whole scenario, as `cosim scenario schema` describes it"),
+        AnswerKey("notes[]", "", "what of it has no effect, or was surely not meant"),
     ),
     "twin score": (
         AnswerKey("scores[].kind", "", "forecaster"),

@@ -5,7 +5,7 @@ import math
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -13,12 +13,14 @@ from typing import Any, Final, Protocol
 import typer
 
 from cosim.cli.loudness import quiet
-from cosim.cli.output import answers
+from cosim.cli.output import write_answer
 from cosim.errors import InputError, RunError
 from cosim.quantity import ABSENT, digits, quantity, with_interval
 from cosim.report.headline import headline
 
 _HEADERS: Final = ("figure", "value", "+-", "unit", "")
+_NO_MEMORY: Final = "there is not enough memory; close programs, raise the limit (ulimit -v), or make the task smaller"
+_UNMAPPED: Final = "failed to map segment"
 STOPPED: Final = "interrupted; what was written is kept"
 
 
@@ -43,7 +45,7 @@ class EstimateLike(Protocol):
 
 def say(text: str) -> None:
     """A line on stdout."""
-    answers().write(f"{text}\n")
+    write_answer(f"{text}\n")
 
 
 def tell(text: str) -> None:
@@ -55,7 +57,9 @@ def tell(text: str) -> None:
 def warn(text: str) -> None:
     """A line on stderr, after the program's name, whatever a file's bytes have brought into it."""
     line = "".join(sign if sign.isprintable() else "?" for sign in " ".join(text.split()))
-    sys.stderr.write(f"cosim: {line}\n")
+    with suppress(OSError, ValueError):  # a stderr that takes nothing ends no command
+        sys.stderr.write(f"cosim: {line}\n")
+        sys.stderr.flush()
 
 
 def note(text: str) -> None:
@@ -83,6 +87,8 @@ def silence() -> None:
 
 def failure(error: BaseException) -> tuple[int, str]:
     """Exit status and line of an expected failure; any other is a fault of cosim and is raised again."""
+    if isinstance(error, MemoryError) or (isinstance(error, ImportError) and _UNMAPPED in str(error)):
+        error = RunError(_NO_MEMORY)  # or a library did not fit
     usage = getattr(error, "format_message", None)  # of Typer's click or of click itself
     match error:
         case InputError():

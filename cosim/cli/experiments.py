@@ -212,7 +212,7 @@ def _runs(
     with interruptible(left):
         from cosim.experiments.contenders import contenders
         from cosim.experiments.jobs import usable_processors
-        from cosim.experiments.runs import claim_folder, map_overrides, plan, release_folder, run_all
+        from cosim.experiments.runs import claimed_folder, map_overrides, plan, run_all
         from cosim.scenario.load import load
 
         moved = [] if other_map is None else map_overrides(other_map, load(scenario))
@@ -221,12 +221,8 @@ def _runs(
         home = place(loaded)
         against = contenders(words, option)
         planned = plan(scenario, changes, against, range(first_seed, first_seed + seeds), home)
-        there = claim_folder(home, planned, against)
-        try:
+        with claimed_folder(home, planned, against) as there:
             return loaded, against, run_all(planned, there, jobs or usable_processors(), progress_bars, figures)
-        except BaseException:
-            release_folder(home, planned)
-            raise
 
 
 def _is_environment(word: str, steps: int | None, other_map: str | None) -> bool:

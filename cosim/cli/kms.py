@@ -9,7 +9,7 @@ import typer
 from cosim.cli import console
 from cosim.cli.arguments import Json, Overrides
 from cosim.cli.loudness import Commands
-from cosim.cli.output import answers
+from cosim.cli.output import flush_answers
 
 _SERVE = (
     "cosim kms serve qib_vec",
@@ -83,7 +83,7 @@ def serve_key_managers(
             known = "client certificates" if client_ca else str(tokens_file)
             console.say_table([("keys at", url), (f"{len(saes)} SAEs", shown), ("known by", known)])
             console.say("Ctrl-C ends it")
-        answers().flush()
+        flush_answers()
 
     patience = Patience(request_timeout, idle_timeout)
     limits = Limits(speed, rate, burst, keep, connections, unauthenticated, patience)

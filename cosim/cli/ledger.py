@@ -93,6 +93,7 @@ def prove_inclusion(
     """Prove that a block holds a record, as JSON for `cosim ledger check`, which needs the block's hash and no run."""
     from cosim.audit.ledger_proofs import prove_record, prove_task
     from cosim.errors import InputError
+    from cosim.trace.store.durable import write_durably
     from cosim.trace.store.reader import Trace
 
     if (task is None) == (record is None):
@@ -103,8 +104,7 @@ def prove_inclusion(
         console.say_json(proof.content)
         return
     try:
-        with out.open("x", encoding="utf-8") as file:
-            file.write(jsonlib.dumps(proof.content, indent=2) + "\n")
+        write_durably(out, lambda sink: sink.write((jsonlib.dumps(proof.content, indent=2) + "\n").encode()), new=True)
     except OSError as error:
         raise InputError(f"--out {out}: {str(error.strerror).lower()}; name a new file") from error
     console.tell(str(out))

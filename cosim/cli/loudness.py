@@ -50,9 +50,13 @@ def listening() -> Iterator[None]:
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s", "%H:%M:%S"))
     _LOG.setLevel(logging.WARNING)
     _LOG.addHandler(handler)
+    pictures = logging.getLogger("matplotlib")  # which warns where it cannot keep its list of fonts, and goes on
+    told = pictures.level
+    pictures.setLevel(logging.ERROR)
     try:
         yield
     finally:
+        pictures.setLevel(told)
         _LOG.removeHandler(handler)
         _LOG.setLevel(before)
         _QUIET.reset(token)

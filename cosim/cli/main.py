@@ -16,7 +16,7 @@ from cosim.cli import circuit, console, experiments, kms, learn, ledger, maps, p
 from cosim.cli.arguments import Json, Overrides, ScenarioName
 from cosim.cli.interrupt import Interrupt, asked_to_stop, stop_on_signal
 from cosim.cli.loudness import LEVEL, Commands, Level, Quiet, choose, listening, quiet
-from cosim.cli.output import leave_stdout
+from cosim.cli.output import flush_answers, leave_stdout, open_streams
 from cosim.errors import InputError, RunError
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ logger = logging.getLogger(__name__)
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and end the process with its status; SIGTERM, as batch systems send it, counts as Ctrl-C."""
+    open_streams()
     interrupt = Interrupt()
     interrupt.listen()
     try:
@@ -78,7 +79,7 @@ def status(arguments: Sequence[str] | None = None) -> int:
 def _status(arguments: Sequence[str] | None) -> int:
     try:
         code = int(app(args=None if arguments is None else list(arguments), standalone_mode=False) or 0)
-        sys.stdout.flush()
+        flush_answers()
     except (Exception, KeyboardInterrupt) as error:
         code, told = console.failure(error)
         if told:
@@ -139,7 +140,14 @@ def run(
     folder = out or loaded.run_folder
     try:
         with console.progress(loaded.scenario.duration_s, loaded.scenario.name) as tell:
-            result = simulate(loaded, folder, stop_on_signal(tell))
+            while True:
+                try:
+                    result = simulate(loaded, folder, stop_on_signal(tell))
+                    break
+                except InputError:
+                    if out is not None or folder == loaded.run_folder:
+                        raise
+                    folder = loaded.run_folder  # another run, started at the same instant, has taken the first name
     except (Exception, KeyboardInterrupt) as error:
         if isinstance(error, KeyboardInterrupt) or asked_to_stop():
             raise RunError(console.stopped(folder)) from None

@@ -1,6 +1,7 @@
 """The standard streams of a command: stdout is the command's alone, whatever the code of users does meanwhile."""
 
 import ctypes
+import io
 import os
 import sys
 from collections.abc import Iterator
@@ -13,11 +14,76 @@ from cosim.user_code import failed_at
 
 _ANSWERS: Final[ContextVar[IO[str] | None]] = ContextVar("answers", default=None)
 """Where the running command writes its answer; None between commands."""
+_LOST: Final = "stdout: {}; what was to be printed is lost, files that were written are whole; redirect stdout"
 
 
-def answers() -> IO[str]:
-    """Return the stream of what was asked for."""
-    return _ANSWERS.get() or sys.stdout
+class ClosedStdout(io.TextIOBase):
+    """The stdout of a process that was started without one: a command works all the same, and says what is lost."""
+
+    def __init__(self) -> None:
+        self._lost = False
+
+    def write(self, text: str) -> int:
+        """Take a text that nobody will see."""
+        self._lost = self._lost or bool(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Say once that something is lost.
+
+        Raises:
+            RunError: something was written.
+        """
+        lost, self._lost = self._lost, False
+        if lost:
+            raise RunError(_LOST.format("is closed"))
+
+
+def open_streams() -> None:
+    """Give the process the standard streams that it was started without, so that no file of a run takes their place."""
+    for number, mode in ((0, os.O_RDONLY), (1, os.O_WRONLY), (2, os.O_WRONLY)):
+        if not _is_open(number):
+            os.set_inheritable(os.open(os.devnull, mode), True)  # the lowest that is free: this one
+    if sys.stdin is None:
+        sys.stdin = os.fdopen(0, encoding="utf-8", closefd=False)
+    if sys.stdout is None:
+        sys.stdout = ClosedStdout()
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(2, "w", encoding="utf-8", closefd=False)
+
+
+def write_answer(text: str) -> None:
+    """Write what was asked for.
+
+    Raises:
+        BrokenPipeError: its reader has seen enough.
+        RunError: stdout does not take it.
+    """
+    with _told():
+        (_ANSWERS.get() or sys.stdout).write(text)
+
+
+def flush_answers() -> None:
+    """Send on what stdout still holds back.
+
+    Raises:
+        BrokenPipeError: its reader has seen enough.
+        RunError: stdout does not take it.
+    """
+    with _told():
+        (_ANSWERS.get() or sys.stdout).flush()
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Turn the refusal of a stream to take the answer into one line."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        reason = str(error.strerror or error).lower()
+        raise RunError(_LOST.format(reason)) from error
 
 
 @contextmanager
@@ -33,7 +99,8 @@ def own_output() -> Iterator[None]:
     if _ANSWERS.get() is not None or before[0] is None or before[1] is None:
         yield
         return
-    before[0].flush()
+    with _told():
+        before[0].flush()
     copies = {number: os.dup(number) for number in (1, 2) if _is_open(number)}
     stream = _beside(before[0], copies)
     token = _ANSWERS.set(stream)
@@ -43,7 +110,7 @@ def own_output() -> Iterator[None]:
     sys.stdout = sys.stderr = shared
     try:
         yield
-        stream.flush()
+        flush_answers()
     except SystemExit as error:
         raise RunError(
             f"code that was called wanted to end the process (SystemExit: {error}); correct it{failed_at(error)}"
@@ -62,7 +129,7 @@ def own_output() -> Iterator[None]:
 
 def leave_stdout() -> None:
     """Send what is printed from now on, by what runs as the process ends, to stderr."""
-    with suppress(OSError, ValueError):
+    with suppress(OSError, ValueError, RunError):
         sys.stdout.flush()
         os.dup2(2, 1)
 

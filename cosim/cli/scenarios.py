@@ -27,16 +27,21 @@ def check_scenario(scenario: ScenarioName, overrides: Overrides = None, json: Js
     from cosim.kernel.rng import stream
     from cosim.mobility.catalog import resolve_map
     from cosim.scenario.load import describe_scenario, load
+    from cosim.scenario.sense import Shown, listed_stands, refuse_senseless, sense_notes
 
     loaded = load(scenario, overrides or [])
     chosen = loaded.scenario
+    refuse_senseless(chosen)
     make_policy(chosen.policy.name, chosen.policy.options, stream(chosen.seed, "policy"), loaded.folder)
     if chosen.mobility.kind in {"libsumo", "traci"}:
         resolve_map(chosen.map, loaded.folder)
+    notes = sense_notes(chosen, Shown(listed_stands(chosen)))
     if json:
-        console.say_json({"run_id": loaded.run_id, "scenario": chosen.model_dump(mode="json")})
+        console.say_json({"run_id": loaded.run_id, "scenario": chosen.model_dump(mode="json"), "notes": notes})
         return
     console.say_table(list(describe_scenario(loaded).items()))
+    for note in notes:
+        console.note(f"note: {note}")
 
 
 @app.command("schema")

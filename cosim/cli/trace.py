@@ -22,23 +22,26 @@ def summary(
 ) -> None:
     """Print the figures of merit of a run, with intervals."""
     from cosim.radio.interference import interference_note
+    from cosim.scenario.sense import sense_notes
+    from cosim.trace.metrics.shown import shown_by
     from cosim.trace.metrics.tasks import kpis
     from cosim.trace.store.reader import Trace
 
     with Trace.open(run_folder) as trace:
         estimates, said = kpis(trace), trace.provenance
         places = trace.sql("SELECT x_m FROM site_deployed").x_m  # the cloud has none
-        note = interference_note(trace.scenario.radio, int(places.notna().sum()))
+        loud = interference_note(trace.scenario.radio, int(places.notna().sum()))
+        notes = [*filter(None, (loud,)), *sense_notes(trace.scenario, shown_by(trace, estimates))]
         if json:
             head = {"run_id": said.run_id, "policy": said.policy, "seed": said.seed, "digest": said.digest}
-            notes = [one for one in (trace.unfinished, note) if one]
+            notes = [*filter(None, (trace.unfinished,)), *notes]
             console.say_json({**head, "complete_to_s": trace.complete_to_s, "kpis": estimates, "notes": notes})
             return
         state = "complete" if trace.complete else f"partial, complete to t = {trace.complete_to_s:g} s"
         console.say(f"{said.run_id}, policy {said.policy}, seed {said.seed}, {state}\n")
         (console.say_estimates if every else console.say_summary)(estimates)
-    for one in filter(None, (trace.unfinished, note)):
-        console.note(f"note: {one}")
+    for note in filter(None, (trace.unfinished, *notes)):
+        console.note(f"note: {note}")
 
 
 @app.command("task")

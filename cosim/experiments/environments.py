@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cosim.errors import InputError, RunError
 from cosim.experiments.contenders import Contender, contenders, need_learning
-from cosim.experiments.folders import changed, make_folder
+from cosim.experiments.folders import changed, lock_folder, make_folder
 from cosim.experiments.jobs import Job, Tell, Watching, work
 from cosim.experiments.runs import MeasuredRun
+from cosim.locks import is_leftover, remove_empty
 from cosim.scenario.document import shown
 from cosim.scenario.load import bundled_scenarios
 from cosim.trace.store.durable import write_durably
@@ -163,7 +164,7 @@ def check_tables(out: Path, environment: "KnownEnvironment") -> None:
     """
     path = out / SETTINGS
     try:
-        found = {one.name for one in out.iterdir()} if out.exists() else set()
+        found = {one.name for one in out.iterdir() if not is_leftover(one.name)} if out.exists() else set()
         before = json.loads(path.read_text(encoding="utf-8")) if SETTINGS in found else environment.identity
     except (OSError, ValueError) as error:
         raise InputError(f"{out}: cannot be read ({type(error).__name__}); give another --out") from None
@@ -180,8 +181,14 @@ def claim_tables(out: Path, environment: "KnownEnvironment") -> None:
     """Make the folder of a comparison's tables, and note the environment in it.
 
     Raises:
-        InputError: it cannot be made.
+        InputError: it cannot be made, or holds something else.
     """
-    make_folder(out, "--out")
-    text = json.dumps(environment.identity, indent=1)
-    write_durably(out / SETTINGS, lambda sink: sink.write(text.encode()))
+    made = make_folder(out, "--out")
+    try:
+        with lock_folder(out, "comparison", "--out"):
+            check_tables(out, environment)  # again: another may have been quicker
+            text = json.dumps(environment.identity, indent=1)
+            write_durably(out / SETTINGS, lambda sink: sink.write(text.encode()))
+    except BaseException:
+        remove_empty(made)
+        raise

@@ -1,20 +1,19 @@
 """Output folders of commands: made, locked against a second command, and compared with what an earlier one left."""
 
-import fcntl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, TextIO
+from typing import Any, Final
 
 from cosim.errors import InputError
+from cosim.locks import make_folders, take_lock
 from cosim.scenario.document import shown
 
-LOCK: Final = ".lock"
 _MOST_NAMED: Final = 3
 
 
-def make_folder(folder: Path, option: str) -> None:
-    """Make a folder, with those above it, if it does not exist.
+def make_folder(folder: Path, option: str) -> list[Path]:
+    """Make a folder, with those above it, if it does not exist; return those that were made, innermost first.
 
     Args:
         folder: the folder.
@@ -24,7 +23,7 @@ def make_folder(folder: Path, option: str) -> None:
         InputError: it cannot be made.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        return make_folders(folder)
     except OSError as error:
         raise InputError(f"{folder}: cannot be made: {str(error.strerror).lower()}; give another {option}") from None
 
@@ -45,30 +44,26 @@ def lock_folder(folder: Path, what: str, option: str) -> Iterator[None]:
         InputError: another command holds it.
     """
     try:
-        file = (folder / LOCK).open("a")
+        lock = take_lock(folder)
     except OSError as error:
         raise InputError(f"{folder}: cannot be written: {str(error.strerror).lower()}; give another {option}") from None
-    with file:
-        if not (_lock(file, fcntl.LOCK_EX) and _lock(file, fcntl.LOCK_SH)):  # at first alone, then with its workers
-            raise InputError(f"{folder}: another {what} writes here; wait for it or give another {option}")
+    if lock is None or not lock.share():  # at first alone, then with its workers
+        raise InputError(f"{folder}: another {what} writes here; wait for it or give another {option}")
+    try:
         yield
+    finally:
+        lock.release(remove=True)
 
 
 @contextmanager
 def share_lock(folder: Path) -> Iterator[None]:
     """Share, as a worker, the lock of the command that has started it, which the worker may outlive."""
-    with (folder / LOCK).open("a") as file:
-        _lock(file, fcntl.LOCK_SH)
-        yield
-
-
-def _lock(file: TextIO, kind: int) -> bool:
-    """Take a lock without waiting; return False if another process has it."""
+    lock = take_lock(folder, shared=True)
     try:
-        fcntl.flock(file, kind | fcntl.LOCK_NB)
-    except OSError as error:  # others than that: no locks on this file system
-        return not isinstance(error, BlockingIOError)
-    return True
+        yield
+    finally:
+        if lock is not None:
+            lock.release(remove=False)
 
 
 def changed(before: Any, now: Any) -> str:

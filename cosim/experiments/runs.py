@@ -1,9 +1,8 @@
 """The runs of a comparison: every contender on every seed, each in a run folder of its own, and never run twice."""
 
 import json
-import shutil
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -13,10 +12,11 @@ from cosim_agents.registry import make_policy
 
 from cosim.errors import InputError, RunError
 from cosim.experiments.contenders import Contender
-from cosim.experiments.folders import changed, make_folder
+from cosim.experiments.folders import changed, lock_folder, make_folder, share_lock
 from cosim.experiments.jobs import Job, Tell, Watching, work
 from cosim.experiments.rollout import NEEDED, outcome_totals
 from cosim.kernel.rng import stream
+from cosim.locks import drafting, is_leftover, remove_empty
 from cosim.mobility.catalog import resolve_map
 from cosim.mobility.content import content_of
 from cosim.runner import simulate
@@ -119,8 +119,11 @@ def plan(
     return planned
 
 
-def claim_folder(out: Path, planned: Sequence[Planned], against: Sequence[Contender]) -> list[bool]:
-    """Make the folder of the comparison, or check that it holds this one, and return which runs are there already.
+@contextmanager
+def claimed_folder(out: Path, planned: Sequence[Planned], against: Sequence[Contender]) -> Iterator[list[bool]]:
+    """Within it the folder of the comparison is this command's alone; yield which runs are there already.
+
+    Where no run came of it, nothing is left of what was made.
 
     Args:
         out: folder of the comparison.
@@ -128,29 +131,37 @@ def claim_folder(out: Path, planned: Sequence[Planned], against: Sequence[Conten
         against: the contenders.
 
     Raises:
-        InputError: it holds something else, a policy's file has changed since its runs, or it cannot be made.
+        InputError: it holds something else, a policy's file has changed since its runs, another command writes there,
+            or it cannot be made.
     """
+    _settings(out)  # before anything is made in what is somebody else's
+    made = make_folder(out, "--out")
+    try:
+        with lock_folder(out, "comparison", "--out"):
+            begun = not (out / SETTINGS).exists()
+            try:
+                yield _noted(out, planned, against)
+            except BaseException:
+                remove_empty(dict.fromkeys(run.folder.parent for run in planned))
+                if begun and not any(out.glob("*/seed*")):
+                    (out / SETTINGS).unlink(missing_ok=True)
+                raise
+    except BaseException:
+        remove_empty(made)
+        raise
+
+
+def _noted(out: Path, planned: Sequence[Planned], against: Sequence[Contender]) -> list[bool]:
+    """Note the contenders in the folder, after a check of what an earlier call has left there."""
     said = {one.label: {"policy": one.said, "files": one.contents(planned[0].loaded.folder)} for one in against}
     before = _settings(out)
     there = [_is_there(run) for run in planned]
     for label, stored in before.items():
         if label in said and stored != said[label] and any((out / label).glob("seed*")):
             raise InputError(f"{out}: {label} was another policy, or its file has changed since; give another --out")
-    make_folder(out, "--out")
     text = json.dumps({**before, **said}, indent=1, sort_keys=True)
     write_durably(out / SETTINGS, lambda sink: sink.write(text.encode()))
     return there
-
-
-def release_folder(out: Path, planned: Sequence[Planned]) -> None:
-    """Remove the folders of policies without a run, and the whole folder of a comparison without one."""
-    for folder in {run.folder.parent for run in planned}:
-        with suppress(OSError):  # its runs are there, or it was never made
-            folder.rmdir()
-    if not any(out.glob("*/seed*")):
-        with suppress(OSError):
-            (out / SETTINGS).unlink()
-            out.rmdir()
 
 
 def _settings(out: Path) -> dict[str, Any]:
@@ -159,7 +170,7 @@ def _settings(out: Path) -> dict[str, Any]:
     try:
         if not out.exists():
             return {}
-        if not out.is_dir() or (not path.is_file() and any(out.iterdir())):
+        if not out.is_dir() or (not path.is_file() and not all(is_leftover(one.name) for one in out.iterdir())):
             raise InputError(f"{out}: is taken by something else; give another --out")
         stored = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     except (OSError, ValueError) as error:
@@ -224,14 +235,8 @@ def run_all(
 def run_one(argument: tuple[Planned, Sequence[str]], tell: Tell) -> MeasuredRun:
     """Run into a hidden folder and rename it, so that a folder with the run's name is complete; then measure it."""
     run, figures = argument
-    beside = run.folder.with_name(f".{run.folder.name}.running")
-    shutil.rmtree(beside, ignore_errors=True)
-    try:
-        simulate(run.loaded, beside, tell)
-        beside.replace(run.folder)
-    except BaseException:
-        shutil.rmtree(beside, ignore_errors=True)
-        raise
+    with share_lock(run.folder.parent.parent), drafting(run.folder, "--out") as draft:
+        simulate(run.loaded, draft, tell)
     return measure(run, figures)
 
 

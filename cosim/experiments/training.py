@@ -16,6 +16,7 @@ from cosim.experiments.folders import changed, lock_folder, make_folder, share_l
 from cosim.experiments.jobs import Job, Tell, Watching, work
 from cosim.experiments.statistics import curve, interval, smoothed
 from cosim.kernel.rng import stream
+from cosim.locks import remove_empty
 from cosim.scenario.identity import as_json
 from cosim.scenario.load import Loaded
 from cosim.trace.metrics.statistics import Estimate
@@ -204,10 +205,12 @@ def train_all(planned: Sequence[SeedTraining], processes: int, watching: Watchin
     missing = [one for one in planned if not is_done(one)]
     jobs = [Job(f"{one.agent} seed {one.seed}", one, one.episodes) for one in missing]
     with ExitStack() as held:
+        made: list[Path] = []
         ours: list[SeedTraining] = []
+        held.callback(lambda: remove_empty(made))  # after the locks, which lie in them
         try:
             for one in missing:
-                make_folder(one.folder, "--out")
+                made[:0] = make_folder(one.folder, "--out")
                 if len(ours) < _MOST_HELD:
                     held.enter_context(lock_folder(one.folder, "training", "--out"))
                 ours.append(one)
@@ -223,13 +226,15 @@ def train_all(planned: Sequence[SeedTraining], processes: int, watching: Watchin
 
 
 def _withdraw(training: SeedTraining) -> None:
-    """Remove what a training without a checkpoint has left."""
+    """Remove what a training without a checkpoint has left; what others have put there stays."""
     if training.has_checkpoint:
         return
-    shutil.rmtree(training.folder, ignore_errors=True)
-    with suppress(OSError):  # something else is in it
-        for folder in (training.folder.parent, training.folder.parent.parent):
-            folder.rmdir()
+    from cosim_agents.train import BOARD, CURVE  # noqa: PLC0415 - imports torch
+
+    shutil.rmtree(training.folder / BOARD, ignore_errors=True)
+    for name in (CURVE, SETTINGS):
+        with suppress(OSError):
+            (training.folder / name).unlink()
 
 
 def train_one(training: SeedTraining, tell: Tell) -> None:

@@ -2,12 +2,12 @@
 
 import json
 import re
-import tempfile
 from dataclasses import dataclass
 from math import sqrt
 from pathlib import Path
 
 from cosim.errors import InputError
+from cosim.locks import drafting
 from cosim.maps.first_run import write_first_run
 from cosim.mobility.cache import cached, content_key
 from cosim.mobility.demand import gzip_without_comments, random_routes
@@ -130,14 +130,11 @@ def _make(name: str, folder: Path, plan: _Plan) -> Path:
         raise InputError(f"--name={name} is not a plain name; use letters, digits, dots and dashes")
     if target.exists():
         raise InputError(f"{target} exists already; choose another --name or remove it")
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".building-") as building:
-        draft = Path(building) / name
+    with drafting(target, "--name") as draft:
         draft.mkdir()
         _fill(draft, plan)
         mobility: dict[str, str | float] = {"kind": "libsumo", "begin_s": plan.begin_s}
         write_first_run(draft, name, "made by cosim map make", mobility, plan.end_s - plan.begin_s, has_sites=True)
-        draft.rename(target)
     return target
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from cosim.errors import InputError
+from cosim.locks import drafting
 from cosim.maps.convert import convert
 from cosim.maps.demand import Demand, make_demand
 from cosim.maps.driving_side import Side
@@ -94,14 +95,11 @@ def import_map(
         raise InputError(f"{file}: there is no such file; correct the path")
     if routes is not None and not routes.is_file():
         raise InputError(f"--routes={routes}: there is no such file; correct the path")
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".building-") as building:
-        home = Path(building) / name
+    with drafting(target, "--name") as home:
         home.mkdir()
         made = _build(file, home, wish, placing, side, routes, told)
         made.source |= {"licence": licence or made.source["licence"]}
         _describe(made, file, home, name)
-        home.rename(target)
     return made
 
 

@@ -20,6 +20,7 @@ from cosim.parquet import open_literally
 from cosim.roads.net import Bounds, RoadNet, read_net
 from cosim.roads.siting import PlacedSite
 from cosim.roads.xmlscan import scan_xml
+from cosim.trace.store.durable import write_durably
 
 _CELL_M = 25.0
 _TELEPORTED_M = 1e7
@@ -100,7 +101,7 @@ def draw_road_map(files: MapFiles, path: Path, sites: tuple[PlacedSite, ...] = (
         axes.legend(loc="upper right")
     axes.autoscale_view()
     try:
-        figure.savefig(path, dpi=120)
+        write_durably(path, lambda sink: figure.savefig(sink, format=path.suffix[1:] or "png", dpi=120))
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: the picture cannot be written ({error}); choose another file") from error
 

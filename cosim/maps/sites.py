@@ -24,6 +24,7 @@ from cosim.roads.net import Bounds
 from cosim.roads.siting import read_junctions
 from cosim.scenario.radio import Radio
 from cosim.scenario.traffic import LibsumoMobility, ReplayMobility
+from cosim.trace.store.durable import write_durably
 from cosim.types import FloatArray
 
 Method: TypeAlias = Literal["grid", "junctions", "coverage"]
@@ -150,7 +151,7 @@ def write_sites(path: Path, sites_m: Sequence[Sequence[float]], head: str) -> No
     """
     lines = [f"  - {{name: rsu{k}, x_m: {x:.2f}, y_m: {y:.2f}}}" for k, (x, y) in enumerate(sites_m)]
     try:
-        path.write_text("\n".join([f"# {head}", "sites:", *lines, ""]), encoding="utf-8")
+        write_durably(path, lambda sink: sink.write("\n".join([f"# {head}", "sites:", *lines, ""]).encode()))
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error.strerror}); choose another file") from error
 
@@ -183,7 +184,7 @@ def draw_coverage(area: SiteSurvey, plan: Plan, title: str, path: Path) -> None:
     axes.legend(loc="upper right")
     axes.autoscale_view()
     try:
-        figure.savefig(path, dpi=120)
+        write_durably(path, lambda sink: figure.savefig(sink, format=path.suffix[1:] or "png", dpi=120))
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: the picture cannot be written ({error}); choose another file") from error
 

@@ -1,7 +1,6 @@
 """Writes the frames of a source of traffic as a Parquet recording that replays bit for bit."""
 
 import json
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cosim.errors import InputError
+from cosim.locks import drafting
 from cosim.mobility.recording import RecordedRows, to_centi
 from cosim.mobility.source import MobilityFrame, MobilitySource
 from cosim.parquet import open_literally
@@ -45,12 +45,8 @@ def record_frames(source: MobilitySource, duration_s: float, path: Path) -> int:
         RunError: the source failed; no file is left behind.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".recording-") as folder:
-            draft = Path(folder) / "rows.parquet"
-            rows = _write(source, last_tick(duration_s, source.step_s) + 1, draft)
-            draft.replace(path)
-            return rows
+        with drafting(path, "file") as draft:
+            return _write(source, last_tick(duration_s, source.step_s) + 1, draft)
     except OSError as error:
         raise InputError(f"recording {path}: cannot be written ({error.strerror}); choose another file") from error
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from cosim.scenario.schema import scenario_model
+from cosim.scenario.sense import RULES
 from generated.markdown import code, sentence, table
 
 UNITS: Final[Mapping[str, str]] = {
@@ -72,6 +73,11 @@ and `cosim scenario check FILE` checks a file. A field that has no default must 
 draws: see [distributions](#distributions).
 """
 
+_NOTED: Final = """\
+A scenario whose periodic decisions come no earlier than its end is refused. What else is legal and without effect, or
+surely not meant, stands in the notes of a run, of `cosim trace summary` and of `cosim scenario check`:
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class FieldEntry:
@@ -103,7 +109,13 @@ def scenario_page() -> str:
     drawn = [entry for entry in entries if entry.model in _DISTRIBUTIONS]
     sections = [_section(entry, code(entry.path) or "Top level") for entry in entries if entry not in drawn]
     distributions = [_section(entry, "", "###") for entry in drawn]
-    return "\n".join([_INTRODUCTION, *sections, "## Distributions\n", *distributions])
+    return "\n".join([_INTRODUCTION, *sections, "## Distributions\n", *distributions, _sense()])
+
+
+def _sense() -> str:
+    """Return the section on what is noted of a scenario."""
+    rows = [(rule.name, rule.when) for rule in RULES]
+    return f"## What makes no sense\n\n{_NOTED}\n{table(('note', 'given when'), rows)}\n"
 
 
 def section_entries() -> Iterator[SectionEntry]:

@@ -128,8 +128,9 @@ def test_what_is_there_is_not_run_again(capsys: pytest.CaptureFixture[str], comp
     manifest = study / "local" / "seed1" / "manifest.json"
     before = manifest.stat().st_mtime_ns
     rows = [row for row in table(study / "compare.csv") if row["policy"] == "local"]
-    left = study / "local" / ".seed3.running"
-    shutil.copytree(study / "local" / "seed1", left)
+    left = study / "local" / ".building-0a1b2c3d"
+    shutil.copytree(study / "local" / "seed1", left / "seed3")
+    (left / ".lock").touch()
     assert cli.status(comparing("local", 3)) == 0
     assert manifest.stat().st_mtime_ns == before
     assert not left.exists()

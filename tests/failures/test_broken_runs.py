@@ -79,7 +79,7 @@ def test_an_interrupted_recording() -> None:
     endless = ("--set", "duration_s=1e7", "--set", "mobility.vehicles=500")
     with running("map", "record", "tiny.yaml", "traffic.parquet", *endless) as process:
         deadline = time.monotonic() + 30
-        while not list(Path().glob(".recording-*/*")):
+        while not list(Path().glob(".building-*/*.parquet")):
             assert process.poll() is None, process.communicate()
             assert time.monotonic() < deadline
             time.sleep(0.02)

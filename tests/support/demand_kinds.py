@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cosim.mobility.catalog import MapFiles
-from cosim.mobility.fcd import read_xml
+from cosim.mobility.foreign import read_xml
 from cosim.mobility.programs import run_program
 from cosim.mobility.source import MobilitySource
 from cosim.scenario.traffic import LibsumoMobility, TraciMobility

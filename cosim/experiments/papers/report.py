@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from cosim.errors import InputError
 from cosim.experiments.papers.lines import CsvTable
+from cosim.locks import is_leftover
 from cosim.trace.store.durable import write_durably
 from cosim.trace.store.provenance import machine, versions
 
@@ -29,7 +30,9 @@ def read_results(out: Path, paper: str, run: str) -> dict[str, Any]:
     """
     path = out / PROVENANCE
     try:
-        if not out.exists() or (out.is_dir() and not path.exists() and not any(out.iterdir())):
+        if not out.exists():
+            return {}
+        if out.is_dir() and not path.exists() and all(is_leftover(one.name) for one in out.iterdir()):
             return {}
         stored: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         before, whose = stored["run"], stored["paper"]

@@ -1,6 +1,7 @@
 """The study runner: from a paper to its results folder, by trainings, measurements, tables, pictures and claims."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,11 +49,15 @@ def run_study(
     if figure is not None and figure not in paper.figures:
         numbers = ", ".join(map(str, paper.figures))
         raise InputError(f"--figure {figure}: paper {paper.name} has results in figures {numbers}")
-    before = report.read_results(out, paper.name, size.run)
-    _check_seeds(before, size, out)
+    _check_seeds(report.read_results(out, paper.name, size.run), size, out)
     make_folder(store, "--work")
     make_folder(out, "--out")  # now, not after hours of training
-    with lock_folder(store, "experiment", "--work"):
+    with ExitStack() as held:
+        held.enter_context(lock_folder(store, "experiment", "--work"))
+        if not out.samefile(store):
+            held.enter_context(lock_folder(out, "experiment", "--out"))
+        before = report.read_results(out, paper.name, size.run)
+        _check_seeds(before, size, out)
         study = paper.study(size)
         figures = {number: study.figure(number) for number in (paper.figures if figure is None else (figure,))}
         tables = study.tables() if figure is None else ()

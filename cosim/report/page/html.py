@@ -14,6 +14,7 @@ from cosim.report.page.columns import Packed
 from cosim.report.page.packaged import packaged
 from cosim.report.page.playback import UNIT_M, kept, places, roads, stories
 from cosim.subjects import pieces
+from cosim.trace.store.durable import write_durably
 from cosim.trace.store.reader import Trace
 
 logger = logging.getLogger(__name__)
@@ -40,10 +41,8 @@ def write_report(runs: Sequence[Path], out: Path, folder: Path = Path(), tell: T
         InputError: not a run folder, or the file cannot be written.
     """
     text = page(runs, folder, tell).encode()
-    partial = out.with_name(f"{out.name}.part")
     try:
-        partial.write_bytes(text)
-        partial.replace(out)
+        write_durably(out, lambda sink: sink.write(text))
     except OSError as error:
         raise InputError(f"{out}: the report cannot be written ({error.strerror}); choose another --out") from error
     logger.info("%s is written, %d bytes", out, len(text))

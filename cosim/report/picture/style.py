@@ -7,6 +7,7 @@ from typing import Any, Final
 from matplotlib.figure import Figure
 
 from cosim.errors import InputError
+from cosim.trace.store.durable import write_durably
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ def save(figure: Figure, path: Path, dpi: int = 150) -> None:
         InputError: it cannot be written.
     """
     try:
-        figure.savefig(path, dpi=dpi, metadata={"Software": None})
+        write_durably(path, lambda sink: figure.savefig(sink, format="png", dpi=dpi, metadata={"Software": None}))
     except OSError as error:
         raise InputError(f"{path}: the picture cannot be written ({error.strerror}); make room") from error
     logger.info("%s is drawn", path)

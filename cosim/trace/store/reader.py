@@ -88,6 +88,8 @@ class Trace:
         manifest = read_manifest(run)
         try:
             return cls(run, manifest)
+        except duckdb.OutOfMemoryException as error:
+            raise MemoryError(str(error)) from error
         except (duckdb.Error, OSError, pa.ArrowException, ValueError) as error:
             reason = str(error).strip().splitlines()[0]
             raise InputError(f"{run}: a part is lost or broken ({reason}); see `cosim trace verify {run}`") from error

@@ -2,12 +2,9 @@
 
 import fcntl
 from pathlib import Path
-from typing import Final
 
+from cosim.locks import LOCK
 from cosim.trace.store.manifest import Manifest, read_manifest
-
-LOCK: Final = ".lock"
-"""Name of the file in a run folder that the writer has locked (flock); the kernel unlocks it when the process ends."""
 
 
 def is_written(run: Path) -> bool | None:

@@ -4,7 +4,6 @@ A recorder packs a row of numbers in about 0.2 us; at the first mobility tick pa
 writes a part and one manifest commits the set, so that a kill loses at most the rows since then and never half a row.
 """
 
-import fcntl
 import hashlib
 import itertools
 import logging
@@ -19,18 +18,23 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cosim.errors import InputError, RunError
+from cosim.locks import LOCK, FolderLock, is_leftover, make_folders, remove_empty, take_lock
 from cosim.subjects import fact_kinds
 from cosim.trace.facts.run import SCHEMA_VERSION
 from cosim.trace.store.durable import sync_folder, write_durably
 from cosim.trace.store.layout import Layout, digest_bytes, layout
 from cosim.trace.store.manifest import MANIFEST, Manifest, StoredFile, read_manifest
+from cosim.trace.store.provenance import PROVENANCE
 from cosim.trace.store.schemas import combined_digest
-from cosim.trace.store.standing import LOCK
 from cosim.types import AnyArray
 
 logger = logging.getLogger(__name__)
 
 P = ParamSpec("P")
+
+STARTED = (MANIFEST, PROVENANCE)
+"""Files of a run folder beside its parts, which are there from the start; the manifest comes last."""
+_TRIES = 100
 
 BUFFER_BYTE = 64 * 2**20
 """Size of uncommitted rows at a tick above which they are written before their time."""
@@ -117,12 +121,17 @@ class _Kind:
 class TraceWriter:
     """A writer that stores the facts of one run in a folder of its own.
 
+    It holds a lock on the folder's `.lock` until `release`, or until the process is gone: of several writers that claim
+    a folder at the same instant one gets it, and who reads can see whether the writer still lives.
+
     Args:
         folder: the run folder; made if missing, refused if something is in it.
         part_s: simulated time between committed sets of parts.
+        begin: called once the folder is claimed, before the first manifest makes a run of it.
 
     Raises:
-        InputError: the folder is not empty or cannot be written.
+        InputError: the folder is not empty, another writer holds it, or it cannot be written.
+        RunError: the disk is full; nothing is left behind.
 
     Example:
         >>> import tempfile
@@ -132,6 +141,7 @@ class TraceWriter:
         >>> record = writer.recorder(VehicleLeft)
         >>> record(time_s=1.5, vehicle=0)
         >>> writer.close(complete=True, end_s=2.0)
+        >>> writer.release()
         >>> writer.facts
         1
         >>> folder.cleanup()
@@ -139,13 +149,10 @@ class TraceWriter:
 
     records = True
 
-    def __init__(self, folder: Path, part_s: float) -> None:
-        _claim(folder)
+    def __init__(self, folder: Path, part_s: float, begin: Callable[[], None] = lambda: None) -> None:
+        self._lock, self._made = _claim(folder)
         self._folder = folder
         self._home = folder.absolute()  # wherever a user's code goes meanwhile
-        self._lock = (self._home / LOCK).open("ab")
-        with suppress(OSError):  # a file system without locks
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         self._part_s = part_s
         self._kinds = {fact: _Kind(layout(fact)) for fact in fact_kinds()}
         self._seq = itertools.count()
@@ -156,11 +163,10 @@ class TraceWriter:
         self._closed = False
         self._committed = Manifest(SCHEMA_VERSION, "running", 0.0, {}, ())
         try:
-            self._guarded(lambda: self._committed.write(folder))
-        except RunError:
-            with suppress(OSError):
-                (folder / MANIFEST).unlink(missing_ok=True)
-                (folder / LOCK).unlink(missing_ok=True)
+            self._guarded(begin)
+            self._guarded(lambda: self._committed.write(self._home))
+        except BaseException:
+            self.withdraw()
             raise
 
     def recorder(self, fact: Callable[P, Any]) -> Callable[P, None]:
@@ -239,9 +245,6 @@ class TraceWriter:
         else:
             self._give_up()
         self._closed = True
-        with suppress(OSError):
-            (self._home / LOCK).unlink(missing_ok=True)
-        self._lock.close()
 
     def keep_file(self, name: str, content: bytes) -> None:
         """Write a file that belongs to the run besides its facts; from now on the manifest names it with its hash.
@@ -257,6 +260,22 @@ class TraceWriter:
         files = {**self._committed.files, name: hashlib.sha256(content).hexdigest()}
         self._committed = replace(self._committed, files=files)
         self._committed.write(self._home)
+
+    def release(self) -> None:
+        """Let go of the folder: nothing more will be written into it. A second call does nothing."""
+        self._lock.release(remove=True)
+
+    def withdraw(self) -> None:
+        """Remove what this run has written, and let go: the run never began. What others have put there stays."""
+        self._closed = True
+        with suppress(OSError):
+            for name in (*STARTED, *self._committed.files):
+                (self._home / name).unlink(missing_ok=True)
+            for part in self._committed.parts:
+                (self._home / part.file).unlink(missing_ok=True)
+        remove_empty(self._home / kind for kind in self._committed.kinds)
+        self.release()
+        remove_empty(self._made)
 
     @property
     def digests(self) -> dict[str, str]:
@@ -314,20 +333,43 @@ class TraceWriter:
         self._committed = replace(read_manifest(self._home), state="partial")
         named = {part.file for part in self._committed.parts}
         with suppress(OSError):  # the reader leaves unnamed parts out, and reads `running` as partial
-            for path in self._home.glob("*/part-*.parquet"):
-                if path.relative_to(self._home).as_posix() not in named:
-                    path.unlink()
+            for kind in self._kinds.values():
+                for path in (self._home / kind.layout.kind).glob("part-*.parquet"):
+                    if f"{kind.layout.kind}/{path.name}" not in named:
+                        path.unlink()
             self._committed.write(self._home)
 
 
-def _claim(folder: Path) -> None:
+def _claim(folder: Path) -> tuple[FolderLock, list[Path]]:
+    """Make and lock an empty folder; return its lock and the folders that were made, innermost first."""
+    made: list[Path] = []
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        occupied = any(folder.iterdir())
+        for _ in range(_TRIES):
+            try:
+                made = [*make_folders(folder), *made]
+                if _occupied(folder):
+                    break
+                lock = take_lock(folder)
+            except FileNotFoundError:  # another that claimed it has left, and removed what it had made
+                continue
+            if lock is None:
+                raise InputError(f"--out {folder}: another run writes here; wait for it or give another --out")
+            if lock.made or lock.sure:
+                if not _occupied(folder):
+                    return lock, made
+                lock.release(remove=lock.made)
+            break
     except OSError as error:
+        remove_empty(made)
         raise InputError(f"--out {folder}: {error.strerror}; give a folder that can be written") from error
-    if occupied:
-        raise InputError(f"--out {folder}: is not empty and may hold another run; give another --out")
+    raise InputError(f"--out {folder}: is not empty and may hold another run; give another --out")
+
+
+def _occupied(folder: Path) -> bool:
+    """Return whether a folder holds anything but what is left of a run that was killed before it began."""
+    names = {path.name for path in folder.iterdir()}
+    begun = () if LOCK not in names or MANIFEST in names else STARTED
+    return any(name not in begun and not is_leftover(name) for name in names)
 
 
 def _write_part(folder: Path, kind: _Kind, number: int) -> StoredFile:

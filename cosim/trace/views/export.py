@@ -7,7 +7,7 @@ each site, one thread for each lane.
 
 import csv
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -17,6 +17,7 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from cosim.errors import InputError
+from cosim.locks import drafting, make_folders, remove_empty
 from cosim.parquet import open_literally
 from cosim.trace.facts.codes import code_names
 from cosim.trace.store.durable import write_durably
@@ -56,8 +57,19 @@ def export_trace(trace: Trace, form: str, out: Path, *, names: bool = False) -> 
         _write_csv(trace, out, names=names)
         return
     schema = _perfetto() if form == "perfetto" else None
-    out.parent.mkdir(parents=True, exist_ok=True)
-    write_durably(out, lambda sink: _write_perfetto(trace, sink, schema) if schema else _write_chrome(trace, sink))
+    made = make_folders(out.parent)
+    try:
+        _write_new(out, lambda sink: _write_perfetto(trace, sink, schema) if schema else _write_chrome(trace, sink))
+    except BaseException:
+        remove_empty(made)
+        raise
+
+
+def _write_new(out: Path, write: Callable[[BinaryIO], object]) -> None:
+    try:
+        write_durably(out, write, new=True)
+    except FileExistsError:
+        raise InputError(f"{out}: exists; give another --out or remove it") from None
 
 
 # --- csv -----------------------------------------------------------------------------------------------------------
@@ -73,7 +85,12 @@ def _write_csv(trace: Trace, folder: Path, *, names: bool) -> None:
             f"--format csv: the run has a kind {Path(CODES).stem}, whose file would be {CODES}, the table of codes; "
             "read it by `cosim trace sql`, or rename the kind in its package"
         )
-    folder.mkdir(parents=True)
+    with drafting(folder, "--out") as draft:
+        draft.mkdir()
+        _write_kinds(trace, draft, names=names)
+
+
+def _write_kinds(trace: Trace, folder: Path, *, names: bool) -> None:
     with (folder / CODES).open("w", newline="", encoding="utf-8") as sink:
         csv.writer(sink).writerows([("kind", "column", "code", "name"), *_codes(trace)])
     for stored in trace.layouts.values():
