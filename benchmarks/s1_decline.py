@@ -4,12 +4,13 @@ Each variant changes one thing of the tuned training and is trained with three s
 1e-3 without exploration, after each of some episodes, as the mean of the seeds with its range: roll-outs on seeds that
 no training has seen. Suspects: exploration noise that does not decay (here it falls linearly to none at the last
 episode), a critic that overestimates (the lower of two critics in the target, as in TD3, all else as in DDPG), and
-features of six components with a scale of their own (all columns, only standardised). It takes about half an hour of
-CPU time and is not part of `make bench`.
+features of six components with a scale of their own (all columns, only standardised). Then the mean reward of an
+episode as the agents explored, in some stretches of the training. It takes about half an hour of CPU time and is not
+part of `make bench`.
 """
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,6 +23,8 @@ from cosim.cli.progress import progress_bars
 from cosim.experiments.jobs import Tell, usable_processors, work
 
 MARKS: Final = (25, 50, 100, 150, 200)
+STRETCHES: Final = ((30, 50), (50, 70), (80, 100), (130, 150), (180, 200))
+"""First episode of each, from 0, and the one after its last."""
 SEEDS: Final = (101, 102, 103)
 MEASURED_SEEDS: Final = (2001, 2002, 2003, 2004)
 _ONE_CRITIC_MORE: Final = {"policy_delay": 1, "target_noise": 0.0, "noise_theta": 0.15}
@@ -48,8 +51,8 @@ VARIANTS: Final = (
 )
 
 
-def costs(job: tuple[Any, Variant, int], tell: Tell) -> list[float]:
-    """Return the cost of a slot after each of MARKS episodes, in 1e-3."""
+def measured(job: tuple[Any, Variant, int], tell: Tell) -> tuple[list[float], list[float]]:
+    """Return the cost of a slot after each of MARKS episodes, in 1e-3, and the mean reward in each of STRETCHES."""
     from cosim_agents.learned import Learned
     from cosim_agents.learners import off_policy
     from cosim_agents.learners.catalog import agent_spec
@@ -59,7 +62,8 @@ def costs(job: tuple[Any, Variant, int], tell: Tell) -> list[float]:
     from cosim.experiments.rollout import rollout
 
     loaded, variant, seed = job
-    found: list[float] = []
+    costs: list[float] = []
+    rewards: list[float] = []
 
     class Fading(off_policy.Exploration):
         """Noise and random scores that fall linearly from episode to episode."""
@@ -76,17 +80,18 @@ def costs(job: tuple[Any, Variant, int], tell: Tell) -> list[float]:
             self._noise._sigma, self._epsilon = (left * size for size in self._sizes)
             super().restart()
 
-    def measured(done: int, _: Any) -> None:
+    def after(done: int, log: Any) -> None:
         tell(done)
+        rewards.append(log["reward"])
         if done in MARKS:
             policy = Learned(Path(folder) / "checkpoint.ckpt")
-            found.append(1e3 * float(np.mean([rollout(loaded, policy, one).cost_per_epoch for one in MEASURED_SEEDS])))
+            costs.append(1e3 * float(np.mean([rollout(loaded, policy, one).cost_per_epoch for one in MEASURED_SEEDS])))
 
     spec = agent_spec(variant.agent, {**SETTINGS[TUNED], **variant.options})
     noise = patch.object(off_policy, "Exploration", Fading if variant.fading else off_policy.Exploration)
     with noise, TemporaryDirectory(prefix="cosim-") as folder:
-        train(loaded, spec, seed, MARKS[-1], 20, Path(folder), MARKS[0], measured)
-    return found
+        train(loaded, spec, seed, MARKS[-1], 20, Path(folder), MARKS[0], after)
+    return costs, [float(np.mean(rewards[first:last])) for first, last in STRETCHES]
 
 
 def main() -> None:
@@ -106,12 +111,27 @@ def main() -> None:
         for seed in SEEDS
     ]
     with progress_bars(jobs) as watch:
-        found = np.array(work(costs, jobs, options.jobs, watch)).reshape(len(VARIANTS), len(SEEDS), len(MARKS))
-    print(f"cost of a slot in 1e-3 after so many episodes, mean and range of seeds {SEEDS[0]} to {SEEDS[-1]}")
-    print(f"{'':<28}" + "".join(f"{mark:>20}" for mark in MARKS))
-    for variant, rows in zip(VARIANTS, found, strict=True):
-        told = (f"{one.mean():.3f} {one.min():.3f} to {one.max():.3f}" for one in rows.T)
-        print(f"{variant.name:<28}" + "".join(f"{text:>22}" for text in told))
+        found = work(measured, jobs, options.jobs, watch)
+    seeds = f"mean and range of seeds {SEEDS[0]} to {SEEDS[-1]}"
+    print(f"cost of a slot in 1e-3 after so many episodes, {seeds}")
+    show([str(mark) for mark in MARKS], [costs for costs, _ in found], 3)
+    print(f"reward of an episode while exploring, in these episodes, {seeds}")
+    show([f"{first + 1} to {last}" for first, last in STRETCHES], [rewards for _, rewards in found], 1)
+
+
+def show(heads: Sequence[str], found: Sequence[Sequence[float]], places: int) -> None:
+    """Print a table with a row for each variant.
+
+    Args:
+        heads: heads of the columns.
+        found: numbers of each training, seed after seed of each variant.
+        places: decimal places.
+    """
+    table = np.array(found).reshape(len(VARIANTS), len(SEEDS), len(heads))
+    print(f"{'':<28}" + "".join(f"{head:>24}" for head in heads))
+    for variant, rows in zip(VARIANTS, table, strict=True):
+        told = (f"{one.mean():.{places}f} {one.min():.{places}f} to {one.max():.{places}f}" for one in rows.T)
+        print(f"{variant.name:<28}" + "".join(f"{text:>24}" for text in told))
 
 
 if __name__ == "__main__":
