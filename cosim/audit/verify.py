@@ -3,15 +3,22 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from cosim.audit.broken import broken_rows
 from cosim.audit.origin import origin_findings
 from cosim.audit.rule import Rule
 from cosim.subjects import pieces
-from cosim.trace.store.integrity import Finding, check_parts
-from cosim.trace.store.manifest import read_manifest
+from cosim.trace.store.integrity import Finding, check_files, check_parts, unnamed_files
+from cosim.trace.store.manifest import MANIFEST, Manifest, stored_manifest
+from cosim.trace.store.provenance import PROVENANCE
 from cosim.trace.store.reader import Trace
 from cosim.trace.store.schemas import combined_digest
+from cosim.trace.store.sealed import Seal
+
+_DRAWN: Final = ("run.png", "report.html")
+"""What `cosim run` and `cosim report` draw into a run folder; nothing reads it."""
+_NAMED: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,28 +62,36 @@ class Report:
 def verify(run: Path) -> Report:
     """Audit a run folder: first the rows, then, if they can be read, the laws that they must obey.
 
-    A run that was interrupted is held only to what holds at any moment.
+        A run that was interrupted is held only to what holds at any moment.
 
-        >>> from pathlib import Path
-        >>> from tempfile import TemporaryDirectory
-        >>> import cosim
-        >>> loaded = cosim.load("per_task", ["duration_s=1", "statistics.warmup_s=0", "mobility.vehicles=10"])
-        >>> with TemporaryDirectory() as folder:
-        ...     result = cosim.simulate(loaded, Path(folder))
-        ...     report = cosim.verify(result.folder)
-        >>> report.ok, report.digest == result.digest
-        (True, True)
+            >>> from pathlib import Path
+    from typing import Final
+            >>> from tempfile import TemporaryDirectory
+            >>> import cosim
+            >>> loaded = cosim.load("per_task", ["duration_s=1", "statistics.warmup_s=0", "mobility.vehicles=10"])
+            >>> with TemporaryDirectory() as folder:
+            ...     result = cosim.simulate(loaded, Path(folder))
+            ...     report = cosim.verify(result.folder)
+            >>> report.ok, report.digest == result.digest
+            (True, True)
+
+    Whoever computes the hashes of an edited folder anew is not found: compare the digest with one kept elsewhere.
 
     Raises:
-        InputError: not a run folder.
+        InputError: not a run folder, or its manifest or provenance is none.
     """
-    manifest = read_manifest(run)
+    manifest, seal = stored_manifest(run)
     integrity = check_parts(run, manifest)
     digest = combined_digest(integrity.digests, manifest.schema_version)
     complete = manifest.state == "complete"
-    findings = [*integrity.findings, *origin_findings(run, manifest, integrity.digests)]
+    findings = [
+        *_manifest_findings(seal),
+        *integrity.findings,
+        *check_files(run, manifest),
+        *origin_findings(run, manifest, integrity.digests),
+    ]
     if integrity.readable:  # queries over a broken part would fail, not find
-        with Trace.open(run) as trace:
+        with Trace.open(run, manifest) as trace:
             findings.extend(_meaning(trace))
     return Report(
         run=run,
@@ -85,11 +100,31 @@ def verify(run: Path) -> Report:
         complete=complete,
         complete_to_s=manifest.complete_to_s,
         findings=tuple(findings),
-        notes=tuple(
-            f"{kind}: only its rows were checked: no package that brings its rules is installed; "
-            "install it and verify again"
-            for kind in integrity.unknown
-        ),
+        notes=(*_notes(run, manifest, seal), *map(_unknown, integrity.unknown)),
+    )
+
+
+def _manifest_findings(seal: Seal) -> Iterator[Finding]:
+    if seal is Seal.BROKEN:
+        yield Finding(MANIFEST, None, "its values were changed: they do not fit its sha256")
+
+
+def _notes(run: Path, manifest: Manifest, seal: Seal) -> Iterator[str]:
+    if seal is Seal.NONE:
+        yield (
+            f"an older run, without hashes of its files: an edit of {MANIFEST} or {PROVENANCE} is found only where "
+            "rows, run id or scenario contradict it"
+        )
+    left = [name for name in unnamed_files(run, manifest) if name not in (PROVENANCE, *_DRAWN)]
+    if left:
+        more = f" and {len(left) - _NAMED} more" if len(left) > _NAMED else ""
+        yield f"not of the run, as {MANIFEST} does not name it, and left out: {', '.join(left[:_NAMED])}{more}"
+
+
+def _unknown(kind: str) -> str:
+    return (
+        f"{kind}: only its rows were checked: no package that brings its rules is installed; "
+        "install it and verify again"
     )
 
 

@@ -76,15 +76,20 @@ class Trace:
         self._prepare()
 
     @classmethod
-    def open(cls, run: Path) -> "Trace":
+    def open(cls, run: Path, manifest: Manifest | None = None) -> "Trace":
         """Open a run folder.
 
+        Args:
+            run: the run folder.
+            manifest: its manifest, if that was read before.
+
         Raises:
-            InputError: no run folder, one of another schema, or one with a lost or broken part.
+            InputError: no run folder, one of another schema, one whose manifest was changed, or one with a lost or
+                broken part.
         """
-        manifest = read_manifest(run)
+        known = read_manifest(run) if manifest is None else manifest
         try:
-            return cls(run, manifest)
+            return cls(run, known)
         except (duckdb.Error, OSError, pa.ArrowException, ValueError) as error:
             reason = str(error).strip().splitlines()[0]
             raise InputError(f"{run}: a part is lost or broken ({reason}); see `cosim trace verify {run}`") from error
@@ -142,16 +147,16 @@ class Trace:
         """The content of provenance.json: scenario, versions, machine, digest.
 
         Raises:
-            InputError: there is none, or it is broken.
+            InputError: there is none, it is broken or was changed, or it is that of another run.
         """
-        return read_provenance(self.run)
+        return read_provenance(self.run, self.manifest)
 
     @property
     def scenario(self) -> Scenario:
         """The scenario of the run.
 
         Raises:
-            InputError: provenance.json is missing or broken.
+            InputError: provenance.json is missing, broken, changed, or that of another run.
         """
         try:
             known, _ = known_part(self.provenance.scenario)
@@ -224,6 +229,8 @@ def _layouts(run: Path, manifest: Manifest) -> dict[str, Layout]:
     """Return the layouts of all kinds that this installation knows, then of those described only by their own files."""
     found = known_layouts(manifest.schema_version)
     for part in manifest.parts:
+        if not (run / part.file).is_file():  # opening a pipe would never end
+            raise ValueError(f"{part.file} is missing or no file")
         if part.kind not in found:
             with open_literally(run / part.file) as file:
                 found[part.kind] = stored_layout(part.kind, pq.read_schema(file))

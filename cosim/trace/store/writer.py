@@ -9,7 +9,7 @@ import itertools
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, ParamSpec, Protocol
 
@@ -23,6 +23,7 @@ from cosim.trace.facts.run import SCHEMA_VERSION
 from cosim.trace.store.durable import sync_folder, write_durably
 from cosim.trace.store.layout import Layout, digest_bytes, layout
 from cosim.trace.store.manifest import MANIFEST, Manifest, StoredFile, read_manifest
+from cosim.trace.store.provenance import Provenance, origin_of, write_provenance
 from cosim.trace.store.schemas import combined_digest
 from cosim.types import AnyArray
 
@@ -157,6 +158,17 @@ class TraceWriter:
                 (folder / MANIFEST).unlink(missing_ok=True)
             raise
 
+    def begin(self, provenance: Provenance) -> None:
+        """Write the provenance of the run, and name it in every manifest from the first part on.
+
+        What it says of the start has to stay; its end is written by `write_provenance`.
+
+        Raises:
+            OSError: the disk refuses.
+        """
+        write_provenance(self._home, provenance)
+        self._committed = replace(self._committed, origin=origin_of(asdict(provenance)))
+
     def recorder(self, fact: Callable[P, Any]) -> Callable[P, None]:
         """Return a function with the signature of a kind of fact that records one row.
 
@@ -278,7 +290,9 @@ class TraceWriter:
         filled = {part.kind for part in parts}
         hashes = {kind.layout.kind: kind.hash for kind in self._kinds.values() if kind.layout.kind in filled}
         digests = {name: running.hexdigest() for name, running in hashes.items()}
-        manifest = Manifest(SCHEMA_VERSION, state, self._now_s, digests, tuple(parts))
+        manifest = replace(
+            self._committed, state=state, complete_to_s=float(self._now_s), digests=digests, parts=tuple(parts)
+        )
         manifest.write(self._home)
         self._committed = manifest
         logger.debug("%s: %d facts up to t=%g s are kept", self._folder, self.facts, manifest.complete_to_s)
@@ -311,9 +325,10 @@ def _write_part(folder: Path, kind: _Kind, number: int) -> StoredFile:
     table = kind.layout.table(rows, texts)
     kind.hash.update(digest_bytes(rows))
     file = f"{kind.layout.kind}/part-{number:05d}.parquet"
-    part = StoredFile(kind.layout.kind, file, len(rows), int(rows["seq"].min()), int(rows["seq"].max()))
     write_parquet(folder / file, table, kind.layout.encoding)
-    return part
+    with (folder / file).open("rb") as written:
+        sha256 = hashlib.file_digest(written, "sha256").hexdigest()
+    return StoredFile(kind.layout.kind, file, len(rows), int(rows["seq"].min()), int(rows["seq"].max()), sha256)
 
 
 def write_parquet(path: Path, table: Any, encoding: Mapping[str, str]) -> None:
