@@ -108,7 +108,8 @@ class Recorder:
         self.end = self.writer.recorder(TaskEnded)
 
     def start(self) -> None:
-        """Sites, vehicles, and the first coverage."""
+        """Provenance, sites, vehicles, and the first coverage."""
+        self.writer.begin(provenance(self.writer, "running"))
         site = self.writer.recorder(SiteDeployed)
         site(0.0, 0, "rsu-0", 0.0, 0.0, 1, 3e9)
         site(0.0, 1, "cloud", NAN, NAN, 0, 3e9)

@@ -80,7 +80,9 @@ def check_parts(run: Path, manifest: Manifest) -> Integrity:
         content, problem = _content(run / part.file)
         changed_bytes = not problem and bool(part.sha256) and hashlib.sha256(content).hexdigest() != part.sha256
         nulls = manifest.schema_version >= NULLS_SINCE
-        table, problem = (None, problem) if problem else _read(content, part.kind, layouts, nulls=nulls)
+        table: Any = None
+        if not problem:
+            table, problem = _read(content, part.kind, layouts, nulls=nulls)
         if problem:
             found.append(Finding(part.kind, None, f"{part.file} {problem}"))
             short.append(part)
