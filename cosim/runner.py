@@ -96,7 +96,8 @@ def simulate(loaded: Loaded, out: Path, progress: Callable[[float], None] | None
         undo.callback(_unmake, _missing(out))
         writer = TraceWriter(out, scenario.trace.part_s)
         undo.callback(_clear, out)
-        writer.begin(provenance)
+        write_provenance(out, provenance)
+        writer.belong_to(provenance)
         simulation = Simulation(scenario, writer, loaded.folder)
         undo.callback(simulation.close)
         try:

@@ -9,7 +9,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
-from cosim.json_text import json_data
+from cosim.data_text import json_data
 from cosim.scenario.identity import DEFAULTS, identity, run_id, text_of, whole
 from cosim.scenario.schema import Scenario
 from cosim.trace.store.integrity import Finding

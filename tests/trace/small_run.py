@@ -101,6 +101,7 @@ class Recorder:
     """Writes the small run tick by tick, as a simulation would."""
 
     def __init__(self, folder: Path, part_s: float, count: int, seed: int) -> None:
+        self.folder = folder
         self.writer = TraceWriter(folder, part_s)
         self.lives = lives(count, seed)
         self.release = self.writer.batch(TaskReleased)
@@ -109,7 +110,9 @@ class Recorder:
 
     def start(self) -> None:
         """Provenance, sites, vehicles, and the first coverage."""
-        self.writer.begin(provenance(self.writer, "running"))
+        said = provenance(self.writer, "running")
+        write_provenance(self.folder, said)
+        self.writer.belong_to(said)
         site = self.writer.recorder(SiteDeployed)
         site(0.0, 0, "rsu-0", 0.0, 0.0, 1, 3e9)
         site(0.0, 1, "cloud", NAN, NAN, 0, 3e9)

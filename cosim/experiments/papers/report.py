@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from cosim.data_text import json_data
 from cosim.errors import InputError
 from cosim.experiments.papers.lines import CsvTable
 from cosim.trace.store.durable import write_durably
@@ -31,7 +32,7 @@ def read_results(out: Path, paper: str, run: str) -> dict[str, Any]:
     try:
         if not out.exists() or (out.is_dir() and not path.exists() and not any(out.iterdir())):
             return {}
-        stored: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        stored: dict[str, Any] = json_data(path.read_text(encoding="utf-8"))
         before, whose = stored["run"], stored["paper"]
     except (OSError, ValueError, TypeError, KeyError):
         raise InputError(f"{out}: is taken by something that no `cosim paper` wrote; give another --out") from None

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from cosim.errors import one_line
 from cosim.trace.store.layout import CHECK, Layout, digest_bytes, known_layouts, row_checks, stored_layout
 from cosim.trace.store.manifest import MANIFEST, Manifest, StoredFile
 from cosim.trace.store.nulls import NULLS_SINCE, absences, stand_in, without_nulls
@@ -34,7 +35,7 @@ class Finding:
 
     def __str__(self) -> str:
         where = self.kind if self.seq is None else f"{self.kind} row seq={self.seq}"
-        return f"{where}: {self.why}"
+        return one_line(f"{where}: {self.why}")
 
 
 def shortened(kind: str, seqs: IntArray, why: str) -> Iterator[Finding]:
@@ -150,7 +151,7 @@ def _read(content: bytes, kind: str, layouts: dict[str, Layout], *, nulls: bool)
     try:
         table = pq.read_table(pa.BufferReader(content))
     except (OSError, ValueError, pa.ArrowException) as error:
-        return None, f"cannot be read ({' '.join(str(error).split())})"
+        return None, f"cannot be read ({one_line(error)})"
     try:
         if kind not in layouts:
             layouts[kind] = stored_layout(kind, table.schema)

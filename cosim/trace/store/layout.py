@@ -19,7 +19,7 @@ from typing import Any, cast
 import numpy as np
 import pyarrow as pa
 
-from cosim.json_text import json_data
+from cosim.data_text import json_data
 from cosim.kernel.rng import keyed_bits
 from cosim.subjects import fact_kinds
 from cosim.trace.facts.codes import code_names

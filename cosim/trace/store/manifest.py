@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from cosim.errors import InputError
+from cosim.errors import InputError, one_line
 from cosim.scenario.document import shown
 from cosim.trace.facts.run import SCHEMA_VERSION
 from cosim.trace.store.durable import sync_folder, write_durably
@@ -101,7 +101,7 @@ def stored_manifest(folder: Path) -> tuple[Manifest, Seal]:
             f"{folder}: not a run folder ({MANIFEST}: {error.strerror}); give the folder that `cosim run --out` wrote"
         ) from error
     except ValueError as error:
-        raise InputError(f"{path}: broken ({' '.join(str(error).split())}); run the scenario again") from error
+        raise InputError(f"{path}: broken ({one_line(error)}); run the scenario again") from error
     parts = tuple(StoredFile(**part) for part in stored.values["parts"])
     manifest = Manifest(**{**stored.values, "parts": parts})
     later = manifest.origin or manifest.files or any(part.sha256 for part in parts)

@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
-from cosim.errors import InputError
+from cosim.errors import InputError, one_line
 from cosim.scenario.identity import as_json, identity, run_id
 from cosim.scenario.schema import Scenario
 from cosim.trace.store.durable import sync_folder, write_durably
@@ -30,8 +30,8 @@ _PACKAGES = (
     "networkx",
     "pydantic",
 )
-_SINCE_START = ("run_id", "scenario", "seed", "policy", "started", "versions", "machine", "identity")
-"""Fields that the end of a run does not change."""
+_AT_END = ("status", "digest", "digests", "facts", "wall_s", "cpu_s")
+"""Fields that the end of a run changes."""
 
 
 def versions() -> dict[str, str]:
@@ -111,7 +111,7 @@ def origin_of(values: Mapping[str, Any]) -> str:
     Args:
         values: the values of provenance.json.
     """
-    return hash_of({name: values.get(name) for name in _SINCE_START})
+    return hash_of({name: value for name, value in values.items() if name not in _AT_END})
 
 
 def write_provenance(folder: Path, provenance: Provenance) -> None:
@@ -161,7 +161,7 @@ def stored_provenance(folder: Path) -> StoredProvenance:
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}; give the folder that `cosim run --out` wrote") from error
     except ValueError as error:
-        raise InputError(f"{path}: broken ({' '.join(str(error).split())}); run the scenario again") from error
+        raise InputError(f"{path}: broken ({one_line(error)}); run the scenario again") from error
     return StoredProvenance(stored.values, stored.seal, tuple(type_problems(Provenance, stored.values)))
 
 
@@ -178,7 +178,7 @@ def read_provenance(folder: Path, manifest: Manifest | None = None) -> Provenanc
     stored = stored_provenance(folder)
     path = folder / PROVENANCE
     if stored.problems:
-        raise InputError(f"{path}: broken ({stored.problems[0]}); run the scenario again")
+        raise InputError(f"{path}: broken ({one_line(stored.problems[0])}); run the scenario again")
     problem = stored.unlike(manifest)
     if problem:
         raise InputError(

@@ -12,7 +12,7 @@ from enum import Enum, auto
 from pathlib import Path
 from typing import Any, Final, Literal, get_args, get_origin
 
-from cosim.json_text import json_data
+from cosim.data_text import json_data
 from cosim.scenario.document import shown
 
 SEAL: Final = "sha256"

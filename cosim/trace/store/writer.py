@@ -23,7 +23,7 @@ from cosim.trace.facts.run import SCHEMA_VERSION
 from cosim.trace.store.durable import sync_folder, write_durably
 from cosim.trace.store.layout import Layout, digest_bytes, layout
 from cosim.trace.store.manifest import MANIFEST, Manifest, StoredFile, read_manifest
-from cosim.trace.store.provenance import Provenance, origin_of, write_provenance
+from cosim.trace.store.provenance import Provenance, origin_of
 from cosim.trace.store.schemas import combined_digest
 from cosim.types import AnyArray
 
@@ -158,15 +158,8 @@ class TraceWriter:
                 (folder / MANIFEST).unlink(missing_ok=True)
             raise
 
-    def begin(self, provenance: Provenance) -> None:
-        """Write the provenance of the run, and name it in every manifest from the first part on.
-
-        What it says of the start has to stay; its end is written by `write_provenance`.
-
-        Raises:
-            OSError: the disk refuses.
-        """
-        write_provenance(self._home, provenance)
+    def belong_to(self, provenance: Provenance) -> None:
+        """Name the provenance of the run, by what it says of the start, in every manifest from now on."""
         self._committed = replace(self._committed, origin=origin_of(asdict(provenance)))
 
     def recorder(self, fact: Callable[P, Any]) -> Callable[P, None]:

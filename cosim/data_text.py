@@ -1,10 +1,14 @@
-"""JSON from files that somebody may have edited or damaged: every fault of the text is a ValueError of one line."""
+"""JSON and TOML of files that somebody may have edited or damaged: each fault of a text is a ValueError of one line."""
 
 import json
+import re
+import tomllib
 from typing import Any, Final
 
 MAX_DEPTH: Final = 64
 """Levels of lists and mappings in each other; cosim's own files have less than ten."""
+_DEEP: Final = f"is nested deeper than {MAX_DEPTH} levels"
+_DOTTED_KEY: Final = re.compile(rf"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){{{MAX_DEPTH},}}""")
 
 
 def json_data(text: str | bytes) -> Any:
@@ -23,18 +27,40 @@ def json_data(text: str | bytes) -> Any:
     Raises:
         ValueError: it is no JSON or not UTF-8, has a key twice, or nests deeper than MAX_DEPTH.
     """
-    deep = f"is nested deeper than {MAX_DEPTH} levels"
     try:
         data = json.loads(text, object_pairs_hook=_distinct)
     except RecursionError:
-        raise ValueError(deep) from None
+        raise ValueError(_DEEP) from None
+    _see_depth(data)
+    return data
+
+
+def toml_data(text: str) -> dict[str, Any]:
+    """Return the data of a TOML text.
+
+    >>> toml_data("a = 1")
+    {'a': 1}
+
+    Raises:
+        ValueError: it is no TOML, or nests deeper than MAX_DEPTH.
+    """
+    if _DOTTED_KEY.search(text):  # tomllib takes memory that grows with the square of its parts
+        raise ValueError(_DEEP)
+    try:
+        data = tomllib.loads(text)
+    except RecursionError:
+        raise ValueError(_DEEP) from None
+    _see_depth(data)
+    return data
+
+
+def _see_depth(data: Any) -> None:
     level, depth = [data], 0
     while level:  # level by level, as a function that calls itself would fail where this must answer
         if depth > MAX_DEPTH:
-            raise ValueError(deep)
+            raise ValueError(_DEEP)
         level = [item for one in level for item in _inside(one)]
         depth += 1
-    return data
 
 
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
