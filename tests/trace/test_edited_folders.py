@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import pytest
-from effort import count, seeds
+from effort import count, rest_long, seeds
 
 from cosim.audit import verify as audit
 from cosim.errors import InputError, RunError
@@ -28,8 +28,8 @@ EDITS: Final = 2000
 SHORT: Final = ("duration_s=3", "statistics.warmup_s=1", "trace.part_s=1.5", "mobility.vehicles=8")
 SCENARIOS: Final = {
     "keys-and-ledger": ("per_task", (*SHORT, "keys={}", "ledger={}")),
-    "twin": ("s5_placement_paper", ("duration_s=3", "statistics.warmup_s=1", "trace.part_s=1.5")),
     "killed": ("per_task", (*SHORT, "mobility.vehicles=6")),
+    "twin": ("s5_placement_paper", ("duration_s=3", "statistics.warmup_s=1", "trace.part_s=1.5")),
     "stopped": ("per_task", (*SHORT, "mobility.vehicles=5")),
 }
 OTHER: Final = "statistics.warmup_s=2"
@@ -74,7 +74,7 @@ def stored(home: Path, name: str) -> Path:
     return killed if name.startswith("killed") else run
 
 
-@pytest.fixture(scope="module", params=SCENARIOS)
+@pytest.fixture(scope="module", params=rest_long(SCENARIOS, 2))
 def edited(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Edited:
     """A folder to edit, which verifies."""
     home = tmp_path_factory.mktemp("edited")
@@ -232,7 +232,7 @@ def found(run: Path, whole: bool, patch: pytest.MonkeyPatch) -> bool:
 def test_an_edit_is_found_or_changes_nothing(edited: Edited, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of every edit: the audit finds it, or all readers tell what they told before; no reader fails otherwise."""
     number, unseen = EDITS // len(SCENARIOS), 0
-    for seed in seeds(number, start=edited.start):
+    for seed in seeds(number, least=50, start=edited.start):
         what = edit(edited, random.Random(seed))
         if found(edited.run, seed % 5 == 0, monkeypatch):
             told, refused = answer(READERS[seed % len(READERS)], edited.run)
@@ -243,4 +243,4 @@ def test_an_edit_is_found_or_changes_nothing(edited: Edited, monkeypatch: pytest
                 f"seed {seed}: {what}"
             )
         put_back(edited)
-    assert unseen <= count(number) // 4  # an edit of spaces, a value that is what it was, a foreign file
+    assert unseen <= count(number, least=50) // 4  # an edit of spaces, a value that is what it was, a foreign file
