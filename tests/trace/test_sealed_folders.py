@@ -311,6 +311,7 @@ PUT: Final[dict[str, Callable[[Path], None]]] = {
     "folder": Path.mkdir,
     "pipe": pipe,
     "link to itself": lambda path: path.symlink_to(path),
+    "link to nothing": lambda path: path.symlink_to("nowhere"),
 }
 
 
@@ -324,6 +325,16 @@ def test_what_is_no_file(sealed: Path, file: str, put: str, capsys: pytest.Captu
     assert cli.status(["trace", "verify", str(sealed)]) in (1, 2)
     printed = capsys.readouterr()
     assert file in printed.out + printed.err
+
+
+def test_a_part_that_is_a_link(sealed: Path, simulated: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A part that lies elsewhere is not in the run folder: a finding, and one line for who reads, whatever it holds."""
+    file = "task_ended/part-00000.parquet"
+    (sealed / file).unlink()
+    (sealed / file).symlink_to(simulated / file)
+    refused(capsys, sealed, f"{file} is missing, a link, or no file")
+    found = told(capsys, 1, "trace", "verify", sealed)
+    assert f"task_ended: {file} is a link, not the file that was written" in found
 
 
 def test_a_fault_of_a_reader_is_told_as_that_of_the_part(sealed: Path) -> None:

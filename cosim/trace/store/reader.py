@@ -254,8 +254,9 @@ def _layouts(run: Path, manifest: Manifest) -> dict[str, Layout]:
     """Return the layouts of all kinds that this installation knows, then of those described only by their own files."""
     found = known_layouts(manifest.schema_version)
     for part in manifest.parts:
-        if not (run / part.file).is_file():  # opening a pipe would never end
-            raise ValueError(f"{part.file} is missing or no file")
+        path = run / part.file
+        if path.is_symlink() or not path.is_file():  # a link may leave the folder, and opening a pipe would never end
+            raise ValueError(f"{part.file} is missing, a link, or no file")
         if part.kind not in found:
             with open_literally(run / part.file) as file:
                 found[part.kind] = stored_layout(part.kind, pq.read_schema(file))
