@@ -1,6 +1,16 @@
 """The two errors of cosim. Each message is one line for the person at the command line, who sees no traceback."""
 
 
+def one_line(told: object) -> str:
+    r"""Return what a library tells, in which a file's own bytes may stand, as one printable line.
+
+    >>> print(one_line("bad magic\n  bytes: \x00a"))
+    bad magic bytes: \x00a
+    """
+    text = " ".join(str(told).split())
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
+
+
 class InputError(Exception):
     """An error in what the user gave; the message names file, field, value and remedy. The command line exits with 2.
 

@@ -98,7 +98,7 @@ def simulate(loaded: Loaded, out: Path, progress: Callable[[float], None] | None
 
     logger.info("run %s begins: policy %s, seed %d, folder %s", loaded.run_id, scenario.policy.name, scenario.seed, out)
     with KeptProcess() as process, ExitStack() as undo:
-        writer = TraceWriter(out, scenario.trace.part_s, lambda: write_provenance(out, provenance))
+        writer = TraceWriter(out, scenario.trace.part_s, provenance)
         undo.callback(writer.withdraw)
         simulation = Simulation(scenario, writer, loaded.folder)
         undo.callback(simulation.close)

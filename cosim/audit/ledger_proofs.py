@@ -1,6 +1,5 @@
 """Proofs that a final block holds a record, which anyone who knows the hash of the block can check (RFC 9162)."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -10,6 +9,7 @@ from cosim.audit.ledger_batches import SealedBatches
 from cosim.audit.ledger_blocks import StatedBlock, rebuild
 from cosim.audit.ledger_leaves import Leaves, leaves
 from cosim.audit.ledger_rows import LedgerRows, read_rows
+from cosim.data_text import json_data
 from cosim.errors import InputError, RunError
 from cosim.ledger.proof import Inclusion, check_inclusion, prove
 from cosim.ledger.records import Record, unpacked
@@ -79,7 +79,7 @@ def read_proof(path: Path) -> Inclusion:
         InputError: there is none.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json_data(path.read_text(encoding="utf-8"))
         given = {field.name: content[field.name] for field in fields(Inclusion)}
     except OSError as error:
         raise InputError(f"{path}: {str(error.strerror).lower()}; give the file of `cosim ledger prove`") from error

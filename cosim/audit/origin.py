@@ -1,4 +1,7 @@
-"""The check of provenance.json: digests are those of the rows; run id, seed and policy are those of its scenario."""
+"""The check of provenance.json: it is what was written for this run.
+
+Digests are those of the rows; run id, seed and policy are those of its scenario.
+"""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -6,12 +9,12 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
-from cosim.errors import InputError
+from cosim.data_text import json_data
 from cosim.scenario.identity import DEFAULTS, identity, run_id, text_of, whole
 from cosim.scenario.schema import Scenario
 from cosim.trace.store.integrity import Finding
 from cosim.trace.store.manifest import Manifest
-from cosim.trace.store.provenance import PROVENANCE, Provenance, read_provenance
+from cosim.trace.store.provenance import PROVENANCE, Provenance, StoredProvenance, stored_provenance
 from cosim.trace.store.schemas import combined_digest
 
 _ABSENT: Final = object()
@@ -24,14 +27,26 @@ def origin_findings(run: Path, manifest: Manifest, digests: Mapping[str, str]) -
         run: the run folder.
         manifest: its manifest.
         digests: digests of its rows by kind, computed anew.
+
+    Raises:
+        InputError: it is no JSON mapping.
     """
-    try:
-        said = read_provenance(run)
-    except InputError as error:
-        yield Finding(PROVENANCE, None, str(error))
+    if not (run / PROVENANCE).exists():
+        yield Finding(PROVENANCE, None, "is missing")
         return
-    for problem in chain(_rows(said, manifest, digests), _identity(said)):
+    stored = stored_provenance(run)
+    for problem in _of_stored(stored, manifest, digests):
         yield Finding(PROVENANCE, None, problem)
+
+
+def _of_stored(stored: StoredProvenance, manifest: Manifest, digests: Mapping[str, str]) -> Iterator[str]:
+    other = stored.unlike(manifest)
+    if other:
+        yield other
+    yield from (f"its {problem}" for problem in stored.problems)
+    if not stored.problems:
+        said = Provenance(**stored.values)
+        yield from chain(_rows(said, manifest, digests), _identity(said))
 
 
 def _rows(said: Provenance, manifest: Manifest, digests: Mapping[str, str]) -> Iterator[str]:
@@ -39,6 +54,8 @@ def _rows(said: Provenance, manifest: Manifest, digests: Mapping[str, str]) -> I
         if manifest.state == "complete":
             yield "was not finished: it says `running`, the trace is complete"
         return
+    if (said.status == "complete") != (manifest.state == "complete"):
+        yield f"its status {said.status} is not the state of the trace, {manifest.state}"
     digest = combined_digest(digests, manifest.schema_version)
     if said.digest != digest:
         yield f"its digest {said.digest or '(none)'} is not the rows' {digest}"
@@ -50,9 +67,6 @@ def _rows(said: Provenance, manifest: Manifest, digests: Mapping[str, str]) -> I
 
 
 def _identity(said: Provenance) -> Iterator[str]:
-    if not (isinstance(said.scenario, Mapping) and isinstance(said.identity, str)):
-        yield "its scenario is no mapping, or its identity no text"
-        return
     text = said.identity or whole(said.scenario)  # older runs hashed all of it
     known = run_id(str(said.scenario.get("name")), text)
     if said.run_id != known:
@@ -76,7 +90,7 @@ def _repeated(said: Provenance) -> Iterator[str]:
 def _scenario(said: Provenance) -> Iterator[str]:
     """Compare identity and scenario: completely if both have today's defaults, else in what the identity lists."""
     try:
-        told = json.loads(said.identity)
+        told = json_data(said.identity)
         defaults, differs = told["defaults"], told["differs"]
         canonical = said.identity == text_of({"defaults": defaults, "differs": dict(differs)})
     except (ValueError, TypeError, KeyError):

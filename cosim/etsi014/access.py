@@ -14,11 +14,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
 from cosim.errors import InputError
 from cosim.etsi014.messages import SaeId
+from cosim.scenario.document import parse
 
 CERTIFICATE = "certificate"
 """Key of a connection's state that holds the verified certificate of the client."""
@@ -80,10 +78,10 @@ def read_tokens(path: Path, names: Sequence[SaeId]) -> dict[SaeId, str]:
     """
     try:
         open_to = stat.S_IMODE(path.stat().st_mode) & (stat.S_IRWXG | stat.S_IRWXO)
-        content: Any = YAML(typ="safe").load(path)
+        content: Any = parse(path.read_text(encoding="utf-8"), "").data
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {str(error.strerror).lower()}; check --tokens") from None
-    except (YAMLError, ValueError):
+    except (InputError, ValueError):  # whose own lines may show a token
         raise InputError(f"{path}: is not YAML or JSON; {_REMEDY}") from None
     if open_to:
         raise InputError(f"{path}: others may read the tokens in it; chmod 600 it")

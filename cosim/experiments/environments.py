@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from cosim.data_text import json_data
 from cosim.errors import InputError, RunError
 from cosim.experiments.contenders import Contender, contenders, need_learning
 from cosim.experiments.folders import changed, lock_folder, make_folder
@@ -165,7 +166,7 @@ def check_tables(out: Path, environment: "KnownEnvironment") -> None:
     path = out / SETTINGS
     try:
         found = {one.name for one in out.iterdir() if not is_leftover(one.name)} if out.exists() else set()
-        before = json.loads(path.read_text(encoding="utf-8")) if SETTINGS in found else environment.identity
+        before = json_data(path.read_text(encoding="utf-8")) if SETTINGS in found else environment.identity
     except (OSError, ValueError) as error:
         raise InputError(f"{out}: cannot be read ({type(error).__name__}); give another --out") from None
     if found - {SETTINGS, *_TABLES} or (found and SETTINGS not in found):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
 
+from cosim.data_text import json_data
 from cosim.errors import InputError
 from cosim.experiments.folders import make_folder, share_lock
 from cosim.experiments.jobs import Job, Tell, Watching, work
@@ -77,7 +78,7 @@ def find_done(store: Path, piece: Piece) -> Done | None:
     """
     path = piece_folder(store, piece) / PIECE
     try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
+        stored = json_data(path.read_text(encoding="utf-8"))
         return Done(dict(stored["result"]), float(stored["cpu_s"]), float(stored["wall_s"]))
     except (FileNotFoundError, NotADirectoryError):
         return None

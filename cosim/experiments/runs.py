@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 from cosim_agents.registry import make_policy
 
+from cosim.data_text import json_data
 from cosim.errors import InputError, RunError
 from cosim.experiments.contenders import Contender
 from cosim.experiments.folders import changed, lock_folder, make_folder, share_lock
@@ -172,7 +173,7 @@ def _settings(out: Path) -> dict[str, Any]:
             return {}
         if not out.is_dir() or (not path.is_file() and not all(is_leftover(one.name) for one in out.iterdir())):
             raise InputError(f"{out}: is taken by something else; give another --out")
-        stored = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        stored = json_data(path.read_text(encoding="utf-8")) if path.is_file() else {}
     except (OSError, ValueError) as error:
         reason = " ".join(str(getattr(error, "strerror", None) or error).lower().split())
         raise InputError(f"{path}: cannot be read: {reason}; give another --out") from None

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from cosim.data_text import json_data
 from cosim.errors import InputError
 from cosim.experiments.folders import changed, lock_folder, make_folder, share_lock
 from cosim.experiments.jobs import Job, Tell, Watching, work
@@ -161,7 +162,7 @@ def _check_settings(training: SeedTraining) -> None:
     folder = training.folder
     path = folder / SETTINGS
     try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
+        stored = json_data(path.read_text(encoding="utf-8"))
         before = {name: stored[name] for name in training.settings()}
     except FileNotFoundError:
         remedy = f"remove the folder {folder} and train again" if training.has_checkpoint else "give another --out"

@@ -1,11 +1,11 @@
 """Maps by name: real ones inside the package eclipse-sumo, bundled ones, and folders of the user."""
 
-import tomllib
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from cosim.data_text import toml_data
 from cosim.errors import InputError
 from cosim.mobility.cache import cached, content_key, file_hash
 from cosim.mobility.configuration import read_configuration
@@ -279,6 +279,6 @@ def _seconds(home: Path, source: dict[str, Any], field: str) -> float | None:
 def _source(home: Path) -> dict[str, Any]:
     path = home / "SOURCE.toml"
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return toml_data(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    except ValueError as error:
         raise InputError(f"{path}: broken TOML, {error}; correct it") from error

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from cosim.data_text import json_data
 from cosim.errors import InputError
 from cosim.locks import drafting
 from cosim.mobility.recording import RecordedRows, to_centi
@@ -74,8 +75,8 @@ def recorded_bounds(path: Path) -> Bounds:
 def _described(path: Path) -> dict[str, Any]:
     try:
         with open_literally(path) as file:
-            about: dict[str, Any] = json.loads((pq.read_metadata(file).metadata or {})[MARK])
-    except (pa.ArrowException, KeyError, OSError) as error:
+            about: dict[str, Any] = json_data((pq.read_metadata(file).metadata or {})[MARK])
+    except (pa.ArrowException, KeyError, OSError, ValueError) as error:
         raise InputError(f"{path}: not a recording of `cosim map record`; record one") from error
     return about
 
@@ -91,7 +92,7 @@ def read_recording(table: pa.Table, described: bytes, step_s: float) -> tuple[Re
     Raises:
         ValueError: the recording is of another version or step.
     """
-    about = json.loads(described)
+    about = json_data(described)
     if about["version"] != VERSION:
         raise ValueError(f"recording version {about['version']}, this cosim reads {VERSION}; record again")
     every = round(step_s / about["step_s"])

@@ -8,13 +8,12 @@ from typing import Any, assert_never
 
 import numpy as np
 from pydantic import ValidationError
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from cosim.errors import InputError
 from cosim.roads.net import Bounds, Edge, read_net
 from cosim.roads.projection import read_projection
 from cosim.roads.xmlscan import scan_xml
+from cosim.scenario.document import parse
 from cosim.scenario.traffic import GridSites, ListedSites, MapSites, RoadSites, Site, Sites
 from cosim.types import FloatArray
 
@@ -168,14 +167,14 @@ def _on_net(site: dict[str, Any], net: Path | None) -> dict[str, Any]:
 
 def _read_sites(path: Path, net: Path | None) -> ListedSites:
     try:
-        content: Any = YAML(typ="safe").load(path)
+        content: Any = parse(path.read_text(encoding="utf-8-sig"), str(path)).data
         listed = content["sites"]
         return ListedSites(kind="listed", sites=tuple(Site(**_on_net(site, net)) for site in listed))
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"])
         raise InputError(f"{path}: {field or 'sites'}: {first['msg']}; correct it") from error
-    except (OSError, YAMLError, TypeError, KeyError, ValueError) as error:
+    except (OSError, TypeError, KeyError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise InputError(
             f"{path}: not a list of sites ({reason}); write `sites:` and one name, x_m, y_m each, "

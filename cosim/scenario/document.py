@@ -13,6 +13,7 @@ from typing import Any, Final, TypeAlias
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from ruamel.yaml.scanner import Scanner
 
 from cosim.errors import InputError
 
@@ -69,11 +70,12 @@ def parse(text: str, origin: str, *, numbered: bool = True) -> Document:
         ({'radio': {'bandwidth_hz': 20000000.0}}, 2)
     """
     yaml = YAML(typ="safe", pure=True)
+    yaml.Scanner = _Scanner
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             node = yaml.compose(text)
-    except RecursionError:
+    except (RecursionError, _DeepError):
         raise InputError(f"{origin}: is nested too deep; write at most {MAX_DEPTH} levels") from None
     except MarkedYAMLError as error:
         mark = error.problem_mark
@@ -86,6 +88,28 @@ def parse(text: str, origin: str, *, numbered: bool = True) -> Document:
     reader = _Reader(origin, numbered=numbered)
     data = None if node is None else reader.read(node, ())
     return Document(data, reader.lines)
+
+
+class _DeepError(Exception):
+    """Brackets are nested deeper than MAX_DEPTH."""
+
+
+class _Scanner(Scanner):
+    """The library's scanner, which takes time that grows with the square of the depth of brackets, up to a depth."""
+
+    def fetch_flow_collection_start(self, TokenClass: Any, to_push: str) -> None:  # noqa: N803 - the library's name
+        """Take an opening bracket.
+
+        Args:
+            TokenClass: class of its token.
+            to_push: the bracket.
+
+        Raises:
+            _DeepError: it is nested deeper than MAX_DEPTH.
+        """
+        if len(self.flow_context) >= MAX_DEPTH:
+            raise _DeepError
+        super().fetch_flow_collection_start(TokenClass, to_push)
 
 
 class _Reader:

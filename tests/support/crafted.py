@@ -59,6 +59,7 @@ class CraftedRun:
             complete: the run reached its end.
             said: other fields of the provenance.
         """
+        self.writer.belong_to(provenance(self.writer, scenario, **said))
         self.writer.close(complete=complete, end_s=end_s)
         write_provenance(self.folder, provenance(self.writer, scenario, **said))
         return self.folder

@@ -101,6 +101,7 @@ class Recorder:
     """Writes the small run tick by tick, as a simulation would."""
 
     def __init__(self, folder: Path, part_s: float, count: int, seed: int) -> None:
+        self.folder = folder
         self.writer = TraceWriter(folder, part_s)
         self.lives = lives(count, seed)
         self.release = self.writer.batch(TaskReleased)
@@ -108,7 +109,8 @@ class Recorder:
         self.end = self.writer.recorder(TaskEnded)
 
     def start(self) -> None:
-        """Sites, vehicles, and the first coverage."""
+        """Provenance, sites, vehicles, and the first coverage."""
+        self.writer.belong_to(provenance(self.writer, "running"))
         site = self.writer.recorder(SiteDeployed)
         site(0.0, 0, "rsu-0", 0.0, 0.0, 1, 3e9)
         site(0.0, 1, "cloud", NAN, NAN, 0, 3e9)

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from effort import rest_long
+from hashes import rehashed
 
 from cosim.audit.verify import verify
 from cosim.errors import InputError
@@ -98,7 +99,9 @@ def test_a_foreign_digest_is_found(run: Path) -> None:
     """A digest in provenance.json that is not the rows' makes the audit fail."""
     said = json.loads((run / "provenance.json").read_text())
     (run / "provenance.json").write_text(json.dumps({**said, "digest": "f" * 64}))
-    assert [finding.kind for finding in verify(run).findings] == ["provenance.json"]
+    assert {finding.kind for finding in verify(run).findings} == {"provenance.json"}
+    (finding,) = verify(rehashed(run)).findings
+    assert finding.why.startswith(f"its digest {'f' * 64} is not the rows' ")
 
 
 def test_no_run_folder(tmp_path: Path) -> None:

@@ -20,11 +20,8 @@ from cosim.trace.store.reader import Trace
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from small_run import Recorder, provenance
-from cosim.trace.store.provenance import write_provenance
-folder = Path(sys.argv[1])
-recorder = Recorder(folder, 10.0, 240, 1)
-write_provenance(folder, provenance(recorder.writer, "running"))
+from small_run import Recorder
+recorder = Recorder(Path(sys.argv[1]), 10.0, 240, 1)
 recorder.start()
 for tick in range(1, 35):
     recorder.tick(tick)
@@ -53,7 +50,6 @@ recorder.writer.close(complete=False)
 
 def started(folder: Path, ticks: int, part_s: float = 10.0) -> Recorder:
     recorder = Recorder(folder, part_s, 240, 1)
-    write_provenance(folder, provenance(recorder.writer, "running"))
     recorder.start()
     for tick in range(1, ticks + 1):
         recorder.tick(tick)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hashes import rehashed
 
 from cosim.audit import origin
 from cosim.audit.verify import verify
@@ -39,11 +40,11 @@ def said(run: Path) -> dict[str, Any]:
 
 
 def edited(run: Path, edit: Edit) -> list[str]:
-    """What the audit finds once provenance.json is edited."""
+    """What the audit finds once provenance.json is edited, by an author who gives it the hash of its values."""
     now = said(run)
     edit(now)
     (run / "provenance.json").write_text(json.dumps(now))
-    manifest = read_manifest(run)
+    manifest = read_manifest(rehashed(run))
     return [str(finding) for finding in origin.origin_findings(run, manifest, manifest.digests)]
 
 
@@ -58,7 +59,7 @@ def retold(edit: Edit) -> Edit:
     return edit_text
 
 
-def rehashed(edit: Edit) -> Edit:
+def named_anew(edit: Edit) -> Edit:
     """Edit, and give the run the id of its text, as an author would who knows how."""
 
     def edit_both(provenance: dict[str, Any]) -> None:
@@ -96,20 +97,20 @@ EDITS: dict[str, tuple[Edit, str]] = {
     "policy": (lambda p: p.update(policy="optimal"), "its policy optimal is not the scenario's"),
     "digest": (lambda p: p.update(digest="0" * 64), "is not the rows'"),
     "digests": (lambda p: p["digests"].update(task_ended="0" * 64), "its digests are not those of the rows"),
-    "no digests": (lambda p: p.update(digests=None), "its digests are not those of the rows"),
+    "no digests": (lambda p: p.update(digests=None), "its digests is null, expected is a mapping to text"),
     "facts": (lambda p: p.update(facts=p["facts"] + 1), "is not that of the rows"),
     "the text": (retold(lambda t: t["differs"].update(seed=9)), "is not that of its name and identity"),
-    "the text and the id": (rehashed(retold(lambda t: t["differs"].update(seed=9))), "seed differs"),
-    "less text and the id": (rehashed(retold(lambda t: t["differs"].pop("keys"))), "keys differs"),
-    "a default in the text": (rehashed(retold(lambda t: t["differs"]["keys"].update(slot_s=1))), "keys.slot_s"),
-    "another spelling": (rehashed(lambda p: p.update(identity=p["identity"] + " ")), "the scenario differs"),
+    "the text and the id": (named_anew(retold(lambda t: t["differs"].update(seed=9))), "seed differs"),
+    "less text and the id": (named_anew(retold(lambda t: t["differs"].pop("keys"))), "keys differs"),
+    "a default in the text": (named_anew(retold(lambda t: t["differs"]["keys"].update(slot_s=1))), "keys.slot_s"),
+    "another spelling": (named_anew(lambda p: p.update(identity=p["identity"] + " ")), "the scenario differs"),
     "no text": (lambda p: p.pop("identity"), "is not that of its name and scenario"),
     "an empty text": (lambda p: p.update(identity=""), "is not that of its name and scenario"),
-    "a text that is none": (rehashed(lambda p: p.update(identity="x")), "its identity is none"),
-    "a text of something else": (rehashed(lambda p: p.update(identity="[1]")), "its identity is none"),
+    "a text that is none": (named_anew(lambda p: p.update(identity="x")), "its identity is none"),
+    "a text of something else": (named_anew(lambda p: p.update(identity="[1]")), "its identity is none"),
     "no scenario": (lambda p: p.update(scenario={}), "is not that of its name"),
-    "a scenario that is none": (lambda p: p.update(scenario=[]), "its scenario is no mapping"),
-    "a text that is no text": (lambda p: p.update(identity=5), "its identity no text"),
+    "a scenario that is none": (lambda p: p.update(scenario=[]), "its scenario is [], expected is a mapping"),
+    "a text that is no text": (lambda p: p.update(identity=5), "its identity is 5, expected is text"),
 }
 
 
@@ -149,7 +150,7 @@ def test_a_scenario_that_is_not_known_here(run: Path) -> None:
         retold(lambda text: text["differs"].update(quakes={"rate_per_s": 1, "sites": ["a"]}))(provenance)
         provenance["scenario"]["unused"] = None
 
-    assert edited(run, rehashed(add)) == []
+    assert edited(run, named_anew(add)) == []
     default = said(run)["scenario"]["statistics"]["confidence"]
     found = edited(run, lambda p: p["scenario"]["statistics"].update(confidence=0.5))
     assert found == ["provenance.json: its identity is not that of its scenario: statistics.confidence differs"]

@@ -17,11 +17,8 @@ from cosim.trace.store.reader import Trace
 WRITES = """
 import os, signal, sys, time
 from pathlib import Path
-from small_run import Recorder, provenance
-from cosim.trace.store.provenance import write_provenance
-folder = Path(sys.argv[1])
-recorder = Recorder(folder, 10.0, 240, 1)
-write_provenance(folder, provenance(recorder.writer, "running"))
+from small_run import Recorder
+recorder = Recorder(Path(sys.argv[1]), 10.0, 240, 1)
 recorder.start()
 for tick in range(1, 35):
     recorder.tick(tick)

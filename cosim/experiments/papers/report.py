@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from cosim.data_text import json_data
 from cosim.errors import InputError
 from cosim.experiments.papers.lines import CsvTable
 from cosim.locks import is_leftover
@@ -34,7 +35,7 @@ def read_results(out: Path, paper: str, run: str) -> dict[str, Any]:
             return {}
         if out.is_dir() and not path.exists() and all(is_leftover(one.name) for one in out.iterdir()):
             return {}
-        stored: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        stored: dict[str, Any] = json_data(path.read_text(encoding="utf-8"))
         before, whose = stored["run"], stored["paper"]
     except (OSError, ValueError, TypeError, KeyError):
         raise InputError(f"{out}: is taken by something that no `cosim paper` wrote; give another --out") from None

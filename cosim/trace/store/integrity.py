@@ -1,4 +1,4 @@
-"""The check that the rows of a run are those that were written: parts, row checks, order numbers and digests.
+"""The check that the files of a run are those that were written: bytes, row checks, order numbers and digests.
 
 What the rows mean is not looked at here; the rules of `cosim.audit` do that.
 """
@@ -13,13 +13,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cosim.parquet import open_literally
+from cosim.errors import one_line
 from cosim.trace.store.layout import CHECK, Layout, digest_bytes, known_layouts, row_checks, stored_layout
-from cosim.trace.store.manifest import Manifest, StoredFile
+from cosim.trace.store.manifest import MANIFEST, Manifest, StoredFile
 from cosim.trace.store.nulls import NULLS_SINCE, absences, stand_in, without_nulls
 from cosim.trace.store.schemas import DIGESTED
 from cosim.types import AnyArray, BoolArray, IntArray
 
+_OTHER_BYTES = "holds other bytes than were written: they do not fit their sha256 in the manifest"
 SHOWN = 20
 """Findings of one sort that are listed; the rest is a number."""
 
@@ -34,7 +35,7 @@ class Finding:
 
     def __str__(self) -> str:
         where = self.kind if self.seq is None else f"{self.kind} row seq={self.seq}"
-        return f"{where}: {self.why}"
+        return one_line(f"{where}: {self.why}")
 
 
 def shortened(kind: str, seqs: IntArray, why: str) -> Iterator[Finding]:
@@ -65,7 +66,7 @@ class Integrity:
 
 
 def check_parts(run: Path, manifest: Manifest) -> Integrity:
-    """Read every committed part once: rows against their checks, seq against the gapless order, sums against digests.
+    """Read every committed part once: bytes, row checks, the gapless order of seq, and digests.
 
     One part is in memory at a time, plus one byte for each row of the run.
     """
@@ -77,15 +78,21 @@ def check_parts(run: Path, manifest: Manifest) -> Integrity:
     short: list[StoredFile] = []
     readable = True
     for part in manifest.parts:
-        table, problem = _read(run / part.file, part.kind, layouts, nulls=manifest.schema_version >= NULLS_SINCE)
+        content, problem = _content(run / part.file)
+        changed_bytes = not problem and bool(part.sha256) and hashlib.sha256(content).hexdigest() != part.sha256
+        nulls = manifest.schema_version >= NULLS_SINCE
+        table: Any = None
+        if not problem:
+            table, problem = _read(content, part.kind, layouts, nulls=nulls)
         if problem:
             found.append(Finding(part.kind, None, f"{part.file} {problem}"))
             short.append(part)
             readable = False
             continue
+        before = len(found)
         # Packed again as the writer packed it, so that checks and digests are over the same bytes.
         rows, missing = _image(table, layouts[part.kind])
-        if manifest.schema_version >= NULLS_SINCE:
+        if nulls:
             found.extend(_wrongly_null(rows, missing, layouts[part.kind]))
         hashes[part.kind].update(digest_bytes(rows))
         changed = row_checks(rows) != table.column(CHECK).to_numpy()
@@ -96,6 +103,8 @@ def check_parts(run: Path, manifest: Manifest) -> Integrity:
             found.append(Finding(part.kind, None, f"{part.file} has {len(rows)} rows, {part.rows} were written"))
         if distinct < part.rows:
             short.append(part)
+        if changed_bytes and len(found) == before:  # a row that is named says more
+            found.append(Finding(part.kind, None, f"{part.file} {_OTHER_BYTES}"))
     found.extend(_missing(np.flatnonzero(seen == 0), short))
     digests = {kind: running.hexdigest() for kind, running in hashes.items()}
     differing = [kind for kind in {**digests, **manifest.digests} if digests.get(kind) != manifest.digests.get(kind)]
@@ -106,32 +115,45 @@ def check_parts(run: Path, manifest: Manifest) -> Integrity:
 def check_files(run: Path, manifest: Manifest) -> Iterator[Finding]:
     """Yield the other files that a manifest names whose bytes are not those that were written."""
     for name, sha256 in manifest.files.items():
-        try:
-            problem = "" if hashlib.sha256((run / name).read_bytes()).hexdigest() == sha256 else "has other bytes"
-        except FileNotFoundError:
-            problem = "is missing"
-        except (OSError, ValueError) as error:
-            problem = f"cannot be read ({' '.join(str(error).split())})"
-        if problem:
-            yield Finding(name, None, problem)
+        content, problem = _content(run / name)
+        if problem or hashlib.sha256(content).hexdigest() != sha256:
+            yield Finding(name, None, problem or _OTHER_BYTES)
 
 
-def _read(path: Path, kind: str, layouts: dict[str, Layout], *, nulls: bool) -> tuple[Any, str]:
+def unnamed_files(run: Path, manifest: Manifest) -> list[str]:
+    """Return the files below a run folder that its manifest does not name, hidden ones left out."""
+    named = {MANIFEST, *manifest.files, *(part.file for part in manifest.parts)}
+    found = (path.relative_to(run).as_posix() for path in run.rglob("*") if not path.is_dir())
+    return sorted(name for name in found if name not in named and not name.rpartition("/")[2].startswith("."))
+
+
+def _content(path: Path) -> tuple[bytes, str]:
+    """Return the bytes of a file, or what is wrong with it."""
+    try:
+        if path.is_symlink():  # into another folder, which no query may reach
+            return b"", "is a link, not the file that was written"
+        if path.exists() and not path.is_file():  # a pipe would never end
+            return b"", "is no regular file"
+        return path.read_bytes(), ""
+    except FileNotFoundError:
+        return b"", "is missing"
+    except OSError as error:
+        return b"", f"cannot be read ({str(error.strerror).lower()})"
+
+
+def _read(content: bytes, kind: str, layouts: dict[str, Layout], *, nulls: bool) -> tuple[Any, str]:
     """Return the rows of a file, or what is wrong with it; a kind without a layout gets that of its first file.
 
     Args:
-        path: the file.
+        content: the bytes of the file.
         kind: kind of fact of its rows.
         layouts: layouts by kind, to which a new one is added.
         nulls: whether columns of facts may have nulls.
     """
     try:
-        with open_literally(path) as file:
-            table = pq.read_table(file)
-    except FileNotFoundError:
-        return None, "is missing"
-    except (OSError, pa.ArrowException) as error:
-        return None, f"cannot be read ({' '.join(str(error).split())})"
+        table = pq.read_table(pa.BufferReader(content))
+    except (OSError, ValueError, pa.ArrowException) as error:
+        return None, f"cannot be read ({one_line(error)})"
     try:
         if kind not in layouts:
             layouts[kind] = stored_layout(kind, table.schema)

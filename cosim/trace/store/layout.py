@@ -19,6 +19,7 @@ from typing import Any, cast
 import numpy as np
 import pyarrow as pa
 
+from cosim.data_text import json_data
 from cosim.kernel.rng import keyed_bits
 from cosim.subjects import fact_kinds
 from cosim.trace.facts.codes import code_names
@@ -248,7 +249,7 @@ def _stored_codes(column: Any) -> type[IntEnum] | None:
     Raises:
         ValueError: the entry is not a table of codes.
     """
-    kept = json.loads(_metadata_text(column, "codes") or "{}")
+    kept = json_data(_metadata_text(column, "codes") or "{}")
     if not kept:
         return None
     make: Callable[[str, dict[str, int]], type[IntEnum]] = IntEnum  # type: ignore[assignment]  # the functional form

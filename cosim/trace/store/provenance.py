@@ -1,6 +1,5 @@
 """The provenance of a run: what was run, with which versions, on what kind of machine, and what came out."""
 
-import json
 import os
 import platform
 from collections.abc import Mapping
@@ -10,10 +9,12 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
-from cosim.errors import InputError
+from cosim.errors import InputError, one_line
 from cosim.scenario.identity import as_json, identity, run_id
 from cosim.scenario.schema import Scenario
 from cosim.trace.store.durable import sync_folder, write_durably
+from cosim.trace.store.manifest import MANIFEST, Manifest
+from cosim.trace.store.sealed import Seal, hash_of, read_sealed, sealed_text, type_problems
 
 PROVENANCE = "provenance.json"
 _PACKAGES = (
@@ -29,6 +30,8 @@ _PACKAGES = (
     "networkx",
     "pydantic",
 )
+_AT_END = ("status", "digest", "digests", "facts", "wall_s", "cpu_s")
+"""Fields that the end of a run changes."""
 
 
 def versions() -> dict[str, str]:
@@ -121,27 +124,84 @@ def content_differs(before: Any, now: Any) -> str:
     return ", ".join(str(name) for name in names if before.get(name) != now.get(name))
 
 
+def origin_of(values: Mapping[str, Any]) -> str:
+    """Return the hash of what a provenance has said since the start of its run, by which the run's manifest names it.
+
+    Args:
+        values: the values of provenance.json.
+    """
+    return hash_of({name: value for name, value in values.items() if name not in _AT_END})
+
+
 def write_provenance(folder: Path, provenance: Provenance) -> None:
-    """Write provenance.json into a run folder, whole or not at all.
+    """Write provenance.json into a run folder, whole or not at all, with the hash of its values.
 
     Raises:
         OSError: the disk refuses; an older provenance.json is kept.
     """
-    text = json.dumps(asdict(provenance), indent=1, ensure_ascii=False)
+    text = sealed_text(asdict(provenance))
     write_durably(folder / PROVENANCE, lambda sink: sink.write(text.encode()))
     sync_folder(folder)
 
 
-def read_provenance(folder: Path) -> Provenance:
-    """Return the provenance of a run folder.
+@dataclass(frozen=True, slots=True)
+class StoredProvenance:
+    """The values in a provenance.json as they stand, whatever they are."""
+
+    values: Mapping[str, Any]
+    seal: Seal
+    problems: tuple[str, ...]
+    """Fields that are missing or unknown, or that hold values of another type."""
+
+    def unlike(self, manifest: Manifest | None) -> str:
+        """Return why it is not what was written, for the run of a manifest if one is given; "" if it is."""
+        if self.seal is Seal.BROKEN:
+            return "its values were changed: they do not fit its sha256"
+        if manifest is None:
+            return ""
+        if self.seal is Seal.NONE:
+            return f"its sha256 is missing, which {MANIFEST} tells of" if manifest.origin else ""
+        if not manifest.origin:
+            return f"its run is not that of {MANIFEST}, which names no provenance" if manifest.parts else ""
+        if manifest.origin != origin_of(self.values):
+            return f"its run is not that of {MANIFEST}, which names the provenance of another"
+        return ""
+
+
+def stored_provenance(folder: Path) -> StoredProvenance:
+    """Return what provenance.json of a run folder holds, changed or not.
 
     Raises:
-        InputError: there is none, or it is broken.
+        InputError: there is none, or it is no JSON mapping.
     """
     path = folder / PROVENANCE
     try:
-        return Provenance(**json.loads(path.read_text(encoding="utf-8")))
+        stored = read_sealed(path)
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}; give the folder that `cosim run --out` wrote") from error
-    except (ValueError, TypeError) as error:
-        raise InputError(f"{path}: broken ({' '.join(str(error).split())}); run the scenario again") from error
+    except ValueError as error:
+        raise InputError(f"{path}: broken ({one_line(error)}); run the scenario again") from error
+    return StoredProvenance(stored.values, stored.seal, tuple(type_problems(Provenance, stored.values)))
+
+
+def read_provenance(folder: Path, manifest: Manifest | None = None) -> Provenance:
+    """Return the provenance of a run folder.
+
+    Args:
+        folder: the run folder.
+        manifest: its manifest, if it is to be that of the same run.
+
+    Raises:
+        InputError: there is none, it is broken or was changed, or it is that of another run.
+    """
+    stored = stored_provenance(folder)
+    path = folder / PROVENANCE
+    if stored.problems:
+        raise InputError(f"{path}: broken ({one_line(stored.problems[0])}); run the scenario again")
+    problem = stored.unlike(manifest)
+    if problem:
+        raise InputError(
+            f"{path}: {problem}; take it from an untouched copy or run the scenario again "
+            f"(`cosim trace verify {folder}` says more)"
+        )
+    return Provenance(**stored.values)

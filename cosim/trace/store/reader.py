@@ -12,10 +12,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cosim.errors import InputError
+from cosim.errors import InputError, RunError, one_line
 from cosim.parquet import open_literally
 from cosim.scenario.schema import Scenario, known_part, scenario_model
 from cosim.trace.facts.codes import code_names, code_tables
+from cosim.trace.store.integrity import check_parts
 from cosim.trace.store.layout import Layout, kind_name, known_layouts, stored_layout
 from cosim.trace.store.manifest import Manifest, read_manifest
 from cosim.trace.store.nulls import NULLS_SINCE, sql_with_nulls
@@ -34,6 +35,9 @@ _SQL_TYPES = {
 }
 _NULLABLE = {"<i8": "Int64", "<i4": "Int32", "<i2": "Int16", "<i1": "Int8"}
 """Types of pandas for integers that can be null."""
+
+_OF_FILES: Final = (duckdb.IOException, duckdb.InvalidInputException, duckdb.InternalException, duckdb.FatalException)
+"""What a query raises that a damaged file makes fail, and `duckdb.Error` itself."""
 
 _PATTERN: Final = re.compile(r"[*?\[\\]")
 
@@ -79,20 +83,24 @@ class Trace:
         self._prepare()
 
     @classmethod
-    def open(cls, run: Path) -> "Trace":
+    def open(cls, run: Path, manifest: Manifest | None = None) -> "Trace":
         """Open a run folder.
 
+        Args:
+            run: the run folder.
+            manifest: its manifest, if that was read before.
+
         Raises:
-            InputError: no run folder, one of another schema, or one with a lost or broken part.
+            InputError: no run folder, one of another schema, one whose manifest was changed, or one with a lost or
+                broken part.
         """
-        manifest = read_manifest(run)
+        known = read_manifest(run) if manifest is None else manifest
         try:
-            return cls(run, manifest)
+            return cls(run, known)
         except duckdb.OutOfMemoryException as error:
             raise MemoryError(str(error)) from error
         except (duckdb.Error, OSError, pa.ArrowException, ValueError) as error:
-            reason = str(error).strip().splitlines()[0]
-            raise InputError(f"{run}: a part is lost or broken ({reason}); see `cosim trace verify {run}`") from error
+            raise _lost(run, one_line(str(error).strip().partition("\n")[0])) from error
 
     def _plainly_named(self, home: Path) -> Path:
         """Return the run folder, or a link to it where DuckDB would take its name for a pattern."""
@@ -126,9 +134,10 @@ class Trace:
                 f"CAST(NULL AS {sql_type}) AS {quoted(name)}" for name, sql_type in {**types, **later}.items()
             )
             return f"SELECT {empty} WHERE false"
-        names = {name: quoted(name) for name in types}  # one of them may be a word of SQL
+        # A name may be a word of SQL, and a file may have it in other letters, which SQL would keep.
+        names = {name: f"{quoted(name)} AS {quoted(name)}" for name in types}
         if self.manifest.schema_version < NULLS_SINCE:
-            names.update({name: sql_with_nulls(names[name], column) for name, column in stored.columns.items()})
+            names.update({name: sql_with_nulls(quoted(name), column) for name, column in stored.columns.items()})
         names.update({name: f"CAST(NULL AS {sql_type}) AS {quoted(name)}" for name, sql_type in later.items()})
         return f"SELECT {', '.join(names.values())} FROM read_parquet([{', '.join(files)}], hive_partitioning = false)"
 
@@ -147,16 +156,16 @@ class Trace:
         """The content of provenance.json: scenario, versions, machine, digest.
 
         Raises:
-            InputError: there is none, or it is broken.
+            InputError: there is none, it is broken or was changed, or it is that of another run.
         """
-        return read_provenance(self.run)
+        return read_provenance(self.run, self.manifest)
 
     @property
     def scenario(self) -> Scenario:
         """The scenario of the run.
 
         Raises:
-            InputError: provenance.json is missing or broken.
+            InputError: provenance.json is missing, broken, changed, or that of another run.
         """
         try:
             known, _ = known_part(self.provenance.scenario)
@@ -181,9 +190,12 @@ class Trace:
                 raise InputError(f"SQL: {ONE_SELECT}")
             return self._answer(statements[0])
         except duckdb.Error as error:
+            damage = self._of_damage() if isinstance(error, _OF_FILES) or type(error) is duckdb.Error else None
+            if damage is not None:
+                raise damage from error
             columns = {kind: ("seq", *stored.columns) for kind, stored in self.layouts.items()}
             stored = [kind for kind in self.kinds if kind in self.manifest.kinds]
-            raise InputError(f"SQL: {sql_problem(str(error), query, columns, stored)}") from error
+            raise InputError(f"SQL: {one_line(sql_problem(str(error), query, columns, stored))}") from error
 
     def _answer(self, statement: Any) -> pd.DataFrame:
         """Ask in a thread, because DuckDB does not hear Ctrl-C while it waits for threads of its own."""
@@ -221,14 +233,35 @@ class Trace:
     def __enter__(self) -> "Trace":
         return self
 
-    def __exit__(self, *_error: object) -> None:
+    def __exit__(self, _sort: object, error: BaseException | None, _traceback: object) -> None:
+        """Close; if a reader has failed at what it did not expect, say so in one line where a part is to blame.
+
+        Raises:
+            InputError: a part does not hold what was written.
+        """
         self.close()
+        if isinstance(error, Exception) and not isinstance(error, InputError | RunError | OSError):
+            damage = self._of_damage()
+            if damage is not None:
+                raise damage from error
+
+    def _of_damage(self) -> InputError | None:
+        """Return the error of a run with a damaged part; None if all parts hold what was written."""
+        found = check_parts(self.run, self.manifest).findings
+        return _lost(self.run, str(found[0])) if found else None
+
+
+def _lost(run: Path, reason: str) -> InputError:
+    return InputError(f"{run}: a part is lost or broken ({reason}); see `cosim trace verify {run}`")
 
 
 def _layouts(run: Path, manifest: Manifest) -> dict[str, Layout]:
     """Return the layouts of all kinds that this installation knows, then of those described only by their own files."""
     found = known_layouts(manifest.schema_version)
     for part in manifest.parts:
+        path = run / part.file
+        if path.is_symlink() or not path.is_file():  # a link may leave the folder, and opening a pipe would never end
+            raise ValueError(f"{part.file} is missing, a link, or no file")
         if part.kind not in found:
             with open_literally(run / part.file) as file:
                 found[part.kind] = stored_layout(part.kind, pq.read_schema(file))

@@ -9,7 +9,7 @@ import itertools
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, ParamSpec, Protocol
 
@@ -24,7 +24,7 @@ from cosim.trace.facts.run import SCHEMA_VERSION
 from cosim.trace.store.durable import sync_folder, write_durably
 from cosim.trace.store.layout import Layout, digest_bytes, layout
 from cosim.trace.store.manifest import MANIFEST, Manifest, StoredFile, read_manifest
-from cosim.trace.store.provenance import PROVENANCE
+from cosim.trace.store.provenance import PROVENANCE, Provenance, origin_of, write_provenance
 from cosim.trace.store.schemas import combined_digest
 from cosim.types import AnyArray
 
@@ -127,7 +127,8 @@ class TraceWriter:
     Args:
         folder: the run folder; made if missing, refused if something is in it.
         part_s: simulated time between committed sets of parts.
-        begin: called once the folder is claimed, before the first manifest makes a run of it.
+        provenance: of the run; written once the folder is claimed, before the first manifest makes a run of it.
+            None: the facts belong to no run yet.
 
     Raises:
         InputError: the folder is not empty, another writer holds it, or it cannot be written.
@@ -149,7 +150,7 @@ class TraceWriter:
 
     records = True
 
-    def __init__(self, folder: Path, part_s: float, begin: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, folder: Path, part_s: float, provenance: Provenance | None = None) -> None:
         self._lock, self._made = _claim(folder)
         self._folder = folder
         self._home = folder.absolute()  # wherever a user's code goes meanwhile
@@ -163,11 +164,21 @@ class TraceWriter:
         self._closed = False
         self._committed = Manifest(SCHEMA_VERSION, "running", 0.0, {}, ())
         try:
-            self._guarded(begin)
+            if provenance is not None:
+                self._guarded(lambda: self.belong_to(provenance))
             self._guarded(lambda: self._committed.write(self._home))
         except BaseException:
             self.withdraw()
             raise
+
+    def belong_to(self, provenance: Provenance) -> None:
+        """Write the provenance of the run, and name it, by what it says of the start, in every manifest from now on.
+
+        Raises:
+            OSError: the disk refuses.
+        """
+        write_provenance(self._home, provenance)
+        self._committed = replace(self._committed, origin=origin_of(asdict(provenance)))
 
     def recorder(self, fact: Callable[P, Any]) -> Callable[P, None]:
         """Return a function with the signature of a kind of fact that records one row.
@@ -321,7 +332,9 @@ class TraceWriter:
         filled = {part.kind for part in parts}
         hashes = {kind.layout.kind: kind.hash for kind in self._kinds.values() if kind.layout.kind in filled}
         digests = {name: running.hexdigest() for name, running in hashes.items()}
-        manifest = Manifest(SCHEMA_VERSION, state, self._now_s, digests, tuple(parts), self._committed.files)
+        manifest = replace(
+            self._committed, state=state, complete_to_s=float(self._now_s), digests=digests, parts=tuple(parts)
+        )
         manifest.write(self._home)
         self._committed = manifest
         logger.debug("%s: %d facts up to t=%g s are kept", self._folder, self.facts, manifest.complete_to_s)
@@ -377,9 +390,10 @@ def _write_part(folder: Path, kind: _Kind, number: int) -> StoredFile:
     table = kind.layout.table(rows, texts)
     kind.hash.update(digest_bytes(rows))
     file = f"{kind.layout.kind}/part-{number:05d}.parquet"
-    part = StoredFile(kind.layout.kind, file, len(rows), int(rows["seq"].min()), int(rows["seq"].max()))
     write_parquet(folder / file, table, kind.layout.encoding)
-    return part
+    with (folder / file).open("rb") as written:
+        sha256 = hashlib.file_digest(written, "sha256").hexdigest()
+    return StoredFile(kind.layout.kind, file, len(rows), int(rows["seq"].min()), int(rows["seq"].max()), sha256)
 
 
 def write_parquet(path: Path, table: Any, encoding: Mapping[str, str]) -> None:
