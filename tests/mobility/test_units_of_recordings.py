@@ -85,10 +85,11 @@ def test_geo_of_sumo_on_its_own_net(name, tmp_path):
             np.testing.assert_allclose(one.xy_m, other.xy_m, atol=0.021)
     imported = import_map(tmp_path / name, "seen", tmp_path, Demand())
     assert imported.source["projection"] in "".join(text for _, text in imported.report)
-    with closing(
-        connect(load(tmp_path / "seen" / "scenario.yaml").scenario.mobility, ".", tmp_path / "seen", 1, 30)
-    ) as own:
-        step = [own.advance(tick) for tick in range(31)][-1]
+    mobility = load(tmp_path / "seen" / "scenario.yaml").scenario.mobility
+    assert isinstance(mobility, ReplayMobility)
+    first = round(mobility.begin_s / mobility.step_s)  # the tick at which a vehicle is there
+    with closing(connect(mobility, ".", tmp_path / "seen", 1, 30 - first)) as own:
+        step = [own.advance(tick) for tick in range(31 - first)][-1]
         with closing(replayed(tmp_path / "m.csv")) as metres:
             same = [metres.advance(tick) for tick in range(31)][-1]
     for k in range(1, len(step.numbers)):  # distances between vehicles, whatever the origin and the UTM's scale

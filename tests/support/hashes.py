@@ -27,8 +27,9 @@ def rehashed(run: Path) -> Path:
 def without_hashes(run: Path) -> Path:
     """Make a run folder that of a cosim whose manifest and provenance had no hashes."""
     manifest = _values(run / MANIFEST)
-    for name in ("origin", "files"):
-        del manifest[name]
+    for name in manifest.pop("files"):
+        (run / name).unlink()
+    del manifest["origin"]
     for part in manifest["parts"]:
         del part["sha256"]
     (run / MANIFEST).write_text(json.dumps(manifest, indent=1))

@@ -16,6 +16,7 @@ from effort import count, rest_long, seeds
 
 from cosim.audit import verify as audit
 from cosim.errors import InputError, RunError
+from cosim.locks import LOCK
 from cosim.report.page.html import page
 from cosim.runner import simulate
 from cosim.scenario.load import load
@@ -115,7 +116,7 @@ READERS: Final[tuple[Callable[[Path], str], ...]] = (summary, late, report)
 
 def edit(case: Edited, draw: random.Random) -> str:
     """Edit the folder at one place; what was done."""
-    files = sorted(path for path in case.run.rglob("*") if path.is_file())
+    files = sorted(path for path in case.run.rglob("*") if path.is_file() and path.name != LOCK)
     described = [path for path in files if path.suffix == ".json"]
     path = draw.choice(described if draw.random() < 0.7 else files)
     kinds = [edit_bytes, edit_bytes, edit_file] + ([edit_value] * 4 if path in described else [])

@@ -4,7 +4,7 @@ import fcntl
 from pathlib import Path
 
 from cosim.locks import LOCK
-from cosim.trace.store.manifest import Manifest, read_manifest
+from cosim.trace.store.manifest import Manifest, stored_manifest
 
 
 def is_written(run: Path) -> bool | None:
@@ -34,7 +34,7 @@ def unfinished(run: Path, manifest: Manifest) -> str:
     if manifest.state != "running":
         return ""
     written = is_written(run)
-    if written is False and read_manifest(run).state != "running":  # closed since
+    if written is False and stored_manifest(run)[0].state != "running":  # closed since
         written = True
     told = f"it is read as a partial run, up to t = {manifest.complete_to_s:g} s"
     if written:
