@@ -54,6 +54,7 @@ tasks:
   classes: [{name: vision, input_bit: 1e6, output_bit: 1e4, cycles: 1e8, deadline_s: 1.0}]
   arrivals: {kind: file, file: arrivals.csv}
 """
+CONFIGURED = {"run.sumocfg": CONFIGURATION, "rou.xml": ROUTES, "extra.add.xml": ADDITIONAL}
 Recorded: TypeAlias = Callable[[str, object], None]
 
 
@@ -179,35 +180,48 @@ def oracle_counts(folder: Path, mobility: dict[str, float], ticks: int) -> tuple
     return counted([*([[]] if before == 0 else []), *shown[max(0, before - 1) :]])
 
 
+def imported_and_run(worker: CommandWorker, folder: Path, said: str) -> str:
+    """Import the configuration in a folder, run the first run of it, and return what became of it."""
+    names = ("run.sumocfg", "rou.xml", "extra.add.xml", "trying the map: SUMO refuses it", "map=")
+    before = entries(folder)
+    ended = worker.run(["map", "import", "in/run.sumocfg", "--name", "m", "--sites", "none"], folder)
+    if ended.status != 0:
+        refused_well(ended, said, names)
+        assert entries(folder) == before, said
+        return "refused"
+    outcome = tried(worker, folder, said, names, "--set", f"seed={SEED}", scenario="m/scenario.yaml")
+    if outcome == ACCEPTED:
+        scenario = yaml.safe_load((folder / "m" / "scenario.yaml").read_text())
+        mobility, step_s = scenario["mobility"], scenario["mobility"].get("step_s", 1.0)
+        ticks = int(scenario["duration_s"] / step_s + 1e-6)
+        ours = our_counts(folder / "run", [tick * step_s for tick in range(ticks + 1)])
+        assert ours == oracle_counts(folder, mobility, ticks), said
+    return outcome
+
+
+def test_sound_configuration(tmp_path: Path, worker: CommandWorker) -> None:
+    """The sound configuration is imported and run, with the vehicles of its demand."""
+    (tmp_path / "in").mkdir()
+    for name, content in {"net.net.xml": NET, **CONFIGURED}.items():
+        (tmp_path / "in" / name).write_bytes(content)
+    assert imported_and_run(worker, tmp_path, "sound") == ACCEPTED
+    assert {"v3", "t0", "f.8", "calm.0.0"} <= set(our_counts(tmp_path / "run")[0])
+
+
 def test_damaged_configurations(tmp_path: Path, worker: CommandWorker, record_property: Recorded) -> None:
     """A damaged .sumocfg, or one with damaged demand, is refused by its import, or drives as SUMO drives the user's."""
-    sound = {"run.sumocfg": CONFIGURATION, "rou.xml": ROUTES, "extra.add.xml": ADDITIONAL}
     mutators = {"run.sumocfg": (*damage.XML, *(damage.other_option,) * 6)}
-    names = (*sound, "trying the map: SUMO refuses it", "map=")
 
     def one(seed: int, folder: Path) -> str:
         rng, given, said = Random(seed), folder / "in", f"seed {seed}:"
         given.mkdir()
         (given / "net.net.xml").write_bytes(NET)
-        chosen = rng.choice((*((name,) for name in sound), *(("run.sumocfg",),) * 4, ("run.sumocfg", "rou.xml")))
-        for name, content in sound.items():
+        chosen = rng.choice((*((name,) for name in CONFIGURED), *(("run.sumocfg",),) * 4, ("run.sumocfg", "rou.xml")))
+        for name, content in CONFIGURED.items():
             bad, how = damage.damage(content, mutators.get(name, damage.XML), rng) if name in chosen else (content, "")
             (given / name).write_bytes(bad)
             said += f" {name}: {how}" if how else ""
-        before = entries(folder)
-        ended = worker.run(["map", "import", "in/run.sumocfg", "--name", "m", "--sites", "none"], folder)
-        if ended.status != 0:
-            refused_well(ended, said, names)
-            assert entries(folder) == before, said
-            return "refused"
-        outcome = tried(worker, folder, said, names, "--set", f"seed={SEED}", scenario="m/scenario.yaml")
-        if outcome == ACCEPTED:
-            scenario = yaml.safe_load((folder / "m" / "scenario.yaml").read_text())
-            mobility, step_s = scenario["mobility"], scenario["mobility"].get("step_s", 1.0)
-            ticks = int(scenario["duration_s"] / step_s + 1e-6)
-            ours = our_counts(folder / "run", [tick * step_s for tick in range(ticks + 1)])
-            assert ours == oracle_counts(folder, mobility, ticks), said
-        return outcome
+        return imported_and_run(worker, folder, said)
 
     record_property("measured", each(tmp_path, seeds(50, start=6000), one))
 
@@ -307,7 +321,7 @@ def recorded_ids(kind: str, content: bytes, until_s: float) -> list[str]:
         steps = ET.fromstring(content).iter("timestep")  # noqa: S314 - damaged by us
         rows = [(float(str(step.get("time"))), one.get("id")) for step in steps for one in step.findall("vehicle")]
     elif kind == "csv":
-        lines = csv.DictReader(io.StringIO(content.decode("utf-8-sig", errors="surrogateescape")), delimiter=";")
+        lines = csv.DictReader(io.StringIO(content.decode("utf-8-sig", errors="ignore")), delimiter=";")
         rows = [(float(line["timestep_time"]), line["vehicle_id"]) for line in lines]
     else:
         table = pq.read_table(pa.BufferReader(content), columns=["timestep_time", "vehicle_id"]).to_pydict()
