@@ -1,12 +1,16 @@
 """A town whose files are damaged, and what a damaged one may come to."""
 
+import csv
 import gzip
+import io
 import subprocess
 import xml.etree.ElementTree as ET
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 from command_worker import Ended
 
 from cosim.kernel.rng import stream_key
@@ -141,6 +145,38 @@ def our_counts(run: Path, times_s: Iterable[float] = range(1, DURATION_S + 1)) -
         left = trace.sql("SELECT time_s FROM vehicle_left")
     counts = [int((entered.time_s <= t + 1e-6).sum() - (left.time_s <= t + 1e-6).sum()) for t in times_s]
     return sorted(entered.vehicle_id), counts
+
+
+def oracle_counts(folder: Path, mobility: dict[str, float], ticks: int) -> tuple[list[str], list[int]]:
+    """SUMO's own vehicles when it runs the user's configuration from tick 0 of the map's scenario on.
+
+    What docs/maps.md lists as set by cosim is set here too.
+    """
+    step_s, begin_s = mobility.get("step_s", 1.0), mobility["begin_s"]
+    options = ["--configuration-file", str(folder / "in" / "run.sumocfg"), "--end", f"{begin_s + ticks * step_s:.10g}"]
+    options += ["--scale", repr(mobility.get("scale", 1.0)), "--summary-output", "NUL", "--log", "NUL"]
+    options += ["--time-to-teleport", repr(mobility.get("teleport_s", 300.0)), "--random", "false"]
+    if "max_vehicles" in mobility:
+        options += ["--max-num-vehicles", str(mobility["max_vehicles"])]
+    if "randomTrips" in (folder / "m" / "SOURCE.toml").read_text():  # the configuration was left without demand
+        options += ["--route-files", str(folder / "m" / "rou.xml.gz"), "--begin", "0"]
+    first_s, shown = sumo_shows(options, folder, step_s)
+    before = round((begin_s - first_s) / step_s)  # tick 0 is what SUMO writes one step before begin_s
+    return counted([*([[]] if before == 0 else []), *shown[max(0, before - 1) :]])
+
+
+def recorded_ids(kind: str, content: bytes, until_s: float) -> list[str]:
+    """Ids of the vehicles that a recording has at whole seconds up to a time, read in another way than cosim does."""
+    if kind == "xml":
+        steps = ET.fromstring(content).iter("timestep")  # noqa: S314 - damaged by us
+        rows = [(float(str(step.get("time"))), one.get("id")) for step in steps for one in step.findall("vehicle")]
+    elif kind == "csv":
+        lines = csv.DictReader(io.StringIO(content.decode("utf-8-sig", errors="ignore")), delimiter=";")
+        rows = [(float(line["timestep_time"]), line["vehicle_id"]) for line in lines]
+    else:
+        table = pq.read_table(pa.BufferReader(content), columns=["timestep_time", "vehicle_id"]).to_pydict()
+        rows = list(zip(table["timestep_time"], table["vehicle_id"], strict=True))
+    return sorted({str(name) for time_s, name in rows if 0 <= time_s <= until_s and name and time_s % 1 == 0})
 
 
 def each(tmp_path: Path, chosen: range, one: Callable[[int, Path], str]) -> str:

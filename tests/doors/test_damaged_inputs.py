@@ -1,10 +1,8 @@
 """Damaged maps, sites, arrivals and recordings are refused in one line, or carry the vehicles that SUMO counts."""
 
-import csv
 import gzip
 import io
 import subprocess
-import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
@@ -30,7 +28,9 @@ from damaged_town import (
     each,
     entries,
     make_town,
+    oracle_counts,
     our_counts,
+    recorded_ids,
     refused_well,
     sumo_shows,
 )
@@ -160,24 +160,6 @@ def test_damaged_additional_files(tmp_path: Path, worker: CommandWorker, record_
             lambda seed, folder: damaged_map(make_town(folder), worker, seed, "x.add.xml", ADDITIONAL, damage.XML),
         ),
     )
-
-
-def oracle_counts(folder: Path, mobility: dict[str, float], ticks: int) -> tuple[list[str], list[int]]:
-    """SUMO's own vehicles when it runs the user's configuration from tick 0 of the map's scenario on.
-
-    What docs/maps.md lists as set by cosim is set here too.
-    """
-    step_s, begin_s = mobility.get("step_s", 1.0), mobility["begin_s"]
-    options = ["--configuration-file", str(folder / "in" / "run.sumocfg"), "--end", f"{begin_s + ticks * step_s:.10g}"]
-    options += ["--scale", repr(mobility.get("scale", 1.0)), "--summary-output", "NUL", "--log", "NUL"]
-    options += ["--time-to-teleport", repr(mobility.get("teleport_s", 300.0)), "--random", "false"]
-    if "max_vehicles" in mobility:
-        options += ["--max-num-vehicles", str(mobility["max_vehicles"])]
-    if "randomTrips" in (folder / "m" / "SOURCE.toml").read_text():  # the configuration was left without demand
-        options += ["--route-files", str(folder / "m" / "rou.xml.gz"), "--begin", "0"]
-    first_s, shown = sumo_shows(options, folder, step_s)
-    before = round((begin_s - first_s) / step_s)  # tick 0 is what SUMO writes one step before begin_s
-    return counted([*([[]] if before == 0 else []), *shown[max(0, before - 1) :]])
 
 
 def imported_and_run(worker: CommandWorker, folder: Path, said: str) -> str:
@@ -313,20 +295,6 @@ def damaged_columns(content: bytes, rng: Random) -> bytes:
     sink = io.BytesIO()
     pq.write_table(table, sink)
     return sink.getvalue()
-
-
-def recorded_ids(kind: str, content: bytes, until_s: float) -> list[str]:
-    """Ids of the vehicles that a recording has at whole seconds up to a time, read in another way than cosim does."""
-    if kind == "xml":
-        steps = ET.fromstring(content).iter("timestep")  # noqa: S314 - damaged by us
-        rows = [(float(str(step.get("time"))), one.get("id")) for step in steps for one in step.findall("vehicle")]
-    elif kind == "csv":
-        lines = csv.DictReader(io.StringIO(content.decode("utf-8-sig", errors="ignore")), delimiter=";")
-        rows = [(float(line["timestep_time"]), line["vehicle_id"]) for line in lines]
-    else:
-        table = pq.read_table(pa.BufferReader(content), columns=["timestep_time", "vehicle_id"]).to_pydict()
-        rows = list(zip(table["timestep_time"], table["vehicle_id"], strict=True))
-    return sorted({str(name) for time_s, name in rows if 0 <= time_s <= until_s and name and time_s % 1 == 0})
 
 
 @pytest.mark.parametrize(("kind", "whole"), [("xml", 20), ("csv", 10), ("parquet", 10)])

@@ -321,6 +321,7 @@ TABLE: Final[tuple[Mutator, ...]] = (
     *BYTES,
 )
 YAML_TEXT: Final[tuple[Mutator, ...]] = (
-    *(drop_line, double_line, hostile_number, hostile_cell, change_indent) * 2,
+    *(drop_line, double_line, hostile_number, hostile_cell, change_indent, nudge_number) * 2,
+    *(nudge_number,) * 4,
     *BYTES,
 )
