@@ -201,7 +201,7 @@ def record_map(
         scenario, folder, use = loaded.scenario, loaded.folder, f"{{kind: replay, file: {out}}}"
     source = connect(scenario.mobility, scenario.map, folder, scenario.seed, scenario.duration_s)
     with closing(source), console.working(f"recording {scenario.duration_s:g} s"):
-        rows = record_frames(source, scenario.duration_s, out)
+        rows = record_frames(source, scenario.duration_s, out, getattr(scenario.mobility, "begin_s", 0.0))
     if json:
         console.say_json({"file": out, "rows": rows})
     else:
