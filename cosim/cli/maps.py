@@ -63,7 +63,9 @@ def show_map(
 
 @app.command("import", epilog=console.examples(*_IMPORTS))
 def import_(
-    file: Annotated[Path, typer.Argument(help="OpenStreetMap, SUMO net or .sumocfg, OpenDRIVE, FCD.", metavar="FILE")],
+    file: Annotated[
+        Path, typer.Argument(help="OpenStreetMap, SUMO net or .sumocfg, OpenDRIVE, FCD, GPS log.", metavar="FILE")
+    ],
     name: Annotated[str, typer.Option(help="Name of the map folder.")],
     out: Annotated[Path, typer.Option(help="Folder in which the map folder is made.")] = Path(),
     vehicles_per_hour: Annotated[

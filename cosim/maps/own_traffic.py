@@ -187,8 +187,8 @@ def _nobody(name: str, demand: OwnDemand, start_s: float, end_s: float) -> str:
     persons = demand.persons + demand.containers
     if persons and not (demand.departures or demand.flows or demand.others):
         return (
-            f"{name}: its demand is persons or containers alone, {persons} of them or of their flows, which cosim leaves out, and no vehicle "
-            "departs; add vehicles to a route file"
+            f"{name}: its demand is persons or containers alone, {persons} of them or of their flows, which cosim "
+            "leaves out, and no vehicle departs; add vehicles to a route file"
         )
     return (
         f"{name}: no vehicle of the demand departs from t={start_s:.10g} to {end_s:.10g} s; correct the begin and end "

@@ -67,8 +67,8 @@ class RecordedMobility:
         end_s = (self._recording.ticks - 1) * self.step_s
         if last_tick(duration_s, self.step_s) >= self._recording.ticks:
             raise InputError(
-                f"mobility.file={mobility.file or path}: the recording ends {end_s:g} s after mobility.begin_s and the run "
-                f"takes {duration_s:g} s; lower duration_s or record longer"
+                f"mobility.file={mobility.file or path}: the recording ends {end_s:g} s after mobility.begin_s and "
+                f"the run takes {duration_s:g} s; lower duration_s or record longer"
             )
 
     def advance(self, tick: int) -> MobilityFrame:
