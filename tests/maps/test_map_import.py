@@ -124,6 +124,7 @@ def test_recorded_vehicles_without_a_net(tmp_path):
     files = resolve_map("seen", tmp_path)
     facts = describe_map(files)
     assert (facts.edges, facts.has_sites) == (0, True)
+    assert facts.vehicles == len(set(re.findall(r'vehicle id="([^"]+)"', (tmp_path / "seen.xml").read_text()))) > 3
     draw_road_map(files, tmp_path / "seen.png", place_sites(MapSites(kind="map"), None, facts.bounds_m, files.sites))
     assert (tmp_path / "seen.png").stat().st_size > 1000
 
