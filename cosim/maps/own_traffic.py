@@ -59,17 +59,12 @@ def carry_inputs(
     carrier, options, table = Carrier(home), {"net-file": NET}, option_table()
     report: list[tuple[str, str]] = []
     sources: list[str] = []
-    given = {} if settings is None else dict(settings.options)
+    given = {} if settings is None else _understood(settings)
     if routes is not None:
         if "route-files" in given:
             report.append(("left out", f"route-files {given['route-files']}: --routes takes their place"))
         given["route-files"] = ""
     for option, value in given.items():
-        if option.startswith("load-state"):
-            raise InputError(
-                f"{option}={value}: cosim drives the traffic from its begin on itself; take the option out, and give a "
-                "begin"
-            )
         if option == "net-file" or table[option].is_left_out:
             continue
         if not table[option].is_read:
@@ -88,6 +83,19 @@ def carry_inputs(
     report += [("demand", f"kept from {', '.join(sources)}")] if sources else []
     report += [("detectors and the like", f"{carrier.silenced} write nowhere now")] if carrier.silenced else []
     return carrier, options, report
+
+
+def _understood(settings: Configuration) -> dict[str, str]:
+    """Return the options of a configuration that cosim can honour."""
+    for option, value in settings.options:
+        if option.startswith("load-state"):
+            raise InputError(
+                f"{settings.path.name}: {option}={value}: cosim drives the traffic from its begin on itself; take the "
+                "option out, and give a begin"
+            )
+    settings.period()  # whatever reads it later, names the copy
+    settings.traffic()
+    return dict(settings.options)
 
 
 def told_settings(settings: Configuration) -> list[tuple[str, str]]:

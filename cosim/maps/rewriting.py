@@ -7,6 +7,7 @@ from xml.parsers import expat
 from xml.sax.saxutils import escape, quoteattr
 
 from cosim.errors import InputError
+from cosim.roads.xmlscan import parse_xml
 
 Change: TypeAlias = Callable[[str, dict[str, str]], dict[str, str] | None]
 """Given an element and its attributes, returns the attributes that it gets in the copy; None: it stays as it is."""
@@ -64,7 +65,4 @@ def _parse(parser: expat.XMLParserType, path: Path, content: bytes) -> None:
             raise InputError(f"{path.name}: the entity {name} draws text from {system}; put that text in its place")
 
     parser.EntityDeclHandler = on_entity
-    try:
-        parser.Parse(content, True)
-    except expat.ExpatError as error:
-        raise InputError(f"{path.name}: broken XML, {error}; correct the file") from error
+    parse_xml(parser, content, path.name, "correct the file")

@@ -211,7 +211,7 @@ def _configured(name: str, home: Path) -> MapFiles:
         raise InputError(f"map={name}: {read.path} names no net-file; name the SUMO net there")
     named = [option for option, _ in read.options if table[option].is_read]
     own = ("net-file", "route-files", "additional-files")
-    end_s = read.seconds("end")
+    start_s, stop_s = read.period()
     files = MapFiles(
         name=name,
         net=nets[0],
@@ -219,8 +219,8 @@ def _configured(name: str, home: Path) -> MapFiles:
         additional=read.files("additional-files"),
         configuration=read.path,
         further=tuple((option, read.files(option)) for option in named if option not in own),
-        start_s=max(0.0, read.seconds("begin") or 0.0),
-        stop_s=None if end_s is None or end_s < 0 else end_s,
+        start_s=start_s,
+        stop_s=stop_s,
         traffic=tuple(read.traffic().items()),
     )
     return _described(files, home)

@@ -3,6 +3,7 @@
 import os
 import re
 from dataclasses import dataclass
+from math import copysign, floor, isfinite, nan
 from pathlib import Path
 from urllib.parse import unquote
 from xml.parsers import expat
@@ -10,6 +11,7 @@ from xml.parsers import expat
 from cosim.errors import InputError
 from cosim.mobility.option_table import option_table
 from cosim.roads.packed import plain_bytes
+from cosim.roads.xmlscan import parse_xml
 
 _VALUE = ("value", "v")
 _VARIABLE = re.compile(r"\$\{(.+?)\}")
@@ -48,7 +50,9 @@ class Configuration:
         return found
 
     def seconds(self, option: str) -> float | None:
-        """Return a time in s, written as a number, HH:MM:SS or DD:HH:MM:SS; None if it is not set.
+        """Return a time in s, written as a number, HH:MM:SS or DD:HH:MM:SS, as SUMO's clock of 1 ms takes it.
+
+        None if it is not set.
 
         Raises:
             InputError: it is no time.
@@ -57,9 +61,18 @@ class Configuration:
         if text is None:
             return None
         time_s = parse_time(text)
-        if time_s is None:
+        if time_s is None or not isfinite(time_s):
             raise InputError(f"{self.path.name}: {option}={text} is not a time; write seconds or HH:MM:SS")
-        return time_s
+        return copysign(floor(abs(time_s) * 1000.0 + 0.5) / 1000.0, time_s)
+
+    def period(self) -> tuple[float, float | None]:
+        """Return the times in s at which SUMO begins and ends; None without an end.
+
+        Raises:
+            InputError: one of them is no time.
+        """
+        end_s = self.seconds("end")
+        return max(0.0, self.seconds("begin") or 0.0), None if end_s is None or end_s < 0 else end_s
 
     def traffic(self) -> dict[str, float]:
         """Return the fields of a scenario's `mobility` that the options set.
@@ -90,9 +103,12 @@ class Configuration:
 
     def _number(self, option: str, text: str, wanted: str) -> float:
         try:
-            return float(text)
-        except ValueError as error:
-            raise InputError(f"{self.path.name}: {option}={text} is not {wanted}") from error
+            value = float(text)
+        except ValueError:
+            value = nan
+        if not isfinite(value):
+            raise InputError(f"{self.path.name}: {option}={text} is not {wanted}")
+        return value
 
 
 def parse_time(text: str) -> float | None:
@@ -118,10 +134,7 @@ def read_configuration(path: Path) -> Configuration:
         InputError: it cannot be read, or holds an option that SUMO does not know, or one twice.
     """
     reader = _Reader()
-    try:
-        reader.parser.Parse(plain_bytes(path), True)
-    except expat.ExpatError as error:
-        raise InputError(f"{path.name}: broken XML, {error}; correct the configuration") from error
+    parse_xml(reader.parser, plain_bytes(path), path.name, "correct the configuration")
     table, options = option_table(), dict[str, str]()
     for name, value in reader.found:
         if name not in table:

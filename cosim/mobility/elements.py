@@ -9,6 +9,7 @@ from cosim.errors import InputError
 from cosim.mobility.inputs import opened_files
 from cosim.mobility.references import DEMAND, SILENT, written_by
 from cosim.roads.packed import plain_bytes
+from cosim.roads.xmlscan import parse_xml
 
 _WRITING = re.compile(rb"""\b(?:file|dest|output)(?:\s*=|["'])""", re.IGNORECASE)
 _DEMANDING = re.compile(rb"<(?:" + b"|".join(name.encode() for name in DEMAND) + rb")\b")
@@ -52,10 +53,7 @@ def _elements(path: Path, content: bytes) -> list[tuple[str, dict[str, str]]]:
 
     parser = expat.ParserCreate()
     parser.StartElementHandler = on_element
-    try:
-        parser.Parse(content, True)
-    except expat.ExpatError as error:
-        raise InputError(f"{path}: broken XML, {error}; correct the file") from error
+    parse_xml(parser, content, str(path), "correct the file")
     return found
 
 

@@ -107,6 +107,10 @@ def _read(
             foreign = foreign or read_foreign(path, net, mobility.step_s)
             notes += [f"{mobility.file}: {what}: {text}" for what, text in foreign.notes]
             recording = _foreign(foreign.table, mobility)
+            if bounds_m is None and len(recording.rows.tick) == 0:
+                raise ValueError(
+                    "it has no vehicle at any tick, so where it plays is not known; record some, or name a map"
+                )
         centi = recording.rows.centi
         xy_m = centi[centi[:, 0] != ABSENT, :2] / CENTI
         if bounds_m is not None:

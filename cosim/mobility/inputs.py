@@ -243,7 +243,7 @@ def _read_names(path: Path, looked: _Looked) -> None:
         for chunk in _unpacked(path):
             parser.Parse(chunk, False)
         parser.Parse(b"", True)
-    except (expat.ExpatError, LookupError) as error:  # the latter: it declares an encoding that nobody knows
+    except (expat.ExpatError, LookupError, ValueError) as error:  # the last two: an unknown, a multi-byte encoding
         looked.trouble = f"broken XML, {error}"
     else:
         if root[0] in _CONFIGURATIONS or path.name.endswith("cfg"):

@@ -11,6 +11,7 @@ from xml.parsers import expat
 from cosim.errors import InputError
 
 _CHUNK = 1 << 18
+_VERSIONS = ("1.0", "1.1")
 _MAGIC = b"\x1f\x8b"
 
 
@@ -23,6 +24,30 @@ def open_packed(path: Path) -> BinaryIO:
     raw = path.open("rb")
     packed = path.suffix == ".gz" or raw.peek(2).startswith(_MAGIC)
     return cast("BinaryIO", gzip.GzipFile(fileobj=raw)) if packed else cast("BinaryIO", io.BufferedReader(raw))
+
+
+def parse_xml(parser: expat.XMLParserType, content: bytes, name: str, remedy: str) -> None:
+    """Give a parser a whole file.
+
+    Args:
+        parser: with its handlers.
+        content: XML.
+        name: the file, as the error's line names it.
+        remedy: what to do about a broken file, the end of the error's line.
+
+    Raises:
+        InputError: it is not well-formed, of a version that SUMO refuses, or in an encoding that expat cannot read.
+    """
+
+    def declared(version: str, _: str | None, __: int) -> None:
+        if version not in _VERSIONS:
+            raise InputError(f"{name}: XML of the version {version}, which SUMO cannot read; write 1.0")
+
+    parser.XmlDeclHandler = declared
+    try:
+        parser.Parse(content, True)
+    except (expat.ExpatError, LookupError, ValueError) as error:  # the last two: an unknown, a multi-byte encoding
+        raise InputError(f"{name}: broken XML, {error}; {remedy}") from error
 
 
 def scan_xml(path: Path, on_element: Callable[[str, dict[str, str]], bool | None], remedy: str) -> None:

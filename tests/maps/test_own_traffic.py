@@ -15,6 +15,7 @@ from cosim.maps.own_traffic import OVERRIDES
 from cosim.maps.show import describe_map
 from cosim.mobility.catalog import resolve_map
 from cosim.mobility.connect import connect
+from cosim.mobility.elements import refuse_outputs
 from cosim.mobility.option_table import SET_BY_SCENARIO, option_table
 from cosim.mobility.sumo import SumoMobility
 from cosim.scenario.load import load
@@ -208,10 +209,12 @@ def test_includes_and_compressed_parts(tmp_path):
         ('<include href="r.rou.xml"/>', "routes", {}, "includes itself"),
         ("<vehicle", "routes", {}, "broken XML"),
         ("", "additional", {"additional_files": "no.txt"}, "SUMO refuses it: .*no"),
-        (flow("f", 5), "routes", {"load_state": "s.xml"}, "load-state=s.xml"),
+        (flow("f", 5), "routes", {"load_state": "s.xml"}, r"^run\.sumocfg: load-state=s.xml"),
         (flow("f", 5), "routes", {"lode": "1"}, "SUMO has no option lode"),
         (flow("f", 5), "routes", {"r": "r.rou.xml"}, "route-files is set twice"),
-        (flow("f", 5), "routes", {"begin": "noon"}, "begin=noon is not a time"),
+        (flow("f", 5), "routes", {"begin": "noon"}, r"^run\.sumocfg: begin=noon is not a time"),
+        (flow("f", 5), "routes", {"end": "inf"}, r"^run\.sumocfg: end=inf is not a time"),
+        (flow("f", 5), "routes", {"max_num_vehicles": "inf"}, r"^run\.sumocfg: max-num-vehicles=inf is not a number"),
         (CAR + flow("f", 5), "routes", {"scale": "0"}, "scale"),
         (CAR + flow("f", 5), "routes", {"step_length": "100"}, "step_s"),
         (CAR + flow("f", 5), "routes", {"weight_files": "w.xml"}, "weight-files names .*w.xml"),
@@ -236,6 +239,44 @@ def test_refused(inner, root, options, reason, tmp_path):
     assert "--vehicles-per-hour" not in str(error.value)
     assert ".building" not in str(error.value)
     assert [path.name for path in tmp_path.iterdir()] == ["in"]
+
+
+@pytest.mark.parametrize(
+    ("declared", "reason"),
+    [
+        ('version="1.0" encoding="UTF-9"', "unknown encoding"),
+        ('version="1.0" encoding="GBK"', "multi-byte encodings"),
+        ('version="0.5"', "version 0.5"),
+    ],
+)
+@pytest.mark.parametrize("damaged", ["run.sumocfg", "r.rou.xml", "x.add.xml"])
+def test_declarations_of_xml(declared, reason, damaged, tmp_path):
+    """XML of an encoding or version that cannot be read is refused in one line, by an import or in a folder by hand."""
+    town = SumoTown(tmp_path / "in")
+    town.write("r.rou.xml", CAR + flow("f", 5))
+    town.write("x.add.xml", '<e1Detector id="d" lane="ab_0" pos="9" file="d.xml"/>', "additional")
+    file = town.configure(route_files="r.rou.xml", additional_files="x.add.xml")
+    path = town.home / damaged
+    path.write_text(f"<?xml {declared}?>\n{path.read_text()}")
+    with pytest.raises(InputError, match=rf"^{damaged}: .*{reason}"):
+        import_map(file, "m", tmp_path, Demand(), "none")
+    if damaged == "x.add.xml":
+        with pytest.raises(InputError, match=rf"{damaged}: .*{reason}"):
+            refuse_outputs([path])
+
+
+@pytest.mark.parametrize(
+    ("begin", "step", "start_s", "step_s"),
+    [("5.08422", "1", 5.084, 1.0), ("3", "0.74563", 3.0, 0.746), ("0.0005", "1.8917", 0.001, 1.892)],
+)
+def test_times_between_milliseconds(begin, step, start_s, step_s, tmp_path):
+    """Begin and step are rounded to SUMO's millisecond as SUMO rounds them, so that the first run fits its own map."""
+    town = SumoTown(tmp_path / "in")
+    routes = town.write("r.rou.xml", CAR + flow("f", 5))
+    _, loaded = imported(town, town.configure(route_files=routes, begin=begin, step_length=step, end="90"))
+    files = resolve_map(str(loaded.folder), Path())
+    assert (files.start_s, loaded.scenario.mobility.step_s) == (start_s, step_s)
+    assert seen(loaded, 10.0)
 
 
 def test_dropped_vehicles_are_named(tmp_path):

@@ -23,6 +23,29 @@ HOSTILE: Final = (
     "x",
     "\u00fc",
 )
+_OPTIONS: Final = (
+    ("max-num-vehicles", "6", "0"),
+    ("step-method.ballistic", "true"),
+    ("lateral-resolution", "0.8"),
+    ("random-depart-offset", "4"),
+    ("route-steps", "5", "0"),
+    ("eager-insert", "true"),
+    ("extrapolate-departpos", "true"),
+    ("default.action-step-length", "2"),
+    ("collision.action", "remove", "none"),
+    ("device.rerouting.probability", "0.5"),
+    ("mesosim", "true"),
+    ("threads", "2"),
+    ("begin", "00:00:10", "-3"),
+    ("load-state", "state.xml"),
+    ("fcd-output", "fcd.xml"),
+    ("remote-port", "8813"),
+    ("random", "true"),
+    ("no-internal-links", "true"),
+    ("xml-validation", "always"),
+    ("weight-files", "weights.xml"),
+)
+"""Options of SUMO, and values that it takes."""
 _TAG: Final = re.compile(rb"<[A-Za-z][^<>]*>")
 _ATTRIBUTE: Final = re.compile(rb"""\s([A-Za-z][\w.:-]*)\s*=\s*("[^"]*"|'[^']*')""")
 _NUMBER: Final = re.compile(rb"(?<![\w.])-?\d+(?:\.\d+)?(?![\w.])")
@@ -273,6 +296,16 @@ def change_indent(content: bytes, rng: Random) -> bytes:
             + rng.choice([b" ", b"\t", b"[", b"}", b":", b"- ", b"&a ", b"*a ", b"!!python/name:os.system "]),
         )
     )
+
+
+def other_option(content: bytes, rng: Random) -> bytes:
+    """Return a SUMO configuration with an option more, or another one in the place of one."""
+    options = [match for match in _TAG.finditer(content) if b"value" in match.group()]
+    if not options:
+        return content
+    found, (name, *values) = rng.choice(options), rng.choice(_OPTIONS)
+    text = f'<{name} value="{rng.choice((*values, *values, *HOSTILE))}"/>'.encode()
+    return _put(content, found, text if rng.random() < 0.3 else found.group() + text)
 
 
 BYTES: Final[tuple[Mutator, ...]] = (truncate, flip_bytes, drop_bytes, insert_garbage, other_encoding, nothing_left)
