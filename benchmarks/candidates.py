@@ -31,13 +31,13 @@ def main() -> None:
     seen: dict[int, list[Any]] = {number: [] for number in NUMBERS}
     update = Survey.update
 
-    def also(survey: Survey, numbers: Any, xy_m: Any, tick: int, sent: Any = None) -> Any:
+    def also(survey: Survey, *conditions: Any) -> Any:
         for number in NUMBERS:
             if number not in surveys:
                 radio = plan.radio.model_copy(update={"candidates": number})
                 surveys[number] = Survey(radio, channel.site_xy_m, plan.seed)
             budget = surveys[number]._budget
-            air = update(surveys[number], numbers, xy_m, tick, sent)
+            air = update(surveys[number], *conditions)
             row = (air.serving >= 0).nonzero()[0]
             slot = air.slot[row]
             up, clean = air.snr_per_w[row, slot], air.clean_snr_per_w[row, slot]
@@ -48,7 +48,7 @@ def main() -> None:
                 *(np.log2(1.0 + plan.radio.vehicle_power_w * snr) for snr in (up, clean)),
             )
             seen[number].append(np.array(told))
-        return update(survey, numbers, xy_m, tick, sent)
+        return update(survey, *conditions)
 
     simulation = Simulation(plan)
     channel = simulation._run.offloading._channel

@@ -258,7 +258,9 @@ ANSWERS: Final[Mapping[str, tuple[AnswerKey, ...]]] = {
         AnswerKey("junctions", "", "junctions"),
         AnswerKey("traffic_lights", "", "junctions with traffic lights"),
         AnswerKey("road_m", "m", "length of the roads, both directions counted"),
-        AnswerKey("vehicles", "", "single vehicles and trips of the demand"),
+        AnswerKey(
+            "vehicles", "", "single vehicles and trips of the demand; of a map without roads, those of its recording"
+        ),
         AnswerKey("flows", "", "flows of the demand, each for many vehicles"),
         AnswerKey("begin_s", "s", "from when the map is filled; 0: not known"),
         AnswerKey("end_s", "s", "last departure; null: not known"),

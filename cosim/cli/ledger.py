@@ -70,7 +70,7 @@ def verify_ledger(run_folder: RunFolder, json: Json = False) -> None:
         waiting = {"pending_batches": batches, "pending_records": records}
         console.say_json({"ok": not findings, "complete": read.complete, **counts, **waiting, "findings": findings})
     elif findings or not quiet():
-        verdict = f"{len(findings)} findings" if findings else "ok"
+        verdict = f"{len(findings)} finding{'s' if len(findings) > 1 else ''}" if findings else "ok"
         told = ", ".join(f"{count} {name}" for name, count in counts.items())
         state = "" if read.complete else ", of a run that was stopped"
         warning = f"; warning: no block holds {batches} sealed batches with {records} records" if batches else ""

@@ -63,7 +63,9 @@ def show_map(
 
 @app.command("import", epilog=console.examples(*_IMPORTS))
 def import_(
-    file: Annotated[Path, typer.Argument(help="OpenStreetMap, SUMO net or .sumocfg, OpenDRIVE, FCD.", metavar="FILE")],
+    file: Annotated[
+        Path, typer.Argument(help="OpenStreetMap, SUMO net or .sumocfg, OpenDRIVE, FCD, GPS log.", metavar="FILE")
+    ],
     name: Annotated[str, typer.Option(help="Name of the map folder.")],
     out: Annotated[Path, typer.Option(help="Folder in which the map folder is made.")] = Path(),
     vehicles_per_hour: Annotated[
@@ -201,7 +203,7 @@ def record_map(
         scenario, folder, use = loaded.scenario, loaded.folder, f"{{kind: replay, file: {out}}}"
     source = connect(scenario.mobility, scenario.map, folder, scenario.seed, scenario.duration_s)
     with closing(source), console.working(f"recording {scenario.duration_s:g} s"):
-        rows = record_frames(source, scenario.duration_s, out)
+        rows = record_frames(source, scenario.duration_s, out, getattr(scenario.mobility, "begin_s", 0.0))
     if json:
         console.say_json({"file": out, "rows": rows})
     else:

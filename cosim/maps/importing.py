@@ -223,7 +223,7 @@ def _traffic(made: Imported, file: Path, home: Path, kind: str, wish: Demand, ow
         made.source |= {"end_s": done.end_s, "demand": _words(wish), "begin_s": done.begin_s}
         made.mobility |= {"kind": "libsumo", "begin_s": done.begin_s}
         made.report += [("demand", f"{done.vehicles_per_hour:.0f} vehicles an hour")]
-        at_once = done.at_once
+        at_once, span = done.at_once, "ten minutes"
         options = {key: value for key, value in options.items() if key not in ("begin", "end")}
         options["route-files"] = "rou.xml.gz"
     if carrier.demand or settings is not None:
@@ -234,9 +234,10 @@ def _traffic(made: Imported, file: Path, home: Path, kind: str, wish: Demand, ow
             made.mobility |= brought.mobility
             made.source |= {"begin_s": brought.begin_s} | ({} if brought.stop_s is None else {"end_s": brought.stop_s})
             made.duration_s = brought.duration_s
-            at_once = brought.at_once
+            at_once, span = brought.at_once, f"{brought.duration_s:.10g} s"
     if not isnan(at_once):
-        made.report += [("vehicles at once", f"about {at_once:.0f} from t={made.source['begin_s']:.10g} s on")]
+        from_s = made.source["begin_s"]
+        made.report += [("vehicles at once", f"about {at_once:.0f} in the {span} from t={from_s:.10g} s on")]
     made.report += [("demand", note) for note in notes]
 
 

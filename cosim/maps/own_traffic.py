@@ -20,7 +20,6 @@ from cosim.scenario.traffic import LibsumoMobility
 
 _ENDINGS = {"route-files": ROUTES, "additional-files": ADDITIONAL}
 _RUN_S = 60.0
-_HELD_S = 600.0
 _SHOWN = 5
 OVERRIDES = "outputs, messages, gui, remote port; and by the scenario " + ", ".join(SET_BY_SCENARIO)
 """What cosim sets whatever a configuration says."""
@@ -34,7 +33,7 @@ class OwnTraffic:
     """The scenario's section: what the configuration sets, and from when on the map is full."""
     begin_s: float
     at_once: float
-    """Mean number of vehicles in the ten minutes after begin_s."""
+    """Mean number of vehicles in the first run, duration_s from begin_s on."""
     duration_s: float
     """Time that is left until the configuration's end, at most a minute."""
     stop_s: float | None
@@ -103,8 +102,8 @@ def told_settings(settings: Configuration) -> list[tuple[str, str]]:
     """Return report lines: what of a configuration is handed to SUMO, and what cosim sets in its place."""
     table = option_table()
     named = [(option, f"{option} {value}") for option, value in settings.options]
-    unused = [text for option, text in named if table[option].is_left_out]
-    scenario = [text for option, text in named if option in SET_BY_SCENARIO]
+    unused = [text for option, text in named if table[option].is_left_out or option == "seed"]
+    scenario = [text for option, text in named if option in SET_BY_SCENARIO and option != "seed"]
     kept = [
         text
         for option, text in named
@@ -158,7 +157,7 @@ def bring(home: Path, carrier: Carrier, name: str, told: Told) -> OwnTraffic:
 
 
 def filled(curve: OccupancyCurve, stop_s: float) -> tuple[float, float]:
-    """Return from when on a map is full, with time left until its end, and the mean number in the ten minutes after.
+    """Return from when on a map is full, with time left until its end, and the mean number in the minute after.
 
     Args:
         curve: vehicles at once, at times on SUMO's grid of steps.
@@ -171,7 +170,7 @@ def filled(curve: OccupancyCurve, stop_s: float) -> tuple[float, float]:
     full = usable & (curve.running >= 0.9 * most)
     first = int(np.argmax(full)) if full.any() else int(np.flatnonzero(usable)[-1])
     begin_s = float(curve.time_s[first])
-    after = (curve.time_s >= begin_s) & (curve.time_s <= begin_s + _HELD_S)
+    after = (curve.time_s >= begin_s) & (curve.time_s <= begin_s + _RUN_S)
     return round(begin_s, 3), float(curve.running[after].mean())
 
 
@@ -196,8 +195,8 @@ def _nobody(name: str, demand: OwnDemand, start_s: float, end_s: float) -> str:
     persons = demand.persons + demand.containers
     if persons and not (demand.departures or demand.flows or demand.others):
         return (
-            f"{name}: its demand is persons or containers ({persons} entries), which cosim leaves out, and no vehicle "
-            "departs; add vehicles to a route file"
+            f"{name}: its demand is persons or containers alone, {persons} of them or of their flows, which cosim "
+            "leaves out, and no vehicle departs; add vehicles to a route file"
         )
     return (
         f"{name}: no vehicle of the demand departs from t={start_s:.10g} to {end_s:.10g} s; correct the begin and end "

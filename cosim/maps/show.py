@@ -15,7 +15,7 @@ from cosim.errors import InputError
 from cosim.mobility.catalog import MapFiles
 from cosim.mobility.frames import CENTI
 from cosim.mobility.inputs import opened_files
-from cosim.mobility.record import recorded_bounds, recorded_s
+from cosim.mobility.record import recorded_bounds, recorded_s, recorded_vehicles
 from cosim.parquet import open_literally
 from cosim.roads.net import Bounds, RoadNet, read_net
 from cosim.roads.siting import PlacedSite
@@ -37,7 +37,7 @@ class MapFacts:
     junctions: int
     traffic_lights: int
     road_m: float  # both directions of a street count
-    vehicles: int  # single vehicles and trips of the demand
+    vehicles: int  # single vehicles and trips of the demand; of a map without roads, those of its recording
     flows: int  # each stands for many vehicles
     begin_s: float  # the map is full from then on; 0: not known
     end_s: float | None  # last departure
@@ -54,6 +54,8 @@ def describe_map(files: MapFiles) -> MapFacts:
     """
     net = read_net(files.net) if files.net is not None else _no_roads(files)
     vehicles, flows = _demand(opened_files([*files.routes, *files.additional]))
+    if files.net is None and files.recording is not None:
+        vehicles = recorded_vehicles(files.recording)
     return MapFacts(
         name=files.name,
         bounds_m=net.bounds_m,

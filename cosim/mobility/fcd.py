@@ -11,7 +11,7 @@ from cosim.mobility.foreign import FcdTable
 from cosim.mobility.foreign_file import ForeignRecording, foreign_name, read_foreign
 from cosim.mobility.frames import CENTI
 from cosim.mobility.on_roads import off_roads, refuse_elsewhere
-from cosim.mobility.record import MARK, last_tick, read_recording
+from cosim.mobility.record import MARK, last_tick, read_recording, recording_begin_s
 from cosim.mobility.recording import ABSENT, RecordedRows, Recording, sorted_recording, to_centi
 from cosim.mobility.source import MobilityFrame
 from cosim.parquet import open_literally
@@ -67,8 +67,8 @@ class RecordedMobility:
         end_s = (self._recording.ticks - 1) * self.step_s
         if last_tick(duration_s, self.step_s) >= self._recording.ticks:
             raise InputError(
-                f"mobility.file={mobility.file}: the recording ends {end_s:g} s after mobility.begin_s and the run "
-                f"takes {duration_s:g} s; lower duration_s or record longer"
+                f"mobility.file={mobility.file or path}: the recording ends {end_s:g} s after mobility.begin_s and "
+                f"the run takes {duration_s:g} s; lower duration_s or record longer"
             )
 
     def advance(self, tick: int) -> MobilityFrame:
@@ -119,14 +119,22 @@ def _read(
             notes.append(f"{mobility.file}: {remark}")
     except (pa.ArrowException, ValueError, KeyError, OSError, EOFError) as error:
         reason = " ".join(str(error).split())
-        raise InputError(f"mobility.file={mobility.file}: {reason}") from error
+        raise InputError(f"mobility.file={mobility.file or path}: {reason}") from error
     return recording, tuple(notes)
 
 
 def _own(table: pa.Table, about: bytes, mobility: ReplayMobility) -> Recording:
     rows, ticks, bounds_m = read_recording(table, about, mobility.step_s)
-    begin = round(mobility.begin_s / mobility.step_s)
-    if abs(begin * mobility.step_s - mobility.begin_s) > _ON_TICK:
+    first_s = recording_begin_s(about)
+    last_s = first_s + (ticks - 1) * mobility.step_s
+    skipped_s = mobility.begin_s - first_s if mobility.begin_s else 0.0
+    if not -_ON_TICK <= skipped_s <= last_s - first_s + _ON_TICK:
+        raise ValueError(
+            f"mobility.begin_s={mobility.begin_s:.10g} is not within the recording, {first_s:.10g} to {last_s:.10g} s; "
+            "choose a time of it, or 0 for its start"
+        )
+    begin = round(skipped_s / mobility.step_s)
+    if abs(begin * mobility.step_s - skipped_s) > _ON_TICK:
         raise ValueError(f"mobility.begin_s={mobility.begin_s:g} is not a multiple of mobility.step_s; round it")
     if begin:
         rows = rows.chosen(rows.tick >= begin)

@@ -30,7 +30,7 @@ def last_tick(duration_s: float, step_s: float) -> int:
     return int(np.floor(duration_s / step_s + 1e-9))
 
 
-def record_frames(source: MobilitySource, duration_s: float, path: Path) -> int:
+def record_frames(source: MobilitySource, duration_s: float, path: Path, begin_s: float = 0.0) -> int:
     """Write the frames of ticks 0 to duration_s / step_s, both included, and return the number of vehicle rows.
 
     Values are hundredths as int32, -2^31 stands for NaN. Vehicles, step, bounds and the number of ticks are in the
@@ -40,6 +40,7 @@ def record_frames(source: MobilitySource, duration_s: float, path: Path) -> int:
         source: source of traffic, before its first tick.
         duration_s: simulated time to record.
         path: file to write.
+        begin_s: traffic time of tick 0, from which a replay counts its own begin_s.
 
     Raises:
         InputError: the file cannot be written.
@@ -47,7 +48,7 @@ def record_frames(source: MobilitySource, duration_s: float, path: Path) -> int:
     """
     try:
         with drafting(path, "file") as draft:
-            return _write(source, last_tick(duration_s, source.step_s) + 1, draft)
+            return _write(source, last_tick(duration_s, source.step_s) + 1, draft, begin_s)
     except OSError as error:
         raise InputError(f"recording {path}: cannot be written ({error.strerror}); choose another file") from error
 
@@ -60,6 +61,15 @@ def recorded_s(path: Path) -> tuple[float, float]:
     """
     about = _described(path)
     return float(about["step_s"]), (about["ticks"] - 1) * float(about["step_s"])
+
+
+def recorded_vehicles(path: Path) -> int:
+    """Return the number of vehicles of a recording of cosim.
+
+    Raises:
+        InputError: the file is no such recording.
+    """
+    return len(_described(path)["vehicles"])
 
 
 def recorded_bounds(path: Path) -> Bounds:
@@ -79,6 +89,21 @@ def _described(path: Path) -> dict[str, Any]:
     except (pa.ArrowException, KeyError, OSError, ValueError) as error:
         raise InputError(f"{path}: not a recording of `cosim map record`; record one") from error
     return about
+
+
+def recording_begin_s(described: bytes) -> float:
+    """Return the traffic time of tick 0 of a recording of cosim; 0 for one that does not say it.
+
+    Args:
+        described: the file's metadata under MARK.
+
+    Raises:
+        ValueError: it is no number of seconds.
+    """
+    begin_s = json_data(described).get("begin_s", 0.0)
+    if isinstance(begin_s, bool) or not isinstance(begin_s, int | float) or not 0 <= begin_s < np.inf:
+        raise ValueError("its begin_s is no number of seconds; record again")
+    return float(begin_s)
 
 
 def read_recording(table: pa.Table, described: bytes, step_s: float) -> tuple[RecordedRows, int, Bounds]:
@@ -108,7 +133,7 @@ def read_recording(table: pa.Table, described: bytes, step_s: float) -> tuple[Re
     return rows, (about["ticks"] - 1) // every + 1, (left, bottom, right, top)
 
 
-def _write(source: MobilitySource, ticks: int, path: Path) -> int:
+def _write(source: MobilitySource, ticks: int, path: Path, begin_s: float) -> int:
     vehicles: list[tuple[str, str]] = []
     waiting: list[tuple[AnyArray, ...]] = []
     rows = 0
@@ -124,7 +149,7 @@ def _write(source: MobilitySource, ticks: int, path: Path) -> int:
                 writer.write_table(pa.table(dict(zip(_SCHEMA.names, columns, strict=True)), schema=_SCHEMA))
                 waiting.clear()
         about: dict[str, Any] = {"version": VERSION, "step_s": source.step_s, "ticks": ticks}
-        about |= {"bounds_m": source.bounds_m, "vehicles": vehicles}
+        about |= {"bounds_m": source.bounds_m, "vehicles": vehicles} | ({"begin_s": begin_s} if begin_s else {})
         writer.add_key_value_metadata({MARK: json.dumps(about).encode()})
     return rows
 

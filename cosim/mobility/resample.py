@@ -63,11 +63,11 @@ def resampled(fixes: Fixes, step_s: float) -> tuple[FcdTable, tuple[tuple[str, s
     notes = [("fixes", f"{len(fixes.time_s)} of {len(fixes.names)} vehicles")]
     notes += [("interpolated", f"{off} of {len(row)} positions, between fixes at most {GAP_S:g} s apart")]
     counted = (
-        (int(gap.sum()), "left", f"times a vehicle, at a gap of more than {GAP_S:g} s; it comes again as another"),
+        (int(gap.sum()), "left", f"x a vehicle, at a gap of more than {GAP_S:g} s; it comes again as another"),
         (
             int(jump.sum()),
             "left",
-            f"times a vehicle, at a jump faster than {JUMP_MPS:g} m/s; it comes again as another",
+            f"x a vehicle, at a jump faster than {JUMP_MPS:g} m/s; it comes again as another",
         ),
         (lost, "dropped", "trips between two ticks"),
         (derived_speeds, "derived", f"of {len(row)} speeds, from the movement"),

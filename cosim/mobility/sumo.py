@@ -1,6 +1,7 @@
 """Traffic that SUMO moves during the run, through libsumo or traci."""
 
 import logging
+import shlex
 import time
 
 import numpy as np
@@ -57,6 +58,7 @@ class SumoMobility:
         _check_times(mobility, files)
         refuse_outputs(files.inputs)
         options = sumo_options(files, mobility, seed)
+        logger.debug("SUMO's options: %s", shlex.join(options))
         if isinstance(mobility, LibsumoMobility):
             see_it_loads(files, options)
         try:

@@ -55,7 +55,9 @@ class ReplayMobility(Section):
     step_s: Positive = Field(
         1.0, ge=0.001, le=60, description="Tick; the recording must hold a row per vehicle at each."
     )
-    begin_s: NonNegative = Field(0.0, description="Recorded time at which the run's clock starts.")
+    begin_s: NonNegative = Field(
+        0.0, description="Recorded time at which the run's clock starts; 0: the recording's own start."
+    )
 
 
 class SyntheticMobility(Section):

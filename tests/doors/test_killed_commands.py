@@ -81,7 +81,7 @@ def test_runs(place: Path, server: CommandServer) -> None:
 def test_imports(place: Path, server: CommandServer) -> None:
     """A map folder is whole or not there; the next import clears what was left hidden."""
     assert cli.status(["map", "make", "intersection", "--name", "town", "--vehicles", "5", "--quiet"]) == 0
-    words = ["map", "import", "town/net.net.xml.gz", "--quiet", "--name"]
+    words = ["map", "import", "town/net.net.xml.gz", "--vehicles-per-hour", "300", "--end", "600", "--quiet", "--name"]
     whole_s = server.undisturbed_s([*words, "whole"])
     names = list(content(place / "whole"))
     for seed in seeds(40, least=2):

@@ -56,7 +56,7 @@ def test_a_cut_recording(capfd: pytest.CaptureFixture[str], traffic: Path, kept:
     [
         (["duration_s=9"], "the recording ends 2 s after mobility.begin_s and the run takes 9 s"),
         (["mobility.begin_s=1"], "the recording ends 1 s after mobility.begin_s and the run takes 2 s"),
-        (["mobility.begin_s=50"], "the recording ends"),
+        (["mobility.begin_s=50"], "begin_s=50 is not within the recording, 0 to 2 s"),
         (["mobility.step_s=0.5"], "it was recorded each 1 s"),
         (["mobility.file=tiny.yaml"], "the name must end in .parquet, .xml, .csv, .xml.gz or .csv.gz"),
         (["mobility.file=."], "there is no file"),

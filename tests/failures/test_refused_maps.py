@@ -102,10 +102,10 @@ def test_roads_that_carry_no_site(
         ("sites: 3\n", "not a list of sites"),
         ("other: 3\n", "not a list of sites"),
         ("sites: [a, b]\n", "not a list of sites"),
-        ("sites: [{name: a, x_m: 1\n", "not a list of sites"),
+        ("sites: [{name: a, x_m: 1\n", "sites.yaml:2: is not valid YAML"),
         ("sites: [{name: a, x_m: .nan, y_m: 1}]\n", "x_m"),
         ("", "not a list of sites"),
-        ("\0", "not a list of sites"),
+        ("\0", "is not valid YAML"),
     ],
 )
 def test_bad_sites_of_a_map(

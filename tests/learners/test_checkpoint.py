@@ -139,7 +139,7 @@ def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("cosim_agents.checkpoint.os.fsync", full)
+    monkeypatch.setattr("cosim.trace.store.durable.os.fsync", full)
     with pytest.raises(RunError, match="no space left"):
         checkpoint.write(path, example(episodes=4))
     assert path.read_bytes() == before

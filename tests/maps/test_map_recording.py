@@ -1,5 +1,6 @@
 """A map's own recording: made once, found by itself."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -38,3 +39,15 @@ def test_without_a_recording_the_line_says_how_to_make_one(
     assert "cosim map record" in capsys.readouterr().err
     assert status(["map", "record", "sumo:a10kw"]) == 2
     assert "no map folder of yours" in capsys.readouterr().err
+
+
+def test_the_first_run_is_replayed_as_it_was_driven(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A map's scenario.yaml with mobility.kind=replay is the run that SUMO drives, though its begin_s is not 0."""
+    monkeypatch.chdir(tmp_path)
+    generate_intersection("crossing", Path(), 10, 1)
+    run = ["run", "crossing/scenario.yaml", "--no-picture", "--set", "duration_s=12"]
+    assert status([*run, "--out", "live"]) == 0
+    assert status(["map", "record", "./crossing", "--seconds", "20"]) == 0
+    assert status([*run, "--set", "mobility.kind=replay", "--out", "again"]) == 0
+    digests = [json.loads(Path(name, "provenance.json").read_text())["digest"] for name in ("live", "again")]
+    assert digests[0] == digests[1]

@@ -1,6 +1,7 @@
 """A user's SUMO configuration is SUMO's to read: what it says comes to pass, or is named."""
 
 import gzip
+import re
 from contextlib import closing
 from pathlib import Path
 
@@ -55,6 +56,19 @@ def test_begin_and_end(begin, end, tmp_path):
     assert 25200 < begin_s < 25500
     assert "vehicles at once: about 2" in report  # 20 to 29; a minute's headway would give 1
     assert all(name.startswith("peak.") for name in seen(loaded, 60.0))
+
+
+def test_told_number_is_that_of_the_first_run(tmp_path):
+    """Where the peak is short, the number that is told is the mean of the first run, not of the time after."""
+    town = SumoTown(tmp_path / "in")
+    routes = town.write("r.rou.xml", CAR + flow("peak", 2, end="100") + flow("rest", 60, begin="100"))
+    report, loaded = imported(town, town.configure(route_files=routes))
+    scenario = loaded.scenario
+    with closing(connect(scenario.mobility, scenario.map, loaded.folder, 1, scenario.duration_s)) as source:
+        driving = [len(source.advance(tick).numbers) for tick in range(round(scenario.duration_s) + 1)]
+    told = int(re.search(r"vehicles at once: about (\d+) in the 60 s from t=", report)[1])
+    assert told == pytest.approx(sum(driving) / len(driving), rel=0.05)
+    assert told > 15
 
 
 def test_end_bounds_runs(tmp_path):
@@ -124,8 +138,7 @@ def test_values_become_the_scenario(tmp_path):
     report, loaded = imported(town, file)
     mobility = loaded.scenario.mobility
     assert (mobility.step_s, mobility.scale, mobility.teleport_s, mobility.max_vehicles) == (0.5, 0.5, -1.0, 9)
-    assert "not used of the file: tripinfo-output out.xml, random true" in report
-    assert "seed 7" in report
+    assert "not used of the file: tripinfo-output out.xml, random true, seed 7" in report
     assert f"set by cosim: {OVERRIDES}" in report
 
 

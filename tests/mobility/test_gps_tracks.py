@@ -210,7 +210,7 @@ def test_what_is_dropped_is_counted(tmp_path):
     assert "3 rows without vehicle, time or position" in notes
     assert "2 rows at latitude and longitude 0" in notes
     assert "left out: column hdop" in notes
-    assert "2 times a vehicle, at a jump faster than 100 m/s" in notes
+    assert "2 x a vehicle, at a jump faster than 100 m/s" in notes
     assert "of 4 vehicles" in notes
     assert "headings, from the movement" in notes
 

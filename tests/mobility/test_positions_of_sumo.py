@@ -1,6 +1,7 @@
 """Frames have the vehicles and positions of an unbroken run of SUMO with the same options, whatever the demand."""
 
 import logging
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -131,3 +132,13 @@ def test_progress_is_told(nets, tmp_path, monkeypatch, caplog):
         live.SumoMobility(files, LibsumoMobility(begin_s=3), 1).close()
     assert caplog.messages[0] == "SUMO drives up to t=3 s, where the run's clock starts"
     assert caplog.messages[1:] == [f"SUMO is at t={t} s of 3 s" for t in (0, 1, 2)]
+
+
+def test_options_are_told(nets, tmp_path, caplog):
+    """At debug level all options of SUMO are said as one would type them, its derived seed too."""
+    files, mobility = grid_files(tmp_path, nets, "static", ("flow",)), LibsumoMobility()
+    with caplog.at_level(logging.DEBUG, logger="cosim"):
+        live.SumoMobility(files, mobility, 7).close()
+    (said,) = [text for text in caplog.messages if text.startswith("SUMO's options: ")]
+    assert shlex.split(said.removeprefix("SUMO's options: ")) == live.sumo_options(files, mobility, 7)
+    assert "--seed" in said

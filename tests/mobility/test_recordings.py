@@ -54,7 +54,7 @@ def test_empty_recording(tmp_path):
         ({"step_s": 0.25}, 1.0, "recorded each 0.5 s"),
         ({"step_s": 0.5, "begin_s": 0.3}, 1.0, "not a multiple"),
         ({"step_s": 0.5}, 4.0, "ends 3 s after"),
-        ({"step_s": 0.5, "begin_s": 9}, 1.0, "ends"),
+        ({"step_s": 0.5, "begin_s": 9}, 1.0, "begin_s=9 is not within the recording, 0 to 3 s"),
     ],
 )
 def test_recording_that_does_not_fit(options, duration_s, reason, tmp_path):
@@ -62,6 +62,22 @@ def test_recording_that_does_not_fit(options, duration_s, reason, tmp_path):
     record_frames(ScriptedMobility(0.5, PATHS), 3.0, tmp_path / "rows.parquet")
     with pytest.raises(InputError, match=reason):
         connect(ReplayMobility(kind="replay", file="rows.parquet", **options), "synthetic", tmp_path, 1, duration_s)
+
+
+def test_begin_of_a_recording(tmp_path):
+    """begin_s of a replay is the time of the traffic that was recorded, as that of a live run; 0 is its start."""
+    path = tmp_path / "rows.parquet"
+    record_frames(ScriptedMobility(0.5, PATHS), 3.0, path, begin_s=430.0)
+
+    def replayed(begin_s, ticks):
+        mobility = ReplayMobility(kind="replay", file="rows.parquet", step_s=0.5, begin_s=begin_s)
+        return digest(frames_of(connect(mobility, "synthetic", tmp_path, 1, (ticks - 1) * 0.5), ticks))
+
+    assert replayed(430.0, 7) == replayed(0.0, 7) == digest(frames_of(ScriptedMobility(0.5, PATHS), 7))
+    assert replayed(431.0, 5) != replayed(430.0, 5)
+    for begin_s in (1.0, 429.5, 433.5):
+        with pytest.raises(InputError, match=rf"begin_s={begin_s:g} is not within the recording, 430 to 433 s"):
+            replayed(begin_s, 1)
 
 
 def test_recording_that_cannot_be_written(tmp_path):

@@ -36,6 +36,14 @@ return cosim.state().named.map((i) => {
   return [x - half, x + half, y];
 });
 """
+NARROW = """\
+name: narrow
+duration_s: 3
+mobility: {kind: synthetic, vehicles: 20, roads: 2, length_m: 2000, spacing_m: 50}
+sites: {kind: listed, sites: [{name: west, x_m: 0, y_m: 0}, {name: north-east, x_m: 2000, y_m: 50}]}
+radio: {path_loss: {kind: power_law}}
+trace: {positions: true}
+"""
 INK = """
 const canvas = document.querySelector('canvas'), dense = devicePixelRatio || 1, [x, y] = arguments[0];
 const around = canvas.getContext('2d').getImageData((x - 2) * dense, (y - 2) * dense, 4 * dense, 4 * dense).data;
@@ -45,13 +53,13 @@ return Math.max(...around.filter((_, i) => i % 4 === 3));
 
 @pytest.fixture(scope="module")
 def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Browser, Path]]:
-    """A browser, and a folder with two pages."""
+    """A browser, and a folder with three pages."""
     home = tmp_path_factory.mktemp("crowded")
     with browser(home / "profile") as window:
         rows = "".join(f"{t};v;{20 * t};{10 * t};22,4;60\n".replace(",", ".") for t in range(25))
         head = "timestep_time;vehicle_id;vehicle_x;vehicle_y;vehicle_speed;vehicle_angle\n"
         (home / "seen.csv").write_text(head + rows)
-        for name, text in (("crowded", CROWDED), ("seen", SEEN)):
+        for name, text in (("crowded", CROWDED), ("seen", SEEN), ("narrow", NARROW)):
             (home / f"{name}.yaml").write_text(text)
             simulate(load(home / f"{name}.yaml"), home / name)
             write_report([home / name], home / f"{name}.html")
@@ -96,3 +104,18 @@ def test_ways_stand_in_for_roads(opened: tuple[Browser, Path]) -> None:
     window.run("cosim.seek(2)")
     assert window.run(INK, passed) > 0
     assert window.run(INK, [passed[0], passed[1] - 40]) == 0
+
+
+def test_a_long_road_is_said_to_be_stretched_and_lies_beside_the_buttons(opened: tuple[Browser, Path]) -> None:
+    """A long road fills the stage up to the zoom buttons, no site under them; the page says that it is stretched."""
+    window, home = opened
+    window.prefer("light", 1280, 900)
+    window.open(home / "narrow.html")
+    assert "is stretched" in window.run("return document.querySelector('.story').textContent")
+    left, width = window.run(
+        "return [document.querySelector('.zoom').offsetLeft, document.querySelector('canvas').clientWidth]"
+    )
+    x, _ = window.run("return cosim.sitePixel(1)")
+    assert left - 40 < x + 10 < left < width
+    window.open(home / "crowded.html")
+    assert "stretched" not in window.run("return document.querySelector('.story').textContent")

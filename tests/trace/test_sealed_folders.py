@@ -14,6 +14,7 @@ from hashes import rehashed, without_hashes
 from cosim.audit.verify import verify
 from cosim.cli import main as cli
 from cosim.errors import InputError
+from cosim.roads.drawn import GROUND
 from cosim.runner import simulate
 from cosim.scenario.load import load
 from cosim.trace.metrics.tasks import kpis
@@ -185,8 +186,8 @@ def test_an_older_run(sealed: Path, simulated: Path, capsys: pytest.CaptureFixtu
 def test_half_an_older_run(sealed: Path, simulated: Path, file: str, capsys: pytest.CaptureFixture[str]) -> None:
     """A run of which one of the two files has lost all its hashes is no older run."""
     without_hashes(sealed)
-    other = PROVENANCE if file == MANIFEST else MANIFEST
-    shutil.copy(simulated / other, sealed / other)
+    for name in (GROUND, PROVENANCE if file == MANIFEST else MANIFEST):
+        shutil.copy(simulated / name, sealed / name)
     assert any(line.startswith(f"{PROVENANCE}: its ") for line in told(capsys, 1, "trace", "verify", sealed))
     refused(capsys, sealed, PROVENANCE)
 

@@ -332,6 +332,8 @@ function bars(place, width, rows, said) { // rows: [{name, value, half}], shares
   place.append(root);
 }
 
+const BESIDE_PX = 44; // of the stage, for the zoom buttons: no site lies under them before one zooms
+
 function projection(frame, width, height, margin) {
   const span = [frame.high_m[0] - frame.low_m[0], frame.high_m[1] - frame.low_m[1]];
   let fit = [(width - 2 * margin) / span[0], (height - 2 * margin) / span[1]];
@@ -477,20 +479,21 @@ class Playback {
     this.shift = zoom === 1 ? [0, 0] : this.shift.map((v) => v * ratio);
     const chosen = this.selected && (this.selected.kind === "vehicle" ? this.now.get(this.selected.number) : this.spot(this.selected.number));
     if (chosen && by > 1) { // what is chosen comes to the middle
-      const centre = [this.canvas.clientWidth / 2, this.canvas.clientHeight / 2], old = this.shift.map((v) => v / ratio);
+      const centre = this.centre(), old = this.shift.map((v) => v / ratio);
       this.shift = centre.map((v, i) => -(chosen[i] - v - old[i]) * ratio);
     }
     this.zoom = zoom;
     this.canvas.style.touchAction = zoom === 1 ? "auto" : "none";
     this.fit();
   }
+  centre() { return [(this.canvas.clientWidth - BESIDE_PX) / 2, this.canvas.clientHeight / 2]; } // of the part beside the buttons
   fit() { // after a resize, a change of colours or of zoom: the roads are drawn once, onto a layer of their own
     const width = this.canvas.clientWidth, height = this.canvas.clientHeight, dense = devicePixelRatio || 1;
     if (!width) return;
     const style = getComputedStyle(document.documentElement);
     this.ink = Object.fromEntries(["ink", "muted", "road", "panel", "vehicle", "lost", "edge", "cloud", "late", "back", "execution"].map((name) => [name, style.getPropertyValue(`--${name}`).trim()]));
-    const base = projection(this.run.frame, width, height, 24), [sx, sy] = base.fit.map((v) => v * this.zoom);
-    this.on = { x: (v) => width / 2 + this.shift[0] + sx * (v - base.middle[0]), y: (v) => height / 2 + this.shift[1] - sy * (v - base.middle[1]) };
+    const base = projection(this.run.frame, width - BESIDE_PX, height, 24), [sx, sy] = base.fit.map((v) => v * this.zoom), [cx, cy] = this.centre();
+    this.on = { x: (v) => cx + this.shift[0] + sx * (v - base.middle[0]), y: (v) => cy + this.shift[1] - sy * (v - base.middle[1]) };
     this.layer = document.createElement("canvas");
     for (const one of [this.canvas, this.layer]) { one.width = width * dense; one.height = height * dense; one.getContext("2d").scale(dense, dense); }
     const paint = this.layer.getContext("2d");
@@ -626,6 +629,7 @@ class Playback {
       this.story.replaceChildren(h("h3", {}, "Click on a vehicle or a site"), h("p", {}, "Its story appears here: the vehicle's last tasks, how they ended and where their time went; the site's queue and load."),
         h("p", { class: "keys" }, "Keys: space play or pause, ← → a step (shift: 10 s), ↑ ↓ speed, n p next or previous vehicle, + − 0 zoom, Esc close."),
         ...this.places ? [] : [h("p", { class: "note" }, "This run recorded no positions (trace.positions: true), so no vehicles are drawn; everything else is here.")],
+        ...this.run.frame.stretched ? [h("p", { class: "note" }, "The map is long and narrow: its height is stretched, so that places beside the road seem farther off it than they are.")] : [],
         ...this.run.frame.missing ? [h("p", { class: "note" }, `${this.run.frame.missing}${this.places && !this.roads.length ? " Faint lines are where vehicles drove." : ""}`)] : []);
     } else this.story.replaceChildren(...(this.selected.kind === "site" ? this.siteStory(this.selected.number) : this.vehicleStory(this.selected.number)));
   }
