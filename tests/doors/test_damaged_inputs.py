@@ -12,7 +12,6 @@ import damage
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import yaml
 from command_worker import CommandWorker
 from damage import Mutator
 from damaged_town import (
@@ -35,6 +34,7 @@ from damaged_town import (
     sumo_shows,
 )
 from effort import seeds
+from ruamel.yaml import YAML
 
 from cosim.mobility.programs import sumo_environment, sumo_home
 from cosim.trace.store.reader import Trace
@@ -102,7 +102,9 @@ def damaged_map(
     if rng.random() < 0.15 and name in ("net.net.xml", "rou.xml"):
         name += ".gz"
         bad, said = (
-            (damage.packed_badly(content, rng), "packed badly") if rng.random() < 0.5 else (gzip.compress(bad), said)
+            (damage.packed_badly(content, rng), "packed badly")
+            if rng.random() < 0.5
+            else (gzip.compress(bad, mtime=0), said)
         )
     said = f"seed {seed}: {name}: {said}"
     (town / name).write_bytes(bad)
@@ -173,7 +175,7 @@ def imported_and_run(worker: CommandWorker, folder: Path, said: str) -> str:
         return "refused"
     outcome = tried(worker, folder, said, names, "--set", f"seed={SEED}", scenario="m/scenario.yaml")
     if outcome == ACCEPTED:
-        scenario = yaml.safe_load((folder / "m" / "scenario.yaml").read_text())
+        scenario = YAML(typ="safe").load(folder / "m" / "scenario.yaml")
         mobility, step_s = scenario["mobility"], scenario["mobility"].get("step_s", 1.0)
         ticks = int(scenario["duration_s"] / step_s + 1e-6)
         ours = our_counts(folder / "run", [tick * step_s for tick in range(ticks + 1)])
