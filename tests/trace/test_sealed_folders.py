@@ -112,7 +112,7 @@ def test_an_edited_value(sealed: Path, name: str, capsys: pytest.CaptureFixture[
     file, edit = EDITS[name]
     edit_json(sealed / file, edit)
     verdict, *found = told(capsys, 1, "trace", "verify", sealed)
-    assert " findings: " in verdict
+    assert " finding" in verdict
     assert any(line.startswith(f"{file}: its ") for line in found), found
     with pytest.raises(InputError, match=rf"{file}: .*take it from an untouched copy or run the scenario again"):
         summed_up(sealed)
