@@ -195,11 +195,13 @@ def test_half_an_older_run(sealed: Path, simulated: Path, file: str, capsys: pyt
 def test_every_byte_of_a_part_is_covered(sealed: Path) -> None:
     """A part whose rows are the same but whose bytes are not, as its statistics, is found."""
     for part in few((sealed / "task_ended").iterdir()):
-        content = bytearray(part.read_bytes())
+        whole = part.read_bytes()
+        content = bytearray(whole)
         content[content.index(b"parquet-cpp")] ^= 1
         part.write_bytes(content)
         (finding,) = verify(sealed).findings
         assert finding.why.startswith(f"task_ended/{part.name} holds other bytes than were written")
+        part.write_bytes(whole)
 
 
 def test_other_files_of_a_run(sealed: Path) -> None:
