@@ -161,7 +161,7 @@ def by_sumo(file: Path, seed: int) -> dict[float, dict[str, tuple[float, float]]
     return seen
 
 
-@drawn(200, least=10)
+@drawn(120, least=8)
 @given(cases)
 def test_vehicles_are_those_of_sumo(case: Case) -> None:
     """From the configuration's begin on, every vehicle is where SUMO has it, to a centimetre, and there is no other."""

@@ -93,7 +93,7 @@ def test_one_kind(name, nets, tmp_path, monkeypatch, record_property):
     assert off_m <= TOLERANCE_M
 
 
-@pytest.mark.parametrize("seed", seeds(60))
+@pytest.mark.parametrize("seed", seeds(30))
 def test_combinations(seed, nets, tmp_path, monkeypatch):
     """Kinds drawn at random, with any signals, step, scale, begin and seed: frames are SUMO's."""
     draw = np.random.default_rng(seed)

@@ -124,7 +124,7 @@ def placed(home: Path, place: Path, draw: Random, monkeypatch: pytest.MonkeyPatc
     return Path() if standing == run else Path(*[".."] * len(standing.relative_to(place).parts), run.relative_to(place))
 
 
-@pytest.mark.parametrize("number", seeds(60))
+@pytest.mark.parametrize("number", seeds(20))
 def test_wherever_it_is(
     home: Path,
     tmp_path: Path,
