@@ -3,8 +3,9 @@
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import pytest
 from effort import rest_long
@@ -12,6 +13,7 @@ from effort import rest_long
 from cosim.audit.verify import verify
 from cosim.cli import main as cli
 
+T = TypeVar("T")
 TINY: Final = """\
 name: tiny
 duration_s: 2
@@ -49,6 +51,13 @@ COMMANDS: Final = {
     "paper": "paper",
     "version": "--version",
 }
+BARE: Final[list[dict[str, str | None]]] = [
+    {"HOME": "/proc/nowhere", "COSIM_CACHE": None, "XDG_CACHE_HOME": None, "TMPDIR": "/proc/nowhere"},
+    {"HOME": None, "COSIM_CACHE": None, "XDG_CACHE_HOME": None},
+    {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "COLUMNS": "1"},
+    {"PYTHONIOENCODING": "ascii"},
+]
+"""Environments that lack what is usual."""
 LOST: Final = "cosim: stdout: {}; what was to be printed is lost, files that were written are whole; redirect stdout\n"
 QUIET_FILES: Final = {
     "run": "new",
@@ -57,6 +66,12 @@ QUIET_FILES: Final = {
     "report": "new.html",
 }
 """What some commands write beside what they print."""
+
+
+def dealt(variants: Sequence[T]) -> list[tuple[str, T]]:
+    """Each command with one of the variants in turn, and a run with all of them, first."""
+    others = [name for name in COMMANDS if name != "run"]
+    return [("run", one) for one in variants] + [(name, variants[k % len(variants)]) for k, name in enumerate(others)]
 
 
 @pytest.fixture
@@ -92,12 +107,13 @@ def without_notes(told: str) -> str:
     return "".join(line for line in told.splitlines(keepends=True) if not line.startswith("cosim: note: "))
 
 
-@pytest.mark.parametrize("name", rest_long(COMMANDS, keep=2))
 @pytest.mark.parametrize(
-    ("redirected", "reason"), rest_long([(">&-", "is closed"), (">/dev/full", "no space left on device")])
+    ("name", "stdout"),
+    rest_long(dealt([(">&-", "is closed"), (">/dev/full", "no space left on device")]), keep=2),
 )
-def test_no_stdout(desk: Path, name: str, redirected: str, reason: str) -> None:
+def test_no_stdout(desk: Path, name: str, stdout: tuple[str, str]) -> None:
     """A command does its work all the same, and ends with 1 and one line."""
+    redirected, reason = stdout
     status, _, told = shell(COMMANDS[name], redirected)
     assert status == 1
     assert without_notes(told) in (LOST.format(reason), f"cosim: {reason}; make room or correct the path\n")
@@ -108,8 +124,9 @@ def test_no_stdout(desk: Path, name: str, redirected: str, reason: str) -> None:
         assert verify(desk / "new").digest == verify(desk / "run").digest
 
 
-@pytest.mark.parametrize("name", rest_long(COMMANDS, keep=1))
-@pytest.mark.parametrize("redirected", rest_long(["<&- 2>&-", "2>/dev/full", "| head -c 1 > /dev/null"]))
+@pytest.mark.parametrize(
+    ("name", "redirected"), rest_long(dealt(["<&- 2>&-", "2>/dev/full", "| head -c 1 > /dev/null"]), keep=1)
+)
 def test_other_streams(desk: Path, name: str, redirected: str) -> None:
     """Without stdin or stderr all is as before; a reader that has seen enough ends a command silently."""
     status, printed, told = shell(COMMANDS[name], redirected)
@@ -123,18 +140,7 @@ def test_other_streams(desk: Path, name: str, redirected: str) -> None:
         assert (desk / QUIET_FILES[name]).exists()
 
 
-@pytest.mark.parametrize("name", rest_long(COMMANDS, keep=1))
-@pytest.mark.parametrize(
-    "environment",
-    rest_long(
-        [
-            {"HOME": "/proc/nowhere", "COSIM_CACHE": None, "XDG_CACHE_HOME": None, "TMPDIR": "/proc/nowhere"},
-            {"HOME": None, "COSIM_CACHE": None, "XDG_CACHE_HOME": None},
-            {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "COLUMNS": "1"},
-            {"PYTHONIOENCODING": "ascii"},
-        ]
-    ),
-)
+@pytest.mark.parametrize(("name", "environment"), rest_long(dealt(BARE), keep=1))
 def test_a_bare_environment(desk: Path, name: str, environment: dict[str, str | None]) -> None:
     """Without a home that can be written, with another locale or a narrow terminal, a command does what it does."""
     status, printed, told = shell(COMMANDS[name], "", **environment)
