@@ -20,7 +20,7 @@ from cosim.report.headline import headline
 
 _HEADERS: Final = ("figure", "value", "+-", "unit", "")
 _NO_MEMORY: Final = "there is not enough memory; close programs, raise the limit (ulimit -v), or make the task smaller"
-_UNMAPPED: Final = "failed to map segment"
+_UNMAPPED: Final = ("failed to map segment", "can't start new thread")
 STOPPED: Final = "interrupted; what was written is kept"
 
 
@@ -87,8 +87,9 @@ def silence() -> None:
 
 def failure(error: BaseException) -> tuple[int, str]:
     """Exit status and line of an expected failure; any other is a fault of cosim and is raised again."""
-    if isinstance(error, MemoryError) or (isinstance(error, ImportError) and _UNMAPPED in str(error)):
-        error = RunError(_NO_MEMORY)  # or a library did not fit
+    unmapped = isinstance(error, ImportError | RuntimeError) and any(told in str(error) for told in _UNMAPPED)
+    if isinstance(error, MemoryError) or unmapped:  # or a library or the stack of a thread did not fit
+        error = RunError(_NO_MEMORY)
     usage = getattr(error, "format_message", None)  # of Typer's click or of click itself
     match error:
         case InputError():
