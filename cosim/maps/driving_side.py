@@ -9,7 +9,7 @@ from xml.sax.saxutils import XMLGenerator
 from xml.sax.xmlreader import AttributesImpl
 
 from cosim.errors import InputError
-from cosim.roads.xmlscan import open_packed
+from cosim.roads.packed import open_packed
 
 Side: TypeAlias = Literal["auto", "left", "right"]
 

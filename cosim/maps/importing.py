@@ -1,7 +1,6 @@
 """Import of map folders from OpenStreetMap, a SUMO net or scenario, OpenDRIVE, or recorded vehicles (FCD, GPS)."""
 
 import bz2
-import hashlib
 import json
 import logging
 import re
@@ -23,6 +22,7 @@ from cosim.maps.recorded import import_recording
 from cosim.maps.scenario_files import NET, Carrier
 from cosim.maps.sites import Method, plan_sites, survey, write_sites
 from cosim.maps.trial import Told, silent
+from cosim.mobility.cache import file_hash
 from cosim.mobility.catalog import resolve_map
 from cosim.mobility.configuration import read_configuration
 from cosim.mobility.programs import sumo_version
@@ -263,9 +263,9 @@ def _place(made: Imported, home: Path, placing: Placing) -> None:
 
 
 def _describe(made: Imported, file: Path, home: Path, name: str) -> None:
-    made.source |= {"title": f"imported from {file.name}", "sumo": sumo_version(), "sha256": _hash(file)}
+    made.source |= {"title": f"imported from {file.name}", "sumo": sumo_version(), "sha256": file_hash(file)}
     for path in sorted((*home.glob("*.xml*"), *home.glob("*.sumocfg"))):
-        made.source |= {f"sha256_{re.sub(r'[^A-Za-z0-9]', '_', path.name)}": _hash(path)}
+        made.source |= {f"sha256_{re.sub(r'[^A-Za-z0-9]', '_', path.name)}": file_hash(path)}
     told = {
         key: double_quoted(value) if isinstance(value, str) else json.dumps(value) for key, value in made.source.items()
     }
@@ -277,7 +277,3 @@ def _describe(made: Imported, file: Path, home: Path, name: str) -> None:
 def _words(wish: Demand) -> str:
     parts = (f"{key}={getattr(wish, key)!r}" for key in Demand.__slots__ if getattr(wish, key) not in (None, (), 0.0))
     return "randomTrips, " + ", ".join(parts)
-
-
-def _hash(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

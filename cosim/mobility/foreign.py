@@ -11,7 +11,8 @@ import pyarrow.compute as pc
 from pyarrow import csv
 
 from cosim.mobility.frames import CENTI
-from cosim.roads.xmlscan import open_packed, scan_xml
+from cosim.roads.packed import open_packed
+from cosim.roads.xmlscan import scan_xml
 from cosim.types import FloatArray, IntArray
 
 _PREFIXED = {name: f"vehicle_{name}" for name in ("id", "x", "y", "speed", "angle", "type")}

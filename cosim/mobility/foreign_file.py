@@ -16,8 +16,8 @@ from cosim.mobility.tracks import read_tracks
 from cosim.mobility.units import in_metres
 from cosim.parquet import open_literally
 from cosim.quantity import digits
+from cosim.roads.packed import open_packed
 from cosim.roads.projection import LocalProjection, Projection
-from cosim.roads.xmlscan import open_packed
 
 _HEAD_BYTES: Final = 1 << 16
 _DELIMITERS: Final = ",;\t|"

@@ -1,6 +1,6 @@
 """The files that SUMO opens: those it is started with and, one after the other, those that they include or name."""
 
-import hashlib
+import gzip
 import os
 import re
 import zlib
@@ -16,10 +16,10 @@ from cosim.mobility.cache import content_key, file_hash
 from cosim.mobility.configuration import read_configuration
 from cosim.mobility.option_table import option_table
 from cosim.mobility.references import read_by
+from cosim.roads.packed import open_packed
 
 _CHUNK: Final = 1 << 20
 _OVERLAP: Final = 64
-_GZIP: Final = b"\x1f\x8b"
 _NAMES_FILE: Final = re.compile(rb"(?:href|file|[A-Za-z]File)\s*=|<!DOCTYPE")
 _LITERALS: Final = (b"href", b"file", b"File", b"<!DOCTYPE")
 """What `_NAMES_FILE` needs; looking for these is many times as fast."""
@@ -158,25 +158,25 @@ def _is_file(path: Path) -> bool:
 
 
 def _look(path: Path) -> _Looked:
-    """Read a file once for its hash and, if it may name other files, once more for their names.
+    """Read a file for its hash, for whether it may name other files and, if so, for their names.
 
     Raises:
         OSError: it cannot be read.
     """
     if not path.is_file():
         raise FileNotFoundError(2, "it is not there, or no file")
-    digest = hashlib.sha256()
+    looked = _Looked(file_hash(path), [])
     may_name, before = False, b""
     try:
-        for chunk in _unpacked(path, digest):
+        for chunk in _chunks(path):
             text = before + chunk
             if not before:
                 may_name = _is_special(path, text)
             may_name = may_name or (any(one in text for one in _LITERALS) and bool(_NAMES_FILE.search(text)))
             before = text[-_OVERLAP:]
-    except (EOFError, zlib.error) as error:
-        return _Looked(file_hash(path), [], f"cannot be unpacked ({' '.join(str(error).split())})")
-    looked = _Looked(digest.hexdigest(), [])
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        looked.trouble = f"cannot be unpacked ({' '.join(str(error).split())})"
+        return looked
     if may_name:
         _read_names(path, looked)
     return looked
@@ -190,37 +190,17 @@ def _is_special(path: Path, begin: bytes) -> bool:
     return 0 in begin[:4] or (path.suffix not in _TEXTS and not plain.startswith(b"<"))
 
 
-def _unpacked(path: Path, digest: "hashlib._Hash | None" = None) -> Iterator[bytes]:
-    """Yield a file's content, unpacked if it is gzipped, whatever its name: SUMO looks at the first bytes, too.
+def _chunks(path: Path) -> Iterator[bytes]:
+    """Yield a file's content, unpacked if it is gzipped.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: it cannot be read, or is gzipped and broken.
         EOFError: it is gzipped and ends too early.
         zlib.error: it is gzipped and broken.
     """
-    with path.open("rb") as stream:
-        unpack = None
-        first = True
+    with open_packed(path) as stream:
         while chunk := stream.read(_CHUNK):
-            if digest is not None:
-                digest.update(chunk)
-            if first and chunk.startswith(_GZIP):
-                unpack = zlib.decompressobj(31)
-            first = False
-            if unpack is None:
-                yield chunk
-                continue
-            while chunk:
-                yield unpack.decompress(chunk)
-                chunk = unpack.unused_data
-                if unpack.eof and chunk.startswith(_GZIP):
-                    unpack = zlib.decompressobj(31)  # a further member
-                elif unpack.eof and chunk:
-                    raise zlib.error("garbage behind its end")
-                else:
-                    chunk = b""
-        if unpack is not None and not unpack.eof:
-            raise EOFError("it ends too early")
+            yield chunk
 
 
 def _read_names(path: Path, looked: _Looked) -> None:
@@ -240,7 +220,7 @@ def _read_names(path: Path, looked: _Looked) -> None:
     parser.StartElementHandler = start
     parser.StartDoctypeDeclHandler = doctype
     try:
-        for chunk in _unpacked(path):
+        for chunk in _chunks(path):
             parser.Parse(chunk, False)
         parser.Parse(b"", True)
     except (expat.ExpatError, LookupError, ValueError) as error:  # the last two: an unknown, a multi-byte encoding

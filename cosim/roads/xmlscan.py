@@ -1,29 +1,15 @@
 """Reads the elements of an XML file, gzipped or plain, one after the other."""
 
-import gzip
-import io
 import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO, cast
 from xml.parsers import expat
 
 from cosim.errors import InputError
+from cosim.roads.packed import open_packed
 
 _CHUNK = 1 << 18
 _VERSIONS = ("1.0", "1.1")
-_MAGIC = b"\x1f\x8b"
-
-
-def open_packed(path: Path) -> BinaryIO:
-    """Open a file for reading its bytes, unpacked if it is gzipped, whatever its name says: so does SUMO.
-
-    Raises:
-        OSError: the file cannot be opened.
-    """
-    raw = path.open("rb")
-    packed = path.suffix == ".gz" or raw.peek(2).startswith(_MAGIC)
-    return cast("BinaryIO", gzip.GzipFile(fileobj=raw)) if packed else cast("BinaryIO", io.BufferedReader(raw))
 
 
 def parse_xml(parser: expat.XMLParserType, content: bytes, name: str, remedy: str) -> None:
@@ -54,7 +40,7 @@ def scan_xml(path: Path, on_element: Callable[[str, dict[str, str]], bool | None
     """Call `on_element(name, attributes)` at each start tag until it returns True or the file ends.
 
     Args:
-        path: an XML file, gzipped if its name ends in .gz.
+        path: an XML file, gzipped or plain.
         on_element: called for the elements in the file's order.
         remedy: what to do about a broken file, the end of the error's line.
 

@@ -9,7 +9,7 @@ from cosim.maps.generate import generate_grid, generate_intersection, grid_in_ca
 from cosim.mobility.catalog import resolve_map
 from cosim.mobility.connect import connect
 from cosim.resources import bundled
-from cosim.roads.xmlscan import open_packed
+from cosim.roads.packed import open_packed
 from cosim.scenario.traffic import LibsumoMobility
 
 

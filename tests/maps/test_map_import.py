@@ -21,8 +21,8 @@ from cosim.mobility.programs import run_program, sumo_home
 from cosim.mobility.record import record_frames
 from cosim.resources import bundled
 from cosim.roads.net import read_bounds
+from cosim.roads.packed import open_packed
 from cosim.roads.siting import place_sites
-from cosim.roads.xmlscan import open_packed
 from cosim.scenario.load import load
 from cosim.scenario.traffic import MapSites
 from cosim.simulation import Simulation

@@ -21,7 +21,8 @@ from cosim.mobility.connect import connect
 from cosim.mobility.programs import run_program
 from cosim.resources import bundled
 from cosim.roads.net import is_left_hand, read_net
-from cosim.roads.xmlscan import open_packed, scan_xml
+from cosim.roads.packed import open_packed
+from cosim.roads.xmlscan import scan_xml
 from cosim.scenario.load import load
 
 SMALL = Demand(vehicles_per_hour=900, end_s=600)
