@@ -42,7 +42,6 @@ _WATCHED_S = 120.0
 _SHOWN = 8
 _OSM_LICENCE = "(c) OpenStreetMap contributors, ODbL-1.0"
 _UNKNOWN_LICENCE = "not stated; ask where the file comes from"
-_GZIP = b"\x1f\x8b"
 _ROOTS = {"osm": "osm", "net": "net", "OpenDRIVE": "xodr", "fcd-export": "fcd"}
 _ROOTS |= dict.fromkeys(("configuration", "sumoConfiguration", "sumocfg"), "sumocfg")
 
@@ -129,21 +128,15 @@ def _build(
 
 
 def _unpacked(file: Path, folder: Path) -> Path:
-    """Return the file, or a copy or link in a folder under a name that says how its content is packed."""
+    """Return the file, or a copy in a folder if it is packed by bzip2, which nobody else reads."""
     try:
         with file.open("rb") as stream:
             head = stream.read(3)
         packing = file.suffix.lower()
-        if packing == ".sumocfg":  # it names files beside itself, and its reader looks at the content
-            return file
         if head == b"BZh" or packing == ".bz2":
             plain = folder / (file.name[: -len(packing)] if packing == ".bz2" else file.name)
             with bz2.open(file) as packed, plain.open("wb") as out:
                 shutil.copyfileobj(packed, out)
-            return plain
-        if head.startswith(_GZIP) != (file.suffix == ".gz"):
-            plain = folder / (f"{file.stem}.gz" if head.startswith(_GZIP) else file.stem)
-            plain.symlink_to(file.resolve())
             return plain
     except (OSError, ValueError, EOFError) as error:
         raise InputError(f"{file}: cannot be unpacked ({error}); get it again") from error
@@ -151,9 +144,10 @@ def _unpacked(file: Path, folder: Path) -> Path:
 
 
 def _kind(file: Path) -> str:
-    if file.name.removesuffix(".gz").lower().endswith((".csv", ".parquet")):
+    name = file.name.lower().removesuffix(".gz")
+    if name.endswith((".csv", ".parquet")):
         return "fcd"
-    if file.name.removesuffix(".gz").lower().endswith(".sumocfg"):
+    if name.endswith(".sumocfg"):
         return "sumocfg"  # whatever its root is called
     roots: list[str] = []
 
