@@ -112,32 +112,23 @@ def make_demand(net: Path, routes: Path, wish: Demand) -> MadeDemand:
     if wish.vehicles_per_hour is None:
         return _aim(ground, wish, roads)
     made_per_h, missing = _made(ground, wish, wish.vehicles_per_hour)
-    begin_s, at_once, notes = filled_from(net, (routes,), (), wish)
+    begin_s, at_once, notes = _filled(ground, wish)
     return MadeDemand(made_per_h, wish.end_s or 0.0, begin_s, at_once, (*notes, *missing))
 
 
-def filled_from(
-    net: Path, routes: tuple[Path, ...], additional: tuple[Path, ...], wish: Demand
-) -> tuple[float, float, tuple[str, ...]]:
+def _filled(ground: "_Ground", wish: Demand) -> tuple[float, float, tuple[str, ...]]:
     """Return from when on the map is full, the mean number of vehicles in the ten minutes after it, and notes.
 
     With a profile the map counts as full ten minutes into its busiest hour, and the number, NaN, is not measured.
-
-    Args:
-        net: net of the map.
-        routes: files of its demand.
-        additional: its additional files.
-        wish: the traffic that was asked for.
-
-    Raises:
-        InputError: no vehicle departs within 1800 s.
     """
     if wish.profile:
         busiest = max(wish.profile, key=lambda point: point[1])[0]
         return busiest * 3600.0 + _FILLED_S, float("nan"), (f"busiest from hour {busiest} on",)
-    curve = occupancy_curve(net, routes, additional, 0.0, min(wish.end_s or 3600.0, 1800.0), None)
+    curve = occupancy_curve(ground.net, ground.routes, min(wish.end_s or 3600.0, 1800.0))
     if not len(curve.running) or curve.running.max() == 0:
-        raise InputError(f"{net.name}: no vehicle of the demand departs within 1800 s; raise --vehicles-per-hour")
+        raise InputError(
+            f"{ground.net.name}: no vehicle of the demand departs within 1800 s; raise --vehicles-per-hour"
+        )
     begin_s = float(curve.time_s[np.argmax(curve.running >= 0.9 * curve.running.max())])
     return begin_s, float(curve.running[curve.time_s >= begin_s][:600].mean()), ()
 
@@ -169,7 +160,7 @@ def _aim(ground: "_Ground", wish: Demand, roads: RoadNet) -> MadeDemand:
     def measured(rate_per_s: float, watched_s: float) -> tuple[float, float]:
         _write(ground, even, rate_per_s * 3600.0)
         bound = round(_BOUND * wanted)
-        return settled(occupancy_curve(ground.net, (ground.routes,), (), 0.0, min(even_end_s, watched_s), bound))
+        return settled(occupancy_curve(ground.net, ground.routes, min(even_end_s, watched_s), bound))
 
     low = min(wanted, _SAMPLED) / _SAMPLED_TRIP_S
     trip_s = max(1.0, measured(low, _LONGEST_S)[1] / low)
@@ -201,7 +192,7 @@ def _aim(ground: "_Ground", wish: Demand, roads: RoadNet) -> MadeDemand:
         notes = (*notes, f"the roads carry about {at_once:.0f}; at more departures they jam or let none in")
     made_per_h, missing = _made(ground, wish, rate_per_s * 3600.0)
     if wish.profile:
-        begin_s, at_once, busiest = filled_from(ground.net, (ground.routes,), (), wish)
+        begin_s, at_once, busiest = _filled(ground, wish)
         notes = (*notes, *busiest)
     return MadeDemand(made_per_h, wish.end_s or 0.0, begin_s, at_once, (*notes, *missing))
 
@@ -220,7 +211,7 @@ def _hold(ground: "_Ground", wish: Demand, wanted: int) -> MadeDemand:
     for count in range(1, _ROUNDS + 1):
         _write(ground, trial, rate_per_s * 3600.0)
         most = round(_BOUND * wanted)
-        curve = occupancy_curve(ground.net, (ground.routes,), (), 0.0, min(end_s, _TRIED_S), most)
+        curve = occupancy_curve(ground.net, ground.routes, min(end_s, _TRIED_S), most)
         found = held(curve, wanted)
         if found is not None:
             _write(ground, wish, rate_per_s * 3600.0)
@@ -239,7 +230,7 @@ def _hold(ground: "_Ground", wish: Demand, wanted: int) -> MadeDemand:
     while not any(at_once for _, (_, at_once) in tried) and len(tried) < 2 * _ROUNDS:
         rate_per_s = 0.7 * min(rate for rate, _ in tried)
         _write(ground, trial, rate_per_s * 3600.0)
-        curve = occupancy_curve(ground.net, (ground.routes,), (), 0.0, min(end_s, _TRIED_S), round(_BOUND * wanted))
+        curve = occupancy_curve(ground.net, ground.routes, min(end_s, _TRIED_S), round(_BOUND * wanted))
         tried.append((rate_per_s, best_held(curve, _BOUND * wanted)))
     rate_per_s, (begin_s, at_once) = max(tried, key=lambda one: one[1][1])
     _write(ground, wish, rate_per_s * 3600.0)

@@ -27,17 +27,13 @@ class OccupancyCurve:
     running: FloatArray
 
 
-def occupancy_curve(
-    net: Path, routes: tuple[Path, ...], additional: tuple[Path, ...], begin_s: float, end_s: float, most: int | None
-) -> OccupancyCurve:
-    """Return the number of vehicles at once at each second of a run of SUMO.
+def occupancy_curve(net: Path, routes: Path, end_s: float, most: int | None = None) -> OccupancyCurve:
+    """Return the number of vehicles at once at each second of a run of SUMO that starts empty at 0 s.
 
     Args:
         net: net of the map.
-        routes: files of its demand.
-        additional: its additional files.
-        begin_s: traffic time at which the run starts, empty.
-        end_s: traffic time at which it ends.
+        routes: file of its demand.
+        end_s: traffic time at which the run ends.
         most: vehicles at once beyond which none is inserted, which bounds the time a jam takes; None: no bound.
 
     Raises:
@@ -45,11 +41,7 @@ def occupancy_curve(
     """
     with tempfile.TemporaryDirectory() as folder:
         summary = Path(folder) / "summary.xml"
-        options = ["--net-file", str(net), "--begin", f"{begin_s:g}", "--end", f"{end_s:g}"]
-        if routes:
-            options += ["--route-files", ",".join(map(str, routes))]
-        if additional:
-            options += ["--additional-files", ",".join(map(str, additional))]
+        options = ["--net-file", str(net), "--route-files", str(routes), "--end", f"{end_s:g}"]
         if most is not None:
             options += ["--max-num-vehicles", str(most)]
         options += ["--xml-validation", "never", "--xml-validation.net", "never", "--no-step-log", "true"]

@@ -189,7 +189,7 @@ def test_concurrent(tmp_path):
     """On the crossing the found rate holds 20 vehicles at once within 15 % of a mean over ten minutes."""
     net, routes = CROSSING / "net.net.xml.gz", tmp_path / "rou.xml.gz"
     made = make_demand(net, routes, Demand(concurrent=20, end_s=1800))
-    curve = occupancy_curve(net, (routes,), (), 0.0, made.begin_s + 600.0, None)
+    curve = occupancy_curve(net, routes, made.begin_s + 600.0)
     mean = curve.running[curve.time_s >= made.begin_s].mean()
     assert abs(mean - 20) <= 3
     assert mean == pytest.approx(made.at_once, rel=0.15)
