@@ -79,15 +79,10 @@ def take_lock(folder: Path, *, shared: bool = False) -> FolderLock | None:
     """
     path = folder / LOCK
     for _ in range(_TRIES):
-        made = True
-        try:
-            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-        except FileExistsError:
-            made = False
-            try:
-                handle = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-            except FileNotFoundError:  # removed in between
-                continue
+        opened = _open(path)
+        if opened is None:
+            continue
+        handle, made = opened
         locked = _flock(handle, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
         if locked is not False and _is_at(handle, path):
             return FolderLock(folder, handle, made=made, sure=locked is True)
@@ -182,21 +177,26 @@ def open_scratch(path: Path) -> tuple[Path, BinaryIO]:
     stem = f".{path.name[:_MOST_LETTERS]}"
     for number in range(_TRIES):
         scratch = path.with_name(f"{stem}{f'.{number}' if number else ''}{SCRATCH}")
-        ours = True
-        try:
-            handle = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-        except FileExistsError:
-            ours = False
-            try:
-                handle = os.open(scratch, os.O_WRONLY | os.O_CLOEXEC)
-            except FileNotFoundError:  # another has put it into its place
-                continue
+        opened = _open(scratch)
+        if opened is None:  # another has put it into its place
+            continue
+        handle, ours = opened
         locked = _flock(handle, fcntl.LOCK_EX)
         if (locked or (locked is None and ours)) and _is_at(handle, scratch):
             os.ftruncate(handle, 0)
             return scratch, os.fdopen(handle, "wb")
         os.close(handle)
     raise OSError(errno.EBUSY, "Too many processes write there", str(path))
+
+
+def _open(path: Path) -> tuple[int, bool] | None:
+    """Open a file for writing; return the handle and whether this call has made it, or None if it has just gone."""
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666), True
+    except FileExistsError:
+        with suppress(FileNotFoundError):
+            return os.open(path, os.O_RDWR | os.O_CLOEXEC), False
+    return None
 
 
 def _flock(handle: int, kind: int) -> bool | None:

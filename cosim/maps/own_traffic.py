@@ -88,7 +88,7 @@ def carry_inputs(
 def _understood(settings: Configuration) -> dict[str, str]:
     """Return the options of a configuration that cosim can honour."""
     for option, value in settings.options:
-        if option.startswith("load-state"):
+        if option_table()[option].starts_from_state:
             raise InputError(
                 f"{settings.path.name}: {option}={value}: cosim drives the traffic from its begin on itself; take the "
                 "option out, and give a begin"

@@ -1,6 +1,5 @@
 """The user's cache: what can be computed again, kept under a key with a hash of its content, and gone without."""
 
-import fcntl
 import hashlib
 import logging
 import os
@@ -15,12 +14,12 @@ from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import Final
 
+from cosim.locks import DRAFTS, take_lock
+
 logger = logging.getLogger(__name__)
 
 _SEAL: Final = ".sha256"
 """Name of the file beside an entry's content that holds its hash."""
-_LOCK: Final = ".lock"
-_DRAFT: Final = ".building-"
 _PATIENCE_S: Final = 10.0
 
 
@@ -74,7 +73,7 @@ def cached(kind: str, key: str | None, build: Callable[[Path], None]) -> Path:
     own = _own_folder(os.getpid())
     if key is not None and _is_whole(own / kind / key, key):
         return own / kind / key
-    draft = Path(tempfile.mkdtemp(prefix=_DRAFT, dir=own))
+    draft = Path(tempfile.mkdtemp(prefix=DRAFTS, dir=own))
     try:
         build(draft)
     except BaseException:
@@ -182,10 +181,10 @@ def _publish(draft: Path, home: Path, entry: Path, key: str) -> bool:
                 return False
             if _is_whole(entry, key):
                 return True
-            for left in home.glob(f"{_DRAFT}*"):
+            for left in home.glob(f"{DRAFTS}*"):
                 shutil.rmtree(left, ignore_errors=True)
             entry.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(prefix=_DRAFT, dir=home, ignore_cleanup_errors=True) as folder:
+            with tempfile.TemporaryDirectory(prefix=DRAFTS, dir=home, ignore_cleanup_errors=True) as folder:
                 copy = shutil.copytree(draft, Path(folder) / "new")
                 if entry.exists() or entry.is_symlink():
                     logger.info("the cache's %s is damaged and built again", entry)
@@ -200,17 +199,11 @@ def _publish(draft: Path, home: Path, entry: Path, key: str) -> bool:
 @contextmanager
 def _locked(home: Path) -> Iterator[bool]:
     """Hold the cache's lock for a moment; yield False if another process keeps it."""
-    with (home / _LOCK).open("a") as file:
-        until_s = time.monotonic() + _PATIENCE_S
-        held = False
-        while not held:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                held = True
-            except BlockingIOError:
-                if time.monotonic() > until_s:
-                    break
-                time.sleep(0.02)
-            except OSError:  # a file system without locks
-                held = True
-        yield held
+    until_s = time.monotonic() + _PATIENCE_S
+    while (lock := take_lock(home)) is None and time.monotonic() < until_s:
+        time.sleep(0.02)
+    try:
+        yield lock is not None
+    finally:
+        if lock is not None:
+            lock.release(remove=False)

@@ -201,7 +201,7 @@ def _configured(name: str, home: Path) -> MapFiles:
     read = read_configuration(home / CONFIGURATION)
     table = option_table()
     for option, _ in read.options:
-        if table[option].is_left_out or option.startswith("load-state"):
+        if table[option].is_left_out or table[option].starts_from_state:
             raise InputError(
                 f"map={name}: {read.path} sets {option}, which cosim leaves out; take it out, or import the "
                 "configuration by `cosim map import`"

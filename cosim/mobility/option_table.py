@@ -34,6 +34,11 @@ class SumoOption:
         return self.type == _FILE and (self.topic in _READ_TOPICS or self.name in _READ)
 
     @property
+    def starts_from_state(self) -> bool:
+        """Whether it has SUMO start from a saved state; cosim drives the traffic itself."""
+        return self.name.startswith("load-state")
+
+    @property
     def is_left_out(self) -> bool:
         """Whether cosim leaves it out: it writes, prints, or belongs to a window or a remote control."""
         return (
