@@ -41,6 +41,7 @@ bench: $(TESTS)
 	$(BIN)/python benchmarks/secured.py
 	$(BIN)/python benchmarks/overload.py
 	$(BIN)/python benchmarks/candidates.py
+	$(BIN)/python benchmarks/driving.py
 	$(BIN)/python benchmarks/twin.py
 	$(BIN)/python benchmarks/twin_effect.py
 	$(BIN)/python benchmarks/placement.py

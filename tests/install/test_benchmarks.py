@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[2]
 SHORT: Final = {
     "candidates": "--seconds 3",
     "city": "--help",
+    "driving": "--map intersection:120 --seconds 10 --seeds 1",
     "engine": "--help",
     "envs": "--rounds 1 --seconds 40 --vehicles 1000 --city-seconds 12",
     "overload": "--help",

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from effort import rest_long
+from needs import real_map
 from unpacked import data_in, lines_in
 
 from cosim.audit.verify import verify
@@ -23,7 +24,6 @@ from cosim.scenario.load import load
 from cosim.trace.store.reader import Trace
 
 CROSSING = bundled("sumo_maps") / "intersection"
-DATA = Path(__file__).parents[2].parent / "shared" / "data"
 
 
 def first_run(home: Path, *changes: str) -> tuple[str, dict[str, Any]]:
@@ -104,9 +104,7 @@ def test_recorded_vehicles_alone(tmp_path: Path) -> None:
 @pytest.mark.long
 def test_a_real_city(name: str, tmp_path: Path) -> None:
     """Bologna and Monaco show roads and vehicles as imported, and their drawn roads take less than 1 MB."""
-    if not (DATA / name).exists():
-        pytest.skip(f"{name} of ../shared/data is not here")
-    import_map(DATA / name, "city", tmp_path, Demand(end_s=1800))
+    import_map(real_map(name), "city", tmp_path, Demand(end_s=1800))
     text, run = first_run(tmp_path / "city")
     assert len(lines_in(text)) > 200
     assert run["frame"]["missing"] == ""

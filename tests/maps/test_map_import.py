@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from cosim_agents.baselines import GreedyLatency
+from needs import real_map
 
 from cosim.errors import InputError
 from cosim.maps.demand import Demand, make_demand, parse_profile
@@ -27,13 +28,8 @@ from cosim.scenario.load import load
 from cosim.scenario.traffic import MapSites
 from cosim.simulation import Simulation
 
-DATA = Path(__file__).parents[2].parent / "shared" / "data"
 CROSSING = bundled("sumo_maps") / "intersection"
 SMALL = Demand(vehicles_per_hour=600, end_s=600)
-
-
-def needed(path):
-    return path if path.exists() else pytest.skip(f"{path.name} of ../shared/data is not here")
 
 
 def town(lat=48.0):
@@ -164,7 +160,7 @@ def test_refused_names(tmp_path):
 def test_extracts_that_are_broken(tmp_path):
     """The malformed extract gives one line and leaves nothing."""
     with pytest.raises(InputError, match="Invalid Number Format"):
-        import_map(needed(DATA / "osm" / "naunhof.osm.gz"), "naunhof", tmp_path, SMALL)
+        import_map(real_map("osm/naunhof.osm.gz"), "naunhof", tmp_path, SMALL)
     assert not list(tmp_path.iterdir())
 
 
@@ -180,7 +176,7 @@ def test_a_race_track(tmp_path):
 @pytest.mark.long
 def test_real_maps(name, tmp_path):
     """Bologna with its measured demand and Monaco from OpenStreetMap import and run 20 s."""
-    import_map(needed(DATA / name), "city", tmp_path, Demand(end_s=1800))
+    import_map(real_map(name), "city", tmp_path, Demand(end_s=1800))
     run_20_s(tmp_path / "city")
 
 
@@ -252,7 +248,7 @@ def test_recording_is_drawn(tmp_path):
 @pytest.mark.long
 def test_monaco_holds_2000(tmp_path):
     """Monaco holds 2,000 vehicles within 15 % for ten minutes, or the report says how many it carries."""
-    made = import_map(needed(DATA / "osm" / "MonacoV2.osm.gz"), "monaco", tmp_path, Demand(concurrent=2000))
+    made = import_map(real_map("osm/MonacoV2.osm.gz"), "monaco", tmp_path, Demand(concurrent=2000))
     assert any(
         "were held for ten minutes" in text or re.search(r"it carries about [1-9]\d*", text) for _, text in made.report
     )

@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 from demand_kinds import BY_FILES, BY_OPTIONS, KINDS, farthest_m, fcd_of_sumo, grid_files, options_of, positions_of
 from effort import few, rest_long, seeds
+from needs import real_map
 
+from cosim.maps.demand import Demand
+from cosim.maps.importing import import_map
 from cosim.mobility import sumo as live
 from cosim.mobility.catalog import resolve_map
 from cosim.scenario.traffic import LibsumoMobility, TraciMobility
@@ -120,6 +123,18 @@ def test_maps_of_the_catalog(name, begin_s, tmp_path):
     theirs = fcd_of_sumo(live.sumo_options(files, mobility, 2), mobility, 60, tmp_path)
     assert len(theirs[-1]) > 10
     assert farthest_m(positions_of(live.SumoMobility(files, mobility, 2), 60), theirs) <= TOLERANCE_M
+
+
+@pytest.mark.long
+def test_bologna(tmp_path, record_property):
+    """A real city's measured demand, with buses, stops and actuated signals, imported from its SUMO configuration."""
+    import_map(real_map("bologna_joined/run.sumocfg"), "bologna", tmp_path, Demand(), placing="none")
+    files, mobility = resolve_map("bologna", tmp_path), LibsumoMobility(begin_s=900)
+    theirs = fcd_of_sumo(live.sumo_options(files, mobility, 1), mobility, 120, tmp_path)
+    off_m = farthest_m(positions_of(live.SumoMobility(files, mobility, 1), 120), theirs)
+    record_property("measured", f"Bologna: {off_m:.4f} m over {sum(map(len, theirs))} rows")
+    assert len(theirs[-1]) > 500
+    assert off_m <= TOLERANCE_M
 
 
 def test_progress_is_told(nets, tmp_path, monkeypatch, caplog):

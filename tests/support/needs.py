@@ -4,6 +4,7 @@
 """
 
 import os
+from pathlib import Path
 from typing import Final, NoReturn
 
 import pytest
@@ -21,3 +22,11 @@ def lacking(what: str, reason: str) -> NoReturn:
     if what in NEEDED:
         pytest.fail(f"{reason}, and COSIM_TESTS_NEED names {what}", pytrace=False)
     pytest.skip(reason)
+
+
+def real_map(name: str) -> Path:
+    """A map of a real city from a folder beside the checkout, `../shared/data`; the test is skipped without it."""
+    path = Path(__file__).parents[2].parent / "shared" / "data" / name
+    if not path.exists():
+        pytest.skip(f"{name} of ../shared/data is not here")
+    return path
