@@ -57,7 +57,7 @@ class Subject:
     series: str = ""
     """`(Trace, Outcomes) -> dict`: data of its part of the page; `Packed` columns may be among them."""
     panels: str = ""
-    """JavaScript that draws the data on the page and adds itself to `SUBJECTS`, see `cosim/report/page/page.js`."""
+    """JavaScript that draws the data on the page and adds itself to `SUBJECTS`, see `cosim/report/page/base.js`."""
 
     def applies(self, scenario: Any) -> bool:
         """Return whether a run of this scenario has the subject."""

@@ -17,7 +17,7 @@ from cosim.quantity import digits, quantity, scaled, with_bounds, with_interval
 
 PREFIX = {"n": 1e-9, "µ": 1e-6, "m": 1e-3, "": 1.0, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
 BASES = ("s", "m", "J", "W", "bit", "B", "Hz", "tasks", "%", "dB", "cm")
-PAGE = Path(cosim.__file__).parent / "report" / "page" / "page.js"
+PAGE = Path(cosim.__file__).parent / "report" / "page" / "base.js"
 numbers = (
     st.floats(1e-30, 1e30)
     | st.floats(-1e30, -1e-30)

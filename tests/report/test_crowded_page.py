@@ -10,6 +10,8 @@ from browser import Browser, browser
 from cosim.report.page.html import write_report
 from cosim.runner import simulate
 from cosim.scenario.load import load
+from cosim.trace.metrics.tasks import kpis
+from cosim.trace.store.reader import Trace
 
 CROWDED = """\
 name: crowded
@@ -36,6 +38,16 @@ return cosim.state().named.map((i) => {
   return [x - half, x + half, y];
 });
 """
+HOVER = """
+const canvas = document.querySelector('canvas'), box = canvas.getBoundingClientRect(), [x, y] = arguments;
+canvas.dispatchEvent(new PointerEvent('pointermove', {clientX: box.left + x, clientY: box.top + y, bubbles: true}));
+"""
+FIGURE = """
+const [title, css] = arguments;
+const card = [...document.querySelectorAll('figure.card')].find((one) => one.querySelector('h3').textContent === title);
+return [...card.querySelectorAll(css)].map((one) => one.textContent);
+"""
+FIGURE_HEIGHTS = "return [...document.querySelectorAll('figure.card')].map((one) => one.clientHeight)"
 NARROW = """\
 name: narrow
 duration_s: 3
@@ -67,25 +79,49 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Browser, 
 
 
 def test_names_do_not_cover_each_other(opened: tuple[Browser, Path]) -> None:
-    """Of many sites only those are named whose names stand apart; a chosen one always, and closer up there are more."""
+    """Sites that stand close are named by the pointer or when chosen; closer up all whose names stand apart."""
     window, home = opened
     window.prefer("light", 1280, 900)
     window.open(home / "crowded.html")
     sites = window.run("return cosim.data.runs[0].sites.length")
+    assert window.run("return cosim.state().named") == []
+    x, y = window.run("return cosim.sitePixel(3)")
+    window.run(HOVER, x, y)
+    assert window.run("return document.getElementById('tip').textContent").startswith("rsu3")
+    window.run("cosim.select('site', 7)")
+    assert window.run("return cosim.state().named") == [7]
+    window.run("cosim.select(null)")
+    window.focus("canvas")
+    window.keys(*"++")
     named = window.run("return cosim.state().named")
-    assert 10 < len(named) < sites
+    assert 10 < len(named) <= sites
     boxes = np.array(window.run(BOXES))
     for number, (left, right, y) in enumerate(boxes):
         others = np.delete(boxes, number, axis=0)
         level = others[np.abs(others[:, 2] - y) < 11.0]
         assert ((level[:, 0] >= right) | (level[:, 1] <= left)).all()
-    hidden = next(i for i in range(sites) if i not in named)
-    window.run("cosim.select('site', arguments[0])", hidden)
-    assert hidden in window.run("return cosim.state().named")
-    window.run("cosim.select(null)")
-    window.focus("canvas")
-    window.keys(*"+++++")
-    assert len(window.run("return cosim.state().named")) > len(named)
+
+
+def test_many_sites_are_ranked_and_folded(opened: tuple[Browser, Path]) -> None:
+    """Of many hosts the ten busiest and the four idlest have a row; the others are in a distribution and on a map."""
+    window, home = opened
+    window.prefer("light", 1280, 900)
+    window.open(home / "crowded.html")
+    with Trace.open(home / "crowded") as trace:
+        measured = kpis(trace)
+    shares = {name.split("/")[1]: one.value for name, one in measured.items() if name.startswith("utilisation/")}
+    ranked = sorted(shares, key=lambda name: (-shares[name], list(shares).index(name)))
+    rows = window.run(FIGURE, "Utilisation", "svg:not([aria-hidden]) text.tick")
+    names = [text for text in rows if text in shares]
+    assert names == [*ranked[:10], *ranked[-4:]]
+    between = f"{len(shares) - 14} between; all {len(shares)}: median {100 * np.median(list(shares.values())):.1f} %"
+    assert between in rows
+    counts = [int(text.split()[0]) for text in window.run(FIGURE, "Utilisation", "rect.spread title")]
+    assert counts == np.histogram(list(shares.values()), np.linspace(0.0, 1.0, 21))[0].tolist()
+    assert len(window.run(FIGURE, "Utilisation", "circle")) == len(shares)
+    assert f"{len(shares) - 14} between" in window.run(FIGURE, "Queues", "svg text.tick")
+    heights = window.run(FIGURE_HEIGHTS)
+    assert max(heights) < 1000
 
 
 def test_ways_stand_in_for_roads(opened: tuple[Browser, Path]) -> None:

@@ -20,6 +20,8 @@ from cosim.trace.store.reader import Trace
 logger = logging.getLogger(__name__)
 
 FILE: Final = "report.html"
+SCRIPTS: Final = ("base.js", "charts.js", "playback.js", "page.js")
+"""The code of the page, in order; then come the panels of the sections, and what starts it."""
 STEPS: Final = 4
 """Steps of the work for each run, as `tell` counts them."""
 Tell = Callable[[float], None]
@@ -69,7 +71,7 @@ def page(runs: Sequence[Path], folder: Path = Path(), tell: Tell | None = None) 
         f'<script type="text/plain" id="blob-{number}">{text}</script>\n' for text, number in blobs.items()
     )
     css, panels = packaged("page.css"), _panels(data)
-    scripts = [packaged("page.js"), *panels.values(), packaged("start.js")]
+    scripts = [*map(packaged, SCRIPTS), *panels.values(), packaged("start.js")]
     hashes = " ".join(f"'{_hash(script)}'" for script in scripts)
     title = ", ".join(dict.fromkeys(one["header"]["scenario"] for one in data))
     parts = {
