@@ -53,9 +53,14 @@ class Topology:
 
     def _along_routes(self, value: Callable[[Mapping[str, float]], float]) -> FloatArray:
         total = np.zeros((len(self.graph), len(self.graph)))
+        adjacent = self.graph.adj
         for start, routes in self._paths.items():
-            for end, path in routes.items():
-                total[start, end] = sum(value(self.graph.edges[hop]) for hop in pairwise(path))
+            so_far = dict.fromkeys(routes, 0.0)
+            for path in sorted(routes.values(), key=len):  # all but the last hop of a path is the path to that node
+                if len(path) > 1:
+                    before, end = path[-2:]
+                    so_far[end] = so_far[before] + value(adjacent[before][end])
+            total[start, list(so_far)] = list(so_far.values())
         return read_only(total)
 
 

@@ -96,11 +96,14 @@ def increments(
     table = trace.sql(
         f"SELECT {names}, {slices.by_end('time_s')} AS batch, max(time_s) AS time_s, max({total}) AS total "
         f"FROM {source} WHERE time_s <= {slices.end_s!r} GROUP BY ALL ORDER BY ALL"
-    )
-    grown = {}
-    for _, rows in table.groupby(list(keys)):
-        # A batch without a sample grows by 0 in 0 s; the next one has its growth and its time.
-        filled = rows.set_index("batch")[["time_s", "total"]].reindex(range(-1, slices.count)).ffill().fillna(0.0)
-        steps = np.diff(filled.to_numpy(dtype=np.float64), axis=0)
-        grown[tuple(rows[list(keys)].iloc[0].tolist())] = (steps[:, 1], steps[:, 0])
-    return grown
+    ).dropna(subset=list(keys))
+    groups = table.groupby(list(keys))
+    names_of = groups.size().index.to_list()
+    row, column = groups.ngroup().to_numpy(np.int64), table["batch"].to_numpy(np.int64) + 1
+    # A batch without a sample grows by 0 in 0 s; the next one has its growth and its time.
+    filled = np.full((2, len(names_of), slices.count + 1), np.nan)
+    filled[:, row, column] = table["time_s"].to_numpy(np.float64), table["total"].to_numpy(np.float64)
+    last = np.maximum.accumulate(np.where(np.isnan(filled[0]), 0, np.arange(slices.count + 1)), axis=1)
+    filled = np.nan_to_num(np.take_along_axis(filled, last[None], axis=2), nan=0.0)
+    time_s, amount = np.diff(filled, axis=2)
+    return {key if isinstance(key, tuple) else (key,): (amount[k], time_s[k]) for k, key in enumerate(names_of)}
