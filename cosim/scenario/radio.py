@@ -80,6 +80,35 @@ class Noma(Section):
 Access: TypeAlias = Annotated[Ofdma | Fixed | Noma, Field(discriminator="kind")]
 
 
+class ShannonLink(Section):
+    """Shannon's rate, B log2(1 + SINR), up to `radio.max_efficiency_bps_hz` (the papers)."""
+
+    kind: Literal["shannon"] = "shannon"
+
+
+class AttenuatedLink(Section):
+    """A share of Shannon's rate between a lowest and a highest SINR (3GPP TR 36.942 Annex A)."""
+
+    kind: Literal["attenuated"]
+
+
+class McsLink(Section):
+    """Modulation and coding in steps, after the tables of 3GPP, less what carries no user data."""
+
+    kind: Literal["mcs"]
+
+
+Link: TypeAlias = Annotated[ShannonLink | AttenuatedLink | McsLink, Field(discriminator="kind")]
+
+
+class Grant(Section):
+    """Time between "has data" and the first bit of a transfer, for each medium."""
+
+    uplink: NonNegative = Field(0.0, description="Uplink, s.")
+    downlink: NonNegative = Field(0.0, description="Downlink, s.")
+    sidelink: NonNegative = Field(0.0, description="Sidelink, s.")
+
+
 class Handover(Section):
     """When and how a vehicle changes its cell."""
 
@@ -130,6 +159,12 @@ class Radio(Section):
     )
     access: Access = Field(
         default_factory=Ofdma, description="How a cell's transfers share its band; OFDMA by default."
+    )
+    link: Link = Field(
+        default_factory=ShannonLink, description="What rate a signal-to-noise ratio gives; Shannon's by default."
+    )
+    grant_s: Grant = Field(
+        default_factory=Grant, description="Wait of each transfer before its first bit, and again after a handover."
     )
     association: Literal["strongest", "target"] = Field(
         "strongest", description="Uplink to the serving cell, or straight to the target's site (S1, S3)."
