@@ -39,7 +39,8 @@ FROM transfer_granted g JOIN task_ended e USING (task) WHERE direction BETWEEN 0
 """
 _TASKS: Final = f"""
 SELECT e.seq, e.task, e.vehicle, coalesce(e.tier, {NOWHERE:d}) AS tier, coalesce(e.target, {NOWHERE:d}) AS target,
-  e.time_s, uplink_s, uplinked_s, downlink_s, status, transmit_j, power_w, input_bit * efficiency AS up_bit, output_bit AS down_bit
+  e.time_s, uplink_s, uplinked_s, downlink_s, status, transmit_j, power_w,
+  input_bit * efficiency AS up_bit, output_bit AS down_bit
 FROM task_ended e JOIN task_released USING (task) JOIN task_decided d USING (task)
 WHERE uplink_s IS NOT NULL ORDER BY e.task
 """
