@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 from cosim.adaptation.mcs import Numerology
 from cosim.errors import InputError
 from cosim.scenario.bands import AirBand, channels, downlink_band, sidelink_band, uplink_band
+from cosim.scenario.preset_values import PRESETS
 from cosim.scenario.radio import McsLink, Radio
 from cosim.scenario.schema import Scenario
 from cosim.scenario.section import Choice, Uniform
@@ -165,8 +166,9 @@ def _sidelink_for_nobody(scenario: Scenario, _: Shown) -> Remarks:
 
 def _grant_for_nobody(scenario: Scenario, _: Shown) -> Remarks:
     radio = scenario.radio
-    written = "grant_s" in radio.model_fields_set and "sidelink" in radio.grant_s.model_fields_set
-    if written and radio.grant_s.sidelink > 0.0 and radio.sidelink is None:
+    of_presets = {preset.values["grant_s.sidelink"].value for preset in PRESETS.values()}
+    # a preset's goes without saying, also in a stored scenario, which does not tell who wrote it
+    if radio.grant_s.sidelink not in {0.0, *of_presets} and radio.sidelink is None:
         yield (
             f"radio.grant_s.sidelink={radio.grant_s.sidelink:g}: there is no radio.sidelink whose transfers could wait; "
             "leave it out or add a sidelink"

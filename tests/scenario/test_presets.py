@@ -1,6 +1,7 @@
 """`radio.preset` lays what a scenario writes over named values; the result alone is the scenario."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any, get_args
 
@@ -13,6 +14,7 @@ from ruamel.yaml import YAML
 from cosim.audit.verify import verify
 from cosim.cli import main as cli
 from cosim.errors import InputError
+from cosim.radio.survey import LinkBudget
 from cosim.runner import simulate
 from cosim.scenario.identity import as_json, identity
 from cosim.scenario.load import describe_scenario, given_scenario, load
@@ -21,7 +23,9 @@ from cosim.scenario.presets import changed_fields, plain, preset_section
 from cosim.scenario.radio import Grant, Handover, Radio, Umi
 from cosim.scenario.schema import Scenario
 from cosim.scenario.section import Section
+from cosim.scenario.sense import Shown, Stand, sense_notes
 from cosim.trace.store.reader import Trace
+from cosim.units import linear_to_db
 
 ROOT = Path(__file__).parents[2]
 OTHER_WORDS = {"link.standard": "nr", "link.subcarrier_khz": 60}
@@ -309,6 +313,28 @@ def test_every_preset_runs(name: str, tmp_path: Path) -> None:
     again = simulate(written, tmp_path / "again")
     assert (written.run_id, again.digest) == (loaded.run_id, result.digest)
     assert verify(tmp_path / "run").findings == ()
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_no_value_of_a_preset_is_called_senseless(name: str) -> None:
+    """A preset alone gives no note, named or as provenance has it; what a scenario writes for nobody does."""
+    plan = {"mobility": {"kind": "synthetic"}, "radio": {"preset": name, "interference": True}}
+    scenario = Scenario.model_validate(plan)
+    came = Shown((Stand("a", 0.0, 0.0, 1), Stand("b", 0.0, 300.0, 1)))
+    stored = Scenario.model_validate_json(json.dumps(as_json(scenario)))
+    assert list(sense_notes(scenario, came)) == list(sense_notes(stored, came)) == []
+    wasted = scenario.model_copy(update={"radio": radio_of({"preset": name, "grant_s": {"sidelink": 0.5}})})
+    assert any("grant_s.sidelink=0.5" in note for note in sense_notes(wasted, came))
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_coverage_ends_where_cqi_1_does(name: str) -> None:
+    """In the uplink of a preset coverage ends at the SNR above which CQI 1 is chosen, -2.1 dB, whatever min_snr_db."""
+    radio = radio_of({"preset": name})
+    budget = LinkBudget.of(radio)
+    least_db = linear_to_db(budget.least_gain * radio.vehicle_power_w / budget.up_noise_w)
+    assert least_db == pytest.approx(linear_to_db(-math.log(5 * 5e-5) / 1.5 * (2**0.1523 - 1)))
+    assert round(least_db, 1) == -2.1 > radio.min_snr_db
 
 
 def test_check_tells_preset_and_changes() -> None:
