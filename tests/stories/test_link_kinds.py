@@ -8,6 +8,7 @@ from link_oracle import ACCESSES, KINDS, occupied_hz, plain_bps
 from physics import seen
 from stories import Told, sites, tell
 
+from cosim.decision import Action, Observation
 from cosim.trace.lateness.causes import attribute_delay
 from cosim.trace.store.reader import Trace
 
@@ -64,6 +65,29 @@ def test_a_lone_transfer_lasts_as_its_link_says(tmp_path, kind, access):
     down_s = float(story.ended.time_s[0]) - story.number(0, "downlink_s")
     assert [up_s, down_s] == pytest.approx([1.7, 1.3], rel=1e-9)
     seen([up_s, down_s], [1.7, 1.3])
+
+
+class Watchful(Told):
+    """Keeps the last observation."""
+
+    shown: Observation
+
+    def decide(self, observation: Observation) -> Action:
+        """As told."""
+        self.shown = observation
+        return super().decide(observation)
+
+
+@pytest.mark.parametrize("kind", list(KINDS))
+def test_power_gain_of_an_observation(tmp_path, kind):
+    """At any power the gain times the observed rate is what plain tables give; 1 for the vehicle's own processor."""
+    told, distance_m = Watchful("A"), 140.0
+    tell(tmp_path, {"a": [(0.0, distance_m)] * 31}, [(0.5, "a")], told, sites=sites(A=0.0), radio=air(kind, None))
+    powers_w = np.array([0.002, 0.01, 0.2, 1.0])
+    plain = [plain_bps(kind, "up", UP_HZ, plain_ratio(kind, one, distance_m, UP_HZ, SITE_DB)) for one in powers_w]
+    gain = told.shown.power_gain(powers_w[:, None, None])
+    assert (gain * told.shown.alone_bps)[:, 0, 1] == pytest.approx(plain, rel=1e-12)
+    assert (gain[:, 0, 0] == 1.0).all()
 
 
 @pytest.mark.parametrize("kind", list(KINDS))
