@@ -420,8 +420,8 @@ def test_joint_messages_that_are_cancelled_while_they_wait():
 def test_the_messages_of_twins_wait(tmp_path):
     """State messages come a grant later, slow a task's upload only from then on, and `late` knows it.
 
-    Messages of 0.5 Mbit at 4 s are on the air from 4.5; the task asks at 3 and sends from 3.5 on, from 4.5 to 5.5 beside
-    them: 1 + 0.5 Mbit to 5.5, the rest to 6.
+    Messages of 0.5 Mbit at 4 s are on the air from 4.5; the task asks at 3 and sends from 3.5 on, beside them from
+    4.5 to 5.5: 1 + 0.5 Mbit by then, the rest to 6.
     """
     twin = {"message_bit": 5e5, "sync": {"kind": "periodic", "period_s": 4.0, "staggered": False}}
     chosen = scenario(radio={"grant_s": {"uplink": 0.5}}, twin=twin)
