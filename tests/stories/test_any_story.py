@@ -100,11 +100,16 @@ def grants(rng: np.random.Generator) -> dict:
     return {medium: float(wait_s) for medium, wait_s in waits}
 
 
+def power(rng: np.random.Generator) -> str:
+    """What a power is of."""
+    return str(rng.choice(["per_radio", "per_transfer"]))
+
+
 @pytest.mark.parametrize("seed", seeds(100, least=5))
 def test_any_story_adds_up(tmp_path, seed):
     """Every task of a wild run ends once, in order; all sums and integrals agree, and so do the parts of its time."""
     rng = np.random.default_rng(seed)
-    chosen = merged({**options(rng), "seed": seed}, {"radio": {"grant_s": grants(rng)}})
+    chosen = merged({**options(rng), "seed": seed}, {"radio": {"grant_s": grants(rng), "power": power(rng)}})
     assert scenario(**chosen).seed == seed
     story = tell(tmp_path, {f"v{n}": path(rng) for n in range(CARS)}, [], Blind(rng), **chosen)
     released = story.of("TaskReleased")
