@@ -44,8 +44,8 @@ def preset_section(name: str) -> dict[str, Any]:
 def preset_of(scenario: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the preset of a scenario as written gives, by section; nothing without a known one.
 
-    >>> preset_of({"radio": {"preset": "lte_20mhz"}})["radio"]["link"]
-    {'kind': 'mcs'}
+    >>> preset_of({"radio": {"preset": "lte_20mhz"}})["radio"]["handover"]
+    {'interruption_s': 0.05}
     """
     radio = scenario.get("radio")
     name = radio.get("preset") if isinstance(radio, Mapping) else None
