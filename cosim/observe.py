@@ -8,6 +8,7 @@ import numpy as np
 from cosim.compute import Host, VehicleHosts
 from cosim.decision import DemandView, KeyView, Observation
 from cosim.radio.survey import Air
+from cosim.scenario.bands import uplink_band
 from cosim.scenario.schema import Scenario
 from cosim.state import HostLoad, StateSource
 from cosim.topology import Topology
@@ -27,6 +28,7 @@ _NUMBERS: Final[Mapping[str, float]] = {
     "downlink_bps": np.inf,
     "snr_per_w": np.nan,
     "wire_s": 0.0,
+    "grant_s": 0.0,
     "kappa": 0.0,
 }
 """Columns of the vehicle's own processor, which is feasible; other options set what differs."""
@@ -113,6 +115,9 @@ class Observer:
         nodes = range(topology.sites + (topology.cloud is not None))
         self._has_host = np.array([node in hosts for node in nodes])
         self._power_w = np.array([scenario.radio.vehicle_power_w])
+        grant_s = scenario.radio.grant_s
+        self._cell_grants_s, self._side_grants_s = grant_s.uplink + grant_s.downlink, 2.0 * grant_s.sidelink
+        self._curve = uplink_band(scenario.radio).curve
         self._cores = np.array([hosts[node].cores if node in hosts else 0 for node in nodes], float)
 
     def observe(self, now_s: float, tasks: Mapping[str, AnyArray]) -> Observation:
@@ -143,7 +148,7 @@ class Observer:
             power_w=read_only(self._power_w.repeat(len(rows))),
             **_named(blocks),
             max_power_w=radio.max_vehicle_power_w or radio.vehicle_power_w,
-            max_efficiency_bps_hz=radio.max_efficiency_bps_hz or np.inf,
+            curve=self._curve,
             latency_weight=self._scenario.decisions.latency_weight,
             keys=None if views.keys is None else views.keys(tasks["vehicle"]),
             stake=None if views.stake is None else read_only(views.stake()),
@@ -221,6 +226,7 @@ class Observer:
             "alone_bps": rates.out_bps,
             "clean_bps": rates.clean_bps,
             "downlink_bps": rates.back_bps,
+            "grant_s": self._side_grants_s,
             "kappa": self._scenario.compute.vehicle.kappa,
         }
 
@@ -235,6 +241,7 @@ class Observer:
             "alone_bps": alone_bps,
             "clean_bps": channel.up[0].alone_bps(signal.clean_snr_per_w * power_w) if interfered else alone_bps,
             "downlink_bps": self._source.one_more_bps(signal.cell, signal.down_snr, down_bps, Direction.DOWNLINK),
+            "grant_s": self._cell_grants_s,
         }
 
     def _wired_s(self, tasks: Mapping[str, AnyArray], start: IntArray, end: IntArray) -> FloatArray:

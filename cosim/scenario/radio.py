@@ -1,9 +1,12 @@
 """The radio of a scenario: path loss, medium access, handover, and the bands and powers."""
 
-from typing import Annotated, Any, Literal, TypeAlias
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias
 
-from pydantic import Field, model_validator
+from pydantic import Field, ModelWrapValidatorHandler, model_validator
 
+from cosim.scenario.preset_values import PRESETS, PresetName
+from cosim.scenario.presets import mark_written, over_preset, spelled_out
 from cosim.scenario.section import Decibel, Name, NonNegative, Positive, Section, Share, Whole
 
 
@@ -80,6 +83,64 @@ class Noma(Section):
 Access: TypeAlias = Annotated[Ofdma | Fixed | Noma, Field(discriminator="kind")]
 
 
+class ShannonLink(Section):
+    """Shannon's rate, B log2(1 + SINR), up to `radio.max_efficiency_bps_hz` (the papers)."""
+
+    kind: Literal["shannon"] = "shannon"
+
+
+class AttenuatedLink(Section):
+    """A share of Shannon's rate between a lowest and a highest SINR (3GPP TR 36.942 Annex A.2).
+
+    Between vehicles the uplink's share and cap hold, because there as well a user's transmitter sends.
+    """
+
+    kind: Literal["attenuated"]
+    uplink_alpha: Share = Field(0.4, description="Share of Shannon's rate, uplink and sidelink; TR 36.942 Table A.2.")
+    downlink_alpha: Share = Field(0.6, description="Share of Shannon's rate, downlink; TR 36.942 Table A.2.")
+    uplink_max_bps_hz: Positive = Field(2.0, description="Cap, uplink and sidelink; TR 36.942 Table A.2.")
+    downlink_max_bps_hz: Positive = Field(4.4, description="Cap, downlink; TR 36.942 Table A.2.")
+    min_sinr_db: Decibel = Field(-10.0, description="Nothing is carried below it; TR 36.942 Table A.2.")
+
+
+class McsLink(Section):
+    """Modulation and coding in steps, after the tables of 3GPP, less what carries no user data.
+
+    Noise is over the occupied band. Between vehicles the uplink's tables hold (TS 36.213 clause 14.1.1).
+    """
+
+    kind: Literal["mcs"]
+    standard: Literal["lte", "nr"] = Field(
+        "lte", description="CQI, MCS and transport blocks of LTE (TS 36.213), or of NR with 256QAM (TS 38.214)."
+    )
+    subcarrier_khz: Literal[15, 30, 60] | None = Field(
+        None, description="Subcarrier spacing of NR below 7 GHz; null: 30. LTE has 15."
+    )
+    bit_error_rate: Positive = Field(
+        5e-5, le=0.01, description="For which SINRs a CQI is chosen: Gamma = -ln(5 BER) / 1.5 above Shannon's bound."
+    )
+    packet_byte: Whole = Field(
+        1250, ge=1, le=65507, description="Payload of a packet, over which its headers are spread; at most UDP's."
+    )
+
+    @model_validator(mode="after")
+    def _spacing(self) -> "McsLink":
+        if self.standard == "lte" and self.subcarrier_khz not in (None, 15):
+            raise ValueError(f"subcarrier_khz={self.subcarrier_khz}: LTE has 15; leave it out or use standard: nr")
+        return self
+
+
+Link: TypeAlias = Annotated[ShannonLink | AttenuatedLink | McsLink, Field(discriminator="kind")]
+
+
+class Grant(Section):
+    """Time between "has data" and the first bit of a transfer, for each medium."""
+
+    uplink: NonNegative = Field(0.0, description="Uplink, s.")
+    downlink: NonNegative = Field(0.0, description="Downlink, s.")
+    sidelink: NonNegative = Field(0.0, description="Sidelink, s.")
+
+
 class Handover(Section):
     """When and how a vehicle changes its cell."""
 
@@ -106,8 +167,20 @@ class Sidelink(Section):
 
 
 class Radio(Section):
-    """The air between vehicles and sites; uplink and downlink have bands of their own in each cell."""
+    """The air between vehicles and sites; uplink and downlink have bands of their own in each cell.
 
+    A preset is a way to write other fields: two radios are equal if those are.
+
+    >>> Radio(preset="lte_10mhz", noise_figure_db=7).bandwidth_hz
+    10000000.0
+    """
+
+    SPELLING: ClassVar[tuple[str, ...]] = ("preset",)
+
+    preset: PresetName | None = Field(
+        None,
+        description="Named values below those that are written (`cosim scenario presets`); the defaults without one.",
+    )
     bandwidth_hz: Positive = Field(20e6, description="Uplink band of each cell.")
     downlink_bandwidth_hz: Positive | None = Field(None, description="Downlink band; as the uplink by default.")
     vehicle_power_w: Positive = Field(0.2, description="23 dBm, the NR user power class 3.")
@@ -122,6 +195,9 @@ class Radio(Section):
     site_power_w: Positive = Field(1.0, description="30 dBm.")
     antenna_gain_db: Decibel = Field(3.0, description="Sum over both ends.")
     noise_figure_db: Decibel = Field(9.0, ge=0, description="Of the receiver; adds to the thermal noise.")
+    vehicle_noise_figure_db: Decibel | None = Field(
+        None, ge=0, description="Of a vehicle's receiver, downlink and sidelink; null: noise_figure_db."
+    )
     noise_dbm: Decibel | None = Field(
         None, description="Total noise power; from -174 dBm/Hz, band and noise figure by default."
     )
@@ -131,6 +207,12 @@ class Radio(Section):
     access: Access = Field(
         default_factory=Ofdma, description="How a cell's transfers share its band; OFDMA by default."
     )
+    link: Link = Field(
+        default_factory=ShannonLink, description="What rate a signal-to-noise ratio gives; Shannon's by default."
+    )
+    grant_s: Grant = Field(
+        default_factory=Grant, description="Wait of each transfer before its first bit, and again after a handover."
+    )
     association: Literal["strongest", "target"] = Field(
         "strongest", description="Uplink to the serving cell, or straight to the target's site (S1, S3)."
     )
@@ -139,7 +221,8 @@ class Radio(Section):
         description="Co-channel interference: what others really sent over the past tick outside a flow's own cell.",
     )
     max_efficiency_bps_hz: Positive | None = Field(
-        7.4063, description="Cap: 256-QAM at code rate 948/1024 (TS 38.214 Table 5.1.3.1-2); null: none."
+        7.4063,
+        description="Cap of link kind shannon: 256-QAM at rate 948/1024 (TS 38.214 Table 5.1.3.1-2); null: none.",
     )
     min_snr_db: Decibel = Field(
         -6.7, description="Below it there is no coverage; -6.7 dB is the lowest CQI's usual SNR."
@@ -152,6 +235,29 @@ class Radio(Section):
     sidelink: Sidelink | None = Field(
         None, description="Radio between vehicles; null: none, and no neighbours as targets."
     )
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _over_preset(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        """Lay what is written over the preset's values."""
+        name = data.get("preset") if isinstance(data, Mapping) else None
+        if not isinstance(name, str) or name not in PRESETS:
+            return handler(data)
+        written = spelled_out(data)
+        radio = handler(over_preset(written))
+        mark_written(radio, written)
+        return radio
+
+    def __eq__(self, other: object) -> bool:
+        """Compare all but the name of a preset."""
+        return isinstance(other, Radio) and super(Radio, self._unnamed()).__eq__(other._unnamed())
+
+    def __hash__(self) -> int:
+        """Return the hash of all but the name of a preset."""
+        return hash(tuple(value for name, value in self if name not in self.SPELLING))
+
+    def _unnamed(self) -> "Radio":
+        return self.model_copy(update={"preset": None}) if self.preset is not None else self
 
     @model_validator(mode="after")
     def _power(self) -> "Radio":

@@ -8,7 +8,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
+from cosim.adaptation.mcs import Numerology
 from cosim.errors import InputError
+from cosim.scenario.bands import AirBand, channels, downlink_band, sidelink_band, uplink_band
+from cosim.scenario.preset_values import PRESETS
+from cosim.scenario.radio import McsLink, Radio
 from cosim.scenario.schema import Scenario
 from cosim.scenario.section import Choice, Uniform
 from cosim.scenario.twin import BudgetSync, PeriodicSync
@@ -160,6 +164,17 @@ def _sidelink_for_nobody(scenario: Scenario, _: Shown) -> Remarks:
         yield "compute.vehicle.shared=false: nobody uses radio.sidelink; leave that out or share the vehicles"
 
 
+def _grant_for_nobody(scenario: Scenario, _: Shown) -> Remarks:
+    radio = scenario.radio
+    of_presets = {preset.values["grant_s.sidelink"].value for preset in PRESETS.values()}
+    # a preset's goes without saying, also in a stored scenario, which does not tell who wrote it
+    if radio.grant_s.sidelink not in {0.0, *of_presets} and radio.sidelink is None:
+        yield (
+            f"radio.grant_s.sidelink={radio.grant_s.sidelink:g}: there is no radio.sidelink whose transfers could wait; "
+            "leave it out or add a sidelink"
+        )
+
+
 def _no_coverage(_: Scenario, shown: Shown) -> Remarks:
     if shown.figures.get("coverage_ratio") == 0.0:
         yield (
@@ -235,26 +250,26 @@ def _never_on_time(scenario: Scenario, shown: Shown) -> Remarks:
 
 
 def _least_s(scenario: Scenario, one: TaskClass, sites: Sequence[Stand]) -> float:
-    """Return a lower bound of the time from a decision to the end of execution, at the best place."""
+    """Return a lower bound of the time from a decision to the end of execution, with grants, at the best place."""
     cycles, own_hz = _smallest(one.cycles), _largest(scenario.compute.vehicle.core_hz)
     own = 1.0 if one.semantic is None else _smallest(one.semantic.vehicle_accuracy)
     away = 1.0 if one.semantic is None else _smallest(one.semantic.edge_accuracy)
     least = [cycles * own / own_hz]
-    radio = scenario.radio
-    if radio.max_efficiency_bps_hz is None:
-        sent_s = 0.0
-    else:
-        kept = 1.0 if one.semantic is None else max(one.semantic.min_efficiency, _smallest(one.semantic.efficiency))
-        sent_s = _smallest(one.input_bit) * min(kept, 1.0) / (radio.max_efficiency_bps_hz * radio.bandwidth_hz)
+    radio, up = scenario.radio, uplink_band(scenario.radio)
+    kept = 1.0 if one.semantic is None else max(one.semantic.min_efficiency, _smallest(one.semantic.efficiency))
+    sent_s = _smallest(one.input_bit) * min(kept, 1.0) / (up.curve.most_bps_hz * up.band_hz)
     if radio.sidelink is not None:
         sent_s = 0.0  # whose band is another
+    grants_s = radio.grant_s.uplink + radio.grant_s.downlink
+    if radio.sidelink is not None:
+        grants_s = min(grants_s, 2.0 * radio.grant_s.sidelink)
     hosts_hz = [scenario.compute.edge.core_hz, *_listed_hz(scenario)]
     if scenario.cloud is not None:
         hosts_hz.append(scenario.cloud.core_hz)
     if scenario.radio.sidelink is not None:
         hosts_hz.append(own_hz)
     if not sites or scenario.cloud is not None or any(site.cores for site in sites):
-        least.append(sent_s + cycles * away / max(hosts_hz))
+        least.append(sent_s + grants_s + cycles * away / max(hosts_hz))
     return min(least)
 
 
@@ -292,6 +307,58 @@ def _knob_of_nothing(scenario: Scenario, _: Shown) -> Remarks:
             f"decisions.knobs: cpu_share has no effect with compute.edge.discipline={scenario.compute.edge.discipline}; "
             "use processor_sharing or leave it out"
         )
+
+
+# --- radio ---------------------------------------------------------------------------------------------------------
+
+
+def _unfelt_link(scenario: Scenario, _: Shown) -> Remarks:
+    radio = scenario.radio
+    default = Radio.model_fields["max_efficiency_bps_hz"].default
+    if radio.link.kind != "shannon" and radio.max_efficiency_bps_hz != default:
+        told = "null" if radio.max_efficiency_bps_hz is None else f"{radio.max_efficiency_bps_hz:g}"
+        yield (
+            f"radio.max_efficiency_bps_hz={told}: has no effect with radio.link.kind={radio.link.kind}, which has a "
+            "highest rate of its own; leave it out"
+        )
+    if radio.vehicle_noise_figure_db is not None and radio.noise_dbm is not None:
+        yield (
+            f"radio.vehicle_noise_figure_db={radio.vehicle_noise_figure_db:g}: has no effect with radio.noise_dbm, which "
+            "is the whole noise of every receiver; leave one of them out"
+        )
+    least_db = 10.0 * math.log10(least) if (least := uplink_band(radio).curve.least_sinr) > 0.0 else -math.inf
+    if radio.min_snr_db != Radio.model_fields["min_snr_db"].default and radio.min_snr_db < least_db:
+        yield (
+            f"radio.min_snr_db={radio.min_snr_db:g}: radio.link carries nothing below {least_db:.1f} dB, where coverage "
+            "ends; raise it, or leave it out"
+        )
+
+
+def _no_channel(scenario: Scenario, _: Shown) -> Remarks:
+    link = scenario.radio.link
+    if not isinstance(link, McsLink):
+        return
+    frame = channels(link)
+    for name, band in _bands(scenario.radio):
+        width_hz = frame.channel_hz(band.band_hz)
+        if band.band_hz != width_hz:
+            yield (
+                f"{name}={band.band_hz:g}: no channel of {link.standard} has this width, so that rates are those of one "
+                f"of {width_hz / 1e6:g} MHz, in proportion; choose one of {_listed_mhz(frame)} MHz"
+            )
+
+
+def _listed_mhz(frame: Numerology) -> str:
+    return ", ".join(f"{width_hz / 1e6:g}" for width_hz in frame.channels)
+
+
+def _bands(radio: Radio) -> Iterator[tuple[str, AirBand]]:
+    """Yield the bands that a scenario gives, with their fields."""
+    yield "radio.bandwidth_hz", uplink_band(radio)
+    if radio.downlink_bandwidth_hz is not None:
+        yield "radio.downlink_bandwidth_hz", downlink_band(radio)
+    if radio.sidelink is not None:
+        yield "radio.sidelink.bandwidth_hz", sidelink_band(radio, radio.sidelink)
 
 
 # --- keys, ledger, twin --------------------------------------------------------------------------------------------
@@ -374,6 +441,7 @@ RULES: Final[tuple[SenseRule, ...]] = (
     SenseRule(
         "sidelink for nobody", "there is a sidelink, but vehicles do not share their processors", _sidelink_for_nobody
     ),
+    SenseRule("grant for nobody", "transfers of a sidelink wait for grants, and there is none", _grant_for_nobody),
     SenseRule("no coverage", "no vehicle was ever in the cell of a site", _no_coverage),
     SenseRule("no traffic", "no vehicle is or came on the map", _no_traffic),
     SenseRule("no task", "the rate is 0 all the time, or no task was released", _no_rate),
@@ -383,6 +451,12 @@ RULES: Final[tuple[SenseRule, ...]] = (
     SenseRule(
         "knob of nothing", "`cpu_share` is handed over, but hosts do not share their processors", _knob_of_nothing
     ),
+    SenseRule(
+        "unfelt link",
+        "a field of the radio that its kind of link, or another field, leaves without effect",
+        _unfelt_link,
+    ),
+    SenseRule("no channel", "with steps of modulation and coding, a band that is no standard channel", _no_channel),
     SenseRule("no key", "no link made key, or vehicles can never be filled, or are given more than they hold", _no_key),
     SenseRule("one voter", "a ledger has a single validator", _one_voter),
     SenseRule("parts nobody", "a partition has all validators on one side", _parts_nobody),

@@ -9,6 +9,7 @@ import pytest
 from cosim_agents.registry import make_policy
 from observations import random_observation
 
+from cosim.adaptation.curve import ShannonCurve
 from cosim.cost import analytic_cost
 from cosim.decision import Observation
 from cosim.errors import RunError
@@ -35,6 +36,7 @@ def cost_by_hand(seen: Observation, options: tuple[int, ...]) -> float:
             sharing = cells.count(cells[i])
             rate_bps = seen.uplink_bps[i, m] if cells[i] < 0 else seen.alone_bps[i, m] / sharing
             latency_s += seen.input_bit[i] / rate_bps + seen.output_bit[i] / seen.downlink_bps[i, m]
+            latency_s += seen.grant_s[i, m]
             energy_j += seen.power_w[i] * seen.input_bit[i] / rate_bps
         backlog_s[host] = backlog_s.get(host, 0.0) + service_s
         total += seen.latency_weight * latency_s + (1 - seen.latency_weight) * energy_j
@@ -112,5 +114,5 @@ def test_power_gain_is_shannons_ratio() -> None:
     seen = random_observation(np.random.default_rng(1), 1, 1, cloud=False, neighbour=False)
     seen = replace(seen, snr_per_w=np.array([[np.nan, 5.0]]), power_w=np.array([0.2]))
     assert seen.power_gain(np.full((1, 2), 0.4)) == pytest.approx(np.array([[1.0, np.log2(3.0)]]))
-    capped = replace(seen, max_efficiency_bps_hz=1.0)
+    capped = replace(seen, curve=ShannonCurve(1.0))
     assert capped.power_gain(np.full((1, 2), 0.4)) == pytest.approx(np.array([[1.0, 1.0]]))

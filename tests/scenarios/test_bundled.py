@@ -45,6 +45,7 @@ ELSEWHERE = {
     "constant_turn": "twin/test_twin_runs.py",
     "kalman": "twin/test_twin_runs.py",
     "holt": "twin/test_twin_runs.py",
+    "attenuated": "radio_models/test_link_adaptation.py",
     "on_change": "twin/test_twin_runs.py",
     "budget": "twin/test_twin_runs.py",
     "realised": "learners/test_train.py",

@@ -3,9 +3,12 @@
 import numpy as np
 import pytest
 from effort import seeds
-from stories import AWAY, scenario, tell
+from link_oracle import KINDS
+from stories import AWAY, merged, scenario, tell
 
 from cosim.decision import Action, Observation
+from cosim.trace.lateness.causes import attribute_delay, part_names
+from cosim.trace.store.reader import Trace
 
 CARS = 6
 TICKS = 13
@@ -50,6 +53,7 @@ def options(rng: np.random.Generator) -> dict:
             "interference": bool(rng.random() < 0.5),
             "outage_s": float(rng.choice([0.0, 0.7, 3.0])),
             "max_efficiency_bps_hz": [1.0, None][int(rng.integers(2))],
+            "link": list(KINDS.values())[int(rng.integers(4))],
             "access": [{"kind": "ofdma"}, {"kind": "fixed"}, {"kind": "noma"}, {"kind": "noma", "sic": False}][
                 int(rng.integers(4))
             ],
@@ -90,12 +94,28 @@ def options(rng: np.random.Generator) -> dict:
     }
 
 
+def grants(rng: np.random.Generator) -> dict:
+    """Waits for grants: none, short, as long as a tick, or longer, for each medium by itself."""
+    waits = zip(("uplink", "downlink", "sidelink"), rng.choice([0.0, 0.0, 0.03, 0.25, 1.0, 1.3], 3), strict=True)
+    return {medium: float(wait_s) for medium, wait_s in waits}
+
+
+def power(rng: np.random.Generator) -> str:
+    """What a power is of."""
+    return str(rng.choice(["per_radio", "per_transfer"]))
+
+
 @pytest.mark.parametrize("seed", seeds(100, least=5))
 def test_any_story_adds_up(tmp_path, seed):
-    """Every task of a wild run ends once, in order, and the audit finds all sums and integrals in agreement."""
+    """Every task of a wild run ends once, in order; all sums and integrals agree, and so do the parts of its time."""
     rng = np.random.default_rng(seed)
-    chosen = {**options(rng), "seed": seed}
+    chosen = merged({**options(rng), "seed": seed}, {"radio": {"grant_s": grants(rng), "power": power(rng)}})
     assert scenario(**chosen).seed == seed
     story = tell(tmp_path, {f"v{n}": path(rng) for n in range(CARS)}, [], Blind(rng), **chosen)
     released = story.of("TaskReleased")
     assert len(released) == len(story.of("TaskEnded")) > 5
+    with Trace.open(story.run) as trace:
+        table = attribute_delay(trace, "true")
+    parts_s = table[[f"{name}_s" for name in part_names()]].to_numpy()
+    assert (parts_s >= 0.0).all()
+    np.testing.assert_allclose(parts_s.sum(axis=1), table.elapsed_s, rtol=0, atol=1e-9)
