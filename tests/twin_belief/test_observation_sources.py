@@ -17,7 +17,7 @@ from cosim.simulation import Simulation
 from cosim.types import Tier
 
 SOURCES = ("truth", "mirror", "forecast")
-_SHOWN = [field.name for field in fields(Observation) if field.name not in ("keys", "stake", "demand")]
+_SHOWN = [field.name for field in fields(Observation) if field.name not in ("curve", "keys", "stake", "demand")]
 
 
 def _highway(source: str, *changes: str, period_s: float = 10.0) -> Scenario:
