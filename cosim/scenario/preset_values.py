@@ -4,9 +4,9 @@ What a scenario chooses is in none: access, interference, association, powers as
 wide as the uplink's (paired bands), unless a scenario says otherwise. `min_snr_db` is in none either: with this kind of
 link coverage ends where CQI 1 begins, -2.1 dB at a bit error rate of 5e-5, and moves with that rate.
 
-Clauses were read where a text was at hand: TS 36.213 14.1.1.6, TS 38.214 (Tables 5.3-1, 6.4-1 and 8.1.4-2), the use that
-TR 37.910 makes of them, TR 36.942 Table 4.6. Cited from knowledge, unread: TR 36.872 A.1, TR 36.881 5.2, TS 36.133
-5.1.2.1.2, TS 38.133 6.1.1.2.2.
+Read as a text: TS 36.213 14.1.1.6. As others quote them: TS 38.214 (Tables 5.3-1, 6.4-1 and 8.1.4-2), the use that TR
+37.910 makes of them, TR 36.942 Table 4.6, TR 36.872 A.1. The other clauses are cited from knowledge, among them TR 36.881
+5.2, TS 36.133 5.1.2.1.2, TS 38.133 6.1.1.2.2 and the tables of powers and bands of TS 36.101, 36.104 and 38.101-1.
 """
 
 from collections.abc import Mapping

@@ -54,7 +54,7 @@ def lateness(trace: Trace) -> Lateness:
         >>> with Trace.open(cosim.simulate(loaded, Path(folder.name, "run")).folder) as trace:
         ...     found = lateness(trace)
         >>> found.late, found.lost, found.causes[0].cause, found.causes[0].tasks
-        (0, 8, 'deadline', 6)
+        (0, 10, 'deadline', 6)
         >>> folder.cleanup()
     """
     explained = attribute_delay(trace)
