@@ -2,7 +2,7 @@
 
 `quickstart` runs with its own number of candidates; at each tick the same positions and emissions are surveyed with
 other numbers. Printed are means over the links to the serving sites: interference over that with all sites, and the
-uplink's spectral efficiency before its cap.
+uplink's spectral efficiency.
 """
 
 import argparse
@@ -20,6 +20,7 @@ def main() -> None:
 
     from cosim.kernel.rng import stream
     from cosim.radio.survey import Survey
+    from cosim.scenario.bands import uplink_band
     from cosim.scenario.load import load
     from cosim.simulation import Simulation
 
@@ -27,6 +28,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=15.0)
     seconds = parser.parse_args().seconds
     plan = load("quickstart", [f"duration_s={seconds}", "statistics.warmup_s=0"]).scenario
+    curve = uplink_band(plan.radio).curve
     surveys: dict[int, Survey] = {}
     seen: dict[int, list[Any]] = {number: [] for number in NUMBERS}
     update = Survey.update
@@ -45,7 +47,7 @@ def main() -> None:
             told = (
                 clean / up - 1.0,
                 down - 1.0,
-                *(np.log2(1.0 + plan.radio.vehicle_power_w * snr) for snr in (up, clean)),
+                *(curve.efficiencies(plan.radio.vehicle_power_w * snr) for snr in (up, clean)),
             )
             seen[number].append(np.array(told))
         return update(survey, *conditions)
