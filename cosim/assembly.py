@@ -133,7 +133,9 @@ def assemble(
     channel = Channel(clock, scenario.radio, xy_m, scenario.seed, facts)
     plan = scenario.radio.sidelink
     radios = channel.radios
-    sidelink = None if plan is None else SidelinkChannel(clock, scenario.radio, plan, xy_m, scenario.seed, radios)
+    sidelink = (
+        None if plan is None else SidelinkChannel(clock, scenario.radio, plan, xy_m, scenario.seed, facts, radios)
+    )
     transport = Transport(channel, Wires(clock, topology), sidelink)
     ledger = make_ledger(clock, scenario, sites, hosts, transport.wires, facts)
     log = None if ledger is None else ledger.log

@@ -36,7 +36,7 @@ class OptionTerms:
     processor_j: FloatArray
     """Energy of a vehicle's processor in J; 0 at sites."""
     latency_s: FloatArray
-    """L of eq 12-14 in s, with the queue that is at the host."""
+    """L of eq 12-14 in s, with the queue that is at the host and the grants of both transfers."""
     energy_j: FloatArray
     """E of eq 15-17 in J: radio and processor."""
     cost: FloatArray
@@ -72,7 +72,8 @@ def option_terms(
     result_s = observation.output_bit[:, None] / np.maximum(observation.downlink_bps, _LEAST_BPS)
     core_hz, work_cycles = observation.core_hz, observation.work_cycles
     service_s = work_cycles / core_hz
-    latency_s = total_latency_s(airtime_s, observation.wire_s, observation.wait_s, service_s, result_s)
+    wire_s, grant_s = observation.wire_s, observation.grant_s
+    latency_s = total_latency_s(airtime_s, wire_s, observation.wait_s, service_s, result_s, grant_s)
     radio_j = sent_w * airtime_s
     processor_j = np.where(_in_vehicle(observation.tier), computing_j(observation.kappa, core_hz, work_cycles), 0.0)
     energy_j = radio_j + processor_j
@@ -94,8 +95,8 @@ def host_numbers(observation: Observation) -> IntArray:
 def analytic_cost(observation: Observation, options: IntArray, power_w: FloatArray | None = None) -> FloatArray:
     """Return sum_i w1 L_i + (1 - w1) E_i of each assignment, without simulating it.
 
-    L_i = bits / rate + wire + wait + cycles / f + result / downlink (S1 eq 12-14), from now on, in seconds. E_i = p
-    bits / rate for the radio, and kappa f^2 cycles where a vehicle computes (eq 15-17), in joules.
+    L_i = bits / rate + wire + wait + cycles / f + result / downlink (S1 eq 12-14) + grants, from now on, in seconds.
+    E_i = p bits / rate for the radio, and kappa f^2 cycles where a vehicle computes (eq 15-17), in joules.
 
     The n tasks that use the uplink of the same cell share its band equally: rate = alone_bps / n. Tasks at the same
     host queue in row order: each waits for the work in front (`wait_s`) and for the work of the earlier rows, spread
@@ -129,7 +130,8 @@ def analytic_cost(observation: Observation, options: IntArray, power_w: FloatArr
     cores = np.maximum(observation.cores[row, options], 1.0)  # a site without a host has none
     wait_s = observation.wait_s[row, options] + ahead_s / cores
     wire_s, result_s = observation.wire_s[row, options], alone.result_s[row, options]
-    latency_s = total_latency_s(airtime_s, wire_s, wait_s, service_s, result_s)
+    grant_s = observation.grant_s[row, options]
+    latency_s = total_latency_s(airtime_s, wire_s, wait_s, service_s, result_s, grant_s)
     energy_j = sent_w * airtime_s + alone.processor_j[row, options]
     cost = weighted_cost(observation.latency_weight, latency_s, energy_j)
     cost = np.where(observation.feasible[row, options] & ~np.isnan(cost), cost, np.inf)
@@ -213,6 +215,7 @@ class _Chosen(NamedTuple):
     downlink_bps: float
     wire_s: float
     wait_s: float
+    grant_s: float
     vehicle: int
     input_bit: float
     output_bit: float
@@ -267,7 +270,7 @@ def _own(one: _Chosen, used: float, weight: float, queued_s: dict[_Host, float],
     lone_s = one.input_bit / rate_bps if rate_bps > 0.0 else inf
     airtime_s = lone_s * max(1.0, used) if shared else lone_s
     result_s = one.output_bit / one.downlink_bps if one.downlink_bps > 0.0 else inf
-    latency_s = total_latency_s(airtime_s, one.wire_s, one.wait_s, service_s, result_s)
+    latency_s = total_latency_s(airtime_s, one.wire_s, one.wait_s, service_s, result_s, one.grant_s)
     energy_j = one.power_w * airtime_s + (computing_j(one.kappa, one.core_hz, one.work_cycles) if paid else 0.0)
     if not (one.feasible and isfinite(latency_s + energy_j)):
         slowed.setdefault(one.cell, 0.0)

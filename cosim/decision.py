@@ -143,6 +143,8 @@ class Observation:
     """(T, M) uplink signal-to-noise ratio for each watt; NaN for local and neighbours."""
     wire_s: FloatArray
     """(T, M) time on backhaul and WAN, both ways, in s."""
+    grant_s: FloatArray
+    """(T, M) waits for the grants of both transfers in s (`radio.grant_s`); 0 for local."""
     cell: IntArray
     """(T, M) site whose uplink would carry the task; -1 for local and neighbours."""
     kappa: FloatArray
@@ -177,14 +179,14 @@ class Observation:
 
     @cached_property
     def expected_s(self) -> FloatArray:  # (T, M)
-        """Estimated latency from now on in s: send, wait, execute, return; inf where infeasible. Read only."""
+        """Estimated latency from now on in s: send, wait, execute, return, with grants; inf where infeasible."""
         with np.errstate(divide="ignore", invalid="ignore"):
             airtime_s, result_s = (
                 self.input_bit[:, None] / self.uplink_bps,
                 self.output_bit[:, None] / self.downlink_bps,
             )
             service_s = self.work_cycles / self.core_hz
-            total = total_latency_s(airtime_s, self.wire_s, self.wait_s, service_s, result_s)
+            total = total_latency_s(airtime_s, self.wire_s, self.wait_s, service_s, result_s, self.grant_s)
         return read_only(np.where(self.feasible, total, np.inf))
 
     def content(self, *, expected: bool = False) -> tuple[bytes, ...]:

@@ -25,7 +25,7 @@ def weighted_cost(latency_weight: float, latency_s: N, energy_j: N) -> N:
     return latency_weight * latency_s + (1.0 - latency_weight) * energy_j
 
 
-def total_latency_s(airtime_s: N, wire_s: N, wait_s: N, service_s: N, result_s: N) -> N:
+def total_latency_s(airtime_s: N, wire_s: N, wait_s: N, service_s: N, result_s: N, grant_s: N) -> N:
     """Return the latency of one task in s (eq 12-14).
 
     Args:
@@ -34,8 +34,9 @@ def total_latency_s(airtime_s: N, wire_s: N, wait_s: N, service_s: N, result_s: 
         wait_s: the host's queue in front of it.
         service_s: its execution.
         result_s: its output on the downlink.
+        grant_s: the waits of both transfers before their first bits, which S1 does not have.
     """
-    return airtime_s + wire_s + wait_s + service_s + result_s
+    return airtime_s + wire_s + wait_s + service_s + result_s + grant_s
 
 
 def computing_j(kappa: N, core_hz: N, work_cycles: N) -> N:

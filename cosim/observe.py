@@ -27,6 +27,7 @@ _NUMBERS: Final[Mapping[str, float]] = {
     "downlink_bps": np.inf,
     "snr_per_w": np.nan,
     "wire_s": 0.0,
+    "grant_s": 0.0,
     "kappa": 0.0,
 }
 """Columns of the vehicle's own processor, which is feasible; other options set what differs."""
@@ -113,6 +114,8 @@ class Observer:
         nodes = range(topology.sites + (topology.cloud is not None))
         self._has_host = np.array([node in hosts for node in nodes])
         self._power_w = np.array([scenario.radio.vehicle_power_w])
+        grant_s = scenario.radio.grant_s
+        self._cell_grants_s, self._side_grants_s = grant_s.uplink + grant_s.downlink, 2.0 * grant_s.sidelink
         self._cores = np.array([hosts[node].cores if node in hosts else 0 for node in nodes], float)
 
     def observe(self, now_s: float, tasks: Mapping[str, AnyArray]) -> Observation:
@@ -221,6 +224,7 @@ class Observer:
             "alone_bps": rates.out_bps,
             "clean_bps": rates.clean_bps,
             "downlink_bps": rates.back_bps,
+            "grant_s": self._side_grants_s,
             "kappa": self._scenario.compute.vehicle.kappa,
         }
 
@@ -235,6 +239,7 @@ class Observer:
             "alone_bps": alone_bps,
             "clean_bps": channel.up[0].alone_bps(signal.clean_snr_per_w * power_w) if interfered else alone_bps,
             "downlink_bps": self._source.one_more_bps(signal.cell, signal.down_snr, down_bps, Direction.DOWNLINK),
+            "grant_s": self._cell_grants_s,
         }
 
     def _wired_s(self, tasks: Mapping[str, AnyArray], start: IntArray, end: IntArray) -> FloatArray:

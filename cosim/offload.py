@@ -236,7 +236,8 @@ class Offloading(Part):
         sidelink, choice = self._transport.sidelink, journey.choice
         assert sidelink is not None  # noqa: S101 - neighbours are offered only with a sidelink
         owner = journey.task.vehicle
-        transfer = sidelink.send(owner, helper, size_bit, choice.power_w, choice.share, back=sender != owner)
+        back, task = sender != owner, journey.task.task
+        transfer = sidelink.send(owner, helper, size_bit, choice.power_w, choice.share, back=back, task=task)
         try:
             yield transfer
         finally:

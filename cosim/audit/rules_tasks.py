@@ -1,7 +1,7 @@
 """Rules for the rows that every run has: tasks, cells, hosts and traffic."""
 
 from cosim.audit.rule import Rule, amounts, growing_totals, known_codes, unknown, where
-from cosim.trace.facts.run import CellSampled, TaskDecided, TaskEnded, TransferMoved
+from cosim.trace.facts.run import CellSampled, TaskDecided, TaskEnded, TransferGranted, TransferMoved
 from cosim.types import Direction, Phase, Status, Tier
 
 _LIFE = (
@@ -20,7 +20,8 @@ _SITES = "SELECT site FROM site_deployed"
 
 def task_rules() -> list[Rule]:
     """Return the rules that hold at every moment of a run."""
-    return [*_order(), *_endings(), *_amounts(), *_places(), *_wires(), *_identity(), *_totals(), *_codes()]
+    parts = (_order, _endings, _amounts, _places, _wires, _grants, _identity, _totals, _codes)
+    return [rule for part in parts for rule in part()]
 
 
 def task_end_rules() -> list[Rule]:
@@ -84,6 +85,7 @@ def _amounts() -> list[Rule]:
             "cell_sampled": ("number_s", "busy_s", "sent_bit", "active"),
             "traffic_sampled": ("alive_number_s", "alive", "waiting", "vehicles", "covered"),
             "transfer_moved": ("left_bit",),
+            "transfer_granted": ("waited_s", "left_bit"),
         }
     )
 
@@ -93,6 +95,7 @@ def _places() -> list[Rule]:
     columns = {
         "cell_changed": ("from_site", "to_site"),
         "transfer_moved": ("from_site", "to_site"),
+        "transfer_granted": ("site",),
         "task_ended": ("uplink_site", "downlink_site", "downlink_from_site"),
         "host_sampled": ("site",),
         "cell_sampled": ("site",),
@@ -143,6 +146,25 @@ def _wires() -> list[Rule]:
     ]
 
 
+def _grants() -> list[Rule]:
+    """Return the rules that a grant is one of the air, and of what was left; `cosim.audit.grants` has its time."""
+    out = f"g.direction = {Direction.UPLINK:d} OR g.direction = {Direction.SIDELINK:d} AND g.vehicle = r.vehicle"
+    left = (
+        "SELECT g.seq, g.left_bit, coalesce(arg_max(m.left_bit, m.seq), "
+        f"any_value(CASE WHEN {out} THEN input_bit * efficiency ELSE output_bit END)) AS known_bit "
+        "FROM transfer_granted g JOIN task_released r USING (task) LEFT JOIN transfer_moved m "
+        "ON m.task = g.task AND m.direction = g.direction AND m.seq < g.seq GROUP BY g.seq, g.left_bit"
+    )
+    return [
+        where("transfer_granted", "it is one of wires", f"direction = {Direction.WIRES:d}"),
+        Rule(
+            "transfer_granted",
+            "its left_bit is not what was left of its transfer",
+            f"SELECT seq FROM ({left}) WHERE abs(left_bit - known_bit) > 1e-9 * known_bit",
+        ),
+    ]
+
+
 def _identity() -> list[Rule]:
     """Return the rules that a task is released once, decided at most once, and ends once with the same properties."""
     rules = [
@@ -155,7 +177,7 @@ def _identity() -> list[Rule]:
     ]
     rules.extend(
         Rule(kind, "its task was never released", f"SELECT seq FROM {kind} ANTI JOIN task_released USING (task)")
-        for kind in ("task_decided", "task_ended", "transfer_moved")
+        for kind in ("task_decided", "task_ended", "transfer_moved", "transfer_granted")
     )
     differs = "e.vehicle <> r.vehicle OR e.released_s <> r.time_s OR e.deadline_s <> r.deadline_s"
     rules.append(
@@ -190,4 +212,4 @@ def _totals() -> list[Rule]:
 
 def _codes() -> list[Rule]:
     """Return the rules that codes other than those of a task's end are known ones."""
-    return [rule for fact in (TaskDecided, TransferMoved, CellSampled) for rule in known_codes(fact)]
+    return [rule for fact in (TaskDecided, TransferMoved, TransferGranted, CellSampled) for rule in known_codes(fact)]

@@ -1,4 +1,8 @@
-"""Transfers over the air: they follow their vehicle from cell to cell, wait without coverage, and may be lost."""
+"""Transfers over the air: they follow their vehicle from cell to cell, wait without coverage, and may be lost.
+
+Before its first bit a transfer waits for the grant of its cell (`radio.grant_s`), and again in each other cell and when
+coverage is back. While it waits it is in no medium: it sends nothing, draws nothing and takes no share.
+"""
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
@@ -15,7 +19,7 @@ from cosim.radio.interference import Emission, EmissionMeter, Emissions, Emitter
 from cosim.radio.power import RadiatedBearer, RadiatedFlow, VehicleRadios
 from cosim.radio.survey import Air, Survey
 from cosim.scenario.schema import Fixed, Radio
-from cosim.trace.facts.run import CellChanged, TransferMoved
+from cosim.trace.facts.run import CellChanged, TransferGranted, TransferMoved
 from cosim.trace.store.writer import FactWriter
 from cosim.types import NOWHERE, Direction, Failure, FloatArray, IntArray, Status, VehicleGone
 
@@ -186,6 +190,12 @@ class Channel:
         self._ticked_s = 0.0
         self._cells_changed = facts.batch(CellChanged)
         self._moved = facts.recorder(TransferMoved)
+        self._granted = facts.recorder(TransferGranted)
+        self.grant_s = {Direction.UPLINK: radio.grant_s.uplink, Direction.DOWNLINK: radio.grant_s.downlink}
+        """Time that each transfer of a direction waits for its grant, in s."""
+        self._up_at_once = self._meters is None and not radio.grant_s.uplink
+        self._down_at_once = self._meters is None and not radio.grant_s.downlink
+        """Whether a transfer without a bearer may begin as soon as it is sent."""
         self.air: Air
         self._row: dict[int, int] = {}
         self._serving: list[int] = []
@@ -215,7 +225,7 @@ class Channel:
         if row is None:
             return self._miss(transfer)
         site, snr_per_w = self._up_link[row] if pinned < 0 else self._link(row, True, pinned)
-        if site < 0 or self._meters is not None or not (self.radios is None or self.radios.alone(transfer)):
+        if site < 0 or not self._up_at_once or not (self.radios is None or self.radios.alone(transfer)):
             return self._send(transfer, row, site)
         cell = self.up[site]
         transfer.site = site
@@ -238,7 +248,7 @@ class Channel:
         if row is None:
             return self._miss(transfer)
         site, snr = self._down_link[row] if pinned < 0 else self._link(row, False, pinned)
-        if site < 0 or self._meters is not None:
+        if site < 0 or not self._down_at_once:
             return self._send(transfer, row, site)
         cell = self.down[site]
         transfer.site = site
@@ -250,7 +260,8 @@ class Channel:
     def carry_up(self, site: int, size_bit: float, vehicles: IntArray, snr: FloatArray) -> Flow:
         """Send the messages of vehicles to their serving site, as one flow of weight 1 beside the transfers.
 
-        It keeps its gain and its cell whatever its vehicles do, because messages are short.
+        It keeps its gain and its cell whatever its vehicles do, because messages are short. Their requests run side by
+        side, so that it waits for one grant.
 
         Args:
             site: site number of the cell.
@@ -267,7 +278,11 @@ class Channel:
             clean_snr = self.air.clean_snr_per_w[rows, self.air.slot[rows]] * power_w
             bearer.gain, bearer.noise = flow.gain, float(clean_snr.mean() / snr.mean())
             bearer.add(flow)
-        return cell.start(flow)
+        grant_s = self.grant_s[Direction.UPLINK]
+        if grant_s == 0.0:
+            return cell.start(flow)
+        self._clock.at(self._clock.now + grant_s, partial(_start, cell, flow))
+        return flow
 
     def stop(self, transfers: Iterable[Transfer]) -> None:
         """Take transfers out of their cells together, each of which is cancelled next: cheaper than one by one."""
@@ -452,7 +467,7 @@ class Channel:
     # --- the way of a transfer -------------------------------------------------------------------------------------
 
     def _send(self, transfer: Transfer, row: int, site: int) -> Transfer:
-        """Send a transfer that has to have a bearer, or wait for coverage with it.
+        """Send a transfer that has to have a bearer, or wait for its grant or for coverage with it.
 
         Args:
             transfer: the transfer.
@@ -463,6 +478,8 @@ class Channel:
         self._bear(transfer, row)
         if site < 0:
             self._suspend([transfer])
+        elif grant_s := self.grant_s[transfer.direction]:
+            self._later([transfer], grant_s, self._begin)
         else:
             (self.up if transfer.uplink else self.down)[site].start(transfer)
         return transfer
@@ -502,8 +519,8 @@ class Channel:
                 self._tune(bearer, row, site, snr)
         now, interruption_s = self._clock.now, self._radio.handover.interruption_s
         restart = self._radio.handover.transfer == "restart"
-        direct: list[Transfer] = []
-        interrupted: list[Transfer] = []
+        inside: dict[float, list[Transfer]] = {0.0: []}
+        """Transfers with a cell by the time until they may send: interruption and grant."""
         outside: list[Transfer] = []
         for transfer in transfers:
             assert transfer.bearer is not None  # noqa: S101 - it moves with its bearer
@@ -513,16 +530,30 @@ class Channel:
             if transfer.task != NOWHERE:
                 self._moved(now, transfer.task, transfer.direction, before, transfer.site, transfer.left)
             transfer.waits += 1  # timers set before now are out of date
+            wait_s = self.grant_s[transfer.direction]
             if transfer.site == NOWHERE:
                 outside.append(transfer)
-            elif before == NOWHERE:
-                direct.append(transfer)
-            else:
+                continue
+            if before != NOWHERE:
                 transfer.handovers += 1
-                (interrupted if interruption_s > 0.0 else direct).append(transfer)
+                wait_s += interruption_s
+            inside.setdefault(wait_s, []).append(transfer)
         self._suspend(outside)
-        self._later(interrupted, interruption_s, self._join)
-        self._join(direct)
+        at_once = inside.pop(0.0)
+        for wait_s, together in inside.items():
+            self._later(together, wait_s, self._begin)
+        self._join(at_once)
+
+    def _begin(self, transfers: Sequence[Transfer]) -> None:
+        """Let transfers run whose interruption is over, and their wait for a grant, which is recorded."""
+        now = self._clock.now
+        for transfer in transfers:
+            grant_s = self.grant_s[transfer.direction]
+            if grant_s and transfer.task != NOWHERE:
+                self._granted(
+                    now, transfer.task, transfer.direction, transfer.vehicle, transfer.site, grant_s, transfer.left
+                )
+        self._join(transfers)
 
     def _join(self, transfers: Sequence[Transfer]) -> None:
         """Let transfers run in their cells."""
@@ -530,6 +561,7 @@ class Channel:
         for transfer in transfers:
             assert transfer.bearer is not None  # noqa: S101 - it moves with its bearer
             transfer.outside = -1
+            transfer.bearer.renew()
             transfer.gain, transfer.noise = transfer.bearer.gain, transfer.bearer.noise
             joining.setdefault(transfer.bearer.medium, []).append(transfer)
         for cell, together in joining.items():
@@ -558,6 +590,11 @@ class Channel:
             do([transfer for transfer, before in still if transfer.waits == before and transfer.error is None])
 
         self._clock.at(self._clock.now + wait_s, due)
+
+
+def _start(cell: Cell, flow: Flow) -> None:
+    if flow.error is None:  # else cancelled while it waited
+        cell.start(flow)
 
 
 def _lose(why: type[Failure], transfers: Sequence[Transfer]) -> None:

@@ -65,6 +65,15 @@ class RadiatedBearer(Emitter):
         """Set gain and noise to what its density gives now."""
         raise NotImplementedError
 
+    def renew(self) -> None:
+        """Forget the density that its flows had last, if none is active: those that begin next set out with its power.
+
+        A bearer whose flows wait outlives its active ones, and its radio tells it nothing meanwhile.
+        """
+        if not self.active and self.density_w != self.power_w:
+            self.set_density(self.power_w)
+            self.tune()
+
     def joins(self, flows: Sequence[Flow], weights: Sequence[float], share_s: float) -> None:
         """Take power from the radio for flows.
 

@@ -1,8 +1,9 @@
 """Vehicle-to-vehicle links: neighbours in range, and transfers between two vehicles.
 
 Resources are those of the site nearest to the owner of the task (NR-V2X mode 1): transfers around one site share one
-sidelink band. A link ends when the two vehicles are out of range at a tick. With interference a receiver hears what was
-sent in the bands of its other candidate sites, whatever the distance; not what it sends itself.
+sidelink band. A transfer waits for its grant before its first bit (`radio.grant_s.sidelink`), in no medium meanwhile. A
+link ends when the two vehicles are out of range at a tick, also while it waits. With interference a receiver hears what
+was sent in the bands of its other candidate sites, whatever the distance; not what it sends itself.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,13 +11,12 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from math import inf
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 from scipy.spatial import cKDTree
 
 from cosim.kernel.clock import Clock
-from cosim.kernel.fluid import Flow
 from cosim.kernel.rng import stream_key
 from cosim.radio.cell import OrthogonalCell
 from cosim.radio.interference import Emission, EmissionMeter, Emissions
@@ -25,7 +25,9 @@ from cosim.radio.pathloss import path_loss_model
 from cosim.radio.power import RadiatedBearer, RadiatedFlow, VehicleRadios
 from cosim.radio.shadowing import los_state
 from cosim.scenario.schema import Radio, Sidelink
-from cosim.types import NOWHERE, BoolArray, Failure, FloatArray, IntArray, Status, VehicleGone
+from cosim.trace.facts.run import TransferGranted
+from cosim.trace.store.writer import FactWriter
+from cosim.types import NOWHERE, BoolArray, Direction, Failure, FloatArray, IntArray, Status, VehicleGone
 from cosim.units import db_to_linear, dbm_to_w
 
 
@@ -45,17 +47,28 @@ class SideTransfer(RadiatedFlow):
         power_w: transmit power.
         share: weight in the band, in (0, 1].
         back: whether the helper sends.
+        task: number of its task; NOWHERE for none.
     """
 
     zone = NOWHERE
     """Site whose sidelink band carries it."""
+    outside = -1
+    """Its number, in order of time, while it waits for its grant."""
 
-    def __init__(self, vehicle: int, helper: int, size_bit: float, power_w: float, share: float, back: bool) -> None:
+    def __init__(
+        self, vehicle: int, helper: int, size_bit: float, power_w: float, share: float, back: bool, task: int
+    ) -> None:
         super().__init__(size_bit, 1.0, share)
         self.vehicle = vehicle
         self.helper = helper
         self.power_w = power_w
         self.back = back
+        self.task = task
+
+    @property
+    def place(self) -> int:
+        """Its place in time among the transfers that are not over."""
+        return self.entry if self.outside < 0 else self.outside
 
 
 class SideBearer(RadiatedBearer):
@@ -79,6 +92,11 @@ class SideBearer(RadiatedBearer):
         sender, self.receiver = reversed(ends) if transfer.back else ends
         self._cell = channel.zones[transfer.zone]
         super().__init__(self._cell, sender, transfer.power_w, channel.meter, channel.radios)
+
+    @property
+    def transfers(self) -> dict[SideTransfer, None]:
+        """Transfers that are not over, in the order in which they were sent."""
+        return cast("dict[SideTransfer, None]", self.flows)
 
     def tune(self) -> None:
         """Set the gain to what its ratios and its density give now."""
@@ -119,6 +137,7 @@ class SidelinkChannel:
         sidelink: section `radio.sidelink`.
         site_xy_m: (S, 2) positions of the sites.
         seed: seed of the run.
+        facts: where grants are recorded.
         radios: the radios of the vehicles, if their flows share them.
     """
 
@@ -129,12 +148,15 @@ class SidelinkChannel:
         sidelink: Sidelink,
         site_xy_m: FloatArray,
         seed: int,
+        facts: FactWriter,
         radios: VehicleRadios | None = None,
     ) -> None:
         self.radios = radios
         self._clock = clock
         self._options = sidelink
         self._power_w = radio.vehicle_power_w
+        self._grant_s = radio.grant_s.sidelink
+        self._granted = facts.recorder(TransferGranted)
         self._model = path_loss_model(sidelink.path_loss)
         self._los_key = stream_key(seed, "sidelink-line-of-sight")
         noise = radio.noise_dbm
@@ -181,23 +203,32 @@ class SidelinkChannel:
         self._measure(numbers)
         self.neighbours = self._nearest(numbers, here)
         self._active = {key: bearer for key, bearer in self._active.items() if bearer.flows}
-        broken: list[tuple[Flow, type[Failure]]] = []
+        broken: list[tuple[SideTransfer, type[Failure]]] = []
         whole: list[SideBearer] = []
         for bearer in sorted(self._active.values(), key=_began):
             error, bearer.snr_per_w = self._condition(bearer)
             if error is None:
                 whole.append(bearer)
             else:
-                broken += [(transfer, error) for transfer in bearer.flows]
-        for transfer, error in sorted(broken, key=lambda pair: pair[0].entry):
-            if transfer.medium is not None:  # else it ended at this instant
+                broken += [(transfer, error) for transfer in bearer.transfers]
+        for transfer, error in sorted(broken, key=lambda pair: pair[0].place):
+            if transfer.medium is not None or (transfer.outside >= 0 and transfer.error is None):
+                # else it ended at this instant
                 transfer.cancel(error())
         self._disturb(whole)
         for zone in dict.fromkeys(bearer.zone for bearer in whole if bearer.flows):
             self.zones[zone].retune()
 
     def send(
-        self, vehicle: int, helper: int, size_bit: float, power_w: float, share: float = 1.0, *, back: bool = False
+        self,
+        vehicle: int,
+        helper: int,
+        size_bit: float,
+        power_w: float,
+        share: float = 1.0,
+        *,
+        back: bool = False,
+        task: int = NOWHERE,
     ) -> SideTransfer:
         """Send between two vehicles and return the transfer, a wait that ends with HelperLost if they are out of range.
 
@@ -208,8 +239,9 @@ class SidelinkChannel:
             power_w: transmit power.
             share: weight in the band, in (0, 1].
             back: whether the helper sends.
+            task: number of the task that sends; NOWHERE if none does.
         """
-        transfer = SideTransfer(vehicle, helper, size_bit, power_w, share, back)
+        transfer = SideTransfer(vehicle, helper, size_bit, power_w, share, back, task)
         error, snr_per_w = self._condition(transfer)
         if error is not None:
             self._clock.at(self._clock.now, partial(transfer.cancel, error()))
@@ -222,8 +254,26 @@ class SidelinkChannel:
             bearer.snr_per_w = snr_per_w
             self._disturb([bearer])
         bearer.add(transfer)
-        self.zones[transfer.zone].start(transfer)
+        if self._grant_s:
+            transfer.outside = next(self._clock.numbers)
+            self._clock.at(self._clock.now + self._grant_s, partial(self._begin, transfer, bearer))
+        else:
+            self.zones[transfer.zone].start(transfer)
         return transfer
+
+    def _begin(self, transfer: SideTransfer, bearer: SideBearer) -> None:
+        """Let a transfer run that has its grant, unless it was cancelled while it waited."""
+        if transfer.error is not None:
+            return
+        transfer.outside = -1
+        bearer.renew()
+        transfer.gain, transfer.noise = bearer.gain, bearer.noise
+        if transfer.task != NOWHERE:
+            self._granted(
+                self._clock.now, transfer.task, Direction.SIDELINK, bearer.sender, transfer.zone, self._grant_s,
+                transfer.left,
+            )  # fmt: skip
+        self.zones[transfer.zone].start(transfer)
 
     def rates(self, rows: IntArray) -> NeighbourRates:
         """Return the rates, (T, m), between the vehicles in `rows` and each of their neighbours; 0 without one."""
@@ -342,4 +392,4 @@ class SidelinkChannel:
 
 def _began(bearer: SideBearer) -> int:
     """Return the place in time of a bearer's first transfer that is not over."""
-    return next(iter(bearer.flows)).entry
+    return next(iter(bearer.transfers)).place

@@ -19,7 +19,7 @@ from cosim.twin.placing.migration import migrate
 from cosim.twin.placing.model import PlacementProblem, computing_s, creation_s
 from cosim.twin.placing.policies import Placing
 from cosim.twin.placing.tiers import balance, climb_s, pick_twins
-from cosim.types import NOWHERE, FloatArray, IntArray
+from cosim.types import NOWHERE, Direction, FloatArray, IntArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,8 @@ class PlacementProblems:
     def to_create(self, told: Snapshot, data_bit: FloatArray) -> PlacementProblem:
         """Return eq 21-26 for twins that are not yet made, in the capacity that is free.
 
-        T_ij = U_ij + C_ij. U_ij goes straight to the host's site (eq 18), or over the serving site and the wires.
+        T_ij = U_ij + C_ij. U_ij goes straight to the host's site (eq 18), or over the serving site and the wires, after
+        the wait for the uplink's grant.
 
         Args:
             told: states of the vehicles now.
@@ -98,7 +99,7 @@ class PlacementProblems:
         alone_bps = self.channel.up[0].alone_bps(known.snr_per_w * self.power_w)
         np.put_along_axis(rate_bps, known.sites, alone_bps * share, axis=1)
         with np.errstate(divide="ignore"):
-            air_s = data_bit[:, None] / rate_bps
+            air_s = data_bit[:, None] / rate_bps + self.channel.grant_s[Direction.UPLINK]
         access = _access(known)
         served_s = np.where(known.serving == NOWHERE, np.inf, air_s[rows, access])
         upload_s = served_s[:, None] + self._wired_s(access, data_bit)

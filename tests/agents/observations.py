@@ -54,6 +54,7 @@ def random_observation(
         downlink_bps=np.where(local, np.inf, rng.uniform(1e6, 5e7, shape)),
         snr_per_w=np.where(own, np.nan, 2.0 ** (alone_bps / 1e7) / 0.2),
         wire_s=np.where(own, 0.0, 0.002),
+        grant_s=np.where(local, 0.0, np.where(own, 0.016, 0.021)),
         cell=cell,
         kappa=np.where(own, 1e-27, 1e-28),
         max_power_w=1.0,

@@ -56,7 +56,7 @@ def own_by_hand(seen: Observation, option: AnyArray, power_w: AnyArray, share: A
             shared = seen.cell[i, m] >= 0
             full_bps = seen.alone_bps[i, m] / max(1.0, used) if shared else seen.uplink_bps[i, m]
             airtime_s = seen.input_bit[i] / (full_bps * gain * share[i])
-            latency_s += airtime_s + seen.output_bit[i] / seen.downlink_bps[i, m]
+            latency_s += airtime_s + seen.output_bit[i] / seen.downlink_bps[i, m] + seen.grant_s[i, m]
             energy_j += power_w[i] * airtime_s
         own[i] = seen.latency_weight * latency_s + (1.0 - seen.latency_weight) * energy_j
         if not seen.feasible[i, m]:

@@ -38,7 +38,7 @@ def by_hand(seen: Observation, i: int, m: int, rate_bps: float, power_w: float) 
     """Latency, energy and cost of one option, nobody else being there: the formula with plain numbers."""
     airtime_s = seen.input_bit[i] / rate_bps
     latency_s = airtime_s + seen.wire_s[i, m] + seen.wait_s[i, m] + seen.work_cycles[i, m] / seen.core_hz[i, m]
-    latency_s += seen.output_bit[i] / seen.downlink_bps[i, m]
+    latency_s += seen.output_bit[i] / seen.downlink_bps[i, m] + seen.grant_s[i, m]
     energy_j = power_w * airtime_s
     if seen.tier[i, m] in {Tier.LOCAL, Tier.NEIGHBOUR}:
         energy_j += seen.kappa[i, m] * seen.core_hz[i, m] ** 2 * seen.work_cycles[i, m]
@@ -116,9 +116,14 @@ def swapped(latency_weight, latency_s, energy_j):
     return (1.0 - latency_weight) * latency_s + latency_weight * energy_j
 
 
-def long_wires(airtime_s, wire_s, wait_s, service_s, result_s):
+def long_wires(airtime_s, wire_s, wait_s, service_s, result_s, grant_s):
     """Wires take a thousand times as long."""
-    return airtime_s + 1e3 * wire_s + wait_s + service_s + result_s
+    return airtime_s + 1e3 * wire_s + wait_s + service_s + result_s + grant_s
+
+
+def long_grants(airtime_s, wire_s, wait_s, service_s, result_s, grant_s):
+    """Grants take a hundred times as long."""
+    return airtime_s + wire_s + wait_s + service_s + result_s + 1e2 * grant_s
 
 
 def hot(kappa, core_hz, work_cycles):
@@ -159,10 +164,11 @@ Change = Callable[[Observation], Observation]
     [
         (weighted_cost, swapped, lambda seen: replace(seen, latency_weight=1.0 - seen.latency_weight), "all"),
         (total_latency_s, long_wires, lambda seen: replace(seen, wire_s=1e3 * seen.wire_s), "all"),
+        (total_latency_s, long_grants, lambda seen: replace(seen, grant_s=1e2 * seen.grant_s), "all"),
         (computing_j, hot, lambda seen: replace(seen, kappa=10.0 * seen.kappa), "all"),
         (power_gain, capped, lambda seen: replace(seen, max_efficiency_bps_hz=1.0), "optimum optimal reward"),
     ],
-    ids=["weights", "latency", "processor", "power gain"],
+    ids=["weights", "latency", "grants", "processor", "power gain"],
 )
 def test_a_changed_formula_changes_all_together(
     formula: Callable[..., Any],

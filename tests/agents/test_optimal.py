@@ -35,6 +35,7 @@ def cost_by_hand(seen: Observation, options: tuple[int, ...]) -> float:
             sharing = cells.count(cells[i])
             rate_bps = seen.uplink_bps[i, m] if cells[i] < 0 else seen.alone_bps[i, m] / sharing
             latency_s += seen.input_bit[i] / rate_bps + seen.output_bit[i] / seen.downlink_bps[i, m]
+            latency_s += seen.grant_s[i, m]
             energy_j += seen.power_w[i] * seen.input_bit[i] / rate_bps
         backlog_s[host] = backlog_s.get(host, 0.0) + service_s
         total += seen.latency_weight * latency_s + (1 - seen.latency_weight) * energy_j

@@ -119,7 +119,7 @@ class Layout:
         """Run to the last tick, after which the flows that go on have their new rates."""
         clock, radio, xy_m = Clock(), self.radio(), np.array(self.sites)
         channel = Channel(clock, radio, xy_m, 1, NullWriter())
-        side = SidelinkChannel(clock, radio, radio.sidelink, xy_m, 1, channel.radios)
+        side = SidelinkChannel(clock, radio, radio.sidelink, xy_m, 1, NullWriter(), channel.radios)
         numbers, none = np.arange(self.vehicles), np.zeros(0, np.int64)
 
         def tick(number: int) -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from effort import seeds
-from stories import AWAY, scenario, tell
+from stories import AWAY, merged, scenario, tell
 
 from cosim.decision import Action, Observation
 
@@ -90,11 +90,17 @@ def options(rng: np.random.Generator) -> dict:
     }
 
 
+def grants(rng: np.random.Generator) -> dict:
+    """Waits for grants: none, short, as long as a tick, or longer, for each medium by itself."""
+    waits = zip(("uplink", "downlink", "sidelink"), rng.choice([0.0, 0.0, 0.03, 0.25, 1.0, 1.3], 3), strict=True)
+    return {medium: float(wait_s) for medium, wait_s in waits}
+
+
 @pytest.mark.parametrize("seed", seeds(100, least=5))
 def test_any_story_adds_up(tmp_path, seed):
     """Every task of a wild run ends once, in order, and the audit finds all sums and integrals in agreement."""
     rng = np.random.default_rng(seed)
-    chosen = {**options(rng), "seed": seed}
+    chosen = merged({**options(rng), "seed": seed}, {"radio": {"grant_s": grants(rng)}})
     assert scenario(**chosen).seed == seed
     story = tell(tmp_path, {f"v{n}": path(rng) for n in range(CARS)}, [], Blind(rng), **chosen)
     released = story.of("TaskReleased")

@@ -145,7 +145,11 @@ class Story:
 
     def about(self, task: int) -> list[str]:
         """The steps of one task, without its release and decision."""
-        return [fact for fact in self.of(*_STEPS, "TaskEnded", "TransferMoved") if fact.split()[2] == str(task)]
+        return [
+            fact
+            for fact in self.of(*_STEPS, "TaskEnded", "TransferMoved", "TransferGranted")
+            if fact.split()[2] == str(task)
+        ]
 
     def number(self, task: int, column: str) -> float:
         """A number of a task's ledger."""
@@ -247,6 +251,10 @@ class _Names:
             case "TransferMoved":
                 way = f"{self._site[row['from_site']]}->{self._site[row['to_site']]}"
                 return f"{row['task']} {Direction(row['direction']).name} {way} {_brief(row['left_bit'])} bit left"
+            case "TransferGranted":
+                who = f" by {self._vehicle[row['vehicle']]}" if row["direction"] == Direction.SIDELINK else ""
+                way = f"{Direction(row['direction']).name} {self._site[row['site']]}{who}"
+                return f"{row['task']} {way} after {_brief(row['waited_s'])}, {_brief(row['left_bit'])} bit left"
             case "TaskReleased":
                 return f"{row['task']} {self._vehicle[row['vehicle']]}"
             case "TaskDecided":

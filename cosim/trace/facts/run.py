@@ -104,6 +104,23 @@ class TransferMoved:
 
 
 @dataclass(frozen=True, slots=True)
+class TransferGranted:
+    """A task's transfer had its grant and sends from now on, at first or in another cell (`radio.grant_s`).
+
+    Only runs with a wait have such rows. A transfer has one for each cell in which it sent, and another one whenever
+    coverage came back; a wait that was cut short, by a handover or the transfer's end, has none.
+    """
+
+    time_s: Time
+    task: TaskId
+    direction: Annotated[int, Column("<i1", "", "uplink, downlink, or sidelink, out and back", Direction)]
+    vehicle: Annotated[int, Column("<i4", "", "that sends; over a downlink, that receives")]
+    site: Annotated[int, Column("<i4", "", "of its cell; of a sidelink, the site whose band carries it")]
+    waited_s: Annotated[float, Column("<f8", "s", "wait for the grant, after any interruption; nothing was sent")]
+    left_bit: Annotated[float, Column("<f8", "bit", "what is to be sent from now on")]
+
+
+@dataclass(frozen=True, slots=True)
 class TaskReleased:
     """A vehicle released a task; these rows are the same under every policy."""
 
@@ -230,6 +247,7 @@ FACTS: tuple[type[Any], ...] = (
     TeleportEnded,
     CellChanged,
     TransferMoved,
+    TransferGranted,
     TaskReleased,
     TaskDecided,
     TaskEnded,

@@ -1,9 +1,10 @@
-"""The time of each transfer on the air, without coverage and in handovers, and how much of it other transfers cost.
+"""The time of each transfer on the air, without coverage, in handovers and in wait for grants, and what others cost it.
 
 A transfer is a chain of legs, cut at its `transfer_moved` rows: the first leg begins with the transfer and the last one
 ends with it. A leg without a site waits for coverage. A leg after a change from cell to cell begins with
 `radio.handover.interruption_s` in which nothing is sent; with `radio.handover.transfer: restart` the data of the legs
-before is sent again, and their time counts as handover too. The moves of results over wires are no legs.
+before is sent again, and their time on the air counts as handover too. Then each leg with a site waits for its grant
+(`radio.grant_s`), for as long as it lasts at most. The moves of results over wires are no legs.
 
 The lone time of a leg is what it would have lasted without other transfers: in a cell shared by weight a flow of weight
 w among flows of total weight W gets w / max(1, W) of its lone rate (`cosim.kernel.fluid`), so that
@@ -11,7 +12,7 @@ w among flows of total weight W gets w / max(1, W) of its lone rate (`cosim.kern
     lone_s = integral of w / max(1, W(t)) dt.
 
 W includes the synchronisation messages of the twins: those of one cell and tick are one flow of weight 1 in its uplink,
-from `began_s` to `time_s` of its `twin_uplinked` row.
+from `began_s`, or the grant after it, to `time_s` of its `twin_uplinked` row.
 
 With fixed slices nothing is shared: lone_s is the duration of the leg. Under NOMA the rate beside others is no such
 fraction; for an uplink lone_s is then the time during which it was alone. Left out: sidelinks, whose zones no fact
@@ -75,6 +76,7 @@ class Legs:
     site: IntArray  # NOWHERE: it waits for coverage
     begin_s: FloatArray
     silent_s: FloatArray  # interruption at its begin
+    grant_s: FloatArray  # wait for a grant after it
     end_s: FloatArray
     share: FloatArray
     repeated: BoolArray  # what was sent in it was sent again
@@ -82,17 +84,18 @@ class Legs:
 
     @property
     def air_begin_s(self) -> FloatArray:
-        """When the leg begins to send, (L,): its begin, after the interruption of a handover."""
-        began: FloatArray = self.begin_s + self.silent_s
+        """When the leg begins to send, (L,): after the interruption of a handover and the wait for a grant."""
+        began: FloatArray = self.begin_s + (self.silent_s + self.grant_s)
         return began
 
 
 @dataclass(frozen=True, slots=True)
 class Airtime:
-    """Times of one direction by task number, (T,) each; coverage_s + handover_s + air_s is the whole transfer."""
+    """Times of one direction by task number, (T,) each; all but lone_s add up to the whole transfer."""
 
     coverage_s: FloatArray
     handover_s: FloatArray
+    grant_s: FloatArray
     air_s: FloatArray
     lone_s: FloatArray
 
@@ -103,26 +106,33 @@ def legs(trace: Trace) -> Legs:
     Raises:
         InputError: the run has no readable provenance.
     """
-    handover = trace.scenario.radio.handover
+    radio = trace.scenario.radio
+    handover, grant = radio.handover, radio.grant_s
     rows = trace.sql(_LEGS)
     begin_s, end_s = rows.begin_s.to_numpy(np.float64), rows.end_s.to_numpy(np.float64)
-    handed_over = rows.handed_over.to_numpy(np.bool_)
+    handed_over, up = rows.handed_over.to_numpy(np.bool_), rows.up.to_numpy(np.bool_)
+    site = rows.site.to_numpy(np.int64)
+    silent_s = np.where(handed_over, np.minimum(end_s - begin_s, handover.interruption_s), 0.0)
+    grant_s = np.where(site >= 0, np.where(up, grant.uplink, grant.downlink), 0.0)
     return Legs(
         task=rows.task.to_numpy(np.int64),
-        up=rows.up.to_numpy(np.bool_),
-        site=rows.site.to_numpy(np.int64),
+        up=up,
+        site=site,
         begin_s=begin_s,
-        silent_s=np.where(handed_over, np.minimum(end_s - begin_s, handover.interruption_s), 0.0),
+        silent_s=silent_s,
+        grant_s=np.minimum(end_s - begin_s - silent_s, grant_s),
         end_s=end_s,
         share=rows.share.to_numpy(np.float64),
         repeated=rows["cut"].to_numpy(np.bool_) & (handover.transfer == "restart"),
-        bundles=_bundles(trace),
+        bundles=_bundles(trace, grant.uplink),
     )
 
 
-def _bundles(trace: Trace) -> Bundles:
+def _bundles(trace: Trace, grant_s: float) -> Bundles:
     rows = trace.sql("SELECT site, began_s, time_s FROM twin_uplinked ORDER BY seq")
-    return Bundles(rows.site.to_numpy(np.int64), rows.began_s.to_numpy(np.float64), rows.time_s.to_numpy(np.float64))
+    end_s = rows.time_s.to_numpy(np.float64)
+    begin_s = np.minimum(rows.began_s.to_numpy(np.float64) + grant_s, end_s)
+    return Bundles(rows.site.to_numpy(np.int64), begin_s, end_s)
 
 
 def airtime(ways: Legs, radio: Radio, tasks: int, *, up: bool) -> Airtime:
@@ -137,7 +147,8 @@ def airtime(ways: Legs, radio: Radio, tasks: int, *, up: bool) -> Airtime:
     mine = ways.up == up
     task, covered = ways.task[mine], ways.site[mine] >= 0
     whole_s = (ways.end_s - ways.begin_s)[mine]
-    air_s = np.where(covered, whole_s - ways.silent_s[mine], 0.0)
+    silent_s, grant_s = ways.silent_s[mine], ways.grant_s[mine]
+    air_s = np.where(covered, whole_s - silent_s - grant_s, 0.0)
     lone_s = np.zeros(len(air_s))
     on_air = mine & (ways.site >= 0)
     lone_s[covered] = _lone_s(ways, on_air, radio) if covered.any() else 0.0
@@ -149,7 +160,8 @@ def airtime(ways: Legs, radio: Radio, tasks: int, *, up: bool) -> Airtime:
 
     return Airtime(
         coverage_s=total(np.where(covered, 0.0, whole_s)),
-        handover_s=total(np.where(covered, whole_s - air_s, 0.0) + np.where(again, air_s, 0.0)),
+        handover_s=total(np.where(covered, silent_s, 0.0) + np.where(again, air_s, 0.0)),
+        grant_s=total(grant_s),
         air_s=total(np.where(again, 0.0, air_s)),
         lone_s=total(np.where(again, 0.0, np.where(air_s - lone_s < ROUNDING_S, air_s, lone_s))),
     )

@@ -6,6 +6,7 @@ The time from release to end is cut, without a gap, into
     key             from asking for a key to drawing it or going without, before the uplink and before the downlink
     coverage        transfers without a cell, and results that wait for one before their downlink
     handover        interruptions of transfers, and what a restart sends again
+    grant           waits of transfers for their grants, at first and after each change of cell, up and down
     shared_cell     time on the air beyond the lone time, up and down (`cosim.trace.lateness.airtime`)
     sending         lone uplink time, up to bits / clean_bps; bits = input_bit * efficiency
     interference    more of it, up to bits / alone_bps - bits / clean_bps
@@ -41,6 +42,7 @@ way.
 """
 
 from collections.abc import Mapping
+from dataclasses import fields, replace
 from typing import Final
 
 import numpy as np
@@ -59,6 +61,7 @@ _EVERY_RUN: Final = (
     Cause("decision_wait", "it waited for the decision"),
     Cause("coverage", "its transfers waited for coverage", status=Status.NO_COVERAGE),
     Cause("handover", "handovers interrupted its transfers"),
+    Cause("grant", "its transfers waited for their grants before their first bits"),
     Cause("shared_cell", "it shared its cell's band with other transfers"),
     Cause("interference", "other cells disturbed its uplink"),
     Cause("weaker_link", "its link became weaker than it was at the decision"),
@@ -160,11 +163,13 @@ def attribute_delay(trace: Trace, which: str = WRONG, ways: Legs | None = None) 
     steps.update(_execution(facts, steps.pop("execution")))
     waited_s = np.minimum(_waited_for_cell_s(trace, task), steps["back"])
     steps["back"] = steps["back"] - waited_s
+    side_grants_s = _side_grants_s(facts, steps, radio.grant_s.sidelink)
     claimed = _claimed(trace, task, facts, steps)  # before the parts, since it shortens the steps
     parts = {
         "decision_wait": steps["decision"],
         "coverage": up.coverage_s + down.coverage_s + waited_s,
         "handover": up.handover_s + down.handover_s,
+        "grant": up.grant_s + down.grant_s + side_grants_s,
         "backhaul": steps["there"] + steps["back"],
         **{name: steps[name] for name in ("queue", "execution", "slow_cpu", "shared_cpu")},
         **_uplink(facts, _sent(facts, steps["uplink"], up, isinstance(radio.access, Noma)), down),
@@ -196,7 +201,17 @@ def _waited_for_cell_s(trace: Trace, task: IntArray) -> FloatArray:  # (T,)
 
 
 def _of(times: Airtime, task: IntArray) -> Airtime:
-    return Airtime(times.coverage_s[task], times.handover_s[task], times.air_s[task], times.lone_s[task])
+    return Airtime(*(getattr(times, field.name)[task] for field in fields(times)))
+
+
+def _side_grants_s(facts: Mapping[str, FloatArray], steps: dict[str, FloatArray], grant_s: float) -> FloatArray:
+    """Return how long the sidelinks of tasks waited for their grants, (T,); `steps` keep the rest."""
+    waits_s = np.zeros(len(facts["tier"]))
+    for step in ("uplink", "downlink"):
+        wait_s = np.where(facts["tier"] == Tier.NEIGHBOUR, np.minimum(steps[step], grant_s), 0.0)
+        steps[step] = steps[step] - wait_s
+        waits_s += wait_s
+    return waits_s
 
 
 def _steps(facts: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
@@ -236,7 +251,7 @@ def _sent(facts: Mapping[str, FloatArray], uplink_s: FloatArray, up: Airtime, no
     air_s = np.where(side, uplink_s, up.air_s)
     best_s = np.minimum(air_s, _ratio(facts["bit"], facts["alone_bps"]))
     lone_s = np.where(side, best_s, np.maximum(up.lone_s, best_s) if noma else up.lone_s)
-    return Airtime(up.coverage_s, up.handover_s, air_s, np.where(air_s - lone_s < ROUNDING_S, air_s, lone_s))
+    return replace(up, air_s=air_s, lone_s=np.where(air_s - lone_s < ROUNDING_S, air_s, lone_s))
 
 
 def _uplink(facts: Mapping[str, FloatArray], up: Airtime, down: Airtime) -> dict[str, FloatArray]:

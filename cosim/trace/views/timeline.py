@@ -56,6 +56,7 @@ def timeline(sql: Callable[[str], pd.DataFrame], task: int) -> list[tuple[float,
         *(step for step in steps if step[1] == _EXECUTED),
         *_moved(sql(f"SELECT * FROM transfer_moved WHERE task = {task:d} ORDER BY seq"), sites),
         *_cells(sql, release, ended, sites),
+        *_grants(sql(f"SELECT * FROM transfer_granted WHERE task = {task:d} ORDER BY seq"), sites),
         *(step for step in steps if step[1] != _EXECUTED),
     ]
     return sorted(events, key=lambda event: event[0])
@@ -98,6 +99,14 @@ def _moved(rows: pd.DataFrame, sites: dict[int, str]) -> Iterator[tuple[float, s
         else:
             what = f"{name} moves from cell {_site(row['from_site'], sites)} to {_site(row['to_site'], sites)}"
         yield row["time_s"], f"{what}, {quantity(row['left_bit'], 'bit')} left"
+
+
+def _grants(rows: pd.DataFrame, sites: dict[int, str]) -> Iterator[tuple[float, str]]:
+    for row in rows.to_dict("records"):
+        name, cell = Direction(row["direction"]).name.lower(), _site(row["site"], sites)
+        where = f"by vehicle {row['vehicle']} in the band of {cell}" if name == "sidelink" else f"in cell {cell}"
+        waited, left = quantity(row["waited_s"], "s"), quantity(row["left_bit"], "bit")
+        yield row["time_s"], f"{name} is granted {where} after {waited}: {left} to send"
 
 
 def _carried(row: dict[Any, Any], sites: dict[int, str]) -> str:
