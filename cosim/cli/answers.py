@@ -285,6 +285,11 @@ ANSWERS: Final[Mapping[str, tuple[AnswerKey, ...]]] = {
         AnswerKey("scenario.**", "", "the whole scenario, as `cosim scenario schema` describes it"),
         AnswerKey("notes[]", "", "what of it has no effect, or was surely not meant"),
     ),
+    "scenario presets": (
+        AnswerKey("presets.*.title", "", "what a preset is"),
+        AnswerKey("presets.*.values.*.value", "", "value of a field of `radio`; a quantity's name ends in its unit"),
+        AnswerKey("presets.*.values.*.source", "", "where the value comes from"),
+    ),
     "twin score": (
         AnswerKey("scores[].kind", "", "forecaster"),
         AnswerKey("scores[].horizon_s", "s", "how far ahead"),

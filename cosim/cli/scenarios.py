@@ -1,10 +1,14 @@
 """`cosim scenario`: list and check scenario files."""
 
+from typing import Annotated
+
+import typer
+
 from cosim.cli import console
 from cosim.cli.arguments import Json, Overrides, ScenarioName
 from cosim.cli.loudness import Commands
 
-app = Commands(help="Scenario files: list, check, schema.", no_args_is_help=True)
+app = Commands(help="Scenario files: list, check, presets, schema.", no_args_is_help=True)
 
 
 @app.command("list")
@@ -42,6 +46,26 @@ def check_scenario(scenario: ScenarioName, overrides: Overrides = None, json: Js
     console.say_table(list(describe_scenario(loaded).items()))
     for note in notes:
         console.note(f"note: {note}")
+
+
+@app.command("presets")
+def list_presets(
+    name: Annotated[str | None, typer.Argument(help="A preset, to see its values.", metavar="[PRESET]")] = None,
+    json: Json = False,
+) -> None:
+    """List the presets of a radio (`radio.preset`), or the values of one with their sources."""
+    from cosim.scenario.load import find_preset
+    from cosim.scenario.preset_values import PRESETS
+    from cosim.scenario.presets import plain
+
+    chosen = dict(PRESETS) if name is None else {name: find_preset(name)}
+    if json:
+        console.say_json({"presets": {one: preset.as_json() for one, preset in chosen.items()}})
+    elif name is None:
+        console.say_table([(one, preset.title) for one, preset in chosen.items()], ("preset", "what it is"))
+    else:
+        rows = [(f"radio.{field}", plain(value), source) for field, (value, source) in chosen[name].values.items()]
+        console.say_table(rows, ("field", "value", "source"))
 
 
 @app.command("schema")

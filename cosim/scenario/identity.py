@@ -3,7 +3,8 @@
 A new field of one of cosim's own sections changes no text as long as it keeps its default; a section of a package is in
 the text completely. A default whose *value* changes would give old and new runs one text, and so would a new field
 whose default is not what was computed before: then `DEFAULTS` grows. Key order, comments, defaults written out and 5
-against 5.0 make no difference; the content of files that the scenario names is not part of it.
+against 5.0 make no difference, nor does the name of a preset: its values count, as if they were written out. The
+content of files that the scenario names is not part of it.
 """
 
 import hashlib
@@ -41,7 +42,10 @@ def whole(scenario: Mapping[str, Any]) -> str:
 
 
 def as_json(scenario: Section) -> dict[str, Any]:
-    """Return all of a scenario as plain values, as provenance.json keeps it; sets are sorted lists."""
+    """Return all of a scenario as plain values, as provenance.json keeps it; sets are sorted lists.
+
+    Presets are resolved: their values are there and their names are not, so that none is applied again.
+    """
     plain: dict[str, Any] = _sorted(scenario, scenario.model_dump(mode="json"))
     return plain
 
@@ -71,7 +75,7 @@ def difference_from_defaults(section: Section) -> dict[str, Any]:
     return {
         name: _identified(getattr(section, name))
         for name, field in type(section).model_fields.items()
-        if _is_kind(field) or not _is_default(field, getattr(section, name))
+        if name not in section.SPELLING and (_is_kind(field) or not _is_default(field, getattr(section, name)))
     }
 
 
@@ -107,9 +111,13 @@ def _plain_value(value: Any) -> Any:
 
 
 def _sorted(value: Any, plain: Any) -> Any:
-    """Return the plain form of a value with the elements of sets sorted; a set's own order differs by process."""
+    """Return the plain form of a value without ways of writing, and with the elements of sets sorted.
+
+    A set's own order differs by process.
+    """
     if isinstance(value, Section) and isinstance(plain, dict):
-        return {name: _sorted(getattr(value, name, None), item) for name, item in plain.items()}
+        kept = {name: item for name, item in plain.items() if name not in value.SPELLING}
+        return {name: _sorted(getattr(value, name, None), item) for name, item in kept.items()}
     if isinstance(value, Mapping) and isinstance(plain, dict) and len(value) == len(plain):
         return {name: _sorted(one, item) for one, (name, item) in zip(value.values(), plain.items(), strict=True)}
     if isinstance(value, tuple | list | Set) and isinstance(plain, list) and len(value) == len(plain):

@@ -16,8 +16,12 @@ from cosim.resources import bundled
 from cosim.scenario import overrides as changes
 from cosim.scenario.document import Document, Location, parse, shown
 from cosim.scenario.identity import identity, run_id, safe_name
+from cosim.scenario.preset_values import PRESETS, Preset
+from cosim.scenario.presets import changed_fields
 from cosim.scenario.problems import closest, input_error
+from cosim.scenario.radio import Radio
 from cosim.scenario.schema import Scenario, scenario_model
+from cosim.scenario.section import Section
 
 logger = logging.getLogger(__name__)
 
@@ -104,7 +108,7 @@ def given_scenario(given: object, overrides: Sequence[str] = ()) -> Loaded:
     if isinstance(bare, Scenario):
         scenario = bare
         if overrides:
-            scenario = _checked(Document(bare.model_dump(exclude_unset=True), {}), overrides, "scenario")
+            scenario = _checked(Document(_as_written(bare), {}), overrides, "scenario")
     elif isinstance(bare, Mapping):
         scenario = _checked(Document(copy.deepcopy(dict(bare)), {}), overrides, "scenario")
     else:
@@ -113,6 +117,16 @@ def given_scenario(given: object, overrides: Sequence[str] = ()) -> Loaded:
         )
     path = given.path if isinstance(given, Loaded) else Path(scenario.name)
     return Loaded(scenario, path, folder, run_id(scenario.name, identity(scenario)))
+
+
+def _as_written(value: Any) -> Any:
+    """Return what was given of a section, without what defaults or a preset gave; kinds are always there."""
+    if isinstance(value, Section):
+        names = value.model_fields_set | {"kind"}
+        return {name: _as_written(getattr(value, name)) for name in type(value).model_fields if name in names}
+    if isinstance(value, Mapping):
+        return {key: _as_written(item) for key, item in value.items()}
+    return [_as_written(item) for item in value] if isinstance(value, tuple | list) else value
 
 
 def _checked(document: Document, overrides: Sequence[str], origin: str) -> Scenario:
@@ -160,6 +174,17 @@ def bundled_scenarios() -> dict[str, Path]:
     return {path.relative_to(folder).with_suffix("").as_posix(): path for path in sorted(folder.rglob("*.yaml"))}
 
 
+def find_preset(name: str) -> Preset:
+    """Return a preset of a radio by its name.
+
+    Raises:
+        InputError: no preset has it.
+    """
+    if name not in PRESETS:
+        raise InputError(f"{shown(name)}: no such preset; {closest(name, PRESETS)}")
+    return PRESETS[name]
+
+
 def json_schema() -> str:
     """Return the JSON Schema of a scenario file, for completion and checks in editors."""
     schema = scenario_model().model_json_schema()
@@ -181,12 +206,20 @@ def describe_scenario(loaded: Loaded) -> dict[str, str]:
         else f"{scenario.duration_s:g} s",
         "mobility": f"{scenario.mobility.kind}, tick {scenario.mobility.step_s:g} s",
         "sites": scenario.sites.kind,
-        "radio": f"{scenario.radio.path_loss.kind}, {scenario.radio.access.kind}, "
-        f"{quantity(scenario.radio.bandwidth_hz, 'Hz')}",
+        "radio": _radio(scenario.radio),
         "tasks": f"{scenario.tasks.arrivals.kind} arrivals of {classes}",
         "decisions": f"{scenario.decisions.kind} by {scenario.policy.name}",
         "seed": str(scenario.seed),
     }
+
+
+def _radio(radio: Radio) -> str:
+    """Return the main choices of a radio; with a preset, also which of its fields the scenario changes."""
+    chosen = [radio.path_loss.kind, radio.access.kind, radio.link.kind, quantity(radio.bandwidth_hz, "Hz")]
+    if radio.preset is None:
+        return ", ".join(chosen)
+    changed = ", ".join(changed_fields(radio, radio.preset)) or "nothing"
+    return f"{', '.join(chosen)}; preset {radio.preset}, changed: {changed}"
 
 
 def _find(path_or_name: str | Path) -> Path:

@@ -1,9 +1,12 @@
 """The radio of a scenario: path loss, medium access, handover, and the bands and powers."""
 
-from typing import Annotated, Any, Literal, TypeAlias
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias
 
-from pydantic import Field, model_validator
+from pydantic import Field, ModelWrapValidatorHandler, model_validator
 
+from cosim.scenario.preset_values import PRESETS, PresetName
+from cosim.scenario.presets import mark_written, over_preset, spelled_out
 from cosim.scenario.section import Decibel, Name, NonNegative, Positive, Section, Share, Whole
 
 
@@ -135,8 +138,20 @@ class Sidelink(Section):
 
 
 class Radio(Section):
-    """The air between vehicles and sites; uplink and downlink have bands of their own in each cell."""
+    """The air between vehicles and sites; uplink and downlink have bands of their own in each cell.
 
+    A preset is a way to write other fields: two radios are equal if those are.
+
+    >>> Radio(preset="lte_10mhz", noise_figure_db=7).bandwidth_hz
+    10000000.0
+    """
+
+    SPELLING: ClassVar[tuple[str, ...]] = ("preset",)
+
+    preset: PresetName | None = Field(
+        None,
+        description="Named values below those that are written (`cosim scenario presets`); the defaults without one.",
+    )
     bandwidth_hz: Positive = Field(20e6, description="Uplink band of each cell.")
     downlink_bandwidth_hz: Positive | None = Field(None, description="Downlink band; as the uplink by default.")
     vehicle_power_w: Positive = Field(0.2, description="23 dBm, the NR user power class 3.")
@@ -187,6 +202,29 @@ class Radio(Section):
     sidelink: Sidelink | None = Field(
         None, description="Radio between vehicles; null: none, and no neighbours as targets."
     )
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _over_preset(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        """Lay what is written over the preset's values."""
+        name = data.get("preset") if isinstance(data, Mapping) else None
+        if not isinstance(name, str) or name not in PRESETS:
+            return handler(data)
+        written = spelled_out(data)
+        radio = handler(over_preset(written))
+        mark_written(radio, written)
+        return radio
+
+    def __eq__(self, other: object) -> bool:
+        """Compare all but the name of a preset."""
+        return isinstance(other, Radio) and super(Radio, self._unnamed()).__eq__(other._unnamed())
+
+    def __hash__(self) -> int:
+        """Return the hash of all but the name of a preset."""
+        return hash(tuple(value for name, value in self if name not in self.SPELLING))
+
+    def _unnamed(self) -> "Radio":
+        return self.model_copy(update={"preset": None}) if self.preset is not None else self
 
     @model_validator(mode="after")
     def _power(self) -> "Radio":

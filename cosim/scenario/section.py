@@ -1,6 +1,6 @@
 """The building blocks of a scenario: frozen sections, bounded numbers and distributions."""
 
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
@@ -16,6 +16,9 @@ class Section(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    SPELLING: ClassVar[tuple[str, ...]] = ()
+    """Fields that are a way of writing others: no part of what a run is, and so of no identity or provenance."""
 
 
 def _plain_number(value: Any) -> Any:

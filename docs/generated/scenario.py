@@ -9,6 +9,8 @@ from typing import Any, Final, get_args
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from cosim.scenario.preset_values import PRESETS
+from cosim.scenario.presets import plain
 from cosim.scenario.schema import scenario_model
 from cosim.scenario.sense import RULES
 from generated.markdown import code, sentence, table
@@ -109,7 +111,16 @@ def scenario_page() -> str:
     drawn = [entry for entry in entries if entry.model in _DISTRIBUTIONS]
     sections = [_section(entry, code(entry.path) or "Top level") for entry in entries if entry not in drawn]
     distributions = [_section(entry, "", "###") for entry in drawn]
-    return "\n".join([_INTRODUCTION, *sections, "## Distributions\n", *distributions, _sense()])
+    return "\n".join([_INTRODUCTION, *sections, "## Distributions\n", *distributions, _presets(), _sense()])
+
+
+def _presets() -> str:
+    """Return the section on the presets of a radio."""
+    parts = ["## Presets\n\nWhat each `radio.preset` gives, with its sources.\n"]
+    for name, preset in PRESETS.items():
+        rows = [(code(field), code(plain(value)), source) for field, (value, source) in preset.values.items()]
+        parts.append(f"### `{name}`\n\n{preset.title}.\n\n{table(('field of radio', 'value', 'source'), rows)}\n")
+    return "\n".join(parts)
 
 
 def _sense() -> str:

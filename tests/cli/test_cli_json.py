@@ -148,6 +148,7 @@ CALLS: Mapping[str, Callable[[Home], list[Sequence[str]]]] = {
     "map record": lambda home: [(home.file(), "other.parquet")],
     "scenario list": lambda _: [()],
     "scenario check": lambda home: [(home.file(),)],
+    "scenario presets": lambda _: [(), ("nr_20mhz_fr1",)],
     "twin score": lambda home: [(home.file(), "--horizons", "1", "--seconds", "5")],
     "twin gap": lambda _: [("paper", "--count", "2", "--set", "places=3")],
     "kms serve": lambda _: [("qib_vec",)],

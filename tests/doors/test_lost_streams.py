@@ -40,6 +40,7 @@ COMMANDS: Final = {
     "report": "report run --out new.html",
     "scenario list": "scenario list",
     "scenario check": "scenario check tiny.yaml",
+    "scenario presets": "scenario presets lte_20mhz",
     "scenario schema": "scenario schema",
     "map list": "map list",
     "map show": "map show intersection",

@@ -41,6 +41,7 @@ MOBILITY = kinds(
     synthetic=some(vehicles=of(10, 20), speed_mps=of(15, 15.0, {"kind": "exponential", "mean": 3})),
 )
 RADIO = some(
+    preset=of(None, "lte_20mhz", "lte_10mhz", "nr_20mhz_fr1"),
     bandwidth_hz=of(20e6, 20_000_000, 1e6),
     downlink_bandwidth_hz=of(None, 20e6),
     path_loss=kinds(

@@ -18,6 +18,7 @@ sites:
     - {name: north, x_m: 0, y_m: 500.5}
     - {name: south, x_m: 0, y_m: -500, cores: 0}
 radio:
+  preset: lte_10mhz
   bandwidth_hz: 20e6
   path_loss: {kind: umi, frequency_ghz: 3.5, los: always}
   access: {kind: noma, sic: false}
