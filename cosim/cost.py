@@ -9,9 +9,9 @@ from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
 
+from cosim.adaptation.curve import power_gain
 from cosim.decision import Observation
 from cosim.objective import computing_j, total_latency_s, weighted_cost
-from cosim.radio.link import power_gain
 from cosim.types import BoolArray, FloatArray, IntArray, Tier
 
 _Host: TypeAlias = tuple[bool, int]
@@ -121,7 +121,7 @@ def analytic_cost(observation: Observation, options: IntArray, power_w: FloatArr
     sent_w = observation.power_w
     if power_w is not None:
         snr_per_w = observation.snr_per_w[row, options]
-        rate_bps = rate_bps * power_gain(power_w, sent_w, snr_per_w, observation.max_efficiency_bps_hz)
+        rate_bps = rate_bps * power_gain(power_w, sent_w, snr_per_w, observation.curve)
         sent_w = power_w
     airtime_s = observation.input_bit / np.maximum(rate_bps, _LEAST_BPS)
     service_s = np.where(possible, alone.service_s[row, options], 0.0)
@@ -250,8 +250,8 @@ def _chosen(
     sent_w = (observation.power_w if power_w is None else power_w)[rows]
     gain: Iterable[float] = itertools.repeat(1.0)
     if power_w is not None:
-        snr_per_w, cap = observation.snr_per_w.take(at), observation.max_efficiency_bps_hz
-        gain = power_gain(sent_w, observation.power_w[rows], snr_per_w, cap).tolist()
+        snr_per_w = observation.snr_per_w.take(at)
+        gain = power_gain(sent_w, observation.power_w[rows], snr_per_w, observation.curve).tolist()
     part = itertools.repeat(1.0) if share is None else share[rows].tolist()
     tables = [getattr(observation, name).take(at).tolist() for name in _TABLES]
     tasks = [values[rows].tolist() for values in (observation.vehicle, observation.input_bit, observation.output_bit)]

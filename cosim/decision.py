@@ -11,9 +11,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from cosim.adaptation.curve import LinkCurve, power_gain
 from cosim.errors import RunError
 from cosim.objective import total_latency_s
-from cosim.radio.link import power_gain
 from cosim.types import AnyArray, BoolArray, FloatArray, IntArray, read_only
 
 
@@ -151,8 +151,8 @@ class Observation:
     """(T, M) kappa of the processor, as in kappa f^2 C; counted only where the vehicle pays."""
     max_power_w: float
     """Largest transmit power that may be chosen, in W."""
-    max_efficiency_bps_hz: float
-    """Spectral efficiency of the best modulation and coding in bit/s/Hz; inf without a cap."""
+    curve: LinkCurve
+    """Link adaptation of the uplink: bit/s per hertz by the signal-to-noise ratio."""
     latency_weight: float
     """w1, the weight of latency against energy in the cost (S1 eq 18), 0 to 1."""
     keys: KeyView | None = None
@@ -163,15 +163,15 @@ class Observation:
     """Expected arrivals; None without a digital twin."""
 
     def power_gain(self, power_w: FloatArray) -> FloatArray:
-        """Return how many times faster each option's uplink is at other powers: Shannon's ratio, capped.
+        """Return how many times faster each option's uplink is at other powers, by the run's link adaptation.
 
         Args:
             power_w: powers in W that broadcast with (T, M).
 
         Returns:
-            (..., T, M) factor on `uplink_bps` and `alone_bps`; 1 for local and neighbours.
+            (..., T, M) factor on `uplink_bps` and `alone_bps`; 1 for local, for neighbours and where those are 0.
         """
-        return power_gain(power_w, self.power_w[:, None], self.snr_per_w, self.max_efficiency_bps_hz)
+        return power_gain(power_w, self.power_w[:, None], self.snr_per_w, self.curve)
 
     def __len__(self) -> int:
         """Number of waiting tasks."""

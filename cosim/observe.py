@@ -8,6 +8,7 @@ import numpy as np
 from cosim.compute import Host, VehicleHosts
 from cosim.decision import DemandView, KeyView, Observation
 from cosim.radio.survey import Air
+from cosim.scenario.bands import uplink_band
 from cosim.scenario.schema import Scenario
 from cosim.state import HostLoad, StateSource
 from cosim.topology import Topology
@@ -116,6 +117,7 @@ class Observer:
         self._power_w = np.array([scenario.radio.vehicle_power_w])
         grant_s = scenario.radio.grant_s
         self._cell_grants_s, self._side_grants_s = grant_s.uplink + grant_s.downlink, 2.0 * grant_s.sidelink
+        self._curve = uplink_band(scenario.radio).curve
         self._cores = np.array([hosts[node].cores if node in hosts else 0 for node in nodes], float)
 
     def observe(self, now_s: float, tasks: Mapping[str, AnyArray]) -> Observation:
@@ -146,7 +148,7 @@ class Observer:
             power_w=read_only(self._power_w.repeat(len(rows))),
             **_named(blocks),
             max_power_w=radio.max_vehicle_power_w or radio.vehicle_power_w,
-            max_efficiency_bps_hz=radio.max_efficiency_bps_hz or np.inf,
+            curve=self._curve,
             latency_weight=self._scenario.decisions.latency_weight,
             keys=None if views.keys is None else views.keys(tasks["vehicle"]),
             stake=None if views.stake is None else read_only(views.stake()),

@@ -8,14 +8,14 @@ from scipy.spatial import cKDTree
 
 from cosim.errors import InputError
 from cosim.mobility.source import MobilitySource
-from cosim.radio.link import noise_w
 from cosim.radio.pathloss import path_loss_model
+from cosim.radio.survey import LinkBudget
 from cosim.roads.net import read_net
 from cosim.roads.siting import places_along_roads
 from cosim.scenario.radio import Radio
 from cosim.scenario.traffic import RoadSites
 from cosim.types import BoolArray, FloatArray, IntArray
-from cosim.units import db_to_linear, dbm_to_w, linear_to_db
+from cosim.units import db_to_linear
 
 _CELL_M = 5.0
 """Grid to which positions are rounded; a range is some hundred metres."""
@@ -54,18 +54,15 @@ def presence(source: MobilitySource, duration_s: float) -> Presence:
 
 
 def range_m(radio: Radio) -> float:
-    """Return the distance up to which the median uplink SNR of a site is at least `min_snr_db`, in m.
+    """Return the distance up to which a site covers vehicles (`LinkBudget.least_gain`) in the median, in m.
 
     The median is that of the likelier of the two line-of-sight states, without shadowing and interference.
     """
     model = path_loss_model(radio.path_loss)
     distance_m = np.arange(1.0, _FARTHEST_M + 1.0)
     loss_db = model.loss_db(distance_m, model.los_probability(distance_m) > 0.5)
-    total_w = noise_w(radio.bandwidth_hz, radio.noise_figure_db)
-    if radio.noise_dbm is not None:
-        total_w = dbm_to_w(radio.noise_dbm)
-    snr = radio.vehicle_power_w * db_to_linear(radio.antenna_gain_db - loss_db) / total_w
-    heard = linear_to_db(snr) >= radio.min_snr_db
+    budget = LinkBudget.of(radio)
+    heard = db_to_linear(budget.antenna_db - loss_db) >= budget.least_gain
     return float(distance_m[-1] if heard.all() else heard.argmin())
 
 

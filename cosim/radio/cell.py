@@ -10,9 +10,10 @@ from typing import Protocol
 
 import numpy as np
 
+from cosim.adaptation.curve import LinkCurve
 from cosim.kernel.clock import Clock
 from cosim.kernel.fluid import Flow, Fluid, by_bearer
-from cosim.radio.link import efficiency, noma_sinr, rate_bps, spectral_efficiency_bps_hz
+from cosim.radio.link import noma_sinr
 from cosim.scenario.schema import Access, Fixed, Noma
 from cosim.types import FloatArray, IntArray
 
@@ -95,28 +96,29 @@ class OrthogonalCell(Fluid):
     Args:
         clock: simulated time.
         band_hz: the whole band, or one slice.
-        cap_bps_hz: highest spectral efficiency in bit/s/Hz; inf for none.
+        curve: link adaptation.
         shared: whether flows share the band; else each has a slice of its own.
     """
 
-    __slots__ = ("_cap_bps_hz",)
+    __slots__ = ("_curve", "_efficiency")
 
-    def __init__(self, clock: Clock, band_hz: float, cap_bps_hz: float, *, shared: bool = True) -> None:
+    def __init__(self, clock: Clock, band_hz: float, curve: LinkCurve, *, shared: bool = True) -> None:
         super().__init__(clock, band_hz, 1.0 if shared else inf)
-        self._cap_bps_hz = cap_bps_hz
+        self._curve = curve
+        self._efficiency = curve.efficiency
 
     def gain(self, snr: float) -> float:
         """Return the spectral efficiency in bit/s/Hz, never 0: interference may drown a link that has coverage."""
-        return efficiency(snr, self._cap_bps_hz) or _LEAST_BPS_HZ
+        return self._efficiency(snr) or _LEAST_BPS_HZ
 
     def joint_gain(self, snr: FloatArray) -> float:
         """Return the harmonic mean of the spectral efficiencies: sent in turn, messages take as long as the flow."""
-        lone = np.maximum(spectral_efficiency_bps_hz(snr, self._cap_bps_hz), _LEAST_BPS_HZ)
+        lone = np.maximum(self._curve.efficiencies(snr), _LEAST_BPS_HZ)
         return len(snr) / float((1.0 / lone).sum())
 
     def turns(self, snr: FloatArray) -> FloatArray:
         """Return the share of a joint flow's time in which each of its senders sends: as long as its message takes."""
-        lone_s = 1.0 / np.maximum(spectral_efficiency_bps_hz(snr, self._cap_bps_hz), _LEAST_BPS_HZ)
+        lone_s = 1.0 / np.maximum(self._curve.efficiencies(snr), _LEAST_BPS_HZ)
         turns: FloatArray = lone_s / lone_s.sum()
         return turns
 
@@ -131,7 +133,7 @@ class OrthogonalCell(Fluid):
 
     def alone_bps(self, snr: FloatArray) -> FloatArray:
         """Return the rate with the whole band, or with one slice, in bit/s."""
-        return rate_bps(self.unit_rate, snr, self._cap_bps_hz)
+        return self.unit_rate * self._curve.efficiencies(snr)
 
 
 class NomaCell:
@@ -140,14 +142,14 @@ class NomaCell:
     Args:
         clock: simulated time.
         band_hz: the whole band.
-        cap_bps_hz: highest spectral efficiency in bit/s/Hz; inf for none.
+        curve: link adaptation.
         sic: successive interference cancellation.
     """
 
-    def __init__(self, clock: Clock, band_hz: float, cap_bps_hz: float, *, sic: bool) -> None:
+    def __init__(self, clock: Clock, band_hz: float, curve: LinkCurve, *, sic: bool) -> None:
         self._clock = clock
         self._band_hz = band_hz
-        self._cap_bps_hz = cap_bps_hz
+        self._curve = curve
         self._sic = sic
         self._flows: list[Flow] = []
         self._rates: list[float] = []
@@ -181,7 +183,7 @@ class NomaCell:
 
     def alone_bps(self, snr: FloatArray) -> FloatArray:
         """Return the rate with the whole band and without the others, in bit/s."""
-        return rate_bps(self._band_hz, snr, self._cap_bps_hz)
+        return self._band_hz * self._curve.efficiencies(snr)
 
     def expected_bps(self, snr: FloatArray) -> FloatArray:
         """Return the rate beside the present flows in bit/s: with SIC only the weaker ones interfere.
@@ -284,27 +286,27 @@ class NomaCell:
             flow.resume(flow)
 
 
-def make_cell(clock: Clock, access: Access, band_hz: float, cap_bps_hz: float, *, uplink: bool) -> Cell:
+def make_cell(clock: Clock, access: Access, band_hz: float, curve: LinkCurve, *, uplink: bool) -> Cell:
     """Return the medium of one cell and direction. NOMA is for the uplink; its downlink is shared as in OFDMA.
 
     Args:
         clock: simulated time.
         access: the scenario's section `radio.access`.
         band_hz: band of the cell.
-        cap_bps_hz: highest spectral efficiency in bit/s/Hz; inf for none.
+        curve: link adaptation.
         uplink: direction.
     """
     if isinstance(access, Noma) and uplink:
-        return NomaCell(clock, band_hz, cap_bps_hz, sic=access.sic)
+        return NomaCell(clock, band_hz, curve, sic=access.sic)
     if isinstance(access, Fixed):
-        return OrthogonalCell(clock, band_hz * access.slice_share, cap_bps_hz, shared=False)
-    return OrthogonalCell(clock, band_hz, cap_bps_hz)
+        return OrthogonalCell(clock, band_hz * access.slice_share, curve, shared=False)
+    return OrthogonalCell(clock, band_hz, curve)
 
 
 def expected_bps(cells: Sequence[Cell], sites: IntArray, snr: FloatArray, alone_bps: FloatArray) -> FloatArray:
     """Return the rate in bit/s of one more transfer in each of the cells `sites`, of any shape; 0 where the ratio is 0.
 
-    All cells of one direction have the same band and the same cap, so that `alone_bps` of any is that of all.
+    All cells of one direction have the same band and the same curve, so that `alone_bps` of any is that of all.
 
     Args:
         cells: cells of one direction, by site number.

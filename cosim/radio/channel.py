@@ -18,6 +18,7 @@ from cosim.radio.cell import Cell, make_cell
 from cosim.radio.interference import Emission, EmissionMeter, Emissions, Emitter
 from cosim.radio.power import RadiatedBearer, RadiatedFlow, VehicleRadios
 from cosim.radio.survey import Air, Survey
+from cosim.scenario.bands import downlink_band, uplink_band
 from cosim.scenario.schema import Fixed, Radio
 from cosim.trace.facts.run import CellChanged, TransferGranted, TransferMoved
 from cosim.trace.store.writer import FactWriter
@@ -168,11 +169,10 @@ class Channel:
         self._radio = radio
         self.site_xy_m = site_xy_m
         self._survey = Survey(radio, site_xy_m, seed)
-        cap = radio.max_efficiency_bps_hz or float("inf")
-        down_hz = radio.downlink_bandwidth_hz or radio.bandwidth_hz
+        up, down = uplink_band(radio), downlink_band(radio)
         sites = range(len(site_xy_m))
-        self.up: list[Cell] = [make_cell(clock, radio.access, radio.bandwidth_hz, cap, uplink=True) for _ in sites]
-        self.down: list[Cell] = [make_cell(clock, radio.access, down_hz, cap, uplink=False) for _ in sites]
+        self.up: list[Cell] = [make_cell(clock, radio.access, up.band_hz, up.curve, uplink=True) for _ in sites]
+        self.down: list[Cell] = [make_cell(clock, radio.access, down.band_hz, down.curve, uplink=False) for _ in sites]
         self._bearers: dict[int, dict[tuple[bool, int, float], RadioBearer]] = {}
         """Bearers of each vehicle by direction, pinned site and power: a tick looks at these, not at transfers."""
         self._loose: list[Transfer] = []

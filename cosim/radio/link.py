@@ -1,13 +1,12 @@
-"""What a link carries: thermal noise, signal-to-noise ratio, Shannon's rate, and several users on one band (NOMA)."""
+"""What disturbs a link: thermal noise, and several users on one band (NOMA)."""
 
 import math
 
 import numpy as np
 
+from cosim.scenario.bands import AirBand
 from cosim.types import FloatArray
 from cosim.units import THERMAL_NOISE_DBM_HZ, dbm_to_w
-
-_LN_2 = math.log(2.0)
 
 
 def noise_w(bandwidth_hz: float, noise_figure_db: float) -> float:
@@ -19,54 +18,9 @@ def noise_w(bandwidth_hz: float, noise_figure_db: float) -> float:
     return dbm_to_w(THERMAL_NOISE_DBM_HZ + 10.0 * math.log10(bandwidth_hz) + noise_figure_db)
 
 
-def spectral_efficiency_bps_hz(sinr: FloatArray, cap: float = math.inf) -> FloatArray:
-    """Return Shannon's min(cap, log2(1 + SINR)), element by element; `efficiency` is the same for one number.
-
-    Computed as ln(1 + SINR) / ln 2 by log1p, so that the rate of a user far below the noise is small but not 0.
-
-    Args:
-        sinr: linear, any shape.
-        cap: highest modulation and coding the radio has, in bit/s/Hz; inf where a paper's formula has none.
-    """
-    shannon: FloatArray = np.log1p(sinr) / _LN_2
-    return shannon if cap == math.inf else np.minimum(shannon, cap)
-
-
-def efficiency(sinr: float, cap: float = math.inf) -> float:
-    """Return min(cap, log2(1 + SINR)) of one link: twenty times faster than the array form where events are counted."""
-    value = math.log1p(sinr) / _LN_2
-    return value if value < cap else cap
-
-
-def rate_bps(bandwidth_hz: float | FloatArray, sinr: FloatArray, cap: float = math.inf) -> FloatArray:
-    """Return B min(cap, log2(1 + SINR)) in bit/s (S1 eq 10); block errors and control overhead are left out.
-
-    Args:
-        bandwidth_hz: B.
-        sinr: linear, any shape.
-        cap: highest spectral efficiency in bit/s/Hz; inf for none.
-    """
-    rate: FloatArray = bandwidth_hz * spectral_efficiency_bps_hz(sinr, cap)
-    return rate
-
-
-def power_gain(power_w: FloatArray, from_w: FloatArray, snr_per_w: FloatArray, cap: float = math.inf) -> FloatArray:
-    """Return how many times Shannon's rate a link has at another power; 1 where its signal is unknown (NaN) or 0.
-
-    Args:
-        power_w: the other power.
-        from_w: power of the known rate.
-        snr_per_w: signal to noise at 1 W. All three broadcast together.
-        cap: as in `spectral_efficiency_bps_hz`.
-    """
-    most = cap * _LN_2  # in a ratio of rates the ln 2 of both cancels
-    with np.errstate(invalid="ignore", divide="ignore"):
-        rate, known_rate = np.log1p(power_w * snr_per_w), np.log1p(from_w * snr_per_w)
-        if most < math.inf:
-            rate, known_rate = np.minimum(rate, most), np.minimum(known_rate, most)
-        gain = rate / known_rate
-    known: FloatArray = np.where(snr_per_w > 0.0, gain, 1.0)
-    return known
+def band_noise_w(band: AirBand) -> float:
+    """Return the noise power of a band's receivers in W: over what of it is occupied, or as the scenario sets it."""
+    return noise_w(band.occupied_hz, band.noise_figure_db) if band.noise_dbm is None else dbm_to_w(band.noise_dbm)
 
 
 def noma_sinr(received_w: FloatArray, noise_w: float | FloatArray, sic: bool) -> FloatArray:

@@ -20,15 +20,16 @@ from cosim.kernel.clock import Clock
 from cosim.kernel.rng import stream_key
 from cosim.radio.cell import OrthogonalCell
 from cosim.radio.interference import Emission, EmissionMeter, Emissions
-from cosim.radio.link import noise_w, rate_bps
+from cosim.radio.link import band_noise_w
 from cosim.radio.pathloss import path_loss_model
 from cosim.radio.power import RadiatedBearer, RadiatedFlow, VehicleRadios
 from cosim.radio.shadowing import los_state
+from cosim.scenario.bands import sidelink_band
 from cosim.scenario.schema import Radio, Sidelink
 from cosim.trace.facts.run import TransferGranted
 from cosim.trace.store.writer import FactWriter
 from cosim.types import NOWHERE, BoolArray, Direction, Failure, FloatArray, IntArray, Status, VehicleGone
-from cosim.units import db_to_linear, dbm_to_w
+from cosim.units import db_to_linear
 
 
 class HelperLost(Failure):
@@ -159,13 +160,11 @@ class SidelinkChannel:
         self._granted = facts.recorder(TransferGranted)
         self._model = path_loss_model(sidelink.path_loss)
         self._los_key = stream_key(seed, "sidelink-line-of-sight")
-        noise = radio.noise_dbm
-        total_w = noise_w(sidelink.bandwidth_hz, radio.noise_figure_db) if noise is None else dbm_to_w(noise)
-        self._gain_per_noise = db_to_linear(radio.antenna_gain_db) / total_w
-        self._cap = radio.max_efficiency_bps_hz or inf
-        self._least_snr = db_to_linear(radio.min_snr_db)
+        band = sidelink_band(radio, sidelink)
+        self._gain_per_noise = db_to_linear(radio.antenna_gain_db) / band_noise_w(band)
+        self._least_snr = max(db_to_linear(radio.min_snr_db), band.curve.least_sinr)
         self._tree = cKDTree(site_xy_m)
-        self.zones = [OrthogonalCell(clock, sidelink.bandwidth_hz, self._cap) for _ in range(len(site_xy_m))]
+        self.zones = [OrthogonalCell(clock, band.band_hz, band.curve) for _ in range(len(site_xy_m))]
         self._active: dict[tuple[int, int, float, int, bool], SideBearer] = {}
         """Bearers by vehicle, helper, power, zone and direction: a tick looks at these, not at transfers."""
         self._row: dict[int, int] = {}
@@ -282,7 +281,7 @@ class SidelinkChannel:
         snr = self._power_w * self._snr_per_w(near.distance_m[rows], self._los(names, rows))
         zones = self._zone[rows]
         load = np.array([zone.active + 1.0 for zone in self.zones])[zones][:, None]
-        clean_bps: FloatArray = rate_bps(self._options.bandwidth_hz, snr, self._cap) / load
+        clean_bps: FloatArray = self.zones[0].alone_bps(snr) / load
         if not len(self._sent):
             return NeighbourRates(clean_bps, clean_bps, clean_bps)
         there = names >= 0
@@ -292,7 +291,7 @@ class SidelinkChannel:
         heard = np.zeros((2, *names.shape))
         heard[0, there] = self._heard(own, helpers, bands)
         heard[1, there] = self._heard(helpers, own, bands)
-        disturbed = rate_bps(self._options.bandwidth_hz, snr / (1.0 + heard), self._cap) / load
+        disturbed = self.zones[0].alone_bps(snr / (1.0 + heard)) / load
         return NeighbourRates(disturbed[0], clean_bps, disturbed[1])
 
     # --- interference ----------------------------------------------------------------------------------------------

@@ -13,12 +13,13 @@ from scipy.spatial import cKDTree
 
 from cosim.kernel.rng import stream_key
 from cosim.radio.interference import Emissions, heard_by_sites_w, heard_by_vehicles_w
-from cosim.radio.link import noise_w
+from cosim.radio.link import band_noise_w
 from cosim.radio.pathloss import path_loss_model
 from cosim.radio.shadowing import ShadowField, los_state
+from cosim.scenario.bands import downlink_band, uplink_band
 from cosim.scenario.schema import Radio
 from cosim.types import NOWHERE, BoolArray, FloatArray, IntArray, read_only
-from cosim.units import db_to_linear, dbm_to_w
+from cosim.units import db_to_linear
 
 LOS_STRETCH_M = 50.0
 """Correlation distance of the line-of-sight state, TR 38.901 Table 7.6.3.1-2, UMi."""
@@ -64,22 +65,24 @@ class LinkBudget:
     """Noise at a vehicle over the downlink band."""
     site_power_w: float
     least_gain: float
-    """Path gain, linear, below which a link is out of coverage."""
+    """Path gain, linear, below which a link is out of coverage: its uplink is below `radio.min_snr_db`, or one of its
+    directions carries nothing."""
     hysteresis: float
     """Factor, linear, by which another site must be stronger than the serving one."""
 
     @classmethod
     def of(cls, radio: Radio) -> "LinkBudget":
         """Return the budget of a scenario."""
-        down_hz = radio.downlink_bandwidth_hz or radio.bandwidth_hz
-        total_w = None if radio.noise_dbm is None else dbm_to_w(radio.noise_dbm)
-        up_noise_w = noise_w(radio.bandwidth_hz, radio.noise_figure_db) if total_w is None else total_w
+        up, down = uplink_band(radio), downlink_band(radio)
+        up_noise_w, down_noise_w = band_noise_w(up), band_noise_w(down)
+        least_snr = max(db_to_linear(radio.min_snr_db), up.curve.least_sinr)
+        least_down = down.curve.least_sinr * down_noise_w / radio.site_power_w
         return cls(
             antenna_db=radio.antenna_gain_db,
             up_noise_w=up_noise_w,
-            down_noise_w=noise_w(down_hz, radio.noise_figure_db) if total_w is None else total_w,
+            down_noise_w=down_noise_w,
             site_power_w=radio.site_power_w,
-            least_gain=db_to_linear(radio.min_snr_db) * up_noise_w / radio.vehicle_power_w,
+            least_gain=max(least_snr * up_noise_w / radio.vehicle_power_w, least_down),
             hysteresis=db_to_linear(radio.handover.hysteresis_db),
         )
 

@@ -90,15 +90,44 @@ class ShannonLink(Section):
 
 
 class AttenuatedLink(Section):
-    """A share of Shannon's rate between a lowest and a highest SINR (3GPP TR 36.942 Annex A)."""
+    """A share of Shannon's rate between a lowest and a highest SINR (3GPP TR 36.942 Annex A.2).
+
+    Between vehicles the uplink's share and cap hold, because there as well a user's transmitter sends.
+    """
 
     kind: Literal["attenuated"]
+    uplink_alpha: Share = Field(0.4, description="Share of Shannon's rate, uplink and sidelink; TR 36.942 Table A.2.")
+    downlink_alpha: Share = Field(0.6, description="Share of Shannon's rate, downlink; TR 36.942 Table A.2.")
+    uplink_max_bps_hz: Positive = Field(2.0, description="Cap, uplink and sidelink; TR 36.942 Table A.2.")
+    downlink_max_bps_hz: Positive = Field(4.4, description="Cap, downlink; TR 36.942 Table A.2.")
+    min_sinr_db: Decibel = Field(-10.0, description="Nothing is carried below it; TR 36.942 Table A.2.")
 
 
 class McsLink(Section):
-    """Modulation and coding in steps, after the tables of 3GPP, less what carries no user data."""
+    """Modulation and coding in steps, after the tables of 3GPP, less what carries no user data.
+
+    Noise is over the occupied band. Between vehicles the uplink's tables hold (TS 36.213 clause 14.1.1).
+    """
 
     kind: Literal["mcs"]
+    standard: Literal["lte", "nr"] = Field(
+        "lte", description="CQI, MCS and transport blocks of LTE (TS 36.213), or of NR with 256QAM (TS 38.214)."
+    )
+    subcarrier_khz: Literal[15, 30, 60] | None = Field(
+        None, description="Subcarrier spacing of NR below 7 GHz; null: 30. LTE has 15."
+    )
+    bit_error_rate: Positive = Field(
+        5e-5, le=0.01, description="For which SINRs a CQI is chosen: Gamma = -ln(5 BER) / 1.5 above Shannon's bound."
+    )
+    packet_byte: Whole = Field(
+        1250, ge=1, le=65507, description="Payload of a packet, over which its headers are spread; at most UDP's."
+    )
+
+    @model_validator(mode="after")
+    def _spacing(self) -> "McsLink":
+        if self.standard == "lte" and self.subcarrier_khz not in (None, 15):
+            raise ValueError(f"subcarrier_khz={self.subcarrier_khz}: LTE has 15; leave it out or use standard: nr")
+        return self
 
 
 Link: TypeAlias = Annotated[ShannonLink | AttenuatedLink | McsLink, Field(discriminator="kind")]
@@ -166,6 +195,9 @@ class Radio(Section):
     site_power_w: Positive = Field(1.0, description="30 dBm.")
     antenna_gain_db: Decibel = Field(3.0, description="Sum over both ends.")
     noise_figure_db: Decibel = Field(9.0, ge=0, description="Of the receiver; adds to the thermal noise.")
+    vehicle_noise_figure_db: Decibel | None = Field(
+        None, ge=0, description="Of a vehicle's receiver, downlink and sidelink; null: noise_figure_db."
+    )
     noise_dbm: Decibel | None = Field(
         None, description="Total noise power; from -174 dBm/Hz, band and noise figure by default."
     )
@@ -189,7 +221,8 @@ class Radio(Section):
         description="Co-channel interference: what others really sent over the past tick outside a flow's own cell.",
     )
     max_efficiency_bps_hz: Positive | None = Field(
-        7.4063, description="Cap: 256-QAM at code rate 948/1024 (TS 38.214 Table 5.1.3.1-2); null: none."
+        7.4063,
+        description="Cap of link kind shannon: 256-QAM at rate 948/1024 (TS 38.214 Table 5.1.3.1-2); null: none.",
     )
     min_snr_db: Decibel = Field(
         -6.7, description="Below it there is no coverage; -6.7 dB is the lowest CQI's usual SNR."

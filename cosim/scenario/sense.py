@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from cosim.errors import InputError
+from cosim.scenario.bands import AirBand, channels, downlink_band, sidelink_band, uplink_band
+from cosim.scenario.radio import McsLink, Radio
 from cosim.scenario.schema import Scenario
 from cosim.scenario.section import Choice, Uniform
 from cosim.scenario.twin import BudgetSync, PeriodicSync
@@ -240,12 +242,9 @@ def _least_s(scenario: Scenario, one: TaskClass, sites: Sequence[Stand]) -> floa
     own = 1.0 if one.semantic is None else _smallest(one.semantic.vehicle_accuracy)
     away = 1.0 if one.semantic is None else _smallest(one.semantic.edge_accuracy)
     least = [cycles * own / own_hz]
-    radio = scenario.radio
-    if radio.max_efficiency_bps_hz is None:
-        sent_s = 0.0
-    else:
-        kept = 1.0 if one.semantic is None else max(one.semantic.min_efficiency, _smallest(one.semantic.efficiency))
-        sent_s = _smallest(one.input_bit) * min(kept, 1.0) / (radio.max_efficiency_bps_hz * radio.bandwidth_hz)
+    radio, up = scenario.radio, uplink_band(scenario.radio)
+    kept = 1.0 if one.semantic is None else max(one.semantic.min_efficiency, _smallest(one.semantic.efficiency))
+    sent_s = _smallest(one.input_bit) * min(kept, 1.0) / (up.curve.most_bps_hz * up.band_hz)
     if radio.sidelink is not None:
         sent_s = 0.0  # whose band is another
     hosts_hz = [scenario.compute.edge.core_hz, *_listed_hz(scenario)]
@@ -292,6 +291,54 @@ def _knob_of_nothing(scenario: Scenario, _: Shown) -> Remarks:
             f"decisions.knobs: cpu_share has no effect with compute.edge.discipline={scenario.compute.edge.discipline}; "
             "use processor_sharing or leave it out"
         )
+
+
+# --- radio ---------------------------------------------------------------------------------------------------------
+
+
+def _unfelt_link(scenario: Scenario, _: Shown) -> Remarks:
+    radio = scenario.radio
+    default = Radio.model_fields["max_efficiency_bps_hz"].default
+    if radio.link.kind != "shannon" and radio.max_efficiency_bps_hz != default:
+        told = "null" if radio.max_efficiency_bps_hz is None else f"{radio.max_efficiency_bps_hz:g}"
+        yield (
+            f"radio.max_efficiency_bps_hz={told}: has no effect with radio.link.kind={radio.link.kind}, which has a "
+            "highest rate of its own; leave it out"
+        )
+    if radio.vehicle_noise_figure_db is not None and radio.noise_dbm is not None:
+        yield (
+            f"radio.vehicle_noise_figure_db={radio.vehicle_noise_figure_db:g}: has no effect with radio.noise_dbm, which "
+            "is the whole noise of every receiver; leave one of them out"
+        )
+    least_db = 10.0 * math.log10(least) if (least := uplink_band(radio).curve.least_sinr) > 0.0 else -math.inf
+    if radio.min_snr_db != Radio.model_fields["min_snr_db"].default and radio.min_snr_db < least_db:
+        yield (
+            f"radio.min_snr_db={radio.min_snr_db:g}: radio.link carries nothing below {least_db:.1f} dB, where coverage "
+            "ends; raise it, or leave it out"
+        )
+
+
+def _no_channel(scenario: Scenario, _: Shown) -> Remarks:
+    link = scenario.radio.link
+    if not isinstance(link, McsLink):
+        return
+    frame = channels(link)
+    for name, band in _bands(scenario.radio):
+        width_hz = frame.channel_hz(band.band_hz)
+        if band.band_hz != width_hz:
+            yield (
+                f"{name}={band.band_hz:g}: is the width of no channel of {link.standard} in its tables, so that rates are "
+                f"those of one of {width_hz / 1e6:g} MHz, in proportion"
+            )
+
+
+def _bands(radio: Radio) -> Iterator[tuple[str, AirBand]]:
+    """Yield the bands that a scenario gives, with their fields."""
+    yield "radio.bandwidth_hz", uplink_band(radio)
+    if radio.downlink_bandwidth_hz is not None:
+        yield "radio.downlink_bandwidth_hz", downlink_band(radio)
+    if radio.sidelink is not None:
+        yield "radio.sidelink.bandwidth_hz", sidelink_band(radio, radio.sidelink)
 
 
 # --- keys, ledger, twin --------------------------------------------------------------------------------------------
@@ -383,6 +430,12 @@ RULES: Final[tuple[SenseRule, ...]] = (
     SenseRule(
         "knob of nothing", "`cpu_share` is handed over, but hosts do not share their processors", _knob_of_nothing
     ),
+    SenseRule(
+        "unfelt link",
+        "a field of the radio that its kind of link, or another field, leaves without effect",
+        _unfelt_link,
+    ),
+    SenseRule("no channel", "with steps of modulation and coding, a band that is no standard channel", _no_channel),
     SenseRule("no key", "no link made key, or vehicles can never be filled, or are given more than they hold", _no_key),
     SenseRule("one voter", "a ledger has a single validator", _one_voter),
     SenseRule("parts nobody", "a partition has all validators on one side", _parts_nobody),

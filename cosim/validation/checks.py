@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 from scipy.special import chdtri, ndtri
 
+from cosim.adaptation.curve import ShannonCurve
 from cosim.compute import Execution, Host, QueueHost, SharingHost, energy_j
 from cosim.kernel.clock import Clock, Story
 from cosim.kernel.fluid import Flow
@@ -147,7 +148,7 @@ def _sharing() -> Check:
 def _rates() -> Iterator[Check]:
     """Check Shannon's rate of one transfer at 20 dB, and two users at 10 and 20 dB in a NOMA cell."""
     clock, size_bit, band_hz = Clock(), 1e7, 1e7
-    cell = OrthogonalCell(clock, band_hz, math.inf)
+    cell = OrthogonalCell(clock, band_hz, ShannonCurve())
     alone_s = float(sojourns_s(clock, np.zeros(1), lambda _: cell.start(Flow(size_bit, cell.gain(100.0))))[0])
     rate_bps = band_hz * math.log2(101.0)
     yield _equal("Shannon rate at 20 dB", rate_bps, size_bit / alone_s, "bit/s", _EXACT * rate_bps)
@@ -164,7 +165,7 @@ def _rates() -> Iterator[Check]:
 def _together_s(size_bit: float, band_hz: float, sic: bool) -> FloatArray:
     """Return the times of two equally long transfers that start together."""
     clock = Clock()
-    cell = NomaCell(clock, band_hz, math.inf, sic=sic)
+    cell = NomaCell(clock, band_hz, ShannonCurve(), sic=sic)
     return sojourns_s(clock, np.zeros(2), lambda k: cell.start(Flow(size_bit, (100.0, 10.0)[k])))
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from cosim.adaptation.curve import ShannonCurve
 from cosim.decision import Observation
 from cosim.types import Tier
 
@@ -58,6 +59,6 @@ def random_observation(
         cell=cell,
         kappa=np.where(own, 1e-27, 1e-28),
         max_power_w=1.0,
-        max_efficiency_bps_hz=np.inf,
+        curve=ShannonCurve(),
         latency_weight=0.5,
     )

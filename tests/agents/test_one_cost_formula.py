@@ -13,13 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from observations import random_observation
 
+from cosim.adaptation.curve import ShannonCurve, power_gain
 from cosim.cost import option_terms
 from cosim.decision import Observation
 from cosim.envs.columns import LIMIT, OPTION, encode
 from cosim.envs.reward import charge
 from cosim.experiments.papers.s1.optimum import POWERS, JointOptimum
 from cosim.objective import computing_j, total_latency_s, weighted_cost
-from cosim.radio.link import power_gain
 from cosim.scenario.schema import Reward
 from cosim.types import AnyArray, Tier
 
@@ -31,7 +31,7 @@ def observed(seed: int, tasks: int) -> Observation:
     """Tasks at one edge site with neighbours, of a radio with a highest efficiency, and latency weighing more."""
     seen = random_observation(np.random.default_rng(seed), tasks, 1, cloud=False)
     alone_bps = np.where(seen.cell >= 0, seen.alone_bps, seen.uplink_bps)  # a neighbour's band is nobody else's
-    return replace(seen, alone_bps=alone_bps, max_efficiency_bps_hz=4.0, latency_weight=0.8)
+    return replace(seen, alone_bps=alone_bps, curve=ShannonCurve(4.0), latency_weight=0.8)
 
 
 def by_hand(seen: Observation, i: int, m: int, rate_bps: float, power_w: float) -> tuple[float, float, float]:
@@ -49,7 +49,7 @@ def powered_bps(seen: Observation, i: int, m: int, power_w: float) -> float:
     """The rate of a whole band at some power."""
     if not seen.snr_per_w[i, m] > 0.0:
         return float(seen.alone_bps[i, m])
-    now, then = (min(np.log2(1.0 + p * seen.snr_per_w[i, m]), seen.max_efficiency_bps_hz) for p in (0.2, power_w))
+    now, then = (min(np.log2(1.0 + p * seen.snr_per_w[i, m]), seen.curve.most_bps_hz) for p in (0.2, power_w))
     return float(seen.alone_bps[i, m] * then / now)
 
 
@@ -131,9 +131,9 @@ def hot(kappa, core_hz, work_cycles):
     return 10.0 * kappa * (core_hz * core_hz) * work_cycles
 
 
-def capped(power_w, from_w, snr_per_w, cap=np.inf):
+def capped(power_w, from_w, snr_per_w, curve):
     """A modulation and coding of a quarter of the highest efficiency."""
-    shannon = [np.minimum(np.log1p(p * snr_per_w), 0.25 * cap * np.log(2.0)) for p in (power_w, from_w)]
+    shannon = [np.minimum(np.log1p(p * snr_per_w), 0.25 * curve.most_bps_hz * np.log(2.0)) for p in (power_w, from_w)]
     return np.where(snr_per_w > 0.0, shannon[0] / np.where(snr_per_w > 0.0, shannon[1], 1.0), 1.0)
 
 
@@ -166,7 +166,7 @@ Change = Callable[[Observation], Observation]
         (total_latency_s, long_wires, lambda seen: replace(seen, wire_s=1e3 * seen.wire_s), "all"),
         (total_latency_s, long_grants, lambda seen: replace(seen, grant_s=1e2 * seen.grant_s), "all"),
         (computing_j, hot, lambda seen: replace(seen, kappa=10.0 * seen.kappa), "all"),
-        (power_gain, capped, lambda seen: replace(seen, max_efficiency_bps_hz=1.0), "optimum optimal reward"),
+        (power_gain, capped, lambda seen: replace(seen, curve=ShannonCurve(1.0)), "optimum optimal reward"),
     ],
     ids=["weights", "latency", "grants", "processor", "power gain"],
 )

@@ -9,6 +9,7 @@ import pytest
 from cosim_agents.registry import make_policy
 from observations import random_observation
 
+from cosim.adaptation.curve import ShannonCurve
 from cosim.cost import analytic_cost
 from cosim.decision import Observation
 from cosim.errors import RunError
@@ -113,5 +114,5 @@ def test_power_gain_is_shannons_ratio() -> None:
     seen = random_observation(np.random.default_rng(1), 1, 1, cloud=False, neighbour=False)
     seen = replace(seen, snr_per_w=np.array([[np.nan, 5.0]]), power_w=np.array([0.2]))
     assert seen.power_gain(np.full((1, 2), 0.4)) == pytest.approx(np.array([[1.0, np.log2(3.0)]]))
-    capped = replace(seen, max_efficiency_bps_hz=1.0)
+    capped = replace(seen, curve=ShannonCurve(1.0))
     assert capped.power_gain(np.full((1, 2), 0.4)) == pytest.approx(np.array([[1.0, 1.0]]))

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from physics import seen
 
+from cosim.adaptation.curve import ShannonCurve
 from cosim.compute import SharingHost
 from cosim.kernel.clock import Clock, Story, Wait
 from cosim.kernel.fluid import Flow, Fluid
@@ -26,7 +27,7 @@ def ends_s(clock: Clock, starts_s: Sequence[float], start: Callable[[int], Wait]
 def test_shares_of_two_to_one() -> None:
     """Weights 2 and 1 split a band 2:1 while both send; the one left has all of it."""
     clock = Clock()
-    cell = OrthogonalCell(clock, 1.0, math.inf)
+    cell = OrthogonalCell(clock, 1.0, ShannonCurve())
     ends = ends_s(clock, [0.0, 0.0], lambda k: cell.start(Flow(1.0, cell.gain(1.0), (2.0, 1.0)[k])))
     assert ends == pytest.approx([1.5, 2.0], abs=1e-12)
     seen(ends, [1.5, 2.0])
@@ -35,7 +36,7 @@ def test_shares_of_two_to_one() -> None:
 def test_shares_below_one_are_parts_of_the_band() -> None:
     """Shares 0.8 and 0.4 exceed the band and are scaled to 2/3 and 1/3; 0.4 alone keeps to 0.4 of the band."""
     clock = Clock()
-    cell = OrthogonalCell(clock, 1.0, math.inf)
+    cell = OrthogonalCell(clock, 1.0, ShannonCurve())
     ends = ends_s(clock, [0.0, 0.0], lambda k: cell.start(Flow(1.0, cell.gain(1.0), (0.8, 0.4)[k])))
     assert ends == pytest.approx([1.5, 1.5 + 0.5 / 0.4], abs=1e-12)
 
@@ -53,7 +54,7 @@ def test_shares_of_a_processor() -> None:
 def test_fixed_slices_do_not_feel_each_other() -> None:
     """A transfer in a slice takes size over slice rate, whoever else sends."""
     clock, size_bit = Clock(), [1e6, 2e6, 5e5]
-    cell = make_cell(clock, Fixed(kind="fixed", slice_share=0.1), 10e6, math.inf, uplink=True)
+    cell = make_cell(clock, Fixed(kind="fixed", slice_share=0.1), 10e6, ShannonCurve(), uplink=True)
     ends = ends_s(clock, [0.0, 0.1, 0.2], lambda k: cell.start(Flow(size_bit[k], cell.gain((3.0, 1.0, 15.0)[k]))))
     assert ends == pytest.approx([1e6 / 2e6, 0.1 + 2e6 / 1e6, 0.2 + 5e5 / 4e6], rel=1e-12)
     seen(ends, [1e6 / 2e6, 0.1 + 2e6 / 1e6, 0.2 + 5e5 / 4e6])
@@ -62,7 +63,7 @@ def test_fixed_slices_do_not_feel_each_other() -> None:
 def test_noma_without_sic() -> None:
     """Two equal users at 0 dB see 1/2 each, whoever came first; a user left alone is at 0 dB again."""
     clock, band_hz = Clock(), 1e6
-    cell = NomaCell(clock, band_hz, math.inf, sic=False)
+    cell = NomaCell(clock, band_hz, ShannonCurve(), sic=False)
     ends = ends_s(clock, [0.0, 0.0], lambda k: cell.start(Flow((1e6, 2e6)[k], 1.0)))
     both_s = 1.0 / math.log2(1.5)
     assert ends == pytest.approx([both_s, both_s + 1.0], rel=1e-12)
@@ -71,7 +72,7 @@ def test_noma_without_sic() -> None:
 def test_noma_with_sic() -> None:
     """Of two equal users at SNR 3 the later is decoded last and has 2 bit/s/Hz, the earlier log2(1.75) until then."""
     clock = Clock()
-    cell = NomaCell(clock, 1e6, math.inf, sic=True)
+    cell = NomaCell(clock, 1e6, ShannonCurve(), sic=True)
     ends = ends_s(clock, [0.0, 0.0], lambda _: cell.start(Flow(2e6, 3.0)))
     assert ends == pytest.approx([1.0 + (2.0 - math.log2(1.75)) / 2.0, 1.0], rel=1e-12)
 
@@ -79,7 +80,7 @@ def test_noma_with_sic() -> None:
 def test_noma_with_sic_while_users_come_and_go() -> None:
     """A weak user is heard without the strong one removed before it; the strong one is slowed while it sends."""
     clock = Clock()
-    cell = NomaCell(clock, 1e6, math.inf, sic=True)
+    cell = NomaCell(clock, 1e6, ShannonCurve(), sic=True)
     strong, weak = 63.0, 3.0
     ends = ends_s(clock, [0.0, 0.5], lambda k: cell.start(Flow((6e6, 1e6)[k], (strong, weak)[k])))
     beside = math.log2(1.0 + strong / (1.0 + weak))
@@ -90,7 +91,7 @@ def test_noma_with_sic_while_users_come_and_go() -> None:
 def test_noma_cap() -> None:
     """The cap bounds each user's own rate."""
     clock = Clock()
-    cell = NomaCell(clock, 1e6, 2.0, sic=True)
+    cell = NomaCell(clock, 1e6, ShannonCurve(2.0), sic=True)
     assert ends_s(clock, [0.0, 0.0], lambda k: cell.start(Flow(2e6, (1e6, 15.0)[k]))) == pytest.approx([1.0, 1.0])
 
 
@@ -98,7 +99,7 @@ def test_noma_cap() -> None:
 def test_a_drowned_user_goes_on_when_the_strong_one_is_gone(sic: bool) -> None:
     """A user 170 dB below another has a rate above 0, and the whole band once it is alone."""
     clock = Clock()
-    cell = NomaCell(clock, 1e6, math.inf, sic=sic)
+    cell = NomaCell(clock, 1e6, ShannonCurve(), sic=sic)
     strong, weak = 1e17, 1.0
     ends = ends_s(clock, [0.0, 0.0], lambda k: cell.start(Flow((1e6, 1e6)[k], (strong, weak)[k])))
     alone_s = 1.0 / math.log2(1.0 + strong / (1.0 + weak))

@@ -18,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from physics import seen
 
+from cosim.adaptation.curve import ShannonCurve
 from cosim.kernel.clock import Clock
 from cosim.kernel.fluid import Bearer, Flow, Fluid
 from cosim.radio.cell import NomaCell
@@ -126,9 +127,9 @@ MEDIA: dict[str, tuple[Callable[[Clock], Fluid | NomaCell], Rates, Rates]] = {
     "shared": (lambda clock: Fluid(clock, 3.0), shared_rates(3.0, 1.0), shares_of(1.0)),
     "slices": (lambda clock: Fluid(clock, 3.0, math.inf), shared_rates(3.0, math.inf), shares_of(math.inf)),
     "cores": (lambda clock: Fluid(clock, 3.0, 2.5), shared_rates(3.0, 2.5), shares_of(2.5)),
-    "noma": (lambda clock: NomaCell(clock, 3.0, 4.0, sic=False), noma_rates(3.0, 4.0, sic=False), whole),
+    "noma": (lambda clock: NomaCell(clock, 3.0, ShannonCurve(4.0), sic=False), noma_rates(3.0, 4.0, sic=False), whole),
     "noma with sic": (
-        lambda clock: NomaCell(clock, 3.0, math.inf, sic=True),
+        lambda clock: NomaCell(clock, 3.0, ShannonCurve(), sic=True),
         noma_rates(3.0, math.inf, sic=True),
         whole,
     ),

@@ -1,12 +1,12 @@
 """Processor sharing, on processors and in radio cells: mean times at 99 % per test with fixed seeds."""
 
-import math
 
 import numpy as np
 import pytest
 from effort import rest_long
 from intervals import assert_mean, seeded
 
+from cosim.adaptation.curve import ShannonCurve
 from cosim.compute import SharingHost
 from cosim.kernel.clock import Clock
 from cosim.kernel.fluid import Flow
@@ -69,7 +69,7 @@ def test_cell_is_a_shared_processor() -> None:
     """
     rng, clock = seeded("cell"), Clock()
     band_hz, snr = 1e6, 15.0
-    cell = OrthogonalCell(clock, band_hz, math.inf)
+    cell = OrthogonalCell(clock, band_hz, ShannonCurve())
     service_s = rng.exponential(SERVICE_S, JOBS)
     arrivals_s = poisson_s(rng, 0.7 / SERVICE_S, JOBS)
     gain, size_bit = cell.gain(snr), (service_s * band_hz * 4.0).tolist()
@@ -82,7 +82,7 @@ def test_cell_is_a_shared_processor() -> None:
 def test_unequal_links_share_the_band() -> None:
     """With equal shares a transfer's mean time is its lone time over 1 - rho, at 3 dB as at 20 dB (99 %, < 7 %)."""
     rng, clock = seeded("unequal links"), Clock()
-    cell = OrthogonalCell(clock, 1e6, math.inf)
+    cell = OrthogonalCell(clock, 1e6, ShannonCurve())
     near = rng.random(JOBS) < 0.5
     gains = np.where(near, cell.gain(100.0), cell.gain(2.0))
     rate_hz = 0.7 / (0.5 / cell.gain(100.0) + 0.5 / cell.gain(2.0))  # 1 Mbit in 1 MHz: S = 1 / gain

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from physics import seen
 
+from cosim.adaptation.curve import ShannonCurve
 from cosim.compute import Execution, Host, QueueHost, SharingHost, energy_j
 from cosim.kernel.clock import Clock, Story, Wait
 from cosim.kernel.fluid import Flow
@@ -55,10 +56,10 @@ HOSTS: dict[str, Callable[[Clock], Host]] = {
     "sharing cores": lambda clock: SharingHost(clock, 2.0, 3, 0.3, 4),
 }
 CELLS: dict[str, Callable[[Clock], Cell]] = {
-    "ofdma": lambda clock: OrthogonalCell(clock, 2.0, 4.0),
-    "fixed": lambda clock: OrthogonalCell(clock, 0.7, math.inf, shared=False),
-    "noma": lambda clock: NomaCell(clock, 2.0, 4.0, sic=False),
-    "noma with sic": lambda clock: NomaCell(clock, 2.0, math.inf, sic=True),
+    "ofdma": lambda clock: OrthogonalCell(clock, 2.0, ShannonCurve(4.0)),
+    "fixed": lambda clock: OrthogonalCell(clock, 0.7, ShannonCurve(), shared=False),
+    "noma": lambda clock: NomaCell(clock, 2.0, ShannonCurve(4.0), sic=False),
+    "noma with sic": lambda clock: NomaCell(clock, 2.0, ShannonCurve(), sic=True),
 }
 
 

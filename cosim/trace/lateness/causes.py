@@ -258,7 +258,8 @@ def _uplink(facts: Mapping[str, FloatArray], up: Airtime, down: Airtime) -> dict
     clean_s, alone_s = (_ratio(facts["bit"], facts[name]) for name in ("clean_bps", "alone_bps"))
     sending_s = np.minimum(up.lone_s, clean_s)
     sending_s = np.where(up.lone_s - sending_s < 1e-6 * up.lone_s, up.lone_s, sending_s)  # rates are single precision
-    disturbed_s = np.where(np.isfinite(alone_s), alone_s, 0.0) - np.where(np.isfinite(alone_s), clean_s, 0.0)
+    with np.errstate(invalid="ignore"):
+        disturbed_s = np.where(np.isfinite(clean_s), alone_s - clean_s, 0.0)  # inf where the link was drowned
     interference_s = np.clip(disturbed_s, 0.0, up.lone_s - sending_s)
     return {
         "sending": sending_s,

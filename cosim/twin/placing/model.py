@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from cosim.radio.link import rate_bps
+from cosim.adaptation.curve import ShannonCurve
 from cosim.types import NOWHERE, BoolArray, FloatArray, IntArray, read_only
 
 SLACK = 1e-6
@@ -97,7 +97,7 @@ def upload_rate_bps(
             takes it as printed, as the total noise power (4e-21 W); `physical` as a density times B (4e-14 W).
         logarithm: the reading of log.
     """
-    rate = rate_bps(bandwidth_hz, power_w * gain / noise_w)
+    rate: FloatArray = bandwidth_hz * ShannonCurve().efficiencies(power_w * gain / noise_w)
     return rate if logarithm == "log2" else rate * math.log(2.0)
 
 

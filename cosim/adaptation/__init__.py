@@ -1,0 +1,1 @@
+"""Link adaptation: the spectral efficiency that a link has at a signal-to-noise ratio, as pure functions of numbers."""
