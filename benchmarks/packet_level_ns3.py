@@ -1,16 +1,15 @@
 """Files over ns-3's LTE module, packet by packet: makes the numbers that `packet_level.py` sets cosim beside.
 
-    python -m venv ns3 && ns3/bin/pip install ns3        # 3.44; compiles cppyy, some minutes; not for cosim's environment
+    python -m venv ns3 && ns3/bin/pip install ns3    # 3.44; compiles cppyy, some minutes; an environment of its own
     ns3/bin/python benchmarks/packet_level_ns3.py table --out table.json
-    ns3/bin/python benchmarks/packet_level_ns3.py poisson --out poisson.json
     ns3/bin/python benchmarks/packet_level_ns3.py mixed --out mixed.json
+    ns3/bin/python benchmarks/packet_level_ns3.py poisson --out poisson.json     # half an hour
 
-One cell of 20 MHz: 100 resource blocks, users at 23 dBm without power control, base station with a noise figure of 5 dB,
-path loss 40 dB + 30 log10(d / 1 m), no fading, round robin, RLC UM without loss, modulation and coding after Piro et
-al. (European Wireless 2010).
-A file is a burst of UDP packets of 1250 bytes; its time ends with the last byte at a host behind the core network, whose
-wires have no delay (downlink: at the user). ns-3 prints harmless messages about symbols as it starts. Needs nothing but
-ns-3 and the standard library.
+One cell of 20 MHz: 100 resource blocks, users at 23 dBm without power control, base station at 30 dBm with a noise
+figure of 5 dB (users: 9 dB), path loss 40 dB + 30 log10(d / 1 m), no fading, round robin, RLC UM without loss,
+modulation and coding after Piro et al. (European Wireless 2010). A file is a burst of UDP packets of 1250 bytes; its
+time ends with the last byte at a host behind the core network, whose wires have no delay (downlink: at the user). ns-3
+prints harmless messages about symbols as it starts. Needs nothing but ns-3 and the standard library.
 """
 
 import argparse
@@ -158,9 +157,7 @@ def sent_s(
     return [[round(one, 5) for one in times] for times in found]
 
 
-def together_s(
-    distances_m: list[float], bits: int, *, down: bool = False, block_errors: bool = False
-) -> list[float]:
+def together_s(distances_m: list[float], bits: int, *, down: bool = False, block_errors: bool = False) -> list[float]:
     """Return the seconds of files that begin together, one of each user.
 
     Args:
@@ -232,10 +229,12 @@ def _ns3() -> Any:
     """Return ns-3's namespace with this file's code in it."""
     if not _LOADED:
         try:
-            import cppyy  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415 - not in cosim's environment
-            from ns import ns  # type: ignore[import-not-found,unused-ignore]  # noqa: F401, PLC0415
+            import cppyy  # type: ignore[import-not-found,unused-ignore]
+            from ns import ns  # type: ignore[import-not-found,unused-ignore]  # noqa: F401
         except ImportError:
-            sys.exit("ns-3 is missing; python -m venv ns3 && ns3/bin/pip install ns3, then run this with ns3/bin/python")
+            sys.exit(
+                "ns-3 is missing; python -m venv ns3 && ns3/bin/pip install ns3, then run this with ns3/bin/python"
+            )
         cppyy.cppdef(CODE)
         _LOADED.append(cppyy.gbl)
     return _LOADED[0]

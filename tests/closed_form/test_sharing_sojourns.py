@@ -1,6 +1,5 @@
 """Processor sharing, on processors and in radio cells: mean times at 99 % per test with fixed seeds."""
 
-
 import numpy as np
 import pytest
 from effort import rest_long
