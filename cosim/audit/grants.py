@@ -35,11 +35,12 @@ _STRONG: Final = 1e30
 _GRANTED: Final = f"""
 SELECT g.seq, g.time_s, g.task, g.vehicle, g.site, waited_s,
   CASE WHEN direction = {Direction.SIDELINK:d} AND g.vehicle <> e.vehicle THEN {_BACK} ELSE direction END AS way
-FROM transfer_granted g JOIN task_ended e USING (task) ORDER BY g.seq
+FROM transfer_granted g JOIN task_ended e USING (task) WHERE direction BETWEEN 0 AND 2 ORDER BY g.seq
 """
 _TASKS: Final = f"""
-SELECT e.seq, e.task, e.vehicle, e.tier, coalesce(e.target, {NOWHERE:d}) AS target, e.time_s, uplink_s, uplinked_s,
-  downlink_s, status, transmit_j, power_w, input_bit * efficiency AS up_bit, output_bit AS down_bit
+SELECT e.seq, e.task, e.vehicle, coalesce(e.tier, {NOWHERE:d}) AS tier, coalesce(e.target, {NOWHERE:d}) AS target,
+  e.time_s, uplink_s, uplinked_s, downlink_s, status, transmit_j, power_w,
+  input_bit * efficiency AS up_bit, output_bit AS down_bit
 FROM task_ended e JOIN task_released USING (task) JOIN task_decided d USING (task)
 WHERE uplink_s IS NOT NULL ORDER BY e.task
 """
@@ -77,7 +78,7 @@ def _other_waits(granted: pd.DataFrame, by_way: FloatArray) -> Iterator[Finding]
         granted[wrong].seq,
         (
             f"it waited {was!r} s; radio.grant_s says {by_way[which]:g} s"
-            for was, which in zip(waited_s[wrong], way[wrong], strict=True)
+            for was, which in zip(waited_s[wrong].tolist(), way[wrong].tolist(), strict=True)
         ),
     )
 

@@ -153,7 +153,7 @@ def _grants() -> list[Rule]:
         "SELECT g.seq, g.left_bit, coalesce(arg_max(m.left_bit, m.seq), "
         f"any_value(CASE WHEN {out} THEN input_bit * efficiency ELSE output_bit END)) AS known_bit "
         "FROM transfer_granted g JOIN task_released r USING (task) LEFT JOIN transfer_moved m "
-        "ON m.task = g.task AND m.direction = g.direction AND m.seq < g.seq GROUP BY g.seq, g.left_bit"
+        "ON m.task = g.task AND m.direction = g.direction AND m.time_s < g.time_s GROUP BY g.seq, g.left_bit"
     )
     return [
         where("transfer_granted", "it is one of wires", f"direction = {Direction.WIRES:d}"),

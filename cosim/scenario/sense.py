@@ -162,6 +162,16 @@ def _sidelink_for_nobody(scenario: Scenario, _: Shown) -> Remarks:
         yield "compute.vehicle.shared=false: nobody uses radio.sidelink; leave that out or share the vehicles"
 
 
+def _grant_for_nobody(scenario: Scenario, _: Shown) -> Remarks:
+    radio = scenario.radio
+    written = "grant_s" in radio.model_fields_set and "sidelink" in radio.grant_s.model_fields_set
+    if written and radio.grant_s.sidelink > 0.0 and radio.sidelink is None:
+        yield (
+            f"radio.grant_s.sidelink={radio.grant_s.sidelink:g}: there is no radio.sidelink whose transfers could wait; "
+            "leave it out or add a sidelink"
+        )
+
+
 def _no_coverage(_: Scenario, shown: Shown) -> Remarks:
     if shown.figures.get("coverage_ratio") == 0.0:
         yield (
@@ -237,7 +247,7 @@ def _never_on_time(scenario: Scenario, shown: Shown) -> Remarks:
 
 
 def _least_s(scenario: Scenario, one: TaskClass, sites: Sequence[Stand]) -> float:
-    """Return a lower bound of the time from a decision to the end of execution, at the best place."""
+    """Return a lower bound of the time from a decision to the end of execution, with grants, at the best place."""
     cycles, own_hz = _smallest(one.cycles), _largest(scenario.compute.vehicle.core_hz)
     own = 1.0 if one.semantic is None else _smallest(one.semantic.vehicle_accuracy)
     away = 1.0 if one.semantic is None else _smallest(one.semantic.edge_accuracy)
@@ -247,13 +257,16 @@ def _least_s(scenario: Scenario, one: TaskClass, sites: Sequence[Stand]) -> floa
     sent_s = _smallest(one.input_bit) * min(kept, 1.0) / (up.curve.most_bps_hz * up.band_hz)
     if radio.sidelink is not None:
         sent_s = 0.0  # whose band is another
+    grants_s = radio.grant_s.uplink + radio.grant_s.downlink
+    if radio.sidelink is not None:
+        grants_s = min(grants_s, 2.0 * radio.grant_s.sidelink)
     hosts_hz = [scenario.compute.edge.core_hz, *_listed_hz(scenario)]
     if scenario.cloud is not None:
         hosts_hz.append(scenario.cloud.core_hz)
     if scenario.radio.sidelink is not None:
         hosts_hz.append(own_hz)
     if not sites or scenario.cloud is not None or any(site.cores for site in sites):
-        least.append(sent_s + cycles * away / max(hosts_hz))
+        least.append(sent_s + grants_s + cycles * away / max(hosts_hz))
     return min(least)
 
 
@@ -421,6 +434,7 @@ RULES: Final[tuple[SenseRule, ...]] = (
     SenseRule(
         "sidelink for nobody", "there is a sidelink, but vehicles do not share their processors", _sidelink_for_nobody
     ),
+    SenseRule("grant for nobody", "transfers of a sidelink wait for grants, and there is none", _grant_for_nobody),
     SenseRule("no coverage", "no vehicle was ever in the cell of a site", _no_coverage),
     SenseRule("no traffic", "no vehicle is or came on the map", _no_traffic),
     SenseRule("no task", "the rate is 0 all the time, or no task was released", _no_rate),

@@ -29,6 +29,7 @@ radio:
   interference: true
   access: {kind: noma}
   sidelink: {range_m: 100, max_neighbours: 2}
+  grant_s: {sidelink: 0.015}
 compute: {edge: {discipline: priority, cores: 2, queue_limit: 5}}
 decisions: {kind: periodic, period_s: 0.1}
 tasks:
@@ -44,6 +45,7 @@ duration_s: 30
 policy: greedy-latency
 mobility: {kind: libsumo, begin_s: 60}
 sites: {kind: map}
+radio: {grant_s: {uplink: 0.0115, downlink: 0.0065}}
 tasks: {arrivals: {kind: poisson, rate_per_s: 0.5}}
 """
 RUN = """
@@ -158,3 +160,4 @@ def test_sumo_and_its_recording_agree(folder, tmp_path):
     assert dict(replayed.digests) == dict(live.digests)
     assert live.digest == socket.digest == replayed.digest
     assert live.kpis["released"].value > 50
+    assert "transfer_granted" in live.digests

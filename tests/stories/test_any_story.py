@@ -6,6 +6,8 @@ from effort import seeds
 from stories import AWAY, merged, scenario, tell
 
 from cosim.decision import Action, Observation
+from cosim.trace.lateness.causes import attribute_delay, part_names
+from cosim.trace.store.reader import Trace
 
 CARS = 6
 TICKS = 13
@@ -98,10 +100,15 @@ def grants(rng: np.random.Generator) -> dict:
 
 @pytest.mark.parametrize("seed", seeds(100, least=5))
 def test_any_story_adds_up(tmp_path, seed):
-    """Every task of a wild run ends once, in order, and the audit finds all sums and integrals in agreement."""
+    """Every task of a wild run ends once, in order; all sums and integrals agree, and so do the parts of its time."""
     rng = np.random.default_rng(seed)
     chosen = merged({**options(rng), "seed": seed}, {"radio": {"grant_s": grants(rng)}})
     assert scenario(**chosen).seed == seed
     story = tell(tmp_path, {f"v{n}": path(rng) for n in range(CARS)}, [], Blind(rng), **chosen)
     released = story.of("TaskReleased")
     assert len(released) == len(story.of("TaskEnded")) > 5
+    with Trace.open(story.run) as trace:
+        table = attribute_delay(trace, "true")
+    parts_s = table[[f"{name}_s" for name in part_names()]].to_numpy()
+    assert (parts_s >= 0.0).all()
+    np.testing.assert_allclose(parts_s.sum(axis=1), table.elapsed_s, rtol=0, atol=1e-9)

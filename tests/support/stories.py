@@ -252,17 +252,21 @@ class _Names:
                 way = f"{self._site[row['from_site']]}->{self._site[row['to_site']]}"
                 return f"{row['task']} {Direction(row['direction']).name} {way} {_brief(row['left_bit'])} bit left"
             case "TransferGranted":
-                who = f" by {self._vehicle[row['vehicle']]}" if row["direction"] == Direction.SIDELINK else ""
-                way = f"{Direction(row['direction']).name} {self._site[row['site']]}{who}"
-                return f"{row['task']} {way} after {_brief(row['waited_s'])}, {_brief(row['left_bit'])} bit left"
-            case "TaskReleased":
-                return f"{row['task']} {self._vehicle[row['vehicle']]}"
-            case "TaskDecided":
-                return f"{row['task']} {self._place(row['tier'], row['target'])}"
+                return self._grant(row)
+            case "TaskReleased" | "TaskDecided":
+                decided = kind == "TaskDecided"
+                where = self._place(row["tier"], row["target"]) if decided else self._vehicle[row["vehicle"]]
+                return f"{row['task']} {where}"
             case "VehicleEntered" | "VehicleLeft" | "TeleportStarted" | "TeleportEnded":
                 return self._vehicle[row["vehicle"]]
             case _:
                 return self._secured.line(kind, row)
+
+    def _grant(self, row: dict[str, Any]) -> str:
+        """The cell and the wait; of a sidelink, who sends and in which site's band."""
+        who = f" by {self._vehicle[row['vehicle']]}" if row["direction"] == Direction.SIDELINK else ""
+        way = f"{Direction(row['direction']).name} {self._site[row['site']]}{who}"
+        return f"{row['task']} {way} after {_brief(row['waited_s'])}, {_brief(row['left_bit'])} bit left"
 
     def life(self, row: dict[str, Any]) -> Iterator[tuple[float, str]]:
         """The steps of a task that happened, and its end."""

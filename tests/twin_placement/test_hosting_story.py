@@ -76,6 +76,14 @@ def test_no_room_is_told_and_made_good(tmp_path):
     assert (tables["hosts"].twins <= tables["hosts"].capacity).all()
 
 
+@pytest.mark.parametrize(("limit_s", "made"), [(None, (3.25, 0, NONE, A)), (3.3, (3.25, 0, NONE, A)), (3.1, None)])
+def test_upload_waits_for_its_grant(tmp_path, limit_s, made):
+    """Made in 0.25 + 1 + 2 s: a placement knows the wait, and makes no twin within 3.1 s."""
+    placement = {"creation": {"data_bit": 1e6, "limit_s": limit_s}}
+    tables = lives(tmp_path, {"car": [NEAR_A] * 21}, placement, radio={"grant_s": {"uplink": 0.25}})
+    assert [row for row in moves(tables) if row[3] != NONE] == ([] if made is None else [made])
+
+
 def test_upload_waits_for_coverage(tmp_path):
     """A vehicle in no cell finds no host; in a cell it does, and an upload that is cut for long begins again later."""
     path = [FAR] * 2 + [NEAR_A] * 3 + [FAR] * 5 + [NEAR_A] * 11
