@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
+from cosim.adaptation.mcs import Numerology
 from cosim.errors import InputError
 from cosim.scenario.bands import AirBand, channels, downlink_band, sidelink_band, uplink_band
 from cosim.scenario.radio import McsLink, Radio
@@ -340,9 +341,13 @@ def _no_channel(scenario: Scenario, _: Shown) -> Remarks:
         width_hz = frame.channel_hz(band.band_hz)
         if band.band_hz != width_hz:
             yield (
-                f"{name}={band.band_hz:g}: is the width of no channel of {link.standard} in its tables, so that rates are "
-                f"those of one of {width_hz / 1e6:g} MHz, in proportion"
+                f"{name}={band.band_hz:g}: no channel of {link.standard} has this width, so that rates are those of one "
+                f"of {width_hz / 1e6:g} MHz, in proportion; choose one of {_listed_mhz(frame)} MHz"
             )
+
+
+def _listed_mhz(frame: Numerology) -> str:
+    return ", ".join(f"{width_hz / 1e6:g}" for width_hz in frame.channels)
 
 
 def _bands(radio: Radio) -> Iterator[tuple[str, AirBand]]:

@@ -23,8 +23,9 @@ from cosim.radio.cell import NomaCell, OrthogonalCell
 from cosim.radio.channel import Channel, Transfer
 from cosim.radio.pathloss import path_loss_model, v2v_highway_los_db, v2v_nlos_db, v2v_urban_los_db
 from cosim.radio.shadowing import ShadowField
+from cosim.scenario.bands import uplink_band
 from cosim.scenario.hosts import Backhaul, Cloud
-from cosim.scenario.radio import PowerLaw, Radio, Umi
+from cosim.scenario.radio import McsLink, PowerLaw, Radio, Umi
 from cosim.topology import build_topology
 from cosim.trace.metrics.statistics import Estimate, batch_means
 from cosim.trace.store.writer import NullWriter
@@ -154,6 +155,7 @@ def _rates() -> Iterator[Check]:
     alone_s = float(sojourns_s(clock, np.zeros(1), lambda _: cell.start(Flow(size_bit, cell.gain(100.0))))[0])
     rate_bps = band_hz * math.log2(101.0)
     yield _equal("Shannon rate at 20 dB", rate_bps, size_bit / alone_s, "bit/s", _EXACT * rate_bps)
+    yield _stepped()
     for sic in (True, False):
         strong = math.log2(1.0 + 100.0 / 11.0)
         weak = math.log2(1.0 + (10.0 if sic else 10.0 / 101.0))
@@ -162,6 +164,16 @@ def _rates() -> Iterator[Check]:
         both_s = _together_s(size_bit, band_hz, sic)
         name = f"NOMA {'with' if sic else 'without'} SIC, last of two"
         yield _equal(name, expected_s, float(both_s.max()), "s", _EXACT * expected_s)
+
+
+def _stepped() -> Check:
+    """Check the rate of one transfer over LTE's uplink of 20 MHz at 14.2 dB, which is CQI 9."""
+    clock, size_bit = Clock(), 1e7
+    band = uplink_band(Radio(link=McsLink(kind="mcs")))
+    cell = OrthogonalCell(clock, band.band_hz, band.curve)
+    alone_s = float(sojourns_s(clock, np.zeros(1), lambda _: cell.start(Flow(size_bit, cell.gain(26.0))))[0])
+    rate_bps = 30_576 * 1e3 * 1250 / 1284  # TS 36.213: I_TBS 15 over 100 resource blocks; 34 bytes of headers
+    return _equal("LTE rate at 14 dB", rate_bps, size_bit / alone_s, "bit/s", _EXACT * rate_bps)
 
 
 def _together_s(size_bit: float, band_hz: float, sic: bool) -> FloatArray:

@@ -14,6 +14,7 @@ from itertools import pairwise, product
 import numpy as np
 import pytest
 from effort import seeds
+from link_oracle import plain_bps
 from physics import seen
 
 from cosim.kernel.clock import LAST, Clock
@@ -65,6 +66,7 @@ class Layout:
     def __init__(self, seed: int) -> None:
         rng = np.random.default_rng(seed)
         self.interference = True
+        self.link: dict[str, object] = {"kind": "shannon"}
         self.direction, access, self.association, self.knob = CASES[seed * 7 % len(CASES)]
         self.access = dict(access)
         if access["kind"] == "fixed":
@@ -105,7 +107,7 @@ class Layout:
                 "bandwidth_hz": 1e6, "vehicle_power_w": 0.2, "site_power_w": 1.0, "antenna_gain_db": 0.0,
                 "power": self.power, "noise_dbm": self.noise_dbm, "min_snr_db": -300.0, "max_efficiency_bps_hz": None,
                 "path_loss": self.law(), "access": self.access, "association": self.association,
-                "interference": self.interference, "candidates": self.k,
+                "interference": self.interference, "candidates": self.k, "link": self.link,
                 "handover": {"hysteresis_db": 0.0, "interruption_s": 0.0},
                 "sidelink": {"range_m": 1e5, "bandwidth_hz": 1e6, "path_loss": self.law()},
             }
@@ -300,6 +302,24 @@ def test_ratio_is_that_of_the_sum_over_all_senders(seed):
     error = largest_error(seed)
     assert error <= 1e-9
     seen(1.0 + error, 1.0)
+
+
+@pytest.mark.parametrize("seed", seeds(400, least=48))
+def test_steps_are_those_of_the_sum_over_all_senders(seed):
+    """With modulation and coding in steps every flow has the rate of its ratio's step, next to none below the first.
+
+    Noise is so low that every link has coverage without interference.
+    """
+    layout = Layout(seed)
+    layout.link, layout.noise_dbm = {"kind": "mcs"}, -200.0
+    layout.simulate()
+    for flow in layout.flows:
+        if flow.active(END_TICK) and flow.product.medium is not None:
+            cell, ratio = flow.product.medium, layout.expected(flow)
+            stepped = cell._rates[cell._flows.index(flow.product)] / 1e6 if hasattr(cell, "_sic") else flow.product.gain
+            around = [plain_bps("lte", layout.direction, 1e6, ratio * near) / 1e6 for near in (1 - 1e-9, 1 + 1e-9)]
+            assert min(abs(stepped - max(one, 1e-12)) for one in around) <= 1e-12
+            seen(stepped, max(around[0] if stepped < around[1] else around[1], 1e-12))
 
 
 def drive(layout: Layout, start, end_s: float) -> Channel:

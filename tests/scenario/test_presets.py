@@ -24,13 +24,15 @@ from cosim.scenario.section import Section
 from cosim.trace.store.reader import Trace
 
 ROOT = Path(__file__).parents[2]
+OTHER_WORDS = {"link.standard": "nr", "link.subcarrier_khz": 60}
+"""Other values of fields that have few."""
 LEAVES = [
     (name, field)
     for name, preset in PRESETS.items()
-    for field in preset.values
-    if not field.endswith(("kind", "standard"))
+    for field, (value, _) in preset.values.items()
+    if not field.endswith("kind") and value != OTHER_WORDS.get(field)
 ]
-"""The numbers of all presets."""
+"""The values of all presets; what stands instead of a kind is another section."""
 OTHER_KINDS = {
     "path_loss": {"kind": "power_law", "exponent": 3.0},
     "link": {"kind": "shannon"},
@@ -51,6 +53,11 @@ def nested(field: str, value: Any) -> dict[str, Any]:
     for part in reversed(field.split(".")):
         value = {part: value}
     return dict(value)
+
+
+def other(name: str, field: str) -> Any:
+    """Another value of a field of a preset."""
+    return OTHER_WORDS.get(field) or float(PRESETS[name].values[field].value) * 1.25
 
 
 def radio_of(written: Any) -> Radio:
@@ -89,7 +96,7 @@ def test_all_forms_give_one_radio(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(("name", "field"), LEAVES)
 def test_one_field_on_top_changes_that_field_alone(name: str, field: str, tmp_path: Path) -> None:
     """Written over a preset in YAML, Python or by --set, with and without `kind`, a field is the only other one."""
-    value = float(PRESETS[name].values[field].value) * 1.5
+    value = other(name, field)
     alone = {"preset": name} | nested(field, value)
     section = field.partition(".")[0]
     own = preset_section(name)[section]
@@ -97,8 +104,8 @@ def test_one_field_on_top_changes_that_field_alone(name: str, field: str, tmp_pa
     with file.open("w") as stream:
         YAML().dump({"radio": alone}, stream)
     found = [radio_of(alone), load(file).scenario.radio, Radio(**alone)]
-    found += [given_scenario({"radio": {"preset": name}}, [f"radio.{field}={value!r}"]).scenario.radio]
-    found += [given_scenario({}, [f"radio.{field}={value!r}", f"radio.preset={name}"]).scenario.radio]
+    found += [given_scenario({"radio": {"preset": name}}, [f"radio.{field}={value}"]).scenario.radio]
+    found += [given_scenario({}, [f"radio.{field}={value}", f"radio.preset={name}"]).scenario.radio]
     if isinstance(own, dict) and "kind" in own:
         found.append(radio_of(alone | {section: {**alone[section], "kind": own["kind"]}}))
     before = flat(radio_of({"preset": name}))
@@ -119,7 +126,7 @@ def test_several_fields_on_top(data: st.DataObject) -> None:
         "handover.hysteresis_db": 1.5,
         "path_loss.shadowing": False,
     }
-    leaves = {field: float(PRESETS[name].values[field].value) * 1.25 for one, field in LEAVES if one == name} | free
+    leaves = {field: other(name, field) for one, field in LEAVES if one == name} | free
     chosen = data.draw(st.lists(st.sampled_from(sorted(leaves)), unique=True))
     written: dict[str, Any] = {"preset": name}
     for field in chosen:
@@ -138,7 +145,7 @@ def test_several_fields_on_top(data: st.DataObject) -> None:
 @pytest.mark.parametrize("name", PRESETS)
 @pytest.mark.parametrize("section", OTHER_KINDS)
 def test_another_kind_replaces_the_section(name: str, section: str) -> None:
-    """A section of another kind has nothing of the preset's; what it does not write are its own defaults."""
+    """A section of another kind has nothing of the preset's: what it leaves out are its own defaults."""
     written = OTHER_KINDS[section]
     expected = getattr(radio_of({section: written}), section)
     for radio in (
@@ -342,4 +349,5 @@ def test_the_page_has_the_values() -> None:
     fields = dict.fromkeys(field for preset in PRESETS.values() for field in preset.values)
     assert list(table) == list(fields)
     for field, cells in table.items():
-        assert cells == [plain(preset.values[field].value) for preset in PRESETS.values()], field
+        told = [preset.values.get(field) for preset in PRESETS.values()]
+        assert cells == [plain(one.value) if one else "-" for one in told], field

@@ -34,6 +34,10 @@ def _moved(action: str, validator: str) -> dict[str, Any]:
     }
 
 
+def _radio(**fields: Any) -> dict[str, Any]:
+    return {"radio": {"link": {"kind": "mcs"}, **fields}}
+
+
 def _types(**fields: Any) -> dict[str, Any]:
     return {"tasks": {"classes": [{"name": "one", **fields}]}}
 
@@ -80,6 +84,19 @@ CASES: list[tuple[str, dict[str, Any], Shown, dict[str, Any], Shown]] = [
         {"radio": {"grant_s": {"uplink": 0.1}}},
         CAME,
     ),
+    ("unfelt link", _radio(max_efficiency_bps_hz=3), CAME, {"radio": {"max_efficiency_bps_hz": 3}}, CAME),
+    ("unfelt link", _radio(max_efficiency_bps_hz=None), CAME, _radio(max_efficiency_bps_hz=7.4063), CAME),
+    ("unfelt link", _radio(min_snr_db=-5), CAME, _radio(min_snr_db=-2), CAME),
+    (
+        "unfelt link",
+        {"radio": {"vehicle_noise_figure_db": 7, "noise_dbm": -90}},
+        CAME,
+        {"radio": {"vehicle_noise_figure_db": 7}},
+        CAME,
+    ),
+    ("no channel", _radio(bandwidth_hz=12e6), CAME, {"radio": {"bandwidth_hz": 12e6}}, CAME),
+    ("no channel", _radio(downlink_bandwidth_hz=40e6), CAME, _radio(downlink_bandwidth_hz=10e6), CAME),
+    ("no channel", _radio(sidelink={"bandwidth_hz": 7e6}), CAME, _radio(sidelink={}), CAME),
     ("no coverage", {}, Shown(TWO, frozenset({"car"}), {"coverage_ratio": 0.0}), {}, CAME),
     ("no traffic", _synthetic(vehicles=0), Shown(TWO), _synthetic(vehicles=1), Shown(TWO)),
     ("no traffic", {}, Shown(TWO, frozenset(), {"released": 0.0}), {}, CAME),

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from effort import seeds
+from link_oracle import KINDS
 from stories import AWAY, merged, scenario, tell
 
 from cosim.decision import Action, Observation
@@ -52,6 +53,7 @@ def options(rng: np.random.Generator) -> dict:
             "interference": bool(rng.random() < 0.5),
             "outage_s": float(rng.choice([0.0, 0.7, 3.0])),
             "max_efficiency_bps_hz": [1.0, None][int(rng.integers(2))],
+            "link": list(KINDS.values())[int(rng.integers(4))],
             "access": [{"kind": "ofdma"}, {"kind": "fixed"}, {"kind": "noma"}, {"kind": "noma", "sic": False}][
                 int(rng.integers(4))
             ],
