@@ -61,10 +61,10 @@ HEADER_BYTE: Final = 28 + 2 + 2 + 2
 36.322 clause 6.2.1.3) and a MAC subheader of 2 (TS 36.321 clause 6.1.2)."""
 
 
-def tbs_bit(cqi: int, blocks: int, *, uplink: bool) -> int:
+def lte_block_bit(cqi: int, blocks: int, *, uplink: bool) -> int:
     """Return the bits of a transport block at a CQI.
 
-    >>> tbs_bit(15, 100, uplink=True), tbs_bit(9, 100, uplink=True)
+    >>> lte_block_bit(15, 100, uplink=True), lte_block_bit(9, 100, uplink=True)
     (75376, 30576)
 
     Args:

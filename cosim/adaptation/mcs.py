@@ -32,7 +32,7 @@ class Numerology:
     """Transport blocks a second."""
     cqi_bps_hz: tuple[float, ...]
     """Efficiency of CQI 1, 2, ..."""
-    tbs_bit: Callable[..., int]
+    block_bit: Callable[..., int]
     """Bits of a transport block by CQI, resource blocks and direction."""
     header_byte: int
     """Headers of a packet."""
@@ -61,7 +61,7 @@ class Numerology:
         return SteppedCurve(
             [gap * (2.0**efficiency - 1.0) for efficiency in self.cqi_bps_hz],
             [
-                self.tbs_bit(cqi, count, uplink=uplink) * self.blocks_per_s / width_hz * payload
+                self.block_bit(cqi, count, uplink=uplink) * self.blocks_per_s / width_hz * payload
                 for cqi in range(1, len(self.cqi_bps_hz) + 1)
             ],
         )
@@ -78,13 +78,15 @@ def numerology(standard: Standard, subcarrier_khz: int) -> Numerology:
         subcarrier_khz: subcarrier spacing: 15 in LTE; 15, 30 or 60 in NR below 7 GHz.
     """
     if standard == "lte":
-        return Numerology(lte.BLOCKS, lte.BLOCK_HZ, lte.BLOCKS_PER_S, lte.CQI_BPS_HZ, lte.tbs_bit, lte.HEADER_BYTE)
+        return Numerology(
+            lte.BLOCKS, lte.BLOCK_HZ, lte.BLOCKS_PER_S, lte.CQI_BPS_HZ, lte.lte_block_bit, lte.HEADER_BYTE
+        )
     return Numerology(
         nr.BLOCKS[subcarrier_khz],
         nr.SUBCARRIERS * subcarrier_khz * 1e3,
         nr.SLOTS_PER_S_AT_15_KHZ * subcarrier_khz / _LTE_KHZ,
         nr.CQI_BPS_HZ,
-        nr.tbs_bit,
+        nr.nr_block_bit,
         nr.HEADER_BYTE,
     )
 

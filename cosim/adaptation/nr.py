@@ -103,7 +103,7 @@ def transport_block_bit(blocks: int, elements: int, order: int, rate: Fraction) 
     return 8 * codes * math.ceil(Fraction(rounded + 24, 8 * codes)) - 24
 
 
-def tbs_bit(cqi: int, blocks: int, *, uplink: bool) -> int:
+def nr_block_bit(cqi: int, blocks: int, *, uplink: bool) -> int:
     """Return the bits of a transport block at a CQI.
 
     Args:

@@ -143,7 +143,7 @@ def choices(kind: object, known: set[object]) -> Iterator[str]:
             for field in kind.model_fields.values():
                 yield from choices(field.annotation, known)
     elif get_origin(kind) is Literal:
-        yield from get_args(kind)
+        yield from (choice for choice in get_args(kind) if isinstance(choice, str))
     elif isinstance(kind, UnionType) or get_origin(kind) is not None:
         for part in get_args(kind):
             yield from choices(part, known)

@@ -63,7 +63,7 @@ def test_every_block_of_lte_at_a_cqi():
     """At each CQI, direction and width the block is the one written down from the standard's table."""
     for (way, band_hz), sizes in LTE_BIT.items():
         count = lte.BLOCKS[LTE_WIDTH_HZ[band_hz]]
-        assert tuple(lte.tbs_bit(cqi, count, uplink=way == "up") for cqi in range(1, 16)) == sizes
+        assert tuple(lte.lte_block_bit(cqi, count, uplink=way == "up") for cqi in range(1, 16)) == sizes
 
 
 def test_nr_tables_are_those_of_the_clauses():
@@ -177,7 +177,7 @@ def test_one_user_beside_a_packet_level_simulator(distance_m):
     sinr = 10.0 ** ((USER_DBM - 30.0 - LOSS_DB - 30.0 * math.log10(distance_m)) / 10.0) / band_noise_w(band)
     cqi, block_bit = AT_M[distance_m]
     assert band.curve.efficiency(sinr) == pytest.approx(block_bit * 1e3 * 1250 / 1284 / 20e6)
-    assert lte.tbs_bit(cqi, 100, uplink=True) == block_bit
+    assert lte.lte_block_bit(cqi, 100, uplink=True) == block_bit
     for size_bit, packets_ms in zip((1e6, 1e5), PACKETS_MS[distance_m], strict=True):
         assert 10.9 < packets_ms - 1e3 * size_bit / (20e6 * band.curve.efficiency(sinr)) < 13.1
 
