@@ -134,14 +134,16 @@ def chart(file: Path, rows: list[tuple[Together, float, float]], found: list[tup
         for far_m, colour in ((100.0, _NEAR), (300.0, _FAR)):
             mine = [one for one in found if one[0].distance_m == far_m and one[0].bit == bit]
             at = [load.load for load, _, _ in mine]
-            axes.plot(at, [mean_s * 1e3 for _, mean_s, _ in mine], color=colour, label=f"{far_m:.0f} m, mean")
+            axes.plot(
+                at, [mean_s * 1e3 for _, mean_s, _ in mine], marker="+", color=colour, label=f"{far_m:.0f} m, mean"
+            )
             axes.plot(at, [load.mean_s * 1e3 for load, _, _ in mine], "o", color=colour)
-            axes.plot(at, [p95_s * 1e3 for _, _, p95_s in mine], "--", color=colour, label=f"{far_m:.0f} m, 95th pc.")
+            axes.plot(at, [p95_s * 1e3 for _, _, p95_s in mine], "+--", color=colour, label=f"{far_m:.0f} m, 95th pc.")
             axes.plot(at, [load.p95_s * 1e3 for load, _, _ in mine], "s", color=colour)
         axes.set(yscale="log", xlabel="load of 40 users, Poisson", ylabel="time of a file, ms", ylim=(25.0, 3e4))
         axes.set_xticks([0.3, 0.6, 0.8])
         axes.set_title(title, fontsize=9)
-        axes.legend(fontsize=8, loc="upper left", title="lines: cosim, marks: packets", title_fontsize=8)
+        axes.legend(fontsize=8, loc="upper left", title="lines: cosim, dots: packets", title_fontsize=8)
     for axes in (left, middle, right):
         axes.yaxis.set_major_formatter("{x:,.0f}")
         axes.grid(alpha=0.3)
