@@ -49,6 +49,7 @@ bench: $(TESTS)
 	$(BIN)/python benchmarks/trace.py
 	$(BIN)/python benchmarks/envs.py
 	$(BIN)/python benchmarks/engine.py
+	$(BIN)/python benchmarks/packet_level.py
 
 docs: $(DOCS)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict

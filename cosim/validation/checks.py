@@ -33,6 +33,7 @@ from cosim.transport import Wires
 from cosim.types import NOWHERE, Failure, FloatArray
 from cosim.validation.doctor import Check
 from cosim.validation.drive import drive, poisson_s, sojourns_s
+from cosim.validation.packets import at_one_distance, bound
 from cosim.validation.theory import blocking, mg1_wait_s, mmc_wait_s, priority_waits_s, sharing_sojourn_s
 from cosim.validation.votes import outcome
 
@@ -62,6 +63,7 @@ def validate() -> Iterator[Check]:
     yield from _path_losses()
     yield from _shadowing()
     yield from _totals()
+    yield _packets()
     yield _votes()
 
 
@@ -319,6 +321,23 @@ def _votes() -> Check:
         measured=worst.waited_s,
         error=max(0.0, worst.ratio - 1.0),
         unit="s",
+    )
+
+
+def _packets() -> Check:
+    """Compare uploads of 1 Mbit, 1 and 8 at once, with a packet-level simulator's; the row nearest to its bound."""
+    rows = [row for row in at_one_distance() if len(row.distances_m) in (1, 8) and row.bit == 1_000_000]
+    errors = [row.error() for row in rows]
+    worst, error = max(zip(rows, errors, strict=True), key=lambda one: abs(one[1]) / bound(one[0]))
+    expected_s = max(worst.packets_s)
+    measured_s = expected_s * (1.0 + error)
+    found = (
+        f"expected {quantity(expected_s, 's')}, measured {quantity(measured_s, 's')}, to within {bound(worst):.0%}; "
+        f"{worst.name}, of {len(rows)} comparisons"
+    )
+    ok, error = abs(error) <= bound(worst), _error(expected_s, measured_s, "s")
+    return Check(
+        "uploads beside packets", ok, found, _FIX, expected=expected_s, measured=measured_s, error=error, unit="s"
     )
 
 

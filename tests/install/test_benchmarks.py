@@ -16,6 +16,7 @@ SHORT: Final = {
     "engine": "--help",
     "envs": "--rounds 1 --seconds 40 --vehicles 1000 --city-seconds 12",
     "overload": "--help",
+    "packet_level": "",
     "placement": "--seeds 1 --instances 5",
     "replay": "--vehicles 1000 --rounds 1 --seconds 2",
     "secured": "--help",
