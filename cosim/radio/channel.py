@@ -9,7 +9,7 @@ from typing import ClassVar, cast
 import numpy as np
 
 from cosim.kernel.clock import Clock, Wait
-from cosim.kernel.fluid import Flow, Medium
+from cosim.kernel.fluid import Bearer, Flow, Medium
 from cosim.radio.cell import Cell, make_cell
 from cosim.radio.interference import Emission, EmissionMeter, Emissions, Emitter
 from cosim.radio.power import RadiatedBearer, RadiatedFlow, VehicleRadios
@@ -37,9 +37,12 @@ class RadioBearer(RadiatedBearer):
 
     def __init__(self, channel: "Channel", transfer: "Transfer", site: int) -> None:
         self.uplink = transfer.uplink
+        self.direction = transfer.direction
         self.pinned = transfer.pinned
         self.site = site
         """Site of their cell; NOWHERE without coverage."""
+        self.moves = 0
+        """Number of changes of cell or coverage so far; a timer set before the last one is out of date."""
         self._channel = channel
         meter, radios = channel.shared_by(transfer.uplink)
         super().__init__(channel.cell(transfer.uplink, site), transfer.vehicle, transfer.power_w, meter, radios)
@@ -52,6 +55,7 @@ class RadioBearer(RadiatedBearer):
     def follow(self, site: int) -> None:
         """Belong to the cell of another site, or to none, while no transfer is active."""
         self.site = site
+        self.moves += 1
         self.medium = self._channel.cell(self.uplink, site)
         self.set_density(self.power_w)
 
@@ -84,8 +88,6 @@ class Transfer(RadiatedFlow):
     """Number of the cell it is in, or was in last."""
     handovers = 0
     """Number of changes from one cell to another."""
-    waits = 0
-    """Number of changes of cell or coverage so far; a timer set before the last one is out of date."""
     outside = -1
     """Its number, in order of time, among the transfers without a medium; -1 while it has one."""
 
@@ -185,7 +187,7 @@ class Channel:
         """Results that wait until their vehicles have a cell."""
         self._ticked_s = 0.0
         self._cells_changed = facts.batch(CellChanged)
-        self._moved = facts.recorder(TransferMoved)
+        self._moved = facts.batch(TransferMoved)
         self.air: Air
         self._row: dict[int, int] = {}
         self._serving: list[int] = []
@@ -410,13 +412,17 @@ class Channel:
         moved: list[RadioBearer] = []
         spent: list[tuple[int, tuple[bool, int, float]]] = []
         touched: set[tuple[bool, int]] = set()
+        rows, up_link, down_link = self._row, self._up_link, self._down_link
         for vehicle, bearers in self._bearers.items():
-            row = self._row[vehicle]
+            row = rows[vehicle]
             for key, bearer in bearers.items():
                 if not bearer.flows:
                     spent.append((vehicle, key))
                     continue
-                site, snr = self._link(row, bearer.uplink, bearer.pinned)
+                if bearer.pinned < 0:
+                    site, snr = (up_link if bearer.uplink else down_link)[row]
+                else:
+                    site, snr = self._link(row, bearer.uplink, bearer.pinned)
                 if site != bearer.site:
                     moved.append(bearer)
                 elif site >= 0:
@@ -469,7 +475,7 @@ class Channel:
 
     def _miss(self, transfer: Transfer) -> Transfer:
         """Lose a transfer of a vehicle that has left, at this instant."""
-        self._later([transfer], 0.0, partial(_lose, VehicleGone))
+        self._clock.at(self._clock.now, partial(_lose, VehicleGone, [transfer]))
         return transfer
 
     def _tie(self, transfer: RadiatedFlow) -> None:
@@ -494,44 +500,70 @@ class Channel:
     def _move(self, bearers: Sequence[RadioBearer]) -> None:
         """Hand bearers with their transfers over to other cells, or out of or back into coverage."""
         transfers = _take_out(bearers)
-        for bearer in bearers:
-            row = self._row[bearer.sender]
-            site, snr = self._link(row, bearer.uplink, bearer.pinned)
-            bearer.follow(site)
-            if site >= 0:
-                self._tune(bearer, row, site, snr)
-        now, interruption_s = self._clock.now, self._radio.handover.interruption_s
-        restart = self._radio.handover.transfer == "restart"
+        handover = self._radio.handover
         direct: list[Transfer] = []
         interrupted: list[Transfer] = []
         outside: list[Transfer] = []
-        for transfer in transfers:
-            assert transfer.bearer is not None  # noqa: S101 - it moves with its bearer
-            before, transfer.site = transfer.site, transfer.bearer.site
-            if restart:
-                transfer.left = transfer.size
-            if transfer.task != NOWHERE:
-                self._moved(now, transfer.task, transfer.direction, before, transfer.site, transfer.left)
-            transfer.waits += 1  # timers set before now are out of date
-            if transfer.site == NOWHERE:
-                outside.append(transfer)
-            elif before == NOWHERE:
-                direct.append(transfer)
+        moves: list[tuple[int, int, int]] = []
+        place: dict[Bearer | None, int] = {}
+        ways: dict[Bearer | None, list[Transfer]] = {}
+        for bearer in bearers:
+            before, row = bearer.site, self._row[bearer.sender]
+            site, snr = self._link(row, bearer.uplink, bearer.pinned)
+            bearer.follow(site)
+            for transfer in bearer.transfers:
+                transfer.site = site
+            ways[bearer] = direct
+            if site < 0:
+                ways[bearer] = outside
             else:
-                transfer.handovers += 1
-                (interrupted if interruption_s > 0.0 else direct).append(transfer)
+                self._tune(bearer, row, site, snr)
+                if before >= 0:
+                    ways[bearer] = interrupted if handover.interruption_s > 0.0 else direct
+                    for transfer in bearer.transfers:
+                        transfer.handovers += 1
+            place[bearer] = len(moves)
+            moves.append((bearer.direction, before, site))
+        if handover.transfer == "restart":
+            for transfer in transfers:
+                transfer.left = transfer.size
+        for transfer in transfers:
+            ways[transfer.bearer].append(transfer)
+        self._tell([transfer for transfer in transfers if transfer.task != NOWHERE], place, moves)
         self._suspend(outside)
-        self._later(interrupted, interruption_s, self._join)
+        self._later(interrupted, handover.interruption_s, self._join)
         self._join(direct)
+
+    def _tell(
+        self, transfers: Sequence[Transfer], place: dict[Bearer | None, int], moves: Sequence[tuple[int, int, int]]
+    ) -> None:
+        """Record moves of transfers.
+
+        Args:
+            transfers: the transfers.
+            place: the place of each bearer's move in `moves`.
+            moves: direction and the sites before and after of each move.
+        """
+        if transfers:
+            direction, before, after = np.array(moves)[[place[transfer.bearer] for transfer in transfers]].T
+            self._moved(
+                time_s=self._clock.now,
+                task=np.array([transfer.task for transfer in transfers]),
+                direction=direction,
+                from_site=before,
+                to_site=after,
+                left_bit=np.array([transfer.left for transfer in transfers]),
+            )
 
     def _join(self, transfers: Sequence[Transfer]) -> None:
         """Let transfers run in their cells."""
         joining: dict[Medium | None, list[Transfer]] = {}
         for transfer in transfers:
-            assert transfer.bearer is not None  # noqa: S101 - it moves with its bearer
+            bearer = transfer.bearer
+            assert bearer is not None  # noqa: S101 - it moves with its bearer
             transfer.outside = -1
-            transfer.gain, transfer.noise = transfer.bearer.gain, transfer.bearer.noise
-            joining.setdefault(transfer.bearer.medium, []).append(transfer)
+            transfer.gain, transfer.noise = bearer.gain, bearer.noise
+            joining.setdefault(bearer.medium, []).append(transfer)
         for cell, together in joining.items():
             cast("Cell", cell).start_all(together)
 
@@ -542,20 +574,21 @@ class Channel:
         """Have transfers wait outside, and do something with those that have neither moved nor ended until then.
 
         Args:
-            transfers: the transfers.
+            transfers: the transfers, each with a bearer.
             wait_s: time to wait.
             do: what to do.
         """
         if not transfers:
             return
+        numbers = self._clock.numbers
         for transfer in transfers:
             if transfer.outside < 0:
-                transfer.outside = next(self._clock.numbers)
-        waits = [transfer.waits for transfer in transfers]
+                transfer.outside = next(numbers)
+        moves = {bearer: bearer.moves for bearer in {transfer.bearer: None for transfer in transfers} if bearer}
 
         def due() -> None:
-            still = zip(transfers, waits, strict=True)
-            do([transfer for transfer, before in still if transfer.waits == before and transfer.error is None])
+            still = {bearer for bearer, before in moves.items() if bearer.moves == before}
+            do([transfer for transfer in transfers if transfer.error is None and transfer.bearer in still])
 
         self._clock.at(self._clock.now + wait_s, due)
 
@@ -571,11 +604,12 @@ def _take_out(bearers: Iterable[RadioBearer]) -> list[Transfer]:
     inside: dict[tuple[bool, int], list[Transfer]] = {}
     outside: list[Transfer] = []
     for bearer in bearers:
-        for transfer in bearer.transfers:
-            if transfer.outside < 0:
-                inside.setdefault((not bearer.uplink, bearer.site), []).append(transfer)
-            else:
-                outside.append(transfer)
+        transfers: Iterable[Transfer] = bearer.transfers
+        if bearer.active < len(bearer.transfers):
+            outside += [transfer for transfer in transfers if transfer.outside >= 0]
+            transfers = [transfer for transfer in transfers if transfer.outside < 0]
+        if bearer.active:
+            inside.setdefault((not bearer.uplink, bearer.site), []).extend(transfers)
     taken: list[Transfer] = []
     for _, here in sorted(inside.items()):
         here.sort(key=attrgetter("entry"))
