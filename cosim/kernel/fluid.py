@@ -15,7 +15,7 @@ u = band, F = 1: a band shared equally or by weights;  u = slice, F = inf: fixed
 u = bit rate, F = 1, g = 1: a wire;  u = core speed, F = cores, g = 1: processor sharing on c cores.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from heapq import heapify, heappop, heappush
 from math import inf
 from typing import Protocol
@@ -27,7 +27,7 @@ from cosim.types import FloatArray, IntArray
 
 _EARLY_S = 1e-9
 """A flow that would end within this time is taken as ended: shorter steps come from rounding alone."""
-_NEAR = 64
+_NEAR = 32
 """Number of flows in the heap of a crowded medium once its gains have changed; some more come until the next change."""
 
 
@@ -106,13 +106,15 @@ class Bearer:
         self.active -= len(flows)
 
 
-def by_bearer(flows: Iterable["Flow"]) -> Iterator[tuple[Bearer, list["Flow"]]]:
-    """Yield bearers with those of the flows that belong to them, in order."""
+def by_bearer(flows: Sequence["Flow"]) -> Iterable[tuple[Bearer, Sequence["Flow"]]]:
+    """Return bearers with those of the flows that belong to them, in order."""
+    if len(flows) == 1:
+        return () if flows[0].bearer is None else ((flows[0].bearer, flows),)
     found: dict[Bearer, list[Flow]] = {}
     for flow in flows:
         if flow.bearer is not None:
             found.setdefault(flow.bearer, []).append(flow)
-    yield from found.items()
+    return found.items()
 
 
 class Flow(Wait):
@@ -334,23 +336,23 @@ class Fluid:
             self.settle()
         flow.medium = self
         flow.since_s = now = self._since_s
-        flow.finish_v = finish_v = self._v + flow.left / (flow.weight * flow.gain)
+        v, heap, bearer = self._v, self._heap, flow.bearer
+        flow.finish_v = finish_v = v + flow.left / (flow.weight * flow.gain)
         flow.entry = entry = next(self._numbers)
-        heap = self._heap
-        if finish_v > self._far_v and flow.bearer is not None:
-            self._far.add(flow, flow.bearer)
+        if bearer is not None and finish_v > self._far_v:
+            self._far.add(flow, bearer)
         else:
             heappush(heap, (finish_v, entry, flow))
         self.active += 1
         self.weight = weight = self.weight + flow.weight
         self._rate = rate = self.unit_rate if weight <= self.room else self.unit_rate * self.room / weight
         if heap[0][1] == entry:  # else the timer for the first is early enough: it has only become slower
-            due_s = now + (finish_v - self._v) / rate
+            due_s = now + (finish_v - v) / rate
             if due_s < self._armed_s:
                 self._armed_s = due_s
                 self._clock.at(due_s, self._fire)
-        if flow.bearer is not None:
-            flow.bearer.joins((flow,), (flow.weight,), self._v / self.unit_rate)
+        if bearer is not None:
+            bearer.joins((flow,), (flow.weight,), v / self.unit_rate)
         return flow
 
     def start_all(self, flows: Sequence[Flow]) -> None:
@@ -512,12 +514,13 @@ class Fluid:
                 if flow.bearer is not None:
                     flow.bearer.flows.pop(flow, None)
                     borne = True
-                self.active -= 1
                 weight -= flow.weight
                 self.done += flow.size
                 ended.append(flow)
         if ended:
-            self.ended += len(ended)
+            count = len(ended)
+            self.active -= count
+            self.ended += count
             self._weigh(weight)
         if self.active:
             self._arm()

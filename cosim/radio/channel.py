@@ -10,7 +10,7 @@ import numpy as np
 
 from cosim.kernel.clock import Clock, Wait
 from cosim.kernel.fluid import Bearer, Flow, Medium
-from cosim.radio.cell import Cell, make_cell
+from cosim.radio.cell import Cell, NomaCell, make_cell
 from cosim.radio.interference import Emission, EmissionMeter, Emissions, Emitter
 from cosim.radio.power import RadiatedBearer, RadiatedFlow, VehicleRadios
 from cosim.radio.survey import Air, Survey
@@ -171,6 +171,10 @@ class Channel:
         sites = range(len(site_xy_m))
         self.up: list[Cell] = [make_cell(clock, radio.access, radio.bandwidth_hz, cap, uplink=True) for _ in sites]
         self.down: list[Cell] = [make_cell(clock, radio.access, down_hz, cap, uplink=False) for _ in sites]
+        # All cells of one direction have the same gains.
+        self._up_gain, self._down_gain = self.up[0].gain, self.down[0].gain
+        self._needs_noise = radio.interference and isinstance(self.up[0], NomaCell)
+        """Whether flows that disturb each other in a cell are disturbed from outside."""
         self._bearers: dict[int, dict[tuple[bool, int, float], RadioBearer]] = {}
         """Bearers of each vehicle by direction, pinned site and power: a tick looks at these, not at transfers."""
         self._loose: list[Transfer] = []
@@ -319,14 +323,16 @@ class Channel:
             self._tune(bearer, row, *self._link(row, bearer.uplink, bearer.pinned))
 
     def _tune(self, bearer: RadioBearer, row: int, site: int, snr: float) -> None:
-        if bearer.uplink:
-            snr *= bearer.density_w
-            if self._meters is not None:
-                clean_snr_per_w = self._clean_snr_per_w[row]
-                if bearer.pinned >= 0:
-                    clean_snr_per_w = self.air.clean_snr_per_w.item(row, self.air.sites[row].tolist().index(site))
-                bearer.noise = clean_snr_per_w * bearer.density_w / snr
-        bearer.gain = (self.up if bearer.uplink else self.down)[site].gain(snr)
+        if not bearer.uplink:
+            bearer.gain = self._down_gain(snr)
+            return
+        snr *= bearer.density_w
+        if self._needs_noise:
+            clean_snr_per_w = self._clean_snr_per_w[row]
+            if bearer.pinned >= 0:
+                clean_snr_per_w = self.air.clean_snr_per_w.item(row, self.air.sites[row].tolist().index(site))
+            bearer.noise = clean_snr_per_w * bearer.density_w / snr
+        bearer.gain = self._up_gain(snr)
 
     # --- what the tick does ----------------------------------------------------------------------------------------
 
@@ -411,7 +417,7 @@ class Channel:
         self._ticked_s = self._clock.now
         moved: list[RadioBearer] = []
         spent: list[tuple[int, tuple[bool, int, float]]] = []
-        touched: set[tuple[bool, int]] = set()
+        touched: set[Medium | None] = set()
         rows, up_link, down_link = self._row, self._up_link, self._down_link
         for vehicle, bearers in self._bearers.items():
             row = rows[vehicle]
@@ -428,15 +434,16 @@ class Channel:
                 elif site >= 0:
                     self._tune(bearer, row, site, snr)
                     if bearer.active:
-                        touched.add((not bearer.uplink, site))
+                        touched.add(bearer.medium)
         for vehicle, key in spent:
             bearers = self._bearers[vehicle]
             del bearers[key]
             if not bearers:
                 del self._bearers[vehicle]
         self._move(moved)
-        for downlink, site in sorted(touched):
-            (self.down if downlink else self.up)[site].retune()
+        for cell in (*self.up, *self.down):
+            if cell in touched:
+                cell.retune()
 
     def _link(self, row: int, uplink: bool, pinned: int) -> tuple[int, float]:
         """Return site and signal-to-noise ratio (uplinks: for each watt) now; NOWHERE and 0 without coverage.
@@ -504,56 +511,41 @@ class Channel:
         direct: list[Transfer] = []
         interrupted: list[Transfer] = []
         outside: list[Transfer] = []
-        moves: list[tuple[int, int, int]] = []
-        place: dict[Bearer | None, int] = {}
-        ways: dict[Bearer | None, list[Transfer]] = {}
-        for bearer in bearers:
+        moves: dict[Bearer | None, tuple[int, int, int, int, list[Transfer]]] = {}
+        for number, bearer in enumerate(bearers):
             before, row = bearer.site, self._row[bearer.sender]
             site, snr = self._link(row, bearer.uplink, bearer.pinned)
             bearer.follow(site)
-            for transfer in bearer.transfers:
-                transfer.site = site
-            ways[bearer] = direct
-            if site < 0:
-                ways[bearer] = outside
-            else:
+            if site >= 0:
                 self._tune(bearer, row, site, snr)
-                if before >= 0:
-                    ways[bearer] = interrupted if handover.interruption_s > 0.0 else direct
-                    for transfer in bearer.transfers:
-                        transfer.handovers += 1
-            place[bearer] = len(moves)
-            moves.append((bearer.direction, before, site))
+            crossed = before >= 0 and site >= 0
+            way = outside if site < 0 else interrupted if crossed and handover.interruption_s > 0.0 else direct
+            moves[bearer] = number, before, site, int(crossed), way
+        numbers: list[int] = []
+        for transfer in transfers:
+            number, _, transfer.site, crosses, way = moves[transfer.bearer]
+            transfer.handovers += crosses
+            way.append(transfer)
+            numbers.append(number)
         if handover.transfer == "restart":
             for transfer in transfers:
                 transfer.left = transfer.size
-        for transfer in transfers:
-            ways[transfer.bearer].append(transfer)
-        self._tell([transfer for transfer in transfers if transfer.task != NOWHERE], place, moves)
+        if transfers:
+            task = np.array([transfer.task for transfer in transfers])
+            left_bit = np.array([transfer.left for transfer in transfers])
+            told = (task != NOWHERE).nonzero()[0]
+            each = np.array(numbers)[told]
+            self._moved(
+                time_s=self._clock.now,
+                task=task[told],
+                direction=np.array([bearer.direction for bearer in bearers])[each],
+                from_site=np.array([before for _, before, *_ in moves.values()])[each],
+                to_site=np.array([bearer.site for bearer in bearers])[each],
+                left_bit=left_bit[told],
+            )
         self._suspend(outside)
         self._later(interrupted, handover.interruption_s, self._join)
         self._join(direct)
-
-    def _tell(
-        self, transfers: Sequence[Transfer], place: dict[Bearer | None, int], moves: Sequence[tuple[int, int, int]]
-    ) -> None:
-        """Record moves of transfers.
-
-        Args:
-            transfers: the transfers.
-            place: the place of each bearer's move in `moves`.
-            moves: direction and the sites before and after of each move.
-        """
-        if transfers:
-            direction, before, after = np.array(moves)[[place[transfer.bearer] for transfer in transfers]].T
-            self._moved(
-                time_s=self._clock.now,
-                task=np.array([transfer.task for transfer in transfers]),
-                direction=direction,
-                from_site=before,
-                to_site=after,
-                left_bit=np.array([transfer.left for transfer in transfers]),
-            )
 
     def _join(self, transfers: Sequence[Transfer]) -> None:
         """Let transfers run in their cells."""
@@ -584,13 +576,18 @@ class Channel:
         for transfer in transfers:
             if transfer.outside < 0:
                 transfer.outside = next(numbers)
-        moves = {bearer: bearer.moves for bearer in {transfer.bearer: None for transfer in transfers} if bearer}
+        bearers = dict.fromkeys(map(_bearer, transfers))
+        moves = [bearer.moves for bearer in bearers]
 
         def due() -> None:
-            still = {bearer for bearer, before in moves.items() if bearer.moves == before}
+            still = {bearer for bearer, before in zip(bearers, moves, strict=True) if bearer.moves == before}
             do([transfer for transfer in transfers if transfer.error is None and transfer.bearer in still])
 
         self._clock.at(self._clock.now + wait_s, due)
+
+
+_bearer: Callable[[Transfer], RadioBearer] = attrgetter("bearer")
+"""Return the bearer of a transfer that has one."""
 
 
 def _lose(why: type[Failure], transfers: Sequence[Transfer]) -> None:

@@ -167,15 +167,18 @@ class Emitter(Bearer):
 
         The medium must be settled.
         """
-        if not self.active:
-            ended_ws = self._sent_ws
-        else:
-            assert self.medium is not None  # noqa: S101 - active flows are in it
-            self._count(self.medium.share_s)
+        sent_ws = ended_ws = self._sent_ws
+        if self.active:
+            # As `_count`, whose values are at hand here: of many bearers each is asked at each tick.
+            share_s = self.medium.share_s  # type: ignore[union-attr]  # active flows are in it
+            grown_ws = (share_s - self._share_s) * self.density_w
+            self._share_s = share_s
+            self._loud_ws += grown_ws
+            sent_ws += self._weight * grown_ws
             ended_ws = self._ended_ws
-        active_ws = self._sent_ws - ended_ws
         self._told_ws = self._loud_ws
         self._sent_ws = self._ended_ws = 0.0
+        active_ws = sent_ws - ended_ws
         return active_ws if active_ws > 0.0 else 0.0, ended_ws
 
     def _count(self, share_s: float) -> None:
@@ -207,12 +210,13 @@ class EmissionMeter:
             passed_s: time since then.
         """
         told: list[Emission] = []
+        band_share = self._band_share
         for emitter in self._emitters:
             active_ws, ended_ws = emitter.take_ws()
             if active_ws > 0.0:
-                told += emitter.emissions(active_ws * self._band_share / passed_s, False)
+                told += emitter.emissions(active_ws * band_share / passed_s, False)
             if ended_ws > 0.0:
-                told += emitter.emissions(ended_ws * self._band_share / passed_s, True)
+                told += emitter.emissions(ended_ws * band_share / passed_s, True)
         self._emitters = {emitter: None for emitter in self._emitters if emitter.active}
         return Emissions.of(told)
 
