@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cosim.decision import Action, Observation, Policy, action_problem
@@ -164,7 +165,7 @@ def _past_of(stored: StoredRun, at_s: float, told: str) -> Past:
     for part in parts:
         if part.first_seq < rows:
             found = packed_rows(run / part.file, layouts[part.kind])
-            hashes[part.kind].update(digest_bytes(found[found["seq"] < rows]))
+            hashes[part.kind].update(digest_bytes(found[: np.searchsorted(found["seq"], rows)]))
     return Past(rows, {kind: running.hexdigest() for kind, running in hashes.items()}, told)
 
 
@@ -174,15 +175,13 @@ def _forked_writer(stored: StoredRun, out: Path, said: Provenance, past: Past, l
     repeated_to_s = _repeated_to_s(said)
     try:
         for fact in DECISIONS if repeated_to_s else ():
-            parts = [
-                packed_rows(path, layout(fact))
-                for path in decision_files(stored.folder, stored.manifest)[kind_name(fact)]
-            ]
-            kept = [part[part["time_s"] < repeated_to_s] for part in parts]
-            if any(map(len, kept)):
-                rows = np.concatenate(kept)
+            tables = []
+            for path in decision_files(stored.folder, stored.manifest)[kind_name(fact)]:
+                rows = packed_rows(path, layout(fact))
+                tables.append(layout(fact).table(rows[: np.searchsorted(rows["time_s"], repeated_to_s)], {}))
+            if any(map(len, tables)):
                 content = io.BytesIO()
-                pq.write_table(layout(fact).table(rows, {}), content, compression="zstd")
+                pq.write_table(pa.concat_tables(tables), content, compression="zstd")
                 writer.keep_file(_kept_name(fact), content.getvalue())
     except BaseException:
         writer.withdraw()

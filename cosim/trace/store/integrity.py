@@ -113,7 +113,7 @@ def check_parts(run: Path, manifest: Manifest) -> Integrity:
 
 
 def packed_rows(path: Path, stored: Layout) -> AnyArray:
-    """Return the rows of a file of today's schema as the writer packed them.
+    """Return the rows of a file of today's schema as the writer packed them; slices keep the bytes between the columns.
 
     Args:
         path: the file, one part or one written like it.
