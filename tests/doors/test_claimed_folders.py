@@ -4,12 +4,11 @@ import errno
 import fcntl
 import json
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from effort import count
-from started_at_once import SMALL, CommandServer, command_server, content
+from started_at_once import CommandServer, content
 
 from cosim.audit.verify import verify
 from cosim.cli import main as cli
@@ -18,21 +17,6 @@ from cosim.locks import LOCK, drafting, make_folders, take_lock
 from cosim.trace.store.durable import write_durably
 from cosim.trace.store.manifest import read_manifest
 from cosim.trace.store.writer import TraceWriter
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommandServer]:
-    """Starts commands at the same instant."""
-    with command_server(tmp_path_factory.mktemp("server")) as server:
-        yield server
-
-
-@pytest.fixture
-def town(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The working directory, with a scenario."""
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "small.yaml").write_text(SMALL)
-    return tmp_path
 
 
 def raced(folder: Path, writers: int = 4) -> list[TraceWriter | str]:
@@ -57,7 +41,7 @@ def raced(folder: Path, writers: int = 4) -> list[TraceWriter | str]:
     return outcomes
 
 
-def test_two_runs_at_the_same_instant(town: Path, server: CommandServer) -> None:
+def test_two_runs_at_the_same_instant(place: Path, server: CommandServer) -> None:
     """One gets the folder and is whole; the other ends with one line and 2, and has touched nothing."""
     digests = set()
     for number in range(count(60, least=6)):
@@ -68,20 +52,20 @@ def test_two_runs_at_the_same_instant(town: Path, server: CommandServer) -> None
         assert line.startswith(f"cosim: --out {out}: ")
         assert "another run writes here" in line or "is not empty" in line
         assert line.count("\n") == 1
-        report = verify(town / out)
+        report = verify(place / out)
         assert report.ok
         assert report.complete
         digests.add(report.digest)
-        assert not (town / out / LOCK).exists()
+        assert not (place / out / LOCK).exists()
     assert len(digests) == 1
 
 
-def test_two_runs_without_a_folder(town: Path, server: CommandServer) -> None:
+def test_two_runs_without_a_folder(place: Path, server: CommandServer) -> None:
     """Runs that are given no folder get one each, also at the same instant."""
     for number in range(count(20, least=2)):
         words = ["run", "small.yaml", "--no-picture", "--quiet", "--set", f"seed={number}"]
         assert server.at_once(words) == [(0, ""), (0, "")]
-    runs = sorted((town / "runs").iterdir())
+    runs = sorted((place / "runs").iterdir())
     assert len(runs) == 2 * count(20, least=2)
     assert all(verify(run).complete for run in runs)
 
@@ -132,18 +116,18 @@ def test_what_a_killed_run_left_before_it_began(tmp_path: Path) -> None:
     assert content(run) == {"provenance.json": b"{}"}
 
 
-def test_clearing_spares_what_others_have_put_there(town: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_clearing_spares_what_others_have_put_there(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run that is refused after it has claimed its folder removes its own files and folders, and no others."""
 
     def refused(*_: object) -> None:
-        (town / "deep" / "run" / "notes.txt").write_text("mine")
-        (town / "deep" / "run" / "task_ended").mkdir()
-        (town / "deep" / "run" / "task_ended" / "part-00007.parquet").write_text("mine too")
+        (place / "deep" / "run" / "notes.txt").write_text("mine")
+        (place / "deep" / "run" / "task_ended").mkdir()
+        (place / "deep" / "run" / "task_ended" / "part-00007.parquet").write_text("mine too")
         raise InputError("impossible")
 
     monkeypatch.setattr("cosim.assembly.build_topology", refused)
     assert cli.status(["run", "small.yaml", "--out", "deep/run", "--no-picture"]) == 2
-    assert content(town / "deep") == {"run/notes.txt": b"mine", "run/task_ended/part-00007.parquet": b"mine too"}
+    assert content(place / "deep") == {"run/notes.txt": b"mine", "run/task_ended/part-00007.parquet": b"mine too"}
 
 
 def test_a_refused_run_leaves_the_folders_of_others(tmp_path: Path) -> None:
@@ -155,7 +139,7 @@ def test_a_refused_run_leaves_the_folders_of_others(tmp_path: Path) -> None:
     assert make_folders(tmp_path / "a" / "b") == []
 
 
-def test_two_comparisons_at_the_same_instant(town: Path, server: CommandServer) -> None:
+def test_two_comparisons_at_the_same_instant(place: Path, server: CommandServer) -> None:
     """Of two comparisons in one folder one is made; the other is refused in a line, or finds all done already."""
     words = ["compare", "small.yaml", "--policies", "local,nearest", "--seeds", "2", "--jobs", "1", "--out", "study"]
     outcomes = server.at_once([*words, "--quiet"])
@@ -163,17 +147,29 @@ def test_two_comparisons_at_the_same_instant(town: Path, server: CommandServer) 
     assert [told for status, told in outcomes if status == 2] == [
         "cosim: study: another comparison writes here; wait for it or give another --out\n"
     ]
-    assert all(verify(run).complete for run in (town / "study").glob("*/seed*"))
-    assert len(list((town / "study").glob("*/seed*"))) == 4
-    assert not list((town / "study").rglob(".*"))
+    assert all(verify(run).complete for run in (place / "study").glob("*/seed*"))
+    assert len(list((place / "study").glob("*/seed*"))) == 4
+    assert not list((place / "study").rglob(".*"))
 
 
-def test_two_maps_of_one_name_at_the_same_instant(town: Path, server: CommandServer) -> None:
+def test_two_maps_of_one_name_at_the_same_instant(place: Path, server: CommandServer) -> None:
     """Of two commands that make a map folder one does; the other is refused, and nothing hidden is left."""
     outcomes = server.at_once(["map", "make", "intersection", "--name", "new", "--vehicles", "5", "--quiet"])
     assert sorted(status for status, _ in outcomes) == [0, 2], outcomes
     assert [told.partition(";")[0] for status, told in outcomes if status == 2] == ["cosim: new exists already"]
-    assert sorted(path.name for path in town.iterdir()) == ["new", "small.yaml"]
+    assert sorted(path.name for path in place.iterdir()) == ["new", "small.yaml"]
+
+
+def test_a_map_that_fails_half_made(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While a map is made nothing stands under its name, and nothing is left where making it fails."""
+
+    def fail(*_: object, **__: object) -> None:
+        assert not (place / "new").exists()
+        raise InputError("impossible")
+
+    monkeypatch.setattr("cosim.maps.generate.write_first_run", fail)
+    assert cli.status(["map", "make", "intersection", "--name", "new", "--vehicles", "5"]) == 2
+    assert [path.name for path in place.iterdir()] == ["small.yaml"]
 
 
 def test_a_draft_of_a_killed_command_is_removed(tmp_path: Path) -> None:
@@ -259,13 +255,13 @@ def test_no_device_is_replaced(tmp_path: Path) -> None:
     assert (tmp_path / "pipe").is_fifo()
 
 
-def test_the_lock_is_no_part_of_a_run(town: Path) -> None:
+def test_the_lock_is_no_part_of_a_run(place: Path) -> None:
     """A leftover `.lock` changes neither the verdict on a run nor its digest."""
     assert cli.status(["run", "small.yaml", "--out", "run", "--no-picture", "--quiet"]) == 0
-    before = verify(town / "run")
-    (town / "run" / LOCK).touch()
-    assert verify(town / "run") == before
-    assert json.loads((town / "run" / "manifest.json").read_text())["state"] == "complete"
+    before = verify(place / "run")
+    (place / "run" / LOCK).touch()
+    assert verify(place / "run") == before
+    assert json.loads((place / "run" / "manifest.json").read_text())["state"] == "complete"
 
 
 def test_a_run_that_came_between_the_look_and_the_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

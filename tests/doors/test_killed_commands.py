@@ -3,12 +3,11 @@
 import random
 import shutil
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from effort import count, seeds
-from started_at_once import SMALL, CommandServer, command_server, content
+from started_at_once import CommandServer, content
 
 from cosim.audit.verify import verify
 from cosim.cli import main as cli
@@ -16,21 +15,6 @@ from cosim.locks import LOCK
 
 UNSEALED = "provenance.json: was not finished"
 """What is said of a run that was killed between its last manifest and its last provenance."""
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommandServer]:
-    """Starts commands at once."""
-    with command_server(tmp_path_factory.mktemp("server")) as server:
-        yield server
-
-
-@pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The working directory, with a scenario."""
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "small.yaml").write_text(SMALL)
-    return tmp_path
 
 
 def hidden(folder: Path) -> list[str]:
