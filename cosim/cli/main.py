@@ -167,7 +167,7 @@ def run(
         again.resume_run(resume, json=json, picture=picture)
         return
     if scenario is None:
-        raise InputError("no scenario is given; name a YAML file or a bundled scenario, or a run by --resume")
+        raise InputError("Missing argument 'SCENARIO': name a YAML file or a bundled scenario, or a run by --resume")
     from cosim.experiments.contenders import run_policy
     from cosim.runner import simulate
     from cosim.scenario.load import load, override

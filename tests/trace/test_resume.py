@@ -16,7 +16,7 @@ from cosim.cli import main as cli
 from cosim.errors import InputError
 from cosim.locks import take_lock
 from cosim.observe import Observer
-from cosim.resuming import resume
+from cosim.resuming import fork, resume
 from cosim.runner import simulate
 from cosim.scenario.load import load
 from cosim.trace.store.past import DifferenceError
@@ -248,7 +248,7 @@ def test_a_run_that_is_finished_or_in_use(run: Path, capsys: pytest.CaptureFixtu
         (["--resume", "copy", "--seed", "2"], "give nothing else"),
         (["per_task", "--resume", "copy"], "give nothing else"),
         (["--resume", "copy", "--policy", "local"], "another future by `cosim fork copy`"),
-        ([], "no scenario is given"),
+        ([], "Missing argument 'SCENARIO'"),
     ],
 )
 def test_what_is_given_beside(
@@ -291,6 +291,12 @@ def test_files_that_have_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         (scenario.parent / name).write_text(kept)
     assert resume(run).facts > 0
     assert verify(run).ok
+    own = fork(run, 1.5, ["statistics.warmup_s=1"], tmp_path / "own")
+    assert own.digest == verify(run).digest
+    (scenario.parent / "turner.py").write_text("")
+    with pytest.raises(InputError, match=r"turner\.py has changed since the run began"):
+        fork(run, 1.5, ["statistics.warmup_s=1"], tmp_path / "other")
+    assert not (tmp_path / "other").exists()
 
 
 @pytest.mark.usefixtures("moody")
