@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from cosim.decision import Action, Observation, Policy, action_problem
 from cosim.errors import InputError
 from cosim.repeated import RepeatedDecisions
-from cosim.runner import Repetition, RunResult, policy_of, provenance_of, run_through
+from cosim.runner import Repetition, RunResult, policy_of, provenance_of, run_through, seen_from
 from cosim.scenario.identity import as_json
 from cosim.scenario.load import Loaded, given_scenario
 from cosim.scenario.sense import refuse_senseless
@@ -120,9 +120,10 @@ def fork(
         "at_s": float(at_s),
         "repeated_to_s": float(at_s) if anew else _repeated_to_s(stored.provenance),
     }
-    said = provenance_of(loaded, parent)
+    said = provenance_of(loaded, out, parent)
     if not anew:
-        said = replace(said, policy_file=stored.provenance.policy_file)
+        read = stored.provenance.policy_file
+        said = replace(said, policy_file={seen_from(out, run / path): sha256 for path, sha256 in read.items()})
     loaded = replace(loaded, run_id=said.run_id)
     told = f"{run} cannot be forked"
     files = decision_files(run, stored.manifest)

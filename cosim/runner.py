@@ -1,6 +1,7 @@
 """One run, from a scenario to a run folder with trace, provenance and figures of merit."""
 
 import logging
+import os
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
@@ -85,7 +86,7 @@ def simulate(loaded: Loaded, out: Path, progress: Callable[[float], None] | None
     scenario = loaded.scenario
     refuse_senseless(scenario)
     policy = policy_of(loaded)
-    provenance = provenance_of(loaded)
+    provenance = provenance_of(loaded, out)
     return run_through(
         loaded, policy, provenance, partial(TraceWriter, out, scenario.trace.part_s, provenance), progress
     )
@@ -101,11 +102,12 @@ def policy_of(loaded: Loaded) -> Policy:
     return make_policy(chosen.name, chosen.options, stream(seed, "policy"), loaded.folder)
 
 
-def provenance_of(loaded: Loaded, parent: Mapping[str, Any] | None = None) -> Provenance:
+def provenance_of(loaded: Loaded, out: Path, parent: Mapping[str, Any] | None = None) -> Provenance:
     """Return the provenance of a run that begins now.
 
     Args:
         loaded: the scenario.
+        out: folder of the run; other folders are told as seen from it, so that they say nothing about the machine.
         parent: of a fork, as `Provenance.parent`.
 
     Raises:
@@ -117,10 +119,15 @@ def provenance_of(loaded: Loaded, parent: Mapping[str, Any] | None = None) -> Pr
         scenario,
         datetime.now(UTC).isoformat(timespec="seconds"),
         content_of(scenario, folder),
-        folder,
-        {} if read is None else {str(read.absolute()): file_hash(read)},
+        seen_from(out, folder),
+        {} if read is None else {seen_from(out, read): file_hash(read)},
         parent,
     )
+
+
+def seen_from(run: Path, path: Path) -> str:
+    """Return a path relative to a run folder."""
+    return os.path.relpath(path.resolve(), run.resolve())
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from cosim.scenario.schema import Scenario, known_part, scenario_model
 from cosim.trace.facts.run import SCHEMA_VERSION
 from cosim.trace.store.integrity import Finding, check_files, check_parts
 from cosim.trace.store.manifest import MANIFEST, Manifest, stored_manifest
-from cosim.trace.store.provenance import PROVENANCE, Provenance, content_differs, read_provenance, versions
+from cosim.trace.store.provenance import PROVENANCE, Provenance, read_provenance, versions
 from cosim.trace.store.sealed import Seal
 
 _ANEW: Final = "or run the scenario again"
@@ -145,12 +145,25 @@ def _scenario(run: Path, said: Provenance) -> Scenario:
 
 
 def _home(run: Path, said: Provenance, scenario: Scenario) -> Path:
-    """Return the folder that paths start from: that of then, or the working directory where that is not there."""
-    home = Path(said.folder) if said.folder and Path(said.folder).is_dir() else Path.cwd()
-    other = content_differs(said.files, content_of(scenario, home))
-    if other:
-        raise InputError(f"{run}: stands on other content of {other} than is there now; put it back, {_ANEW}")
-    return home
+    """Return the folder that paths start from: that of then, or the working directory where files are found from there.
+
+    Raises:
+        InputError: a file is in neither, or has changed.
+    """
+    problems: list[InputError] = []
+    for home in ((run.resolve() / said.folder).resolve(), Path.cwd()) if said.folder else (Path.cwd(),):
+        try:
+            now = content_of(scenario, home)
+        except InputError as error:
+            problems.append(error)
+            continue
+        if now == said.files:
+            return home
+        other = ", ".join(name for name in {**said.files, **now} if said.files.get(name) != now.get(name))
+        problems.append(
+            InputError(f"{run}: stands on other content of {other} than is there now; put it back, {_ANEW}")
+        )
+    raise problems[0]
 
 
 def own_policy(stored: StoredRun) -> Policy:
@@ -161,7 +174,8 @@ def own_policy(stored: StoredRun) -> Policy:
     """
     chosen, name = stored.scenario.policy, stored.scenario.policy.name
     for path, sha256 in stored.provenance.policy_file.items():
-        file = Path(path) if Path(path).is_file() else policy_file(name, stored.home)
+        there = (stored.folder.resolve() / path).resolve()
+        file = there if there.is_file() else policy_file(name, stored.home)
         if file is None:
             raise InputError(f"{stored.folder}: policy = {name}: its file {path} is missing; put it back, {_ANEW}")
         if file_hash(file) != sha256:

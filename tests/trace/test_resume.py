@@ -299,6 +299,26 @@ def test_files_that_have_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert not (tmp_path / "other").exists()
 
 
+def test_a_run_that_was_moved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its scenario's files are found from a run that moved with them, and from where one stands beside them."""
+    home = tmp_path / "project" / "scenarios"
+    home.mkdir(parents=True)
+    (home / "mine.yaml").write_text(
+        "duration_s: 3\nmobility: {kind: synthetic, vehicles: 5, length_m: 300}\nstatistics: {warmup_s: 0}\n"
+        "sites: {kind: listed, sites: [{name: a, x_m: 100, y_m: 10}]}\ntasks: {arrivals: {kind: file, file: a.csv}}\n"
+    )
+    (home / "a.csv").write_text("time_s,vehicle_id\n1.0,car00000000\n2.0,car00000001\n")
+    run = interrupted(load(home / "mine.yaml"), tmp_path / "project" / "runs" / "a", 0.9)
+    assert str(tmp_path) not in (run / "provenance.json").read_text()
+    with pytest.raises(InputError, match=r"a\.csv"):
+        resume(Path(shutil.copytree(run, tmp_path / "alone")))
+    monkeypatch.chdir(home)
+    digest = resume(tmp_path / "alone").digest
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "project").rename(tmp_path / "moved")
+    assert resume(tmp_path / "moved" / "runs" / "a").digest == digest
+
+
 @pytest.mark.usefixtures("moody")
 def test_every_network_wide_knob_is_a_fact(tmp_path: Path) -> None:
     """Detector and proposer are facts wherever a policy turned them, and kinds without rows where it did not."""

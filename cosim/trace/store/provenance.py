@@ -90,9 +90,10 @@ class Provenance:
     identity: str = ""
     """The text whose hash is in the run id: what of the scenario differs from the defaults; empty in older runs."""
     folder: str = ""
-    """Folder that relative paths of the scenario start from, where the run was begun; empty in older runs."""
+    """Folder that relative paths of the scenario start from, as seen from the run folder; empty in older runs."""
     policy_file: Mapping[str, str] = field(default_factory=dict)
-    """SHA-256 of the file that the policy is read from, by its path; empty for one that is known by a name alone."""
+    """SHA-256 of the file that the policy is read from, by its path as seen from the run folder; empty for one that is
+    known by a name alone."""
     parent: Mapping[str, Any] = field(default_factory=dict)
     """Of a fork, the run whose past it has: `run_id`, `policy`, `digest`; `at_s`, from which on it is a run of its own;
     `repeated_to_s`, up to which decisions are repeated and the policy is not asked. Empty for other runs."""
@@ -107,7 +108,7 @@ def new_provenance(
     scenario: Scenario,
     started: str,
     files: Mapping[str, str] | None = None,
-    folder: Path | None = None,
+    folder: str = "",
     policy_file: Mapping[str, str] | None = None,
     parent: Mapping[str, Any] | None = None,
 ) -> Provenance:
@@ -117,8 +118,8 @@ def new_provenance(
         scenario: the scenario.
         started: wall clock at the start, ISO 8601.
         files: SHA-256 of the files that the scenario names.
-        folder: folder that its relative paths start from.
-        policy_file: SHA-256 of the file that the policy is read from, by its path.
+        folder: folder that its relative paths start from, as seen from the run folder.
+        policy_file: SHA-256 of the file that the policy is read from, by its path, likewise.
         parent: of a fork, as `Provenance.parent`.
     """
     said = Provenance(
@@ -128,7 +129,7 @@ def new_provenance(
         policy=scenario.policy.name,
         started=started,
         files=dict(files or {}),
-        folder="" if folder is None else str(folder.absolute()),
+        folder=folder,
         policy_file=dict(policy_file or {}),
         parent=dict(parent or {}),
     )
