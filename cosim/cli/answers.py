@@ -65,19 +65,22 @@ _PICTURE: Final = AnswerKey("picture", "", "path of the picture")
 _KPIS: Final = _estimate("kpis.*", "the figure; names as in `cosim trace summary --all`")
 _OVER_SEEDS: Final = "the 95 % bootstrap interval over the seeds"
 
+_RUN: Final = (
+    AnswerKey("folder", "", "run folder"),
+    _RUN_ID,
+    _DIGEST,
+    AnswerKey("digests.*", "", "SHA-256 of the rows of each kind of fact"),
+    AnswerKey("facts", "", "number of rows"),
+    AnswerKey("wall_s", "s", "time that the run took"),
+    AnswerKey("cpu_s", "s", "processor time that it took"),
+    *_KPIS,
+    AnswerKey("notes[]", "", "what somebody who reads the figures should know"),
+    AnswerKey("picture", "", "path of the picture; null with --no-picture"),
+)
+
 ANSWERS: Final[Mapping[str, tuple[AnswerKey, ...]]] = {
-    "run": (
-        AnswerKey("folder", "", "run folder"),
-        _RUN_ID,
-        _DIGEST,
-        AnswerKey("digests.*", "", "SHA-256 of the rows of each kind of fact"),
-        AnswerKey("facts", "", "number of rows"),
-        AnswerKey("wall_s", "s", "time that the run took"),
-        AnswerKey("cpu_s", "s", "processor time that it took"),
-        *_KPIS,
-        AnswerKey("notes[]", "", "what somebody who reads the figures should know"),
-        AnswerKey("picture", "", "path of the picture; null with --no-picture"),
-    ),
+    "run": _RUN,
+    "fork": _RUN,
     "doctor": (
         _OK,
         AnswerKey("checks[].name", "", "what is checked"),

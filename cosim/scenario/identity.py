@@ -23,12 +23,17 @@ DEFAULTS: Final = 2
 _DIGITS: Final = 12
 
 
-def identity(scenario: Section) -> str:
+def identity(scenario: Section, forked: Mapping[str, Any] | None = None) -> str:
     """Return the text that is hashed: canonical JSON of the number of the defaults and of what differs from them.
 
     Two scenarios have one text only if they are equal: the scenario can be made again from what differs.
+
+    Args:
+        scenario: the scenario.
+        forked: of a fork, what of its parent tells it from a run of the scenario from the start.
     """
-    return text_of({"defaults": DEFAULTS, "differs": _differing(scenario)})
+    of_parent = {"forked": _canonical(forked)} if forked else {}
+    return text_of({"defaults": DEFAULTS, "differs": _differing(scenario), **of_parent})
 
 
 def run_id(name: str, text: str) -> str:

@@ -28,7 +28,7 @@ from cosim.mobility.source import MobilityFrame
 from cosim.part import Part
 from cosim.roads.siting import PlacedSite
 from cosim.scenario.ledger import Ledger, Partition
-from cosim.trace.facts.ledger import BatchSealed, ValidatorDeployed, ValidatorsParted
+from cosim.trace.facts.ledger import BatchSealed, ProposerAsked, ValidatorDeployed, ValidatorsParted
 from cosim.trace.store.writer import FactWriter
 from cosim.transport import Wires
 from cosim.types import IntArray
@@ -75,6 +75,7 @@ class Chain(Part):
         self._archive = Archive(len(sites))
         self._record_sealed = facts.recorder(BatchSealed)
         self._record_parted = facts.recorder(ValidatorsParted)
+        self._record_asked = facts.recorder(ProposerAsked)
         deployed = facts.recorder(ValidatorDeployed)
         for number, site in enumerate(self._sites):
             deployed(0.0, number, site)
@@ -173,8 +174,12 @@ class Chain(Part):
 
         A site that does not vote is no proposer.
         """
-        if action.proposer is not None and int(action.proposer) in self._sites:
-            self._hints[self._commits.opened + 1] = self._sites.index(int(action.proposer))
+        if action.proposer is None:
+            return
+        site = int(action.proposer)
+        self._record_asked(self._clock.now, site)
+        if site in self._sites:
+            self._hints[self._commits.opened + 1] = self._sites.index(site)
 
     def tick(self, frame: MobilityFrame, tick: int) -> None:  # noqa: ARG002 - the hook's signature
         """Seal batches at the sites that have a full one."""

@@ -154,6 +154,14 @@ class ValidatorsParted:
     groups: Annotated[str, Column("O", "", "sites of each side")]
 
 
+@dataclass(frozen=True, slots=True)
+class ProposerAsked:
+    """The policy asked for the proposer of the height after the one that is voted on, at a decision epoch."""
+
+    time_s: Time
+    site: Annotated[int, Column("<i4", "", "site number, as in SiteDeployed; one that does not vote is not heard")]
+
+
 FACTS: tuple[type[Any], ...] = (
     ValidatorDeployed,
     StakeChanged,
@@ -166,5 +174,6 @@ FACTS: tuple[type[Any], ...] = (
     EvidenceCommitted,
     ConsensusWorked,
     ValidatorsParted,
+    ProposerAsked,
 )
 """The kinds of facts of the ledger, in the order of storage."""
