@@ -1,10 +1,16 @@
-"""The transport of validators' messages and batches: over the wires that tasks use, and not across a partition."""
+"""The transport of validators' messages and batches: over the wires that tasks use, and not across a partition.
+
+What is for many goes to each as a transfer of its own (`direct`) or along one tree of wires (`tree`). Both know
+the same disturbances: a message is held back for those beyond a partition, and lost to each receiver on its own.
+"""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 
 from cosim.kernel.clock import Clock, Life, Story
+from cosim.ledger.run.multicast import Freight, Multicast
 from cosim.scenario.ledger import Ledger, Partition
 from cosim.transport import Wires
 from cosim.types import Failure
@@ -36,6 +42,8 @@ class Network:
         self._partitions = partitions
         self._rng = rng
         self._held: set[tuple[int, int, bytes]] = set()
+        self.multicast = Multicast(clock, wires) if plan.dissemination == "tree" else None
+        """Carries what is for many; None: each gets a transfer of its own."""
 
     def send(self, size_bit: float, start: int, end: int, arrived: Callable[[], None]) -> None:
         """Send a batch from one site to another; across a partition it starts when the partition has healed.
@@ -59,6 +67,86 @@ class Network:
             what: the bytes that are signed, by which copies are known.
         """
         Background(self._carry_message(size_bit, start, end, arrived, what)).begin()
+
+    def broadcast(
+        self,
+        size_bit: float,
+        start: int,
+        ends: tuple[int, ...],
+        arrived: Callable[[int], None],
+        what: bytes,
+        freight: Freight,
+    ) -> None:
+        """Send a message of the vote to many, as `post` does to each of them.
+
+        Args:
+            size_bit: its size in bits.
+            start: number of the sending site.
+            ends: numbers of the receiving sites.
+            arrived: called with the site at which it has arrived.
+            what: the bytes that are signed.
+            freight: which bundles it goes with, along a tree.
+        """
+        if self.multicast is None:
+            for end in ends:
+                self.post(size_bit, start, end, partial(arrived, end), what)
+        else:
+            self._spread(size_bit, start, ends, arrived, what, freight)
+
+    def _spread(
+        self,
+        size_bit: float,
+        start: int,
+        ends: tuple[int, ...],
+        arrived: Callable[[int], None],
+        what: bytes | None,
+        freight: Freight,
+    ) -> None:
+        """Send along a tree to all that no partition is before, and to the others once it has healed."""
+        ready, heard = ends, ends
+        if self._partitions:
+            later: dict[float, list[int]] = {}
+            for end in ends:
+                if what is None or (start, end, what) not in self._held:
+                    later.setdefault(self._heals_s(start, end), []).append(end)
+            ready = heard = tuple(later.pop(0.0, ()))
+            for heals_s, theirs in later.items():
+                if what is not None:
+                    self._held.update((start, end, what) for end in theirs)
+                again = partial(self._release, size_bit, start, tuple(theirs), arrived, what, freight)
+                self._clock.at(heals_s, again)
+        if what is not None and self._plan.loss:
+            heard = tuple(end for end in ready if not self._is_lost())
+        if ready and self.multicast is not None:
+            self.multicast.send(size_bit, start, ready, heard, freight, arrived)
+
+    def _release(
+        self,
+        size_bit: float,
+        start: int,
+        ends: tuple[int, ...],
+        arrived: Callable[[int], None],
+        what: bytes | None,
+        freight: Freight,
+    ) -> None:
+        if what is not None:
+            self._held.difference_update((start, end, what) for end in ends)
+        self._spread(size_bit, start, ends, arrived, what, freight)
+
+    def send_to_all(self, size_bit: float, start: int, ends: tuple[int, ...], arrived: Callable[[int], None]) -> None:
+        """Send a batch to many, as `send` does to each of them.
+
+        Args:
+            size_bit: its size in bits.
+            start: number of the sending site.
+            ends: numbers of the receiving sites.
+            arrived: called with the site at which it has arrived.
+        """
+        if self.multicast is None:
+            for end in ends:
+                self.send(size_bit, start, end, partial(arrived, end))
+        else:
+            self._spread(size_bit, start, ends, arrived, None, Freight.BLOCKS)
 
     def _carry(self, size_bit: float, start: int, end: int, arrived: Callable[[], None]) -> Story:
         while (heals_s := self._heals_s(start, end)) > self._clock.now:
