@@ -169,21 +169,13 @@ class Chain(Part):
 
     def _send(self, batch: Batch, size_bit: int) -> None:
         """Send a batch to the validator of its site at once, to all others over the wires."""
-        if self._network.multicast is not None:
-            self._arrived(batch, batch.site)
-            ends = tuple(site for site in self._sites if site != batch.site)
-            self._network.send_to_all(float(size_bit), batch.site, ends, partial(self._arrived, batch))
-            return
-        for node in self._nodes:
-            arrived = partial(node.arrive, batch.site, batch.number)
-            if node.site == batch.site:
-                arrived()
-            else:
-                self._network.send(float(size_bit), batch.site, node.site, arrived)
+        if batch.site in self._at_site:
+            self._at_site[batch.site].arrive(batch.site, batch.number)
+        ends = tuple(site for site in self._sites if site != batch.site)
+        self._network.send_to_all(float(size_bit), batch.site, ends, partial(self._arrived, batch))
 
     def _arrived(self, batch: Batch, site: int) -> None:
-        if site in self._at_site:
-            self._at_site[site].arrive(batch.site, batch.number)
+        self._at_site[site].arrive(batch.site, batch.number)
 
     # --- what the run does with it ---------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ the same disturbances: a message is held back for those beyond a partition, and 
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -42,8 +43,7 @@ class Network:
         self._partitions = partitions
         self._rng = rng
         self._held: set[tuple[int, int, bytes]] = set()
-        self.multicast = Multicast(clock, wires) if plan.dissemination == "tree" else None
-        """Carries what is for many; None: each gets a transfer of its own."""
+        self._multicast = Multicast(clock, wires) if plan.dissemination == "tree" else None
 
     def send(self, size_bit: float, start: int, end: int, arrived: Callable[[], None]) -> None:
         """Send a batch from one site to another; across a partition it starts when the partition has healed.
@@ -87,51 +87,11 @@ class Network:
             what: the bytes that are signed.
             freight: which bundles it goes with, along a tree.
         """
-        if self.multicast is None:
+        if self._multicast is None:
             for end in ends:
                 self.post(size_bit, start, end, partial(arrived, end), what)
         else:
-            self._spread(size_bit, start, ends, arrived, what, freight)
-
-    def _spread(
-        self,
-        size_bit: float,
-        start: int,
-        ends: tuple[int, ...],
-        arrived: Callable[[int], None],
-        what: bytes | None,
-        freight: Freight,
-    ) -> None:
-        """Send along a tree to all that no partition is before, and to the others once it has healed."""
-        ready, heard = ends, ends
-        if self._partitions:
-            later: dict[float, list[int]] = {}
-            for end in ends:
-                if what is None or (start, end, what) not in self._held:
-                    later.setdefault(self._heals_s(start, end), []).append(end)
-            ready = heard = tuple(later.pop(0.0, ()))
-            for heals_s, theirs in later.items():
-                if what is not None:
-                    self._held.update((start, end, what) for end in theirs)
-                again = partial(self._release, size_bit, start, tuple(theirs), arrived, what, freight)
-                self._clock.at(heals_s, again)
-        if what is not None and self._plan.loss:
-            heard = tuple(end for end in ready if not self._is_lost())
-        if ready and self.multicast is not None:
-            self.multicast.send(size_bit, start, ready, heard, freight, arrived)
-
-    def _release(
-        self,
-        size_bit: float,
-        start: int,
-        ends: tuple[int, ...],
-        arrived: Callable[[int], None],
-        what: bytes | None,
-        freight: Freight,
-    ) -> None:
-        if what is not None:
-            self._held.difference_update((start, end, what) for end in ends)
-        self._spread(size_bit, start, ends, arrived, what, freight)
+            self._spread(self._multicast, _Announcement(size_bit, start, arrived, what, freight), ends)
 
     def send_to_all(self, size_bit: float, start: int, ends: tuple[int, ...], arrived: Callable[[int], None]) -> None:
         """Send a batch to many, as `send` does to each of them.
@@ -142,11 +102,35 @@ class Network:
             ends: numbers of the receiving sites.
             arrived: called with the site at which it has arrived.
         """
-        if self.multicast is None:
+        if self._multicast is None:
             for end in ends:
                 self.send(size_bit, start, end, partial(arrived, end))
         else:
-            self._spread(size_bit, start, ends, arrived, None, Freight.BLOCKS)
+            self._spread(self._multicast, _Announcement(size_bit, start, arrived, None, Freight.BLOCKS), ends)
+
+    def _spread(self, multicast: Multicast, told: "_Announcement", ends: tuple[int, ...]) -> None:
+        """Send along a tree to all whom no partition is before, and to the others once it has healed."""
+        start, what = told.start, told.what
+        ready = ends
+        if self._partitions:
+            by_healing: dict[float, list[int]] = {}
+            for end in ends:
+                if what is None or (start, end, what) not in self._held:
+                    by_healing.setdefault(self._heals_s(start, end), []).append(end)
+            ready = tuple(by_healing.pop(0.0, ()))
+            for heals_s, theirs in by_healing.items():
+                if what is not None:
+                    self._held.update((start, end, what) for end in theirs)
+                self._clock.at(heals_s, partial(self._release, multicast, told, tuple(theirs)))
+        if ready:
+            lossy = what is not None and self._plan.loss > 0.0
+            heard = frozenset(end for end in ready if not self._is_lost()) if lossy else frozenset(ready)
+            multicast.send(told.size_bit, start, ready, heard, told.freight, told.arrived)
+
+    def _release(self, multicast: Multicast, told: "_Announcement", ends: tuple[int, ...]) -> None:
+        if told.what is not None:
+            self._held.difference_update((told.start, end, told.what) for end in ends)
+        self._spread(multicast, told, ends)
 
     def _carry(self, size_bit: float, start: int, end: int, arrived: Callable[[], None]) -> Story:
         while (heals_s := self._heals_s(start, end)) > self._clock.now:
@@ -184,6 +168,17 @@ class Network:
             ),
             default=0.0,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Announcement:
+    """What goes to many along a tree; `what` is None for a batch, which is neither lost nor repeated."""
+
+    size_bit: float
+    start: int
+    arrived: Callable[[int], None]
+    what: bytes | None
+    freight: Freight
 
 
 class Background(Life):
