@@ -13,7 +13,7 @@ the whole can be too large in a committee: `faulty_third` is how often that happ
 import hashlib
 import math
 import struct
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
@@ -70,7 +70,9 @@ def seated_stake(stake: Sequence[int], committee: Collection[int]) -> tuple[int,
     return tuple(votes)
 
 
-def holds_a_third(stake: Sequence[int], committee: Collection[int], faulty: Collection[int]) -> bool:
+def holds_a_third(
+    stake: Sequence[int] | Mapping[int, int], committee: Collection[int], faulty: Collection[int]
+) -> bool:
     """Return whether faulty validators have at least a third of the committee's stake.
 
     >>> holds_a_third((1, 1, 1, 1), (0, 1, 2), {2}), holds_a_third((1, 1, 1, 1), (0, 1, 2, 3), {2})
