@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
+import physics
 import pytest
 from adversary import Colludes
 from effort import rest_long, seeds
@@ -131,6 +132,7 @@ def test_a_sound_committee_decides_once_and_in_time(block: int, record_property:
     assert all(height.ratio <= 1.0 for height in heights if height.live and height.safe), told(outcomes)
     assert all(height.followed for height in heights if height.live and height.safe), told(outcomes)
     assert sum(height.live for height in heights) > len(outcomes)
+    physics.seen(max([1.0, *(height.ratio for height in heights if height.live and height.safe)]), 1.0)
     expected = np.array([faulty_third(plan.credits, plan.liars, plan.seats or 1, draws=2000) for plan, _ in outcomes])
     outside = [not plan_safe(plan, height) for plan, _ in outcomes for height in range(HEIGHTS)]
     error = np.sqrt((expected * (1.0 - expected)).sum() / HEIGHTS) / len(outcomes)

@@ -1,10 +1,11 @@
 """Time-outs that fit the network: what the slowest way between two validators takes, with the bits that share it.
 
-    way       = latency + bits / rate of each wire + (bits that share the busiest wire) / its rate + verification
-    vote_s    = max(0.5 s, 4 way),   propose_s = max(1 s, 2 vote_s + making),
+    way    = sum over the wires between two validators of latency + copies x bits / rate, + verification
+    vote_s = max(0.5 s, 4 way),   propose_s = max(1 s, 8 way + making)
 
-for the slower of the largest message there can be, a full block of which the proof of lock has all seats, on its own,
-and of a vote that all others with a seat cast at the same moment. A quarter of `vote_s` is what
+for the longest such way of two messages: the largest there can be, a full block of which the proof of lock has all
+seats, on its own, and a vote that all with a seat cast at the same moment. Copies are those on the same wire: whoever
+shares a wire with so many bits has crossed it by the time that they take together. A quarter of `vote_s` is what
 `cosim.ledger.liveness.decision_bound_s` allows a message. Verification and making are those of a full block on the
 slowest host when it has nothing else to do. Left out: tasks, keys and batches on wires and hosts.
 """
@@ -96,9 +97,7 @@ def longest_way_s(plan: Ledger, wires: Wires, sites: tuple[int, ...], block_bit:
     longest_s = 0.0
     for (start, _end), route in routes.items():
         fixed_s = sum(latency_s[hop] for hop in route)
-        each_s = sum(per_bit_s[hop] for hop in route)
-        own_s = max((copies[hop][start] - 1) * per_bit_s[hop] for hop in route)
-        shared_s = max((votes[hop] - 1) * per_bit_s[hop] for hop in route)
-        slower_s = max(largest_bit * (each_s + own_s), vote_bit * (each_s + shared_s))
-        longest_s = max(longest_s, fixed_s + slower_s)
+        alone_s = largest_bit * sum(copies[hop][start] * per_bit_s[hop] for hop in route)
+        together_s = vote_bit * sum(votes[hop] * per_bit_s[hop] for hop in route)
+        longest_s = max(longest_s, fixed_s + max(alone_s, together_s))
     return longest_s
