@@ -140,3 +140,15 @@ def test_a_long_row_of_sites_decides_in_its_first_round(tmp_path, way: str):
     assert set(rounds["derived"]) == {"0"}
     assert len(rounds["derived"]) == 2
     assert set(rounds["given"]) > {"0"}
+
+
+@pytest.mark.parametrize(("seats", "heard"), [(None, 19), (12, 12)])
+def test_votes_that_meet_on_a_slow_wire_count_together(seats: int | None, heard: int):
+    """Behind one wire of 100 kbit/s a site hears as many votes as there are seats for others, one after the other."""
+    topology = star(20, 0.0, 1e12)
+    topology.graph.edges[0, 20]["bandwidth_bps"] = 1e5
+    plan = Ledger.model_validate({"signature": "ed25519", "dissemination": "tree", "committee": seats})
+    vote_bit = float(Vote(RoundStep.PREVOTE, 0, 0, None, 0).size_bit(BIT))
+    way_s = longest_way_s(plan, Wires(Clock(), topology), tuple(range(20)), 0.0)
+    assert way_s == pytest.approx(heard * vote_bit / 1e5, rel=1e-4)
+    assert slowest_s(topology, "tree", range(1, 1 + heard), vote_bit) == pytest.approx(way_s, rel=1e-4)
