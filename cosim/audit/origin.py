@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from cosim.data_text import json_data
-from cosim.scenario.identity import DEFAULTS, identity, run_id, text_of, whole
+from cosim.scenario.identity import defaults_number, identity, run_id, text_of, whole
 from cosim.scenario.schema import Scenario
 from cosim.trace.store.integrity import Finding
 from cosim.trace.store.manifest import Manifest
@@ -100,7 +100,8 @@ def _scenario(said: Provenance) -> Iterator[str]:
         yield "its identity is none: JSON with `defaults` and `differs` is expected"
         return
     other = next(_others("", differs, said.scenario), None)
-    if other is None and defaults == DEFAULTS:
+    there = {name for name, section in said.scenario.items() if section is not None}
+    if other is None and defaults == defaults_number(there):
         try:
             expected = _differing(said.scenario)
         except ValueError as error:

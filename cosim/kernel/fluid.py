@@ -15,7 +15,7 @@ u = band, F = 1: a band shared equally or by weights;  u = slice, F = inf: fixed
 u = bit rate, F = 1, g = 1: a wire;  u = core speed, F = cores, g = 1: processor sharing on c cores.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from heapq import heapify, heappop, heappush
 from math import inf
 from typing import Protocol
@@ -299,6 +299,7 @@ class Fluid:
         "busy_s",
         "done",
         "ended",
+        "guest",
         "number_s",
         "room",
         "unit_rate",
@@ -329,9 +330,13 @@ class Fluid:
         """Total size of the flows that ended."""
         self.ended = 0
         """Number of the flows that ended."""
+        self.guest: Callable[[], None] | None = None
+        """Called before the next flow starts: what uses the idle medium without a flow, and then becomes one."""
 
     def start(self, flow: Flow) -> Flow:
         """Let a flow run; its story is resumed when nothing is left."""
+        if self.guest is not None:
+            self.part_with_guest()
         if self._clock.now > self._since_s:
             self.settle()
         flow.medium = self
@@ -357,6 +362,7 @@ class Fluid:
 
     def start_all(self, flows: Sequence[Flow]) -> None:
         """Let flows run, as if each were started after the one before."""
+        self.part_with_guest()
         self.settle()
         v, weight, heap, since_s, far_v = self._v, self.weight, self._heap, self._since_s, self._far_v
         far: list[Flow] = []
@@ -379,6 +385,25 @@ class Fluid:
         self._arm()
         for bearer, own in by_bearer(flows):
             bearer.joins(own, [flow.weight for flow in own], self.share_s)
+
+    def part_with_guest(self) -> None:
+        """Call the guest, if there is one, before something else uses the medium."""
+        guest, self.guest = self.guest, None
+        if guest is not None:
+            guest()
+
+    def credit(self, busy_s: float, size: float = 0.0, ended: int = 0) -> None:
+        """Add what a guest has done to the totals.
+
+        Args:
+            busy_s: time in which it used the medium alone.
+            size: amount that it has done, once it has ended.
+            ended: number of flows that it stands for, likewise.
+        """
+        self.busy_s += busy_s
+        self.number_s += busy_s
+        self.done += size
+        self.ended += ended
 
     def withdraw(self, flow: Flow) -> None:
         """Take an active flow out; its `left` is then up to date."""

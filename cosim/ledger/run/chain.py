@@ -20,6 +20,8 @@ from cosim.ledger.merkle import root
 from cosim.ledger.run.archive import Archive, SealedBatch
 from cosim.ledger.run.chain_state import Move, genesis
 from cosim.ledger.run.commits import Commits
+from cosim.ledger.run.elections import Elections
+from cosim.ledger.run.fitting import fitted_timeouts
 from cosim.ledger.run.network import Network
 from cosim.ledger.run.node import Node, ValidatorContext
 from cosim.ledger.run.worker import Worker
@@ -79,7 +81,7 @@ class Chain(Part):
         deployed = facts.recorder(ValidatorDeployed)
         for number, site in enumerate(self._sites):
             deployed(0.0, number, site)
-        head = genesis([site in first for site in self._sites], len(sites), plan.credits)
+        head = genesis([site in first for site in self._sites], len(sites), plan.credits, plan.committee)
         self._commits = Commits(clock, plan, head, self._archive, self._sites, moves, facts)
         partitions = [
             (partition, frozenset(self._site(name, "ledger.partitions", hosts) for name in partition.side))
@@ -91,10 +93,24 @@ class Chain(Part):
         self._signature_bit = FIGURES[plan.signature].size_bit
         scheme = signatures(plan.signature, plan.sign, seed, len(self._sites))
         self._nodes: list[Node] = []
+        self._at_site: dict[int, Node] = {}
+        timeouts = fitted_timeouts(plan, wires, {site: hosts[site] for site in self._sites})
         context = ValidatorContext(
-            clock, plan, self._network, self._archive, self._worker, self._commits, scheme, self._hints, self._nodes
+            clock,
+            plan,
+            self._network,
+            self._archive,
+            self._worker,
+            self._commits,
+            scheme,
+            self._hints,
+            Elections(plan.proposer),
+            timeouts,
+            self._nodes,
+            self._at_site,
         )
         self._nodes += [Node(number, site, hosts[site], head, context) for number, site in enumerate(self._sites)]
+        self._at_site |= {node.site: node for node in self._nodes}
         for fault in plan.faults:
             site = self._site(fault.validator, "ledger.faults", hosts)
             if site not in self._sites:
@@ -154,12 +170,13 @@ class Chain(Part):
 
     def _send(self, batch: Batch, size_bit: int) -> None:
         """Send a batch to the validator of its site at once, to all others over the wires."""
-        for node in self._nodes:
-            arrived = partial(node.arrive, batch.site, batch.number)
-            if node.site == batch.site:
-                arrived()
-            else:
-                self._network.send(float(size_bit), batch.site, node.site, arrived)
+        if batch.site in self._at_site:
+            self._at_site[batch.site].arrive(batch.site, batch.number)
+        ends = tuple(site for site in self._sites if site != batch.site)
+        self._network.send_to_all(float(size_bit), batch.site, ends, partial(self._arrived, batch))
+
+    def _arrived(self, batch: Batch, site: int) -> None:
+        self._at_site[site].arrive(batch.site, batch.number)
 
     # --- what the run does with it ---------------------------------------------------------------------------------
 

@@ -33,6 +33,17 @@ class StakeChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class CommitteeDrawn:
+    """The validators that propose and vote at a height were drawn, as the block before it became final."""
+
+    time_s: Time
+    height: Height
+    seats: Annotated[int, Column("<i4", "", "validators with a seat")]
+    credits: Annotated[int, Column("<i8", "credit", "their stake, of which more than two thirds decide")]
+    validators: Annotated[str, Column("O", "", "their numbers, separated by blanks")]
+
+
+@dataclass(frozen=True, slots=True)
 class BatchSealed:
     """A site closed a batch of records under one Merkle root and sent it to the validators."""
 
@@ -175,5 +186,6 @@ FACTS: tuple[type[Any], ...] = (
     ConsensusWorked,
     ValidatorsParted,
     ProposerAsked,
+    CommitteeDrawn,
 )
 """The kinds of facts of the ledger, in the order of storage."""
