@@ -2,6 +2,11 @@
 
 A curve is over the nominal band: what guard bands, reference signals, control and headers take is in it. Three kinds:
 Shannon's bound with a cap, a share of it between two ratios, and steps.
+
+Below its lowest ratio a link has no coverage. Where interference alone, or a low chosen power, brings it there, blocks
+are repeated until they are decoded: n copies that are combined have n times the ratio (Chase, IEEE Trans. Commun. 33
+(5), 1985), so that the rate falls in proportion to the ratio, from that at the lowest one down. Without that rule such
+a transfer would hold its share of a cell and send nothing, for as long as those that disturb it do the same.
 """
 
 import math
@@ -21,7 +26,7 @@ class LinkCurve(Protocol):
 
     @property
     def least_sinr(self) -> float:
-        """Ratio, linear, below which a link carries nothing; 0 if it always carries something."""
+        """Ratio, linear, at which coverage ends and below which blocks are repeated; 0 if there is none."""
         ...
 
     @property
@@ -80,7 +85,7 @@ class ShannonCurve:
 class AttenuatedCurve:
     """A share of Shannon's rate between two ratios (3GPP TR 36.942 Annex A.2).
 
-    0 below the lowest ratio, alpha log2(1 + SINR) from there on, up to the highest efficiency.
+    alpha log2(1 + SINR) from the lowest ratio on, up to the highest efficiency; blocks are repeated below.
 
     >>> round(AttenuatedCurve(0.6, 4.4, 0.1).efficiency(100.0), 2)
     3.99
@@ -91,25 +96,25 @@ class AttenuatedCurve:
         least_sinr: lowest ratio, linear.
     """
 
-    __slots__ = ("_alpha", "_factor", "least_sinr", "most_bps_hz")
+    __slots__ = ("_factor", "_repeated", "least_sinr", "most_bps_hz")
 
     def __init__(self, alpha: float, most_bps_hz: float, least_sinr: float) -> None:
-        self._alpha = alpha
         self._factor = alpha / _LN_2
         self.most_bps_hz = most_bps_hz
         self.least_sinr = least_sinr
+        self._repeated = min(self._factor * math.log1p(least_sinr), most_bps_hz) / least_sinr
 
     def efficiency(self, sinr: float) -> float:
         """Return the bit/s per hertz of one link."""
         if sinr < self.least_sinr:
-            return 0.0
+            return self._repeated * sinr
         value = self._factor * math.log1p(sinr)
         return value if value < self.most_bps_hz else self.most_bps_hz
 
     def efficiencies(self, sinr: FloatArray) -> FloatArray:
         """Return the bit/s per hertz of links with these ratios, linear, of any shape."""
         share: FloatArray = np.minimum(self._factor * np.log1p(sinr), self.most_bps_hz)
-        return np.where(sinr < self.least_sinr, 0.0, share)
+        return np.where(sinr < self.least_sinr, self._repeated * sinr, share)
 
     def relative(self, sinr: FloatArray) -> FloatArray:
         """Return the efficiencies."""
@@ -117,28 +122,25 @@ class AttenuatedCurve:
 
 
 class SteppedCurve:
-    """One efficiency from above each of some ratios to the next, and 0 up to the first: modulation and coding.
+    """One efficiency from above each of some ratios to the next: modulation and coding; blocks are repeated below.
 
     >>> steps = SteppedCurve([1.0, 10.0], [0.5, 2.0])
-    >>> steps.efficiency(1.0), steps.efficiency(1.1), steps.efficiency(11.0)
-    (0.0, 0.5, 2.0)
+    >>> steps.efficiency(0.2), steps.efficiency(1.1), steps.efficiency(11.0)
+    (0.1, 0.5, 2.0)
 
     Args:
         above_sinr: the ratios, linear, ascending.
         bps_hz: the efficiency above each of them, never falling.
     """
 
-    __slots__ = ("_above", "_above_array", "_levels", "_levels_array")
+    __slots__ = ("_above", "_above_array", "_levels", "_levels_array", "_repeated", "least_sinr")
 
     def __init__(self, above_sinr: Sequence[float], bps_hz: Sequence[float]) -> None:
         self._above = list(above_sinr)
-        self._levels = [0.0, *bps_hz]
+        self._levels = [bps_hz[0], *bps_hz]
         self._above_array, self._levels_array = np.array(self._above), np.array(self._levels)
-
-    @property
-    def least_sinr(self) -> float:
-        """The first ratio: a link carries nothing up to it."""
-        return self._above[0]
+        self.least_sinr = self._above[0]
+        self._repeated = bps_hz[0] / self.least_sinr
 
     @property
     def most_bps_hz(self) -> float:
@@ -147,11 +149,14 @@ class SteppedCurve:
 
     def efficiency(self, sinr: float) -> float:
         """Return the bit/s per hertz of one link."""
+        if sinr < self.least_sinr:
+            return self._repeated * sinr
         return self._levels[bisect_left(self._above, sinr)]
 
     def efficiencies(self, sinr: FloatArray) -> FloatArray:
         """Return the bit/s per hertz of links with these ratios, linear, of any shape."""
         step: FloatArray = self._levels_array[self._above_array.searchsorted(sinr)]
+        step = np.where(sinr < self.least_sinr, self._repeated * sinr, step)
         return np.where(np.isnan(sinr), np.nan, step)
 
     def relative(self, sinr: FloatArray) -> FloatArray:

@@ -108,7 +108,7 @@ class OrthogonalCell(Fluid):
         self._efficiency = curve.efficiency
 
     def gain(self, snr: float) -> float:
-        """Return the spectral efficiency in bit/s/Hz, never 0: interference may drown a link that has coverage."""
+        """Return the spectral efficiency in bit/s/Hz, never 0: interference may drown a link in rounding."""
         return self._efficiency(snr) or _LEAST_BPS_HZ
 
     def joint_gain(self, snr: FloatArray) -> float:

@@ -66,7 +66,7 @@ class LinkBudget:
     site_power_w: float
     least_gain: float
     """Path gain, linear, below which a link is out of coverage: its uplink is below `radio.min_snr_db`, or one of its
-    directions carries nothing."""
+    directions below the lowest ratio of its link adaptation."""
     hysteresis: float
     """Factor, linear, by which another site must be stronger than the serving one."""
 

@@ -100,7 +100,7 @@ class AttenuatedLink(Section):
     downlink_alpha: Share = Field(0.6, description="Share of Shannon's rate, downlink; TR 36.942 Table A.2.")
     uplink_max_bps_hz: Positive = Field(2.0, description="Cap, uplink and sidelink; TR 36.942 Table A.2.")
     downlink_max_bps_hz: Positive = Field(4.4, description="Cap, downlink; TR 36.942 Table A.2.")
-    min_sinr_db: Decibel = Field(-10.0, description="Nothing is carried below it; TR 36.942 Table A.2.")
+    min_sinr_db: Decibel = Field(-10.0, description="Coverage ends there; TR 36.942 Table A.2.")
 
 
 class McsLink(Section):

@@ -329,7 +329,7 @@ def _unfelt_link(scenario: Scenario, _: Shown) -> Remarks:
     least_db = 10.0 * math.log10(least) if (least := uplink_band(radio).curve.least_sinr) > 0.0 else -math.inf
     if radio.min_snr_db != Radio.model_fields["min_snr_db"].default and radio.min_snr_db < least_db:
         yield (
-            f"radio.min_snr_db={radio.min_snr_db:g}: radio.link carries nothing below {least_db:.1f} dB, where coverage "
+            f"radio.min_snr_db={radio.min_snr_db:g}: radio.link begins at {least_db:.1f} dB, where coverage "
             "ends; raise it, or leave it out"
         )
 

@@ -54,10 +54,14 @@ def plain_bps(kind: str, way: str, band_hz: float, sinr: float) -> float:
         return band_hz * min(7.4063, shannon)
     if kind == "attenuated":
         share, most = {"up": (0.4, 2.0), "down": (0.6, 4.4)}[way]
-        return band_hz * min(most, share * shannon) if sinr >= 0.1 else 0.0
-    cqi = plain_cqi(LTE_EFFICIENCY if kind == "lte" else NR_EFFICIENCY, sinr)
+        if sinr < 0.1:  # n copies of each block, with n times the ratio together
+            return band_hz * share * math.log2(1.1) * sinr / 0.1
+        return band_hz * min(most, share * shannon)
+    table = LTE_EFFICIENCY if kind == "lte" else NR_EFFICIENCY
+    cqi = plain_cqi(table, sinr)
     if cqi == 0:
-        return 0.0
+        first = GAP * (2.0 ** table[0] - 1.0)
+        return plain_bps(kind, way, band_hz, first * (1.0 + 1e-12)) * sinr / first
     if kind == "lte":
         return LTE_BIT[way, band_hz][cqi - 1] * 1e3 * band_hz / LTE_WIDTH_HZ[band_hz] * PAYLOAD
     elements = 144 if way == "up" else 120
