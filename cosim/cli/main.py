@@ -3,10 +3,12 @@
 import logging
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict
 from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
+from time import process_time
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -123,16 +125,22 @@ def run(
     json: Json = False,
     picture: Annotated[bool, typer.Option(help="Draw the map with its sites and the latency by place.")] = True,
     gui: Annotated[bool, typer.Option("--gui", help="Watch the traffic in sumo-gui; slower, the same result.")] = False,
+    profile: Annotated[
+        bool, typer.Option("--profile", help="Also print CPU time by layer, and keep it in provenance.json.")
+    ] = False,
 ) -> None:
     """Run a scenario and print its figures of merit.
 
     A trained agent decides without exploring: of a training with several seeds the first, or the one whose folder is
     given, as runs/s1/q-ddpg/seed2.
     """
+    began_s = process_time()
     from cosim.experiments.contenders import run_policy
+    from cosim.profiling import CpuProfile
     from cosim.runner import simulate
     from cosim.scenario.load import load, override
 
+    cpu = CpuProfile(began_s) if profile else None
     watched = ["mobility.kind=traci", "mobility.gui=true"] if gui else []
     beside = Path(scenario).parent
     changes = [*(overrides or []), *run_policy(policy, beside), *override("seed", seed), *watched]
@@ -142,7 +150,7 @@ def run(
         with console.progress(loaded.scenario.duration_s, loaded.scenario.name) as tell:
             while True:
                 try:
-                    result = simulate(loaded, folder, stop_on_signal(tell))
+                    result = simulate(loaded, folder, stop_on_signal(tell), cpu)
                     break
                 except InputError:
                     if out is not None or folder == loaded.run_folder:
@@ -150,15 +158,19 @@ def run(
                     folder = loaded.run_folder  # another run, started at the same instant, has taken the first name
     except (Exception, KeyboardInterrupt) as error:
         if isinstance(error, KeyboardInterrupt) or asked_to_stop():
+            if cpu is not None and not (json or quiet()):
+                console.say_profile(cpu.spent_s())
             raise RunError(console.stopped(folder)) from None
         raise
     drawn = None
     if picture:
         from cosim.report.picture.figures import draw_run
 
-        drawn = draw_run(folder)
+        with nullcontext() if cpu is None else cpu.within("figures"):
+            drawn = draw_run(folder)
     if json:
-        console.say_json({**asdict(result), "picture": drawn})
+        spent_s = {} if cpu is None else cpu.spent_s()
+        console.say_json({**asdict(result), "cpu_by_layer_s": spent_s, "picture": drawn})
         return
     if quiet():
         return
@@ -166,6 +178,8 @@ def run(
     console.say(f"{chosen.name}, policy {chosen.policy.name}, seed {chosen.seed}, {chosen.duration_s:g} s\n")
     console.say_summary(result.kpis)
     console.say_left(folder, drawn, result.digest, result.wall_s, chosen.duration_s)
+    if cpu is not None:
+        console.say_profile(cpu.spent_s())
     for note in result.notes:
         console.note(f"note: {note}")
 

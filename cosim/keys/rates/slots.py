@@ -49,8 +49,8 @@ class SlotRates:
         if len(changed):
             self._detector, self._intercepted = detector.copy(), intercepted
             none = np.zeros(len(changed))
-            parts = (array[changed] for array in (self._length_km, detector, intercepted))
-            fresh = link_rates(plan.rate, *parts, Conditions(none, none))
+            length_km, still = self._length_km[changed], Conditions(none, none)
+            fresh = link_rates(plan.rate, length_km, detector[changed], intercepted[changed], still)
             for name in ("key_bps", "sifted_bps", "qber"):
                 getattr(self._rates, name)[changed] = getattr(fresh, name)
         return self._rates
