@@ -77,7 +77,7 @@ def link_figures(trace: Trace, slices: Batches) -> Iterator[tuple[str, Estimate]
     """Yield the figures of the pools of links, by one query over all links."""
     last = ", ".join(f"max({name}) AS {name}" for name in _TOTALS)
     grown = ", ".join(f"{name} - lag({name}, 1, 0) OVER so_far AS {name}" for name in _TOTALS)
-    sums = ", ".join(f"(sum({name}) FILTER (batch >= 0))::DOUBLE AS {name}" for name in _TOTALS)
+    sums = ", ".join(f"sum({name})::DOUBLE AS {name}" for name in _TOTALS)
     # A batch in which a link has no sample grows by nothing; the next one has its growth.
     table = trace.sql(
         f"WITH last AS (SELECT link, {slices.by_end('time_s')} AS batch, {last} FROM {_POOLS} "
