@@ -92,7 +92,13 @@ class RouteSearch:
         return least
 
     def least_over(self, link: int, start: int, end: int) -> int:
-        """Return a cost that no route from `start` to `end` over the link is below."""
+        """Return a cost that no route over a link is below.
+
+        Args:
+            link: the link.
+            start: node at which routes begin.
+            end: node at which they end.
+        """
         one, other = self._ends[link]
         from_start, to_end = self.least(start), self.least(end)
         return self.cost[link] + min(from_start[one] + to_end[other], from_start[other] + to_end[one])
@@ -105,6 +111,11 @@ class RouteSearch:
         """Return cost and links of the best route over usable links, or the nodes that can be reached without `end`.
 
         By the algorithm A*: of routes that may still be the best, that of the lowest node numbers is followed first.
+
+        Args:
+            start: node at which the route begins.
+            end: node at which it ends.
+            usable: returns whether a link may be taken.
         """
         least = self.least(end)
         heap: list[tuple[int, tuple[int, ...], tuple[int, ...]]] = [(least[start], (start,), ())]
