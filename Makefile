@@ -40,6 +40,7 @@ bench: $(TESTS)
 	$(BIN)/python benchmarks/city.py
 	$(BIN)/python benchmarks/secured.py
 	$(BIN)/python benchmarks/key_sites.py
+	$(BIN)/python benchmarks/votes.py
 	$(BIN)/python benchmarks/overload.py
 	$(BIN)/python benchmarks/candidates.py
 	$(BIN)/python benchmarks/driving.py

@@ -1,19 +1,22 @@
 """One run, from a scenario to a run folder with trace, provenance and figures of merit."""
 
 import logging
+import os
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from cosim_agents.registry import make_policy
+from cosim_agents.registry import make_policy, policy_file
 
 from cosim.decision import Action, Observation, Policy, WrittenError, action_problem
 from cosim.errors import InputError, RunError
 from cosim.kernel.rng import stream
+from cosim.mobility.cache import file_hash
 from cosim.mobility.content import content_of
 from cosim.mobility.ground import map_of
 from cosim.profiling import CpuProfile
@@ -24,9 +27,11 @@ from cosim.simulation import Simulation
 from cosim.trace.metrics.shown import shown_by
 from cosim.trace.metrics.statistics import Estimate
 from cosim.trace.metrics.tasks import kpis
+from cosim.trace.store.decisions import ComparedFacts, DecisionRows
+from cosim.trace.store.past import DifferenceError
 from cosim.trace.store.provenance import Provenance, new_provenance, write_provenance
 from cosim.trace.store.reader import Trace
-from cosim.trace.store.writer import TraceWriter
+from cosim.trace.store.writer import FactWriter, TraceWriter
 from cosim.user_code import KeptProcess, defined_at, failed_in, reason_of
 
 logger = logging.getLogger(__name__)
@@ -90,9 +95,93 @@ def simulate(
     """
     scenario = loaded.scenario
     refuse_senseless(scenario)
-    policy = make_policy(scenario.policy.name, scenario.policy.options, stream(scenario.seed, "policy"), loaded.folder)
-    files = content_of(scenario, loaded.folder)
-    provenance = new_provenance(scenario, datetime.now(UTC).isoformat(timespec="seconds"), files)
+    policy = policy_of(loaded)
+    provenance = provenance_of(loaded, out)
+    return run_through(
+        loaded,
+        policy,
+        provenance,
+        partial(TraceWriter, out, scenario.trace.part_s, provenance),
+        progress,
+        profile=profile,
+    )
+
+
+def policy_of(loaded: Loaded) -> Policy:
+    """Return the policy of a scenario, as it is before its first decision.
+
+    Raises:
+        InputError: there is none of that name, or it does not take its options.
+    """
+    chosen, seed = loaded.scenario.policy, loaded.scenario.seed
+    return make_policy(chosen.name, chosen.options, stream(seed, "policy"), loaded.folder)
+
+
+def provenance_of(loaded: Loaded, out: Path, parent: Mapping[str, Any] | None = None) -> Provenance:
+    """Return the provenance of a run that begins now.
+
+    Args:
+        loaded: the scenario.
+        out: folder of the run; other folders are told as seen from it, so that they say nothing about the machine.
+        parent: of a fork, as `Provenance.parent`.
+
+    Raises:
+        InputError: the scenario's map is not there.
+    """
+    scenario, folder = loaded.scenario, loaded.folder
+    read = policy_file(scenario.policy.name, folder)
+    return new_provenance(
+        scenario,
+        datetime.now(UTC).isoformat(timespec="seconds"),
+        content_of(scenario, folder),
+        seen_from(out, folder),
+        {} if read is None else {seen_from(out, read): file_hash(read)},
+        parent,
+    )
+
+
+def seen_from(run: Path, path: Path) -> str:
+    """Return a path relative to a run folder."""
+    return os.path.relpath(path.resolve(), run.resolve())
+
+
+@dataclass(frozen=True, slots=True)
+class Repetition:
+    """What a run that repeats a recorded one is held to."""
+
+    recorded: DecisionRows
+    """The decisions that have to be made again."""
+    told: str
+    """What cannot be done if others are made, for the line of an error."""
+    past: Callable[[Observation], Action | None] | None = None
+    """Gives the decision of an epoch at which the policy is not asked; None where it is."""
+
+
+def run_through(
+    loaded: Loaded,
+    policy: Policy,
+    provenance: Provenance,
+    make_writer: Callable[[], TraceWriter],
+    progress: Callable[[float], None] | None = None,
+    repetition: Repetition | None = None,
+    profile: CpuProfile | None = None,
+) -> RunResult:
+    """Run a scenario from its start to its end, and return its figures of merit.
+
+    Args:
+        loaded: the scenario.
+        policy: decides.
+        provenance: of the run, as it is at the start.
+        make_writer: makes the writer of its facts.
+        progress: called with the simulated time in s at each decision epoch.
+        repetition: what the run repeats.
+        profile: where CPU time is counted by layer; None: it is not.
+
+    Raises:
+        InputError: the scenario is impossible; nothing is left of a run that begins here.
+        RunError: the run failed.
+    """
+    scenario = loaded.scenario
     wall_s, cpu_s = time.perf_counter(), time.process_time()
 
     def ended(status: Literal["partial", "complete"]) -> Provenance:
@@ -107,16 +196,23 @@ def simulate(
             cpu_by_layer_s=_rounded(profile),
         )
 
-    logger.info("run %s begins: policy %s, seed %d, folder %s", loaded.run_id, scenario.policy.name, scenario.seed, out)
     with KeptProcess() as process, ExitStack() as undo:
-        writer = TraceWriter(out, scenario.trace.part_s, provenance)
+        writer = make_writer()
+        out = writer.folder
+        logger.info(
+            "run %s begins: policy %s, seed %d, folder %s", loaded.run_id, scenario.policy.name, scenario.seed, out
+        )
         undo.callback(writer.withdraw)
-        simulation = Simulation(scenario, writer, loaded.folder, profile=profile)
+        facts: FactWriter = writer
+        if repetition is not None:
+            facts = ComparedFacts(writer, repetition.recorded, repetition.told, scenario.policy.name)
+        simulation = Simulation(scenario, facts, loaded.folder, profile=profile)
         undo.callback(simulation.close)
         _keep_map(writer, loaded)
         try:
             try:
-                simulation.run(_Guarded(policy, scenario.policy.name, process), progress)
+                guarded = _Guarded(policy, scenario.policy.name, process)
+                simulation.run(guarded, progress, None if repetition is None else repetition.past)
             except WrittenError as error:
                 raise RunError(
                     f"policy {scenario.policy.name} at t={simulation.clock.now:g} s: {error}; "
@@ -125,14 +221,16 @@ def simulate(
             process.restore()
             simulation.close()
             writer.close(True, scenario.duration_s)
-        except InputError:  # only the run has shown that the scenario is impossible
-            raise
-        except BaseException:
+        except BaseException as error:
+            # Only the run has shown that the scenario is impossible, or that the past is another: it never began.
+            if isinstance(error, InputError | DifferenceError) and not writer.continues:
+                raise
             undo.pop_all()
             process.restore()
             with suppress(RunError, OSError):  # a full disk must not hide why the run broke
                 writer.close(False)
-                write_provenance(out, ended("partial"))
+                if not writer.follows:
+                    write_provenance(out, ended("complete" if writer.state == "complete" else "partial"))
             writer.release()
             simulation.close()
             raise

@@ -37,7 +37,7 @@ from cosim.trace.facts.run import (
     VehicleMoved,
 )
 from cosim.trace.store.writer import FactWriter, NullWriter
-from cosim.types import AnyArray, FloatArray, IntArray, Status, read_only
+from cosim.types import AnyArray, FloatArray, Status, read_only
 from cosim.user_code import KeptProcess, failure_of
 
 P = TypeVar("P", bound=Part)
@@ -213,19 +213,30 @@ class Simulation:
             RuntimeError: no epoch waits for a decision.
             WrittenError: the epoch's observation is not as it was.
         """
-        if self._decided is None or self._epoch is None:
-            raise RuntimeError("no epoch waits for a decision")
-        columns, observation = self._decided, self._epoch.observation
-        observation.check_content(self._content)
-        self._decided = self._epoch = None
-        self._guarded(self._start, as_tasks(columns), observation, action)
+        self._answer(action, repeated=False)
 
-    def run(self, policy: Policy, progress: Callable[[float], None] | None = None) -> None:
+    def repeat(self, action: Action) -> None:
+        """Answer the epoch that waits with what was carried out before: its options and knobs hold as they stand.
+
+        Unlike in `decide`, `decisions.knobs` takes none of them away.
+
+        Raises:
+            RuntimeError: no epoch waits for a decision.
+        """
+        self._answer(action, repeated=True)
+
+    def run(
+        self,
+        policy: Policy,
+        progress: Callable[[float], None] | None = None,
+        past: Callable[[Observation], Action | None] | None = None,
+    ) -> None:
         """Run to the end under a policy.
 
         Args:
             policy: answers each epoch.
             progress: called with the simulated time in s at each epoch.
+            past: gives the decision of an epoch that is to be repeated, None where the policy is asked.
         """
         decide = policy.decide if self._profile is None else self._profile.timed("policy", policy.decide)
         with quiet_collector():
@@ -234,7 +245,11 @@ class Simulation:
             while (epoch := self.advance()) is not None:
                 if progress is not None:
                     progress(epoch.time_s)
-                self.decide(decide(epoch.observation))
+                repeated = None if past is None else past(epoch.observation)
+                if repeated is not None:
+                    self.repeat(repeated)
+                else:
+                    self.decide(decide(epoch.observation))
 
     def part(self, kind: type[P]) -> P:
         """Return the part of that class.
@@ -265,6 +280,16 @@ class Simulation:
     def close(self) -> None:
         """Close the source of traffic; may be called twice."""
         self.source.close()
+
+    def _answer(self, action: Action, *, repeated: bool) -> None:
+        if self._decided is None or self._epoch is None:
+            raise RuntimeError("no epoch waits for a decision")
+        columns, observation = self._decided, self._epoch.observation
+        observation.check_content(self._content)
+        self._decided = self._epoch = None
+        if not repeated:
+            action = self._handed_over(action, observation)
+        self._guarded(self._start, as_tasks(columns), observation, action)
 
     def _guarded(self, step: Callable[..., None], *arguments: Any) -> None:
         """Take a step, in which an error out of the part of a package, or of its processes, is one line."""
@@ -390,10 +415,7 @@ class Simulation:
         return picked(columns, in_time), as_tasks(picked(columns, ~in_time))
 
     def _start(self, tasks: list[Task], observation: Observation, action: Action) -> None:
-        knobs = self.scenario.decisions.knobs
-        count = len(tasks)
-        option = np.asarray(action.option, np.int64) if "target" in knobs else observation.expected_s.argmin(axis=1)
-        action = self._handed_over(action, option)
+        count, option = len(tasks), action.option
         share = _knob(action.share, count, 1.0, 1.0)
         cpu_share = _knob(action.cpu_share, count, 1.0, 1.0)
         power_w = _knob(action.power_w, count, self.scenario.radio.vehicle_power_w, observation.max_power_w)
@@ -422,12 +444,13 @@ class Simulation:
         choices = map(partial(tuple.__new__, Decision), zip(repeat(now), *columns, strict=False))
         self._run.offloading.begin(tasks, choices)
 
-    def _handed_over(self, action: Action, option: IntArray) -> Action:
+    def _handed_over(self, action: Action, observation: Observation) -> Action:
         """Return the action with the options taken, and without the knobs that the scenario does not hand over.
 
         `notes` reports the knobs that are left out.
         """
         knobs = self.scenario.decisions.knobs
+        option = np.asarray(action.option, np.int64) if "target" in knobs else observation.expected_s.argmin(axis=1)
         ignored = [name for name, knob in _KNOBS.items() if knob not in knobs and getattr(action, name) is not None]
         if not ignored and option is action.option:
             return action

@@ -48,6 +48,14 @@ class Wires:
         """Return the number of wires between two nodes."""
         return len(self._route(start, end)[0])
 
+    def route(self, start: int, end: int) -> list[tuple[int, int]]:
+        """Return the hops (node, node) between two nodes."""
+        return self._topology.route(start, end)
+
+    def wire(self, start: int, end: int) -> tuple[Fluid, float]:
+        """Return the medium and the latency in s of the wire from a node to the next."""
+        return self._wires[start, end], self._delay_s[start, end]
+
     def _route(self, start: int, end: int) -> tuple[list[Fluid], float]:
         route = self._routes.get((start, end))
         if route is None:

@@ -60,6 +60,21 @@ def make_policy(name: str, options: Mapping[str, Any], rng: np.random.Generator,
     return _instance(name, _factory(name, folder), options, rng)
 
 
+def policy_file(name: str, folder: Path) -> Path | None:
+    """Return the file that `make_policy` reads a policy from; None for one that is known by a name alone, or not there.
+
+    Args:
+        name: as a scenario names the policy.
+        folder: folder of the scenario.
+    """
+    if name in _BUILT_IN:
+        return None
+    file = name.rpartition(":")[0] or name
+    if name.endswith((".py", ".ckpt")):
+        file = name
+    return _beside(file, folder) if file.endswith((".py", ".ckpt")) else None
+
+
 def _factory(name: str, folder: Path) -> Callable[..., Any]:
     if name in _BUILT_IN:
         return _BUILT_IN[name]

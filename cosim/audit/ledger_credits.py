@@ -1,15 +1,15 @@
-"""The check of stakes: they are computed again from the blocks, from the first height on (S3 Algorithm 1)."""
+"""The check of stakes and committees: the blocks give them again, from the first height on (S3 Algorithm 1)."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from cosim.audit.ledger_blocks import StatedBlock
 from cosim.audit.ledger_rows import LedgerRows
 from cosim.ledger.block import Batch, Block
 from cosim.ledger.poqks import quorum
 from cosim.ledger.run.chain_state import ChainState, Move, apply_block, genesis
-from cosim.trace.facts.ledger import StakeChanged, ValidatorDeployed
+from cosim.trace.facts.ledger import CommitteeDrawn, StakeChanged, ValidatorDeployed
 from cosim.trace.facts.run import SiteDeployed
 from cosim.trace.store.integrity import Finding
 
@@ -31,9 +31,13 @@ def check_credits(read: LedgerRows, stated: Sequence[StatedBlock], served: Calla
     validator_of = {site: number for number, site in enumerate(sites)}
     moves = _moves(read, validator_of)
     first = _first(read)
-    head = genesis([site in first for site in sites], read.sites, read.plan.credits)
+    head = genesis([site in first for site in sites], read.sites, read.plan.credits, read.plan.committee)
     told = _stake_rows(read)
     yield from _stakes(head, 0.0, told)
+    drawn = {row.height: row for row in read.each(CommitteeDrawn)}
+    if len(drawn) < len(read.of[CommitteeDrawn]):
+        yield Finding("committee_drawn", None, "a height has two committees")
+    yield from _committee(head, 0.0, drawn)
     for one in stated:
         block = one.block
         problem = _problem(block, head)
@@ -45,12 +49,15 @@ def check_credits(read: LedgerRows, stated: Sequence[StatedBlock], served: Calla
         for batch in block.batches:
             if batch.site in validator_of:
                 counts[validator_of[batch.site]] += served(batch)
-        head = apply_block(head, block, counts, moves, read.plan.credits)
+        head = apply_block(head, block, counts, moves, read.plan.credits, read.plan.committee)
         stakes = head.stakes
         if (one.treasury, one.minted, one.burned) != (stakes.treasury, stakes.minted, stakes.burned):
             right = f"treasury {stakes.treasury}, minted {stakes.minted}, burned {stakes.burned}"
             yield Finding("block_committed", one.seq, f"height {block.height}: the blocks up to it give {right}")
         yield from _stakes(head, one.time_s, told)
+        yield from _committee(head, one.time_s, drawn)
+    for height, row in drawn.items():
+        yield Finding("committee_drawn", row.seq, f"height {height}: no block before it has drawn a committee")
     for height, rows in told.items():
         for seq, _ in rows:
             yield Finding("stake_changed", seq, f"height {height}: there is no block before it")
@@ -105,6 +112,19 @@ def _stakes(head: ChainState, time_s: float, told: _StakeRows) -> Iterator[Findi
             yield Finding("stake_changed", seq, why)
 
 
+def _committee(head: ChainState, time_s: float, drawn: dict[int, Any]) -> Iterator[Finding]:
+    """Check the row of the committee of the height after this head, and remove it from `drawn`."""
+    height = head.height + 1
+    committee = head.committee(height)
+    if committee is None:
+        return
+    row = drawn.pop(height, None)
+    right = (time_s, len(committee), sum(head.votes), " ".join(map(str, committee)))
+    if row is None or (row.time_s, row.seats, row.credits, row.validators) != right:
+        seq = None if row is None else row.seq
+        yield Finding("committee_drawn", seq, f"height {height}: the chain draws validators {right[3]}, not this row")
+
+
 def _problem(block: Block, head: ChainState) -> str:
     """Return why credits cannot be computed with this block, "" if they can."""
     validators = range(len(head.members))
@@ -116,6 +136,17 @@ def _problem(block: Block, head: ChainState) -> str:
         return "holds a batch of no site"
     if tuple(sorted(set(block.voters))) != block.voters or any(each not in validators for each in block.voters):
         return "its voters are not validators in order, each once"
+    return _seat_problem(block, head)
+
+
+def _seat_problem(block: Block, head: ChainState) -> str:
+    """Return who is named in this block and had no seat in the committee of the height, "" if nobody is."""
+    if not head.had_a_seat(block.proposer, block.height):
+        return f"its proposer {block.proposer} has no seat"
+    if any(not head.had_a_seat(each.accused, each.height) for each in block.evidence):
+        return "accuses somebody who had no seat"
+    if any(not head.had_a_seat(voter, head.height) for voter in block.voters):
+        return "names a voter who had no seat"
     return ""
 
 
@@ -125,6 +156,6 @@ def _votes(one: StatedBlock, head: ChainState) -> Iterator[Finding]:
         why = f"height {block.height}: it was not voted with the stakes that the blocks before give"
         yield Finding("block_committed", one.seq, why)
     # The first block has none before it to pay voters for.
-    if block.voters if head.height == 0 else not quorum(head.voted.credits, block.voters):
+    if block.voters if head.height == 0 else not quorum(head.voted, block.voters):
         why = f"height {block.height}: its voters are no quorum of the stakes of height {head.height}"
         yield Finding("block_committed", one.seq, why)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Final
 
+from cosim.audit.ledger_committees import CommitteeShare, committee_share
 from cosim.errors import InputError
 from cosim.trace.store.reader import Trace
 
@@ -17,12 +18,15 @@ FROM block_committed b
 ORDER BY b.height
 """
 _STAKES: Final = """
-SELECT name AS site, member, credits
+SELECT name AS site, member, credits, coalesce(sat, 0) AS sat
 FROM (SELECT validator, arg_max(member, height) AS member, arg_max(credits, height) AS credits
-  FROM stake_changed GROUP BY validator)
+  FROM stake_changed GROUP BY validator) v
 JOIN (SELECT validator, site FROM validator_deployed) USING (validator)
 JOIN (SELECT site, name FROM site_deployed) USING (site)
-ORDER BY validator
+LEFT JOIN (SELECT validator, count(*) AS sat
+  FROM (SELECT unnest(string_split(validators, ' ')) AS validator FROM committee_drawn WHERE validators <> '')
+  GROUP BY validator) c ON c.validator = v.validator::VARCHAR
+ORDER BY v.validator
 """
 _TOTALS: Final = """
 SELECT coalesce(arg_max(treasury, height), 0) AS treasury, coalesce(arg_max(minted, height), 0) AS minted,
@@ -57,6 +61,8 @@ class StakeLine:
     member: int
     """1 if it votes."""
     credits: int
+    sat: int
+    """Number of heights at which it had a seat; 0 where there are no committees."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +76,8 @@ class Overview:
     burned: int
     pending: int
     """Number of sealed records that no block holds."""
+    committee: CommitteeShare | None
+    """None where all validators vote."""
 
     @property
     def records(self) -> int:
@@ -93,7 +101,7 @@ def overview(trace: Trace) -> Overview:
         plan = trace.scenario.ledger
         totals["treasury"] = 0 if plan is None else plan.credits.treasury
         totals["minted"] = totals["treasury"] + sum(stake.credits for stake in stakes)
-    return Overview(blocks, stakes, **totals, pending=pending)
+    return Overview(blocks, stakes, **totals, pending=pending, committee=committee_share(trace))
 
 
 def _records(trace: Trace, query: str) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ The chain binds these columns, so that a change of one value is found:
 * `key_block_distilled`: time_s, link, bit, qber.
 * `vehicle_keys_filled` at a site: time_s, vehicle, node, bit.
 * The order of these rows within a site.
-* `batch_sealed`: all but time_s. `batch_committed`, `evidence_committed`, `stake_changed`: all.
+* `batch_sealed`: all but time_s. `batch_committed`, `evidence_committed`, `stake_changed`, `committee_drawn`: all.
 * `block_committed`: all but round and began_s.
 
 Every other column tells how a task or a block came about, and is in no record.
@@ -28,6 +28,7 @@ from cosim.trace.facts.ledger import (
     BatchCommitted,
     BatchSealed,
     BlockCommitted,
+    CommitteeDrawn,
     EvidenceCommitted,
     StakeChanged,
     ValidatorDeployed,
@@ -46,6 +47,7 @@ _QUERIES: Final[Mapping[type[Any], str]] = {
     ValidatorDeployed: "SELECT validator, site FROM validator_deployed ORDER BY seq",
     StakeChanged: "SELECT seq, height, validator, time_s, member, credits, earned, settled, slashed, joined "
     "FROM stake_changed ORDER BY seq",
+    CommitteeDrawn: "SELECT seq, height, time_s, seats, credits, validators FROM committee_drawn ORDER BY seq",
     BatchSealed: "SELECT seq, site, batch, records, bit, root FROM batch_sealed ORDER BY seq",
     BlockCommitted: "SELECT seq, time_s, height, proposer, proposed_s, records, bit, stakes, treasury, minted, burned, "
     "voters, previous, hash FROM block_committed ORDER BY seq",

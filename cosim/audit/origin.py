@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from cosim.data_text import json_data
-from cosim.scenario.identity import DEFAULTS, identity, run_id, text_of, whole
+from cosim.scenario.identity import defaults_number, identity, run_id, text_of, whole
 from cosim.scenario.schema import Scenario
 from cosim.trace.store.integrity import Finding
 from cosim.trace.store.manifest import Manifest
 from cosim.trace.store.provenance import PROVENANCE, Provenance, StoredProvenance, stored_provenance
 from cosim.trace.store.schemas import combined_digest
 
+NOT_FINISHED: Final = "was not finished: it says `running`, the trace is complete"
+"""What is said of a run that was stopped between its last facts and its provenance."""
 _ABSENT: Final = object()
 
 
@@ -52,7 +54,7 @@ def _of_stored(stored: StoredProvenance, manifest: Manifest, digests: Mapping[st
 def _rows(said: Provenance, manifest: Manifest, digests: Mapping[str, str]) -> Iterator[str]:
     if said.status == "running":
         if manifest.state == "complete":
-            yield "was not finished: it says `running`, the trace is complete"
+            yield NOT_FINISHED
         return
     if (said.status == "complete") != (manifest.state == "complete"):
         yield f"its status {said.status} is not the state of the trace, {manifest.state}"
@@ -92,12 +94,14 @@ def _scenario(said: Provenance) -> Iterator[str]:
     try:
         told = json_data(said.identity)
         defaults, differs = told["defaults"], told["differs"]
-        canonical = said.identity == text_of({"defaults": defaults, "differs": dict(differs)})
+        of_parent = {"forked": json_data(whole(said.forked))} if said.parent else {}
+        canonical = said.identity == text_of({"defaults": defaults, "differs": dict(differs), **of_parent})
     except (ValueError, TypeError, KeyError):
         yield "its identity is none: JSON with `defaults` and `differs` is expected"
         return
     other = next(_others("", differs, said.scenario), None)
-    if other is None and defaults == DEFAULTS:
+    there = {name for name, section in said.scenario.items() if section is not None}
+    if other is None and defaults == defaults_number(there):
         try:
             expected = _differing(said.scenario)
         except ValueError as error:
@@ -105,6 +109,8 @@ def _scenario(said: Provenance) -> Iterator[str]:
             yield f"its scenario is none that this cosim knows, so that its defaults cannot be compared ({reason})"
             return
         other = next(chain(_others("", expected, differs), _others("", differs, expected)), None)
+    if other is None and told.get("forked") != of_parent.get("forked"):
+        other = "parent"
     if other is None and not canonical:
         other = "the scenario"
     if other is not None:

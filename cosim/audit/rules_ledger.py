@@ -23,9 +23,13 @@ GROUP BY height
 """SQL: sum of all credits with which a height votes, and what was minted less burned for it, by height."""
 
 
+_SEATS: Final = "CASE WHEN c.validators = '' THEN [] ELSE TRY_CAST(string_split(c.validators, ' ') AS BIGINT[]) END"
+"""SQL: the validators of a committee, a row of `committee_drawn c`."""
+
+
 def ledger_rules() -> list[Rule]:
     """Return the rules that hold at every moment of a run."""
-    return [*_known(), *_stakes(), *_conservation(), *_chain(), *_contents(), *_work()]
+    return [*_known(), *_stakes(), *_conservation(), *_seats(), *_chain(), *_contents(), *_work()]
 
 
 def _known() -> list[Rule]:
@@ -67,6 +71,7 @@ def _known() -> list[Rule]:
                 "block_committed": ("round", "records", "bit", "treasury", "minted", "burned"),
                 "batch_committed": ("records", "served"),
                 "consensus_worked": ("cycles", "energy_j"),
+                "committee_drawn": ("seats", "credits"),
             }
         ),
     ]
@@ -111,6 +116,57 @@ def _conservation() -> list[Rule]:
                 f"SELECT seq FROM block_committed QUALIFY {name} < lag({name}) OVER (ORDER BY height)",
             )
             for name in ("minted", "burned")
+        ),
+    ]
+
+
+def _seats() -> list[Rule]:
+    """Return the rules of committees, where there are any: only who has a seat proposes, votes and is paid for it."""
+    at_height = (
+        "FROM {kind} k JOIN committee_drawn c ON c.height = k.{height} WHERE NOT list_contains({seats}, k.{name})"
+    )
+    names = (
+        ("block_proposed", "proposer", "height"),
+        ("vote_cast", "validator", "height"),
+        ("offence_found", "accused", "height"),
+        ("block_committed", "proposer", "height"),
+        ("evidence_committed", "accused", "offence_height"),
+    )
+    rules = [
+        Rule(
+            kind,
+            f"its {name} had no seat at that height",
+            "SELECT k.seq " + at_height.format(kind=kind, height=height, name=name, seats=_SEATS),
+        )
+        for kind, name, height in names
+    ]
+    stakes = (
+        f"FROM (SELECT seq, height, credits, unnest({_SEATS}) AS validator FROM committee_drawn c) c "
+        "LEFT JOIN stake_changed s USING (height, validator)"
+    )
+    return [
+        *rules,
+        Rule(
+            "block_committed",
+            "a voter that it names had no seat at the height before",
+            "SELECT b.seq FROM block_committed b JOIN committee_drawn c ON c.height = b.height - 1 "
+            f"WHERE b.voters <> '' AND NOT list_has_all({_SEATS}, TRY_CAST(string_split(b.voters, ' ') AS BIGINT[]))",
+        ),
+        Rule(
+            "committee_drawn",
+            "its height has a committee already",
+            "SELECT max(seq) AS seq FROM committee_drawn GROUP BY height HAVING count(*) > 1",
+        ),
+        Rule(
+            "committee_drawn",
+            "its seats are not the number of its validators",
+            f"SELECT seq FROM committee_drawn c WHERE seats IS DISTINCT FROM len(list_distinct({_SEATS}))",
+        ),
+        Rule(
+            "committee_drawn",
+            "its credits are not those of its validators, or one of them has none",
+            f"SELECT c.seq {stakes} GROUP BY c.seq, c.credits "
+            "HAVING c.credits <> sum(coalesce(s.credits, 0)) OR min(coalesce(s.credits, 0)) = 0",
         ),
     ]
 

@@ -52,7 +52,7 @@ class Report:
         """The report as text, line by line."""
         state = "complete run" if self.complete else f"partial run, complete to t = {self.complete_to_s:g} s"
         verdict = "ok" if self.ok else f"{len(self.findings)} finding{'s' if len(self.findings) > 1 else ''}"
-        onward = [] if self.complete else ["it can be read up to there; for the rest run the scenario again"]
+        onward = [] if self.complete else [f"it can be read up to there; for the rest: cosim run --resume {self.run}"]
         return [
             f"{self.run}: {verdict}: {state}, {self.facts} facts, digest {self.digest}",
             *onward,

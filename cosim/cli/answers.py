@@ -65,20 +65,23 @@ _PICTURE: Final = AnswerKey("picture", "", "path of the picture")
 _KPIS: Final = _estimate("kpis.*", "the figure; names as in `cosim trace summary --all`")
 _OVER_SEEDS: Final = "the 95 % bootstrap interval over the seeds"
 
+_RUN: Final = (
+    AnswerKey("folder", "", "run folder"),
+    _RUN_ID,
+    _DIGEST,
+    AnswerKey("digests.*", "", "SHA-256 of the rows of each kind of fact"),
+    AnswerKey("facts", "", "number of rows"),
+    AnswerKey("wall_s", "s", "time that the run took"),
+    AnswerKey("cpu_s", "s", "processor time that it took"),
+    AnswerKey("cpu_by_layer_s.*", "s", "with --profile: processor time of this command by layer, picture included"),
+    *_KPIS,
+    AnswerKey("notes[]", "", "what somebody who reads the figures should know"),
+    AnswerKey("picture", "", "path of the picture; null with --no-picture"),
+)
+
 ANSWERS: Final[Mapping[str, tuple[AnswerKey, ...]]] = {
-    "run": (
-        AnswerKey("folder", "", "run folder"),
-        _RUN_ID,
-        _DIGEST,
-        AnswerKey("digests.*", "", "SHA-256 of the rows of each kind of fact"),
-        AnswerKey("facts", "", "number of rows"),
-        AnswerKey("wall_s", "s", "time that the run took"),
-        AnswerKey("cpu_s", "s", "processor time that it took"),
-        AnswerKey("cpu_by_layer_s.*", "s", "with --profile: processor time of this command by layer, picture included"),
-        *_KPIS,
-        AnswerKey("notes[]", "", "what somebody who reads the figures should know"),
-        AnswerKey("picture", "", "path of the picture; null with --no-picture"),
-    ),
+    "run": _RUN,
+    "fork": _RUN,
     "doctor": (
         _OK,
         AnswerKey("checks[].name", "", "what is checked"),
@@ -230,6 +233,14 @@ ANSWERS: Final[Mapping[str, tuple[AnswerKey, ...]]] = {
         AnswerKey("stakes[].site", "", "site of a validator"),
         AnswerKey("stakes[].member", "", "1: it votes at the end"),
         AnswerKey("stakes[].credits", "credit", "its stake at the end"),
+        AnswerKey("stakes[].sat", "", "heights at which it had a seat; 0 without committees"),
+        AnswerKey("committee", "", "null: all validators vote"),
+        AnswerKey("committee.seats", "", "of each committee"),
+        AnswerKey("committee.heights", "", "committees drawn"),
+        AnswerKey("committee.faulty", "", "validators that `ledger.faults` names"),
+        AnswerKey("committee.third", "", "committees in which they held at least a third of the stake"),
+        AnswerKey("committee.probability", "", "of that, mean over the heights"),
+        AnswerKey("committee.law", "", "hypergeometric: stakes were equal; simulated: they were not"),
         AnswerKey("treasury", "credit", "in nobody's hands"),
         AnswerKey("minted", "credit", "made in the run"),
         AnswerKey("burned", "credit", "taken from cheats"),

@@ -72,7 +72,9 @@ def stopped(run_folder: Path) -> str:
     """What to say of a run that Ctrl-C has ended."""
     if not run_folder.exists() or not any(run_folder.iterdir()):
         return "interrupted before the run began; nothing is left of it"
-    return f"{STOPPED}; look at it with `cosim trace summary {run_folder}` or run again for all of it"
+    return (
+        f"{STOPPED}; look at it with `cosim trace summary {run_folder}`, go on with `cosim run --resume {run_folder}`"
+    )
 
 
 def examples(*lines: str) -> str:

@@ -44,8 +44,19 @@ def show_blocks(run_folder: RunFolder, json: Json = False) -> None:
     headers = ("height", "time_s", "round", "proposer", "batches", "records", "evidence", "finality", "hash")
     console.say_table(rows, headers)
     console.say(f"\n{len(rows)} blocks with {found.records} records; {found.pending} sealed records are in no block\n")
-    stakes = [(one.site, str(one.credits), "" if one.member else "does not vote") for one in found.stakes]
-    console.say_table(stakes, ("validator", "credits", ""))
+    seats = found.committee
+    stakes = [
+        (one.site, str(one.credits), *((str(one.sat),) if seats else ()), "" if one.member else "does not vote")
+        for one in found.stakes
+    ]
+    console.say_table(stakes, ("validator", "credits", *(("heights with a seat",) if seats else ()), ""))
+    if seats is not None:
+        named = f"the {seats.faulty} faulty validators" if seats.faulty != 1 else "the one faulty validator"
+        seen, expected = (100.0 * share for share in (seats.third / max(1, seats.heights), seats.probability))
+        console.say(
+            f"\ncommittees of {seats.seats} at {seats.heights} heights; {named} of ledger.faults held at least a third "
+            f"of the stake in {seats.third}, {seen:.2f} %: expected {expected:.2f} % ({seats.law})"
+        )
     console.say(f"\ntreasury {found.treasury}, minted {found.minted}, burned {found.burned} credits")
 
 

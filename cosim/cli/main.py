@@ -3,8 +3,6 @@
 import logging
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
-from dataclasses import asdict
 from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
@@ -14,12 +12,26 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from cosim import __version__
-from cosim.cli import circuit, console, experiments, kms, learn, ledger, maps, paper, report, scenarios, trace, twin
-from cosim.cli.arguments import Json, Overrides, ScenarioName
-from cosim.cli.interrupt import Interrupt, asked_to_stop, stop_on_signal
+from cosim.cli import (
+    again,
+    circuit,
+    console,
+    experiments,
+    kms,
+    learn,
+    ledger,
+    maps,
+    paper,
+    report,
+    scenarios,
+    trace,
+    twin,
+)
+from cosim.cli.arguments import Json, Overrides
+from cosim.cli.interrupt import Interrupt, stop_on_signal
 from cosim.cli.loudness import LEVEL, Commands, Level, Quiet, choose, listening, quiet
 from cosim.cli.output import flush_answers, leave_stdout, open_streams
-from cosim.errors import InputError, RunError
+from cosim.errors import InputError
 
 if TYPE_CHECKING:
     from cosim.validation.doctor import Check
@@ -46,12 +58,18 @@ app.command("report", epilog=console.examples("cosim report RUN", "cosim report 
     report.report
 )
 
+app.command("fork", epilog=console.examples(*again.FORK))(again.fork_run)
 app.command("train", epilog=console.examples(*learn.TRAIN))(learn.train_agent)
 app.command("evaluate", epilog=console.examples(*experiments.EVALUATE))(experiments.evaluate)
 app.command("compare", epilog=console.examples(*experiments.COMPARE))(experiments.compare_policies)
 app.command("paper", epilog=paper.help_below())(paper.paper)
 
 INTERRUPTED: Final = 130
+RUN: Final = (
+    "cosim run quickstart",
+    "cosim run my.yaml --policy nearest --seed 7",
+    "cosim run --resume runs/mine",
+)
 logger = logging.getLogger(__name__)
 
 
@@ -110,9 +128,11 @@ def _root(
     choose(quiet, log_level)
 
 
-@app.command(epilog=console.examples("cosim run quickstart", "cosim run my.yaml --policy nearest --seed 7"))
+@app.command(epilog=console.examples(*RUN))
 def run(
-    scenario: ScenarioName,
+    scenario: Annotated[
+        str | None, typer.Argument(help="A YAML file, or the name of a bundled scenario.", metavar="SCENARIO")
+    ] = None,
     policy: Annotated[
         str | None,
         typer.Option(
@@ -128,12 +148,30 @@ def run(
     profile: Annotated[
         bool, typer.Option("--profile", help="Also print CPU time by layer, and keep it in provenance.json.")
     ] = False,
+    resume: Annotated[
+        Path | None,
+        typer.Option("--resume", metavar="RUN", help="In place of a scenario: go on with a run that was interrupted."),
+    ] = None,
 ) -> None:
     """Run a scenario and print its figures of merit.
 
     A trained agent decides without exploring: of a training with several seeds the first, or the one whose folder is
     given, as runs/s1/q-ddpg/seed2.
+
+    A run that is resumed is executed again from its start and compared with what it had recorded; its folder then goes
+    on where that ends. It is in the end what it would have been without the interruption.
     """
+    if resume is not None:
+        given = (scenario, policy, seed, overrides, out, gui or None, profile or None)
+        if any(one is not None for one in given):
+            raise InputError(
+                f"--resume {resume}: the run has its scenario, policy, seed and folder; give nothing else, "
+                f"or give it another future by `cosim fork {resume}`"
+            )
+        again.resume_run(resume, json=json, picture=picture)
+        return
+    if scenario is None:
+        raise InputError("Missing argument 'SCENARIO': name a YAML file or a bundled scenario, or a run by --resume")
     began_s = process_time()
     from cosim.experiments.contenders import run_policy
     from cosim.profiling import CpuProfile
@@ -146,42 +184,19 @@ def run(
     changes = [*(overrides or []), *run_policy(policy, beside), *override("seed", seed), *watched]
     loaded = load(scenario, changes)
     folder = out or loaded.run_folder
-    try:
-        with console.progress(loaded.scenario.duration_s, loaded.scenario.name) as tell:
-            while True:
-                try:
-                    result = simulate(loaded, folder, stop_on_signal(tell), cpu)
-                    break
-                except InputError:
-                    if out is not None or folder == loaded.run_folder:
-                        raise
-                    folder = loaded.run_folder  # another run, started at the same instant, has taken the first name
-    except (Exception, KeyboardInterrupt) as error:
-        if isinstance(error, KeyboardInterrupt) or asked_to_stop():
-            if cpu is not None and not (json or quiet()):
-                console.say_profile(cpu.spent_s())
-            raise RunError(console.stopped(folder)) from None
-        raise
-    drawn = None
-    if picture:
-        from cosim.report.picture.figures import draw_run
-
-        with nullcontext() if cpu is None else cpu.within("figures"):
-            drawn = draw_run(folder)
-    if json:
-        spent_s = {} if cpu is None else cpu.spent_s()
-        console.say_json({**asdict(result), "cpu_by_layer_s": spent_s, "picture": drawn})
-        return
-    if quiet():
-        return
-    chosen = loaded.scenario
-    console.say(f"{chosen.name}, policy {chosen.policy.name}, seed {chosen.seed}, {chosen.duration_s:g} s\n")
-    console.say_summary(result.kpis)
-    console.say_left(folder, drawn, result.digest, result.wall_s, chosen.duration_s)
-    if cpu is not None:
-        console.say_profile(cpu.spent_s())
-    for note in result.notes:
-        console.note(f"note: {note}")
+    with (
+        again.stoppable(lambda: folder, None if json or quiet() else cpu),
+        console.progress(loaded.scenario.duration_s, loaded.scenario.name) as tell,
+    ):
+        while True:
+            try:
+                result = simulate(loaded, folder, stop_on_signal(tell), cpu)
+                break
+            except InputError:
+                if out is not None or folder == loaded.run_folder:
+                    raise
+                folder = loaded.run_folder  # another run, started at the same instant, has taken the first name
+    again.tell_run(result, json=json, picture=picture, cpu=cpu)
 
 
 def _compared() -> "Iterator[Check]":

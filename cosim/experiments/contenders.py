@@ -1,6 +1,5 @@
 """The contenders of a comparison: policies named on a command line, trained agents among them."""
 
-import hashlib
 import json
 import re
 from collections.abc import Sequence
@@ -9,7 +8,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
+from cosim_agents.registry import policy_file
+
 from cosim.errors import InputError
+from cosim.mobility.cache import file_hash
 from cosim.scenario.load import override
 
 _LEARNING: Final = ("torch", "stable_baselines3", "gymnasium", "pennylane", "tensorboard")
@@ -36,13 +38,8 @@ class Contender:
         Args:
             folder: folder of the scenario, where policies are looked up before the working directory.
         """
-        found = {}
-        for policy in self.policies:
-            name = policy.rpartition(":")[0] if ".py:" in policy else policy
-            file = next((path for path in (folder / name, Path(name)) if path.is_file()), None)
-            if file is not None:
-                found[policy] = hashlib.sha256(file.read_bytes()).hexdigest()
-        return found
+        files = {policy: policy_file(policy, folder) for policy in self.policies}
+        return {policy: file_hash(file) for policy, file in files.items() if file is not None}
 
 
 def contenders(words: Sequence[str], option: str = "--policies") -> tuple[Contender, ...]:

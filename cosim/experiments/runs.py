@@ -199,7 +199,7 @@ def _is_there(run: Planned) -> bool:
     if other:
         raise InputError(f"{run.folder}: holds a run on other content of {other}; give another --out")
     if stored.status != "complete":
-        raise InputError(f"{run.folder}: holds a run that was stopped; give another --out")
+        raise InputError(f"{run.folder}: holds a run that was stopped; `cosim run --resume {run.folder}` first")
     return True
 
 

@@ -15,7 +15,7 @@ u = band, F = 1: a band shared equally or by weights;  u = slice, F = inf: fixed
 u = bit rate, F = 1, g = 1: a wire;  u = core speed, F = cores, g = 1: processor sharing on c cores.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from heapq import heapify, heappop, heappush
 from math import inf
 from typing import Protocol
@@ -27,7 +27,7 @@ from cosim.types import FloatArray, IntArray
 
 _EARLY_S = 1e-9
 """A flow that would end within this time is taken as ended: shorter steps come from rounding alone."""
-_NEAR = 64
+_NEAR = 32
 """Number of flows in the heap of a crowded medium once its gains have changed; some more come until the next change."""
 
 
@@ -66,6 +66,10 @@ class Bearer:
     """Noise and interference from outside the medium over noise alone; only flows that disturb each other need it."""
     active = 0
     """Number of its flows that are in a medium."""
+    columns: "_Columns | None" = None
+    """Those that took up one of its flows last, and number it; None once they have forgotten it."""
+    number = -1
+    """Its number in these columns."""
 
     def __init__(self, gain: float = 1.0) -> None:
         self.gain = gain
@@ -102,13 +106,15 @@ class Bearer:
         self.active -= len(flows)
 
 
-def by_bearer(flows: Iterable["Flow"]) -> Iterator[tuple[Bearer, list["Flow"]]]:
-    """Yield bearers with those of the flows that belong to them, in order."""
+def by_bearer(flows: Sequence["Flow"]) -> Iterable[tuple[Bearer, Sequence["Flow"]]]:
+    """Return bearers with those of the flows that belong to them, in order."""
+    if len(flows) == 1:
+        return () if flows[0].bearer is None else ((flows[0].bearer, flows),)
     found: dict[Bearer, list[Flow]] = {}
     for flow in flows:
         if flow.bearer is not None:
             found.setdefault(flow.bearer, []).append(flow)
-    yield from found.items()
+    return found.items()
 
 
 class Flow(Wait):
@@ -139,6 +145,8 @@ class Flow(Wait):
     """Noise and interference from outside its medium over noise alone; only flows that disturb each other need it."""
     since_s = 0.0
     """Simulated time at which it entered the medium."""
+    mark = 0.0
+    """What its bearer keeps for it while it is in the medium."""
 
     def __init__(self, size: float, gain: float = 1.0, weight: float = 1.0) -> None:
         self.size = size
@@ -158,7 +166,7 @@ class Flow(Wait):
 class _Columns:
     """Flows of a crowded medium that do not end soon: their finishing times and gains in arrays, in no order."""
 
-    __slots__ = ("_bearers", "_free", "_gain", "_kept", "_number", "_numbers", "count", "finish_v", "flows")
+    __slots__ = ("_bearers", "_free", "_gain", "_kept", "_number", "count", "finish_v", "flows")
 
     def __init__(self) -> None:
         self.count = 0
@@ -173,7 +181,6 @@ class _Columns:
         self._free: list[int] = []
         """Free rows."""
         self._bearers: list[Bearer] = []
-        self._numbers: dict[Bearer, int] = {}
         self._kept = 0
         """Number of bearers that had flows when those without were last forgotten."""
 
@@ -200,17 +207,18 @@ class _Columns:
             self.flows[row] = flow
         self.finish_v[rows] = [flow.finish_v for flow in flows]
         self._gain[rows] = [flow.gain for flow in flows]
-        self._number[rows] = [self._number_of(bearer) for bearer in bearers]
+        self._number[rows] = [
+            bearer.number if bearer.columns is self else self._number_of(bearer) for bearer in bearers
+        ]
         self.count += len(flows)
 
     def remove(self, flows: Sequence[Flow]) -> None:
         """Remove flows, which then know their gains and finishes themselves."""
-        rows = [flow.row for flow in flows]
+        held, rows = self.flows, [flow.row for flow in flows]
         places = np.array(rows, np.int64)
-        for flow, finish_v, gain in zip(
-            flows, self.finish_v[places].tolist(), self._gain[places].tolist(), strict=True
-        ):
-            self.flows[flow.row] = None
+        finishes_v, gains = self.finish_v[places].tolist(), self._gain[places].tolist()
+        for flow, row, finish_v, gain in zip(flows, rows, finishes_v, gains, strict=True):
+            held[row] = None
             flow.row, flow.finish_v, flow.gain = -1, finish_v, gain
         self.finish_v[places] = inf
         self._free += rows
@@ -232,11 +240,10 @@ class _Columns:
         self._gain = fresh
 
     def _number_of(self, bearer: Bearer) -> int:
-        number = self._numbers.get(bearer)
-        if number is None:
-            self._numbers[bearer] = number = len(self._bearers)
+        if bearer.columns is not self:  # it may have been elsewhere since, and then has two numbers here
+            bearer.columns, bearer.number = self, len(self._bearers)
             self._bearers.append(bearer)
-        return number
+        return bearer.number
 
     def _forget(self) -> None:
         """Forget the bearers that have no flow."""
@@ -244,8 +251,12 @@ class _Columns:
         kept, numbers = np.unique(self._number[rows], return_inverse=True)
         self._number[:] = 0
         self._number[rows] = numbers
+        for bearer in self._bearers:
+            if bearer.columns is self:
+                bearer.columns = None
         self._bearers = [self._bearers[number] for number in kept.tolist()]
-        self._numbers = {bearer: number for number, bearer in enumerate(self._bearers)}
+        for number, bearer in enumerate(self._bearers):
+            bearer.columns, bearer.number = self, number
         self._kept = len(self._bearers)
 
     def _grow(self) -> None:
@@ -288,6 +299,7 @@ class Fluid:
         "busy_s",
         "done",
         "ended",
+        "guest",
         "number_s",
         "room",
         "unit_rate",
@@ -318,34 +330,39 @@ class Fluid:
         """Total size of the flows that ended."""
         self.ended = 0
         """Number of the flows that ended."""
+        self.guest: Callable[[], None] | None = None
+        """Called before the next flow starts: what uses the idle medium without a flow, and then becomes one."""
 
     def start(self, flow: Flow) -> Flow:
         """Let a flow run; its story is resumed when nothing is left."""
+        if self.guest is not None:
+            self.part_with_guest()
         if self._clock.now > self._since_s:
             self.settle()
         flow.medium = self
         flow.since_s = now = self._since_s
-        flow.finish_v = finish_v = self._v + flow.left / (flow.weight * flow.gain)
+        v, heap, bearer = self._v, self._heap, flow.bearer
+        flow.finish_v = finish_v = v + flow.left / (flow.weight * flow.gain)
         flow.entry = entry = next(self._numbers)
-        heap = self._heap
-        if finish_v > self._far_v and flow.bearer is not None:
-            self._far.add(flow, flow.bearer)
+        if bearer is not None and finish_v > self._far_v:
+            self._far.add(flow, bearer)
         else:
             heappush(heap, (finish_v, entry, flow))
         self.active += 1
         self.weight = weight = self.weight + flow.weight
         self._rate = rate = self.unit_rate if weight <= self.room else self.unit_rate * self.room / weight
         if heap[0][1] == entry:  # else the timer for the first is early enough: it has only become slower
-            due_s = now + (finish_v - self._v) / rate
+            due_s = now + (finish_v - v) / rate
             if due_s < self._armed_s:
                 self._armed_s = due_s
                 self._clock.at(due_s, self._fire)
-        if flow.bearer is not None:
-            flow.bearer.joins((flow,), (flow.weight,), self.share_s)
+        if bearer is not None:
+            bearer.joins((flow,), (flow.weight,), v / self.unit_rate)
         return flow
 
     def start_all(self, flows: Sequence[Flow]) -> None:
         """Let flows run, as if each were started after the one before."""
+        self.part_with_guest()
         self.settle()
         v, weight, heap, since_s, far_v = self._v, self.weight, self._heap, self._since_s, self._far_v
         far: list[Flow] = []
@@ -368,6 +385,25 @@ class Fluid:
         self._arm()
         for bearer, own in by_bearer(flows):
             bearer.joins(own, [flow.weight for flow in own], self.share_s)
+
+    def part_with_guest(self) -> None:
+        """Call the guest, if there is one, before something else uses the medium."""
+        guest, self.guest = self.guest, None
+        if guest is not None:
+            guest()
+
+    def credit(self, busy_s: float, size: float = 0.0, ended: int = 0) -> None:
+        """Add what a guest has done to the totals.
+
+        Args:
+            busy_s: time in which it used the medium alone.
+            size: amount that it has done, once it has ended.
+            ended: number of flows that it stands for, likewise.
+        """
+        self.busy_s += busy_s
+        self.number_s += busy_s
+        self.done += size
+        self.ended += ended
 
     def withdraw(self, flow: Flow) -> None:
         """Take an active flow out; its `left` is then up to date."""
@@ -507,12 +543,13 @@ class Fluid:
                 if flow.bearer is not None:
                     flow.bearer.flows.pop(flow, None)
                     borne = True
-                self.active -= 1
                 weight -= flow.weight
                 self.done += flow.size
                 ended.append(flow)
         if ended:
-            self.ended += len(ended)
+            count = len(ended)
+            self.active -= count
+            self.ended += count
             self._weigh(weight)
         if self.active:
             self._arm()

@@ -20,6 +20,7 @@ from cosim.keys.routes import Route, Routes
 from cosim.ledger.log import RecordLog
 from cosim.scenario.keys import Keys
 from cosim.trace.facts.keys import (
+    DetectorTurned,
     KeyBlockDistilled,
     KeyLinkChanged,
     KeyLinkDeployed,
@@ -97,6 +98,7 @@ class KeyNetwork:
         self._block_distilled = facts.batch(KeyBlockDistilled)
         self._link_changed = facts.recorder(KeyLinkChanged)
         self._pool_sampled = facts.batch(KeyPoolSampled)
+        self._detector_turned = facts.batch(DetectorTurned)
         self._deploy(facts)
         for cut in self._attacks.cuts:
             clock.at(cut.start_s, partial(self._cut, cut.link, 1), LAST)
@@ -160,6 +162,13 @@ class KeyNetwork:
         wanted = np.broadcast_to(np.asarray(efficiency, float), self.detector.shape)
         wanted = np.where(np.isnan(wanted), self.detector, wanted)
         self.detector = np.clip(wanted, _LEAST_DETECTOR, 1.0)
+
+    def turn_detector(self, efficiency: FloatArray) -> None:
+        """Set the detector efficiencies as `set_detector`, by the decision of a policy, which is a fact."""
+        self.set_detector(efficiency)
+        if len(self.pools):
+            links = np.arange(len(self.pools))
+            self._detector_turned(time_s=self._clock.now, link=links, detector=self.detector)
 
     def stored_bit(self) -> IntArray:
         """Return the level of each link's pool now, (L,)."""

@@ -206,9 +206,9 @@ class KeyService(Part):
         return KeyNetworkView(self._network, self._vehicles, vehicles)
 
     def turned(self, action: Action) -> None:
-        """Set the detector efficiencies that the action holds, if any; see `KeyNetwork.set_detector`."""
+        """Set the detector efficiencies that the action holds, if any; see `KeyNetwork.turn_detector`."""
         if action.detector is not None:
-            self._network.set_detector(np.asarray(action.detector, float))
+            self._network.turn_detector(np.asarray(action.detector, float))
 
     # --- giving ----------------------------------------------------------------------------------------------------
 

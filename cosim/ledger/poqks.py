@@ -157,9 +157,18 @@ def proposer(
 
 
 def settle(
-    stakes: Stakes, proposer: int, voters: Iterable[int], valid: bool, alpha1: int, alpha2: int, alpha3: int
+    stakes: Stakes,
+    proposer: int,
+    voters: Iterable[int],
+    valid: bool,
+    alpha1: int,
+    alpha2: int,
+    alpha3: int,
+    seated: Sequence[int] | None = None,
 ) -> Stakes:
     """Return the stakes after payment for one block, with w_p = S_p / T before any payment.
+
+    T is the stake of those who had a seat at the block's height: of its committee, or of all without one.
 
     Valid: the treasury pays floor(alpha_1 w_p) to the proposer, who then pays floor(beta w_p) to the other voters.
     Invalid: the proposer pays floor(alpha_3 w_p) to the other voters. Voters share in proportion to their stake by
@@ -176,8 +185,9 @@ def settle(
         alpha1: reward, in credits, of a proposer that held all stake.
         alpha2: fee of such a proposer to the voters, the paper's beta.
         alpha3: penalty of such a proposer for an invalid block.
+        seated: the committee of the block's height, the proposer among them; None: all.
     """
-    total = stakes.total
+    total = stakes.total if seated is None else sum(stakes.credits[validator] for validator in seated)
     if total == 0:
         return stakes
     own = stakes.credits[proposer]

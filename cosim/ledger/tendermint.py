@@ -46,6 +46,9 @@ from cosim.ledger.messages import (
 from cosim.ledger.participant import Rules, StepTimeouts
 from cosim.ledger.tally import Ballot, Tally
 
+_NO_ROUND = 2**31 - 1
+"""A round after all others, in which nobody lacks anything of an earlier one."""
+
 
 class Validator(Generic[V]):
     """The state machine of an honest validator, one height after another.
@@ -152,6 +155,9 @@ class Validator(Generic[V]):
         self._await_change()
 
     def _ask(self) -> Ask:
+        """Return where this validator stands; one without credits needs the certificate alone, and no round's votes."""
+        if not self.tally.credit(self.number):
+            return Ask(self.height, _NO_ROUND, _NO_ROUND, self.number)
         return Ask(self.height, self.round, self._valid_round, self.number)
 
     @property

@@ -13,8 +13,8 @@ from typing import ClassVar, cast
 import numpy as np
 
 from cosim.kernel.clock import Clock, Wait
-from cosim.kernel.fluid import Flow, Medium
-from cosim.radio.cell import Cell, make_cell
+from cosim.kernel.fluid import Bearer, Flow, Medium
+from cosim.radio.cell import Cell, NomaCell, make_cell
 from cosim.radio.interference import Emission, EmissionMeter, Emissions, Emitter
 from cosim.radio.power import RadiatedBearer, RadiatedFlow, VehicleRadios
 from cosim.radio.survey import Air, Survey
@@ -42,9 +42,12 @@ class RadioBearer(RadiatedBearer):
 
     def __init__(self, channel: "Channel", transfer: "Transfer", site: int) -> None:
         self.uplink = transfer.uplink
+        self.direction = transfer.direction
         self.pinned = transfer.pinned
         self.site = site
         """Site of their cell; NOWHERE without coverage."""
+        self.moves = 0
+        """Number of changes of cell or coverage so far; a timer set before the last one is out of date."""
         self._channel = channel
         meter, radios = channel.shared_by(transfer.uplink)
         super().__init__(channel.cell(transfer.uplink, site), transfer.vehicle, transfer.power_w, meter, radios)
@@ -57,6 +60,7 @@ class RadioBearer(RadiatedBearer):
     def follow(self, site: int) -> None:
         """Belong to the cell of another site, or to none, while no transfer is active."""
         self.site = site
+        self.moves += 1
         self.medium = self._channel.cell(self.uplink, site)
         self.set_density(self.power_w)
 
@@ -89,8 +93,6 @@ class Transfer(RadiatedFlow):
     """Number of the cell it is in, or was in last."""
     handovers = 0
     """Number of changes from one cell to another."""
-    waits = 0
-    """Number of changes of cell or coverage so far; a timer set before the last one is out of date."""
     outside = -1
     """Its number, in order of time, among the transfers without a medium; -1 while it has one."""
 
@@ -173,6 +175,10 @@ class Channel:
         sites = range(len(site_xy_m))
         self.up: list[Cell] = [make_cell(clock, radio.access, up.band_hz, up.curve, uplink=True) for _ in sites]
         self.down: list[Cell] = [make_cell(clock, radio.access, down.band_hz, down.curve, uplink=False) for _ in sites]
+        # All cells of one direction have the same gains.
+        self._up_gain, self._down_gain = self.up[0].gain, self.down[0].gain
+        self._needs_noise = radio.interference and isinstance(self.up[0], NomaCell)
+        """Whether flows that disturb each other in a cell are disturbed from outside."""
         self._bearers: dict[int, dict[tuple[bool, int, float], RadioBearer]] = {}
         """Bearers of each vehicle by direction, pinned site and power: a tick looks at these, not at transfers."""
         self._loose: list[Transfer] = []
@@ -189,7 +195,7 @@ class Channel:
         """Results that wait until their vehicles have a cell."""
         self._ticked_s = 0.0
         self._cells_changed = facts.batch(CellChanged)
-        self._moved = facts.recorder(TransferMoved)
+        self._moved = facts.batch(TransferMoved)
         self._granted = facts.recorder(TransferGranted)
         self.grant_s = {Direction.UPLINK: radio.grant_s.uplink, Direction.DOWNLINK: radio.grant_s.downlink}
         """Time that each transfer of a direction waits for its grant, in s."""
@@ -332,14 +338,16 @@ class Channel:
             self._tune(bearer, row, *self._link(row, bearer.uplink, bearer.pinned))
 
     def _tune(self, bearer: RadioBearer, row: int, site: int, snr: float) -> None:
-        if bearer.uplink:
-            snr *= bearer.density_w
-            if self._meters is not None:
-                clean_snr_per_w = self._clean_snr_per_w[row]
-                if bearer.pinned >= 0:
-                    clean_snr_per_w = self.air.clean_snr_per_w.item(row, self.air.sites[row].tolist().index(site))
-                bearer.noise = clean_snr_per_w * bearer.density_w / snr
-        bearer.gain = (self.up if bearer.uplink else self.down)[site].gain(snr)
+        if not bearer.uplink:
+            bearer.gain = self._down_gain(snr)
+            return
+        snr *= bearer.density_w
+        if self._needs_noise:
+            clean_snr_per_w = self._clean_snr_per_w[row]
+            if bearer.pinned >= 0:
+                clean_snr_per_w = self.air.clean_snr_per_w.item(row, self.air.sites[row].tolist().index(site))
+            bearer.noise = clean_snr_per_w * bearer.density_w / snr
+        bearer.gain = self._up_gain(snr)
 
     # --- what the tick does ----------------------------------------------------------------------------------------
 
@@ -424,28 +432,33 @@ class Channel:
         self._ticked_s = self._clock.now
         moved: list[RadioBearer] = []
         spent: list[tuple[int, tuple[bool, int, float]]] = []
-        touched: set[tuple[bool, int]] = set()
+        touched: set[Medium | None] = set()
+        rows, up_link, down_link = self._row, self._up_link, self._down_link
         for vehicle, bearers in self._bearers.items():
-            row = self._row[vehicle]
+            row = rows[vehicle]
             for key, bearer in bearers.items():
                 if not bearer.flows:
                     spent.append((vehicle, key))
                     continue
-                site, snr = self._link(row, bearer.uplink, bearer.pinned)
+                if bearer.pinned < 0:
+                    site, snr = (up_link if bearer.uplink else down_link)[row]
+                else:
+                    site, snr = self._link(row, bearer.uplink, bearer.pinned)
                 if site != bearer.site:
                     moved.append(bearer)
                 elif site >= 0:
                     self._tune(bearer, row, site, snr)
                     if bearer.active:
-                        touched.add((not bearer.uplink, site))
+                        touched.add(bearer.medium)
         for vehicle, key in spent:
             bearers = self._bearers[vehicle]
             del bearers[key]
             if not bearers:
                 del self._bearers[vehicle]
         self._move(moved)
-        for downlink, site in sorted(touched):
-            (self.down if downlink else self.up)[site].retune()
+        for cell in (*self.up, *self.down):
+            if cell in touched:
+                cell.retune()
 
     def _link(self, row: int, uplink: bool, pinned: int) -> tuple[int, float]:
         """Return site and signal-to-noise ratio (uplinks: for each watt) now; NOWHERE and 0 without coverage.
@@ -486,7 +499,7 @@ class Channel:
 
     def _miss(self, transfer: Transfer) -> Transfer:
         """Lose a transfer of a vehicle that has left, at this instant."""
-        self._later([transfer], 0.0, partial(_lose, VehicleGone))
+        self._clock.at(self._clock.now, partial(_lose, VehicleGone, [transfer]))
         return transfer
 
     def _tie(self, transfer: RadiatedFlow) -> None:
@@ -511,33 +524,43 @@ class Channel:
     def _move(self, bearers: Sequence[RadioBearer]) -> None:
         """Hand bearers with their transfers over to other cells, or out of or back into coverage."""
         transfers = _take_out(bearers)
-        for bearer in bearers:
-            row = self._row[bearer.sender]
+        handover = self._radio.handover
+        inside: dict[float, list[Transfer]] = {0.0: []}
+        """Transfers with a cell by the time until they may send: interruption and grant."""
+        outside: list[Transfer] = []
+        moves: dict[Bearer | None, tuple[int, int, int, int, list[Transfer]]] = {}
+        for number, bearer in enumerate(bearers):
+            before, row = bearer.site, self._row[bearer.sender]
             site, snr = self._link(row, bearer.uplink, bearer.pinned)
             bearer.follow(site)
             if site >= 0:
                 self._tune(bearer, row, site, snr)
-        now, interruption_s = self._clock.now, self._radio.handover.interruption_s
-        restart = self._radio.handover.transfer == "restart"
-        inside: dict[float, list[Transfer]] = {0.0: []}
-        """Transfers with a cell by the time until they may send: interruption and grant."""
-        outside: list[Transfer] = []
+            crossed = before >= 0 and site >= 0
+            wait_s = self.grant_s[bearer.direction] + (handover.interruption_s if crossed else 0.0)
+            way = inside.setdefault(wait_s, []) if site >= 0 else outside
+            moves[bearer] = number, before, site, int(crossed), way
+        numbers: list[int] = []
         for transfer in transfers:
-            assert transfer.bearer is not None  # noqa: S101 - it moves with its bearer
-            before, transfer.site = transfer.site, transfer.bearer.site
-            if restart:
+            number, _, transfer.site, crosses, way = moves[transfer.bearer]
+            transfer.handovers += crosses
+            way.append(transfer)
+            numbers.append(number)
+        if handover.transfer == "restart":
+            for transfer in transfers:
                 transfer.left = transfer.size
-            if transfer.task != NOWHERE:
-                self._moved(now, transfer.task, transfer.direction, before, transfer.site, transfer.left)
-            transfer.waits += 1  # timers set before now are out of date
-            wait_s = self.grant_s[transfer.direction]
-            if transfer.site == NOWHERE:
-                outside.append(transfer)
-                continue
-            if before != NOWHERE:
-                transfer.handovers += 1
-                wait_s += interruption_s
-            inside.setdefault(wait_s, []).append(transfer)
+        if transfers:
+            task = np.array([transfer.task for transfer in transfers])
+            left_bit = np.array([transfer.left for transfer in transfers])
+            told = (task != NOWHERE).nonzero()[0]
+            each = np.array(numbers)[told]
+            self._moved(
+                time_s=self._clock.now,
+                task=task[told],
+                direction=np.array([bearer.direction for bearer in bearers])[each],
+                from_site=np.array([before for _, before, *_ in moves.values()])[each],
+                to_site=np.array([bearer.site for bearer in bearers])[each],
+                left_bit=left_bit[told],
+            )
         self._suspend(outside)
         at_once = inside.pop(0.0)
         for wait_s, together in inside.items():
@@ -559,11 +582,12 @@ class Channel:
         """Let transfers run in their cells."""
         joining: dict[Medium | None, list[Transfer]] = {}
         for transfer in transfers:
-            assert transfer.bearer is not None  # noqa: S101 - it moves with its bearer
+            bearer = transfer.bearer
+            assert bearer is not None  # noqa: S101 - it moves with its bearer
             transfer.outside = -1
-            transfer.bearer.renew()
-            transfer.gain, transfer.noise = transfer.bearer.gain, transfer.bearer.noise
-            joining.setdefault(transfer.bearer.medium, []).append(transfer)
+            bearer.renew()
+            transfer.gain, transfer.noise = bearer.gain, bearer.noise
+            joining.setdefault(bearer.medium, []).append(transfer)
         for cell, together in joining.items():
             cast("Cell", cell).start_all(together)
 
@@ -574,20 +598,22 @@ class Channel:
         """Have transfers wait outside, and do something with those that have neither moved nor ended until then.
 
         Args:
-            transfers: the transfers.
+            transfers: the transfers, each with a bearer.
             wait_s: time to wait.
             do: what to do.
         """
         if not transfers:
             return
+        numbers = self._clock.numbers
         for transfer in transfers:
             if transfer.outside < 0:
-                transfer.outside = next(self._clock.numbers)
-        waits = [transfer.waits for transfer in transfers]
+                transfer.outside = next(numbers)
+        bearers = dict.fromkeys(map(_bearer, transfers))
+        moves = [bearer.moves for bearer in bearers]
 
         def due() -> None:
-            still = zip(transfers, waits, strict=True)
-            do([transfer for transfer, before in still if transfer.waits == before and transfer.error is None])
+            still = {bearer for bearer, before in zip(bearers, moves, strict=True) if bearer.moves == before}
+            do([transfer for transfer in transfers if transfer.error is None and transfer.bearer in still])
 
         self._clock.at(self._clock.now + wait_s, due)
 
@@ -595,6 +621,10 @@ class Channel:
 def _start(cell: Cell, flow: Flow) -> None:
     if flow.error is None:  # else cancelled while it waited
         cell.start(flow)
+
+
+_bearer: Callable[[Transfer], RadioBearer] = attrgetter("bearer")
+"""Return the bearer of a transfer that has one."""
 
 
 def _lose(why: type[Failure], transfers: Sequence[Transfer]) -> None:
@@ -608,11 +638,12 @@ def _take_out(bearers: Iterable[RadioBearer]) -> list[Transfer]:
     inside: dict[tuple[bool, int], list[Transfer]] = {}
     outside: list[Transfer] = []
     for bearer in bearers:
-        for transfer in bearer.transfers:
-            if transfer.outside < 0:
-                inside.setdefault((not bearer.uplink, bearer.site), []).append(transfer)
-            else:
-                outside.append(transfer)
+        transfers: Iterable[Transfer] = bearer.transfers
+        if bearer.active < len(bearer.transfers):
+            outside += [transfer for transfer in transfers if transfer.outside >= 0]
+            transfers = [transfer for transfer in transfers if transfer.outside < 0]
+        if bearer.active:
+            inside.setdefault((not bearer.uplink, bearer.site), []).extend(transfers)
     taken: list[Transfer] = []
     for _, here in sorted(inside.items()):
         here.sort(key=attrgetter("entry"))

@@ -104,16 +104,9 @@ class Emitter(Bearer):
     def __init__(self, medium: Medium | None, density_w: float, meter: "EmissionMeter | None") -> None:
         super().__init__()
         self.medium = medium
-        self._density_w = density_w
+        self.density_w = density_w
+        """Power over the whole band that the signals have the density of; changed by `set_density`."""
         self._meter = meter
-        if meter is not None:
-            self._begun_ws: dict[Flow, float] = {}
-            """Value of `_loud_ws` when each active flow began."""
-
-    @property
-    def density_w(self) -> float:
-        """Power over the whole band that the signals have the density of."""
-        return self._density_w
 
     def set_density(self, density_w: float) -> None:
         """Send with another density from now on; the gain stays what it is."""
@@ -121,7 +114,7 @@ class Emitter(Bearer):
             assert self.medium is not None  # noqa: S101 - active flows are in it
             self.medium.settle()
             self._count(self.medium.share_s)
-        self._density_w = density_w
+        self.density_w = density_w
 
     def joins(self, flows: Sequence[Flow], weights: Sequence[float], share_s: float) -> None:
         """Count what flows send from now on.
@@ -137,7 +130,9 @@ class Emitter(Bearer):
                 self._meter.watch(self)
             self._count(share_s)
             self._weight += sum(weights)
-            self._begun_ws.update(dict.fromkeys(flows, self._loud_ws))
+            loud_ws = self._loud_ws
+            for flow in flows:
+                flow.mark = loud_ws
         self.active += len(flows)
 
     def parts(self, flows: Sequence[Flow], weights: Sequence[float], share_s: float) -> None:
@@ -151,11 +146,12 @@ class Emitter(Bearer):
         self.active -= len(flows)
         if self._meter is not None:
             self._count(share_s)
-            told_ws, begun_ws = self._told_ws, self._begun_ws
+            loud_ws, told_ws, left, ended_ws = self._loud_ws, self._told_ws, self._weight, self._ended_ws
             for flow, weight in zip(flows, weights, strict=True):
-                from_ws = begun_ws.pop(flow)
-                self._weight -= weight
-                self._ended_ws += weight * (self._loud_ws - (from_ws if from_ws > told_ws else told_ws))
+                begun_ws = flow.mark
+                left -= weight
+                ended_ws += weight * (loud_ws - (begun_ws if begun_ws > told_ws else told_ws))
+            self._weight, self._ended_ws = left, ended_ws
 
     def emissions(self, power_w: float, ended: bool) -> Iterable[Emission]:
         """Return what its senders sent.
@@ -171,16 +167,22 @@ class Emitter(Bearer):
 
         The medium must be settled.
         """
+        sent_ws = ended_ws = self._sent_ws
         if self.active:
-            assert self.medium is not None  # noqa: S101 - active flows are in it
-            self._count(self.medium.share_s)
-        ended_ws = self._ended_ws if self.active else self._sent_ws
-        taken_ws = max(0.0, self._sent_ws - ended_ws), ended_ws
-        self._told_ws, self._sent_ws, self._ended_ws = self._loud_ws, 0.0, 0.0
-        return taken_ws
+            # As `_count`, whose values are at hand here: of many bearers each is asked at each tick.
+            share_s = self.medium.share_s  # type: ignore[union-attr]  # active flows are in it
+            grown_ws = (share_s - self._share_s) * self.density_w
+            self._share_s = share_s
+            self._loud_ws += grown_ws
+            sent_ws += self._weight * grown_ws
+            ended_ws = self._ended_ws
+        self._told_ws = self._loud_ws
+        self._sent_ws = self._ended_ws = 0.0
+        active_ws = sent_ws - ended_ws
+        return active_ws if active_ws > 0.0 else 0.0, ended_ws
 
     def _count(self, share_s: float) -> None:
-        grown_ws = (share_s - self._share_s) * self._density_w
+        grown_ws = (share_s - self._share_s) * self.density_w
         self._share_s = share_s
         self._loud_ws += grown_ws
         self._sent_ws += self._weight * grown_ws
@@ -208,12 +210,13 @@ class EmissionMeter:
             passed_s: time since then.
         """
         told: list[Emission] = []
+        band_share = self._band_share
         for emitter in self._emitters:
             active_ws, ended_ws = emitter.take_ws()
             if active_ws > 0.0:
-                told += emitter.emissions(active_ws * self._band_share / passed_s, False)
+                told += emitter.emissions(active_ws * band_share / passed_s, False)
             if ended_ws > 0.0:
-                told += emitter.emissions(ended_ws * self._band_share / passed_s, True)
+                told += emitter.emissions(ended_ws * band_share / passed_s, True)
         self._emitters = {emitter: None for emitter in self._emitters if emitter.active}
         return Emissions.of(told)
 

@@ -134,7 +134,9 @@ class _VehicleRadio:
         if len(self.bearers) == 1 and not self.uneven:
             (bearer,) = self.bearers
             if isinstance(bearer.medium, Fluid):
-                self.scale = min(1.0, max(self._power_w, bearer.power_w) / (bearer.power_w * bearer.active))
+                total_w = bearer.power_w * bearer.active
+                most_w = self._power_w if self._power_w > bearer.power_w else bearer.power_w
+                self.scale = most_w / total_w if most_w < total_w else 1.0
                 return {}
         total_w = fsum(bearer.power_w * bearer.active for bearer in self.bearers)
         most_w = max(self._power_w, *(bearer.power_w for bearer in self.bearers))
@@ -215,10 +217,11 @@ class VehicleRadios:
         if radio is None:
             self._radios[bearer.sender] = radio = _VehicleRadio(self._power_w, now)
         radio.settle(now)
+        scaled_s = radio.scaled_s
         for flow in flows:
             if flow.drawn_s is None:  # it has just begun, or was alone
                 flow.drawn_s = flow.active_s + now - flow.since_s
-            flow.radio_s = radio.scaled_s
+            flow.radio_s = scaled_s
         radio.bearers[bearer] = None
         self._share(radio)
 
@@ -231,8 +234,9 @@ class VehicleRadios:
         """
         radio = self._radios[bearer.sender]
         radio.settle(self._clock.now)
+        scaled_s = radio.scaled_s
         for flow in flows:
-            flow.drawn_s = (flow.drawn_s or 0.0) + radio.scaled_s - flow.radio_s  # set since it entered
+            flow.drawn_s = (flow.drawn_s or 0.0) + scaled_s - flow.radio_s  # set since it entered
         if not bearer.active:
             del radio.bearers[bearer]
         if radio.bearers:

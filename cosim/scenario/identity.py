@@ -20,15 +20,35 @@ from cosim.subjects import outside
 
 DEFAULTS: Final = 2
 """Number of the values of all defaults; raise it when one changes (tests/scenario/defaults.json pins them)."""
+_OF_SECTIONS: Final[Mapping[str, int]] = {"ledger": 3}
+"""Number for scenarios with a section that may be left out, where its defaults alone have changed: other ids stay.
+
+`ledger`: time-outs fit the network. When `DEFAULTS` grows next, it goes past these numbers, and they are dropped.
+"""
 _DIGITS: Final = 12
 
 
-def identity(scenario: Section) -> str:
+def identity(scenario: Section, forked: Mapping[str, Any] | None = None) -> str:
     """Return the text that is hashed: canonical JSON of the number of the defaults and of what differs from them.
 
     Two scenarios have one text only if they are equal: the scenario can be made again from what differs.
+
+    Args:
+        scenario: the scenario.
+        forked: of a fork, what of its parent tells it from a run of the scenario from the start.
     """
-    return text_of({"defaults": DEFAULTS, "differs": _differing(scenario)})
+    of_parent = {"forked": _canonical(forked)} if forked else {}
+    number = defaults_number(_sections(scenario))
+    return text_of({"defaults": number, "differs": _differing(scenario), **of_parent})
+
+
+def defaults_number(sections: Set[str]) -> int:
+    """Return the number of the defaults of a scenario with these sections."""
+    return max([DEFAULTS, *(number for name, number in _OF_SECTIONS.items() if name in sections)])
+
+
+def _sections(scenario: Section) -> Set[str]:
+    return {name for name in _OF_SECTIONS if getattr(scenario, name, None) is not None}
 
 
 def run_id(name: str, text: str) -> str:

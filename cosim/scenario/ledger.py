@@ -46,10 +46,13 @@ class LedgerCost(Section):
 class Timeouts(Section):
     """Timeouts of a round; each grows by `growth_s` from round to round."""
 
-    propose_s: Positive = Field(1.0, description="Wait for the proposal, in round 0.")
-    vote_s: Positive = Field(
-        0.5,
-        description="Wait for further votes, prevotes and precommits alike, in round 0; after as long without a step a validator says its messages again.",
+    propose_s: Positive | None = Field(
+        None,
+        description="Wait for the proposal, in round 0; null: 1 s, or twice vote_s and the making of a full block if that is longer.",
+    )
+    vote_s: Positive | None = Field(
+        None,
+        description="Wait for further votes, prevotes and precommits alike, in round 0; after as long without a step a validator says its messages again; null: 0.5 s, or four times the longest way of a message between validators if that is longer.",
     )
     growth_s: Positive = Field(0.5, description="Added to each for every round that failed.")
 
@@ -111,6 +114,7 @@ class Membership(Section):
 
 
 Algorithm: TypeAlias = Literal["ed25519", "ml_dsa_44", "ml_dsa_65"]
+Dissemination: TypeAlias = Literal["direct", "tree"]
 Proposing: TypeAlias = Literal["weighted_round_robin", "sortition", "max_stake"]
 
 
@@ -119,6 +123,12 @@ class Ledger(Section):
 
     validators: tuple[Name, ...] | None = Field(
         None, description="Sites that vote from the first height; null: all that have a host."
+    )
+    committee: Whole | None = Field(
+        None,
+        ge=1,
+        le=65_536,
+        description="Seats at each height, drawn by stake without replacement from the chain; only those who sit propose and vote; null: all validators do.",
     )
     proposer: Proposing = Field(
         "weighted_round_robin",
@@ -144,6 +154,10 @@ class Ledger(Section):
     )
     loss_start_s: NonNegative = Field(0.0, description="Messages that leave from then on can be lost.")
     loss_end_s: Positive = Field(1e7, description="Messages that leave from then on are not lost any more.")
+    dissemination: Dissemination = Field(
+        "direct",
+        description="direct: what is for all validators goes to each as a transfer of its own; tree: over each wire of the least-latency routes once, votes that wait for a wire as one bundle.",
+    )
     membership: tuple[Membership, ...] = Field((), description="Validators that join or leave.")
 
     @model_validator(mode="after")

@@ -395,6 +395,14 @@ def _one_voter(scenario: Scenario, shown: Shown) -> Remarks:
             yield f"ledger.validators: {voters[0]} alone decides every block, and no vote takes place; name more sites"
 
 
+def _all_seated(scenario: Scenario, shown: Shown) -> Remarks:
+    if scenario.ledger is None or scenario.ledger.committee is None or scenario.ledger.membership:
+        return
+    voters, seats = len(_voters(scenario, shown)), scenario.ledger.committee
+    if 0 < voters <= seats:
+        yield f"ledger.committee={seats}: there are only {voters} validators, and all have a seat; lower it or leave it out"
+
+
 def _parts_nobody(scenario: Scenario, shown: Shown) -> Remarks:
     if scenario.ledger is None or scenario.ledger.membership:
         return
@@ -459,6 +467,7 @@ RULES: Final[tuple[SenseRule, ...]] = (
     SenseRule("no channel", "with steps of modulation and coding, a band that is no standard channel", _no_channel),
     SenseRule("no key", "no link made key, or vehicles can never be filled, or are given more than they hold", _no_key),
     SenseRule("one voter", "a ledger has a single validator", _one_voter),
+    SenseRule("all seated", "a committee has as many seats as there are validators", _all_seated),
     SenseRule("parts nobody", "a partition has all validators on one side", _parts_nobody),
     SenseRule("moves nobody", "a validator joins that is one, or leaves that is none", _moves_nobody),
     SenseRule("nothing heard", "all votes, or all states of a twin, are lost, or none may be sent", _nothing_heard),

@@ -16,6 +16,7 @@ from typing import Final, TypeAlias
 import numpy as np
 
 from cosim.kernel.rng import stream
+from cosim.ledger.committee import draw_committee, seated_stake
 from cosim.ledger.faults import Equivocates, ProposesInvalid, VotesTwice
 from cosim.ledger.liveness import decision_bound_s
 from cosim.ledger.messages import Broadcast, Decide, Message, Output, Schedule, Send, Timeout
@@ -76,6 +77,17 @@ class Disturbances:
     stops: tuple[Span, ...]
     liars: tuple[int, ...]
     connected: tuple[int, ...]
+    seats: int | None = None
+    """Size of the committees; None: all vote."""
+    salt: bytes = b""
+    """What stands for the blocks before, from which committees are drawn."""
+
+    def votes(self, height: int) -> tuple[int, ...]:
+        """Return the credits that vote at a height."""
+        if self.seats is None:
+            return self.credits
+        previous = sha256_of(self.salt + str(height).encode())
+        return seated_stake(self.credits, draw_committee(self.credits, self.seats, previous, height))
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +110,15 @@ class VoteOutcome:
         return self.waited_s / self.bound_s
 
 
-def drawn(rng: np.random.Generator) -> Disturbances:
-    """Return the disturbances of a schedule; liars and those never heard have less than a third of the stake."""
-    members = int(rng.integers(4, 8))
-    held = tuple(rng.integers(50, 1000, members).tolist() if rng.random() < 0.7 else [1] * members)
+def drawn(rng: np.random.Generator, credits: tuple[int, ...] | None = None) -> Disturbances:  # noqa: A002
+    """Return the disturbances of a schedule; liars and those never heard have less than a third of the stake.
+
+    Args:
+        rng: draws them.
+        credits: of the validators; None: 4 to 7 of them are drawn.
+    """
+    members = int(rng.integers(4, 8)) if credits is None else len(credits)
+    held = credits or tuple(rng.integers(50, 1000, members).tolist() if rng.random() < 0.7 else [1] * members)
     settled_s = float(rng.uniform(0.0, 8.0))
     order = rng.permutation(members).tolist()
     liars = _below(held, order, sum(held) / 3.0) if rng.random() < 0.6 else ()
@@ -178,13 +195,14 @@ class VotingSchedule:
         self._draws: list[float] = []
         members = range(len(plan.credits))
         rotations = [Rotation.fresh(len(plan.credits))]
-        for _ in range(HEIGHTS):
-            rotations.append(rotations[-1].advanced(plan.credits))
+        self.votes = [plan.votes(height) for height in range(HEIGHTS)]
+        for held in self.votes:
+            rotations.append(rotations[-1].advanced(held))
         turns: dict[tuple[int, int], int] = {}
 
         def proposer(height: int, round_: int) -> int:
             if (height, round_) not in turns:
-                turns[height, round_] = rotations[height].proposer(plan.credits, round_)
+                turns[height, round_] = rotations[height].proposer(self.votes[height], round_)
             return turns[height, round_]
 
         def rules(number: int) -> Rules[bytes]:
@@ -256,7 +274,7 @@ class VotingSchedule:
     def _begin(self, number: int, height: int) -> None:
         if not self._down(number) and height not in self.began_s[number]:
             self.began_s[number][height] = self.now_s
-            self._carry(number, self.participants[number].begin(height, self.plan.credits))
+            self._carry(number, self.participants[number].begin(height, self.votes[height]))
 
     def _restart(self, number: int) -> None:
         if not self._down(number):

@@ -123,6 +123,7 @@ SHORT = ("--seeds", "1", "--jobs", "1", "--set", "duration_s=3")
 TRAIN = ("--epochs", "2", "--option", "feature_epochs=2", "--option", "warmup_epochs=1")
 CALLS: Mapping[str, Callable[[Home], list[Sequence[str]]]] = {
     "run": lambda home: [(home.file(), "--out", "again", "--set", "duration_s=3")],
+    "fork": lambda home: [(home.run("plain"), "--at", "2", "--policy", "local", "--out", "forked")],
     "doctor": lambda _: [()],
     "report": lambda home: [(home.run("run"),)],
     "train": lambda home: [(home.file(), "--agent", "ddpg", "--seeds", "1", "--episodes", "1", *TRAIN, "--out", "new")],

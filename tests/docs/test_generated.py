@@ -149,9 +149,9 @@ def test_every_command_and_option_has_help(capsys: pytest.CaptureFixture[str]) -
     shown = capsys.readouterr().out
     assert {command.name.split()[1] for command in told} == {
         word for word in ("run", "doctor", "trace", "ledger", "map", "kms", "scenario", "twin", "circuit", "report",
-                          "train", "evaluate", "compare", "paper") if word in shown
+                          "train", "evaluate", "compare", "paper", "fork") if word in shown
     }  # fmt: skip
     run = next(command for command in told if command.name == "cosim run")
-    assert [one.name for one in run.arguments] == ["SCENARIO"]
+    assert [one.name for one in run.arguments] == ["[SCENARIO]"]
     assert "--picture / --no-picture" in {one.name for one in run.options}
     assert "cosim run quickstart" in run.examples

@@ -55,7 +55,7 @@ def said_to_be_partial(capfd: pytest.CaptureFixture[str], run: Path) -> float:
     assert cli.status(["trace", "verify", str(run)]) == 0
     verdict = capfd.readouterr().out
     assert f"{run}: ok: partial run, complete to t = " in verdict
-    assert "for the rest run the scenario again" in verdict
+    assert f"for the rest: cosim run --resume {run}" in verdict
     assert cli.status(["trace", "summary", str(run)]) == 0
     assert "partial, complete to t = " in capfd.readouterr().out
     manifest = json.loads((run / "manifest.json").read_text())

@@ -97,8 +97,8 @@ def test_ctrl_c_and_termination(
     assert process.returncode == 1
     assert out == ""
     assert told == (
-        "cosim: interrupted; what was written is kept; look at it with `cosim trace summary run` "
-        "or run again for all of it\n"
+        "cosim: interrupted; what was written is kept; look at it with `cosim trace summary run`, "
+        "go on with `cosim run --resume run`\n"
     )
     assert said_to_be_partial(capfd, Path("run")) > 0
     assert provenance(crossing / "run")["status"] == "partial"
@@ -162,7 +162,7 @@ def test_a_limit_on_the_size_of_files(capfd: pytest.CaptureFixture[str], home: P
     assert out == ""
     assert told == (
         "cosim: run: the trace cannot be written (File too large); facts up to t=10 s are kept and readable; "
-        "free space or give another --out, then run again\n"
+        "free space, then go on with `cosim run --resume run`\n"
     )
     assert said_to_be_partial(capfd, Path("run")) == 10
     assert provenance(home / "run")["status"] == "partial"

@@ -75,7 +75,9 @@ KEYS = some(
 LEDGER = some(
     block=some(interval_s=of(5, 10.0)),
     credits=some(initial=of(1000, 999), penalty=of(50, 51)),
-    timeouts=some(vote_s=of(0.5, 1)),
+    timeouts=some(vote_s=of(None, 0.5, 1)),
+    committee=of(None, 3),
+    dissemination=of("direct", "tree"),
     faults=of([], [{"kind": "silent", "validator": "a"}], [{"kind": "silent", "validator": "a", "delay_s": 1}]),
 )
 TWIN = some(

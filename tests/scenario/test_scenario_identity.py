@@ -172,3 +172,9 @@ def test_a_set_has_one_order() -> None:
     first, second = _identity_in(1), _identity_in(2)
     assert first == second
     assert json.loads(first[0])["differs"]["q"] == {"sites": [*"abcdefgh"], "groups": [["x", "y", "z"]]}
+
+
+def test_a_changed_default_of_a_section_leaves_runs_without_it_alone() -> None:
+    """Ledgers have had other time-outs by default: the text of a run with one has a number of its own, others not."""
+    assert json.loads(identity(made({"ledger": {}}))) == {"defaults": 3, "differs": {"ledger": {}}}
+    assert json.loads(identity(made({"twin": {}})))["defaults"] == DEFAULTS == 2

@@ -152,6 +152,7 @@ CASES: list[tuple[str, dict[str, Any], Shown, dict[str, Any], Shown]] = [
         {"keys": {"vehicle": {"kind": "site", "initial_bit": 65536}}},
         CAME,
     ),
+    ("all seated", {"ledger": {"committee": 2}}, CAME, {"ledger": {"committee": 1}}, CAME),
     ("one voter", {"ledger": {}}, Shown(TWO[:1]), {"ledger": {}}, CAME),
     ("one voter", {"ledger": {"validators": ["b"]}}, CAME, {"ledger": {"validators": ["a", "b"]}}, CAME),
     (

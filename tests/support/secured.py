@@ -40,6 +40,7 @@ KEYS: Mapping[str, Any] = {
 LEDGER: Mapping[str, Any] = {
     "signature": "ed25519",
     "block": {"interval_s": 2.0},
+    "timeouts": {"propose_s": 1.0, "vote_s": 0.5},
     "cost": {"density_cycles_per_bit": 0.0, "cycles_per_credit": 0.0, "cycles_per_check": 0.0},
     "credits": {"producer": 0, "voters": 0, "penalty": 0},
 }

@@ -13,7 +13,7 @@ from cosim.audit import origin
 from cosim.audit.verify import verify
 from cosim.cli import main as cli
 from cosim.runner import simulate
-from cosim.scenario.identity import run_id
+from cosim.scenario.identity import defaults_number, run_id
 from cosim.scenario.load import load
 from cosim.trace.store.manifest import read_manifest
 
@@ -136,7 +136,7 @@ def test_the_command_ends_with_1(run: Path, name: str, capsys: pytest.CaptureFix
 
 def test_a_run_of_other_defaults(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run made under another number of the defaults is held to what its text tells, and to no default of today."""
-    monkeypatch.setattr(origin, "DEFAULTS", origin.DEFAULTS + 1)
+    monkeypatch.setattr(origin, "defaults_number", lambda sections: defaults_number(sections) + 1)
     assert edited(run, lambda p: p["scenario"]["keys"].update(slot_s=2.0)) == []
     assert "duration_s differs" in edited(run, lambda p: p["scenario"].update(duration_s=5.0))[0]
 

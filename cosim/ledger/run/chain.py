@@ -20,6 +20,8 @@ from cosim.ledger.merkle import root
 from cosim.ledger.run.archive import Archive, SealedBatch
 from cosim.ledger.run.chain_state import Move, genesis
 from cosim.ledger.run.commits import Commits
+from cosim.ledger.run.elections import Elections
+from cosim.ledger.run.fitting import fitted_timeouts
 from cosim.ledger.run.network import Network
 from cosim.ledger.run.node import Node, ValidatorContext
 from cosim.ledger.run.worker import Worker
@@ -28,7 +30,7 @@ from cosim.mobility.source import MobilityFrame
 from cosim.part import Part
 from cosim.roads.siting import PlacedSite
 from cosim.scenario.ledger import Ledger, Partition
-from cosim.trace.facts.ledger import BatchSealed, ValidatorDeployed, ValidatorsParted
+from cosim.trace.facts.ledger import BatchSealed, ProposerAsked, ValidatorDeployed, ValidatorsParted
 from cosim.trace.store.writer import FactWriter
 from cosim.transport import Wires
 from cosim.types import IntArray
@@ -75,10 +77,11 @@ class Chain(Part):
         self._archive = Archive(len(sites))
         self._record_sealed = facts.recorder(BatchSealed)
         self._record_parted = facts.recorder(ValidatorsParted)
+        self._record_asked = facts.recorder(ProposerAsked)
         deployed = facts.recorder(ValidatorDeployed)
         for number, site in enumerate(self._sites):
             deployed(0.0, number, site)
-        head = genesis([site in first for site in self._sites], len(sites), plan.credits)
+        head = genesis([site in first for site in self._sites], len(sites), plan.credits, plan.committee)
         self._commits = Commits(clock, plan, head, self._archive, self._sites, moves, facts)
         partitions = [
             (partition, frozenset(self._site(name, "ledger.partitions", hosts) for name in partition.side))
@@ -90,10 +93,24 @@ class Chain(Part):
         self._signature_bit = FIGURES[plan.signature].size_bit
         scheme = signatures(plan.signature, plan.sign, seed, len(self._sites))
         self._nodes: list[Node] = []
+        self._at_site: dict[int, Node] = {}
+        timeouts = fitted_timeouts(plan, wires, {site: hosts[site] for site in self._sites})
         context = ValidatorContext(
-            clock, plan, self._network, self._archive, self._worker, self._commits, scheme, self._hints, self._nodes
+            clock,
+            plan,
+            self._network,
+            self._archive,
+            self._worker,
+            self._commits,
+            scheme,
+            self._hints,
+            Elections(plan.proposer),
+            timeouts,
+            self._nodes,
+            self._at_site,
         )
         self._nodes += [Node(number, site, hosts[site], head, context) for number, site in enumerate(self._sites)]
+        self._at_site |= {node.site: node for node in self._nodes}
         for fault in plan.faults:
             site = self._site(fault.validator, "ledger.faults", hosts)
             if site not in self._sites:
@@ -153,12 +170,13 @@ class Chain(Part):
 
     def _send(self, batch: Batch, size_bit: int) -> None:
         """Send a batch to the validator of its site at once, to all others over the wires."""
-        for node in self._nodes:
-            arrived = partial(node.arrive, batch.site, batch.number)
-            if node.site == batch.site:
-                arrived()
-            else:
-                self._network.send(float(size_bit), batch.site, node.site, arrived)
+        if batch.site in self._at_site:
+            self._at_site[batch.site].arrive(batch.site, batch.number)
+        ends = tuple(site for site in self._sites if site != batch.site)
+        self._network.send_to_all(float(size_bit), batch.site, ends, partial(self._arrived, batch))
+
+    def _arrived(self, batch: Batch, site: int) -> None:
+        self._at_site[site].arrive(batch.site, batch.number)
 
     # --- what the run does with it ---------------------------------------------------------------------------------
 
@@ -173,8 +191,12 @@ class Chain(Part):
 
         A site that does not vote is no proposer.
         """
-        if action.proposer is not None and int(action.proposer) in self._sites:
-            self._hints[self._commits.opened + 1] = self._sites.index(int(action.proposer))
+        if action.proposer is None:
+            return
+        site = int(action.proposer)
+        self._record_asked(self._clock.now, site)
+        if site in self._sites:
+            self._hints[self._commits.opened + 1] = self._sites.index(site)
 
     def tick(self, frame: MobilityFrame, tick: int) -> None:  # noqa: ARG002 - the hook's signature
         """Seal batches at the sites that have a full one."""

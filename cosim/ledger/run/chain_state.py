@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from cosim.ledger.block import GENESIS, Block, Evidence
+from cosim.ledger.committee import draw_committee, seated_stake
 from cosim.ledger.poqks import Rotation, Stakes, earn, founded, join, leave, settle, slash
 from cosim.scenario.ledger import Credits
 from cosim.types import Offence
@@ -36,9 +37,12 @@ class ChainState:
     digest: bytes
     proposer: int
     time_s: float
-    voted: Stakes
-    """Stakes that voted on the last block."""
+    voted: tuple[int, ...]
+    """Credits that voted on the last block; 0 for a validator without a seat."""
+    votes: tuple[int, ...]
+    """Credits that vote at the next height, likewise."""
     stakes: Stakes
+    """Credits of all validators at the next height."""
     rotation: Rotation
     members: tuple[bool, ...]
     due: tuple[int, ...]
@@ -46,6 +50,19 @@ class ChainState:
     offences: tuple[tuple[int, int, int, int], ...]
     """Height, round, accused and kind of the offences that are in the chain."""
     changes: Changes
+    committees: tuple[tuple[int, ...], ...] | None
+    """Validators with a seat, by height from 1 to the next; None where all vote."""
+
+    def committee(self, height: int) -> tuple[int, ...] | None:
+        """Return the validators with a seat at a height up to the next; None where all vote."""
+        if self.committees is None:
+            return None
+        return self.committees[height - 1] if 1 <= height <= len(self.committees) else ()
+
+    def had_a_seat(self, validator: int, height: int) -> bool:
+        """Return whether a validator could propose and vote at a height up to the next."""
+        committee = self.committee(height)
+        return committee is None or validator in committee
 
 
 def offence(evidence: Evidence) -> tuple[int, int, int, int]:
@@ -53,31 +70,52 @@ def offence(evidence: Evidence) -> tuple[int, int, int, int]:
     return evidence.height, evidence.round, evidence.accused, evidence.kind
 
 
-def genesis(members: Sequence[bool], sites: int, credits_: Credits) -> ChainState:
+def genesis(members: Sequence[bool], sites: int, credits_: Credits, seats: int | None = None) -> ChainState:
     """Return the state before the first block: every member has its initial credits.
 
     Args:
         members: whether each validator is a member from the beginning, (V,).
         sites: number of sites.
         credits_: the scenario's `ledger.credits`.
+        seats: the scenario's `ledger.committee`.
     """
     counts = tuple(credits_.initial if member else 0 for member in members)
     stakes = founded(counts, credits_.treasury)
     nothing = (0,) * len(counts)
     changes = Changes(nothing, nothing, nothing, counts)
+    first = None if seats is None else (draw_committee(counts, seats, GENESIS, 1),)
+    votes = counts if first is None else seated_stake(counts, first[0])
     return ChainState(
-        0, GENESIS, -1, 0.0, stakes, stakes, Rotation.fresh(len(counts)), tuple(members), (0,) * sites, (), changes
+        height=0,
+        digest=GENESIS,
+        proposer=-1,
+        time_s=0.0,
+        voted=votes,
+        votes=votes,
+        stakes=stakes,
+        rotation=Rotation.fresh(len(counts)),
+        members=tuple(members),
+        due=(0,) * sites,
+        offences=(),
+        changes=changes,
+        committees=first,
     )
 
 
 def apply_block(
-    head: ChainState, block: Block, served: Sequence[int], moves: Sequence[Move], credits_: Credits
+    head: ChainState,
+    block: Block,
+    served: Sequence[int],
+    moves: Sequence[Move],
+    credits_: Credits,
+    seats: int | None = None,
 ) -> ChainState:
     """Return the state after one block more.
 
     In this order: the proposer of the block before is paid, and pays the voters whom this block names; a validator that
     proposed an invalid block pays all others, and one that sent conflicting messages is slashed; members earn for the
-    offloads in the block's batches; validators join and leave. All of it holds from the next height on.
+    offloads in the block's batches; validators join and leave. All of it holds from the next height on. With
+    committees a proposer is paid by its share of its committee's stake, and pays others with a seat at that height.
 
     Args:
         head: the state before the block.
@@ -85,15 +123,18 @@ def apply_block(
         served: offloads served in its batches, by validator.
         moves: all changes of membership of the run.
         credits_: the scenario's `ledger.credits`.
+        seats: the scenario's `ledger.committee`.
     """
     stakes = head.stakes
     amounts = (credits_.producer, credits_.voters, credits_.penalty)
     if head.proposer >= 0:
-        stakes = settle(stakes, head.proposer, block.voters, True, *amounts)
+        stakes = settle(stakes, head.proposer, block.voters, True, *amounts, head.committee(head.height))
     everyone = range(len(head.members))
     for evidence in block.evidence:
         if evidence.kind == Offence.INVALID_PROPOSAL:
-            stakes = settle(stakes, evidence.accused, everyone, False, *amounts)
+            seated = head.committee(evidence.height)
+            others = everyone if seated is None else seated
+            stakes = settle(stakes, evidence.accused, others, False, *amounts, seated)
     settled = _difference(stakes, head.stakes)
     for accused in _cheats(head, block):
         stakes = slash(stakes, accused, credits_.slash_percent, 100)
@@ -107,7 +148,10 @@ def apply_block(
         if move.height == block.height + 1 and members[move.validator] != move.joins:
             members[move.validator] = move.joins
             stakes = join(stakes, move.validator, credits_.initial) if move.joins else leave(stakes, move.validator)
-    due = list(head.due)
+    due, votes, committees = list(head.due), stakes.credits, head.committees
+    if seats is not None and committees is not None:
+        drawn = draw_committee(stakes.credits, seats, block.digest, block.height + 1)
+        votes, committees = seated_stake(stakes.credits, drawn), (*committees, drawn)
     for batch in block.batches:
         due[batch.site] = batch.number + 1
     return replace(
@@ -116,13 +160,15 @@ def apply_block(
         digest=block.digest,
         proposer=block.proposer,
         time_s=block.time_s,
-        voted=head.stakes,
+        voted=head.votes,
+        votes=votes,
         stakes=stakes,
-        rotation=head.rotation.advanced(head.stakes.credits),
+        rotation=head.rotation.advanced(head.votes),
         members=tuple(members),
         due=tuple(due),
         offences=(*head.offences, *map(offence, block.evidence)),
         changes=Changes(earned, settled, slashed, _difference(stakes, before)),
+        committees=committees,
     )
 
 

@@ -13,6 +13,7 @@ from cosim.trace.facts.ledger import (
     BatchCommitted,
     BlockCommitted,
     BlockProposed,
+    CommitteeDrawn,
     EvidenceCommitted,
     OffenceFound,
     StakeChanged,
@@ -68,6 +69,7 @@ class Commits:
         self._record_batch = facts.recorder(BatchCommitted)
         self._record_evidence = facts.recorder(EvidenceCommitted)
         self._record_stake = facts.recorder(StakeChanged)
+        self._record_committee = facts.recorder(CommitteeDrawn)
         self._tell_stakes(head)
 
     def began(self, height: int, now_s: float) -> None:
@@ -117,15 +119,17 @@ class Commits:
             decide: its decision.
             before: its state before the block.
         """
-        block = decide.value
+        block, plan = decide.value, self._plan
         head = self._states.get(block.digest)
         if head is None:
-            head = apply_block(before, block, self._served(block, len(before.members)), self._moves, self._plan.credits)
+            head = apply_block(
+                before, block, self._served(block, len(before.members)), self._moves, plan.credits, plan.committee
+            )
             self._states[block.digest] = head
         deciders = self._deciders.setdefault(block.digest, [])
-        final = quorum(before.stakes.credits, deciders)
+        final = quorum(before.votes, deciders)
         deciders.append(number)
-        if not final and quorum(before.stakes.credits, deciders):
+        if not final and quorum(before.votes, deciders):
             self._tell_block(block, decide.round, head)
         return head
 
@@ -188,6 +192,10 @@ class Commits:
                 changes.slashed[validator],
                 changes.joined[validator],
             )
+        committee = head.committee(head.height + 1)
+        if committee is not None:
+            members = " ".join(map(str, committee))
+            self._record_committee(self._clock.now, head.height + 1, len(committee), sum(head.votes), members)
 
 
 def _text(digest: bytes) -> str:

@@ -4,7 +4,7 @@ Left out: the checking of the signatures of single votes, which costs a host far
 """
 
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 
 from cosim.compute import Host
 from cosim.kernel.clock import Clock, Story
@@ -23,10 +23,12 @@ from cosim.ledger.messages import (
     Vote,
 )
 from cosim.ledger.participant import Participant, Rules, StepTimeouts
-from cosim.ledger.poqks import proposer, quorum
+from cosim.ledger.poqks import quorum
 from cosim.ledger.run.archive import Archive
 from cosim.ledger.run.chain_state import ChainState, offence
 from cosim.ledger.run.commits import Commits
+from cosim.ledger.run.elections import Elections
+from cosim.ledger.run.multicast import Freight
 from cosim.ledger.run.network import Network
 from cosim.ledger.run.validator_rules import NO_HASH, as_evidence, digest_of, gapless, made_faulty, signed
 from cosim.ledger.run.worker import Worker, begin
@@ -49,7 +51,11 @@ class ValidatorContext:
     signatures: Signatures
     hints: dict[int, int]
     """The proposer that the policy asked for, by height."""
+    elections: Elections
+    timeouts: StepTimeouts
     nodes: "list[Node]"
+
+    at_site: "dict[int, Node]"
 
     @property
     def most_batches(self) -> int:
@@ -81,10 +87,8 @@ class Node:
         self._verified: dict[tuple[int, bytes], None] = {}
         self._lives = 0
         self._offences: dict[tuple[int, int, int, int], Evidence] = {}
-        waits = context.plan.timeouts
-        timeouts = StepTimeouts(waits.propose_s, waits.vote_s, waits.vote_s, waits.growth_s)
         rules = Rules(self._proposer, self._new_block, self._valid, digest_of)
-        self._part: Participant[Block] = Validator(number, rules, timeouts)
+        self._part: Participant[Block] = Validator(number, rules, context.timeouts)
         self._faults: list[Misbehaviour] = []
 
     def misbehave(self, how: Misbehaviour) -> None:
@@ -137,17 +141,17 @@ class Node:
             begin(self._open(height))
 
     def _open(self, height: int) -> Story:
-        stakes, life = self.head.stakes.credits, self._lives
+        votes, life = self.head.votes, self._lives
         self._context.commits.began(height, self._clock.now)
         self._made.clear()
         self._verified.clear()
-        cycles = stakes[self.number] * self._context.plan.cost.cycles_per_credit
+        cycles = votes[self.number] * self._context.plan.cost.cycles_per_credit
         yield from self._work(Work.WEIGH, height, cycles)
         if self._is("restart") or self._lives != life:
             self._opened = height - 1
             self.await_height()
         else:
-            self._perform(self._part.begin(height, stakes))
+            self._perform(self._part.begin(height, votes))
 
     def _decided(self, decide: Decide[Block]) -> None:
         self._voters = tuple(sorted(vote.sender for vote in decide.certificate))
@@ -161,13 +165,13 @@ class Node:
     # --- the rules of a block --------------------------------------------------------------------------------------
 
     def _proposer(self, height: int, round_: int) -> int:
-        """Return the validator that the policy asked for, at round 0 and if it has a stake; else the elected one."""
-        stakes, hinted = self.head.stakes, self._context.hints.get(height)
-        if hinted is not None and stakes.credits[hinted]:
+        """Return the validator that the policy asked for, at round 0 and if it votes; else the elected one."""
+        head, hinted = self.head, self._context.hints.get(height)
+        if hinted is not None and head.votes[hinted]:
             if round_ == 0:
                 return hinted
             round_ -= 1
-        return proposer(self._context.plan.proposer, stakes, self.head.rotation, self.head.digest, height, round_)
+        return self._context.elections.elected(head, height, round_)
 
     def _new_block(self, height: int, _round: int) -> Block:
         chosen = []
@@ -203,19 +207,31 @@ class Node:
         )
         keys = [offence(evidence) for evidence in block.evidence]
         fresh = len(set(keys)) == len(keys) and not any(key in head.offences for key in keys)
-        return known and in_order and fresh and self._names_voters(block)
+        seated = head.had_a_seat(block.proposer, block.height) and all(
+            head.had_a_seat(evidence.accused, evidence.height) for evidence in block.evidence
+        )
+        return known and in_order and fresh and seated and self._names_voters(block)
 
     def _names_voters(self, block: Block) -> bool:
         if self.head.height == 0:
             return not block.voters
         sound = tuple(sorted(set(block.voters))) == block.voters and block.voters[-1:] < (len(self.head.members),)
-        return sound and quorum(self.head.voted.credits, block.voters)
+        seated = all(self.head.had_a_seat(voter, self.head.height) for voter in block.voters)
+        return sound and seated and quorum(self.head.voted, block.voters)
 
     # --- messages --------------------------------------------------------------------------------------------------
 
-    def receive(self, message: Message[Block], signature: bytes) -> None:
-        """Receive a message from the wires, unless its signature fails."""
-        if self._is("restart") or not self._context.signatures.verify(message.sender, signed(message), signature):
+    def receive(self, message: Message[Block], what: bytes, signature: bytes) -> None:
+        """Receive a message from the wires, unless its signature fails.
+
+        Args:
+            message: the message.
+            what: the bytes of it that are signed.
+            signature: its sender's.
+        """
+        if self._faults and self._is("restart"):
+            return
+        if not self._context.signatures.verify(message.sender, what, signature):
             return
         if isinstance(message, Proposal):
             self._receive_proposal(message)
@@ -308,7 +324,7 @@ class Node:
 
     def _leave(self, output: Broadcast[Block] | Send[Block]) -> None:
         """Hand a message to the wires, each time that it is said, unless this validator is silent or down then."""
-        if self._is("silent", "restart"):
+        if self._faults and self._is("silent", "restart"):
             return
         message, context = output.message, self._context
         if message.sender == self.number:
@@ -317,12 +333,24 @@ class Node:
             elif isinstance(message, Vote):
                 context.commits.voted(message)
         size_bit = float(message.size_bit(context.signatures.figures.size_bit))
+        freight = Freight.VOTES
         if isinstance(message, Proposal | Decided | Polka):
             size_bit += context.block_bit(message.value)
+            freight = Freight.BLOCKS
         what = signed(message)
         signature = context.signatures.sign(message.sender, what)
-        receivers = [output.receiver] if isinstance(output, Send) else range(len(context.nodes))
-        for receiver in receivers:
-            if receiver != self.number:
-                node = context.nodes[receiver]
-                context.network.post(size_bit, self.site, node.site, partial(node.receive, message, signature), what)
+        if isinstance(output, Broadcast):
+            arrived = partial(self._hand_over, message, what, signature)
+            context.network.broadcast(size_bit, self.site, self._other_sites, arrived, what, freight)
+        elif output.receiver != self.number:
+            node = context.nodes[output.receiver]
+            received = partial(node.receive, message, what, signature)
+            context.network.post(size_bit, self.site, node.site, received, what)
+
+    def _hand_over(self, message: Message[Block], what: bytes, signature: bytes, site: int) -> None:
+        self._context.at_site[site].receive(message, what, signature)
+
+    @cached_property
+    def _other_sites(self) -> tuple[int, ...]:
+        """The sites of all other validators, by their numbers."""
+        return tuple(node.site for node in self._context.nodes if node is not self)

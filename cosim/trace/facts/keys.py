@@ -110,6 +110,15 @@ class TaskKeyed:
     down_hops: Annotated[int, Column("<i2", "", "links whose pools gave as many bits")]
 
 
+@dataclass(frozen=True, slots=True)
+class DetectorTurned:
+    """The policy set the detector of a QKD link at a decision epoch; a row for each link whenever it turned this knob."""
+
+    time_s: Time
+    link: Link
+    detector: Annotated[float, Column("<f8", "", "detector efficiency from now on")]
+
+
 FACTS: tuple[type[Any], ...] = (
     KeyNodeDeployed,
     KeyLinkDeployed,
@@ -119,5 +128,6 @@ FACTS: tuple[type[Any], ...] = (
     VehicleKeysFilled,
     VehicleKeysSampled,
     TaskKeyed,
+    DetectorTurned,
 )
 """The kinds of facts of the key network, in the order of storage."""

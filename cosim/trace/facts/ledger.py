@@ -33,6 +33,17 @@ class StakeChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class CommitteeDrawn:
+    """The validators that propose and vote at a height were drawn, as the block before it became final."""
+
+    time_s: Time
+    height: Height
+    seats: Annotated[int, Column("<i4", "", "validators with a seat")]
+    credits: Annotated[int, Column("<i8", "credit", "their stake, of which more than two thirds decide")]
+    validators: Annotated[str, Column("O", "", "their numbers, separated by blanks")]
+
+
+@dataclass(frozen=True, slots=True)
 class BatchSealed:
     """A site closed a batch of records under one Merkle root and sent it to the validators."""
 
@@ -154,6 +165,14 @@ class ValidatorsParted:
     groups: Annotated[str, Column("O", "", "sites of each side")]
 
 
+@dataclass(frozen=True, slots=True)
+class ProposerAsked:
+    """The policy asked for the proposer of the height after the one that is voted on, at a decision epoch."""
+
+    time_s: Time
+    site: Annotated[int, Column("<i4", "", "site number, as in SiteDeployed; one that does not vote is not heard")]
+
+
 FACTS: tuple[type[Any], ...] = (
     ValidatorDeployed,
     StakeChanged,
@@ -166,5 +185,7 @@ FACTS: tuple[type[Any], ...] = (
     EvidenceCommitted,
     ConsensusWorked,
     ValidatorsParted,
+    ProposerAsked,
+    CommitteeDrawn,
 )
 """The kinds of facts of the ledger, in the order of storage."""

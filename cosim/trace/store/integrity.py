@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cosim.errors import one_line
+from cosim.errors import InputError, one_line
 from cosim.trace.store.layout import CHECK, Layout, digest_bytes, known_layouts, row_checks, stored_layout
 from cosim.trace.store.manifest import MANIFEST, Manifest, StoredFile
 from cosim.trace.store.nulls import NULLS_SINCE, absences, stand_in, without_nulls
@@ -110,6 +110,24 @@ def check_parts(run: Path, manifest: Manifest) -> Integrity:
     differing = [kind for kind in {**digests, **manifest.digests} if digests.get(kind) != manifest.digests.get(kind)]
     found.extend(Finding(kind, None, "its digest differs from the manifest's") for kind in differing)
     return Integrity(found, readable, digests, unknown)
+
+
+def packed_rows(path: Path, stored: Layout) -> AnyArray:
+    """Return the rows of a file of today's schema as the writer packed them; slices keep the bytes between the columns.
+
+    Args:
+        path: the file, one part or one written like it.
+        stored: layout of its kind.
+
+    Raises:
+        InputError: it is not there, or holds something else.
+    """
+    content, problem = _content(path)
+    if not problem:
+        table, problem = _read(content, stored.kind, {stored.kind: stored}, nulls=True)
+    if problem:
+        raise InputError(f"{path}: {problem}; take it from an untouched copy")
+    return _image(table, stored)[0]
 
 
 def check_files(run: Path, manifest: Manifest) -> Iterator[Finding]:

@@ -3,7 +3,7 @@
 import os
 import platform
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -30,6 +30,7 @@ _PACKAGES = (
     "networkx",
     "pydantic",
 )
+_IN_IDENTITY = ("run_id", "at_s", "repeated_to_s")
 _AT_END = ("status", "digest", "digests", "facts", "wall_s", "cpu_s", "cpu_by_layer_s")
 """Fields that the end of a run changes."""
 
@@ -90,26 +91,52 @@ class Provenance:
     they include, recording, sites, arrivals; "" of one that is named and not there. Empty in older runs."""
     identity: str = ""
     """The text whose hash is in the run id: what of the scenario differs from the defaults; empty in older runs."""
+    folder: str = ""
+    """Folder that relative paths of the scenario start from, as seen from the run folder; empty in older runs."""
+    policy_file: Mapping[str, str] = field(default_factory=dict)
+    """SHA-256 of the file that the policy is read from, by its path as seen from the run folder; empty for one that is
+    known by a name alone."""
+    parent: Mapping[str, Any] = field(default_factory=dict)
+    """Of a fork, the run whose past it has: `run_id`, `policy`, `digest`; `at_s`, from which on it is a run of its own;
+    `repeated_to_s`, up to which decisions are repeated and the policy is not asked. Empty for other runs."""
+
+    @property
+    def forked(self) -> dict[str, Any]:
+        """What of the parent is part of the identity; empty for a run that is no fork."""
+        return {name: self.parent.get(name) for name in _IN_IDENTITY} if self.parent else {}
 
 
-def new_provenance(scenario: Scenario, started: str, files: Mapping[str, str] | None = None) -> Provenance:
+def new_provenance(
+    scenario: Scenario,
+    started: str,
+    files: Mapping[str, str] | None = None,
+    folder: str = "",
+    policy_file: Mapping[str, str] | None = None,
+    parent: Mapping[str, Any] | None = None,
+) -> Provenance:
     """Return the provenance of a run of a scenario at its start.
 
     Args:
         scenario: the scenario.
         started: wall clock at the start, ISO 8601.
         files: SHA-256 of the files that the scenario names.
+        folder: folder that its relative paths start from, as seen from the run folder.
+        policy_file: SHA-256 of the file that the policy is read from, by its path, likewise.
+        parent: of a fork, as `Provenance.parent`.
     """
-    text = identity(scenario)
-    return Provenance(
-        run_id=run_id(scenario.name, text),
+    said = Provenance(
+        run_id="",
         scenario=as_json(scenario),
         seed=scenario.seed,
         policy=scenario.policy.name,
         started=started,
         files=dict(files or {}),
-        identity=text,
+        folder=folder,
+        policy_file=dict(policy_file or {}),
+        parent=dict(parent or {}),
     )
+    text = identity(scenario, said.forked)
+    return replace(said, run_id=run_id(scenario.name, text), identity=text)
 
 
 def content_differs(before: Any, now: Any) -> str:

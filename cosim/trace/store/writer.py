@@ -2,12 +2,13 @@
 
 A recorder packs a row of numbers in about 0.2 us; at the first mobility tick past each multiple of `part_s` every kind
 writes a part and one manifest commits the set, so that a kill loses at most the rows since then and never half a row.
+A run that is stopped keeps its rows up to the last tick: what was recorded since can be half of what happened.
 """
 
 import hashlib
 import itertools
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -24,6 +25,7 @@ from cosim.trace.facts.run import SCHEMA_VERSION
 from cosim.trace.store.durable import sync_folder, write_durably
 from cosim.trace.store.layout import Layout, digest_bytes, layout
 from cosim.trace.store.manifest import MANIFEST, Manifest, StoredFile, read_manifest
+from cosim.trace.store.past import Past
 from cosim.trace.store.provenance import PROVENANCE, Provenance, origin_of, write_provenance
 from cosim.trace.store.schemas import combined_digest
 from cosim.types import AnyArray
@@ -95,13 +97,14 @@ class NullWriter:
 class _Kind:
     """The rows of one kind that are not committed yet, and its digest so far."""
 
-    __slots__ = ("buffer", "hash", "layout", "texts")
+    __slots__ = ("_marks", "buffer", "hash", "layout", "texts")
 
     def __init__(self, kind_layout: Layout) -> None:
         self.layout = kind_layout
         self.buffer = bytearray()  # packed rows; the recorders hold this very object
         self.texts: list[tuple[Any, ...]] = []  # rows of a kind with texts
         self.hash = hashlib.sha256()
+        self._marks = (0, 0)  # sizes of buffer and texts at the last tick
 
     def size_byte(self) -> int:
         return len(self.buffer) + _TEXT_ROW_BYTE * len(self.texts)
@@ -116,6 +119,17 @@ class _Kind:
     def clear(self) -> None:
         self.buffer.clear()
         self.texts.clear()
+        self._marks = (0, 0)
+
+    def mark(self) -> None:
+        """Note that all rows so far are of the past."""
+        self._marks = len(self.buffer), len(self.texts)
+
+    def cut(self) -> None:
+        """Drop the rows since `mark`."""
+        size_byte, texts = self._marks
+        del self.buffer[size_byte:]
+        del self.texts[texts:]
 
 
 class TraceWriter:
@@ -129,6 +143,7 @@ class TraceWriter:
         part_s: simulated time between committed sets of parts.
         provenance: of the run; written once the folder is claimed, before the first manifest makes a run of it.
             None: the facts belong to no run yet.
+        past: the rows that the run has to begin with, of another run.
 
     Raises:
         InputError: the folder is not empty, another writer holds it, or it cannot be written.
@@ -150,19 +165,17 @@ class TraceWriter:
 
     records = True
 
-    def __init__(self, folder: Path, part_s: float, provenance: Provenance | None = None) -> None:
-        self._lock, self._made = _claim(folder)
-        self._folder = folder
-        self._home = folder.absolute()  # wherever a user's code goes meanwhile
-        self._part_s = part_s
-        self._kinds = {fact: _Kind(layout(fact)) for fact in fact_kinds()}
-        self._seq = itertools.count()
-        self._now_s = 0.0
-        self._next_s = part_s
-        self._sets = 0
-        self._usable = True  # false from the start of a rotation until it is committed
-        self._closed = False
-        self._committed = Manifest(SCHEMA_VERSION, "running", 0.0, {}, ())
+    continues = False
+    """Whether it goes on with a run that another process has begun, of which nothing is ever withdrawn."""
+    follows = False
+    """Whether it has only compared so far, and written nothing."""
+
+    def __init__(
+        self, folder: Path, part_s: float, provenance: Provenance | None = None, past: Past | None = None
+    ) -> None:
+        lock, made = _claim(folder)
+        self._begin(folder, lock, part_s, past)
+        self._made = made
         try:
             if provenance is not None:
                 self._guarded(lambda: self.belong_to(provenance))
@@ -170,6 +183,23 @@ class TraceWriter:
         except BaseException:
             self.withdraw()
             raise
+
+    def _begin(self, folder: Path, lock: FolderLock, part_s: float, past: Past | None) -> None:
+        """Set up the state of a writer that has the lock of its folder and has written nothing."""
+        self._lock, self._made = lock, list[Path]()
+        self.folder = folder
+        self._home = folder.absolute()  # wherever a user's code goes meanwhile
+        self._part_s = part_s
+        self._kinds = {fact: _Kind(layout(fact)) for fact in fact_kinds()}
+        self._seq = itertools.count()
+        self._now_s = 0.0
+        self._next_s = part_s
+        self._sets = 0
+        self._rows = 0  # in these sets
+        self._past = past
+        self._usable = True  # false from the start of a rotation until it is committed
+        self._closed = False
+        self._committed = Manifest(SCHEMA_VERSION, "running", 0.0, {}, ())
 
     def belong_to(self, provenance: Provenance) -> None:
         """Write the provenance of the run, and name it, by what it says of the start, in every manifest from now on.
@@ -231,18 +261,21 @@ class TraceWriter:
         """Note that all facts before `now_s` are recorded; commit them if a part's time is over or memory is short.
 
         Raises:
+            DifferenceError: they are not those of the past that is to be repeated.
             RunError: the disk is full or refuses; what was committed before stays readable.
         """
         self._now_s = now_s
         if now_s >= self._next_s or sum(kind.size_byte() for kind in self._kinds.values()) > BUFFER_BYTE:
             self._next_s = self._part_s * (now_s // self._part_s + 1)
             self._guarded(lambda: self._rotate("running"))
+        for kind in self._kinds.values():
+            kind.mark()
 
     def close(self, complete: bool, end_s: float | None = None) -> None:
         """Commit the rest and the final state; a second call does nothing, or drops what the first could not write.
 
         Args:
-            complete: the run reached its end; otherwise the trace is a partial one.
+            complete: the run reached its end; otherwise the trace is a partial one, with the rows up to the last tick.
             end_s: time up to which the facts are all there; the last tick by default.
 
         Raises:
@@ -251,6 +284,9 @@ class TraceWriter:
         if self._closed:
             return
         if self._usable:
+            if not complete:
+                for kind in self._kinds.values():
+                    kind.cut()
             self._now_s = self._now_s if end_s is None else end_s
             self._guarded(lambda: self._rotate("complete" if complete else "partial"))
         else:
@@ -271,6 +307,11 @@ class TraceWriter:
         files = {**self._committed.files, name: hashlib.sha256(content).hexdigest()}
         self._committed = replace(self._committed, files=files)
         self._committed.write(self._home)
+
+    @property
+    def state(self) -> str:
+        """What the manifest says: running, partial or complete."""
+        return self._committed.state
 
     def release(self) -> None:
         """Let go of the folder: nothing more will be written into it. A second call does nothing."""
@@ -316,30 +357,55 @@ class TraceWriter:
         except (OSError, pa.ArrowException) as error:
             reason = getattr(error, "strerror", None) or " ".join(str(error).split())
             raise RunError(
-                f"{self._folder}: the trace cannot be written ({reason}); facts up to "
-                f"t={self._committed.complete_to_s:g} s are kept and readable; free space or give another --out, "
-                "then run again"
+                f"{self.folder}: the trace cannot be written ({reason}); facts up to "
+                f"t={self._committed.complete_to_s:g} s are kept and readable; free space, then go on with "
+                f"`cosim run --resume {self.folder}`"
             ) from error
 
     def _rotate(self, state: Literal["running", "partial", "complete"]) -> None:
         # Parts first, the manifest last: a kill in between leaves files that no manifest names, and no half set.
         self._usable = False
+        self._see_past(state)
         parts = list(self._committed.parts)
-        for kind in self._kinds.values():
-            if kind.size_byte():
-                parts.append(_write_part(self._home, kind, self._sets))
-                kind.clear()
+        for kind in self._waiting():
+            part = _write_part(self._home, kind, self._sets)
+            parts.append(part)
+            self._rows += part.rows
+            kind.clear()
         filled = {part.kind for part in parts}
-        hashes = {kind.layout.kind: kind.hash for kind in self._kinds.values() if kind.layout.kind in filled}
-        digests = {name: running.hexdigest() for name, running in hashes.items()}
         manifest = replace(
-            self._committed, state=state, complete_to_s=float(self._now_s), digests=digests, parts=tuple(parts)
+            self._committed,
+            state=state,
+            complete_to_s=float(self._now_s),
+            digests=self._hashes(filled),
+            parts=tuple(parts),
         )
         manifest.write(self._home)
         self._committed = manifest
-        logger.debug("%s: %d facts up to t=%g s are kept", self._folder, self.facts, manifest.complete_to_s)
+        logger.debug("%s: %d facts up to t=%g s are kept", self.folder, self.facts, manifest.complete_to_s)
         self._sets += 1
         self._usable = True
+
+    def _waiting(self) -> list["_Kind"]:
+        """Return the kinds with rows that are not committed."""
+        return [kind for kind in self._kinds.values() if kind.size_byte()]
+
+    def _hashes(self, kinds: Collection[str]) -> dict[str, str]:
+        """Return the digests of these kinds over the sets so far."""
+        return {kind.layout.kind: kind.hash.hexdigest() for kind in self._kinds.values() if kind.layout.kind in kinds}
+
+    def _see_past(self, state: str) -> None:
+        """Compare the waiting rows with the past, as far as it goes; they are not written yet."""
+        if self._past is None:
+            return
+        rows = self._rows
+        for kind in self._waiting():
+            waiting, _ = kind.rows()
+            self._past.see(kind.layout.kind, waiting)
+            rows += len(waiting)
+        if rows >= self._past.rows or state == "complete":
+            self._past.check()
+            self._past = None
 
     def _give_up(self) -> None:
         """Keep what the manifest on the disk names and delete the parts of the set that was being written."""

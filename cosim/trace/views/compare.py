@@ -7,6 +7,7 @@ of run A.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import inf
 
 import numpy as np
 import pandas as pd
@@ -76,7 +77,8 @@ def compare_runs(a: Trace, b: Trace) -> Comparison:
     """
     _same_arrivals(a, b)
     options = a.scenario.statistics
-    pairs = _measured(a, options.warmup_s).merge(_measured(b, options.warmup_s), on="task", suffixes=("_a", "_b"))
+    from_s = max(options.warmup_s, _common_past_s(a, b))
+    pairs = _measured(a, from_s).merge(_measured(b, from_s), on="task", suffixes=("_a", "_b"))
     pairs = pairs.sort_values("task")
     done = (_done(pairs.status_a) & _done(pairs.status_b)).to_numpy(np.bool_)
     in_time = [(pairs[name] == Status.COMPLETED).to_numpy(np.float64) for name in ("status_a", "status_b")]
@@ -96,6 +98,22 @@ def compare_runs(a: Trace, b: Trace) -> Comparison:
         places=tuple(_places(a, pairs, later_s, done)),
         notes=tuple(_notes(a, b)),
     )
+
+
+def _common_past_s(a: Trace, b: Trace) -> float:
+    """Return the time up to which two runs are one, because one is a fork of the other or both are of a third; else 0.
+
+    Tasks of that time have no difference, and would only hide that of the others.
+    """
+    of_a, of_b = a.provenance, b.provenance
+    from_s = {of_a.run_id: inf}
+    if of_a.parent:
+        from_s[str(of_a.parent["run_id"])] = float(of_a.parent["at_s"])
+    forks = {of_b.run_id: inf}
+    if of_b.parent:
+        forks[str(of_b.parent["run_id"])] = float(of_b.parent["at_s"])
+    shared = [min(time_s, forks[name]) for name, time_s in from_s.items() if name in forks]
+    return max((time_s for time_s in shared if time_s < inf), default=0.0)
 
 
 def _measured(trace: Trace, warmup_s: float) -> pd.DataFrame:
@@ -131,6 +149,9 @@ def _places(a: Trace, pairs: pd.DataFrame, later_s: FloatArray, done: BoolArray)
 
 
 def _notes(a: Trace, b: Trace) -> Iterator[str]:
+    past_s = _common_past_s(a, b)
+    if past_s:
+        yield f"the runs are one up to t = {past_s:g} s, where one was forked: tasks released before are left out"
     other = content_differs(a.provenance.files, b.provenance.files)
     if other:
         yield f"the runs stood on other content of {other}: not only the policy differs"
