@@ -162,7 +162,7 @@ def test_nothing_that_is_given_can_be_written(
     run.close()
     reached = {path for path in writer.tried if path.startswith("observation.")}
     scenario = loaded.scenario
-    wanted = 25 + 1 + 5 * (scenario.keys is not None) + (scenario.ledger is not None) + 4 * (scenario.twin is not None)
+    wanted = 26 + 1 + 5 * (scenario.keys is not None) + (scenario.ledger is not None) + 4 * (scenario.twin is not None)
     assert len(reached) == wanted, sorted(reached)
     assert {"frame.xy_m", "fleet.numbers", "releases.input_bit", "action.option", "air.snr_per_w"} <= writer.tried
     if scenario.twin is not None and scenario.twin.placement is not None:
@@ -181,7 +181,7 @@ def test_what_is_written_past_numpy_is_found(options: tuple[str, ...]) -> None:
     assert epoch is not None
     observation = epoch.observation
     arrays = {name: value for name, value in vars(observation).items() if isinstance(value, np.ndarray)}
-    assert len(arrays) == 25 + (loaded.scenario.ledger is not None) + ("target" not in loaded.scenario.decisions.knobs)
+    assert len(arrays) == 26 + (loaded.scenario.ledger is not None) + ("target" not in loaded.scenario.decisions.knobs)
     action = Action(np.zeros(len(observation), np.int64))
     for name, array in arrays.items():
         last = array.ctypes.data + array.nbytes - 1

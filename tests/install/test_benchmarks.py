@@ -24,6 +24,7 @@ SHORT: Final = {
     "trace": "--facts 20000",
     "twin": "--vehicles 1000 --rounds 1 --seconds 2",
     "twin_effect": "--seeds 1 --seconds 20 --mhz 5",
+    "votes": "--validators 12 --seconds 40 --direct-seconds 20",
 }
 """Arguments of the shortest measurement that passes through all of a program; --help where that takes long."""
 

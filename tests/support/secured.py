@@ -62,7 +62,8 @@ class SecuredNames:
 
     def line(self, kind: str, row: dict[str, Any]) -> str:
         """What follows the kind."""
-        return self._of_keys(kind, row) if "Key" in kind else self._of_ledger(kind, row)
+        of_keys = "Key" in kind or kind == "DetectorTurned"
+        return self._of_keys(kind, row) if of_keys else self._of_ledger(kind, row)
 
     def _of_keys(self, kind: str, row: dict[str, Any]) -> str:
         match kind:
@@ -75,6 +76,8 @@ class SecuredNames:
                 return f"{self._vehicle[row['vehicle']]} at {self._node[row['node']]} {row['bit']} bit{dropped}"
             case "TaskKeyed":
                 return f"{row['task']} {KeyState(row['state']).name}"
+            case "DetectorTurned":
+                return f"{self._link[row['link']]} {row['detector']:g}"
         raise KeyError(kind)
 
     def _of_ledger(self, kind: str, row: dict[str, Any]) -> str:
@@ -88,6 +91,8 @@ class SecuredNames:
                 told = f"{row['height']} {self._batch(row)}"
             case "ConsensusWorked":
                 told = f"{self._site[row['site']]} {row['height']} {Work(row['work']).name}"
+            case "ProposerAsked":
+                told = self._site[row["site"]]
             case "ValidatorsParted":
                 told = f"{('heals', 'begins')[row['begins']]} {row['groups']}"
             case _:

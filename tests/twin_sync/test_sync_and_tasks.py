@@ -60,6 +60,7 @@ def _legs(up):
         site=np.array([0, 1]),
         begin_s=np.array([0.0, 0.0]),
         silent_s=np.zeros(2),
+        grant_s=np.zeros(2),
         end_s=np.array([4.0, 4.0]),
         share=np.array([1.0, 0.5]),
         repeated=np.zeros(2, np.bool_),
