@@ -39,6 +39,7 @@ lint: $(TESTS)
 bench: $(TESTS)
 	$(BIN)/python benchmarks/city.py
 	$(BIN)/python benchmarks/secured.py
+	$(BIN)/python benchmarks/key_sites.py
 	$(BIN)/python benchmarks/votes.py
 	$(BIN)/python benchmarks/overload.py
 	$(BIN)/python benchmarks/candidates.py

@@ -80,6 +80,8 @@ class Offloading(Part):
         self._log = log
         self._pinned = pinned
         self._inference_s = inference_s
+        self.life: type[Journey] = Journey
+        """Class of the lives of tasks."""
         self._story = self._held_up if inference_s > 0.0 or meter is not None else self._travel
         self._drop_late = drop_late
         self._receive_power_w = receive_power_w
@@ -97,7 +99,7 @@ class Offloading(Part):
         """Start the stories of the tasks that were decided at this instant."""
         self.settle()
         for task, choice in zip(tasks, choices, strict=True):
-            self.alive[task.task] = journey = Journey(task, choice, self._end)
+            self.alive[task.task] = journey = self.life(task, choice, self._end)
             journey.story = self._story(journey)
             if self._drop_late:
                 self._clock.at(max(task.deadline_s, choice.decided_s), partial(self._expire, task.task), LAST)

@@ -4,8 +4,8 @@ import logging
 import os
 import time
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack, suppress
-from dataclasses import dataclass, replace
+from contextlib import ExitStack, nullcontext, suppress
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,7 @@ from cosim.kernel.rng import stream
 from cosim.mobility.cache import file_hash
 from cosim.mobility.content import content_of
 from cosim.mobility.ground import map_of
+from cosim.profiling import CpuProfile
 from cosim.roads.drawn import GROUND, pack_map
 from cosim.scenario.load import Loaded
 from cosim.scenario.sense import refuse_senseless, sense_notes
@@ -58,9 +59,17 @@ class RunResult:
     """Figures of merit by name (`cosim.kpis`), with units and confidence intervals."""
     notes: tuple[str, ...]
     """Remarks for the user, such as knobs that were ignored."""
+    cpu_by_layer_s: Mapping[str, float] = field(default_factory=dict)
+    """CPU time by layer (`cosim.profiling.LAYERS`), from the begin of the profile to the figures of merit; empty
+    without a profile."""
 
 
-def simulate(loaded: Loaded, out: Path, progress: Callable[[float], None] | None = None) -> RunResult:
+def simulate(
+    loaded: Loaded,
+    out: Path,
+    progress: Callable[[float], None] | None = None,
+    profile: CpuProfile | None = None,
+) -> RunResult:
     """Run a scenario into the folder `out` and return its figures of merit.
 
     A run that is stopped by an error or by Ctrl-C keeps its facts; its provenance then says `partial`.
@@ -78,6 +87,7 @@ def simulate(loaded: Loaded, out: Path, progress: Callable[[float], None] | None
         loaded: scenario, as `cosim.load` returns it.
         out: folder of the run, which must not exist or be empty.
         progress: called with the simulated time in s at each decision epoch.
+        profile: where CPU time is counted by layer, to be kept in the provenance too; None: it is not.
 
     Raises:
         InputError: the scenario names something that does not exist, or `out` is taken; nothing is left behind.
@@ -88,7 +98,12 @@ def simulate(loaded: Loaded, out: Path, progress: Callable[[float], None] | None
     policy = policy_of(loaded)
     provenance = provenance_of(loaded, out)
     return run_through(
-        loaded, policy, provenance, partial(TraceWriter, out, scenario.trace.part_s, provenance), progress
+        loaded,
+        policy,
+        provenance,
+        partial(TraceWriter, out, scenario.trace.part_s, provenance),
+        progress,
+        profile=profile,
     )
 
 
@@ -149,6 +164,7 @@ def run_through(
     make_writer: Callable[[], TraceWriter],
     progress: Callable[[float], None] | None = None,
     repetition: Repetition | None = None,
+    profile: CpuProfile | None = None,
 ) -> RunResult:
     """Run a scenario from its start to its end, and return its figures of merit.
 
@@ -159,6 +175,7 @@ def run_through(
         make_writer: makes the writer of its facts.
         progress: called with the simulated time in s at each decision epoch.
         repetition: what the run repeats.
+        profile: where CPU time is counted by layer; None: it is not.
 
     Raises:
         InputError: the scenario is impossible; nothing is left of a run that begins here.
@@ -176,6 +193,7 @@ def run_through(
             facts=writer.facts,
             wall_s=round(time.perf_counter() - wall_s, 3),
             cpu_s=round(time.process_time() - cpu_s, 3),
+            cpu_by_layer_s=_rounded(profile),
         )
 
     with KeptProcess() as process, ExitStack() as undo:
@@ -188,7 +206,7 @@ def run_through(
         facts: FactWriter = writer
         if repetition is not None:
             facts = ComparedFacts(writer, repetition.recorded, repetition.told, scenario.policy.name)
-        simulation = Simulation(scenario, facts, loaded.folder)
+        simulation = Simulation(scenario, facts, loaded.folder, profile=profile)
         undo.callback(simulation.close)
         _keep_map(writer, loaded)
         try:
@@ -230,9 +248,11 @@ def run_through(
         provenance.wall_s,
         provenance.digest,
     )
-    with Trace.open(out) as trace:
+    with nullcontext() if profile is None else profile.within("figures"), Trace.open(out) as trace:
         measured = kpis(trace)
         seen = sense_notes(scenario, shown_by(trace, measured))
+    if profile is not None:  # the figures are in it now
+        write_provenance(out, provenance := replace(provenance, cpu_by_layer_s=_rounded(profile)))
     return RunResult(
         folder=out,
         run_id=provenance.run_id,
@@ -242,8 +262,13 @@ def run_through(
         wall_s=provenance.wall_s,
         cpu_s=provenance.cpu_s,
         kpis=measured,
+        cpu_by_layer_s=provenance.cpu_by_layer_s,
         notes=tuple(dict.fromkeys((*simulation.notes(), *seen))),
     )
+
+
+def _rounded(profile: CpuProfile | None) -> dict[str, float]:
+    return {} if profile is None else {layer: round(spent_s, 6) for layer, spent_s in profile.spent_s().items()}
 
 
 class _Guarded:

@@ -1,7 +1,8 @@
 """A run from one decision epoch to the next: traffic moves, parts follow, tasks are released, a policy decides."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import fields, replace
 from functools import partial
 from itertools import repeat
@@ -20,9 +21,11 @@ from cosim.mobility.connect import connect
 from cosim.mobility.fcd import RecordedMobility
 from cosim.mobility.source import MobilityFrame, MobilitySource
 from cosim.part import Part, hooks
+from cosim.profiling import CpuProfile, LayeredClock, layer_of_module, profile_run, profiled_facts
 from cosim.radio.interference import interference_note
 from cosim.scenario.schema import Scenario
 from cosim.scenario.sense import Shown, Stand, sense_notes
+from cosim.scenario.traffic import LibsumoMobility, TraciMobility
 from cosim.tasks.source import Releases, Task, as_tasks, picked, task_source
 from cosim.trace.facts.run import (
     TaskDecided,
@@ -83,6 +86,7 @@ class Simulation:
         source: MobilitySource | None = None,
         parts: Iterable[Maker] = (),
         at_end: Callable[[Observation], None] | None = None,
+        profile: CpuProfile | None = None,
     ) -> None:
         """Build a run.
 
@@ -95,15 +99,17 @@ class Simulation:
                 fact that they record must belong to a package (`cosim.subjects`).
             at_end: called when the duration is over, with the observation of the tasks that still wait for a decision
                 then, if any do: of the state before they and the tasks on their way are cut off. It changes nothing.
+            profile: where CPU time is counted by layer; None: it is not.
 
         Raises:
             InputError: the scenario names something that does not exist.
             RunError: the source of traffic failed.
         """
         self.scenario = scenario
-        self.clock = clock = Clock()
-        self.facts = facts = facts or NullWriter()
-        self.source = source or connect(scenario.mobility, scenario.map, folder, scenario.seed, scenario.duration_s)
+        self.clock = clock = Clock() if profile is None else LayeredClock(profile)
+        self.facts = facts = profiled_facts(profile, facts or NullWriter())
+        self._profile = profile
+        self.source = source or self._connected(folder)
         try:
             self._run = assemble(clock, scenario, folder, self.source, facts)
             self.tasks = task_source(scenario.tasks, scenario.seed, folder)
@@ -120,10 +126,10 @@ class Simulation:
         self.context = self._run.context
         """What a process on the clock may use."""
         self._waiting = self._run.waiting
-        self._on_tick = [(hooks([part], "tick"), hooks([part], "leave")) for part in self.parts]
-        self._on_release = hooks(self.parts, "released")
-        self._on_turn = hooks(self.parts, "turned")
-        self._on_sample = hooks(self.parts, "sample")
+        self._on_tick = [(self._hooks([part], "tick"), self._hooks([part], "leave")) for part in self.parts]
+        self._on_release = self._hooks(self.parts, "released")
+        self._on_turn = self._hooks(self.parts, "turned")
+        self._on_sample = self._hooks(self.parts, "sample")
         self._epoch: DecisionEpoch | None = None
         self._decided: dict[str, AnyArray] | None = None
         self._content: tuple[bytes, ...] = ()
@@ -141,6 +147,24 @@ class Simulation:
         self._record_positions = facts.batch(VehicleMoved)
         self._record_releases = facts.batch(TaskReleased)
         self._record_decisions = facts.batch(TaskDecided)
+        if profile is not None:
+            profile_run(profile, self._run, self.source)
+            for layer, name in (("release", "_release"), ("stories", "_start"), ("observation", "_shown")):
+                profile.wrap(self, layer, name)
+
+    def _connected(self, folder: Path) -> MobilitySource:
+        """Return the scenario's own source of traffic; SUMO drives up to where the run begins."""
+        scenario, profile = self.scenario, self._profile
+        driven = "SUMO" if isinstance(scenario.mobility, LibsumoMobility | TraciMobility) else "positions"
+        with nullcontext() if profile is None else profile.within(driven):
+            return connect(scenario.mobility, scenario.map, folder, scenario.seed, scenario.duration_s)
+
+    def _hooks(self, parts: Sequence[Part], name: str) -> list[Callable[..., Any]]:
+        """Return the hooks of that name of the parts that override it, each counted for its part's layer."""
+        found, profile = hooks(parts, name), self._profile
+        if profile is None:
+            return found
+        return [profile.timed(layer_of_module(type(hook.__self__).__module__), hook) for hook in found]  # type: ignore[attr-defined]
 
     def _register(self) -> None:
         """Register ticks, samples, decisions and the end with the clock."""
@@ -214,7 +238,10 @@ class Simulation:
             progress: called with the simulated time in s at each epoch.
             past: gives the decision of an epoch that is to be repeated, None where the policy is asked.
         """
+        decide = policy.decide if self._profile is None else self._profile.timed("policy", policy.decide)
         with quiet_collector():
+            if self._profile is not None:
+                self._profile.switch("other")
             while (epoch := self.advance()) is not None:
                 if progress is not None:
                     progress(epoch.time_s)
@@ -222,7 +249,7 @@ class Simulation:
                 if repeated is not None:
                     self.repeat(repeated)
                 else:
-                    self.decide(policy.decide(epoch.observation))
+                    self.decide(decide(epoch.observation))
 
     def part(self, kind: type[P]) -> P:
         """Return the part of that class.
@@ -370,11 +397,15 @@ class Simulation:
         if not len(columns["task"]):
             return
         self._decided = columns
+        self._epoch = DecisionEpoch(self.clock.now, self._shown(columns))
+        self.clock.halt()
+
+    def _shown(self, columns: dict[str, AnyArray]) -> Observation:
+        """Return the observation of the tasks to be decided, of which it keeps the content."""
         observation = self._run.observer.observe(self.clock.now, columns)
         used = self.facts.records or "target" not in self.scenario.decisions.knobs  # after the decision
         self._content = observation.content(expected=used)
-        self._epoch = DecisionEpoch(self.clock.now, observation)
-        self.clock.halt()
+        return observation
 
     def _in_time(self, columns: dict[str, AnyArray]) -> tuple[dict[str, AnyArray], list[Task]]:
         """Return the columns of the tasks that are still to be decided, and the tasks whose deadline dropped them."""
@@ -446,7 +477,7 @@ class Simulation:
         self._run.offloading.end_all()
         for task in as_tasks(columns):
             self._run.offloading.refuse(task, Status.IN_FLIGHT, now)
-        for hook in hooks(self.parts, "finish"):
+        for hook in self._hooks(self.parts, "finish"):
             hook()
         self._over = True
         self.clock.halt()

@@ -1,7 +1,7 @@
 """`cosim run --resume` and `cosim fork`: runs that are executed again, and what is printed of a run."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -15,6 +15,7 @@ from cosim.cli.loudness import quiet
 from cosim.errors import InputError, RunError
 
 if TYPE_CHECKING:
+    from cosim.profiling import CpuProfile
     from cosim.runner import RunResult
 
 FORK: Final = (
@@ -24,11 +25,12 @@ FORK: Final = (
 
 
 @contextmanager
-def stoppable(folder: Callable[[], Path]) -> Iterator[None]:
+def stoppable(folder: Callable[[], Path], cpu: "CpuProfile | None" = None) -> Iterator[None]:
     """End a run with one line at Ctrl-C or SIGTERM.
 
     Args:
         folder: gives the folder of the run.
+        cpu: CPU time by layer, which is printed first; None: not.
 
     Raises:
         RunError: interrupted.
@@ -37,6 +39,8 @@ def stoppable(folder: Callable[[], Path]) -> Iterator[None]:
         yield
     except (Exception, KeyboardInterrupt) as error:
         if isinstance(error, KeyboardInterrupt) or asked_to_stop():
+            if cpu is not None:
+                console.say_profile(cpu.spent_s())
             raise RunError(console.stopped(folder())) from None
         raise
 
@@ -91,13 +95,14 @@ def fork_run(
     tell_run(result, json=json, picture=picture)
 
 
-def tell_run(result: "RunResult", *, json: bool, picture: bool) -> None:
+def tell_run(result: "RunResult", *, json: bool, picture: bool, cpu: "CpuProfile | None" = None) -> None:
     """Draw the picture of a run, and print its figures of merit.
 
     Args:
         result: the run.
         json: print one JSON object.
         picture: draw the picture.
+        cpu: CPU time by layer, which the picture is counted in; None: not counted.
     """
     from cosim.trace.store.provenance import read_provenance
 
@@ -105,9 +110,11 @@ def tell_run(result: "RunResult", *, json: bool, picture: bool) -> None:
     if picture:
         from cosim.report.picture.figures import draw_run
 
-        drawn = draw_run(result.folder)
+        with nullcontext() if cpu is None else cpu.within("figures"):
+            drawn = draw_run(result.folder)
     if json:
-        console.say_json({**asdict(result), "picture": drawn})
+        spent_s = {} if cpu is None else cpu.spent_s()
+        console.say_json({**asdict(result), "cpu_by_layer_s": spent_s, "picture": drawn})
         return
     if quiet():
         return
@@ -116,6 +123,8 @@ def tell_run(result: "RunResult", *, json: bool, picture: bool) -> None:
     console.say(f"{name}, policy {said.policy}, seed {said.seed}, {duration_s:g} s\n")
     console.say_summary(result.kpis)
     console.say_left(result.folder, drawn, result.digest, result.wall_s, duration_s)
+    if cpu is not None:
+        console.say_profile(cpu.spent_s())
     for note in result.notes:
         console.note(f"note: {note}")
 

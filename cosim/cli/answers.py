@@ -73,6 +73,7 @@ _RUN: Final = (
     AnswerKey("facts", "", "number of rows"),
     AnswerKey("wall_s", "s", "time that the run took"),
     AnswerKey("cpu_s", "s", "processor time that it took"),
+    AnswerKey("cpu_by_layer_s.*", "s", "with --profile: processor time of this command by layer, picture included"),
     *_KPIS,
     AnswerKey("notes[]", "", "what somebody who reads the figures should know"),
     AnswerKey("picture", "", "path of the picture; null with --no-picture"),

@@ -156,6 +156,20 @@ def say_left(folder: Path, picture: Path | None, digest: str, wall_s: float, dur
     say_table([("run folder", str(folder)), *drawn, ("digest", digest), ("wall time", speed)])
 
 
+def say_profile(spent_s: Mapping[str, float]) -> None:
+    """CPU time by layer, those that took none left out, and their sum."""
+    from cosim.profiling import LAYERS
+
+    whole_s = sum(spent_s.values())
+    rows = [
+        (layer, f"{one_s:.3f}", f"{100.0 * one_s / whole_s:.1f}", LAYERS[layer])
+        for layer, one_s in spent_s.items()
+        if one_s > 0.0
+    ]
+    say("")
+    say_table([*rows, ("all", f"{whole_s:.3f}", "100.0", "")], ("layer", "CPU s", "%", "what it holds"))
+
+
 def _lost(estimates: Mapping[str, EstimateLike]) -> tuple[str, ...]:
     """All losses in one row, with the reasons that occurred, in percent."""
     reasons = {key[5:-6].replace("_", " "): one.value for key, one in estimates.items() if key.startswith("lost_")}

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
+from time import process_time
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -144,6 +145,9 @@ def run(
     json: Json = False,
     picture: Annotated[bool, typer.Option(help="Draw the map with its sites and the latency by place.")] = True,
     gui: Annotated[bool, typer.Option("--gui", help="Watch the traffic in sumo-gui; slower, the same result.")] = False,
+    profile: Annotated[
+        bool, typer.Option("--profile", help="Also print CPU time by layer, and keep it in provenance.json.")
+    ] = False,
     resume: Annotated[
         Path | None,
         typer.Option("--resume", metavar="RUN", help="In place of a scenario: go on with a run that was interrupted."),
@@ -158,7 +162,7 @@ def run(
     on where that ends. It is in the end what it would have been without the interruption.
     """
     if resume is not None:
-        given = (scenario, policy, seed, overrides, out, gui or None)
+        given = (scenario, policy, seed, overrides, out, gui or None, profile or None)
         if any(one is not None for one in given):
             raise InputError(
                 f"--resume {resume}: the run has its scenario, policy, seed and folder; give nothing else, "
@@ -168,25 +172,31 @@ def run(
         return
     if scenario is None:
         raise InputError("Missing argument 'SCENARIO': name a YAML file or a bundled scenario, or a run by --resume")
+    began_s = process_time()
     from cosim.experiments.contenders import run_policy
+    from cosim.profiling import CpuProfile
     from cosim.runner import simulate
     from cosim.scenario.load import load, override
 
+    cpu = CpuProfile(began_s) if profile else None
     watched = ["mobility.kind=traci", "mobility.gui=true"] if gui else []
     beside = Path(scenario).parent
     changes = [*(overrides or []), *run_policy(policy, beside), *override("seed", seed), *watched]
     loaded = load(scenario, changes)
     folder = out or loaded.run_folder
-    with again.stoppable(lambda: folder), console.progress(loaded.scenario.duration_s, loaded.scenario.name) as tell:
+    with (
+        again.stoppable(lambda: folder, None if json or quiet() else cpu),
+        console.progress(loaded.scenario.duration_s, loaded.scenario.name) as tell,
+    ):
         while True:
             try:
-                result = simulate(loaded, folder, stop_on_signal(tell))
+                result = simulate(loaded, folder, stop_on_signal(tell), cpu)
                 break
             except InputError:
                 if out is not None or folder == loaded.run_folder:
                     raise
                 folder = loaded.run_folder  # another run, started at the same instant, has taken the first name
-    again.tell_run(result, json=json, picture=picture)
+    again.tell_run(result, json=json, picture=picture, cpu=cpu)
 
 
 def _compared() -> "Iterator[Check]":

@@ -482,6 +482,10 @@ class Fluid:
         for flow in far.draw(near):
             heappush(self._heap, (flow.finish_v, flow.entry, flow))
 
+    def next_flow(self) -> Flow | None:
+        """Return a flow among those that end first; None where none is under way."""
+        return self._heap[0][2] if self._heap else None
+
     def settle(self) -> None:
         """Bring virtual time and totals up to now."""
         now = self._clock.now

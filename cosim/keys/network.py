@@ -5,6 +5,7 @@ Classical messages of the key service take no time and cost no key for their aut
 """
 
 from functools import partial
+from math import inf
 from operator import attrgetter
 
 import numpy as np
@@ -14,8 +15,7 @@ from cosim.kernel.rng import stream_key
 from cosim.keys.attacks import plan_attacks
 from cosim.keys.layout import KeyLayout
 from cosim.keys.pool import KeyPool
-from cosim.keys.rates.noise import conditions
-from cosim.keys.rates.rates import link_rates
+from cosim.keys.rates.slots import SlotRates
 from cosim.keys.routes import Route, Routes
 from cosim.ledger.log import RecordLog
 from cosim.scenario.keys import Keys
@@ -28,7 +28,7 @@ from cosim.trace.facts.keys import (
     KeyPoolSampled,
 )
 from cosim.trace.store.writer import FactWriter
-from cosim.types import AnyArray, FloatArray, IntArray, LinkState
+from cosim.types import FloatArray, IntArray, LinkState
 
 UP, ABORTED, CUT = LinkState.UP, LinkState.ABORTED, LinkState.CUT
 _LEAST_DETECTOR = 1e-6
@@ -67,16 +67,20 @@ class KeyNetwork:
         self._clock = clock
         self._plan = plan
         self.layout = layout
-        self._noise_key = stream_key(seed, "key environment")
         count = len(layout.links)
         pool = plan.pool
         self.pools = [KeyPool(pool.capacity_bit, pool.low_water_bit, pool.expiry_s) for _ in range(count)]
         for link_pool in self.pools:
             link_pool.store(pool.initial_bit, 0.0)
+        self._ages_s = inf if pool.expiry_s is None else pool.expiry_s
+        self._expires_s = self._ages_s
+        """No bit of a link expires before that."""
         self.state = [UP] * count
+        self._up = np.ones(count, np.bool_)
         self._routes = Routes(layout, self.pools, lambda link: self.state[link] == UP)
         self._near = [[self.pools[link] for link in self._routes.near(node)] for node in range(len(layout.names))]
-        self._length_km = np.array([fibre.length_km for fibre in layout.links], float)
+        length_km = np.array([fibre.length_km for fibre in layout.links], float)
+        self._rates = SlotRates(plan, length_km, stream_key(seed, "key environment"))
         self.detector = np.full(count, plan.rate.detector_efficiency)
         """Detector efficiency that is set on each link, (L,)."""
         self.key_bps = np.zeros(count)
@@ -143,6 +147,8 @@ class KeyNetwork:
         now = self._clock.now
         given = 0
         for pool in sorted(self._near[node], key=_LEVEL, reverse=True):
+            if given == bit:
+                break
             spare = min(bit - given, pool.stored_bit - pool.low_water_bit)
             if spare > 0 and pool.take(spare, now):
                 given += spare
@@ -188,8 +194,12 @@ class KeyNetwork:
         )
 
     def _expire(self) -> None:
+        now = self._clock.now
+        if self._expires_s > now:
+            return
         for pool in self.pools:
-            pool.expire(self._clock.now)
+            pool.expire(now)
+        self._expires_s = min(pool.first_s for pool in self.pools)
 
     # --- what time does --------------------------------------------------------------------------------------------
 
@@ -200,16 +210,9 @@ class KeyNetwork:
             return
         self._expire()
         start_s = (number - 1) * plan.slot_s
-        links = np.arange(len(self.pools))
-        rates = link_rates(
-            plan.rate,
-            self._length_km,
-            self.detector,
-            self._attacks.intercepted(len(links), start_s, now),
-            conditions(plan.environment, self._noise_key, links, number - 1, plan.slot_s),
-        )
-        up = np.array([state == UP for state in self.state])
-        up_s = np.where(up, np.minimum(now - self._up_from_s, plan.slot_s), 0.0)
+        intercepted = self._attacks.intercepted(len(self.pools), start_s, now)
+        rates = self._rates.at(number - 1, self.detector, intercepted)
+        up_s = np.where(self._up, np.minimum(now - self._up_from_s, plan.slot_s), 0.0)
         # A link that came up within the slot counts only from then on.
         self.key_bps = rates.key_bps * (up_s / plan.slot_s)
         self.qber = np.where((up_s > 0.0) & (rates.sifted_bps > 0.0), rates.qber, np.nan)
@@ -218,15 +221,15 @@ class KeyNetwork:
         self._sifted_bit += sifted_bit
         self._wrong_bit += np.where(sifted_bit > 0.0, rates.qber, 0.0) * sifted_bit
         if number % plan.block_slots == 0:
-            self._distil(up)
+            self._distil()
 
-    def _distil(self, up: AnyArray) -> None:
+    def _distil(self) -> None:
         """Release the blocks of the links that are up, or throw them away; fractions of a bit wait for the next block.
 
         A block's error rate is the mean over its sifted bits.
         """
         now, plan = self._clock.now, self._plan
-        links = np.flatnonzero(up)
+        links = np.flatnonzero(self._up)
         if not len(links):
             return
         whole = np.floor(self._secret_bit[links]).astype(np.int64)
@@ -236,7 +239,7 @@ class KeyNetwork:
         self._sifted_bit[links] = self._wrong_bit[links] = 0.0
         aborted = qber > plan.abort_qber
         stored = [
-            self._throw_away(link, bit) if bad else self.pools[link].store(bit, now)
+            self._throw_away(link, bit) if bad else self._store(link, bit)
             for link, bit, bad in zip(links.tolist(), whole.tolist(), aborted.tolist(), strict=True)
         ]
         self._tell_blocks(links, whole, np.array(stored, np.int64), qber)
@@ -244,7 +247,16 @@ class KeyNetwork:
             self._abort_until_s[link] = now + plan.abort_pause_s
             self._settle(link)
             self._clock.at(now + plan.abort_pause_s, partial(self._settle, link), LAST)
-        self._routes.filled()
+
+    def _store(self, link: int, bit: int) -> int:
+        """Store the bits of a block, and return how many there was room for."""
+        pool, now = self.pools[link], self._clock.now
+        before_bit = pool.stored_bit
+        stored_bit = pool.store(bit, now)
+        if stored_bit:
+            self._routes.filled(link, before_bit)
+            self._expires_s = min(self._expires_s, now + self._ages_s)
+        return stored_bit
 
     def _tell_blocks(self, links: IntArray, bit: IntArray, stored_bit: IntArray, qber: FloatArray) -> None:
         """Record blocks as facts, and in the ledger by the sites at their ends."""
@@ -280,5 +292,6 @@ class KeyNetwork:
         if state == UP:
             self._up_from_s[link] = now
         self.state[link] = state
-        self._routes.changed()
+        self._up[link] = state == UP
+        self._routes.changed(link)
         self._link_changed(now, link, state)

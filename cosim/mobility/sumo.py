@@ -62,7 +62,7 @@ class SumoMobility:
         if isinstance(mobility, LibsumoMobility):
             see_it_loads(files, options)
         try:
-            self._link = _start(options, mobility)
+            self.link = _start(options, mobility)
         except SumoError as lost:
             raise InputError(f"map={files.name}: SUMO refuses it: {lost}") from lost
         try:
@@ -72,7 +72,7 @@ class SumoMobility:
 
     def _drive_to(self, begin_s: float) -> None:
         """Advance SUMO from where it starts to begin_s, and say how far it is; close it if that fails."""
-        link, told_s = self._link, time.monotonic()
+        link, told_s = self.link, time.monotonic()
         try:
             if link.time_s() < begin_s:
                 logger.info("SUMO drives up to t=%g s, where the run's clock starts", begin_s)
@@ -103,14 +103,14 @@ class SumoMobility:
 
     def close(self) -> None:
         """Close the source; may be called twice."""
-        self._link.close()
+        self.link.close()
 
     def _frame(self, tick: int) -> MobilityFrame:
         no_one: tuple[str, ...] = ()
         if tick == 0:
-            appeared, arrived = self._link.present(), no_one
+            appeared, arrived = self.link.present(), no_one
         else:
-            appeared, arrived = self._link.step()
+            appeared, arrived = self.link.step()
         roster = self._roster
         left = roster.leave(arrived)
         # A vehicle that departs and arrives within one step is never seen; one that teleports at begin_s enters later,
@@ -119,12 +119,12 @@ class SumoMobility:
         shown = ~np.isnan(self._motion(new)[0][:, 0])
         self._hidden = [name for name, seen in zip(new, shown, strict=True) if not seen]
         new = [name for name, seen in zip(new, shown, strict=True) if seen]
-        entered = roster.enter([(name, self._link.type_of(name)) for name in new])
+        entered = roster.enter([(name, self.link.type_of(name)) for name in new])
         return build_frame(tick * self.step_s, roster.numbers, self._motion(roster.ids), entered, left)
 
     def _motion(self, vehicle_ids: list[str]) -> Motion:
         """Return the raw motion of vehicles, with NaN for the position of one that is being teleported."""
-        xy_m, speed_mps, heading_deg = self._link.motion(vehicle_ids)
+        xy_m, speed_mps, heading_deg = self.link.motion(vehicle_ids)
         xy_m[xy_m[:, 0] == _NOWHERE_M] = np.nan
         far = np.flatnonzero((np.abs(xy_m) >= _FARTHEST_M).any(axis=1) | ~np.isfinite(speed_mps))
         if len(far):  # SUMO lets vehicles drive on lanes whose shape is none

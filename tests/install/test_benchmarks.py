@@ -15,6 +15,7 @@ SHORT: Final = {
     "driving": "--map intersection:120 --seconds 10 --seeds 1",
     "engine": "--help",
     "envs": "--rounds 1 --seconds 40 --vehicles 1000 --city-seconds 12",
+    "key_sites": "--sides 4 --rounds 1 --seconds 3",
     "overload": "--help",
     "packet_level": "",
     "placement": "--seeds 1 --instances 5",

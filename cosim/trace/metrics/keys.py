@@ -67,19 +67,31 @@ def key_figures(trace: Trace, slices: Batches) -> Iterator[tuple[str, Estimate]]
     signal. Tasks, by release: `key_wait_mean`: both directions together, over the ended tasks that asked for a key;
     `downgraded_ratio`: the share of ended tasks of which a transfer went without a quantum key.
     """
-    yield from _links(trace, slices)
+    yield from link_figures(trace, slices)
     yield "kgr_delivered", _delivered(trace, slices)
     yield "qber_mean", _qber(trace, slices)
     yield from _tasks(trace, slices)
 
 
-def _links(trace: Trace, slices: Batches) -> Iterator[tuple[str, Estimate]]:
+def link_figures(trace: Trace, slices: Batches) -> Iterator[tuple[str, Estimate]]:
+    """Yield the figures of the pools of links, by one query over all links."""
+    last = ", ".join(f"max({name}) AS {name}" for name in _TOTALS)
+    grown = ", ".join(f"{name} - lag({name}, 1, 0) OVER so_far AS {name}" for name in _TOTALS)
+    sums = ", ".join(f"sum({name})::DOUBLE AS {name}" for name in _TOTALS)
+    # A batch in which a link has no sample grows by nothing; the next one has its growth.
+    table = trace.sql(
+        f"WITH last AS (SELECT link, {slices.by_end('time_s')} AS batch, {last} FROM {_POOLS} "
+        f"WHERE time_s <= {slices.end_s!r} GROUP BY ALL), "
+        f"grown AS (SELECT link, batch, {grown} FROM last WINDOW so_far AS (PARTITION BY link ORDER BY batch)) "
+        f"SELECT batch, {sums}, (SELECT count(DISTINCT link) FROM last) AS links FROM grown GROUP BY batch"
+    )
+    links = int(table.links.max()) if len(table) else 0
+    rows = table.set_index("batch")
     for name in _TOTALS:
-        grown = increments(trace, slices, _POOLS, name, ("link",))
-        total = sum((amounts for amounts, _ in grown.values()), np.zeros(slices.count))
+        total = slices.column(rows, name)
         yield f"key_{name.removesuffix('_bit')}", batch_total(total, slices.confidence, "bit")
         if name == "generated_bit":
-            links_s = np.full(slices.count, len(grown) * slices.length_s)
+            links_s = np.full(slices.count, links * slices.length_s)
             yield "key_rate_mean", batch_ratio(total, links_s, slices.confidence, "bit/s")
 
 

@@ -31,7 +31,7 @@ _PACKAGES = (
     "pydantic",
 )
 _IN_IDENTITY = ("run_id", "at_s", "repeated_to_s")
-_AT_END = ("status", "digest", "digests", "facts", "wall_s", "cpu_s")
+_AT_END = ("status", "digest", "digests", "facts", "wall_s", "cpu_s", "cpu_by_layer_s")
 """Fields that the end of a run changes."""
 
 
@@ -82,6 +82,8 @@ class Provenance:
     facts: int = 0
     wall_s: float = 0.0
     cpu_s: float = 0.0
+    cpu_by_layer_s: Mapping[str, float] = field(default_factory=dict)
+    """CPU time by layer, of a run with a profile; empty of others and in older runs."""
     versions: Mapping[str, str] = field(default_factory=versions)
     machine: Mapping[str, Any] = field(default_factory=machine)
     files: Mapping[str, str] = field(default_factory=dict)
