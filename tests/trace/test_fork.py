@@ -59,7 +59,7 @@ def facts_before(run: Path, at_s: float) -> dict[str, list[tuple[object, ...]]]:
         }
 
 
-@pytest.mark.parametrize("at_s", rest_long([2.3, 0.5, 1.0, 2.0, 3.01, 3.9]))
+@pytest.mark.parametrize("at_s", rest_long([2.3, 0.5, 1.0, 2.0, 3.01, 3.6]))
 def test_the_same_past(parent: Path, tmp_path: Path, at_s: float) -> None:
     """All facts before the time are the parent's, its policy is not needed, and the fork says whose past it has."""
     result = fork(parent, at_s, ["policy=local"], tmp_path / "fork")

@@ -69,7 +69,7 @@ def test_a_kill_at_every_sync_of_a_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("moody")
-@pytest.mark.parametrize("first_s", rest_long([2.2, 0.0, 3.9]))
+@pytest.mark.parametrize("first_s", rest_long([2.2, 0.0, 3.5]))
 def test_interrupted_again_and_again(tmp_path: Path, first_s: float) -> None:
     """Interrupted before the record is passed, a resume leaves every byte; after that it is a longer partial run."""
     loaded = turner(tmp_path)

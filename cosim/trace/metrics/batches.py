@@ -38,7 +38,9 @@ class Batches:
 
         It is -1 up to the begin of the measured time; a sample on a boundary belongs to the batch before it.
         """
-        return f"greatest(0, ceil(({time_s} - {self.begin_s!r}) / {self.length_s!r}))::INTEGER - 1"
+        # Rounding can put the very end into a batch of its own.
+        batch = f"ceil(({time_s} - {self.begin_s!r}) / {self.length_s!r})"
+        return f"least({self.count}, greatest(0, {batch}))::INTEGER - 1"
 
     def column(self, table: pd.DataFrame, name: str) -> FloatArray:  # (count,)
         """Return a column of a table indexed by batch as an array over all batches, 0 where the table has no row."""
