@@ -93,8 +93,8 @@ def test_killed_sumo(own_map, capfd):
     source = start(TraciMobility(kind="traci"), own_map)
     for tick in range(5):
         source.advance(tick)
-    os.kill(source._link.process.pid, signal.SIGKILL)
-    source._link.process.wait()
+    os.kill(source.link.process.pid, signal.SIGKILL)
+    source.link.process.wait()
     with pytest.raises(RunError, match=r"SUMO ended at t=5 s: killed by signal 9"):
         source.advance(5)
     source.close()
@@ -104,7 +104,7 @@ def test_killed_sumo(own_map, capfd):
 def test_stopped_sumo(own_map):
     """SUMO that does not answer is given up after mobility.timeout_s and ended."""
     source = start(TraciMobility(kind="traci", timeout_s=0.5), own_map)
-    process = source._link.process
+    process = source.link.process
     process.send_signal(signal.SIGSTOP)
     with pytest.raises(RunError, match=r"no answer for 0\.5 s"):
         source.advance(0)
