@@ -28,7 +28,7 @@ def link_by_link(samples: pd.DataFrame, links: pd.DataFrame, slices: Batches) ->
     rows = pd.concat([starts[["link", "time_s", *TOTALS]], samples[["link", "time_s", *TOTALS]]])
     rows = rows[rows.time_s <= slices.end_s]
     place = np.ceil((rows.time_s - slices.begin_s) / slices.length_s)
-    rows = rows.assign(batch=np.maximum(place, 0).astype(int) - 1)
+    rows = rows.assign(batch=np.clip(place, 0, slices.count).astype(int) - 1)
     for name in TOTALS:
         total, count = np.zeros(slices.count), 0
         for _, own in rows.groupby("link"):
