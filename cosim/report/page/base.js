@@ -8,9 +8,6 @@ const [COMPLETED, LATE, IN_FLIGHT, NO_KEY] = ["COMPLETED", "LATE", "IN_FLIGHT", 
 const [UPLINK, DOWNLINK, DONE, WAITING] = ["UPLINK", "DOWNLINK", "DONE", "KEY"].map((name) => codeOf("phase", name));
 const [LOCAL, NEIGHBOUR] = ["LOCAL", "NEIGHBOUR"].map((name) => codeOf("tier", name));
 const STAGES = ["decided_ms", "uplink_ms", "uplinked_ms", "queued_ms", "started_ms", "executed_ms", "downlink_ms", "time_ms"];
-const STAGE_PHASE = ["decision", "decision", "uplink", "backhaul", "queue", "execution", "return", "downlink"];
-const MOST_WAYS = 200000; // corners of vehicles' ways that stand in for roads
-const SPEEDS = [0.25, 0.5, 1, 2, 5, 10, 20, 60];
 const $ = (id) => document.getElementById(id);
 const several = DATA.runs.length > 1;
 const label = (head) => `${several && new Set(DATA.runs.map((r) => r.header.scenario)).size > 1 ? head.scenario + ", " : ""}${head.policy}, seed ${head.seed}`;

@@ -165,8 +165,7 @@ function spread(values, y, height, px, folded) { // how many of all values lie i
 }
 
 function siteMap(place, width, run, values, told) { // sites on the map, coloured by a share; values: by site name
-  const frame = run.frame, aspect = frame.stretched ? 2.2 : (frame.high_m[0] - frame.low_m[0]) / (frame.high_m[1] - frame.low_m[1]);
-  const height = clamp(width / aspect, 180, 420), on = projection(frame, width, height, 10), known = run.sites.filter((site) => site.x_m !== null && values.get(site.name) !== undefined);
+  const height = clamp(width / aspectOf(run.frame), 180, 420), on = projection(run.frame, width, height, 10), known = run.sites.filter((site) => site.x_m !== null && values.get(site.name) !== undefined);
   const root = s("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `${told} of ${known.length} sites on the map` });
   const r = clamp(Math.sqrt(width * height / Math.max(1, known.length)) * 0.3, 3, 12);
   for (const site of known) {
@@ -178,8 +177,7 @@ function siteMap(place, width, run, values, told) { // sites on the map, coloure
   place.append(root, scale(0, 100, "%"));
 }
 
-const BESIDE_PX = 44; // of the stage, for the zoom buttons: no site lies under them before one zooms
-
+const aspectOf = ({ low_m, high_m, stretched }) => stretched ? 2.2 : (high_m[0] - low_m[0]) / (high_m[1] - low_m[1]);
 function projection(frame, width, height, margin) {
   const span = [frame.high_m[0] - frame.low_m[0], frame.high_m[1] - frame.low_m[1]];
   let fit = [(width - 2 * margin) / span[0], (height - 2 * margin) / span[1]];
@@ -196,8 +194,7 @@ async function roadLines(run) { // lines of [x, y] in m
 
 function latencyMap(place, width, run, roads) {
   const { cell_m, xy_m, latency_s, tasks } = run.series.latency_map, frame = run.frame;
-  const aspect = frame.stretched ? 2.2 : (frame.high_m[0] - frame.low_m[0]) / (frame.high_m[1] - frame.low_m[1]);
-  const height = clamp(width / aspect, 180, 600), on = projection(frame, width, height, 6);
+  const height = clamp(width / aspectOf(frame), 180, 600), on = projection(frame, width, height, 6);
   const sorted = [...latency_s].sort((a, b) => a - b), low = sorted[Math.floor(sorted.length * 0.05)] || 0, high = sorted[Math.floor(sorted.length * 0.95)] || 1e-3;
   const root = s("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `Mean latency by place, mostly between ${short(low * 1e3)} and ${short(high * 1e3)} ms` });
   const line = roads.map((road) => `M${road.map(([a, b]) => `${on.x(a).toFixed(1)},${on.y(b).toFixed(1)}`).join("L")}`).join("");

@@ -1,6 +1,10 @@
 "use strict";
 // The playback: vehicles, links and sites on a canvas, at any moment of the run, and the story of one of them.
 
+const BESIDE_PX = 44; // of the stage, for the zoom buttons: no site lies under them before one zooms
+const STAGE_PHASE = ["decision", "decision", "uplink", "backhaul", "queue", "execution", "return", "downlink"];
+const MOST_WAYS = 200000; // corners of vehicles' ways that stand in for roads
+const SPEEDS = [0.25, 0.5, 1, 2, 5, 10, 20, 60];
 const NAMED_PX = 64; // between sites, from which on they are named without being pointed at
 
 class Playback {
@@ -95,8 +99,7 @@ class Playback {
   centre() { return [(this.canvas.clientWidth - BESIDE_PX) / 2, this.canvas.clientHeight / 2]; } // of the part beside the buttons
   tall(width) { // the height of the stage: the map fills its width, as far as the window is high enough
     if (innerWidth <= 860) return 340;
-    const { low_m, high_m, stretched } = this.run.frame, aspect = stretched ? 2.2 : (high_m[0] - low_m[0]) / (high_m[1] - low_m[1]);
-    return Math.round(clamp((width - BESIDE_PX) / aspect, 360, clamp(0.85 * innerHeight, 520, 820)));
+    return Math.round(clamp((width - BESIDE_PX) / aspectOf(this.run.frame), 360, clamp(0.85 * innerHeight, 520, 820)));
   }
   fit() { // after a resize, a change of colours or of zoom: the roads are drawn once, onto a layer of their own
     const width = this.canvas.clientWidth, height = this.tall(width), dense = devicePixelRatio || 1;
