@@ -1,7 +1,7 @@
 """`cosim run --resume` and `cosim fork`: runs that are executed again, and what is printed of a run."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -10,9 +10,9 @@ import typer
 
 from cosim.cli import console
 from cosim.cli.arguments import Json, Overrides, RunFolder
-from cosim.cli.interrupt import asked_to_stop, stop_on_signal
+from cosim.cli.interrupt import stop_on_signal, told_when_stopped
 from cosim.cli.loudness import quiet
-from cosim.errors import InputError, RunError
+from cosim.errors import InputError
 
 if TYPE_CHECKING:
     from cosim.profiling import CpuProfile
@@ -24,25 +24,20 @@ FORK: Final = (
 )
 
 
-@contextmanager
-def stoppable(folder: Callable[[], Path], cpu: "CpuProfile | None" = None) -> Iterator[None]:
-    """End a run with one line at Ctrl-C or SIGTERM.
+def stoppable(folder: Callable[[], Path], cpu: "CpuProfile | None" = None) -> AbstractContextManager[None]:
+    """End a run with one line at Ctrl-C or SIGTERM, as `told_when_stopped` does.
 
     Args:
         folder: gives the folder of the run.
         cpu: CPU time by layer, which is printed first; None: not.
-
-    Raises:
-        RunError: interrupted.
     """
-    try:
-        yield
-    except (Exception, KeyboardInterrupt) as error:
-        if isinstance(error, KeyboardInterrupt) or asked_to_stop():
-            if cpu is not None:
-                console.say_profile(cpu.spent_s())
-            raise RunError(console.stopped(folder())) from None
-        raise
+
+    def line() -> str:
+        if cpu is not None:
+            console.say_profile(cpu.spent_s())
+        return console.stopped(folder())
+
+    return told_when_stopped(line)
 
 
 def resume_run(run: Path, *, json: bool, picture: bool) -> None:

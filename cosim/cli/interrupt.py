@@ -3,8 +3,11 @@
 import math
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
+
+from cosim.errors import RunError
 
 PATIENCE_S = 3.0
 
@@ -61,3 +64,21 @@ def stop_on_signal(tell: Callable[[float], None] | None) -> Callable[[float], No
             tell(now_s)
 
     return told
+
+
+@contextmanager
+def told_when_stopped(line: Callable[[], str]) -> Iterator[None]:
+    """End what is inside with one line at Ctrl-C or SIGTERM, or at the error that a library makes out of one.
+
+    Args:
+        line: gives the line, once it has stopped.
+
+    Raises:
+        RunError: interrupted.
+    """
+    try:
+        yield
+    except (Exception, KeyboardInterrupt) as error:
+        if isinstance(error, KeyboardInterrupt) or asked_to_stop():
+            raise RunError(line()) from None
+        raise

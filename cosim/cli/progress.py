@@ -2,12 +2,11 @@
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
-from cosim.cli.interrupt import asked_to_stop
+from cosim.cli.interrupt import told_when_stopped
 from cosim.cli.loudness import quiet
-from cosim.errors import RunError
 from cosim.experiments.jobs import Job, Watch
 
 
@@ -50,19 +49,10 @@ def progress_bars(jobs: Sequence[Job[Any]]) -> Iterator[Watch]:
         yield _Bars(shown, jobs)
 
 
-@contextmanager
-def interruptible(left: Callable[[], str]) -> Iterator[None]:
-    """End what is inside with one line at Ctrl-C or SIGTERM, or at the error that a library makes out of one.
+def interruptible(left: Callable[[], str]) -> AbstractContextManager[None]:
+    """End what is inside with one line at Ctrl-C or SIGTERM, as `told_when_stopped` does.
 
     Args:
         left: says what of the work is kept, and how to go on.
-
-    Raises:
-        RunError: interrupted.
     """
-    try:
-        yield
-    except (Exception, KeyboardInterrupt) as error:
-        if isinstance(error, KeyboardInterrupt) or asked_to_stop():
-            raise RunError(f"interrupted; {left()}") from None
-        raise
+    return told_when_stopped(lambda: f"interrupted; {left()}")
