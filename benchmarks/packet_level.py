@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from packet_sharing import DETAILS, load_s
+from packet_sharing import DETAILS, load_s, mean_excess
 
 from cosim.types import FloatArray
 from cosim.validation.packets import Sent, Together, apart, at_one_distance, bound, sent_s
@@ -86,6 +86,7 @@ def _loads() -> list[tuple[Load, float, float]]:
             f"{load.mean_s * 1e3:6.0f} {load.p95_s * 1e3:6.0f} ms", *(f"{m:+6.0%} {p:+6.0%} " for m, p in cells), end=""
         )
         print("" if met else "   see docs/physics.md")
+    print(f"a level of a buffer report is {mean_excess():.0%} larger than the buffer on average")
     return told
 
 

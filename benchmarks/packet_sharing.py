@@ -51,6 +51,12 @@ _PACKET_BYTE, _HEADER_BYTE, _BLOCK_HEADER_BYTE = 1250, 32, 3
 _BLOCKS, _LEAST_BLOCKS = 100, 3
 
 
+def mean_excess() -> float:
+    """Return how much larger a level is than a buffer, as a share, on average evenly over the buffer's logarithm."""
+    ratios = np.divide(LEVELS_BYTE[2:], LEVELS_BYTE[1:-1])
+    return float((ratios - 1.0).sum() / np.log(ratios).sum()) - 1.0
+
+
 def load_s(distance_m: float, files: Sequence[Sent], details: Collection[str]) -> FloatArray:
     """Return the times of files in s, (n,).
 

@@ -26,7 +26,7 @@ USERS: Final = (1, 2, 4, 8)
 _NEAR_M: Final = 300.0
 _STEP_M: Final = 50.0
 _NEXT_TO_NOTHING: Final = 1.0
-_TOGETHER_S: Mapping[int, Mapping[float, tuple[float, ...]]] = {
+_TOGETHER_S: Final[Mapping[int, Mapping[float, tuple[float, ...]]]] = {
     100_000: {
         50.0: (0.01293, 0.01394, 0.01694, 0.02294),
         100.0: (0.01393, 0.01593, 0.01994, 0.02994),
@@ -47,8 +47,6 @@ _TOGETHER_S: Mapping[int, Mapping[float, tuple[float, ...]]] = {
     },
 }
 """Seconds until the last of 1, 2, 4 and 8 users is done, by bits of a file and distance."""
-
-
 _APART_S: Final = (
     (False, (50.0, 300.0), (0.03893, 0.12793)),
     (False, (50.0, 100.0, 200.0, 300.0), (0.06693, 0.09493, 0.15793, 0.21393)),
